@@ -1,0 +1,114 @@
+"""The accounts of AI agents: budgets checked before a call and settled after it.
+
+Example:
+    >>> import outlay
+    >>> budget = outlay.AgentTokenBudget.hourly("a-1", 1000)
+    >>> budget.consume("query", 950)
+    >>> budget.try_consume("query", 100)
+    False
+
+"""
+
+from ._budget import Budget, Lease
+from ._core import (
+    AgentBudget,
+    AgentTokenBudget,
+    BudgetInfo,
+    BudgetLease,
+    BudgetLimit,
+    BudgetManager,
+    Denial,
+    FullBudgetInfo,
+    ManualClock,
+    PriceTable,
+    Remaining,
+    RequestBudget,
+    SharedPool,
+    SystemClock,
+    Usage,
+    UsageEstimate,
+    WorkflowQuota,
+    WorkflowToken,
+    __version__,
+    usd,
+)
+from ._errors import (
+    AllowanceExceeded,
+    BudgetExceeded,
+    ForkedLedger,
+    Indeterminate,
+    InvalidAmount,
+    InvalidId,
+    LeaseError,
+    LeaseExpired,
+    LeaseFinalized,
+    LimitExceeded,
+    NotConfigured,
+    OutlayError,
+    PolicyError,
+    QuotaExceeded,
+    RateLimitExceeded,
+    RequestBudgetExceeded,
+    StepLimitExceeded,
+    StoreCorrupt,
+    StoreError,
+    StoreUnavailable,
+    ThresholdExceeded,
+    UnknownLease,
+    WaitTimeout,
+    WorkflowLimitExceeded,
+)
+from ._fork import watch_forks as _watch_forks
+from ._schema import LLM_MESSAGE_SCHEMA
+
+_watch_forks()
+
+__all__ = [
+    "LLM_MESSAGE_SCHEMA",
+    "AgentBudget",
+    "AgentTokenBudget",
+    "AllowanceExceeded",
+    "Budget",
+    "BudgetExceeded",
+    "BudgetInfo",
+    "BudgetLease",
+    "BudgetLimit",
+    "BudgetManager",
+    "Denial",
+    "ForkedLedger",
+    "FullBudgetInfo",
+    "Indeterminate",
+    "InvalidAmount",
+    "InvalidId",
+    "Lease",
+    "LeaseError",
+    "LeaseExpired",
+    "LeaseFinalized",
+    "LimitExceeded",
+    "ManualClock",
+    "NotConfigured",
+    "OutlayError",
+    "PolicyError",
+    "PriceTable",
+    "QuotaExceeded",
+    "RateLimitExceeded",
+    "Remaining",
+    "RequestBudget",
+    "RequestBudgetExceeded",
+    "SharedPool",
+    "StepLimitExceeded",
+    "StoreCorrupt",
+    "StoreError",
+    "StoreUnavailable",
+    "SystemClock",
+    "ThresholdExceeded",
+    "UnknownLease",
+    "Usage",
+    "UsageEstimate",
+    "WaitTimeout",
+    "WorkflowLimitExceeded",
+    "WorkflowQuota",
+    "WorkflowToken",
+    "__version__",
+    "usd",
+]

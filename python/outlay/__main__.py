@@ -1,0 +1,86 @@
+"""The command ``outlay``: ``outlay demo`` shows an agent that lands on its budget."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+__all__ = ["main"]
+
+_MISSING = 'the demo needs packages that are not installed ({name}): pip install "outlay[demo]"'
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status.
+
+    Args:
+        argv: The arguments without the program's name; None takes the process's own.
+
+    Returns:
+        0 where the demo's audit held, 1 where it did not, 2 for bad use: a file that cannot be replayed, a
+        package that is not installed, no command; 130 after Ctrl-C. Bad arguments end the process with
+        status 2, as argparse does.
+
+    """
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    if arguments.command is None:
+        parser.print_help()
+        return 2
+    try:
+        return _demo(arguments.trace, plain=arguments.plain)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("outlay"):
+            raise
+        print(f"outlay: {_MISSING.format(name=error.name)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        # As a shell reports a process that Ctrl-C ended.
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="outlay", description="The accounts of AI agents.")
+    parser.add_argument("--version", action="version", version=f"outlay {version('outlay')}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    demo = commands.add_parser(
+        "demo",
+        help="run an agent under real limits, offline",
+        description="Run a LangChain agent under a token budget, a workflow quota and a shared pool, against "
+        "a server on loopback; or replay a trace of real agent sessions. Needs no network and no key. The "
+        "exit status is 0 where the final audit held, 1 where it did not.",
+    )
+    demo.add_argument(
+        "--trace",
+        metavar="FILE",
+        type=Path,
+        help="replay a csv or csv.gz with the columns agent, session, turn, t_ms, in_tokens, out_tokens",
+    )
+    demo.add_argument("--plain", action="store_true", help="no colour and no live display")
+    return parser
+
+
+def _demo(trace: Path | None, *, plain: bool) -> int:
+    # Imported here: the package itself never imports a vendor, and --version must work without one.
+    from outlay._demo.show import make_console
+
+    console = make_console(plain=plain)
+    if trace is None:
+        from outlay._demo.run import run_demo
+
+        return 0 if run_demo(console) else 1
+    from outlay._demo.trace_file import TraceError
+    from outlay._demo.trace_show import run_trace
+
+    try:
+        return 0 if run_trace(trace, console) else 1
+    except TraceError as error:
+        print(f"outlay: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

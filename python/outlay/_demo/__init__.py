@@ -1,0 +1,1 @@
+"""What ``outlay demo`` runs: private, and no part of the package's interface."""

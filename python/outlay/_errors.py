@@ -1,0 +1,303 @@
+"""The exceptions. A refusal (:class:`LimitExceeded`) carries JSON that the model can read."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, ClassVar
+
+from ._core import Denial
+
+__all__ = [
+    "AllowanceExceeded",
+    "BudgetExceeded",
+    "ForkedLedger",
+    "Indeterminate",
+    "InvalidAmount",
+    "InvalidId",
+    "LeaseError",
+    "LeaseExpired",
+    "LeaseFinalized",
+    "LimitExceeded",
+    "NotConfigured",
+    "OutlayError",
+    "PolicyError",
+    "QuotaExceeded",
+    "RateLimitExceeded",
+    "RequestBudgetExceeded",
+    "StepLimitExceeded",
+    "StoreCorrupt",
+    "StoreError",
+    "StoreUnavailable",
+    "ThresholdExceeded",
+    "UnknownLease",
+    "WaitTimeout",
+    "WorkflowLimitExceeded",
+]
+
+
+class OutlayError(RuntimeError):
+    """The base of all that outlay raises."""
+
+
+class LimitExceeded(OutlayError):
+    """A refusal: a limit would have been broken, nothing was changed.
+
+    ``str(exc)`` and :meth:`to_llm_message` are one line of JSON of at most 1 KB, valid whatever is
+    in the ids; :attr:`payload` is the same as a dict. The text is made when it is read.
+
+    Example:
+        >>> import outlay
+        >>> budget = outlay.AgentTokenBudget.hourly("a-1", 100)
+        >>> try:
+        ...     budget.consume("query", 200)
+        ... except outlay.LimitExceeded as refused:
+        ...     refused.payload["error"], refused.remaining
+        ('budget_exceeded', 100)
+
+    """
+
+    # No __init__: args is the one Denial, so that pickling and copying work by themselves.
+    _error: ClassVar[str] = "budget_exceeded"
+    _kind: ClassVar[str] = "token"
+
+    @property
+    def _denial(self) -> Denial:
+        argument = self.args[0] if self.args else None
+        if isinstance(argument, Denial):
+            return argument
+        # Raised by hand with a sentence: everything but the sentence is unknown.
+        return Denial(self._error, self._kind, reason=None if argument is None else str(argument))
+
+    @property
+    def message(self) -> str:
+        """What ran out, in a sentence."""
+        return self._denial.message
+
+    @property
+    def kind(self) -> str:
+        """What ran out: "token", "call", "cost", "workflow_limit", "step_limit", ..."""
+        return self._denial.kind
+
+    @property
+    def limit(self) -> int:
+        """The maximum in the window."""
+        return self._denial.limit
+
+    @property
+    def used(self) -> int:
+        """What was charged in the window."""
+        return self._denial.used
+
+    @property
+    def reserved(self) -> int:
+        """What open leases hold."""
+        return self._denial.reserved
+
+    @property
+    def requested(self) -> int:
+        """What was asked for."""
+        return self._denial.requested
+
+    @property
+    def remaining(self) -> int:
+        """What could still be admitted."""
+        return self._denial.remaining
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds until the same request could pass, None where waiting never helps."""
+        return self._denial.retry_after
+
+    @property
+    def retryable(self) -> bool:
+        """Whether waiting is the cure; False where the budget is spent."""
+        return self._denial.retryable
+
+    @property
+    def suggestion(self) -> str:
+        """What to do now."""
+        return self._denial.suggestion
+
+    @property
+    def scope(self) -> dict[str, str]:
+        """Who and what was refused, by label."""
+        return self._denial.scope
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """The JSON of :meth:`to_llm_message` as a dict."""
+        payload: dict[str, Any] = json.loads(self.to_llm_message())
+        return payload
+
+    def to_llm_message(self) -> str:
+        """Return the refusal as one line of JSON for the model."""
+        return self._denial.to_json()
+
+    def __str__(self) -> str:
+        return self.to_llm_message()
+
+
+class _OfAgent(LimitExceeded):
+    """What a refusal of an agent's account says beside the rest."""
+
+    @property
+    def agent_id(self) -> str | None:
+        """The agent, None where the account is not an agent's."""
+        return self._denial.id
+
+    @property
+    def total(self) -> int:
+        """The maximum in the window (the same as ``limit``)."""
+        return self._denial.limit
+
+    @property
+    def resets_in(self) -> float | None:
+        """Seconds until the next window, None where none will come."""
+        return self._denial.resets_in
+
+
+class BudgetExceeded(_OfAgent):
+    """Tokens, calls or cost of an agent or pool (``kind``: "token", "call" or "cost")."""
+
+
+class RequestBudgetExceeded(BudgetExceeded):
+    """The request's own cap."""
+
+    _error = "request_budget_exceeded"
+
+
+class ThresholdExceeded(BudgetExceeded):
+    """It does not fit above a pool's stop threshold."""
+
+    _error = "threshold_exceeded"
+
+
+class QuotaExceeded(LimitExceeded):
+    """Workflow quotas (``kind``: "workflow_limit" or "step_limit")."""
+
+    _error = "workflow_quota_exceeded"
+    _kind = "workflow_limit"
+
+    @property
+    def workflow_id(self) -> str | None:
+        """The workflow."""
+        return self._denial.id
+
+    @property
+    def resets_in(self) -> float | None:
+        """Seconds until the next period, None for the steps of a workflow."""
+        return self._denial.resets_in
+
+    @property
+    def current(self) -> int:
+        """What has begun or was executed so far (the same as ``used``)."""
+        return self._denial.used
+
+
+class WorkflowLimitExceeded(QuotaExceeded):
+    """No more workflows may begin in this period."""
+
+
+class StepLimitExceeded(QuotaExceeded):
+    """The workflow has taken all its steps, or has ended."""
+
+    _kind = "step_limit"
+
+    @property
+    def steps_executed(self) -> int:
+        """Steps taken."""
+        return self._denial.used
+
+    @property
+    def max_steps(self) -> int:
+        """Steps it may take."""
+        return self._denial.limit
+
+
+class RateLimitExceeded(LimitExceeded):
+    """A window is full; waiting is the cure."""
+
+    _error = "rate_limit_exceeded"
+    _kind = "rate"
+
+    @property
+    def current(self) -> int:
+        """What is in the window (the same as ``used``)."""
+        return self._denial.used
+
+
+class AllowanceExceeded(_OfAgent):
+    """Jobs, concurrency, model allowlist, model or repo quota, cooldown."""
+
+    _error = "allowance_exceeded"
+    _kind = "job"
+
+    @property
+    def current(self) -> int:
+        """What is counted so far (the same as ``used``)."""
+        return self._denial.used
+
+
+class NotConfigured(_OfAgent, KeyError):
+    """No budget or allowance for this id: refused, fail closed."""
+
+    _error = "not_configured"
+    _kind = "not_configured"
+
+
+class WaitTimeout(LimitExceeded, TimeoutError):
+    """The wait for capacity took longer than its timeout."""
+
+    _error = "rate_limit_exceeded"
+    _kind = "rate"
+
+
+class LeaseError(OutlayError):
+    """A lease is not in a state that allows this."""
+
+
+class LeaseExpired(LeaseError):
+    """The lease has run out: it can still be committed, not released or extended."""
+
+
+class LeaseFinalized(LeaseError):
+    """The lease has already ended in another way."""
+
+
+class UnknownLease(LeaseError):
+    """The lease is not a lease of this pool."""
+
+
+class InvalidAmount(OutlayError, ValueError):
+    """A bad amount; the message names the argument and what is allowed."""
+
+
+class InvalidId(OutlayError, ValueError):
+    """A bad identifier; the message names the argument and what is allowed."""
+
+
+class PolicyError(OutlayError, ValueError):
+    """A setting that makes no sense; the message names the argument and what is allowed."""
+
+
+class StoreError(OutlayError):
+    """A file or a server that keeps accounts has failed."""
+
+
+class StoreUnavailable(StoreError):
+    """It could not be reached, read or written."""
+
+
+class StoreCorrupt(StoreError):
+    """What it holds is not what was written there."""
+
+
+class Indeterminate(StoreError):
+    """It is not known whether the operation was done."""
+
+
+class ForkedLedger(OutlayError):
+    """An in-memory account of the parent, used in a forked child: create it in the worker.
+
+    It would be a copy there: N children, N times the limit.
+    """

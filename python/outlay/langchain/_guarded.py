@@ -1,0 +1,149 @@
+"""The guarded class of a chat model: the same class, with a budget asked before each call.
+
+The four methods below are the ones through which every way of calling a chat model goes, below its cache
+and above its provider. A method that the class does not implement is left alone, for LangChain asks the
+class what it implements.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any
+from weakref import WeakValueDictionary
+
+from langchain_core.language_models import BaseChatModel
+from pydantic import Field, create_model
+
+from outlay.langchain._call import LAYERS, ModelCall, StreamUsage
+from outlay.langchain._layer import known_fields
+
+_END: Any = object()
+# Weak, so that a model class made inside a function is not kept for ever.
+_guarded: WeakValueDictionary[type[BaseChatModel], type[BaseChatModel]] = WeakValueDictionary()
+_making = threading.Lock()
+
+
+def guarded_class(cls: type[BaseChatModel]) -> type[BaseChatModel]:
+    """Return the guarded class of a model class, always the same while it is in use."""
+    with _making:
+        known = _guarded.get(cls)
+        if known is None:
+            known = _guarded[cls] = _make(cls)
+        return known
+
+
+def _make(cls: type[BaseChatModel]) -> type[BaseChatModel]:
+    # A field and not a private attribute: LangChain rebuilds models from their fields (configurable_fields),
+    # and a rebuilt model must keep its budget. Excluded: it is no part of what is serialised or cached.
+    layers: Any = (Any, Field(default=(), exclude=True, repr=False))
+    guarded: Any = create_model(
+        cls.__name__, __base__=cls, __module__=cls.__module__, __doc__=cls.__doc__, **{LAYERS: layers}
+    )
+    guarded.__qualname__ = cls.__qualname__
+    guarded._generate = _guard_generate(cls._generate)
+    if cls._agenerate is not BaseChatModel._agenerate:
+        guarded._agenerate = _guard_agenerate(cls._agenerate)
+    if cls._stream is not BaseChatModel._stream:
+        guarded._stream = _guard_stream(cls._stream)
+    if cls._astream is not BaseChatModel._astream:
+        guarded._astream = _guard_astream(cls._astream)
+    # Optional in LangChain: integrations that speak its event protocol themselves bypass _stream.
+    for name, guard in (
+        ("_stream_chat_model_events", _guard_stream),
+        ("_astream_chat_model_events", _guard_astream),
+    ):
+        native = getattr(cls, name, None)
+        if native is not None:
+            setattr(guarded, name, guard(native))
+    return guarded  # type: ignore[no-any-return]
+
+
+def _guard_generate(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def _generate(self: BaseChatModel, messages: Any, *args: Any, **kwargs: Any) -> Any:
+        call = ModelCall(self, messages, kwargs)
+        try:
+            with call.entered():
+                result = original(self, messages, *args, **kwargs)
+        except BaseException as error:
+            call.fail(error)
+            raise
+        call.commit(known_fields(result))
+        return result
+
+    return _generate
+
+
+def _guard_agenerate(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    @functools.wraps(original)
+    async def _agenerate(self: BaseChatModel, messages: Any, *args: Any, **kwargs: Any) -> Any:
+        call = ModelCall(self, messages, kwargs)
+        try:
+            with call.entered():
+                result = await original(self, messages, *args, **kwargs)
+        except BaseException as error:
+            call.fail(error)
+            raise
+        call.commit(known_fields(result))
+        return result
+
+    return _agenerate
+
+
+def _guard_stream(original: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
+    @functools.wraps(original)
+    def _stream(self: BaseChatModel, messages: Any, *args: Any, **kwargs: Any) -> Iterator[Any]:
+        call = ModelCall(self, messages, kwargs)
+        seen = StreamUsage()
+        chunks: Any = None
+        try:
+            with call.entered():
+                chunks = iter(original(self, messages, *args, **kwargs))
+            while True:
+                with call.entered():
+                    chunk = next(chunks, _END)
+                if chunk is _END:
+                    break
+                seen.add(chunk)
+                yield chunk
+        except BaseException as error:
+            call.fail(error, seen)
+            raise
+        finally:
+            # A consumer that stops early must not leave the provider's connection to the collector.
+            close = getattr(chunks, "close", None)
+            if close is not None:
+                close()
+        call.commit(seen.fields())
+
+    return _stream
+
+
+def _guard_astream(original: Callable[..., AsyncIterator[Any]]) -> Callable[..., AsyncIterator[Any]]:
+    @functools.wraps(original)
+    async def _astream(self: BaseChatModel, messages: Any, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+        call = ModelCall(self, messages, kwargs)
+        seen = StreamUsage()
+        chunks: Any = None
+        try:
+            with call.entered():
+                chunks = aiter(original(self, messages, *args, **kwargs))
+            while True:
+                with call.entered():
+                    chunk = await anext(chunks, _END)
+                if chunk is _END:
+                    break
+                seen.add(chunk)
+                yield chunk
+        except BaseException as error:
+            call.fail(error, seen)
+            raise
+        finally:
+            aclose = getattr(chunks, "aclose", None)
+            if aclose is not None:
+                await aclose()
+        call.commit(seen.fields())
+
+    return _astream

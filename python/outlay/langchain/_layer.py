@@ -1,0 +1,110 @@
+"""One `wrap`: its budgets, and how it turns a prompt into an estimate and a response into a usage."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from outlay._budget import Budgets
+from outlay._core import PriceTable, Usage, UsageEstimate, cost_capped
+from outlay._errors import PolicyError
+from outlay._responses import Fields, usage_fields
+from outlay.langchain._estimate import Prompt
+
+_log = logging.getLogger("outlay")
+# The call is paid for: an unreadable count must lose neither the response nor the charge.
+_UNREADABLE = "a response carries a usage that cannot be booked, so the estimate is: %s"
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Layer:
+    """What one `wrap` was given; a model wrapped twice has two."""
+
+    budgets: Budgets
+    operation: str
+    prices: PriceTable | None
+    output_tokens: int
+    labels: Mapping[str, str]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Layer:
+        # A copy of the model spends from the same accounts.
+        return self
+
+    def check_price(self, model_name: str | None) -> None:
+        """Refuse a model that would be counted at $0.
+
+        Args:
+            model_name: The name that the provider is asked for; None if it is not known yet.
+
+        Raises:
+            PolicyError: A budget has a cost limit, or prices are given, and the model has no price.
+
+        """
+        if self.prices is None:
+            if any(cost_capped(budget) for _, budget in self.budgets.native):
+                raise PolicyError(
+                    "prices: a budget has a cost limit, so every model needs a price; "
+                    'give prices={"MODEL": {"input": "USD per million tokens", "output": "..."}}'
+                )
+        elif model_name is not None and not self.prices.knows(model_name):
+            raise PolicyError(f"prices: no price for the model {model_name!r:.200}; add it to prices")
+
+    def estimate(self, prompt: Prompt) -> UsageEstimate:
+        """Return what to reserve for a prompt.
+
+        Raises:
+            PolicyError: The model has no price and needs one.
+
+        """
+        self.check_price(prompt.model_name)
+        tokens = {"input_tokens": prompt.input_tokens, "output_tokens": self._output(prompt)}
+        if self.prices is None:
+            return UsageEstimate(**tokens)
+        if prompt.model_name is None:
+            raise PolicyError("prices: the model does not tell its name, so it cannot be priced")
+        cost = self.prices.cost(prompt.model_name, UsageEstimate(**tokens))
+        return UsageEstimate(**tokens, cost_micros_usd=cost)
+
+    def usage(self, fields: Fields | None, prompt: Prompt, *, cut: bool) -> Usage | None:
+        """Return what to book; None where the response does not say.
+
+        Args:
+            fields: What the response said.
+            prompt: The prompt that was sent.
+            cut: The stream was left before its end.
+
+        """
+        if fields is None:
+            return None
+        if cut and not fields["output_tokens"]:
+            # Some providers tell the input first and the output last: what was generated until the cut
+            # is billed, and unknown.
+            fields = {**fields, "output_tokens": self._output(prompt)}
+            fields.pop("total_tokens", None)
+        try:
+            if self.prices is None or prompt.model_name is None:
+                return Usage(**fields)
+            cost = self.prices.cost(prompt.model_name, Usage(**fields))
+            return Usage(**{**fields, "cost_micros_usd": cost})
+        except ValueError as error:
+            _log.warning(_UNREADABLE, error)
+            return None
+
+    def _output(self, prompt: Prompt) -> int:
+        limit = self.output_tokens if prompt.output_limit is None else prompt.output_limit
+        return limit * prompt.choices
+
+
+def known_fields(response: Any) -> Fields | None:
+    """Read the usage of a response; None where it has none that can be booked."""
+    try:
+        fields = usage_fields(response)
+    except ValueError as error:
+        _log.warning(_UNREADABLE, error)
+        return None
+    # No real call uses nothing: a usage of zeros is a provider that does not count.
+    if fields is None or not (fields["input_tokens"] or fields["output_tokens"]):
+        return None
+    return fields

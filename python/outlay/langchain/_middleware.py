@@ -1,0 +1,148 @@
+"""`BudgetMiddleware`: the steps of an agent, its tool calls or its turns, under a budget."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Literal
+
+from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse
+from langchain.agents.middleware.types import ToolCallRequest
+from langchain_core.messages import AIMessage, ToolMessage
+
+from outlay._budget import AnyBudget, Step, charge_step, checked_labels, normalise
+from outlay._core import SharedPool
+from outlay._errors import LimitExceeded, PolicyError
+
+_numbers = itertools.count(1)
+_STEPS = ("tools", "turns")
+
+
+class BudgetMiddleware(AgentMiddleware[Any, Any, Any]):
+    """Charges one step before each tool call of an agent, or before each of its turns.
+
+    A `WorkflowToken` executes one step, an `AgentTokenBudget` consumes 1 of the operation that is named
+    like the tool ("query" for a turn), an `AgentBudget` makes one call; a user's own object reserves an
+    empty estimate, with `tool=NAME` for a tool call, and commits it after the step. A list is decided in
+    one step.
+
+    A refused tool does not run: the model reads the refusal as an error `ToolMessage` holding the JSON, and
+    can finish with what it has. A refused turn ends the run with an `AIMessage` holding the JSON. Parallel
+    tool calls are charged one by one, in no order. A step counts from its start: a tool that fails, or that
+    interrupts the graph and is run again, has made a step each time.
+
+    The model's own calls are guarded by `wrap`, which sees those that middleware does not.
+
+    Args:
+        budget: A `WorkflowToken`, `AgentTokenBudget` or `AgentBudget`, an object with the `outlay.Budget`
+            protocol, or a list of them.
+        steps: What a step is: "tools" (default), each tool call; "turns", each turn of the model.
+        **labels: Passed to objects with the `outlay.Budget` protocol.
+
+    Raises:
+        PolicyError: `steps` is neither of the two, or a budget cannot count steps.
+
+    Example:
+        >>> from langchain.agents import create_agent
+        >>> from outlay import WorkflowQuota
+        >>> from outlay.testing import ScriptedChatModel, tool_call
+        >>> def look_up(word: str) -> str:
+        ...     '''Look a word up.'''
+        ...     return "found " + word
+        >>> model = ScriptedChatModel(
+        ...     script=[tool_call("look_up", word="a"), tool_call("look_up", word="b"), "Only the first."]
+        ... )
+        >>> token = WorkflowQuota.hourly(10, 1).begin_workflow("w-1")
+        >>> agent = create_agent(model, [look_up], middleware=[BudgetMiddleware(token)])
+        >>> messages = agent.invoke({"messages": [("user", "Look up a and b.")]})["messages"]
+        >>> [message.status for message in messages if message.type == "tool"]
+        ['success', 'error']
+
+    """
+
+    def __init__(
+        self,
+        budget: AnyBudget | Sequence[AnyBudget],
+        *,
+        steps: Literal["tools", "turns"] = "tools",
+        **labels: str,
+    ) -> None:
+        super().__init__()
+        if steps not in _STEPS:
+            raise PolicyError(f"steps: 'tools' or 'turns' is allowed, not {steps!r:.100}")
+        self._budgets = normalise(budget)
+        if any(isinstance(one, SharedPool) for _, one in self._budgets.native):
+            raise PolicyError("budget: a step has no tokens for a SharedPool; give the pool to wrap")
+        self._labels = checked_labels(labels)
+        self._by_turns = steps == "turns"
+        # An agent refuses two middlewares of one name, but steps and turns may well be counted together.
+        self._name = f"BudgetMiddleware-{next(_numbers)}"
+
+    @property
+    def name(self) -> str:
+        """The name of this instance; no two are alike."""
+        return self._name
+
+    def wrap_tool_call(self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Any]) -> Any:
+        """Charge a step, then run the tool; a refusal is the tool's answer."""
+        if self._by_turns:
+            return handler(request)
+        try:
+            step = self._tool_step(request)
+        except LimitExceeded as refusal:
+            return _tool_refused(request, refusal)
+        with step:
+            return handler(request)
+
+    async def awrap_tool_call(
+        self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Awaitable[Any]]
+    ) -> Any:
+        """Charge a step, then run the tool; a refusal is the tool's answer."""
+        if self._by_turns:
+            return await handler(request)
+        try:
+            step = self._tool_step(request)
+        except LimitExceeded as refusal:
+            return _tool_refused(request, refusal)
+        with step:
+            return await handler(request)
+
+    def wrap_model_call(
+        self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
+    ) -> ModelResponse[Any] | AIMessage:
+        """Charge a step, then let the model take its turn; a refusal ends the run."""
+        if not self._by_turns:
+            return handler(request)
+        try:
+            step = self._turn_step()
+        except LimitExceeded as refusal:
+            return AIMessage(content=str(refusal))
+        with step:
+            return handler(request)
+
+    async def awrap_model_call(
+        self,
+        request: ModelRequest[Any],
+        handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]],
+    ) -> ModelResponse[Any] | AIMessage:
+        """Charge a step, then let the model take its turn; a refusal ends the run."""
+        if not self._by_turns:
+            return await handler(request)
+        try:
+            step = self._turn_step()
+        except LimitExceeded as refusal:
+            return AIMessage(content=str(refusal))
+        with step:
+            return await handler(request)
+
+    def _tool_step(self, request: ToolCallRequest) -> Step:
+        tool = request.tool_call["name"]
+        return charge_step(self._budgets, operation=tool, labels={**self._labels, "tool": tool})
+
+    def _turn_step(self) -> Step:
+        return charge_step(self._budgets, operation="query", labels=self._labels)
+
+
+def _tool_refused(request: ToolCallRequest, refusal: LimitExceeded) -> ToolMessage:
+    call = request.tool_call
+    return ToolMessage(content=str(refusal), tool_call_id=call["id"], name=call["name"], status="error")

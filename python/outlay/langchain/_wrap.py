@@ -1,0 +1,121 @@
+"""`wrap`: a chat model that asks its budgets before each call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.runnables import Runnable, RunnableBinding
+
+from outlay._budget import AnyBudget, checked_labels, normalise
+from outlay._core import PriceTable
+from outlay._errors import InvalidAmount, PolicyError
+from outlay.langchain._call import LAYERS
+from outlay.langchain._estimate import called_name
+from outlay.langchain._guarded import guarded_class
+from outlay.langchain._layer import Layer
+
+ModelT = TypeVar("ModelT", bound=Runnable[Any, Any])
+
+DEFAULT_OUTPUT_TOKENS = 1_024
+
+
+def wrap(
+    model: ModelT,
+    budget: AnyBudget | Sequence[AnyBudget],
+    *,
+    operation: str = "query",
+    prices: Mapping[str, Mapping[str, str]] | PriceTable | None = None,
+    output_tokens: int | None = None,
+    **labels: str,
+) -> ModelT:
+    """Return a copy of a chat model that reserves from its budgets before each call.
+
+    The copy is of the same class: `isinstance`, `bind_tools`, `with_structured_output`, agents and
+    sub-agents work as before, in every call mode, and each call of the provider is one lease. The model
+    that was given stays unguarded.
+
+    Before the call, an estimate is reserved: a third of the prompt's UTF-8 bytes, 4 tokens a message and
+    2,000 a picture, and the output limit of the call or the model in full, else `output_tokens`. After it,
+    what the response says it used is booked; where it does not say, the estimate is. A stream that is left
+    early or cancelled is charged, for it is billed: its usage as far as it was told, else the estimate. A
+    provider's error releases the lease, unless the budget says `on_error="charge"`.
+
+    A refusal is raised before the provider is touched. It is the outlay class and LangChain's `ModelError`
+    in one, so `ModelRetryMiddleware` does not retry it; `Runnable.with_retry` retries every `Exception`
+    unless `retry_if_exception_type` says otherwise. A response out of LangChain's cache costs nothing.
+    Wraps stack: an account that two of them name is charged once a call.
+
+    Args:
+        model: A chat model, or one with arguments bound to it (`bind`, `bind_tools`).
+        budget: A `SharedPool`, `AgentTokenBudget`, `AgentBudget` or `WorkflowToken` (one step a call), an
+            object with the `outlay.Budget` protocol, or a list of them. The accounts of outlay in a list
+            are decided in one step: all reserve, or none does.
+        operation: The operation that an `AgentTokenBudget` weighs; default "query".
+        prices: USD per million tokens, as text, by model name: input, output and optionally cache_read,
+            cache_write, reasoning. Needed where a budget limits cost.
+        output_tokens: The output to reserve, in tokens, where neither the call nor the model limits it;
+            default 1,024.
+        **labels: Passed to objects with the `outlay.Budget` protocol.
+
+    Returns:
+        A guarded copy of the model.
+
+    Raises:
+        PolicyError: An argument is not what it should be, or a model that must be priced has no price
+            (raised by the call where the model's name is known only then).
+        InvalidAmount: `output_tokens` is no whole number, or negative.
+
+    Example:
+        >>> from outlay import BudgetExceeded, SharedPool
+        >>> from outlay.testing import ScriptedChatModel
+        >>> pool = SharedPool(capacity_tokens=300)
+        >>> model = wrap(ScriptedChatModel(script=["Hi.", "Hi again."]), pool, output_tokens=200)
+        >>> model.invoke("Hello").content
+        'Hi.'
+        >>> try:
+        ...     model.invoke("Hello " * 100)
+        ... except BudgetExceeded as refusal:
+        ...     print(refusal.kind, refusal.limit)
+        token 300
+
+    """
+    if isinstance(model, RunnableBinding):
+        bound = wrap(
+            model.bound, budget, operation=operation, prices=prices, output_tokens=output_tokens, **labels
+        )
+        return model.model_copy(update={"bound": bound})
+    if not isinstance(model, BaseChatModel):
+        raise PolicyError(f"model: a LangChain chat model is allowed, not {type(model).__name__}")
+    layer = Layer(
+        budgets=normalise(budget),
+        operation=_checked_operation(operation),
+        prices=prices if prices is None or isinstance(prices, PriceTable) else PriceTable(prices),
+        output_tokens=_checked_output(output_tokens),
+        labels=checked_labels(labels),
+    )
+    layer.check_price(called_name(model._get_ls_params(), {}))
+    inner: tuple[Layer, ...] = getattr(model, LAYERS, ())
+    guarded = model.model_copy()
+    if LAYERS not in type(model).model_fields:
+        # Past pydantic, which guards attributes but knows no change of class.
+        object.__setattr__(guarded, "__class__", guarded_class(type(model)))
+    guarded.__dict__[LAYERS] = (layer, *inner)
+    return guarded
+
+
+def _checked_operation(operation: Any) -> str:
+    if not isinstance(operation, str) or not operation:
+        raise PolicyError(f"operation: a name is allowed, not {operation!r:.100}")
+    return operation
+
+
+def _checked_output(output_tokens: Any) -> int:
+    if output_tokens is None:
+        return DEFAULT_OUTPUT_TOKENS
+    if isinstance(output_tokens, bool) or not isinstance(output_tokens, int) or output_tokens < 0:
+        raise InvalidAmount(
+            f"output_tokens: a whole number of 0 or more is allowed, not {output_tokens!r:.100}"
+        )
+    return output_tokens

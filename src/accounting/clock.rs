@@ -1,0 +1,255 @@
+//! The only source of time: every other module is handed a [`Moment`].
+//!
+//! Durations are monotonic, so a step of the wall clock refills nothing; calendar windows use
+//! wall time. On Linux the monotonic clock is the kernel's coarse one (a tick of 1 to 10 ms,
+//! about 3 ns a read): it lags true time by at most one tick, so a window starts late by at most
+//! that much and never early.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this file is the one that reads clocks"
+)]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// The monotonic origin: windows restored from a file may have started before the machine did.
+const ORIGIN: u64 = 1 << 62;
+
+/// The longest period or time to live: a hundred years, so that no sum of ticks can overflow.
+pub const LONGEST: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
+
+/// A point on the monotonic clock, in nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Tick(u64);
+
+impl Tick {
+    /// A tick `nanos` after the clock's origin.
+    pub const fn from_nanos(nanos: u64) -> Self {
+        Self(ORIGIN.saturating_add(nanos))
+    }
+
+    /// This tick as nanoseconds, for arithmetic on slots of a ring.
+    pub(crate) const fn raw(self) -> u64 {
+        self.0
+    }
+
+    pub(crate) const fn from_raw(raw: u64) -> Self {
+        Self(raw)
+    }
+
+    /// The tick `duration` later (at the end of time at the latest).
+    #[must_use]
+    pub fn plus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(nanos(duration)))
+    }
+
+    /// The tick `duration` earlier.
+    #[must_use]
+    pub fn minus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(nanos(duration)))
+    }
+
+    /// The time from `earlier` to this tick, zero when `earlier` is later.
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// A duration in nanoseconds, at most `u64::MAX`.
+pub(crate) fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// One reading of the clock: what a decision is made with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// Monotonic time.
+    pub tick: Tick,
+    /// Wall time in nanoseconds since 1970-01-01 UTC; 0 where no calendar window asks for it.
+    pub wall_ns: i64,
+}
+
+impl Moment {
+    /// The moment that was at the earlier `tick`, by the same wall clock.
+    #[must_use]
+    pub fn back_to(self, tick: Tick) -> Self {
+        let back = i64::try_from(nanos(self.tick.since(tick))).unwrap_or(i64::MAX);
+        Self {
+            tick: self.tick.min(tick),
+            wall_ns: self.wall_ns.saturating_sub(back),
+        }
+    }
+}
+
+/// The machine's clocks.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+/// A clock that stands still until it is told to move: for tests, simulations and replays.
+///
+/// ```
+/// use outlay::ManualClock;
+/// use std::time::Duration;
+/// let clock = ManualClock::new();
+/// let before = clock.tick();
+/// clock.advance(Duration::from_secs(60));
+/// assert_eq!(clock.tick().since(before), Duration::from_secs(60));
+/// ```
+#[derive(Debug, Default)]
+pub struct ManualClock {
+    elapsed_ns: AtomicU64,
+    wall_ns: AtomicI64,
+}
+
+impl ManualClock {
+    /// A clock that stands at 1970-01-01 00:00 UTC.
+    pub const fn new() -> Self {
+        Self {
+            elapsed_ns: AtomicU64::new(0),
+            wall_ns: AtomicI64::new(0),
+        }
+    }
+
+    /// Lets `duration` pass, on the monotonic and on the wall clock.
+    pub fn advance(&self, duration: Duration) {
+        let step = nanos(duration);
+        // Relaxed: tests order their own moves; a reader needs no other memory with the time.
+        let _ = self
+            .elapsed_ns
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| {
+                Some(now.saturating_add(step))
+            });
+        let wall_step = i64::try_from(step).unwrap_or(i64::MAX);
+        let _ = self
+            .wall_ns
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| {
+                Some(now.saturating_add(wall_step))
+            });
+    }
+
+    /// Steps the wall clock to `wall_ns` (nanoseconds since 1970 UTC), forwards or backwards.
+    /// No time passes: monotonic windows do not see it.
+    pub fn set_wall(&self, wall_ns: i64) {
+        self.wall_ns.store(wall_ns, Ordering::Relaxed);
+    }
+
+    /// The monotonic time.
+    pub fn tick(&self) -> Tick {
+        Tick::from_nanos(self.elapsed_ns.load(Ordering::Relaxed))
+    }
+
+    /// The wall time in nanoseconds since 1970-01-01 UTC.
+    pub fn wall_ns(&self) -> i64 {
+        self.wall_ns.load(Ordering::Relaxed)
+    }
+}
+
+/// Where an account takes its time from.
+#[derive(Clone, Debug)]
+pub enum Clock {
+    /// The machine's clocks.
+    System,
+    /// A clock that is moved by hand.
+    Manual(Arc<ManualClock>),
+}
+
+impl Clock {
+    /// The monotonic time now.
+    #[inline]
+    pub fn tick(&self) -> Tick {
+        match self {
+            Self::System => system_tick(),
+            Self::Manual(clock) => clock.tick(),
+        }
+    }
+
+    /// The wall time now, in nanoseconds since 1970-01-01 UTC.
+    pub fn wall_ns(&self) -> i64 {
+        match self {
+            Self::System => system_wall_ns(),
+            Self::Manual(clock) => clock.wall_ns(),
+        }
+    }
+
+    /// One reading; the wall clock is read only where a calendar window needs it.
+    #[inline]
+    pub fn now(&self, needs_wall: bool) -> Moment {
+        let wall_ns = if needs_wall { self.wall_ns() } else { 0 };
+        Moment {
+            tick: self.tick(),
+            wall_ns,
+        }
+    }
+}
+
+impl From<SystemClock> for Clock {
+    fn from(_: SystemClock) -> Self {
+        Self::System
+    }
+}
+
+impl From<Arc<ManualClock>> for Clock {
+    fn from(clock: Arc<ManualClock>) -> Self {
+        Self::Manual(clock)
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[inline]
+fn system_tick() -> Tick {
+    use rustix::time::{ClockId, clock_gettime};
+    let now = clock_gettime(ClockId::MonotonicCoarse);
+    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
+    let fraction = u64::try_from(now.tv_nsec).unwrap_or(0);
+    Tick::from_nanos(
+        seconds
+            .saturating_mul(1_000_000_000)
+            .saturating_add(fraction),
+    )
+}
+
+#[cfg(not(target_os = "linux"))]
+fn system_tick() -> Tick {
+    use std::sync::OnceLock;
+    use std::time::Instant;
+    static BASE: OnceLock<Instant> = OnceLock::new();
+    Tick::from_nanos(nanos(BASE.get_or_init(Instant::now).elapsed()))
+}
+
+fn system_wall_ns() -> i64 {
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => i64::try_from(since.as_nanos()).unwrap_or(i64::MAX),
+        Err(before) => i64::try_from(before.duration().as_nanos()).map_or(i64::MIN, |n| -n),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_system_clock_never_goes_back() {
+        let clock = Clock::System;
+        let first = clock.tick();
+        assert!((0..1000).all(|_| clock.tick() >= first));
+        assert!(clock.wall_ns() > 0);
+    }
+
+    #[test]
+    fn stepping_the_wall_lets_no_time_pass() {
+        let clock = ManualClock::new();
+        clock.advance(Duration::from_secs(5));
+        let tick = clock.tick();
+        clock.set_wall(-1);
+        assert_eq!((clock.tick(), clock.wall_ns()), (tick, -1));
+    }
+
+    #[test]
+    fn a_huge_advance_stops_at_the_end_of_time() {
+        let clock = ManualClock::new();
+        clock.advance(Duration::MAX);
+        clock.advance(Duration::MAX);
+        assert_eq!(clock.tick(), Tick(u64::MAX));
+    }
+}

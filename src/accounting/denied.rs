@@ -1,0 +1,255 @@
+//! A refusal: a value that carries the way out.
+
+use std::time::Duration;
+
+use super::clock::Moment;
+use super::key::Key;
+use super::limit::Unit;
+use super::meter::Meter;
+
+/// Which kind of account refuses: the `error` of the message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Code {
+    /// No budget or allowance for this id.
+    NotConfigured,
+    /// The budget of an agent.
+    BudgetExceeded,
+    /// The request's own cap.
+    RequestBudgetExceeded,
+    /// A pool, or its stop threshold.
+    ThresholdExceeded,
+    /// The workflows of a period, or the steps of a workflow.
+    WorkflowQuotaExceeded,
+    /// A window of a rate is full.
+    RateLimitExceeded,
+    /// Jobs, concurrency, model or repo quotas.
+    AllowanceExceeded,
+}
+
+impl Code {
+    /// All codes, in the order of the documentation.
+    pub const ALL: [Self; 7] = [
+        Self::NotConfigured,
+        Self::BudgetExceeded,
+        Self::RequestBudgetExceeded,
+        Self::ThresholdExceeded,
+        Self::WorkflowQuotaExceeded,
+        Self::RateLimitExceeded,
+        Self::AllowanceExceeded,
+    ];
+
+    /// The code as the message carries it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NotConfigured => "not_configured",
+            Self::BudgetExceeded => "budget_exceeded",
+            Self::RequestBudgetExceeded => "request_budget_exceeded",
+            Self::ThresholdExceeded => "threshold_exceeded",
+            Self::WorkflowQuotaExceeded => "workflow_quota_exceeded",
+            Self::RateLimitExceeded => "rate_limit_exceeded",
+            Self::AllowanceExceeded => "allowance_exceeded",
+        }
+    }
+
+    /// The code of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.name() == name)
+    }
+}
+
+/// What ran out, within a [`Code`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Kind {
+    /// Tokens.
+    Token,
+    /// Calls.
+    Call,
+    /// Money.
+    Cost,
+    /// Workflows begun in a period.
+    WorkflowLimit,
+    /// Steps of one workflow.
+    StepLimit,
+    /// A rate.
+    Rate,
+    /// Jobs begun.
+    Job,
+    /// What is open at once.
+    Concurrency,
+    /// Nothing is configured for the id.
+    NotConfigured,
+}
+
+impl Kind {
+    /// All kinds.
+    pub const ALL: [Self; 9] = [
+        Self::Token,
+        Self::Call,
+        Self::Cost,
+        Self::WorkflowLimit,
+        Self::StepLimit,
+        Self::Rate,
+        Self::Job,
+        Self::Concurrency,
+        Self::NotConfigured,
+    ];
+
+    /// The kind as an exception's `kind` carries it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::Call => "call",
+            Self::Cost => "cost",
+            Self::WorkflowLimit => "workflow_limit",
+            Self::StepLimit => "step_limit",
+            Self::Rate => "rate",
+            Self::Job => "job",
+            Self::Concurrency => "concurrency",
+            Self::NotConfigured => "not_configured",
+        }
+    }
+
+    /// The kind of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// What a refusal by a meter of `unit` is called.
+    pub const fn of(code: Code, unit: Unit) -> Self {
+        match (code, unit) {
+            (Code::NotConfigured, _) => Self::NotConfigured,
+            (Code::RateLimitExceeded, _) => Self::Rate,
+            (_, Unit::Tokens) => Self::Token,
+            (_, Unit::Cost) => Self::Cost,
+            (_, Unit::Calls) => Self::Call,
+            (_, Unit::Steps) => Self::StepLimit,
+            (_, Unit::Workflows) => Self::WorkflowLimit,
+            (_, Unit::Jobs) => Self::Job,
+            (_, Unit::Slots) => Self::Concurrency,
+        }
+    }
+
+    /// The unit that the numbers of such a refusal count.
+    pub const fn unit(self) -> Unit {
+        match self {
+            Self::Token | Self::Rate | Self::NotConfigured => Unit::Tokens,
+            Self::Call => Unit::Calls,
+            Self::Cost => Unit::Cost,
+            Self::WorkflowLimit => Unit::Workflows,
+            Self::StepLimit => Unit::Steps,
+            Self::Job => Unit::Jobs,
+            Self::Concurrency => Unit::Slots,
+        }
+    }
+}
+
+/// A refusal. Nothing was changed. The message is made only when somebody reads it
+/// ([`to_llm_message`](Self::to_llm_message)).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denied {
+    /// Which kind of account refuses.
+    pub code: Code,
+    /// What ran out.
+    pub kind: Kind,
+    /// Whose account: the agent's, the workflow's, the pool's id; `None` where it has none.
+    pub id: Option<Key>,
+    /// The maximum in the window.
+    pub limit: u64,
+    /// What was charged in the window.
+    pub used: u64,
+    /// What open leases hold.
+    pub reserved: u64,
+    /// What was asked for.
+    pub requested: u64,
+    /// What could still be admitted.
+    pub remaining: u64,
+    /// The earliest time at which the same request could pass, `None` where waiting never helps.
+    pub retry_after: Option<Duration>,
+    /// The time until the next window, `None` where none will come.
+    pub resets_in: Option<Duration>,
+    /// The length of the window, where it has one.
+    pub period: Option<Duration>,
+    /// A reason in words, where the code and the kind do not say it all.
+    pub reason: Option<String>,
+    /// Further names of what was asked: labels.
+    pub scope: Vec<(String, String)>,
+}
+
+impl Denied {
+    /// The refusal of `requested` by `meter`.
+    pub fn by(
+        meter: &Meter,
+        code: Code,
+        id: Option<Key>,
+        requested: u64,
+        now: Moment,
+    ) -> Box<Self> {
+        Box::new(Self {
+            code,
+            kind: Kind::of(code, meter.unit()),
+            id,
+            limit: meter.limit().unwrap_or(u64::MAX),
+            used: meter.used(),
+            reserved: meter.reserved(),
+            requested,
+            remaining: meter.room(),
+            retry_after: meter.retry_in(requested, now),
+            resets_in: meter.resets_in(now),
+            period: meter.window().period(),
+            reason: None,
+            scope: Vec::new(),
+        })
+    }
+
+    /// A refusal that no meter decided: all numbers are zero.
+    pub fn plain(code: Code, kind: Kind, id: Option<Key>) -> Box<Self> {
+        Box::new(Self {
+            code,
+            kind,
+            id,
+            limit: 0,
+            used: 0,
+            reserved: 0,
+            requested: 0,
+            remaining: 0,
+            retry_after: None,
+            resets_in: None,
+            period: None,
+            reason: None,
+            scope: Vec::new(),
+        })
+    }
+
+    /// No budget is configured for the agent `id`: refused, fail closed.
+    pub fn not_configured(id: &str) -> Box<Self> {
+        let mut denied = Self::plain(Code::NotConfigured, Kind::NotConfigured, None);
+        denied.id = Key::parse("agent_id", id).ok();
+        denied
+    }
+
+    /// The request's own cap is too small for what it asks.
+    pub fn by_request(unit: Unit, cap: u64, asked: u64) -> Box<Self> {
+        let code = Code::RequestBudgetExceeded;
+        let mut denied = Self::plain(code, Kind::of(code, unit), None);
+        denied.limit = cap;
+        denied.remaining = cap;
+        denied.requested = asked;
+        denied
+    }
+
+    /// Whether waiting is the cure: true for rates, concurrency and cooldowns, false where the
+    /// budget is spent.
+    pub const fn retryable(&self) -> bool {
+        matches!(self.code, Code::RateLimitExceeded) || matches!(self.kind, Kind::Concurrency)
+    }
+}
+
+impl std::fmt::Display for Denied {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.to_llm_message())
+    }
+}
+
+impl std::error::Error for Denied {}

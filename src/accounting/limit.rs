@@ -1,0 +1,85 @@
+//! What a meter allows, and in which unit.
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Unit {
+    /// Tokens (times the operation's cost, where an account has operation costs).
+    Tokens,
+    /// Micro-USD.
+    Cost,
+    /// Calls.
+    Calls,
+    /// Steps of a workflow.
+    Steps,
+    /// Workflows begun.
+    Workflows,
+    /// Jobs begun.
+    Jobs,
+    /// What is open at the same time.
+    Slots,
+}
+
+impl Unit {
+    /// The unit's name in a message for the model.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tokens => "tokens",
+            Self::Cost => "micro_usd",
+            Self::Calls => "calls",
+            Self::Steps => "steps",
+            Self::Workflows => "workflows",
+            Self::Jobs => "jobs",
+            Self::Slots => "slots",
+        }
+    }
+}
+
+/// How much of a unit may be used in a window.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// What is counted.
+    pub unit: Unit,
+    /// The maximum, `None` for no limit (what is used is counted all the same).
+    pub max: Option<u64>,
+    /// False: never refuses, counts above the maximum.
+    pub hard: bool,
+    /// The part at the top that is not given out: a stop threshold.
+    pub stop: u64,
+    /// A warning is due once `used` reaches this.
+    pub warn_at: Option<u64>,
+}
+
+impl Limit {
+    /// At most `max`, `None` for unlimited.
+    pub const fn new(unit: Unit, max: Option<u64>) -> Self {
+        Self {
+            unit,
+            max,
+            hard: true,
+            stop: 0,
+            warn_at: None,
+        }
+    }
+
+    /// The same limit that counts and never refuses, unless `hard`.
+    #[must_use]
+    pub const fn hard(mut self, hard: bool) -> Self {
+        self.hard = hard;
+        self
+    }
+
+    /// The same limit, of which the last `stop` are not given out.
+    #[must_use]
+    pub const fn stop(mut self, stop: u64) -> Self {
+        self.stop = stop;
+        self
+    }
+
+    /// The same limit with a warning once `used` reaches `warn_at`.
+    #[must_use]
+    pub const fn warn_at(mut self, warn_at: u64) -> Self {
+        self.warn_at = Some(warn_at);
+        self
+    }
+}

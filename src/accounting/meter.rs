@@ -1,0 +1,294 @@
+//! The one primitive: `used + reserved + amount <= limit`.
+
+use std::time::Duration;
+
+use super::clock::{Moment, Tick};
+use super::limit::{Limit, Unit};
+use super::window::Window;
+
+/// What an open lease holds of one meter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// The amount held.
+    pub amount: u64,
+    /// The window of the reservation.
+    era: u32,
+}
+
+/// Marks that few meters have, apart so that the rest stay small.
+#[derive(Clone, Copy, Debug)]
+struct Marks {
+    stop: u64,
+    warn_at: u64,
+}
+
+/// The account of one limit in one window. It fits a cache line.
+#[derive(Clone, Debug)]
+pub struct Meter {
+    max: u64,
+    used: u64,
+    reserved: u64,
+    window: Window,
+    marks: Option<Box<Marks>>,
+    era: u32,
+    unit: Unit,
+    bounded: bool,
+    hard: bool,
+    warned: bool,
+}
+
+impl Meter {
+    /// An empty meter.
+    pub fn new(limit: Limit, window: Window) -> Self {
+        let mut meter = Self {
+            max: 0,
+            used: 0,
+            reserved: 0,
+            window,
+            marks: None,
+            era: 0,
+            unit: limit.unit,
+            bounded: false,
+            hard: true,
+            warned: false,
+        };
+        meter.set_limit(&limit);
+        meter
+    }
+
+    /// Changes the limit; what is used and reserved stays.
+    pub fn set_limit(&mut self, limit: &Limit) {
+        self.max = limit.max.unwrap_or(u64::MAX);
+        self.bounded = limit.max.is_some();
+        self.hard = limit.hard;
+        self.unit = limit.unit;
+        self.marks = (limit.stop > 0 || limit.warn_at.is_some()).then(|| {
+            Box::new(Marks {
+                stop: limit.stop,
+                warn_at: limit.warn_at.unwrap_or(u64::MAX),
+            })
+        });
+    }
+
+    /// What is counted.
+    pub const fn unit(&self) -> Unit {
+        self.unit
+    }
+
+    /// The limit, `None` for unlimited.
+    pub fn limit(&self) -> Option<u64> {
+        self.bounded.then_some(self.max)
+    }
+
+    /// What was charged in this window.
+    #[inline]
+    pub fn used(&self) -> u64 {
+        match &self.window {
+            Window::Sliding(ring) => ring.used(),
+            _ => self.used,
+        }
+    }
+
+    /// What open leases hold.
+    pub const fn reserved(&self) -> u64 {
+        self.reserved
+    }
+
+    /// limit - used - reserved, never below zero; `None` for unlimited.
+    pub fn remaining(&self) -> Option<u64> {
+        self.bounded.then(|| {
+            self.max
+                .saturating_sub(self.used())
+                .saturating_sub(self.reserved)
+        })
+    }
+
+    /// The window.
+    pub const fn window(&self) -> &Window {
+        &self.window
+    }
+
+    /// The window, to change its length or its start.
+    pub const fn window_mut(&mut self) -> &mut Window {
+        &mut self.window
+    }
+
+    /// The largest `used + reserved` that is admitted.
+    #[inline]
+    pub fn ceiling(&self) -> u64 {
+        self.max
+            .saturating_sub(self.marks.as_ref().map_or(0, |marks| marks.stop))
+    }
+
+    /// What could still be admitted: a refusal's `remaining`.
+    pub fn room(&self) -> u64 {
+        self.ceiling()
+            .saturating_sub(self.used())
+            .saturating_sub(self.reserved)
+    }
+
+    /// The law of a meter. Equality is admitted; in debt even zero is not.
+    #[inline]
+    pub fn fits(&self, amount: u64) -> bool {
+        if !self.bounded {
+            return true;
+        }
+        let taken = self.used().checked_add(self.reserved);
+        match taken.and_then(|taken| taken.checked_add(amount)) {
+            Some(sum) => sum <= self.ceiling(),
+            None => false,
+        }
+    }
+
+    /// Whether a charge or reservation of `amount` is admitted: a soft limit never refuses.
+    #[inline]
+    pub fn admits(&self, amount: u64) -> bool {
+        !self.hard || self.fits(amount)
+    }
+
+    /// Moves on to `now`: a new window starts with nothing used or reserved.
+    #[inline]
+    pub fn roll(&mut self, now: Moment) {
+        if self.window.roll(now) {
+            self.begin();
+        }
+    }
+
+    /// Starts a new window at `now`.
+    pub fn reset(&mut self, now: Moment) {
+        self.window.restart(now);
+        self.begin();
+    }
+
+    fn begin(&mut self) {
+        self.used = 0;
+        self.reserved = 0;
+        self.warned = false;
+        self.era = self.era.wrapping_add(1);
+    }
+
+    /// Books `amount` as used. It saturates, it never wraps.
+    #[inline]
+    pub fn charge(&mut self, amount: u64) {
+        match &mut self.window {
+            Window::Sliding(ring) => ring.add(amount),
+            Window::Gauge => {}
+            _ => self.used = self.used.saturating_add(amount),
+        }
+    }
+
+    /// Gives `amount` back to this window, never below zero.
+    pub fn give_back(&mut self, amount: u64) {
+        self.used = self.used.saturating_sub(amount);
+    }
+
+    /// Takes over `new`, brought to `now`; leases that are open settle in what it replaces.
+    pub fn replace(&mut self, new: Self, now: Moment) {
+        let era = self.era.wrapping_add(1);
+        *self = Self { era, ..new };
+        self.roll(now);
+    }
+
+    /// Books what a file says was used in this window.
+    pub fn restore_used(&mut self, used: u64) {
+        self.used = used;
+    }
+
+    /// Holds `amount` until [`commit`](Self::commit), [`release`](Self::release) or
+    /// [`expire`](Self::expire).
+    #[inline]
+    pub fn reserve(&mut self, amount: u64) -> Hold {
+        let amount = amount.min(u64::MAX - self.reserved);
+        self.reserved += amount;
+        Hold {
+            amount,
+            era: self.era,
+        }
+    }
+
+    /// Ends the hold and books `actual`. What the hold covered belongs to the window of the
+    /// reservation; only what is above it is booked in another one.
+    #[inline]
+    pub fn commit(&mut self, hold: &Hold, actual: u64) {
+        if hold.era == self.era {
+            self.reserved = self.reserved.saturating_sub(hold.amount);
+            self.charge(actual);
+        } else {
+            self.charge(actual.saturating_sub(hold.amount));
+        }
+    }
+
+    /// Ends the hold and books nothing.
+    pub fn release(&mut self, hold: &Hold) {
+        if hold.era == self.era {
+            self.reserved = self.reserved.saturating_sub(hold.amount);
+        }
+    }
+
+    /// Ends the hold for now, charged at the estimate or returned: a later
+    /// [`recommit`](Self::recommit) says what was really used. Returns what the window of the
+    /// reservation has counted for good.
+    pub fn expire(&mut self, hold: &Hold, charge: bool) -> u64 {
+        if hold.era != self.era {
+            hold.amount
+        } else if charge {
+            self.commit(hold, hold.amount);
+            hold.amount
+        } else {
+            self.release(hold);
+            0
+        }
+    }
+
+    /// Replaces what an expiry charged, `covered` at `at`, by `actual`.
+    pub fn recommit(&mut self, hold: &Hold, covered: u64, at: Tick, actual: u64) {
+        let replaced = hold.era == self.era
+            && match &mut self.window {
+                Window::Sliding(ring) => ring.remove(covered, at),
+                _ => {
+                    self.used = self.used.saturating_sub(covered);
+                    true
+                }
+            };
+        self.charge(if replaced {
+            actual
+        } else {
+            actual.saturating_sub(covered)
+        });
+    }
+
+    /// True once per window, when `used` has reached the warning mark.
+    #[inline]
+    pub fn take_warning(&mut self) -> bool {
+        let Some(marks) = &self.marks else {
+            return false;
+        };
+        if self.warned || self.used() < marks.warn_at.max(1) {
+            return false;
+        }
+        self.warned = true;
+        true
+    }
+
+    /// The earliest time at which `amount` could pass, `None` where waiting never helps.
+    pub fn retry_in(&self, amount: u64, now: Moment) -> Option<Duration> {
+        if amount > self.ceiling() {
+            return None;
+        }
+        match &self.window {
+            Window::Sliding(ring) => {
+                let rest = self
+                    .ceiling()
+                    .checked_sub(amount)?
+                    .checked_sub(self.reserved)?;
+                Some(ring.falls_to(rest, now.tick))
+            }
+            window => window.ends_in(now),
+        }
+    }
+
+    /// The time until the next window, `None` where none will come.
+    pub fn resets_in(&self, now: Moment) -> Option<Duration> {
+        self.window.ends_in(now)
+    }
+}

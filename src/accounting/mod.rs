@@ -1,0 +1,29 @@
+//! The pure rules: state and the current moment come in, a verdict and the new state go out.
+//!
+//! Nothing here takes a lock or does I/O, and only [`clock`] reads a clock.
+
+pub mod amount;
+pub mod calendar;
+pub mod clock;
+pub mod denied;
+pub mod invalid;
+pub mod key;
+pub mod limit;
+pub mod message;
+pub mod meter;
+pub mod price;
+pub mod ring;
+pub mod usage;
+pub mod window;
+
+pub use amount::MicroUsd;
+pub use calendar::CalendarUnit;
+pub use clock::{Clock, ManualClock, Moment, SystemClock, Tick};
+pub use denied::{Code, Denied, Kind};
+pub use invalid::{Invalid, InvalidKind};
+pub use key::Key;
+pub use limit::{Limit, Unit};
+pub use meter::{Hold, Meter};
+pub use price::{Price, PriceTable};
+pub use usage::{RequestBudget, Usage, UsageEstimate};
+pub use window::Window;

@@ -1,0 +1,169 @@
+//! What a call used, and what it may use.
+
+use super::invalid::Invalid;
+use super::limit::Unit;
+
+/// The tokens and the cost of one call, or of many.
+///
+/// `input_tokens` includes tokens read from and written to a cache, `output_tokens` includes
+/// reasoning.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Usage {
+    /// Prompt tokens, cache included.
+    pub input_tokens: u64,
+    /// Generated tokens, reasoning included.
+    pub output_tokens: u64,
+    /// What a token limit counts: input + output unless the provider says otherwise.
+    pub total_tokens: u64,
+    /// Cost in whole millionths of a US dollar.
+    pub cost_micros_usd: u64,
+    /// The part of the input that was read from a cache.
+    pub cache_read_tokens: u64,
+    /// The part of the input that was written to a cache.
+    pub cache_write_tokens: u64,
+    /// The part of the output that was reasoning.
+    pub reasoning_tokens: u64,
+}
+
+/// What a call may use: the same shape as [`Usage`].
+pub type UsageEstimate = Usage;
+
+impl Usage {
+    /// Nothing used.
+    pub const fn zero() -> Self {
+        Self {
+            input_tokens: 0,
+            output_tokens: 0,
+            total_tokens: 0,
+            cost_micros_usd: 0,
+            cache_read_tokens: 0,
+            cache_write_tokens: 0,
+            reasoning_tokens: 0,
+        }
+    }
+
+    /// `tokens` in all, of which nothing more is known.
+    pub const fn tokens(tokens: u64) -> Self {
+        Self {
+            total_tokens: tokens,
+            ..Self::zero()
+        }
+    }
+
+    /// `tokens` in all, for `cost_micros_usd`.
+    pub const fn priced(tokens: u64, cost_micros_usd: u64) -> Self {
+        Self {
+            total_tokens: tokens,
+            cost_micros_usd,
+            ..Self::zero()
+        }
+    }
+
+    /// The sum, refused where a field would overflow.
+    pub fn checked_add(&self, other: &Self) -> Result<Self, Invalid> {
+        self.zip(other, u64::checked_add)
+            .ok_or_else(|| Invalid::amount("usage", "small enough that the sum stays below 2**64"))
+    }
+
+    /// The sum; a field that would overflow stays at its maximum.
+    #[must_use]
+    pub fn saturating_add(&self, other: &Self) -> Self {
+        self.each(other, u64::saturating_add)
+    }
+
+    /// The difference; a field never goes below zero.
+    #[must_use]
+    pub fn saturating_sub(&self, other: &Self) -> Self {
+        self.each(other, u64::saturating_sub)
+    }
+
+    #[inline]
+    fn each(&self, other: &Self, op: impl Fn(u64, u64) -> u64) -> Self {
+        Self {
+            input_tokens: op(self.input_tokens, other.input_tokens),
+            output_tokens: op(self.output_tokens, other.output_tokens),
+            total_tokens: op(self.total_tokens, other.total_tokens),
+            cost_micros_usd: op(self.cost_micros_usd, other.cost_micros_usd),
+            cache_read_tokens: op(self.cache_read_tokens, other.cache_read_tokens),
+            cache_write_tokens: op(self.cache_write_tokens, other.cache_write_tokens),
+            reasoning_tokens: op(self.reasoning_tokens, other.reasoning_tokens),
+        }
+    }
+
+    fn zip(&self, other: &Self, op: impl Fn(u64, u64) -> Option<u64>) -> Option<Self> {
+        Some(Self {
+            input_tokens: op(self.input_tokens, other.input_tokens)?,
+            output_tokens: op(self.output_tokens, other.output_tokens)?,
+            total_tokens: op(self.total_tokens, other.total_tokens)?,
+            cost_micros_usd: op(self.cost_micros_usd, other.cost_micros_usd)?,
+            cache_read_tokens: op(self.cache_read_tokens, other.cache_read_tokens)?,
+            cache_write_tokens: op(self.cache_write_tokens, other.cache_write_tokens)?,
+            reasoning_tokens: op(self.reasoning_tokens, other.reasoning_tokens)?,
+        })
+    }
+}
+
+/// A request's own cap, beside the limits of its account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct RequestBudget {
+    /// The most tokens the request may use, `None` for no cap.
+    pub tokens: Option<u64>,
+    /// The most it may cost in micro-USD, `None` for no cap.
+    pub cost_micros_usd: Option<u64>,
+}
+
+impl RequestBudget {
+    /// No cap at all.
+    pub const fn unlimited() -> Self {
+        Self {
+            tokens: None,
+            cost_micros_usd: None,
+        }
+    }
+
+    /// The first cap that `usage` breaks: its unit, the cap and what was asked.
+    pub fn broken_by(&self, usage: &Usage) -> Option<(Unit, u64, u64)> {
+        let tokens = (Unit::Tokens, self.tokens, usage.total_tokens);
+        let cost = (Unit::Cost, self.cost_micros_usd, usage.cost_micros_usd);
+        [tokens, cost]
+            .into_iter()
+            .find_map(|(unit, cap, asked)| match cap {
+                Some(cap) if asked > cap => Some((unit, cap, asked)),
+                _ => None,
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_that_would_wrap_is_refused() {
+        let huge = Usage::tokens(u64::MAX);
+        assert!(huge.checked_add(&Usage::tokens(1)).is_err());
+        assert_eq!(huge.saturating_add(&Usage::tokens(1)), huge);
+        assert_eq!(Usage::tokens(1).saturating_sub(&huge), Usage::zero());
+    }
+
+    #[test]
+    fn a_request_cap_admits_equality() {
+        let cap = RequestBudget {
+            tokens: Some(10),
+            cost_micros_usd: Some(5),
+        };
+        assert_eq!(cap.broken_by(&Usage::priced(10, 5)), None);
+        assert_eq!(
+            cap.broken_by(&Usage::priced(11, 6)),
+            Some((Unit::Tokens, 10, 11))
+        );
+        assert_eq!(
+            cap.broken_by(&Usage::priced(10, 6)),
+            Some((Unit::Cost, 5, 6))
+        );
+        assert_eq!(
+            RequestBudget::unlimited().broken_by(&Usage::priced(u64::MAX, u64::MAX)),
+            None
+        );
+    }
+}

@@ -1,0 +1,347 @@
+//! Token and call budgets per agent, each in a window of its own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::accounting::clock::nanos;
+use crate::accounting::{
+    Clock, Code, Denied, Key, Limit, Meter, Moment, Unit, UsageEstimate, Window,
+};
+use crate::ledger::{Account, Accounts, Ask, Core, Error, Lease, Policy, Request, group};
+
+const TOKENS: u8 = 0;
+const CALLS: u8 = 1;
+
+/// The budget of one agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BudgetLimit {
+    /// The agent.
+    pub agent_id: String,
+    /// Tokens in a window, `None` for no limit.
+    pub token_budget: Option<u64>,
+    /// Calls in a window, `None` for no limit.
+    pub calls_budget: Option<u64>,
+    /// The length of a window, `None` for one that never ends.
+    pub window: Option<Duration>,
+}
+
+/// What an agent has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BudgetInfo {
+    /// Tokens, `None` for no limit.
+    pub tokens_remaining: Option<u64>,
+    /// Calls, `None` for no limit.
+    pub calls_remaining: Option<u64>,
+    /// The time left in the window, `None` where it never ends.
+    pub window_remaining: Option<Duration>,
+    /// Whether tokens or calls are used up, or no budget is configured.
+    pub is_exhausted: bool,
+}
+
+/// All about an agent's budget.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FullBudgetInfo {
+    /// The limits.
+    pub limit: BudgetLimit,
+    /// Tokens charged in this window.
+    pub tokens_used: u64,
+    /// Calls charged in this window.
+    pub calls_used: u64,
+    /// What is left.
+    pub info: BudgetInfo,
+}
+
+/// Token and call budgets by agent. An agent without a budget is refused.
+///
+/// ```
+/// use outlay::{BudgetLimit, BudgetManager, Clock, Policy};
+/// let manager = BudgetManager::new(Clock::System, Policy::default());
+/// manager.set_budget(&BudgetLimit {
+///     agent_id: "a-1".into(), token_budget: Some(100), calls_budget: None, window: None,
+/// })?;
+/// manager.reserve("a-1", 60)?;
+/// assert!(manager.reserve("a-1", 60).is_err());
+/// assert!(manager.reserve("nobody", 1).is_err());
+/// # Ok::<(), outlay::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct BudgetManager(pub(super) Arc<Agents>);
+
+#[derive(Debug)]
+pub(super) struct Agents {
+    pub(super) core: Arc<Core>,
+    pub(super) accounts: Accounts,
+}
+
+/// A handle for one agent: its account without the look-up.
+#[derive(Clone, Debug)]
+pub struct AgentBudget {
+    agents: Arc<Agents>,
+    account: Arc<Account>,
+}
+
+impl BudgetManager {
+    /// A manager without agents.
+    pub fn new(clock: Clock, policy: Policy) -> Self {
+        let core = Core::new(clock, policy);
+        Self(Arc::new(Agents {
+            core,
+            accounts: Accounts::default(),
+        }))
+    }
+
+    /// Sets or changes an agent's budget. An existing agent keeps its usage and the start of its
+    /// window.
+    pub fn set_budget(&self, limit: &BudgetLimit) -> Result<(), Error> {
+        self.0.core.same_process()?;
+        let key = Key::parse("agent_id", &limit.agent_id)?;
+        let window = new_window(limit.window, self.0.core.clock().tick())?;
+        loop {
+            if let Some(account) = self.0.accounts.get(key.as_str()) {
+                change(&account, limit, &window)?;
+                // A removal may have come between: then the budget is set anew.
+                if !account.is_closed()? {
+                    return Ok(());
+                }
+                continue;
+            }
+            let meters = limits(limit).map(|limit| Meter::new(limit, window.clone()));
+            let code = Code::BudgetExceeded;
+            let account = Account::new(&self.0.core, key.clone(), code, meters);
+            if Arc::ptr_eq(
+                &self.0.accounts.get_or_insert(Arc::clone(&account)),
+                &account,
+            ) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Removes an agent's budget; false if it had none. Open leases still end.
+    pub fn remove_budget(&self, agent_id: &str) -> Result<bool, Error> {
+        self.0.core.same_process()?;
+        match self.0.accounts.remove(agent_id) {
+            Some(account) => account.close(),
+            None => Ok(false),
+        }
+    }
+
+    /// Charges `tokens` at once, or refuses and changes nothing.
+    pub fn reserve(&self, agent_id: &str, tokens: u64) -> Result<(), Error> {
+        self.0.account(agent_id)?.charge(&[(TOKENS, tokens)])
+    }
+
+    /// Gives `tokens` back to the current window, never below zero.
+    pub fn release(&self, agent_id: &str, tokens: u64) -> Result<(), Error> {
+        let account = self.0.account(agent_id)?;
+        account.adjust(|meters, _| meters[usize::from(TOKENS)].give_back(tokens))
+    }
+
+    /// Charges one call, or refuses.
+    pub fn track_call(&self, agent_id: &str) -> Result<(), Error> {
+        self.0.account(agent_id)?.charge(&[(CALLS, 1)])
+    }
+
+    /// What the agent has left; nothing where it has no budget.
+    pub fn remaining(&self, agent_id: &str) -> Result<BudgetInfo, Error> {
+        Ok(self
+            .full_info(agent_id)?
+            .map_or(EXHAUSTED, |full| full.info))
+    }
+
+    /// Whether the agent has tokens and calls left.
+    pub fn can_schedule(&self, agent_id: &str) -> Result<bool, Error> {
+        Ok(!self.remaining(agent_id)?.is_exhausted)
+    }
+
+    /// Starts a new window of the agent now.
+    pub fn reset_window(&self, agent_id: &str) -> Result<(), Error> {
+        self.0
+            .account(agent_id)?
+            .adjust(|meters, now| meters.iter_mut().for_each(|m| m.reset(now)))
+    }
+
+    /// All about one agent.
+    pub fn full_info(&self, agent_id: &str) -> Result<Option<FullBudgetInfo>, Error> {
+        self.0.core.same_process()?;
+        self.0
+            .accounts
+            .get(agent_id)
+            .map(|account| full_info(&account))
+            .transpose()
+    }
+
+    /// All about all agents, in the order of their ids.
+    pub fn all_full_info(&self) -> Result<Vec<FullBudgetInfo>, Error> {
+        self.0.core.same_process()?;
+        let mut accounts = self.0.accounts.all();
+        accounts.sort_by(|a, b| a.key().cmp(b.key()));
+        accounts.iter().map(full_info).collect()
+    }
+
+    /// A handle for one agent.
+    pub fn agent(&self, agent_id: &str) -> Result<AgentBudget, Error> {
+        let account = self.0.account(agent_id)?;
+        Ok(AgentBudget {
+            agents: Arc::clone(&self.0),
+            account,
+        })
+    }
+}
+
+impl AgentBudget {
+    /// The agent.
+    pub fn agent_id(&self) -> &str {
+        self.account.key().as_str()
+    }
+
+    /// Holds the tokens and one call until the lease ends.
+    pub fn reserve(&self, estimate: UsageEstimate, ttl: Option<Duration>) -> Result<Lease, Error> {
+        let reserve = |account: &Arc<Account>| {
+            let request = Request {
+                ttl,
+                ..estimate.into()
+            };
+            group::reserve_one(ask(account, &estimate), &request)
+        };
+        self.retried(reserve)
+    }
+
+    /// Charges tokens and calls: both, or neither.
+    pub fn charge(&self, tokens: u64, calls: u64) -> Result<(), Error> {
+        self.retried(|account| account.charge(&[(TOKENS, tokens), (CALLS, calls)]))
+    }
+
+    /// Charges one call, or refuses.
+    pub fn track_call(&self) -> Result<(), Error> {
+        self.retried(|account| account.charge(&[(CALLS, 1)]))
+    }
+
+    /// What the agent has left; nothing where its budget was removed.
+    pub fn remaining(&self) -> Result<BudgetInfo, Error> {
+        let account = self.account()?;
+        if account.is_closed()? {
+            Ok(EXHAUSTED)
+        } else {
+            Ok(full_info(&account)?.info)
+        }
+    }
+
+    /// What a request of `estimate` asks of this agent: the tokens and one call.
+    pub fn ask(&self, estimate: &UsageEstimate) -> Result<Ask, Error> {
+        Ok(ask(&self.account()?, estimate))
+    }
+
+    /// What one call asks of this agent.
+    pub fn ask_call(&self) -> Result<Ask, Error> {
+        Ok(Ask::new(&self.account()?, [(CALLS, 1)]))
+    }
+
+    /// The agent's account, the present one where its budget was removed and set anew.
+    pub fn account(&self) -> Result<Arc<Account>, Error> {
+        let present = if self.account.is_closed()? {
+            self.agents.accounts.get(self.agent_id())
+        } else {
+            None
+        };
+        Ok(present.unwrap_or_else(|| Arc::clone(&self.account)))
+    }
+
+    /// `step` on the account it was made with, which is nearly always the present one.
+    fn retried<R>(&self, step: impl Fn(&Arc<Account>) -> Result<R, Error>) -> Result<R, Error> {
+        match step(&self.account) {
+            Err(Error::Denied(denied)) if denied.code == Code::NotConfigured => {
+                step(&self.account()?)
+            }
+            done => done,
+        }
+    }
+}
+
+impl Agents {
+    fn account(&self, agent_id: &str) -> Result<Arc<Account>, Error> {
+        self.core.same_process()?;
+        self.accounts
+            .get(agent_id)
+            .ok_or_else(|| Denied::not_configured(agent_id).into())
+    }
+}
+
+const EXHAUSTED: BudgetInfo = BudgetInfo {
+    tokens_remaining: Some(0),
+    calls_remaining: Some(0),
+    window_remaining: Some(Duration::ZERO),
+    is_exhausted: true,
+};
+
+fn ask(account: &Arc<Account>, estimate: &UsageEstimate) -> Ask {
+    Ask::new(account, [(TOKENS, estimate.total_tokens), (CALLS, 1)])
+}
+
+pub(super) fn limits(limit: &BudgetLimit) -> [Limit; 2] {
+    [
+        Limit::new(Unit::Tokens, limit.token_budget),
+        Limit::new(Unit::Calls, limit.calls_budget),
+    ]
+}
+
+pub(super) fn new_window(
+    period: Option<Duration>,
+    start: crate::accounting::Tick,
+) -> Result<Window, Error> {
+    Ok(match period {
+        Some(period) => Window::fixed(period, start)?,
+        None => Window::Lifetime,
+    })
+}
+
+/// Both meters of an agent in one step. What was used stays; so does the start of the window.
+fn change(account: &Account, limit: &BudgetLimit, window: &Window) -> Result<(), Error> {
+    account.adjust(|meters, now| {
+        for (meter, limit) in meters.iter_mut().zip(&limits(limit)) {
+            meter.set_limit(limit);
+        }
+        for meter in meters {
+            match (meter.window_mut(), window) {
+                (Window::Fixed { period_ns, .. }, Window::Fixed { period_ns: new, .. }) => {
+                    *period_ns = *new;
+                }
+                (present, new) => *present = new.clone(),
+            }
+            meter.roll(now);
+        }
+    })
+}
+
+fn full_info(account: &Arc<Account>) -> Result<FullBudgetInfo, Error> {
+    account.read(|meters, now| info_of(account.key().as_str(), meters, now))
+}
+
+pub(super) fn info_of(agent_id: &str, meters: &[Meter], now: Moment) -> FullBudgetInfo {
+    let [tokens, calls] = [&meters[usize::from(TOKENS)], &meters[usize::from(CALLS)]];
+    let (tokens_remaining, calls_remaining) = (tokens.remaining(), calls.remaining());
+    FullBudgetInfo {
+        limit: BudgetLimit {
+            agent_id: agent_id.to_owned(),
+            token_budget: tokens.limit(),
+            calls_budget: calls.limit(),
+            window: tokens.window().period(),
+        },
+        tokens_used: tokens.used(),
+        calls_used: calls.used(),
+        info: BudgetInfo {
+            tokens_remaining,
+            calls_remaining,
+            window_remaining: tokens.resets_in(now),
+            is_exhausted: tokens_remaining == Some(0) || calls_remaining == Some(0),
+        },
+    }
+}
+
+/// The start of the agent's window, as nanoseconds before now.
+pub(super) fn window_age_ns(meters: &[Meter], now: Moment) -> u64 {
+    match meters[usize::from(TOKENS)].window() {
+        Window::Fixed { start, .. } => nanos(now.tick.since(*start)),
+        _ => 0,
+    }
+}

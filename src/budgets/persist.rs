@@ -1,0 +1,215 @@
+//! A manager's budgets in a file, so that they survive the process.
+//!
+//! The file is JSON with wall-clock times. It is written whole beside its place and then renamed,
+//! so that whoever reads it sees the old one or the new one, never half of one.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::budget_manager::{
+    BudgetLimit, BudgetManager, info_of, limits, new_window, window_age_ns,
+};
+use crate::accounting::clock::LONGEST;
+use crate::accounting::{Code, Key, Meter, Tick};
+use crate::ledger::{Account, Error, StoreError, Unsettled};
+
+const FORMAT: &str = "outlay.budget_manager";
+const VERSION: u32 = 1;
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    format: String,
+    version: u32,
+    agents: Vec<Agent>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Agent {
+    agent_id: String,
+    token_budget: Option<u64>,
+    calls_budget: Option<u64>,
+    /// The length of the window in nanoseconds.
+    window_ns: Option<u64>,
+    /// When the window began, in nanoseconds since 1970-01-01 UTC.
+    window_start_unix_ns: i64,
+    tokens_used: u64,
+    calls_used: u64,
+}
+
+impl BudgetManager {
+    /// Writes all budgets to `path`; missing folders are made. What open leases hold is written
+    /// as used, unless unsettled leases are released: nobody can know whether it was spent.
+    pub fn persist(&self, path: &Path) -> Result<(), Error> {
+        let file = self.to_file()?;
+        let text = serde_json::to_string_pretty(&file)
+            .map_err(|error| StoreError::Unavailable(format!("cannot write budgets: {error}")))?;
+        let cannot = |error: std::io::Error| {
+            StoreError::Unavailable(format!("cannot write {}: {error}", path.display()))
+        };
+        Ok(replace(path, &text).map_err(cannot)?)
+    }
+
+    /// Reads all budgets from `path` in place of those that are here; leases that are open settle
+    /// in the windows they were opened in. A missing file changes nothing and returns false.
+    pub fn restore(&self, path: &Path) -> Result<bool, Error> {
+        self.0.core.same_process()?;
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+            Err(error) if error.kind() == ErrorKind::InvalidData => {
+                return Err(corrupt(path, &error).into());
+            }
+            Err(error) => {
+                let message = format!("cannot read {}: {error}", path.display());
+                return Err(StoreError::Unavailable(message).into());
+            }
+        };
+        let agents = parse(&text).map_err(|problem| corrupt(path, &problem))?;
+        self.replace_all(&agents)?;
+        Ok(true)
+    }
+
+    fn to_file(&self) -> Result<File, Error> {
+        self.0.core.same_process()?;
+        let holds_count = self.0.core.policy().unsettled == Unsettled::Charge;
+        let wall_ns = self.0.core.clock().wall_ns();
+        let mut accounts = self.0.accounts.all();
+        accounts.sort_by(|a, b| a.key().cmp(b.key()));
+        let to_agent = |account: &Arc<Account>| {
+            account.read(|meters, now| {
+                let full = info_of(account.key().as_str(), meters, now);
+                let age = i64::try_from(window_age_ns(meters, now)).unwrap_or(i64::MAX);
+                let used = |meter: &Meter| match holds_count {
+                    true => meter.used().saturating_add(meter.reserved()),
+                    false => meter.used(),
+                };
+                Agent {
+                    agent_id: full.limit.agent_id,
+                    token_budget: full.limit.token_budget,
+                    calls_budget: full.limit.calls_budget,
+                    window_ns: full.limit.window.map(crate::accounting::clock::nanos),
+                    window_start_unix_ns: wall_ns.saturating_sub(age),
+                    tokens_used: used(&meters[0]),
+                    calls_used: used(&meters[1]),
+                }
+            })
+        };
+        let agents = accounts.iter().map(to_agent).collect::<Result<_, _>>()?;
+        Ok(File {
+            format: FORMAT.to_owned(),
+            version: VERSION,
+            agents,
+        })
+    }
+
+    fn replace_all(&self, agents: &[Agent]) -> Result<(), Error> {
+        let named: HashSet<&str> = agents.iter().map(|agent| agent.agent_id.as_str()).collect();
+        for account in self.0.accounts.all() {
+            if !named.contains(account.key().as_str()) {
+                self.remove_budget(account.key().as_str())?;
+            }
+        }
+        let (tick, wall_ns) = (self.0.core.clock().tick(), self.0.core.clock().wall_ns());
+        for agent in agents {
+            let meters = agent.meters(tick, wall_ns)?;
+            let key = Key::parse("agent_id", &agent.agent_id)?;
+            let account = Account::new(&self.0.core, key, Code::BudgetExceeded, meters.clone());
+            let present = self.0.accounts.get_or_insert(Arc::clone(&account));
+            if !Arc::ptr_eq(&present, &account) {
+                present.adjust(|old, now| {
+                    for (old, new) in old.iter_mut().zip(meters) {
+                        old.replace(new, now);
+                    }
+                })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Agent {
+    fn limit(&self) -> BudgetLimit {
+        BudgetLimit {
+            agent_id: self.agent_id.clone(),
+            token_budget: self.token_budget,
+            calls_budget: self.calls_budget,
+            window: self.window_ns.map(Duration::from_nanos),
+        }
+    }
+
+    /// The meters as they stand now. A wall clock that was stepped back since makes the window
+    /// longer, never shorter: it refills nothing.
+    fn meters(&self, tick: Tick, wall_ns: i64) -> Result<[Meter; 2], Error> {
+        let age = wall_ns.saturating_sub(self.window_start_unix_ns);
+        let age = Duration::from_nanos(u64::try_from(age).unwrap_or(0));
+        let window = new_window(self.window_ns.map(Duration::from_nanos), tick.minus(age))?;
+        let mut meters = limits(&self.limit()).map(|limit| Meter::new(limit, window.clone()));
+        meters[0].restore_used(self.tokens_used);
+        meters[1].restore_used(self.calls_used);
+        Ok(meters)
+    }
+}
+
+fn parse(text: &str) -> Result<Vec<Agent>, String> {
+    let file: File = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    if file.format != FORMAT || file.version != VERSION {
+        return Err(format!(
+            "format {:?} version {} is not known",
+            file.format, file.version
+        ));
+    }
+    let mut seen = HashSet::new();
+    for agent in &file.agents {
+        Key::parse("agent_id", &agent.agent_id).map_err(|error| error.message)?;
+        if !seen.insert(agent.agent_id.as_str()) {
+            return Err(format!("agent_id {:?} stands twice", agent.agent_id));
+        }
+        if agent
+            .window_ns
+            .is_some_and(|ns| ns == 0 || Duration::from_nanos(ns) > LONGEST)
+        {
+            return Err(format!("window_ns of {:?} is not allowed", agent.agent_id));
+        }
+    }
+    Ok(file.agents)
+}
+
+fn corrupt(path: &Path, problem: &dyn std::fmt::Display) -> StoreError {
+    StoreError::Corrupt(format!(
+        "{} is not a file of budgets: {problem}",
+        path.display()
+    ))
+}
+
+/// Writes `text` to a new file in the folder of `path` and renames it to `path`.
+fn replace(path: &Path, text: &str) -> std::io::Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    fs::create_dir_all(folder)?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".outlay-").suffix(".tmp");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // As any new file: the umask decides. A file that is there keeps its own permissions.
+        let present = fs::metadata(path).map(|metadata| metadata.permissions());
+        builder.permissions(present.unwrap_or_else(|_| fs::Permissions::from_mode(0o666)));
+    }
+    let mut file = builder.tempfile_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    // The rename itself lasts once the folder is written; not every system can do that.
+    let _ = fs::File::open(folder).and_then(|folder| folder.sync_all());
+    Ok(())
+}

@@ -1,0 +1,177 @@
+//! A pool of tokens and money that many agents share, given out by leases.
+
+use std::sync::Arc;
+
+use crate::accounting::{
+    Clock, Code, Denied, Invalid, Key, Limit, Meter, Unit, Usage, UsageEstimate, Window,
+};
+use crate::ledger::{Account, Actual, Ask, Core, Error, Lease, LeaseError, Policy, Request, group};
+
+const TOKENS: u8 = 0;
+const COST: u8 = 1;
+
+/// The limits of a [`SharedPool`].
+#[derive(Clone, Debug)]
+pub struct PoolOptions {
+    /// Tokens in all, `None` for no limit.
+    pub capacity_tokens: Option<u64>,
+    /// Micro-USD in all, `None` for no limit.
+    pub capacity_cost_micros_usd: Option<u64>,
+    /// The last tokens, which are not given out; at most the capacity.
+    pub stop_threshold_tokens: u64,
+    /// The last micro-USD, which are not given out; at most the capacity.
+    pub stop_threshold_cost_micros_usd: u64,
+    /// How leases end that nobody ends.
+    pub policy: Policy,
+    /// Where time comes from.
+    pub clock: Clock,
+}
+
+impl Default for PoolOptions {
+    /// No limit at all.
+    fn default() -> Self {
+        Self {
+            capacity_tokens: None,
+            capacity_cost_micros_usd: None,
+            stop_threshold_tokens: 0,
+            stop_threshold_cost_micros_usd: 0,
+            policy: Policy::default(),
+            clock: Clock::System,
+        }
+    }
+}
+
+/// What is left in a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Remaining {
+    /// Tokens, `None` for no limit.
+    pub tokens: Option<u64>,
+    /// Micro-USD, `None` for no limit.
+    pub cost_micros_usd: Option<u64>,
+    /// Whether a limited amount is at or under its stop threshold.
+    pub below_threshold: bool,
+}
+
+/// A pool of tokens and money that is never filled up again.
+#[derive(Debug)]
+pub struct SharedPool {
+    account: Arc<Account>,
+    stop: [u64; 2],
+}
+
+impl SharedPool {
+    /// A full pool.
+    pub fn new(options: PoolOptions) -> Result<Self, Error> {
+        let tokens = pool_limit(
+            Unit::Tokens,
+            "stop_threshold_tokens",
+            options.capacity_tokens,
+            options.stop_threshold_tokens,
+        )?;
+        let cost = pool_limit(
+            Unit::Cost,
+            "stop_threshold_cost_micros_usd",
+            options.capacity_cost_micros_usd,
+            options.stop_threshold_cost_micros_usd,
+        )?;
+        let core = Core::new(options.clock, options.policy);
+        let meters = [tokens, cost].map(|limit| Meter::new(limit, Window::Lifetime));
+        let account = Account::new(&core, Key::fixed("pool"), Code::ThresholdExceeded, meters);
+        let stop = [
+            options.stop_threshold_tokens,
+            options.stop_threshold_cost_micros_usd,
+        ];
+        Ok(Self { account, stop })
+    }
+
+    /// Holds the estimate until the lease ends, or refuses and changes nothing.
+    #[inline]
+    pub fn reserve(&self, request: Request) -> Result<Lease, Error> {
+        if let Some((unit, cap, asked)) = request.request_budget.broken_by(&request.estimate) {
+            self.account.core().same_process()?;
+            return Err(Denied::by_request(unit, cap, asked).into());
+        }
+        group::reserve_one(self.ask(&request.estimate), &request)
+    }
+
+    /// What a request of `estimate` asks of this pool.
+    #[inline]
+    pub fn ask(&self, estimate: &UsageEstimate) -> Ask {
+        let demands = [
+            (TOKENS, estimate.total_tokens),
+            (COST, estimate.cost_micros_usd),
+        ];
+        Ask::new(&self.account, demands)
+    }
+
+    /// Ends `lease` with `usage`; it is booked in any case. Then refuses if it broke the
+    /// request's own cap.
+    pub fn record_used(&self, lease: &Lease, usage: Usage) -> Result<(), Error> {
+        if !lease.is_of(&self.account) {
+            self.account.core().same_process()?;
+            return Err(LeaseError::Unknown.into());
+        }
+        lease.commit(Actual::Usage(usage))?;
+        match lease.request_budget().broken_by(&usage) {
+            Some((unit, cap, used)) => Err(Denied::by_request(unit, cap, used).into()),
+            None => Ok(()),
+        }
+    }
+
+    /// What is left, counted from the capacity.
+    pub fn remaining(&self) -> Result<Remaining, Error> {
+        self.account.read(|meters, _| {
+            let left = [meters[0].remaining(), meters[1].remaining()];
+            let low = |index: usize| left[index].is_some_and(|left| left <= self.stop[index]);
+            Remaining {
+                tokens: left[0],
+                cost_micros_usd: left[1],
+                below_threshold: low(0) || low(1),
+            }
+        })
+    }
+
+    /// What was committed, and charged for unsettled leases.
+    pub fn committed(&self) -> Result<Usage, Error> {
+        self.account.committed()
+    }
+
+    /// What open leases hold.
+    pub fn reserved(&self) -> Result<Usage, Error> {
+        self.account.reserved()
+    }
+
+    /// The leases that are open, oldest first.
+    pub fn open_leases(&self) -> Result<Vec<Lease>, Error> {
+        self.account.open_leases()
+    }
+
+    /// Whether money is limited.
+    pub fn cost_capped(&self) -> Result<bool, Error> {
+        self.account.read(|meters, _| meters[1].limit().is_some())
+    }
+
+    /// The account behind it.
+    pub const fn account(&self) -> &Arc<Account> {
+        &self.account
+    }
+}
+
+fn pool_limit(
+    unit: Unit,
+    argument: &str,
+    capacity: Option<u64>,
+    stop: u64,
+) -> Result<Limit, Invalid> {
+    match capacity {
+        None if stop > 0 => Err(Invalid::policy(
+            argument,
+            "0 where the capacity is unlimited",
+        )),
+        Some(capacity) if stop > capacity => Err(Invalid::policy(
+            argument,
+            &format!("at most the capacity, {capacity}"),
+        )),
+        _ => Ok(Limit::new(unit, capacity).stop(stop)),
+    }
+}

@@ -1,0 +1,283 @@
+//! The token budget of one agent: operations cost tokens, a warning comes before the end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::RwLock;
+
+use super::operation_costs::OperationCosts;
+use crate::accounting::{Clock, Code, Invalid, Key, Limit, Meter, Unit, UsageEstimate, Window};
+use crate::ledger::{Account, Ask, Core, Error, Lease, Policy, Request, group};
+
+const TOKENS: u8 = 0;
+
+/// What an [`AgentTokenBudget`] may be told beside its limit.
+#[derive(Clone, Debug)]
+pub struct TokenBudgetOptions {
+    /// The share of the total (0 to 1) at which a warning is due. Default 0.8.
+    pub warning_threshold: f64,
+    /// False: never refuses, counts above the total. Default true.
+    pub hard_limit: bool,
+    /// What a token costs, by operation.
+    pub operation_costs: OperationCosts,
+    /// How leases end that nobody ends.
+    pub policy: Policy,
+    /// Where time comes from.
+    pub clock: Clock,
+}
+
+impl Default for TokenBudgetOptions {
+    fn default() -> Self {
+        Self {
+            warning_threshold: 0.8,
+            hard_limit: true,
+            operation_costs: OperationCosts::default(),
+            policy: Policy::default(),
+            clock: Clock::System,
+        }
+    }
+}
+
+/// The tokens that one agent may use in a period, which starts when the budget is made.
+///
+/// ```
+/// use outlay::{AgentTokenBudget, TokenBudgetOptions};
+/// use std::time::Duration;
+/// let hour = Duration::from_secs(3600);
+/// let budget = AgentTokenBudget::new("a-1", 1_000, hour, TokenBudgetOptions::default())?;
+/// budget.consume("query", 700)?;
+/// assert!(budget.consume("write", 200).is_err()); // 2 x 200 tokens do not fit
+/// assert_eq!(budget.remaining()?, 300);
+/// # Ok::<(), outlay::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct AgentTokenBudget {
+    account: Arc<Account>,
+    costs: RwLock<OperationCosts>,
+    total_tokens: u64,
+    period: Duration,
+    warning_threshold: f64,
+    hard_limit: bool,
+}
+
+impl AgentTokenBudget {
+    /// A budget of `total_tokens` in each `period` from now on.
+    pub fn new(
+        agent_id: &str,
+        total_tokens: u64,
+        period: Duration,
+        options: TokenBudgetOptions,
+    ) -> Result<Self, Error> {
+        let TokenBudgetOptions {
+            warning_threshold,
+            hard_limit,
+            ..
+        } = options;
+        if !(0.0..=1.0).contains(&warning_threshold) {
+            return Err(Invalid::policy("warning_threshold", "a number from 0 to 1").into());
+        }
+        let key = Key::parse("agent_id", agent_id)?;
+        let core = Core::new(options.clock, options.policy);
+        let limit = Limit::new(Unit::Tokens, Some(total_tokens))
+            .hard(hard_limit)
+            .warn_at(warning_mark(total_tokens, warning_threshold));
+        let meter = Meter::new(limit, Window::fixed(period, core.clock().tick())?);
+        let account = Account::new(&core, key, Code::BudgetExceeded, [meter]);
+        let costs = RwLock::new(options.operation_costs);
+        Ok(Self {
+            account,
+            costs,
+            total_tokens,
+            period,
+            warning_threshold,
+            hard_limit,
+        })
+    }
+
+    /// Books the operation's cost times `estimated_tokens`, or refuses and changes nothing.
+    pub fn consume(&self, operation: &str, estimated_tokens: u64) -> Result<(), Error> {
+        self.consume_at(self.cost_of(operation), estimated_tokens)
+    }
+
+    /// [`consume`](Self::consume) for who has looked up the operation's cost.
+    #[inline]
+    pub fn consume_at(&self, cost: u64, estimated_tokens: u64) -> Result<(), Error> {
+        let amount = self.amount(cost, estimated_tokens)?;
+        self.account.charge(&[(TOKENS, amount)])
+    }
+
+    /// Whether [`consume`](Self::consume) would be admitted now. A soft limit is reported as if
+    /// it were hard. Changes nothing.
+    pub fn check(&self, operation: &str, estimated_tokens: u64) -> Result<(), Error> {
+        match self.cost_of(operation).checked_mul(estimated_tokens) {
+            Some(amount) => self.account.check(&[(TOKENS, amount)]),
+            None => Err(self.account.deny_overflow(TOKENS)),
+        }
+    }
+
+    /// Holds the operation's cost times the estimated tokens until the lease ends; its commit
+    /// books the operation's cost times the tokens that were used.
+    pub fn reserve(
+        &self,
+        operation: &str,
+        estimate: UsageEstimate,
+        ttl: Option<Duration>,
+    ) -> Result<Lease, Error> {
+        let request = Request {
+            ttl,
+            ..estimate.into()
+        };
+        group::reserve_one(self.ask(operation, &estimate)?, &request)
+    }
+
+    /// What a request of `estimate` asks of this budget.
+    pub fn ask(&self, operation: &str, estimate: &UsageEstimate) -> Result<Ask, Error> {
+        let multiplier = self.cost_of(operation);
+        let amount = self.amount(multiplier, estimate.total_tokens)?;
+        Ok(Ask {
+            multiplier,
+            ..Ask::new(&self.account, [(TOKENS, amount)])
+        })
+    }
+
+    /// Tokens left: total - used - reserved, never below zero.
+    pub fn remaining(&self) -> Result<u64, Error> {
+        self.account
+            .read(|meters, _| meters[0].remaining().unwrap_or(u64::MAX))
+    }
+
+    /// Tokens charged in this period.
+    pub fn used(&self) -> Result<u64, Error> {
+        self.account.read(|meters, _| meters[0].used())
+    }
+
+    /// Tokens that open leases hold.
+    pub fn reserved(&self) -> Result<u64, Error> {
+        self.account.read(|meters, _| meters[0].reserved())
+    }
+
+    /// used / total: 0.0 to 1.0, and above for a soft limit. 1.0 where the total is zero.
+    pub fn usage_percentage(&self) -> Result<f64, Error> {
+        Ok(share(self.used()?, self.total_tokens))
+    }
+
+    /// Whether the warning threshold is reached.
+    pub fn is_warning(&self) -> Result<bool, Error> {
+        Ok(self.usage_percentage()? >= self.warning_threshold)
+    }
+
+    /// The time until the next period.
+    pub fn time_until_reset(&self) -> Result<Duration, Error> {
+        self.account
+            .read(|meters, now| meters[0].resets_in(now).unwrap_or_default())
+    }
+
+    /// Starts a new period now. Open leases settle in the old one.
+    pub fn reset(&self) -> Result<(), Error> {
+        self.account.adjust(|meters, now| meters[0].reset(now))
+    }
+
+    /// Sets what a token of `operation` costs from now on.
+    pub fn add_operation_cost(&self, operation: &str, cost: u64) {
+        self.costs.write().set(operation, cost);
+    }
+
+    /// What a token costs, by operation.
+    pub fn operation_costs(&self) -> OperationCosts {
+        self.costs.read().clone()
+    }
+
+    /// What a token of `operation` costs: 1 unless it is named.
+    pub fn cost_of(&self, operation: &str) -> u64 {
+        self.costs.read().of(operation)
+    }
+
+    /// The agent.
+    pub fn agent_id(&self) -> &str {
+        self.account.key().as_str()
+    }
+
+    /// The total of a period.
+    pub const fn total_tokens(&self) -> u64 {
+        self.total_tokens
+    }
+
+    /// The length of a period.
+    pub const fn period(&self) -> Duration {
+        self.period
+    }
+
+    /// The share at which a warning is due.
+    pub const fn warning_threshold(&self) -> f64 {
+        self.warning_threshold
+    }
+
+    /// Whether it refuses.
+    pub const fn hard_limit(&self) -> bool {
+        self.hard_limit
+    }
+
+    /// The account behind it.
+    pub const fn account(&self) -> &Arc<Account> {
+        &self.account
+    }
+
+    /// cost x tokens. A product that no limit can hold is refused, or saturates where the limit
+    /// is soft: it never wraps.
+    #[inline]
+    fn amount(&self, cost: u64, tokens: u64) -> Result<u64, Error> {
+        match cost.checked_mul(tokens) {
+            Some(amount) => Ok(amount),
+            None if self.hard_limit => Err(self.account.deny_overflow(TOKENS)),
+            None => Ok(u64::MAX),
+        }
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a share is for display and for the threshold"
+)]
+fn share(used: u64, total: u64) -> f64 {
+    if total == 0 {
+        1.0
+    } else {
+        used as f64 / total as f64
+    }
+}
+
+/// The least `used` whose share of `total` reaches `threshold`.
+fn warning_mark(total: u64, threshold: f64) -> u64 {
+    let (mut low, mut high) = (0, total);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if share(middle, total) >= threshold {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    low
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_warning_mark_agrees_with_the_share() {
+        for (total, threshold) in [
+            (1000, 0.8),
+            (7, 0.5),
+            (3, 1.0),
+            (10, 0.0),
+            (0, 0.8),
+            (u64::MAX, 0.3),
+        ] {
+            let mark = warning_mark(total, threshold);
+            assert!(share(mark, total) >= threshold);
+            assert!(mark == 0 || share(mark - 1, total) < threshold || total > 1 << 53);
+        }
+        assert_eq!(warning_mark(1000, 0.8), 800);
+    }
+}

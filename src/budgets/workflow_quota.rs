@@ -1,0 +1,262 @@
+//! Workflow quotas: so many workflows in a period, so many steps in each.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::accounting::{Clock, Code, Key, Limit, Meter, Tick, Unit, Window};
+use crate::ledger::{Account, Ask, Core, Error, Policy};
+
+const FIRST: u8 = 0;
+
+/// How many workflows may begin in a period, and how many steps each may take.
+///
+/// ```
+/// use outlay::{Clock, WorkflowQuota};
+/// use std::time::Duration;
+/// let quota = WorkflowQuota::new(10, 2, Duration::from_secs(3600), Clock::System)?;
+/// let workflow = quota.begin_workflow("w-1", false)?;
+/// workflow.execute_step(2)?;
+/// assert!(workflow.execute_step(1).is_err());
+/// assert_eq!(quota.get("w-1")?.map(|same| same.steps_executed()), Some(Ok(2)));
+/// # Ok::<(), outlay::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct WorkflowQuota(Arc<Quota>);
+
+#[derive(Debug)]
+struct Quota {
+    account: Arc<Account>,
+    max_workflows: u64,
+    max_steps: u64,
+    period: Duration,
+    active: Mutex<HashMap<Key, WorkflowToken>>,
+}
+
+/// One workflow. All handles of it, the quota's own included, are one counter.
+#[derive(Clone, Debug)]
+pub struct WorkflowToken(Arc<Workflow>);
+
+#[derive(Debug)]
+struct Workflow {
+    account: Arc<Account>,
+    max_steps: u64,
+    began: Tick,
+    ended: Mutex<Option<Tick>>,
+    quota: Weak<Quota>,
+}
+
+impl WorkflowQuota {
+    /// At most `max_workflows` begun in each `period` from now on, of `max_steps` each.
+    pub fn new(
+        max_workflows: u64,
+        max_steps: u64,
+        period: Duration,
+        clock: Clock,
+    ) -> Result<Self, Error> {
+        let core = Core::new(clock, Policy::default());
+        let window = Window::fixed(period, core.clock().tick())?;
+        let meter = Meter::new(Limit::new(Unit::Workflows, Some(max_workflows)), window);
+        let key = Key::fixed("workflows");
+        let account = Account::new(&core, key, Code::WorkflowQuotaExceeded, [meter]);
+        let active = Mutex::new(HashMap::new());
+        Ok(Self(Arc::new(Quota {
+            account,
+            max_workflows,
+            max_steps,
+            period,
+            active,
+        })))
+    }
+
+    /// Begins a workflow. An id that is active already is refused, or with `resume` its running
+    /// token is returned.
+    pub fn begin_workflow(&self, workflow_id: &str, resume: bool) -> Result<WorkflowToken, Error> {
+        let key = Key::parse("workflow_id", workflow_id)?;
+        let quota = &self.0;
+        let taken = || match quota.active.lock().get(&key) {
+            Some(running) if resume => Some(Ok(running.clone())),
+            Some(_) => Some(Err(Error::Conflict(format!(
+                "workflow_id {workflow_id:?} is active already: end it first, or pass resume=True"
+            )))),
+            None => None,
+        };
+        let begin = || {
+            let token = WorkflowToken::new(key.clone(), quota);
+            quota.active.lock().insert(key.clone(), token.clone());
+            Ok(token)
+        };
+        let begun = quota.account.charge_and(&[(FIRST, 1)], taken, begin);
+        begun.map_err(|error| match error {
+            Error::Denied(mut denied) => {
+                denied.id = Some(key.clone());
+                Error::Denied(denied)
+            }
+            other => other,
+        })?
+    }
+
+    /// Ends a workflow; false if none of that id is active.
+    pub fn end_workflow(&self, workflow_id: &str) -> Result<bool, Error> {
+        match self.get(workflow_id)? {
+            Some(token) => token.end(),
+            None => Ok(false),
+        }
+    }
+
+    /// The active workflow of that id.
+    pub fn get(&self, workflow_id: &str) -> Result<Option<WorkflowToken>, Error> {
+        self.0.account.core().same_process()?;
+        Ok(self.0.active.lock().get(workflow_id).cloned())
+    }
+
+    /// How many workflows are active.
+    pub fn active_count(&self) -> Result<usize, Error> {
+        self.0.account.core().same_process()?;
+        Ok(self.0.active.lock().len())
+    }
+
+    /// How many workflows began in this period.
+    pub fn period_count(&self) -> Result<u64, Error> {
+        self.0.account.read(|meters, _| meters[0].used())
+    }
+
+    /// How many more may begin in this period.
+    pub fn remaining(&self) -> Result<u64, Error> {
+        self.0
+            .account
+            .read(|meters, _| meters[0].remaining().unwrap_or(u64::MAX))
+    }
+
+    /// The time until the next period.
+    pub fn time_until_reset(&self) -> Result<Duration, Error> {
+        self.0
+            .account
+            .read(|meters, now| meters[0].resets_in(now).unwrap_or_default())
+    }
+
+    /// Starts a new period now; active workflows go on.
+    pub fn reset(&self) -> Result<(), Error> {
+        self.0.account.adjust(|meters, now| meters[0].reset(now))
+    }
+
+    /// How many workflows may begin in a period.
+    pub fn max_workflows(&self) -> u64 {
+        self.0.max_workflows
+    }
+
+    /// How many steps each may take.
+    pub fn max_steps(&self) -> u64 {
+        self.0.max_steps
+    }
+
+    /// The length of a period.
+    pub fn period(&self) -> Duration {
+        self.0.period
+    }
+
+    /// The account behind it.
+    pub fn account(&self) -> &Arc<Account> {
+        &self.0.account
+    }
+}
+
+impl WorkflowToken {
+    fn new(key: Key, quota: &Arc<Quota>) -> Self {
+        let core = quota.account.core();
+        let meter = Meter::new(
+            Limit::new(Unit::Steps, Some(quota.max_steps)),
+            Window::Lifetime,
+        );
+        Self(Arc::new(Workflow {
+            account: Account::new(core, key, Code::WorkflowQuotaExceeded, [meter]),
+            max_steps: quota.max_steps,
+            began: core.clock().tick(),
+            ended: Mutex::new(None),
+            quota: Arc::downgrade(quota),
+        }))
+    }
+
+    /// Takes `n` steps, or refuses and takes none.
+    #[inline]
+    pub fn execute_step(&self, n: u64) -> Result<(), Error> {
+        self.0.account.charge(&[(FIRST, n)])
+    }
+
+    /// What one step asks, as part of a request over several accounts.
+    pub fn ask(&self, n: u64) -> Ask {
+        Ask::new(&self.0.account, [(FIRST, n)])
+    }
+
+    /// Steps left; none once the workflow has ended.
+    pub fn remaining_steps(&self) -> Result<u64, Error> {
+        if self.0.account.is_closed()? {
+            return Ok(0);
+        }
+        self.0
+            .account
+            .read(|meters, _| meters[0].remaining().unwrap_or(u64::MAX))
+    }
+
+    /// Steps taken.
+    pub fn steps_executed(&self) -> Result<u64, Error> {
+        self.0.account.read(|meters, _| meters[0].used())
+    }
+
+    /// The time since it began, until it ended.
+    pub fn duration(&self) -> Result<Duration, Error> {
+        let core = self.0.account.core();
+        core.same_process()?;
+        let until = self.0.ended.lock().unwrap_or_else(|| core.clock().tick());
+        Ok(until.since(self.0.began))
+    }
+
+    /// Whether a further step would be admitted.
+    pub fn can_continue(&self) -> Result<bool, Error> {
+        Ok(self.remaining_steps()? > 0)
+    }
+
+    /// Ends the workflow; false if it had ended.
+    pub fn end(&self) -> Result<bool, Error> {
+        let ended = self.0.account.close()?;
+        if ended {
+            *self.0.ended.lock() = Some(self.0.account.core().clock().tick());
+        }
+        if let Some(quota) = self.0.quota.upgrade() {
+            let mut active = quota.active.lock();
+            let ours = active
+                .get(self.0.account.key())
+                .is_some_and(|token| *token == *self);
+            if ours {
+                active.remove(self.0.account.key());
+            }
+        }
+        Ok(ended)
+    }
+
+    /// The id.
+    pub fn id(&self) -> &str {
+        self.0.account.key().as_str()
+    }
+
+    /// How many steps it may take.
+    pub fn max_steps(&self) -> u64 {
+        self.0.max_steps
+    }
+
+    /// The account behind it.
+    pub fn account(&self) -> &Arc<Account> {
+        &self.0.account
+    }
+}
+
+impl PartialEq for WorkflowToken {
+    /// Handles of the same workflow.
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for WorkflowToken {}

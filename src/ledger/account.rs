@@ -1,0 +1,238 @@
+//! An account: the small group of meters that are always asked together, under one short lock.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::core::Core;
+use super::error::Error;
+use super::event::{EventKind, Outbox};
+use super::lease::Lease;
+use super::state::{State, event};
+use super::sync::{Mutex, MutexGuard};
+use crate::accounting::{Code, Denied, Key, Meter, Moment, Unit, Usage};
+
+/// The meters of one agent, pool or workflow.
+pub struct Account {
+    core: Arc<Core>,
+    key: Key,
+    code: Code,
+    needs_wall: bool,
+    state: Mutex<State>,
+}
+
+impl Account {
+    /// An account of `meters`; `code` is what its refusals are.
+    pub fn new(
+        core: &Arc<Core>,
+        key: Key,
+        code: Code,
+        meters: impl IntoIterator<Item = Meter>,
+    ) -> Arc<Self> {
+        let meters: smallvec::SmallVec<[Meter; 2]> = meters.into_iter().collect();
+        let needs_wall = meters.iter().any(|meter| meter.window().needs_wall());
+        let state = Mutex::new(State {
+            meters,
+            book: None,
+            closed: false,
+        });
+        Arc::new(Self {
+            core: Arc::clone(core),
+            key,
+            code,
+            needs_wall,
+            state,
+        })
+    }
+
+    /// The id.
+    pub const fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// What a refusal of this account is.
+    pub const fn code(&self) -> Code {
+        self.code
+    }
+
+    /// What it shares with the other accounts of its budget, pool or manager.
+    pub const fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
+    /// Books `demands` (meter and amount) at once: all of them, or none and a refusal.
+    #[inline]
+    pub fn charge(&self, demands: &[(u8, u64)]) -> Result<(), Error> {
+        self.locked(|state, now, outbox| {
+            let verdict = state.decide(self, demands, now, true);
+            match verdict {
+                Ok(()) => state.charge(self, demands, now, outbox),
+                Err(_) => self.tell_denied(demands, now, outbox),
+            }
+            verdict
+        })?
+    }
+
+    /// Books `demands` and then does `then`, in one step; unless `instead` has an answer.
+    pub(crate) fn charge_and<R>(
+        &self,
+        demands: &[(u8, u64)],
+        instead: impl FnOnce() -> Option<R>,
+        then: impl FnOnce() -> R,
+    ) -> Result<R, Error> {
+        self.locked(|state, now, outbox| {
+            if let Some(answer) = instead() {
+                return Ok(answer);
+            }
+            match state.decide(self, demands, now, true) {
+                Ok(()) => {
+                    state.charge(self, demands, now, outbox);
+                    Ok(then())
+                }
+                Err(refused) => {
+                    self.tell_denied(demands, now, outbox);
+                    Err(refused)
+                }
+            }
+        })?
+    }
+
+    /// Whether `demands` would be admitted; soft limits are checked as if they were hard.
+    pub fn check(&self, demands: &[(u8, u64)]) -> Result<(), Error> {
+        self.locked(|state, now, _| state.decide(self, demands, now, false))?
+    }
+
+    /// The refusal of an amount for `meter` that no limit can hold.
+    pub fn deny_overflow(&self, meter: u8) -> Error {
+        let denied = self.read(|meters, now| {
+            let meter = &meters[usize::from(meter)];
+            let mut denied = Denied::by(meter, self.code, self.denied_id(), u64::MAX, now);
+            denied.retry_after = None;
+            denied
+        });
+        denied.map_or_else(|forked| forked, Error::Denied)
+    }
+
+    /// Reads the meters as they are now.
+    pub fn read<R>(&self, read: impl FnOnce(&[Meter], Moment) -> R) -> Result<R, Error> {
+        self.locked(|state, now, _| read(&state.meters, now))
+    }
+
+    /// Changes the meters in one step: limits, windows, resets.
+    pub fn adjust<R>(&self, adjust: impl FnOnce(&mut [Meter], Moment) -> R) -> Result<R, Error> {
+        self.locked(|state, now, _| adjust(&mut state.meters, now))
+    }
+
+    /// Takes no more requests from now on; open leases still end. False when it was closed.
+    pub fn close(&self) -> Result<bool, Error> {
+        self.locked(|state, _, _| !std::mem::replace(&mut state.closed, true))
+    }
+
+    /// Whether it was closed.
+    pub fn is_closed(&self) -> Result<bool, Error> {
+        self.locked(|state, _, _| state.closed)
+    }
+
+    /// The leases that are open, oldest first.
+    pub fn open_leases(&self) -> Result<Vec<Lease>, Error> {
+        self.locked(|state, _, _| {
+            let book = state.book.as_deref().into_iter();
+            let open = book.flat_map(|book| book.open());
+            open.filter_map(|entry| entry.lease.upgrade().map(Lease::from_inner))
+                .collect()
+        })
+    }
+
+    /// What was committed in all, and charged for unsettled leases.
+    pub fn committed(&self) -> Result<Usage, Error> {
+        self.locked(|state, _, _| {
+            state
+                .book
+                .as_ref()
+                .map_or(Usage::zero(), |book| book.committed)
+        })
+    }
+
+    /// The estimates of the open leases.
+    pub fn reserved(&self) -> Result<Usage, Error> {
+        self.locked(|state, _, _| {
+            let book = state.book.as_deref().into_iter();
+            let open = book.flat_map(|book| book.open());
+            open.fold(Usage::zero(), |sum, entry| {
+                sum.saturating_add(&entry.estimate)
+            })
+        })
+    }
+
+    pub(super) fn now(&self) -> Moment {
+        self.core.now(self.needs_wall)
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+
+    /// One step under the account's lock; what happened is told after it.
+    #[inline]
+    fn locked<R>(
+        &self,
+        step: impl FnOnce(&mut State, Moment, &mut Outbox) -> R,
+    ) -> Result<R, Error> {
+        self.core.same_process()?;
+        let now = self.now();
+        let mut outbox = Outbox::default();
+        let result = {
+            let mut state = self.state.lock();
+            state.touch(self, now, &mut outbox);
+            step(&mut state, now, &mut outbox)
+        };
+        outbox.send();
+        Ok(result)
+    }
+
+    /// Ends what is due; on the way of somebody else's reservation.
+    pub(super) fn sweep(self: &Arc<Self>) {
+        let next = self.locked(|state, _, _| {
+            let book = state.book.as_mut()?;
+            let next = book.next_due();
+            book.swept = next.is_some();
+            next
+        });
+        if let Ok(Some(due)) = next {
+            self.core.sweep.add(due, Arc::downgrade(self));
+        }
+    }
+
+    pub(super) fn tell_denied(&self, demands: &[(u8, u64)], now: Moment, outbox: &mut Outbox) {
+        if self.core.listening() {
+            let amounts = demands.iter().map(|&(_, amount)| (Unit::Tokens, amount));
+            let denied = event(EventKind::Denied, self, None, amounts.collect(), now);
+            outbox.push(&self.core, denied);
+        }
+    }
+
+    /// Whose refusal it is; a pool has no id.
+    pub(super) fn denied_id(&self) -> Option<Key> {
+        (self.code != Code::ThresholdExceeded).then(|| self.key.clone())
+    }
+
+    /// The refusal of an account that takes no more requests.
+    pub(super) fn closed_denial(&self, meters: &[Meter], asked: u64, now: Moment) -> Box<Denied> {
+        match meters {
+            [meter, ..] if self.code == Code::WorkflowQuotaExceeded => {
+                let mut denied = Denied::by(meter, self.code, self.denied_id(), asked, now);
+                denied.reason = Some("Step limit exceeded: the workflow has ended".to_owned());
+                denied.remaining = 0;
+                denied
+            }
+            _ => Denied::not_configured(self.key.as_str()),
+        }
+    }
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Account")
+            .field("key", &self.key)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,86 @@
+//! Many accounts by their ids: a sharded map that holds each id once.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use dashmap::DashSet;
+
+use super::account::Account;
+
+/// Accounts by id.
+#[derive(Default)]
+pub struct Accounts {
+    set: DashSet<ByKey>,
+}
+
+struct ByKey(Arc<Account>);
+
+impl Accounts {
+    /// The account of that id. No lock is held when it returns.
+    pub fn get(&self, id: &str) -> Option<Arc<Account>> {
+        self.set.get(id).map(|found| Arc::clone(&found.0))
+    }
+
+    /// Adds `account` unless its id is taken; the account that has the id.
+    pub fn get_or_insert(&self, account: Arc<Account>) -> Arc<Account> {
+        loop {
+            if self.set.insert(ByKey(Arc::clone(&account))) {
+                return account;
+            }
+            // Taken; but it may be removed before it is read.
+            if let Some(present) = self.get(account.key().as_str()) {
+                return present;
+            }
+        }
+    }
+
+    /// Removes the account of that id.
+    pub fn remove(&self, id: &str) -> Option<Arc<Account>> {
+        self.set.remove(id).map(|removed| removed.0)
+    }
+
+    /// All accounts, as they were at some time during the call.
+    pub fn all(&self) -> Vec<Arc<Account>> {
+        self.set.iter().map(|entry| Arc::clone(&entry.0)).collect()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.set.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.set.is_empty()
+    }
+}
+
+impl fmt::Debug for Accounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Accounts")
+            .field("len", &self.len())
+            .finish()
+    }
+}
+
+impl PartialEq for ByKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.key() == other.0.key()
+    }
+}
+
+impl Eq for ByKey {}
+
+impl Hash for ByKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.key().as_str().hash(state);
+    }
+}
+
+impl Borrow<str> for ByKey {
+    fn borrow(&self) -> &str {
+        self.0.key().as_str()
+    }
+}

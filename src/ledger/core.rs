@@ -1,0 +1,135 @@
+//! What the accounts of one budget, pool or manager share: clock, policy, listeners, sweep.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::error::Error;
+use super::event::Event;
+use super::fork;
+use super::sweep::Sweep;
+use super::sync::Mutex;
+use crate::accounting::{Clock, Moment};
+
+/// What a lease is charged whose usage never came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unsettled {
+    /// Its estimate: what is not known is counted.
+    #[default]
+    Charge,
+    /// Nothing.
+    Release,
+}
+
+/// How an error inside a lease's block ends it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnError {
+    /// Nothing is booked: the call failed.
+    #[default]
+    Release,
+    /// The estimate is booked.
+    Charge,
+}
+
+/// How leases end that nobody commits or releases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// How long a lease lives unless `reserve` says otherwise.
+    pub lease_ttl: Duration,
+    /// When it runs out, is dropped, or its block ends without a commit.
+    pub unsettled: Unsettled,
+    /// When its block ends by an error.
+    pub on_error: OnError,
+}
+
+impl Default for Policy {
+    /// 15 minutes; charge what is unsettled; release on errors.
+    fn default() -> Self {
+        Self {
+            lease_ttl: Duration::from_secs(900),
+            unsettled: Unsettled::default(),
+            on_error: OnError::default(),
+        }
+    }
+}
+
+type Listener = Arc<dyn Fn(&Event) + Send + Sync>;
+
+/// What the accounts of one budget, pool or manager share.
+pub struct Core {
+    clock: Clock,
+    policy: Policy,
+    generation: u64,
+    listening: AtomicBool,
+    listeners: Mutex<Vec<Listener>>,
+    pub(super) sweep: Sweep,
+}
+
+impl Core {
+    /// A core whose accounts take their time from `clock`.
+    pub fn new(clock: Clock, policy: Policy) -> Arc<Self> {
+        Arc::new(Self {
+            clock,
+            policy,
+            generation: fork::generation(),
+            listening: AtomicBool::new(false),
+            listeners: Mutex::new(Vec::new()),
+            sweep: Sweep::new(),
+        })
+    }
+
+    /// The clock.
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// How leases end that nobody ends.
+    pub const fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Calls `listener` for every event from now on, never under a lock.
+    pub fn subscribe(&self, listener: impl Fn(&Event) + Send + Sync + 'static) {
+        self.listeners.lock().push(Arc::new(listener));
+        // Release pairs with the load in `listening`: who sees true sees the listener.
+        self.listening.store(true, Ordering::Release);
+    }
+
+    #[inline]
+    pub(super) fn listening(&self) -> bool {
+        self.listening.load(Ordering::Acquire)
+    }
+
+    /// Calls the listeners. The caller holds no lock.
+    pub(super) fn tell(&self, event: &Event) {
+        let listeners = self.listeners.lock().clone();
+        for listener in &listeners {
+            listener(event);
+        }
+    }
+
+    /// Refuses where this process is a forked child of the one that made the account.
+    #[inline]
+    pub(crate) fn same_process(&self) -> Result<(), Error> {
+        if self.generation == fork::generation() {
+            Ok(())
+        } else {
+            Err(Error::Forked)
+        }
+    }
+
+    #[inline]
+    pub(super) fn now(&self, needs_wall: bool) -> Moment {
+        self.clock.now(needs_wall)
+    }
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core")
+            .field("clock", &self.clock)
+            .field("policy", &self.policy)
+            .finish()
+    }
+}

@@ -1,0 +1,107 @@
+//! What can go wrong: a refusal (with the way out), or a fault.
+
+use std::fmt;
+
+use crate::accounting::{Denied, Invalid};
+
+/// Why an operation did not happen. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// A limit refuses: a value that carries the way out.
+    Denied(Box<Denied>),
+    /// The lease is not in a state that allows this.
+    Lease(LeaseError),
+    /// Bad input.
+    Invalid(Box<Invalid>),
+    /// An id that is taken, or a value that is not allowed now.
+    Conflict(String),
+    /// A file could not be read or written.
+    Store(Box<StoreError>),
+    /// The account was made before this process was forked.
+    Forked,
+}
+
+/// The lease is not in a state that allows this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeaseError {
+    /// It has run out: it can still be committed once, not released or extended.
+    Expired,
+    /// It has ended in another way.
+    Finalized,
+    /// It is not a lease of this pool.
+    Unknown,
+}
+
+/// A store failed, or what it holds cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreError {
+    /// It could not be reached, read or written.
+    Unavailable(String),
+    /// What it holds is not what was written there.
+    Corrupt(String),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Denied(denied) => denied.fmt(f),
+            Self::Lease(error) => error.fmt(f),
+            Self::Invalid(invalid) => invalid.fmt(f),
+            Self::Conflict(message) => f.write_str(message),
+            Self::Store(error) => error.fmt(f),
+            Self::Forked => f.write_str(
+                "this account was made before the process was forked: it would be a copy here, \
+                 with a limit of its own; create it in the worker",
+            ),
+        }
+    }
+}
+
+impl fmt::Display for LeaseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Expired => {
+                "the lease has run out: commit() still books what was used, once; it can not be \
+                 released or extended"
+            }
+            Self::Finalized => "the lease has already ended in another way: it ends exactly once",
+            Self::Unknown => "the lease is not a lease of this pool",
+        })
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unavailable(message) | Self::Corrupt(message) => f.write_str(message),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+impl std::error::Error for LeaseError {}
+impl std::error::Error for StoreError {}
+
+impl From<Box<Denied>> for Error {
+    fn from(denied: Box<Denied>) -> Self {
+        Self::Denied(denied)
+    }
+}
+
+impl From<Invalid> for Error {
+    fn from(invalid: Invalid) -> Self {
+        Self::Invalid(Box::new(invalid))
+    }
+}
+
+impl From<LeaseError> for Error {
+    fn from(error: LeaseError) -> Self {
+        Self::Lease(error)
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Box::new(error))
+    }
+}

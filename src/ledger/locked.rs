@@ -1,0 +1,76 @@
+//! Accounts under their locks: one, as nearly always, or several in one order.
+//!
+//! Several are locked in the order of their addresses, which no other request can take the other
+//! way round.
+
+use smallvec::SmallVec;
+
+use super::account::Account;
+use super::error::Error;
+use super::event::Outbox;
+use super::state::State;
+use super::sync::MutexGuard;
+use crate::accounting::Moment;
+
+/// An account under its lock, at its moment.
+pub(super) struct Locked<'a> {
+    pub(super) account: &'a Account,
+    pub(super) state: MutexGuard<'a, State>,
+    pub(super) now: Moment,
+}
+
+impl<'a> Locked<'a> {
+    #[inline]
+    fn lock(account: &'a Account, now: Moment) -> Self {
+        Self {
+            account,
+            state: account.lock(),
+            now,
+        }
+    }
+
+    #[inline]
+    fn touch(&mut self, outbox: &mut Outbox) {
+        self.state.touch(self.account, self.now, outbox);
+    }
+}
+
+/// One step over distinct accounts under all of their locks, in the order given; what happened
+/// is told after it. The clocks are read before.
+#[inline]
+pub(super) fn with_locked<'a, R>(
+    accounts: impl ExactSizeIterator<Item = &'a Account>,
+    step: impl FnOnce(&mut [Locked<'a>], &mut Outbox) -> R,
+) -> Result<R, Error> {
+    let mut accounts = accounts;
+    let mut outbox = Outbox::default();
+    let result = if accounts.len() == 1
+        && let Some(account) = accounts.next()
+    {
+        account.core().same_process()?;
+        let now = account.now();
+        let mut one = [Locked::lock(account, now)];
+        one[0].touch(&mut outbox);
+        step(&mut one, &mut outbox)
+    } else {
+        let mut all = lock_all(accounts.collect())?;
+        all.iter_mut().for_each(|locked| locked.touch(&mut outbox));
+        step(&mut all, &mut outbox)
+    };
+    outbox.send();
+    Ok(result)
+}
+
+fn lock_all(accounts: SmallVec<[&Account; 8]>) -> Result<SmallVec<[Locked<'_>; 8]>, Error> {
+    for account in &accounts {
+        account.core().same_process()?;
+    }
+    let moments: SmallVec<[Moment; 8]> = accounts.iter().map(|account| account.now()).collect();
+    let mut order: SmallVec<[usize; 8]> = (0..accounts.len()).collect();
+    order.sort_by_key(|&index| std::ptr::from_ref(accounts[index]).addr());
+    let mut locked: SmallVec<[Option<Locked<'_>>; 8]> = accounts.iter().map(|_| None).collect();
+    for index in order {
+        locked[index] = Some(Locked::lock(accounts[index], moments[index]));
+    }
+    Ok(locked.into_iter().flatten().collect())
+}

@@ -1,0 +1,27 @@
+//! Many meters at once: locked accounts, leases that end once, expiry, events.
+//!
+//! Whatever a request touches is decided and applied under the locks of its accounts, taken in
+//! one order, so that a refusal changes nothing anywhere. No lock is held across a call out.
+
+pub mod account;
+pub mod accounts;
+pub mod core;
+pub mod error;
+pub mod event;
+pub mod fork;
+pub mod group;
+pub mod lease;
+mod lease_book;
+mod locked;
+mod state;
+mod sweep;
+mod sync;
+
+pub use account::Account;
+pub use accounts::Accounts;
+pub use core::{Core, OnError, Policy, Unsettled};
+pub use error::{Error, LeaseError, StoreError};
+pub use event::{Event, EventKind};
+pub use fork::after_fork_in_child;
+pub use group::{Ask, Demands, Request, charge, reserve, reserve_one};
+pub use lease::{Abandoned, Actual, Lease, LeaseState};

@@ -1,0 +1,92 @@
+//! The sweep that ends due leases of accounts that nobody touches: a few at a time, on the way
+//! of other reservations, never in a thread of its own.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::Weak;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::account::Account;
+use super::sync::Mutex;
+use crate::accounting::Tick;
+
+/// How many accounts one reservation sweeps at most.
+const ACCOUNTS_MAX: usize = 4;
+
+/// The accounts with open leases, by when the first of them is due.
+pub(crate) struct Sweep {
+    /// The earliest due time in the queue: most calls read this and go on.
+    earliest: AtomicU64,
+    queue: Mutex<BinaryHeap<Reverse<Entry>>>,
+}
+
+struct Entry {
+    due: Tick,
+    account: Weak<Account>,
+}
+
+impl Sweep {
+    pub(super) fn new() -> Self {
+        Self {
+            earliest: AtomicU64::new(u64::MAX),
+            queue: Mutex::new(BinaryHeap::new()),
+        }
+    }
+
+    /// Remembers that a lease of `account` is due then. The caller holds no lock.
+    pub(super) fn add(&self, due: Tick, account: Weak<Account>) {
+        let mut queue = self.queue.lock();
+        queue.push(Reverse(Entry { due, account }));
+        self.publish(&queue);
+    }
+
+    /// Ends what is due in a few of the accounts. The caller holds no lock.
+    #[inline]
+    pub(super) fn run(&self, now: Tick) {
+        // Relaxed: a stale value only puts the sweep off to the next call.
+        if now.raw() >= self.earliest.load(Ordering::Relaxed) {
+            self.take(now)
+                .iter()
+                .filter_map(Weak::upgrade)
+                .for_each(|account| account.sweep());
+        }
+    }
+
+    #[cold]
+    fn take(&self, now: Tick) -> Vec<Weak<Account>> {
+        let Some(mut queue) = self.queue.try_lock() else {
+            return Vec::new();
+        };
+        let mut taken = Vec::new();
+        while taken.len() < ACCOUNTS_MAX && queue.peek().is_some_and(|top| top.0.due <= now) {
+            taken.extend(queue.pop().map(|entry| entry.0.account));
+        }
+        self.publish(&queue);
+        taken
+    }
+
+    fn publish(&self, queue: &BinaryHeap<Reverse<Entry>>) {
+        let earliest = queue.peek().map_or(u64::MAX, |top| top.0.due.raw());
+        self.earliest.store(earliest, Ordering::Relaxed);
+    }
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.due == other.due
+    }
+}
+
+impl Eq for Entry {}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.due.cmp(&other.due)
+    }
+}

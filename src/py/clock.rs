@@ -1,0 +1,77 @@
+//! `SystemClock` and `ManualClock`.
+
+use std::sync::Arc;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{IntoPyDict, PyDateTime, PyDelta, PyTzInfo};
+
+use super::convert;
+use crate::accounting::{Clock, ManualClock};
+
+/// The machine's clocks.
+#[pyclass(module = "outlay", name = "SystemClock", frozen)]
+pub(crate) struct PySystemClock;
+
+#[pymethods]
+impl PySystemClock {
+    #[new]
+    const fn new() -> Self {
+        Self
+    }
+
+    fn __repr__(&self) -> &'static str {
+        "SystemClock()"
+    }
+}
+
+/// A clock that stands still until it is told to move.
+#[pyclass(module = "outlay", name = "ManualClock", frozen)]
+pub(crate) struct PyManualClock(Arc<ManualClock>);
+
+impl PyManualClock {
+    pub(super) fn clock(&self) -> Clock {
+        Clock::Manual(Arc::clone(&self.0))
+    }
+}
+
+#[pymethods]
+impl PyManualClock {
+    #[new]
+    fn new() -> Self {
+        Self(Arc::new(ManualClock::new()))
+    }
+
+    fn advance(&self, seconds: &Bound<'_, PyAny>) -> PyResult<()> {
+        let step = convert::elapsed(seconds).ok_or_else(|| {
+            PyValueError::new_err(
+                "seconds must be seconds (int or float) or a timedelta, not negative",
+            )
+        })?;
+        self.0.advance(step);
+        Ok(())
+    }
+
+    fn set_time(&self, time: &Bound<'_, PyDateTime>) -> PyResult<()> {
+        let py = time.py();
+        let aware = if time.getattr("tzinfo")?.is_none() {
+            let utc = [("tzinfo", PyTzInfo::utc(py)?)].into_py_dict(py)?;
+            time.call_method("replace", (), Some(&utc))?
+        } else {
+            time.clone().into_any()
+        };
+        let epoch = PyDateTime::from_timestamp(py, 0.0, Some(&*PyTzInfo::utc(py)?))?;
+        let since = aware.call_method1("__sub__", (epoch,))?;
+        let microsecond = PyDelta::new(py, 0, 0, 1, false)?;
+        let micros = since.call_method1("__floordiv__", (microsecond,))?;
+        let nanos = micros.extract::<i64>()?.checked_mul(1000);
+        self.0.set_wall(nanos.ok_or_else(|| {
+            PyValueError::new_err("time must be a datetime between the years 1678 and 2262")
+        })?);
+        Ok(())
+    }
+
+    fn __repr__(&self) -> &'static str {
+        "ManualClock()"
+    }
+}

@@ -1,0 +1,25 @@
+//! The floor: methods that take the same arguments and do nothing. Benches compare with it, so
+//! that a ratio says what a decision costs beyond the call that carries it.
+
+use pyo3::prelude::*;
+
+/// Methods with the signatures of the hot ones, and nothing inside.
+#[pyclass(module = "outlay._core", name = "EmptyMethods", frozen)]
+pub(crate) struct PyEmptyMethods;
+
+#[pymethods]
+impl PyEmptyMethods {
+    #[new]
+    const fn new() -> Self {
+        Self
+    }
+
+    /// The signature of `consume`.
+    #[expect(clippy::unused_self, reason = "a method, to be called as one")]
+    const fn consume(&self, _operation: &str, _estimated_tokens: u64) {}
+
+    /// The signature of `execute_step`.
+    #[pyo3(signature = (_n = None))]
+    #[expect(clippy::unused_self, reason = "a method, to be called as one")]
+    const fn execute_step(&self, _n: Option<u64>) {}
+}

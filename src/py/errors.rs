@@ -1,0 +1,102 @@
+//! Errors of the core as the exceptions of `outlay._errors`.
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyType;
+
+use super::denial::PyDenial;
+use crate::accounting::{Code, Denied, Invalid, InvalidKind, Kind};
+use crate::ledger::{Error, LeaseError, StoreError};
+
+/// The name of each exception class and the place where it is kept once it is imported.
+macro_rules! classes {
+    ($($class:ident),* $(,)?) => {
+        #[derive(Clone, Copy)]
+        enum Class { $($class),* }
+
+        impl Class {
+            const fn name(self) -> &'static str {
+                match self { $(Self::$class => stringify!($class)),* }
+            }
+        }
+
+        const CLASSES: usize = [$(Class::$class),*].len();
+    };
+}
+
+classes! {
+    NotConfigured, BudgetExceeded, RequestBudgetExceeded, ThresholdExceeded, WorkflowLimitExceeded,
+    StepLimitExceeded, RateLimitExceeded, AllowanceExceeded, LeaseExpired, LeaseFinalized,
+    UnknownLease, InvalidAmount, InvalidId, PolicyError, StoreUnavailable, StoreCorrupt,
+    ForkedLedger,
+}
+
+static IMPORTED: [PyOnceLock<Py<PyType>>; CLASSES] = [const { PyOnceLock::new() }; CLASSES];
+
+fn class(py: Python<'_>, class: Class) -> PyResult<&Bound<'_, PyType>> {
+    IMPORTED[class as usize].import(py, "outlay._errors", class.name())
+}
+
+fn raise<A>(class_of: Class, argument: A) -> PyErr
+where
+    A: for<'py> IntoPyObject<'py> + Send + Sync + 'static,
+{
+    Python::attach(|py| match class(py, class_of) {
+        Ok(class) => match (argument,).into_pyobject(py) {
+            Ok(arguments) => PyErr::from_type(class.clone(), arguments.unbind()),
+            Err(error) => error,
+        },
+        Err(missing) => missing,
+    })
+}
+
+fn class_of(denied: &Denied) -> Class {
+    match denied.code {
+        Code::NotConfigured => Class::NotConfigured,
+        Code::BudgetExceeded => Class::BudgetExceeded,
+        Code::RequestBudgetExceeded => Class::RequestBudgetExceeded,
+        Code::ThresholdExceeded => Class::ThresholdExceeded,
+        Code::WorkflowQuotaExceeded if denied.kind == Kind::StepLimit => Class::StepLimitExceeded,
+        Code::WorkflowQuotaExceeded => Class::WorkflowLimitExceeded,
+        Code::RateLimitExceeded => Class::RateLimitExceeded,
+        Code::AllowanceExceeded => Class::AllowanceExceeded,
+    }
+}
+
+impl From<Error> for PyErr {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Denied(denied) => raise(class_of(&denied), PyDenial(denied)),
+            Error::Invalid(invalid) => (*invalid).into(),
+            Error::Conflict(message) => PyValueError::new_err(message),
+            Error::Lease(problem) => {
+                let class = match problem {
+                    LeaseError::Expired => Class::LeaseExpired,
+                    LeaseError::Finalized => Class::LeaseFinalized,
+                    LeaseError::Unknown => Class::UnknownLease,
+                };
+                raise(class, problem.to_string())
+            }
+            Error::Store(problem) => {
+                let class = match *problem {
+                    StoreError::Unavailable(_) => Class::StoreUnavailable,
+                    StoreError::Corrupt(_) => Class::StoreCorrupt,
+                };
+                raise(class, problem.to_string())
+            }
+            Error::Forked => raise(Class::ForkedLedger, error.to_string()),
+        }
+    }
+}
+
+impl From<Invalid> for PyErr {
+    fn from(invalid: Invalid) -> Self {
+        let class = match invalid.kind {
+            InvalidKind::Amount => Class::InvalidAmount,
+            InvalidKind::Id => Class::InvalidId,
+            InvalidKind::Policy => Class::PolicyError,
+        };
+        raise(class, invalid.message)
+    }
+}

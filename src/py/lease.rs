@@ -1,0 +1,177 @@
+//! `BudgetLease`: a context manager, sync and async.
+
+use pyo3::exceptions::{PyException, PyStopIteration};
+use pyo3::prelude::*;
+use pyo3::types::PyType;
+
+use super::amounts::{PyRequestBudget, PyUsageEstimate};
+use super::convert;
+use crate::accounting::Invalid;
+use crate::ledger::{Abandoned, Actual, Lease, LeaseState};
+
+/// What a request holds until it is committed, released or expires, once.
+#[pyclass(module = "outlay", name = "BudgetLease", frozen)]
+pub(crate) struct PyBudgetLease {
+    pub(super) inner: Lease,
+    /// The budget whose `on_warning` a commit may call.
+    _owner: Option<Py<PyAny>>,
+}
+
+impl PyBudgetLease {
+    #[inline]
+    pub(super) const fn new(inner: Lease, owner: Option<Py<PyAny>>) -> Self {
+        Self {
+            inner,
+            _owner: owner,
+        }
+    }
+
+    fn leave(&self, exception: &Bound<'_, PyAny>) {
+        let why = match exception.cast::<PyType>() {
+            Err(_) => Abandoned::Unsettled,
+            Ok(class) if class.is_subclass_of::<PyException>().unwrap_or(false) => Abandoned::Error,
+            // CancelledError, KeyboardInterrupt, GeneratorExit: the call may be under way.
+            Ok(_) => Abandoned::Cancelled,
+        };
+        self.inner.abandon(why);
+    }
+}
+
+#[pymethods]
+impl PyBudgetLease {
+    #[getter]
+    fn id(&self) -> String {
+        format!("lease-{}", self.inner.id())
+    }
+
+    #[getter]
+    fn reserved(&self) -> PyUsageEstimate {
+        PyUsageEstimate(*self.inner.estimate())
+    }
+
+    #[getter]
+    fn request_budget(&self) -> PyRequestBudget {
+        PyRequestBudget(*self.inner.request_budget())
+    }
+
+    #[getter]
+    fn state(&self) -> PyResult<&'static str> {
+        Ok(match self.inner.state()? {
+            LeaseState::Open => "open",
+            LeaseState::Committed => "committed",
+            LeaseState::Released => "released",
+            LeaseState::Expired => "expired",
+        })
+    }
+
+    fn expires_in(&self) -> PyResult<f64> {
+        Ok(self.inner.expires_in()?.as_secs_f64())
+    }
+
+    #[pyo3(signature = (usage = None))]
+    fn commit(&self, usage: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+        let actual = match usage {
+            None => Actual::Estimate,
+            Some(value) => match convert::usage(value) {
+                Some(usage) => Actual::Usage(usage),
+                None => Actual::Tokens(convert::amount(value, "usage")?),
+            },
+        };
+        Ok(self.inner.commit(actual)?)
+    }
+
+    fn release(&self) -> PyResult<()> {
+        Ok(self.inner.release()?)
+    }
+
+    fn close(&self) {
+        self.inner.abandon(Abandoned::Error);
+    }
+
+    fn extend(&self, ttl: &Bound<'_, PyAny>) -> PyResult<()> {
+        Ok(self.inner.extend(convert::duration(ttl, "ttl")?)?)
+    }
+
+    fn __enter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __exit__(
+        &self,
+        exception: &Bound<'_, PyAny>,
+        _value: &Bound<'_, PyAny>,
+        _traceback: &Bound<'_, PyAny>,
+    ) -> bool {
+        self.leave(exception);
+        false
+    }
+
+    fn __aenter__(slf: Py<Self>) -> Ready {
+        Ready(slf.into_any())
+    }
+
+    fn __aexit__(
+        &self,
+        exception: &Bound<'_, PyAny>,
+        _value: &Bound<'_, PyAny>,
+        _traceback: &Bound<'_, PyAny>,
+    ) -> Ready {
+        self.leave(exception);
+        Ready(exception.py().None())
+    }
+
+    fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
+        other
+            .cast::<Self>()
+            .is_ok_and(|other| other.get().inner.id() == self.inner.id())
+    }
+
+    fn __hash__(&self) -> u64 {
+        self.inner.id()
+    }
+
+    fn __repr__(&self) -> String {
+        let state = self.state().unwrap_or("of another process");
+        let estimate = self.inner.estimate();
+        format!(
+            "<BudgetLease {} of {} tokens, {} micro-USD: {state}>",
+            self.id(),
+            estimate.total_tokens,
+            estimate.cost_micros_usd,
+        )
+    }
+
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(convert::no_copies("BudgetLease"))
+    }
+}
+
+/// An awaitable that is done: leases never wait.
+#[pyclass(module = "outlay._core", frozen)]
+struct Ready(Py<PyAny>);
+
+#[pymethods]
+impl Ready {
+    fn __await__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __iter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __next__(&self, py: Python<'_>) -> PyResult<()> {
+        // A tuple would be taken for several arguments; a lease or None is neither.
+        Err(PyStopIteration::new_err((self.0.clone_ref(py),)))
+    }
+}
+
+/// A lease, for those who are handed one.
+pub(super) fn cast_lease<'a, 'py>(
+    value: &'a Bound<'py, PyAny>,
+) -> PyResult<&'a Bound<'py, PyBudgetLease>> {
+    value.cast::<PyBudgetLease>().map_err(|_| {
+        let allowed = format!("a BudgetLease, not {}", convert::type_name(value));
+        Invalid::policy("lease", &allowed).into()
+    })
+}

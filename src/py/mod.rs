@@ -1,0 +1,62 @@
+//! The Python face: it translates and never decides.
+
+mod amounts;
+mod budget_manager;
+mod clock;
+mod convert;
+mod denial;
+mod empty;
+mod errors;
+mod lease;
+mod operation_cache;
+mod prices;
+mod shared_pool;
+mod together;
+mod token_budget;
+mod warner;
+mod workflow_quota;
+
+use pyo3::prelude::*;
+
+/// The Rust core of outlay.
+#[pymodule]
+mod _core {
+    #[pymodule_export]
+    use super::after_fork_in_child;
+    #[pymodule_export]
+    use super::amounts::{PyRemaining, PyRequestBudget, PyUsage, PyUsageEstimate, usd};
+    #[pymodule_export]
+    use super::budget_manager::{
+        PyAgentBudget, PyBudgetInfo, PyBudgetLimit, PyBudgetManager, PyFullBudgetInfo,
+    };
+    #[pymodule_export]
+    use super::clock::{PyManualClock, PySystemClock};
+    #[pymodule_export]
+    use super::denial::PyDenial;
+    #[pymodule_export]
+    use super::empty::PyEmptyMethods;
+    #[pymodule_export]
+    use super::lease::PyBudgetLease;
+    #[pymodule_export]
+    use super::prices::PyPriceTable;
+    #[pymodule_export]
+    use super::shared_pool::PySharedPool;
+    #[pymodule_export]
+    use super::together::{account_id, charge_together, cost_capped, reserve_together};
+    #[pymodule_export]
+    use super::token_budget::PyAgentTokenBudget;
+    #[pymodule_export]
+    use super::workflow_quota::{PyWorkflowQuota, PyWorkflowToken};
+    use pyo3::prelude::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}
+
+/// Refuses the accounts of the parent in a forked child; the package registers it.
+#[pyfunction]
+fn after_fork_in_child() {
+    crate::ledger::after_fork_in_child();
+}

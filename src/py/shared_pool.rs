@@ -1,0 +1,112 @@
+//! `SharedPool`.
+
+use pyo3::prelude::*;
+
+use super::amounts::{PyRemaining, PyRequestBudget, PyUsage};
+use super::convert;
+use super::lease::{PyBudgetLease, cast_lease};
+use crate::accounting::{Invalid, RequestBudget};
+use crate::budgets::{PoolOptions, SharedPool};
+use crate::ledger::Request;
+
+/// A pool of tokens and money that many agents share, given out by leases.
+#[pyclass(module = "outlay", name = "SharedPool", frozen, weakref)]
+pub(crate) struct PySharedPool(pub(super) SharedPool);
+
+#[pymethods]
+impl PySharedPool {
+    #[new]
+    #[pyo3(signature = (*, capacity_tokens = None, capacity_cost_micros_usd = None,
+        stop_threshold_tokens = None, stop_threshold_cost_micros_usd = None, lease_ttl = None,
+        unsettled = "charge", on_error = "release", clock = None))]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the keywords of the Python class"
+    )]
+    fn new(
+        capacity_tokens: Option<&Bound<'_, PyAny>>,
+        capacity_cost_micros_usd: Option<&Bound<'_, PyAny>>,
+        stop_threshold_tokens: Option<&Bound<'_, PyAny>>,
+        stop_threshold_cost_micros_usd: Option<&Bound<'_, PyAny>>,
+        lease_ttl: Option<&Bound<'_, PyAny>>,
+        unsettled: &str,
+        on_error: &str,
+        clock: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let amount = convert::limit;
+        Ok(Self(SharedPool::new(PoolOptions {
+            capacity_tokens: amount(capacity_tokens, "capacity_tokens")?,
+            capacity_cost_micros_usd: amount(capacity_cost_micros_usd, "capacity_cost_micros_usd")?,
+            stop_threshold_tokens: amount(stop_threshold_tokens, "stop_threshold_tokens")?
+                .unwrap_or(0),
+            stop_threshold_cost_micros_usd: amount(
+                stop_threshold_cost_micros_usd,
+                "stop_threshold_cost_micros_usd",
+            )?
+            .unwrap_or(0),
+            policy: convert::policy(lease_ttl, unsettled, on_error)?,
+            clock: convert::clock(clock)?,
+        })?))
+    }
+
+    #[pyo3(signature = (estimate, request_budget = None, *, ttl = None))]
+    fn reserve(
+        &self,
+        estimate: &Bound<'_, PyAny>,
+        request_budget: Option<&Bound<'_, PyAny>>,
+        ttl: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<PyBudgetLease> {
+        let estimate = convert::estimate(estimate, "estimate")?;
+        let request_budget = request_budget.map_or(Ok(RequestBudget::unlimited()), cap)?;
+        let request = Request {
+            estimate,
+            request_budget,
+            ttl: convert::ttl(ttl)?,
+        };
+        Ok(PyBudgetLease::new(self.0.reserve(request)?, None))
+    }
+
+    fn record_used(&self, lease: &Bound<'_, PyAny>, usage: &Bound<'_, PyAny>) -> PyResult<()> {
+        let lease = cast_lease(lease)?;
+        let usage = convert::estimate(usage, "usage")?;
+        Ok(self.0.record_used(&lease.get().inner, usage)?)
+    }
+
+    fn remaining(&self) -> PyResult<PyRemaining> {
+        Ok(self.0.remaining()?.into())
+    }
+
+    fn committed(&self) -> PyResult<PyUsage> {
+        Ok(PyUsage(self.0.committed()?))
+    }
+
+    fn reserved(&self) -> PyResult<PyUsage> {
+        Ok(PyUsage(self.0.reserved()?))
+    }
+
+    fn open_leases(&self) -> PyResult<Vec<PyBudgetLease>> {
+        let leases = self.0.open_leases()?.into_iter();
+        Ok(leases
+            .map(|lease| PyBudgetLease::new(lease, None))
+            .collect())
+    }
+
+    fn __repr__(&self) -> String {
+        match self.0.remaining() {
+            Ok(left) => format!("<SharedPool with {} left>", PyRemaining::from(left).text()),
+            Err(_) => "<SharedPool of another process>".to_owned(),
+        }
+    }
+
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(convert::no_copies("SharedPool"))
+    }
+}
+
+fn cap(value: &Bound<'_, PyAny>) -> PyResult<RequestBudget> {
+    let cap = value.cast::<PyRequestBudget>().map_err(|_| {
+        let allowed = format!("a RequestBudget or None, not {}", convert::type_name(value));
+        PyErr::from(Invalid::policy("request_budget", &allowed))
+    })?;
+    Ok(cap.get().0)
+}

@@ -1,0 +1,157 @@
+//! One request over several budgets, decided in one step: what `wrap` stands on.
+
+use std::sync::Arc;
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+
+use super::amounts::PyUsageEstimate;
+use super::budget_manager::PyAgentBudget;
+use super::convert;
+use super::lease::PyBudgetLease;
+use super::operation_cache::name_of;
+use super::shared_pool::PySharedPool;
+use super::token_budget::PyAgentTokenBudget;
+use super::workflow_quota::PyWorkflowToken;
+use crate::accounting::{Invalid, Usage};
+use crate::ledger::{Account, Ask, Request, group};
+
+/// A budget of this package.
+enum Native<'a, 'py> {
+    Tokens(&'a Bound<'py, PyAgentTokenBudget>),
+    Agent(&'a Bound<'py, PyAgentBudget>),
+    Pool(&'a Bound<'py, PySharedPool>),
+    Workflow(&'a Bound<'py, PyWorkflowToken>),
+}
+
+impl<'a, 'py> Native<'a, 'py> {
+    fn of(value: &'a Bound<'py, PyAny>) -> PyResult<Self> {
+        if let Ok(budget) = value.cast() {
+            Ok(Self::Tokens(budget))
+        } else if let Ok(agent) = value.cast() {
+            Ok(Self::Agent(agent))
+        } else if let Ok(pool) = value.cast() {
+            Ok(Self::Pool(pool))
+        } else if let Ok(token) = value.cast() {
+            Ok(Self::Workflow(token))
+        } else {
+            let message = "budget must be a SharedPool, AgentTokenBudget, AgentBudget or \
+                           WorkflowToken, not ";
+            Err(PyTypeError::new_err(format!(
+                "{message}{}",
+                convert::type_name(value)
+            )))
+        }
+    }
+
+    fn account(&self) -> PyResult<Arc<Account>> {
+        Ok(match self {
+            Self::Tokens(budget) => Arc::clone(budget.get().inner.account()),
+            Self::Agent(agent) => agent.get().0.account()?,
+            Self::Pool(pool) => Arc::clone(pool.get().0.account()),
+            Self::Workflow(token) => Arc::clone(token.get().0.account()),
+        })
+    }
+
+    /// What a model call of `estimate` asks.
+    fn ask(&self, operation: &str, estimate: &Usage) -> PyResult<Ask> {
+        Ok(match self {
+            Self::Tokens(budget) => budget.get().inner.ask(operation, estimate)?,
+            Self::Agent(agent) => agent.get().0.ask(estimate)?,
+            Self::Pool(pool) => pool.get().0.ask(estimate),
+            Self::Workflow(token) => token.get().0.ask(1),
+        })
+    }
+
+    /// What a tool call asks.
+    fn ask_tool(&self, operation: &str) -> PyResult<Ask> {
+        Ok(match self {
+            Self::Tokens(budget) => budget.get().inner.ask(operation, &Usage::tokens(1))?,
+            Self::Agent(agent) => agent.get().0.ask_call()?,
+            Self::Workflow(token) => token.get().0.ask(1),
+            Self::Pool(_) => {
+                let allowed = "a WorkflowToken, AgentTokenBudget or AgentBudget for tool calls: a \
+                               SharedPool counts tokens, which a tool call has none of";
+                return Err(Invalid::policy("budget", allowed).into());
+            }
+        })
+    }
+
+    fn remember(&self) -> Option<Py<PyAny>> {
+        match self {
+            Self::Tokens(budget) => PyAgentTokenBudget::remember(budget),
+            _ => None,
+        }
+    }
+}
+
+/// Holds `estimate` of all budgets in one lease, or refuses and changes nothing.
+#[pyfunction]
+#[pyo3(signature = (budgets, estimate, *, operation = None, ttl = None))]
+pub(crate) fn reserve_together(
+    budgets: Vec<Bound<'_, PyAny>>,
+    estimate: &Bound<'_, PyUsageEstimate>,
+    operation: Option<&Bound<'_, PyAny>>,
+    ttl: Option<&Bound<'_, PyAny>>,
+) -> PyResult<PyBudgetLease> {
+    if budgets.is_empty() {
+        return Err(Invalid::policy("budgets", "at least one budget").into());
+    }
+    let operation = operation.map_or(Ok("query"), |name| {
+        convert::utf8(name_of(name)?, "operation")
+    })?;
+    let estimate_ = estimate.get().0;
+    let ttl = convert::ttl(ttl)?;
+    let mut asks = Vec::with_capacity(budgets.len());
+    let mut owners = Vec::new();
+    for budget in &budgets {
+        let native = Native::of(budget)?;
+        asks.push(native.ask(operation, &estimate_)?);
+        owners.extend(native.remember());
+    }
+    let owner = if owners.is_empty() {
+        None
+    } else {
+        Some(PyTuple::new(estimate.py(), owners)?.into_any().unbind())
+    };
+    let lease = group::reserve(
+        asks,
+        &Request {
+            ttl,
+            ..estimate_.into()
+        },
+    )?;
+    Ok(PyBudgetLease::new(lease, owner))
+}
+
+/// Charges one tool call to all budgets, or refuses and changes nothing.
+#[pyfunction]
+pub(crate) fn charge_together(
+    budgets: Vec<Bound<'_, PyAny>>,
+    operation: &Bound<'_, PyAny>,
+) -> PyResult<()> {
+    let operation = convert::utf8(name_of(operation)?, "operation")?;
+    let mut asks = Vec::with_capacity(budgets.len());
+    for budget in &budgets {
+        let native = Native::of(budget)?;
+        asks.push(native.ask_tool(operation)?);
+        native.remember();
+    }
+    Ok(group::charge(asks)?)
+}
+
+/// The identity of the account behind a budget: handles of one account give one number.
+#[pyfunction]
+pub(crate) fn account_id(budget: &Bound<'_, PyAny>) -> PyResult<usize> {
+    Ok(Arc::as_ptr(&Native::of(budget)?.account()?).addr())
+}
+
+/// Whether the budget limits money.
+#[pyfunction]
+pub(crate) fn cost_capped(budget: &Bound<'_, PyAny>) -> PyResult<bool> {
+    match Native::of(budget)? {
+        Native::Pool(pool) => Ok(pool.get().0.cost_capped()?),
+        _ => Ok(false),
+    }
+}

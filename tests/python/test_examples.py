@@ -1,0 +1,42 @@
+"""Every example runs as a user would run it, and prints what it promises."""
+
+# ruff: noqa: D103 (the name of a test says what it shows)
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+PROMISED = {
+    "token_budget.py": ["warning: 86%", '"error":"budget_exceeded"', "the next day: used 2000"],
+    "workflow_quota.py": ["step 3 of 3", '"type":"step_limit"', "2 begun, 1 active"],
+    "budget_manager.py": ["tokens_used=4200", "No budget configured", "used 4200 tokens"],
+    "shared_pool.py": ["calls done", "request_budget_exceeded"],
+    "langchain_agent.py": ["tool error: {", "I could not look up Tromso.", "open leases 0"],
+}
+
+
+def test_every_example_is_run_here():
+    assert {path.name for path in EXAMPLES.glob("*.py")} == set(PROMISED)
+
+
+@pytest.mark.parametrize("name", sorted(PROMISED))
+def test_example_runs(name):
+    if "langchain" in name:
+        pytest.importorskip("langchain")
+    environment = {**os.environ, "LANGSMITH_TRACING": "false"}
+    process = subprocess.run(
+        [sys.executable, "-W", "error::ResourceWarning", EXAMPLES / name],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=environment,
+    )
+    assert process.returncode == 0, process.stderr
+    output = process.stdout.replace('": ', '":')
+    for text in PROMISED[name]:
+        assert text in output, process.stdout
