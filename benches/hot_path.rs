@@ -16,16 +16,12 @@ const PLENTY: u64 = 1 << 60;
 fn token_budget(c: &mut Criterion) {
     let options = TokenBudgetOptions::default();
     let budget = AgentTokenBudget::new("a", PLENTY, HOUR, options.clone()).unwrap();
-    c.bench_function("consume", |b| {
-        b.iter(|| budget.consume_at(1, black_box(5)).unwrap())
-    });
+    c.bench_function("consume", |b| b.iter(|| budget.consume_at(1, black_box(5)).unwrap()));
     c.bench_function("consume by name", |b| {
         b.iter(|| budget.consume(black_box("query"), 5).unwrap());
     });
     let empty = AgentTokenBudget::new("a", 0, HOUR, options).unwrap();
-    c.bench_function("consume refused", |b| {
-        b.iter(|| empty.consume_at(1, black_box(5)).is_err())
-    });
+    c.bench_function("consume refused", |b| b.iter(|| empty.consume_at(1, black_box(5)).is_err()));
 }
 
 fn shared_pool(c: &mut Criterion) {
@@ -47,9 +43,7 @@ fn shared_pool(c: &mut Criterion) {
 fn workflow(c: &mut Criterion) {
     let quota = WorkflowQuota::new(1, PLENTY, HOUR, Clock::System).unwrap();
     let token = quota.begin_workflow("w", false).unwrap();
-    c.bench_function("execute_step", |b| {
-        b.iter(|| token.execute_step(black_box(1)).unwrap())
-    });
+    c.bench_function("execute_step", |b| b.iter(|| token.execute_step(black_box(1)).unwrap()));
 }
 
 fn manager(c: &mut Criterion) {

@@ -37,15 +37,9 @@ impl MicroUsd {
         {
             return Err(bad());
         }
-        let whole: u64 = if whole.is_empty() {
-            0
-        } else {
-            whole.parse().map_err(|_| bad())?
-        };
+        let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().map_err(|_| bad())? };
         let micros: u64 = format!("{fraction:0<6}").parse().map_err(|_| bad())?;
-        let total = whole
-            .checked_mul(MICROS_PER_USD)
-            .and_then(|m| m.checked_add(micros));
+        let total = whole.checked_mul(MICROS_PER_USD).and_then(|m| m.checked_add(micros));
         total.map(Self).ok_or_else(bad)
     }
 }
@@ -67,11 +61,7 @@ mod tests {
             ("18446744073709.551615", u64::MAX),
         ];
         for (text, micros) in cases {
-            assert_eq!(
-                MicroUsd::parse("amount", text),
-                Ok(MicroUsd(micros)),
-                "{text}"
-            );
+            assert_eq!(MicroUsd::parse("amount", text), Ok(MicroUsd(micros)), "{text}");
         }
     }
 

@@ -35,17 +35,9 @@ impl Calendar {
     /// The window of `unit` around `wall_ns` in the IANA time zone `zone` (such as "UTC").
     pub fn new(unit: CalendarUnit, zone: &str, wall_ns: i64) -> Result<Self, Invalid> {
         let zone = TimeZone::get(zone).map_err(|_| {
-            Invalid::policy(
-                "time zone",
-                &format!("an IANA name such as \"UTC\", not {zone:?}"),
-            )
+            Invalid::policy("time zone", &format!("an IANA name such as \"UTC\", not {zone:?}"))
         })?;
-        let mut calendar = Self {
-            unit,
-            zone,
-            start_ns: wall_ns,
-            end_ns: wall_ns,
-        };
+        let mut calendar = Self { unit, zone, start_ns: wall_ns, end_ns: wall_ns };
         calendar.place(wall_ns);
         Ok(calendar)
     }
@@ -84,9 +76,7 @@ fn bounds(unit: CalendarUnit, now: &Zoned) -> Option<(i64, i64)> {
     let (start, end) = match unit {
         CalendarUnit::Hour => {
             // Hours are counted in elapsed time: the hour that a change of offset repeats is two.
-            let floor = ZonedRound::new()
-                .smallest(JiffUnit::Hour)
-                .mode(jiff::RoundMode::Trunc);
+            let floor = ZonedRound::new().smallest(JiffUnit::Hour).mode(jiff::RoundMode::Trunc);
             let start = now.round(floor).ok()?;
             let end = start.checked_add(1.hour()).ok()?;
             (start, end)
@@ -100,19 +90,13 @@ fn bounds(unit: CalendarUnit, now: &Zoned) -> Option<(i64, i64)> {
             let monday = now.date().checked_sub(back.days()).ok()?;
             let next = monday.checked_add(7.days()).ok()?;
             let zone = now.time_zone();
-            (
-                monday.to_zoned(zone.clone()).ok()?,
-                next.to_zoned(zone.clone()).ok()?,
-            )
+            (monday.to_zoned(zone.clone()).ok()?, next.to_zoned(zone.clone()).ok()?)
         }
         CalendarUnit::Month => {
             let first = now.date().first_of_month();
             let next = first.checked_add(1.month()).ok()?;
             let zone = now.time_zone();
-            (
-                first.to_zoned(zone.clone()).ok()?,
-                next.to_zoned(zone.clone()).ok()?,
-            )
+            (first.to_zoned(zone.clone()).ok()?, next.to_zoned(zone.clone()).ok()?)
         }
     };
     let ns = |at: &Zoned| i64::try_from(at.timestamp().as_nanosecond()).ok();
@@ -141,34 +125,16 @@ mod tests {
     #[test]
     fn days_follow_the_time_zone_and_its_changes() {
         assert_eq!(hours(CalendarUnit::Day, "UTC", "2026-03-29T12:00:00Z"), 24);
-        assert_eq!(
-            hours(CalendarUnit::Day, "Europe/Berlin", "2026-03-29T12:00:00Z"),
-            23
-        );
-        assert_eq!(
-            hours(CalendarUnit::Day, "Europe/Berlin", "2026-10-25T12:00:00Z"),
-            25
-        );
+        assert_eq!(hours(CalendarUnit::Day, "Europe/Berlin", "2026-03-29T12:00:00Z"), 23);
+        assert_eq!(hours(CalendarUnit::Day, "Europe/Berlin", "2026-10-25T12:00:00Z"), 25);
     }
 
     #[test]
     fn months_and_leap_days_have_their_own_length() {
-        assert_eq!(
-            hours(CalendarUnit::Month, "UTC", "2028-02-29T23:59:59Z"),
-            29 * 24
-        );
-        assert_eq!(
-            hours(CalendarUnit::Month, "UTC", "2026-02-01T00:00:00Z"),
-            28 * 24
-        );
-        assert_eq!(
-            hours(CalendarUnit::Week, "UTC", "2028-02-29T00:00:00Z"),
-            7 * 24
-        );
-        assert_eq!(
-            hours(CalendarUnit::Hour, "Asia/Kathmandu", "2026-01-01T00:20:00Z"),
-            1
-        );
+        assert_eq!(hours(CalendarUnit::Month, "UTC", "2028-02-29T23:59:59Z"), 29 * 24);
+        assert_eq!(hours(CalendarUnit::Month, "UTC", "2026-02-01T00:00:00Z"), 28 * 24);
+        assert_eq!(hours(CalendarUnit::Week, "UTC", "2028-02-29T00:00:00Z"), 7 * 24);
+        assert_eq!(hours(CalendarUnit::Hour, "Asia/Kathmandu", "2026-01-01T00:20:00Z"), 1);
     }
 
     #[test]

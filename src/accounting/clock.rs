@@ -4,10 +4,7 @@
 //! wall time. On Linux the monotonic clock is the kernel's coarse one (a tick of 1 to 10 ms,
 //! about 3 ns a read): it lags true time by at most one tick, so a window starts late by at most
 //! that much and never early.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "this file is the one that reads clocks"
-)]
+#![expect(clippy::disallowed_methods, reason = "this file is the one that reads clocks")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -75,10 +72,7 @@ impl Moment {
     #[must_use]
     pub fn back_to(self, tick: Tick) -> Self {
         let back = i64::try_from(nanos(self.tick.since(tick))).unwrap_or(i64::MAX);
-        Self {
-            tick: self.tick.min(tick),
-            wall_ns: self.wall_ns.saturating_sub(back),
-        }
+        Self { tick: self.tick.min(tick), wall_ns: self.wall_ns.saturating_sub(back) }
     }
 }
 
@@ -105,27 +99,20 @@ pub struct ManualClock {
 impl ManualClock {
     /// A clock that stands at 1970-01-01 00:00 UTC.
     pub const fn new() -> Self {
-        Self {
-            elapsed_ns: AtomicU64::new(0),
-            wall_ns: AtomicI64::new(0),
-        }
+        Self { elapsed_ns: AtomicU64::new(0), wall_ns: AtomicI64::new(0) }
     }
 
     /// Lets `duration` pass, on the monotonic and on the wall clock.
     pub fn advance(&self, duration: Duration) {
         let step = nanos(duration);
         // Relaxed: tests order their own moves; a reader needs no other memory with the time.
-        let _ = self
-            .elapsed_ns
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| {
-                Some(now.saturating_add(step))
-            });
+        let _ = self.elapsed_ns.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| {
+            Some(now.saturating_add(step))
+        });
         let wall_step = i64::try_from(step).unwrap_or(i64::MAX);
-        let _ = self
-            .wall_ns
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| {
-                Some(now.saturating_add(wall_step))
-            });
+        let _ = self.wall_ns.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| {
+            Some(now.saturating_add(wall_step))
+        });
     }
 
     /// Steps the wall clock to `wall_ns` (nanoseconds since 1970 UTC), forwards or backwards.
@@ -176,10 +163,7 @@ impl Clock {
     #[inline]
     pub fn now(&self, needs_wall: bool) -> Moment {
         let wall_ns = if needs_wall { self.wall_ns() } else { 0 };
-        Moment {
-            tick: self.tick(),
-            wall_ns,
-        }
+        Moment { tick: self.tick(), wall_ns }
     }
 }
 
@@ -202,11 +186,7 @@ fn system_tick() -> Tick {
     let now = clock_gettime(ClockId::MonotonicCoarse);
     let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
     let fraction = u64::try_from(now.tv_nsec).unwrap_or(0);
-    Tick::from_nanos(
-        seconds
-            .saturating_mul(1_000_000_000)
-            .saturating_add(fraction),
-    )
+    Tick::from_nanos(seconds.saturating_mul(1_000_000_000).saturating_add(fraction))
 }
 
 #[cfg(not(target_os = "linux"))]

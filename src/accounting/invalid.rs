@@ -25,26 +25,17 @@ pub struct Invalid {
 impl Invalid {
     /// A bad amount.
     pub fn amount(argument: &str, allowed: &str) -> Self {
-        Self {
-            kind: InvalidKind::Amount,
-            message: format!("{argument} must be {allowed}"),
-        }
+        Self { kind: InvalidKind::Amount, message: format!("{argument} must be {allowed}") }
     }
 
     /// A bad identifier.
     pub fn id(argument: &str, allowed: &str) -> Self {
-        Self {
-            kind: InvalidKind::Id,
-            message: format!("{argument} must be {allowed}"),
-        }
+        Self { kind: InvalidKind::Id, message: format!("{argument} must be {allowed}") }
     }
 
     /// A setting that makes no sense.
     pub fn policy(argument: &str, allowed: &str) -> Self {
-        Self {
-            kind: InvalidKind::Policy,
-            message: format!("{argument} must be {allowed}"),
-        }
+        Self { kind: InvalidKind::Policy, message: format!("{argument} must be {allowed}") }
     }
 }
 

@@ -22,10 +22,7 @@ impl Key {
         match text.len() {
             1..=KEY_BYTES_MAX => Ok(Self(CompactString::new(text))),
             0 => Err(Invalid::id(argument, "text of 1 to 1024 bytes, not empty")),
-            n => Err(Invalid::id(
-                argument,
-                &format!("text of 1 to 1024 bytes of UTF-8, not {n}"),
-            )),
+            n => Err(Invalid::id(argument, &format!("text of 1 to 1024 bytes of UTF-8, not {n}"))),
         }
     }
 
@@ -58,16 +55,7 @@ mod tests {
 
     #[test]
     fn any_text_within_the_bounds_is_a_key() {
-        for id in [
-            "a",
-            "\"",
-            "{}",
-            "a\nb",
-            "\0",
-            "\u{202e}x",
-            "🦀",
-            &"x".repeat(1024),
-        ] {
+        for id in ["a", "\"", "{}", "a\nb", "\0", "\u{202e}x", "🦀", &"x".repeat(1024)] {
             assert_eq!(
                 Key::parse("agent_id", id).map(|key| key.as_str().to_owned()),
                 Ok(id.to_owned())

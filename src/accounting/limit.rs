@@ -53,13 +53,7 @@ pub struct Limit {
 impl Limit {
     /// At most `max`, `None` for unlimited.
     pub const fn new(unit: Unit, max: Option<u64>) -> Self {
-        Self {
-            unit,
-            max,
-            hard: true,
-            stop: 0,
-            warn_at: None,
-        }
+        Self { unit, max, hard: true, stop: 0, warn_at: None }
     }
 
     /// The same limit that counts and never refuses, unless `hard`.

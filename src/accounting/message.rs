@@ -133,10 +133,7 @@ impl Denied {
         details.insert("resets_in_seconds".into(), seconds(self.resets_in));
         if !self.scope.is_empty() && id_bytes > 0 {
             let cut_pair = |(name, value): &(String, String)| {
-                (
-                    cut(name, id_bytes.min(48)),
-                    Value::from(cut(value, id_bytes.min(48))),
-                )
+                (cut(name, id_bytes.min(48)), Value::from(cut(value, id_bytes.min(48))))
             };
             let scope: Map<String, Value> = self.scope.iter().take(6).map(cut_pair).collect();
             details.insert("scope".into(), scope.into());
@@ -163,19 +160,14 @@ fn seconds(duration: Option<Duration>) -> Value {
     if millis.is_multiple_of(1000) {
         return (millis / 1000).into();
     }
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a century has fewer than 2^53 milliseconds"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "a century has fewer than 2^53 milliseconds")]
     let seconds = millis as f64 / 1000.0;
     seconds.into()
 }
 
 /// Escapes what JSON allows in a string but other readers take for the end of a line.
 fn one_line(json: &str) -> String {
-    json.replace('\u{85}', "\\u0085")
-        .replace('\u{2028}', "\\u2028")
-        .replace('\u{2029}', "\\u2029")
+    json.replace('\u{85}', "\\u0085").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029")
 }
 
 /// The start of `text` that takes at most `bytes` in JSON, with an ellipsis where it was cut.
@@ -202,12 +194,7 @@ mod tests {
     fn denied(id: &str) -> Box<Denied> {
         let mut denied = Denied::plain(Code::BudgetExceeded, Kind::Token, None);
         denied.id = Some(Key::parse("agent_id", id).unwrap());
-        (
-            denied.limit,
-            denied.used,
-            denied.requested,
-            denied.remaining,
-        ) = (1000, 950, 100, 50);
+        (denied.limit, denied.used, denied.requested, denied.remaining) = (1000, 950, 100, 50);
         denied.retry_after = Some(HOUR);
         denied.resets_in = Some(HOUR);
         denied
@@ -228,15 +215,7 @@ mod tests {
 
     #[test]
     fn a_quote_in_an_id_does_not_break_the_json() {
-        for id in [
-            "\"",
-            "\\",
-            "a\"}{",
-            "\n\0\u{1}",
-            "\u{202e}",
-            "\u{2028}\u{85}",
-            "🦀",
-        ] {
+        for id in ["\"", "\\", "a\"}{", "\n\0\u{1}", "\u{202e}", "\u{2028}\u{85}", "🦀"] {
             let text = denied(id).to_llm_message();
             let value: Value = serde_json::from_str(&text).unwrap();
             assert_eq!(value["details"]["agent_id"], id);

@@ -63,10 +63,7 @@ impl Meter {
         self.hard = limit.hard;
         self.unit = limit.unit;
         self.marks = (limit.stop > 0 || limit.warn_at.is_some()).then(|| {
-            Box::new(Marks {
-                stop: limit.stop,
-                warn_at: limit.warn_at.unwrap_or(u64::MAX),
-            })
+            Box::new(Marks { stop: limit.stop, warn_at: limit.warn_at.unwrap_or(u64::MAX) })
         });
     }
 
@@ -96,11 +93,7 @@ impl Meter {
 
     /// limit - used - reserved, never below zero; `None` for unlimited.
     pub fn remaining(&self) -> Option<u64> {
-        self.bounded.then(|| {
-            self.max
-                .saturating_sub(self.used())
-                .saturating_sub(self.reserved)
-        })
+        self.bounded.then(|| self.max.saturating_sub(self.used()).saturating_sub(self.reserved))
     }
 
     /// The window.
@@ -116,15 +109,12 @@ impl Meter {
     /// The largest `used + reserved` that is admitted.
     #[inline]
     pub fn ceiling(&self) -> u64 {
-        self.max
-            .saturating_sub(self.marks.as_ref().map_or(0, |marks| marks.stop))
+        self.max.saturating_sub(self.marks.as_ref().map_or(0, |marks| marks.stop))
     }
 
     /// What could still be admitted: a refusal's `remaining`.
     pub fn room(&self) -> u64 {
-        self.ceiling()
-            .saturating_sub(self.used())
-            .saturating_sub(self.reserved)
+        self.ceiling().saturating_sub(self.used()).saturating_sub(self.reserved)
     }
 
     /// The law of a meter. Equality is admitted; in debt even zero is not.
@@ -200,10 +190,7 @@ impl Meter {
     pub fn reserve(&mut self, amount: u64) -> Hold {
         let amount = amount.min(u64::MAX - self.reserved);
         self.reserved += amount;
-        Hold {
-            amount,
-            era: self.era,
-        }
+        Hold { amount, era: self.era }
     }
 
     /// Ends the hold and books `actual`. What the hold covered belongs to the window of the
@@ -250,11 +237,7 @@ impl Meter {
                     true
                 }
             };
-        self.charge(if replaced {
-            actual
-        } else {
-            actual.saturating_sub(covered)
-        });
+        self.charge(if replaced { actual } else { actual.saturating_sub(covered) });
     }
 
     /// True once per window, when `used` has reached the warning mark.
@@ -277,10 +260,7 @@ impl Meter {
         }
         match &self.window {
             Window::Sliding(ring) => {
-                let rest = self
-                    .ceiling()
-                    .checked_sub(amount)?
-                    .checked_sub(self.reserved)?;
+                let rest = self.ceiling().checked_sub(amount)?.checked_sub(self.reserved)?;
                 Some(ring.falls_to(rest, now.tick))
             }
             window => window.ends_in(now),

@@ -27,9 +27,7 @@ impl Price {
     /// What `usage` costs in micro-USD, rounded up once. Tokens of which only the total is known
     /// are priced at the dearer of input and output.
     pub fn cost(&self, usage: &Usage) -> u64 {
-        let cached = usage
-            .cache_read_tokens
-            .saturating_add(usage.cache_write_tokens);
+        let cached = usage.cache_read_tokens.saturating_add(usage.cache_write_tokens);
         let plain = usage.input_tokens.saturating_sub(cached);
         let known = usage.input_tokens.saturating_add(usage.output_tokens);
         let unknown = usage.total_tokens.saturating_sub(known);
@@ -77,17 +75,14 @@ impl PriceTable {
                 }
             };
             let argument = format!("prices[{model:?}][{key:?}]");
-            *place = Some(MicroUsd::parse(&argument, text).map_err(|bad| Invalid {
-                kind: super::invalid::InvalidKind::Policy,
-                ..bad
-            })?);
+            *place = Some(
+                MicroUsd::parse(&argument, text)
+                    .map_err(|bad| Invalid { kind: super::invalid::InvalidKind::Policy, ..bad })?,
+            );
         }
         let (Some(input), Some(output)) = (input, output) else {
             let argument = format!("prices[{model:?}]");
-            return Err(Invalid::policy(
-                &argument,
-                "given with both \"input\" and \"output\"",
-            ));
+            return Err(Invalid::policy(&argument, "given with both \"input\" and \"output\""));
         };
         let price = Price {
             input: input.0,
@@ -106,12 +101,9 @@ impl PriceTable {
 
     /// What `usage` of `model` costs in micro-USD.
     pub fn cost(&self, model: &str, usage: &Usage) -> Result<u64, Invalid> {
-        self.prices
-            .get(model)
-            .map(|price| price.cost(usage))
-            .ok_or_else(|| {
-                Invalid::policy("prices", &format!("a table that names the model {model:?}"))
-            })
+        self.prices.get(model).map(|price| price.cost(usage)).ok_or_else(|| {
+            Invalid::policy("prices", &format!("a table that names the model {model:?}"))
+        })
     }
 }
 
@@ -121,23 +113,13 @@ mod tests {
 
     fn table() -> PriceTable {
         let mut table = PriceTable::default();
-        table
-            .insert(
-                "m",
-                [("input", "2.50"), ("output", "10"), ("cache_read", "0.25")],
-            )
-            .unwrap();
+        table.insert("m", [("input", "2.50"), ("output", "10"), ("cache_read", "0.25")]).unwrap();
         table
     }
 
     #[test]
     fn a_cost_is_rounded_up_once_per_call() {
-        let usage = Usage {
-            input_tokens: 1,
-            output_tokens: 1,
-            total_tokens: 2,
-            ..Usage::zero()
-        };
+        let usage = Usage { input_tokens: 1, output_tokens: 1, total_tokens: 2, ..Usage::zero() };
         assert_eq!(table().cost("m", &usage), Ok(13), "2.5 + 10 micro-USD, up");
         let cached = Usage {
             input_tokens: 1000,
@@ -162,11 +144,9 @@ mod tests {
     #[test]
     fn a_bad_price_names_the_model_and_the_key() {
         let mut table = PriceTable::default();
-        for entries in [
-            vec![("input", "1")],
-            vec![("input", "-1"), ("output", "1")],
-            vec![("in", "1")],
-        ] {
+        for entries in
+            [vec![("input", "1")], vec![("input", "-1"), ("output", "1")], vec![("in", "1")]]
+        {
             let error = table.insert("gpt-x", entries).unwrap_err();
             assert!(error.message.contains("gpt-x"), "{error}");
         }
@@ -175,11 +155,7 @@ mod tests {
 
     #[test]
     fn a_huge_usage_saturates() {
-        let usage = Usage {
-            input_tokens: u64::MAX,
-            output_tokens: u64::MAX,
-            ..Usage::zero()
-        };
+        let usage = Usage { input_tokens: u64::MAX, output_tokens: u64::MAX, ..Usage::zero() };
         assert_eq!(table().cost("m", &usage), Ok(u64::MAX));
     }
 }

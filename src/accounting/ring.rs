@@ -25,13 +25,7 @@ impl Ring {
         let period_ns = nanos(period).max(1);
         let width_ns = period_ns.div_ceil(count);
         let slots = vec![0; usize::from(slots.max(1)) + 1].into_boxed_slice();
-        Self {
-            period_ns,
-            width_ns,
-            newest: now.raw() / width_ns,
-            sum: 0,
-            slots,
-        }
+        Self { period_ns, width_ns, newest: now.raw() / width_ns, sum: 0, slots }
     }
 
     /// The length of the window.

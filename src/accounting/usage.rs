@@ -44,29 +44,51 @@ impl Usage {
 
     /// `tokens` in all, of which nothing more is known.
     pub const fn tokens(tokens: u64) -> Self {
-        Self {
-            total_tokens: tokens,
-            ..Self::zero()
-        }
+        Self { total_tokens: tokens, ..Self::zero() }
     }
 
     /// `tokens` in all, for `cost_micros_usd`.
     pub const fn priced(tokens: u64, cost_micros_usd: u64) -> Self {
+        Self { total_tokens: tokens, cost_micros_usd, ..Self::zero() }
+    }
+
+    pub(crate) const fn to_array(self) -> [u64; 7] {
+        [
+            self.input_tokens,
+            self.output_tokens,
+            self.total_tokens,
+            self.cost_micros_usd,
+            self.cache_read_tokens,
+            self.cache_write_tokens,
+            self.reasoning_tokens,
+        ]
+    }
+
+    pub(crate) const fn from_array(fields: [u64; 7]) -> Self {
+        let [input, output, total, cost, cache_read, cache_write, reasoning] = fields;
         Self {
-            total_tokens: tokens,
-            cost_micros_usd,
-            ..Self::zero()
+            input_tokens: input,
+            output_tokens: output,
+            total_tokens: total,
+            cost_micros_usd: cost,
+            cache_read_tokens: cache_read,
+            cache_write_tokens: cache_write,
+            reasoning_tokens: reasoning,
         }
     }
 
     /// The sum, refused where a field would overflow.
     pub fn checked_add(&self, other: &Self) -> Result<Self, Invalid> {
-        self.zip(other, u64::checked_add)
-            .ok_or_else(|| Invalid::amount("usage", "small enough that the sum stays below 2**64"))
+        let sum = self.saturating_add(other);
+        if sum.saturating_sub(other) == *self && sum.saturating_sub(self) == *other {
+            return Ok(sum);
+        }
+        Err(Invalid::amount("usage", "small enough that the sum stays below 2**64"))
     }
 
     /// The sum; a field that would overflow stays at its maximum.
     #[must_use]
+    #[inline]
     pub fn saturating_add(&self, other: &Self) -> Self {
         self.each(other, u64::saturating_add)
     }
@@ -79,27 +101,11 @@ impl Usage {
 
     #[inline]
     fn each(&self, other: &Self, op: impl Fn(u64, u64) -> u64) -> Self {
-        Self {
-            input_tokens: op(self.input_tokens, other.input_tokens),
-            output_tokens: op(self.output_tokens, other.output_tokens),
-            total_tokens: op(self.total_tokens, other.total_tokens),
-            cost_micros_usd: op(self.cost_micros_usd, other.cost_micros_usd),
-            cache_read_tokens: op(self.cache_read_tokens, other.cache_read_tokens),
-            cache_write_tokens: op(self.cache_write_tokens, other.cache_write_tokens),
-            reasoning_tokens: op(self.reasoning_tokens, other.reasoning_tokens),
+        let (mut fields, other) = (self.to_array(), other.to_array());
+        for (field, other) in fields.iter_mut().zip(other) {
+            *field = op(*field, other);
         }
-    }
-
-    fn zip(&self, other: &Self, op: impl Fn(u64, u64) -> Option<u64>) -> Option<Self> {
-        Some(Self {
-            input_tokens: op(self.input_tokens, other.input_tokens)?,
-            output_tokens: op(self.output_tokens, other.output_tokens)?,
-            total_tokens: op(self.total_tokens, other.total_tokens)?,
-            cost_micros_usd: op(self.cost_micros_usd, other.cost_micros_usd)?,
-            cache_read_tokens: op(self.cache_read_tokens, other.cache_read_tokens)?,
-            cache_write_tokens: op(self.cache_write_tokens, other.cache_write_tokens)?,
-            reasoning_tokens: op(self.reasoning_tokens, other.reasoning_tokens)?,
-        })
+        Self::from_array(fields)
     }
 }
 
@@ -115,22 +121,17 @@ pub struct RequestBudget {
 impl RequestBudget {
     /// No cap at all.
     pub const fn unlimited() -> Self {
-        Self {
-            tokens: None,
-            cost_micros_usd: None,
-        }
+        Self { tokens: None, cost_micros_usd: None }
     }
 
     /// The first cap that `usage` breaks: its unit, the cap and what was asked.
     pub fn broken_by(&self, usage: &Usage) -> Option<(Unit, u64, u64)> {
         let tokens = (Unit::Tokens, self.tokens, usage.total_tokens);
         let cost = (Unit::Cost, self.cost_micros_usd, usage.cost_micros_usd);
-        [tokens, cost]
-            .into_iter()
-            .find_map(|(unit, cap, asked)| match cap {
-                Some(cap) if asked > cap => Some((unit, cap, asked)),
-                _ => None,
-            })
+        [tokens, cost].into_iter().find_map(|(unit, cap, asked)| match cap {
+            Some(cap) if asked > cap => Some((unit, cap, asked)),
+            _ => None,
+        })
     }
 }
 
@@ -148,22 +149,10 @@ mod tests {
 
     #[test]
     fn a_request_cap_admits_equality() {
-        let cap = RequestBudget {
-            tokens: Some(10),
-            cost_micros_usd: Some(5),
-        };
+        let cap = RequestBudget { tokens: Some(10), cost_micros_usd: Some(5) };
         assert_eq!(cap.broken_by(&Usage::priced(10, 5)), None);
-        assert_eq!(
-            cap.broken_by(&Usage::priced(11, 6)),
-            Some((Unit::Tokens, 10, 11))
-        );
-        assert_eq!(
-            cap.broken_by(&Usage::priced(10, 6)),
-            Some((Unit::Cost, 5, 6))
-        );
-        assert_eq!(
-            RequestBudget::unlimited().broken_by(&Usage::priced(u64::MAX, u64::MAX)),
-            None
-        );
+        assert_eq!(cap.broken_by(&Usage::priced(11, 6)), Some((Unit::Tokens, 10, 11)));
+        assert_eq!(cap.broken_by(&Usage::priced(10, 6)), Some((Unit::Cost, 5, 6)));
+        assert_eq!(RequestBudget::unlimited().broken_by(&Usage::priced(u64::MAX, u64::MAX)), None);
     }
 }

@@ -33,10 +33,7 @@ pub enum Window {
 impl Window {
     /// A window of `period` that starts now and steps by whole periods.
     pub fn fixed(period: Duration, now: Tick) -> Result<Self, Invalid> {
-        checked_period(period).map(|period_ns| Self::Fixed {
-            period_ns,
-            start: now,
-        })
+        checked_period(period).map(|period_ns| Self::Fixed { period_ns, start: now })
     }
 
     /// A sliding window of `period` in `slots` parts.
@@ -47,11 +44,7 @@ impl Window {
 
     /// A calendar window in the IANA time zone `zone`.
     pub fn calendar(unit: CalendarUnit, zone: &str, now: Moment) -> Result<Self, Invalid> {
-        Ok(Self::Calendar(Box::new(Calendar::new(
-            unit,
-            zone,
-            now.wall_ns,
-        )?)))
+        Ok(Self::Calendar(Box::new(Calendar::new(unit, zone, now.wall_ns)?)))
     }
 
     /// Whether the wall clock decides.
@@ -119,10 +112,7 @@ impl Window {
 
 fn checked_period(period: Duration) -> Result<u64, Invalid> {
     if period.is_zero() || period > LONGEST {
-        return Err(Invalid::policy(
-            "period",
-            "longer than 0 and at most 100 years",
-        ));
+        return Err(Invalid::policy("period", "longer than 0 and at most 100 years"));
     }
     Ok(nanos(period))
 }
@@ -132,10 +122,7 @@ mod tests {
     use super::*;
 
     fn moment(seconds: u64) -> Moment {
-        Moment {
-            tick: Tick::from_nanos(seconds * 1_000_000_000),
-            wall_ns: 0,
-        }
+        Moment { tick: Tick::from_nanos(seconds * 1_000_000_000), wall_ns: 0 }
     }
 
     #[test]
@@ -144,10 +131,7 @@ mod tests {
         assert!(!window.roll(moment(64)));
         assert!(window.roll(moment(200)));
         assert_eq!(window.ends_in(moment(200)), Some(Duration::from_secs(45)));
-        assert!(
-            !window.roll(moment(100)),
-            "a step backwards refills nothing"
-        );
+        assert!(!window.roll(moment(100)), "a step backwards refills nothing");
     }
 
     #[test]

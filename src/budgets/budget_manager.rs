@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use smallvec::smallvec;
+
 use crate::accounting::clock::nanos;
 use crate::accounting::{
     Clock, Code, Denied, Key, Limit, Meter, Moment, Unit, UsageEstimate, Window,
@@ -84,10 +86,7 @@ impl BudgetManager {
     /// A manager without agents.
     pub fn new(clock: Clock, policy: Policy) -> Self {
         let core = Core::new(clock, policy);
-        Self(Arc::new(Agents {
-            core,
-            accounts: Accounts::default(),
-        }))
+        Self(Arc::new(Agents { core, accounts: Accounts::default() }))
     }
 
     /// Sets or changes an agent's budget. An existing agent keeps its usage and the start of its
@@ -108,10 +107,7 @@ impl BudgetManager {
             let meters = limits(limit).map(|limit| Meter::new(limit, window.clone()));
             let code = Code::BudgetExceeded;
             let account = Account::new(&self.0.core, key.clone(), code, meters);
-            if Arc::ptr_eq(
-                &self.0.accounts.get_or_insert(Arc::clone(&account)),
-                &account,
-            ) {
+            if Arc::ptr_eq(&self.0.accounts.get_or_insert(Arc::clone(&account)), &account) {
                 return Ok(());
             }
         }
@@ -144,9 +140,7 @@ impl BudgetManager {
 
     /// What the agent has left; nothing where it has no budget.
     pub fn remaining(&self, agent_id: &str) -> Result<BudgetInfo, Error> {
-        Ok(self
-            .full_info(agent_id)?
-            .map_or(EXHAUSTED, |full| full.info))
+        Ok(self.full_info(agent_id)?.map_or(EXHAUSTED, |full| full.info))
     }
 
     /// Whether the agent has tokens and calls left.
@@ -156,19 +150,13 @@ impl BudgetManager {
 
     /// Starts a new window of the agent now.
     pub fn reset_window(&self, agent_id: &str) -> Result<(), Error> {
-        self.0
-            .account(agent_id)?
-            .adjust(|meters, now| meters.iter_mut().for_each(|m| m.reset(now)))
+        self.0.account(agent_id)?.adjust(|meters, now| meters.iter_mut().for_each(|m| m.reset(now)))
     }
 
     /// All about one agent.
     pub fn full_info(&self, agent_id: &str) -> Result<Option<FullBudgetInfo>, Error> {
         self.0.core.same_process()?;
-        self.0
-            .accounts
-            .get(agent_id)
-            .map(|account| full_info(&account))
-            .transpose()
+        self.0.accounts.get(agent_id).map(|account| full_info(&account)).transpose()
     }
 
     /// All about all agents, in the order of their ids.
@@ -182,10 +170,7 @@ impl BudgetManager {
     /// A handle for one agent.
     pub fn agent(&self, agent_id: &str) -> Result<AgentBudget, Error> {
         let account = self.0.account(agent_id)?;
-        Ok(AgentBudget {
-            agents: Arc::clone(&self.0),
-            account,
-        })
+        Ok(AgentBudget { agents: Arc::clone(&self.0), account })
     }
 }
 
@@ -198,11 +183,8 @@ impl AgentBudget {
     /// Holds the tokens and one call until the lease ends.
     pub fn reserve(&self, estimate: UsageEstimate, ttl: Option<Duration>) -> Result<Lease, Error> {
         let reserve = |account: &Arc<Account>| {
-            let request = Request {
-                ttl,
-                ..estimate.into()
-            };
-            group::reserve_one(ask(account, &estimate), &request)
+            let request = Request { ttl, ..estimate.into() };
+            group::reserve(&[ask(account, &estimate)], &request)
         };
         self.retried(reserve)
     }
@@ -220,11 +202,7 @@ impl AgentBudget {
     /// What the agent has left; nothing where its budget was removed.
     pub fn remaining(&self) -> Result<BudgetInfo, Error> {
         let account = self.account()?;
-        if account.is_closed()? {
-            Ok(EXHAUSTED)
-        } else {
-            Ok(full_info(&account)?.info)
-        }
+        if account.is_closed()? { Ok(EXHAUSTED) } else { Ok(full_info(&account)?.info) }
     }
 
     /// What a request of `estimate` asks of this agent: the tokens and one call.
@@ -234,7 +212,7 @@ impl AgentBudget {
 
     /// What one call asks of this agent.
     pub fn ask_call(&self) -> Result<Ask, Error> {
-        Ok(Ask::new(&self.account()?, [(CALLS, 1)]))
+        Ok(Ask::new(&self.account()?, smallvec![(CALLS, 1)]))
     }
 
     /// The agent's account, the present one where its budget was removed and set anew.
@@ -261,9 +239,7 @@ impl AgentBudget {
 impl Agents {
     fn account(&self, agent_id: &str) -> Result<Arc<Account>, Error> {
         self.core.same_process()?;
-        self.accounts
-            .get(agent_id)
-            .ok_or_else(|| Denied::not_configured(agent_id).into())
+        self.accounts.get(agent_id).ok_or_else(|| Denied::not_configured(agent_id).into())
     }
 }
 
@@ -275,14 +251,11 @@ const EXHAUSTED: BudgetInfo = BudgetInfo {
 };
 
 fn ask(account: &Arc<Account>, estimate: &UsageEstimate) -> Ask {
-    Ask::new(account, [(TOKENS, estimate.total_tokens), (CALLS, 1)])
+    Ask::new(account, [(TOKENS, estimate.total_tokens), (CALLS, 1)].into())
 }
 
 pub(super) fn limits(limit: &BudgetLimit) -> [Limit; 2] {
-    [
-        Limit::new(Unit::Tokens, limit.token_budget),
-        Limit::new(Unit::Calls, limit.calls_budget),
-    ]
+    [Limit::new(Unit::Tokens, limit.token_budget), Limit::new(Unit::Calls, limit.calls_budget)]
 }
 
 pub(super) fn new_window(

@@ -16,12 +16,7 @@ impl Default for OperationCosts {
             ("write", 2),
             ("transaction", 3),
         ];
-        Self(
-            costs
-                .into_iter()
-                .map(|(name, cost)| (name.to_owned(), cost))
-                .collect(),
-        )
+        Self(costs.into_iter().map(|(name, cost)| (name.to_owned(), cost)).collect())
     }
 }
 
@@ -44,11 +39,6 @@ impl OperationCosts {
 
 impl<S: Into<String>> FromIterator<(S, u64)> for OperationCosts {
     fn from_iter<I: IntoIterator<Item = (S, u64)>>(costs: I) -> Self {
-        Self(
-            costs
-                .into_iter()
-                .map(|(name, cost)| (name.into(), cost))
-                .collect(),
-        )
+        Self(costs.into_iter().map(|(name, cost)| (name.into(), cost)).collect())
     }
 }

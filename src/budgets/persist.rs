@@ -103,11 +103,7 @@ impl BudgetManager {
             })
         };
         let agents = accounts.iter().map(to_agent).collect::<Result<_, _>>()?;
-        Ok(File {
-            format: FORMAT.to_owned(),
-            version: VERSION,
-            agents,
-        })
+        Ok(File { format: FORMAT.to_owned(), version: VERSION, agents })
     }
 
     fn replace_all(&self, agents: &[Agent]) -> Result<(), Error> {
@@ -161,10 +157,7 @@ impl Agent {
 fn parse(text: &str) -> Result<Vec<Agent>, String> {
     let file: File = serde_json::from_str(text).map_err(|error| error.to_string())?;
     if file.format != FORMAT || file.version != VERSION {
-        return Err(format!(
-            "format {:?} version {} is not known",
-            file.format, file.version
-        ));
+        return Err(format!("format {:?} version {} is not known", file.format, file.version));
     }
     let mut seen = HashSet::new();
     for agent in &file.agents {
@@ -172,10 +165,7 @@ fn parse(text: &str) -> Result<Vec<Agent>, String> {
         if !seen.insert(agent.agent_id.as_str()) {
             return Err(format!("agent_id {:?} stands twice", agent.agent_id));
         }
-        if agent
-            .window_ns
-            .is_some_and(|ns| ns == 0 || Duration::from_nanos(ns) > LONGEST)
-        {
+        if agent.window_ns.is_some_and(|ns| ns == 0 || Duration::from_nanos(ns) > LONGEST) {
             return Err(format!("window_ns of {:?} is not allowed", agent.agent_id));
         }
     }
@@ -183,10 +173,7 @@ fn parse(text: &str) -> Result<Vec<Agent>, String> {
 }
 
 fn corrupt(path: &Path, problem: &dyn std::fmt::Display) -> StoreError {
-    StoreError::Corrupt(format!(
-        "{} is not a file of budgets: {problem}",
-        path.display()
-    ))
+    StoreError::Corrupt(format!("{} is not a file of budgets: {problem}", path.display()))
 }
 
 /// Writes `text` to a new file in the folder of `path` and renames it to `path`.

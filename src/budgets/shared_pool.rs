@@ -5,7 +5,9 @@ use std::sync::Arc;
 use crate::accounting::{
     Clock, Code, Denied, Invalid, Key, Limit, Meter, Unit, Usage, UsageEstimate, Window,
 };
-use crate::ledger::{Account, Actual, Ask, Core, Error, Lease, LeaseError, Policy, Request, group};
+use crate::ledger::{
+    Account, Actual, Ask, AskPart, Core, Error, Lease, LeaseError, Policy, Request, group,
+};
 
 const TOKENS: u8 = 0;
 const COST: u8 = 1;
@@ -77,10 +79,7 @@ impl SharedPool {
         let core = Core::new(options.clock, options.policy);
         let meters = [tokens, cost].map(|limit| Meter::new(limit, Window::Lifetime));
         let account = Account::new(&core, Key::fixed("pool"), Code::ThresholdExceeded, meters);
-        let stop = [
-            options.stop_threshold_tokens,
-            options.stop_threshold_cost_micros_usd,
-        ];
+        let stop = [options.stop_threshold_tokens, options.stop_threshold_cost_micros_usd];
         Ok(Self { account, stop })
     }
 
@@ -91,17 +90,13 @@ impl SharedPool {
             self.account.core().same_process()?;
             return Err(Denied::by_request(unit, cap, asked).into());
         }
-        group::reserve_one(self.ask(&request.estimate), &request)
+        let demands = &demands(&request.estimate);
+        group::reserve_one(AskPart { account: &self.account, demands, multiplier: 1 }, &request)
     }
 
     /// What a request of `estimate` asks of this pool.
-    #[inline]
     pub fn ask(&self, estimate: &UsageEstimate) -> Ask {
-        let demands = [
-            (TOKENS, estimate.total_tokens),
-            (COST, estimate.cost_micros_usd),
-        ];
-        Ask::new(&self.account, demands)
+        Ask::new(&self.account, demands(estimate).into())
     }
 
     /// Ends `lease` with `usage`; it is booked in any case. Then refuses if it broke the
@@ -157,6 +152,10 @@ impl SharedPool {
     }
 }
 
+const fn demands(estimate: &UsageEstimate) -> [(u8, u64); 2] {
+    [(TOKENS, estimate.total_tokens), (COST, estimate.cost_micros_usd)]
+}
+
 fn pool_limit(
     unit: Unit,
     argument: &str,
@@ -164,14 +163,10 @@ fn pool_limit(
     stop: u64,
 ) -> Result<Limit, Invalid> {
     match capacity {
-        None if stop > 0 => Err(Invalid::policy(
-            argument,
-            "0 where the capacity is unlimited",
-        )),
-        Some(capacity) if stop > capacity => Err(Invalid::policy(
-            argument,
-            &format!("at most the capacity, {capacity}"),
-        )),
+        None if stop > 0 => Err(Invalid::policy(argument, "0 where the capacity is unlimited")),
+        Some(capacity) if stop > capacity => {
+            Err(Invalid::policy(argument, &format!("at most the capacity, {capacity}")))
+        }
         _ => Ok(Limit::new(unit, capacity).stop(stop)),
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::RwLock;
+use smallvec::smallvec;
 
 use super::operation_costs::OperationCosts;
 use crate::accounting::{Clock, Code, Invalid, Key, Limit, Meter, Unit, UsageEstimate, Window};
@@ -68,11 +69,7 @@ impl AgentTokenBudget {
         period: Duration,
         options: TokenBudgetOptions,
     ) -> Result<Self, Error> {
-        let TokenBudgetOptions {
-            warning_threshold,
-            hard_limit,
-            ..
-        } = options;
+        let TokenBudgetOptions { warning_threshold, hard_limit, .. } = options;
         if !(0.0..=1.0).contains(&warning_threshold) {
             return Err(Invalid::policy("warning_threshold", "a number from 0 to 1").into());
         }
@@ -84,14 +81,7 @@ impl AgentTokenBudget {
         let meter = Meter::new(limit, Window::fixed(period, core.clock().tick())?);
         let account = Account::new(&core, key, Code::BudgetExceeded, [meter]);
         let costs = RwLock::new(options.operation_costs);
-        Ok(Self {
-            account,
-            costs,
-            total_tokens,
-            period,
-            warning_threshold,
-            hard_limit,
-        })
+        Ok(Self { account, costs, total_tokens, period, warning_threshold, hard_limit })
     }
 
     /// Books the operation's cost times `estimated_tokens`, or refuses and changes nothing.
@@ -123,27 +113,20 @@ impl AgentTokenBudget {
         estimate: UsageEstimate,
         ttl: Option<Duration>,
     ) -> Result<Lease, Error> {
-        let request = Request {
-            ttl,
-            ..estimate.into()
-        };
-        group::reserve_one(self.ask(operation, &estimate)?, &request)
+        let request = Request { ttl, ..estimate.into() };
+        group::reserve(&[self.ask(operation, &estimate)?], &request)
     }
 
     /// What a request of `estimate` asks of this budget.
     pub fn ask(&self, operation: &str, estimate: &UsageEstimate) -> Result<Ask, Error> {
         let multiplier = self.cost_of(operation);
         let amount = self.amount(multiplier, estimate.total_tokens)?;
-        Ok(Ask {
-            multiplier,
-            ..Ask::new(&self.account, [(TOKENS, amount)])
-        })
+        Ok(Ask { multiplier, ..Ask::new(&self.account, smallvec![(TOKENS, amount)]) })
     }
 
     /// Tokens left: total - used - reserved, never below zero.
     pub fn remaining(&self) -> Result<u64, Error> {
-        self.account
-            .read(|meters, _| meters[0].remaining().unwrap_or(u64::MAX))
+        self.account.read(|meters, _| meters[0].remaining().unwrap_or(u64::MAX))
     }
 
     /// Tokens charged in this period.
@@ -168,8 +151,7 @@ impl AgentTokenBudget {
 
     /// The time until the next period.
     pub fn time_until_reset(&self) -> Result<Duration, Error> {
-        self.account
-            .read(|meters, now| meters[0].resets_in(now).unwrap_or_default())
+        self.account.read(|meters, now| meters[0].resets_in(now).unwrap_or_default())
     }
 
     /// Starts a new period now. Open leases settle in the old one.
@@ -234,16 +216,9 @@ impl AgentTokenBudget {
     }
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "a share is for display and for the threshold"
-)]
+#[expect(clippy::cast_precision_loss, reason = "a share is for display and for the threshold")]
 fn share(used: u64, total: u64) -> f64 {
-    if total == 0 {
-        1.0
-    } else {
-        used as f64 / total as f64
-    }
+    if total == 0 { 1.0 } else { used as f64 / total as f64 }
 }
 
 /// The least `used` whose share of `total` reaches `threshold`.
@@ -266,14 +241,9 @@ mod tests {
 
     #[test]
     fn the_warning_mark_agrees_with_the_share() {
-        for (total, threshold) in [
-            (1000, 0.8),
-            (7, 0.5),
-            (3, 1.0),
-            (10, 0.0),
-            (0, 0.8),
-            (u64::MAX, 0.3),
-        ] {
+        for (total, threshold) in
+            [(1000, 0.8), (7, 0.5), (3, 1.0), (10, 0.0), (0, 0.8), (u64::MAX, 0.3)]
+        {
             let mark = warning_mark(total, threshold);
             assert!(share(mark, total) >= threshold);
             assert!(mark == 0 || share(mark - 1, total) < threshold || total > 1 << 53);

@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use smallvec::smallvec;
 
 use crate::accounting::{Clock, Code, Key, Limit, Meter, Tick, Unit, Window};
 use crate::ledger::{Account, Ask, Core, Error, Policy};
@@ -62,13 +63,7 @@ impl WorkflowQuota {
         let key = Key::fixed("workflows");
         let account = Account::new(&core, key, Code::WorkflowQuotaExceeded, [meter]);
         let active = Mutex::new(HashMap::new());
-        Ok(Self(Arc::new(Quota {
-            account,
-            max_workflows,
-            max_steps,
-            period,
-            active,
-        })))
+        Ok(Self(Arc::new(Quota { account, max_workflows, max_steps, period, active })))
     }
 
     /// Begins a workflow. An id that is active already is refused, or with `resume` its running
@@ -125,16 +120,12 @@ impl WorkflowQuota {
 
     /// How many more may begin in this period.
     pub fn remaining(&self) -> Result<u64, Error> {
-        self.0
-            .account
-            .read(|meters, _| meters[0].remaining().unwrap_or(u64::MAX))
+        self.0.account.read(|meters, _| meters[0].remaining().unwrap_or(u64::MAX))
     }
 
     /// The time until the next period.
     pub fn time_until_reset(&self) -> Result<Duration, Error> {
-        self.0
-            .account
-            .read(|meters, now| meters[0].resets_in(now).unwrap_or_default())
+        self.0.account.read(|meters, now| meters[0].resets_in(now).unwrap_or_default())
     }
 
     /// Starts a new period now; active workflows go on.
@@ -166,10 +157,7 @@ impl WorkflowQuota {
 impl WorkflowToken {
     fn new(key: Key, quota: &Arc<Quota>) -> Self {
         let core = quota.account.core();
-        let meter = Meter::new(
-            Limit::new(Unit::Steps, Some(quota.max_steps)),
-            Window::Lifetime,
-        );
+        let meter = Meter::new(Limit::new(Unit::Steps, Some(quota.max_steps)), Window::Lifetime);
         Self(Arc::new(Workflow {
             account: Account::new(core, key, Code::WorkflowQuotaExceeded, [meter]),
             max_steps: quota.max_steps,
@@ -187,7 +175,7 @@ impl WorkflowToken {
 
     /// What one step asks, as part of a request over several accounts.
     pub fn ask(&self, n: u64) -> Ask {
-        Ask::new(&self.0.account, [(FIRST, n)])
+        Ask::new(&self.0.account, smallvec![(FIRST, n)])
     }
 
     /// Steps left; none once the workflow has ended.
@@ -195,9 +183,7 @@ impl WorkflowToken {
         if self.0.account.is_closed()? {
             return Ok(0);
         }
-        self.0
-            .account
-            .read(|meters, _| meters[0].remaining().unwrap_or(u64::MAX))
+        self.0.account.read(|meters, _| meters[0].remaining().unwrap_or(u64::MAX))
     }
 
     /// Steps taken.
@@ -226,9 +212,7 @@ impl WorkflowToken {
         }
         if let Some(quota) = self.0.quota.upgrade() {
             let mut active = quota.active.lock();
-            let ours = active
-                .get(self.0.account.key())
-                .is_some_and(|token| *token == *self);
+            let ours = active.get(self.0.account.key()).is_some_and(|token| *token == *self);
             if ours {
                 active.remove(self.0.account.key());
             }

@@ -3,10 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
+use smallvec::{SmallVec, smallvec};
+
 use super::core::Core;
 use super::error::Error;
 use super::event::{EventKind, Outbox};
-use super::lease::Lease;
+use super::lease::{Lease, Part};
+use super::lease_book::Entry;
 use super::state::{State, event};
 use super::sync::{Mutex, MutexGuard};
 use crate::accounting::{Code, Denied, Key, Meter, Moment, Unit, Usage};
@@ -28,20 +31,10 @@ impl Account {
         code: Code,
         meters: impl IntoIterator<Item = Meter>,
     ) -> Arc<Self> {
-        let meters: smallvec::SmallVec<[Meter; 2]> = meters.into_iter().collect();
+        let meters: SmallVec<[Meter; 2]> = meters.into_iter().collect();
         let needs_wall = meters.iter().any(|meter| meter.window().needs_wall());
-        let state = Mutex::new(State {
-            meters,
-            book: None,
-            closed: false,
-        });
-        Arc::new(Self {
-            core: Arc::clone(core),
-            key,
-            code,
-            needs_wall,
-            state,
-        })
+        let state = Mutex::new(State { meters, book: None, closed: false });
+        Arc::new(Self { core: Arc::clone(core), key, code, needs_wall, state })
     }
 
     /// The id.
@@ -133,23 +126,29 @@ impl Account {
     }
 
     /// The leases that are open, oldest first.
-    pub fn open_leases(&self) -> Result<Vec<Lease>, Error> {
-        self.locked(|state, _, _| {
+    pub fn open_leases(self: &Arc<Self>) -> Result<Vec<Lease>, Error> {
+        let open = self.locked(|state, _, _| {
             let book = state.book.as_deref().into_iter();
             let open = book.flat_map(|book| book.open());
-            open.filter_map(|entry| entry.lease.upgrade().map(Lease::from_inner))
-                .collect()
-        })
+            let mut open: Vec<_> = open
+                .map(|(slot, entry)| {
+                    let parts = entry.extra.as_ref().map(|extra| &extra.parts[..]);
+                    let parts = parts.filter(|parts| !parts.is_empty());
+                    let alone = || smallvec![Part { account: Arc::clone(self), slot }];
+                    (entry.id, parts.map_or_else(alone, SmallVec::from))
+                })
+                .collect();
+            open.sort_by_key(|(id, _)| *id);
+            open
+        })?;
+        // Each handle is taken under the locks of all accounts of its lease.
+        let attach = |(id, parts)| Lease::attach(id, parts, Entry::is_open);
+        Ok(open.into_iter().filter_map(attach).collect())
     }
 
     /// What was committed in all, and charged for unsettled leases.
     pub fn committed(&self) -> Result<Usage, Error> {
-        self.locked(|state, _, _| {
-            state
-                .book
-                .as_ref()
-                .map_or(Usage::zero(), |book| book.committed)
-        })
+        self.locked(|state, _, _| state.book.as_ref().map_or(Usage::zero(), |book| book.committed))
     }
 
     /// The estimates of the open leases.
@@ -157,9 +156,7 @@ impl Account {
         self.locked(|state, _, _| {
             let book = state.book.as_deref().into_iter();
             let open = book.flat_map(|book| book.open());
-            open.fold(Usage::zero(), |sum, entry| {
-                sum.saturating_add(&entry.estimate)
-            })
+            open.fold(Usage::zero(), |sum, (_, entry)| sum.saturating_add(&entry.estimate))
         })
     }
 
@@ -231,8 +228,6 @@ impl Account {
 
 impl fmt::Debug for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Account")
-            .field("key", &self.key)
-            .finish_non_exhaustive()
+        f.debug_struct("Account").field("key", &self.key).finish_non_exhaustive()
     }
 }

@@ -59,9 +59,7 @@ impl Accounts {
 
 impl fmt::Debug for Accounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Accounts")
-            .field("len", &self.len())
-            .finish()
+        f.debug_struct("Accounts").field("len", &self.len()).finish()
     }
 }
 

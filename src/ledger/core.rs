@@ -112,11 +112,7 @@ impl Core {
     /// Refuses where this process is a forked child of the one that made the account.
     #[inline]
     pub(crate) fn same_process(&self) -> Result<(), Error> {
-        if self.generation == fork::generation() {
-            Ok(())
-        } else {
-            Err(Error::Forked)
-        }
+        if self.generation == fork::generation() { Ok(()) } else { Err(Error::Forked) }
     }
 
     #[inline]
@@ -127,9 +123,6 @@ impl Core {
 
 impl fmt::Debug for Core {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Core")
-            .field("clock", &self.clock)
-            .field("policy", &self.policy)
-            .finish()
+        f.debug_struct("Core").field("clock", &self.clock).field("policy", &self.policy).finish()
     }
 }

@@ -53,6 +53,13 @@ impl Outbox {
     /// Sends what was gathered. The caller holds no account's lock.
     #[inline]
     pub(crate) fn send(self) {
+        if !self.0.is_empty() {
+            self.send_all();
+        }
+    }
+
+    #[cold]
+    fn send_all(self) {
         for (core, event) in self.0 {
             core.tell(&event);
         }

@@ -1,8 +1,7 @@
 //! One request over several accounts: all of it, or nothing. Everything is decided before
 //! anything is written.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use smallvec::SmallVec;
@@ -10,15 +9,12 @@ use smallvec::SmallVec;
 use super::account::Account;
 use super::error::Error;
 use super::event::Outbox;
-use super::lease::{Inner, Lease, Part};
-use super::lease_book::Entry;
+use super::lease::{Lease, Part};
 use super::locked::{Locked, with_locked};
-use crate::accounting::{RequestBudget, Tick, UsageEstimate};
+use crate::accounting::{RequestBudget, UsageEstimate};
 
 /// What is asked of one account: meters and amounts.
 pub type Demands = SmallVec<[(u8, u64); 2]>;
-
-static LEASES: AtomicU64 = AtomicU64::new(1);
 
 /// What a request asks of one account.
 #[derive(Clone, Debug)]
@@ -33,15 +29,24 @@ pub struct Ask {
 
 impl Ask {
     /// A request of `demands` on `account`.
-    #[inline]
-    pub fn new(account: &Arc<Account>, demands: impl IntoIterator<Item = (u8, u64)>) -> Self {
-        let demands = demands.into_iter().collect();
-        Self {
-            account: Arc::clone(account),
-            demands,
-            multiplier: 1,
-        }
+    pub fn new(account: &Arc<Account>, demands: Demands) -> Self {
+        Self { account: Arc::clone(account), demands, multiplier: 1 }
     }
+
+    fn part(&self) -> AskPart<'_> {
+        AskPart { account: &self.account, demands: &self.demands, multiplier: self.multiplier }
+    }
+}
+
+/// What a request asks of one account, for who holds the account.
+#[derive(Clone, Copy, Debug)]
+pub struct AskPart<'a> {
+    /// The account.
+    pub account: &'a Arc<Account>,
+    /// Meters and amounts.
+    pub demands: &'a [(u8, u64)],
+    /// What the committed tokens are multiplied with, as those in `demands` were.
+    pub multiplier: u64,
 }
 
 /// The request itself, beside what it asks of each account.
@@ -57,118 +62,79 @@ pub struct Request {
 
 impl From<UsageEstimate> for Request {
     fn from(estimate: UsageEstimate) -> Self {
-        Self {
-            estimate,
-            ..Self::default()
-        }
+        Self { estimate, ..Self::default() }
     }
 }
 
 /// Books all that is asked at once, or nothing. Who is asked twice is charged once.
-pub fn charge(asks: Vec<Ask>) -> Result<(), Error> {
+pub fn charge(asks: &[Ask]) -> Result<(), Error> {
     let asks = distinct(asks);
     with_locked(accounts(&asks), |locked, outbox| {
         decide(&asks, locked, outbox)?;
         for (ask, at) in asks.iter().zip(locked) {
-            at.state.charge(at.account, &ask.demands, at.now, outbox);
+            at.state.charge(at.account, ask.demands, at.now, outbox);
         }
         Ok(())
     })?
 }
 
 /// Holds all that is asked in one lease, or nothing. Who is asked twice is charged once.
-pub fn reserve(asks: Vec<Ask>, request: &Request) -> Result<Lease, Error> {
+pub fn reserve(asks: &[Ask], request: &Request) -> Result<Lease, Error> {
     reserve_distinct(&distinct(asks), request)
 }
 
 /// Holds what is asked of one account in a lease, or nothing.
 #[inline]
-pub fn reserve_one(ask: Ask, request: &Request) -> Result<Lease, Error> {
+pub fn reserve_one(ask: AskPart<'_>, request: &Request) -> Result<Lease, Error> {
     reserve_distinct(&[ask], request)
 }
 
 #[inline]
-fn reserve_distinct(asks: &[Ask], request: &Request) -> Result<Lease, Error> {
+fn reserve_distinct(asks: &[AskPart<'_>], request: &Request) -> Result<Lease, Error> {
     let opened = with_locked(accounts(asks), |locked, outbox| {
         decide(asks, locked, outbox)?;
         // From here on the reservation succeeds.
-        Ok::<_, Error>(open(asks, request, locked, outbox))
-    })??;
-    for (ask, swept) in asks.iter().zip(&opened.swept) {
-        if let Some(due) = swept.add {
-            ask.account
-                .core()
-                .sweep
-                .add(due, Arc::downgrade(&ask.account));
-        }
-        ask.account.core().sweep.run(swept.now);
-    }
-    Ok(opened.lease)
-}
-
-struct Opened {
-    lease: Lease,
-    swept: SmallVec<[Swept; 1]>,
-}
-
-/// What the sweep has to know of an account once it is unlocked.
-struct Swept {
-    now: Tick,
-    add: Option<Tick>,
-}
-
-#[inline]
-fn open(asks: &[Ask], request: &Request, locked: &mut [Locked<'_>], outbox: &mut Outbox) -> Opened {
-    let parts = asks.iter().zip(locked.iter_mut()).map(|(ask, at)| Part {
-        account: Arc::clone(&ask.account),
-        slot: at.state.book_mut().vacant(),
+        Ok::<_, Error>((open(asks, request, locked, outbox), locked[0].now.tick))
     });
-    // Relaxed: only that each number is given once matters.
-    let id = LEASES.fetch_add(1, Ordering::Relaxed);
-    let inner = Inner::new(
-        id,
-        request.estimate,
-        request.request_budget,
-        parts.collect(),
-    );
-    let inner = Arc::new(inner);
-    let mut swept = SmallVec::new();
-    for (ask, at) in asks.iter().zip(locked) {
-        let ttl = request.ttl.unwrap_or(at.account.core().policy().lease_ttl);
-        let deadline = at.now.tick.plus(ttl);
-        let entry = new_entry(&inner, Arc::downgrade(&inner), ask.multiplier, deadline);
-        at.state
-            .open(at.account, &ask.demands, entry, at.now, outbox);
-        let known = std::mem::replace(&mut at.state.book_mut().swept, true);
-        swept.push(Swept {
-            now: at.now.tick,
-            add: (!known).then_some(deadline),
-        });
+    let (lease, tick) = opened??;
+    match asks {
+        [ask] => ask.account.core().sweep.run(tick),
+        _ => accounts(asks).for_each(|a| a.core().sweep.run(a.core().clock().tick())),
     }
-    Opened {
-        lease: Lease::from_inner(inner),
-        swept,
-    }
+    Ok(lease)
 }
 
 #[inline]
-fn new_entry(inner: &Inner, lease: Weak<Inner>, multiplier: u64, deadline: Tick) -> Entry {
-    Entry {
-        id: inner.id(),
-        lease,
-        estimate: *inner.estimate(),
-        multiplier,
-        deadline,
-        holds: SmallVec::new(),
-        expiry: None,
+fn open(
+    asks: &[AskPart<'_>],
+    request: &Request,
+    locked: &mut [Locked<'_>],
+    outbox: &mut Outbox,
+) -> Lease {
+    let id = locked[0].state.book_mut().number();
+    let mut parts = SmallVec::new();
+    for (ask, at) in asks.iter().zip(locked.iter_mut()) {
+        let core = at.account.core();
+        let deadline = at.now.tick.plus(request.ttl.unwrap_or(core.policy().lease_ttl));
+        let slot = at.state.open(ask, request, id, deadline);
+        at.state.tell_reserved(slot, at.account, at.now, outbox);
+        parts.push(Part { account: Arc::clone(ask.account), slot });
+        if !std::mem::replace(&mut at.state.book_mut().swept, true) {
+            core.sweep.add(deadline, Arc::downgrade(ask.account));
+        }
     }
+    let lease = Lease::new(id, request.estimate, &request.request_budget, parts);
+    if asks.len() > 1 {
+        lease.tell_parts(locked);
+    }
+    lease
 }
 
 #[inline]
-fn decide(asks: &[Ask], locked: &[Locked<'_>], outbox: &mut Outbox) -> Result<(), Error> {
+fn decide(asks: &[AskPart<'_>], locked: &[Locked<'_>], outbox: &mut Outbox) -> Result<(), Error> {
     for (ask, at) in asks.iter().zip(locked) {
-        if let Err(refused) = at.state.decide(at.account, &ask.demands, at.now, true) {
-            at.account.tell_denied(&ask.demands, at.now, outbox);
+        if let Err(refused) = at.state.decide(at.account, ask.demands, at.now, true) {
+            at.account.tell_denied(ask.demands, at.now, outbox);
             return Err(refused);
         }
     }
@@ -176,19 +142,16 @@ fn decide(asks: &[Ask], locked: &[Locked<'_>], outbox: &mut Outbox) -> Result<()
 }
 
 #[inline]
-fn accounts(asks: &[Ask]) -> impl ExactSizeIterator<Item = &Account> {
-    asks.iter().map(|ask| &*ask.account)
+fn accounts<'a>(asks: &'a [AskPart<'a>]) -> impl ExactSizeIterator<Item = &'a Account> {
+    asks.iter().map(|ask| &**ask.account)
 }
 
-/// Keeps the first request of each account.
-fn distinct(asks: Vec<Ask>) -> Vec<Ask> {
-    let mut kept: Vec<Ask> = Vec::with_capacity(asks.len());
+/// The first request of each account.
+fn distinct(asks: &[Ask]) -> Vec<AskPart<'_>> {
+    let mut kept: Vec<AskPart<'_>> = Vec::with_capacity(asks.len());
     for ask in asks {
-        if !kept
-            .iter()
-            .any(|other| Arc::ptr_eq(&other.account, &ask.account))
-        {
-            kept.push(ask);
+        if !kept.iter().any(|other| Arc::ptr_eq(other.account, &ask.account)) {
+            kept.push(ask.part());
         }
     }
     kept

@@ -1,28 +1,30 @@
 //! A lease: what a request holds until it is committed, released or expires, once.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use smallvec::SmallVec;
 
 use super::account::Account;
 use super::core::{OnError, Unsettled};
+use super::end_cell::EndCell;
 use super::error::{Error, LeaseError};
 use super::event::Outbox;
+use super::lease_book::{End, Entry};
 use super::locked::{Locked, with_locked};
 use crate::accounting::{RequestBudget, Usage, UsageEstimate};
 
 /// How far a lease has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LeaseState {
     /// It holds its estimate.
     Open,
-    /// It ended with what was used.
-    Committed,
-    /// It ended and used nothing.
-    Released,
     /// It ran out; one later commit still books.
     Expired,
+    /// It ended and used nothing.
+    Released,
+    /// It ended with what was used.
+    Committed,
 }
 
 /// What a commit says was used.
@@ -48,132 +50,16 @@ pub enum Abandoned {
 }
 
 /// One part of a lease: its place in an account's book.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Part {
     pub(crate) account: Arc<Account>,
     pub(crate) slot: usize,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
-    Committed(Usage),
-    Released,
 }
 
 enum Finish {
     Commit(Usage),
     Release,
     Abandon(Abandoned),
-}
-
-/// What the handles of one lease share. Dropping the last of them ends the lease.
-#[derive(Debug)]
-pub(crate) struct Inner {
-    id: u64,
-    estimate: UsageEstimate,
-    request_budget: RequestBudget,
-    parts: SmallVec<[Part; 1]>,
-    /// Written once, under the locks of all parts.
-    end: OnceLock<End>,
-}
-
-impl Inner {
-    pub(crate) const fn new(
-        id: u64,
-        estimate: UsageEstimate,
-        request_budget: RequestBudget,
-        parts: SmallVec<[Part; 1]>,
-    ) -> Self {
-        Self {
-            id,
-            estimate,
-            request_budget,
-            parts,
-            end: OnceLock::new(),
-        }
-    }
-
-    #[inline]
-    pub(super) const fn id(&self) -> u64 {
-        self.id
-    }
-
-    #[inline]
-    pub(super) const fn estimate(&self) -> &UsageEstimate {
-        &self.estimate
-    }
-
-    #[inline]
-    fn accounts(&self) -> impl ExactSizeIterator<Item = &Account> {
-        self.parts.iter().map(|part| &*part.account)
-    }
-
-    fn state(&self, locked: &[Locked<'_>]) -> LeaseState {
-        match self.end.get() {
-            Some(End::Committed(_)) => LeaseState::Committed,
-            Some(End::Released) => LeaseState::Released,
-            None if self.expired(locked) => LeaseState::Expired,
-            None => LeaseState::Open,
-        }
-    }
-
-    /// Expired in one account is expired in all: the others have only not noticed yet.
-    #[inline]
-    fn expired(&self, locked: &[Locked<'_>]) -> bool {
-        self.parts.iter().zip(locked).any(|(part, at)| {
-            at.state
-                .entry(part.slot)
-                .is_some_and(|entry| entry.expiry.is_some())
-        })
-    }
-
-    fn expire_all(&self, locked: &mut [Locked<'_>], outbox: &mut Outbox) {
-        for (part, at) in self.parts.iter().zip(locked) {
-            at.state.expire(part.slot, at.account, at.now, outbox);
-        }
-    }
-
-    fn finish(
-        &self,
-        finish: &Finish,
-        locked: &mut [Locked<'_>],
-        outbox: &mut Outbox,
-    ) -> Result<(), LeaseError> {
-        if let Some(end) = self.end.get() {
-            return match (finish, end) {
-                (Finish::Commit(usage), End::Committed(booked)) if usage == booked => Ok(()),
-                (Finish::Release, End::Released) | (Finish::Abandon(_), _) => Ok(()),
-                _ => Err(LeaseError::Finalized),
-            };
-        }
-        if self.expired(locked) {
-            self.expire_all(locked, outbox);
-            match finish {
-                Finish::Commit(_) => {}
-                Finish::Release => return Err(LeaseError::Expired),
-                Finish::Abandon(_) => return Ok(()),
-            }
-        }
-        let mut end = End::Released;
-        for (part, at) in self.parts.iter().zip(locked) {
-            let usage = match finish {
-                Finish::Commit(usage) => Some(*usage),
-                Finish::Release => None,
-                Finish::Abandon(why) => charges(at.account, *why).then_some(self.estimate),
-            };
-            match usage {
-                Some(usage) => {
-                    end = End::Committed(usage);
-                    at.state
-                        .commit(part.slot, &usage, at.account, at.now, outbox);
-                }
-                None => at.state.release(part.slot, at.account, at.now, outbox),
-            }
-        }
-        // It was empty, and all who write it hold the locks that are held here.
-        let _ = self.end.set(end);
-        Ok(())
-    }
 }
 
 /// Whether an abandoned lease is charged at its estimate.
@@ -183,21 +69,6 @@ fn charges(account: &Account, why: Abandoned) -> bool {
         Abandoned::Unsettled => policy.unsettled == Unsettled::Charge,
         Abandoned::Error => policy.on_error == OnError::Charge,
         Abandoned::Cancelled => true,
-    }
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        if self.end.get().is_some() {
-            return;
-        }
-        // In a forked child this fails: there the lease still belongs to the parent.
-        let _ = with_locked(self.accounts(), |locked, outbox| {
-            self.expire_all(locked, outbox);
-            for (part, at) in self.parts.iter().zip(locked) {
-                at.state.book_mut().remove(part.slot);
-            }
-        });
     }
 }
 
@@ -211,12 +82,65 @@ impl Drop for Inner {
 /// assert_eq!(pool.remaining()?.tokens, Some(750));
 /// # Ok::<(), outlay::Error>(())
 /// ```
-#[derive(Clone, Debug)]
-pub struct Lease(Arc<Inner>);
+#[derive(Debug)]
+pub struct Lease(Box<Inner>);
+
+/// Boxed, so that a lease moves through its callers as one pointer.
+#[derive(Debug)]
+struct Inner {
+    id: u64,
+    estimate: UsageEstimate,
+    request_budget: Option<Box<RequestBudget>>,
+    parts: SmallVec<[Part; 1]>,
+    /// Set when the lease has ended and its accounts have forgotten it.
+    end: EndCell,
+}
 
 impl Lease {
-    pub(crate) const fn from_inner(inner: Arc<Inner>) -> Self {
-        Self(inner)
+    #[inline]
+    pub(super) fn new(
+        id: u64,
+        estimate: UsageEstimate,
+        request_budget: &RequestBudget,
+        parts: SmallVec<[Part; 1]>,
+    ) -> Self {
+        let capped = *request_budget != RequestBudget::unlimited();
+        let request_budget = capped.then(|| Box::new(*request_budget));
+        Self(Box::new(Inner { id, estimate, request_budget, parts, end: EndCell::default() }))
+    }
+
+    /// Lets the accounts of a lease over several know each other.
+    pub(super) fn tell_parts(&self, locked: &mut [Locked<'_>]) {
+        for (part, at) in self.0.parts.iter().zip(locked) {
+            if let Some(entry) = at.state.entry_mut(part.slot) {
+                entry.extra.get_or_insert_default().parts = self.0.parts.to_vec();
+            }
+        }
+    }
+
+    /// One more handle of the lease of that number, if it is still there and `wanted`.
+    pub(super) fn attach(
+        id: u64,
+        parts: SmallVec<[Part; 1]>,
+        wanted: impl Fn(&Entry) -> bool,
+    ) -> Option<Self> {
+        let accounts = parts.iter().map(|part| &*part.account);
+        let found = with_locked(accounts, |locked, _| {
+            let mut found = None;
+            for (part, at) in parts.iter().zip(locked.iter()) {
+                let entry = at.state.entry(part.slot).filter(|e| e.id == id && wanted(e))?;
+                let cap = entry.extra.as_ref().map(|extra| extra.request_budget);
+                found = Some((entry.estimate, cap.unwrap_or_default()));
+            }
+            for (part, at) in parts.iter().zip(locked) {
+                if let Some(entry) = at.state.entry_mut(part.slot) {
+                    entry.handles += 1;
+                }
+            }
+            found
+        });
+        let (estimate, request_budget) = found.ok()??;
+        Some(Self::new(id, estimate, &request_budget, parts))
     }
 
     /// A number that no other lease of this process has.
@@ -230,38 +154,34 @@ impl Lease {
     }
 
     /// The request's own cap.
-    pub fn request_budget(&self) -> &RequestBudget {
-        &self.0.request_budget
+    pub fn request_budget(&self) -> RequestBudget {
+        self.0.request_budget.as_deref().copied().unwrap_or_default()
     }
 
     /// Whether it is a lease of `account`.
     pub fn is_of(&self, account: &Arc<Account>) -> bool {
-        self.0
-            .parts
-            .iter()
-            .any(|part| Arc::ptr_eq(&part.account, account))
+        self.0.parts.iter().any(|part| Arc::ptr_eq(&part.account, account))
     }
 
     /// How far it has come.
     pub fn state(&self) -> Result<LeaseState, Error> {
-        self.locked(|inner, locked, _| inner.state(locked))
+        self.locked(|locked, _| self.state_of(locked))
     }
 
     /// The time until it runs out, zero once it has ended.
     pub fn expires_in(&self) -> Result<Duration, Error> {
-        self.locked(|inner, locked, _| {
-            if inner.state(locked) != LeaseState::Open {
+        self.locked(|locked, _| {
+            if self.state_of(locked) != LeaseState::Open {
                 return Duration::ZERO;
             }
-            let left = inner.parts.iter().zip(locked).filter_map(|(part, at)| {
-                Some(at.state.entry(part.slot)?.deadline.since(at.now.tick))
-            });
+            let left = self.entries(locked).map(|(entry, at)| entry.deadline.since(at.now.tick));
             left.min().unwrap_or_default()
         })
     }
 
     /// Ends it with what was used. Never refused for lack of budget: what is above the estimate
     /// is booked as an overrun. After an expiry it replaces what the expiry charged.
+    #[inline]
     pub fn commit(&self, actual: Actual) -> Result<(), Error> {
         let usage = match actual {
             Actual::Estimate => self.0.estimate,
@@ -284,32 +204,136 @@ impl Lease {
 
     /// Lets it run out `ttl` from now.
     pub fn extend(&self, ttl: Duration) -> Result<(), Error> {
-        self.locked(|inner, locked, _| {
-            match inner.state(locked) {
+        self.locked(|locked, _| {
+            match self.state_of(locked) {
                 LeaseState::Open => {}
                 LeaseState::Expired => return Err(LeaseError::Expired.into()),
                 LeaseState::Committed | LeaseState::Released => {
                     return Err(LeaseError::Finalized.into());
                 }
             }
-            for (part, at) in inner.parts.iter().zip(locked) {
+            for (part, at) in self.0.parts.iter().zip(locked) {
                 at.state.book_mut().extend(part.slot, at.now.tick.plus(ttl));
             }
             Ok(())
         })?
     }
 
+    #[inline]
     fn finish(&self, finish: &Finish) -> Result<(), Error> {
-        Ok(self.locked(|inner, locked, outbox| inner.finish(finish, locked, outbox))??)
+        Ok(self.locked(|locked, outbox| self.finish_locked(finish, locked, outbox))??)
+    }
+
+    #[inline]
+    fn finish_locked(
+        &self,
+        finish: &Finish,
+        locked: &mut [Locked<'_>],
+        outbox: &mut Outbox,
+    ) -> Result<(), LeaseError> {
+        if let Some(end) = self.end_of(locked) {
+            return match (finish, end) {
+                (Finish::Commit(usage), End::Committed(booked)) if *usage == booked => Ok(()),
+                (Finish::Release, End::Released) | (Finish::Abandon(_), _) => Ok(()),
+                _ => Err(LeaseError::Finalized),
+            };
+        }
+        let (mut expired, mut alone) = (false, true);
+        for (entry, _) in self.entries(locked) {
+            expired |= entry.expiry.is_some();
+            alone &= entry.handles == 1;
+        }
+        if expired {
+            match finish {
+                Finish::Commit(_) => self.expire_all(locked, outbox),
+                Finish::Release => return Err(LeaseError::Expired),
+                Finish::Abandon(_) => return Ok(()),
+            }
+        }
+        let mut end = End::Released;
+        for (part, at) in self.0.parts.iter().zip(locked) {
+            let usage = match finish {
+                Finish::Commit(usage) => Some(usage),
+                Finish::Release => None,
+                Finish::Abandon(why) => charges(at.account, *why).then_some(&self.0.estimate),
+            };
+            let ended = at.state.finish(part.slot, usage, alone, at.account, at.now, outbox);
+            end = ended.unwrap_or(end);
+        }
+        // A handle that is alone keeps the end itself; else the accounts keep it for all of them.
+        if alone {
+            self.0.end.set(&end);
+        }
+        Ok(())
+    }
+
+    /// Expired in one account is expired in all: the others have only not noticed yet.
+    fn expire_all(&self, locked: &mut [Locked<'_>], outbox: &mut Outbox) {
+        for (part, at) in self.0.parts.iter().zip(locked) {
+            at.state.expire(part.slot, at.account, at.now, outbox);
+        }
+    }
+
+    /// The furthest state of its parts: an account may not have noticed yet that it ran out.
+    #[inline]
+    fn state_of(&self, locked: &[Locked<'_>]) -> LeaseState {
+        if let Some(end) = self.0.end.get() {
+            return end.state();
+        }
+        let states = self.entries(locked).map(|(entry, _)| entry.state());
+        states.max().unwrap_or(LeaseState::Released)
+    }
+
+    #[inline]
+    fn end_of(&self, locked: &[Locked<'_>]) -> Option<End> {
+        if self.0.end.is_set() {
+            return self.0.end.get();
+        }
+        self.entries(locked).find_map(|(entry, _)| entry.end.as_deref().copied())
+    }
+
+    #[inline]
+    fn entries<'a, 'b>(
+        &'a self,
+        locked: &'a [Locked<'b>],
+    ) -> impl Iterator<Item = (&'a Entry, &'a Locked<'b>)> {
+        let parts = self.0.parts.iter().zip(locked);
+        parts.filter_map(|(part, at)| Some((at.state.entry(part.slot)?, at)))
     }
 
     #[inline]
     fn locked<R>(
         &self,
-        step: impl FnOnce(&Inner, &mut [Locked<'_>], &mut Outbox) -> R,
+        step: impl FnOnce(&mut [Locked<'_>], &mut Outbox) -> R,
     ) -> Result<R, Error> {
-        with_locked(self.0.accounts(), |locked, outbox| {
-            step(&self.0, locked, outbox)
+        with_locked(self.0.parts.iter().map(|part| &*part.account), step)
+    }
+}
+
+impl Clone for Lease {
+    /// One more handle of the same lease.
+    fn clone(&self) -> Self {
+        Self::attach(self.0.id, self.0.parts.clone(), |_| true).unwrap_or_else(|| {
+            // It has ended and this handle was alone; or in a forked child none does anything.
+            let parts = self.0.parts.clone();
+            let copy = Self::new(self.0.id, self.0.estimate, &self.request_budget(), parts);
+            copy.0.end.set(&self.0.end.get().unwrap_or(End::Released));
+            copy
         })
+    }
+}
+
+impl Drop for Lease {
+    #[inline]
+    fn drop(&mut self) {
+        if self.0.end.is_set() {
+            return;
+        }
+        // In a forked child this fails: there the lease still belongs to the parent.
+        let _ = self.locked(|locked, outbox| {
+            for (part, at) in self.0.parts.iter().zip(locked) {
+                at.state.drop_handle(part.slot, at.account, at.now, outbox);
+            }
+        });
     }
 }

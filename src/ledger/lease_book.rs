@@ -2,13 +2,18 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::sync::Weak;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use slab::Slab;
 use smallvec::SmallVec;
 
-use super::lease::Inner;
-use crate::accounting::{Hold, Tick, Unit, Usage};
+use super::group::Request;
+use super::lease::{LeaseState, Part};
+use crate::accounting::{Hold, RequestBudget, Tick, Unit, Usage};
+
+/// Lease numbers are taken a block at a time: one atomic step in a thousand leases.
+const NUMBERS: u64 = 1024;
+static NEXT_NUMBERS: AtomicU64 = AtomicU64::new(1);
 
 /// What a lease holds of one meter of the account.
 #[derive(Clone, Copy, Debug)]
@@ -17,18 +22,47 @@ pub(crate) struct HeldMeter {
     pub(crate) hold: Hold,
 }
 
-/// One lease, as its account sees it. It stays until the lease is committed, released or dropped.
+/// One lease, as its account sees it. It stays as long as there is a handle of the lease.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) id: u64,
-    pub(crate) lease: Weak<Inner>,
+    /// How many handles there are.
+    pub(crate) handles: u32,
     pub(crate) estimate: Usage,
     /// What the committed tokens are multiplied with, as the estimate was.
     pub(crate) multiplier: u64,
     pub(crate) deadline: Tick,
     pub(crate) holds: SmallVec<[HeldMeter; 2]>,
-    /// What its end was, once it has run out.
+    /// How it ran out, if it did.
     pub(crate) expiry: Option<Box<Expiry>>,
+    /// How it ended for good, if it did and other handles have to know.
+    pub(crate) end: Option<Box<End>>,
+    /// What few leases have.
+    pub(crate) extra: Option<Box<Extra>>,
+}
+
+/// The end of a lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Committed(Usage),
+    Released,
+}
+
+impl End {
+    pub(crate) const fn state(&self) -> LeaseState {
+        match self {
+            Self::Committed(_) => LeaseState::Committed,
+            Self::Released => LeaseState::Released,
+        }
+    }
+}
+
+/// What few leases have: a cap of their own, parts in several accounts.
+#[derive(Debug, Default)]
+pub(crate) struct Extra {
+    pub(crate) request_budget: RequestBudget,
+    /// All parts, where there are several.
+    pub(crate) parts: Vec<Part>,
 }
 
 /// How a lease ran out.
@@ -42,6 +76,19 @@ pub(crate) struct Expiry {
 }
 
 impl Entry {
+    /// How far the lease has come.
+    pub(crate) fn state(&self) -> LeaseState {
+        match (&self.end, &self.expiry) {
+            (Some(end), _) => end.state(),
+            (None, Some(_)) => LeaseState::Expired,
+            (None, None) => LeaseState::Open,
+        }
+    }
+
+    pub(crate) const fn is_open(&self) -> bool {
+        self.end.is_none() && self.expiry.is_none()
+    }
+
     /// What committing `usage` books on a meter of `unit` of which `held` was held.
     pub(crate) fn actual(&self, unit: Unit, held: u64, usage: &Usage) -> u64 {
         match unit {
@@ -51,6 +98,15 @@ impl Entry {
             Unit::Calls | Unit::Steps | Unit::Workflows | Unit::Jobs => held,
             Unit::Slots => 0,
         }
+    }
+}
+
+impl Extra {
+    #[inline]
+    pub(crate) fn of(request: &Request) -> Option<Box<Self>> {
+        let request_budget = request.request_budget;
+        let capped = request_budget != RequestBudget::unlimited();
+        capped.then(|| Box::new(Self { request_budget, parts: Vec::new() }))
     }
 }
 
@@ -72,13 +128,24 @@ pub(crate) struct LeaseBook {
     pub(crate) committed: Usage,
     /// Whether the core's sweep knows of this account.
     pub(crate) swept: bool,
+    next_number: u64,
+    last_number: u64,
 }
 
 impl LeaseBook {
-    pub(crate) fn vacant(&self) -> usize {
-        self.entries.vacant_key()
+    /// A number that no other lease of this process has.
+    #[inline]
+    pub(crate) fn number(&mut self) -> u64 {
+        if self.next_number == self.last_number {
+            // Relaxed: only that each number is given once matters.
+            self.next_number = NEXT_NUMBERS.fetch_add(NUMBERS, Ordering::Relaxed);
+            self.last_number = self.next_number + NUMBERS;
+        }
+        self.next_number += 1;
+        self.next_number - 1
     }
 
+    #[inline]
     pub(crate) fn insert(&mut self, entry: Entry) -> usize {
         let (deadline, id) = (entry.deadline, entry.id);
         let slot = self.entries.insert(entry);
@@ -98,6 +165,25 @@ impl LeaseBook {
         self.entries.try_remove(slot)
     }
 
+    /// Adds to what was committed; `replaced` was charged for the same lease before.
+    #[inline]
+    pub(crate) fn book_committed(&mut self, usage: &Usage, replaced: Option<&Usage>) {
+        if let Some(replaced) = replaced {
+            self.committed = self.committed.saturating_sub(replaced);
+        }
+        self.committed = self.committed.saturating_add(usage);
+    }
+
+    /// Keeps the end of a lease for its other handles; forgets it where there is none.
+    #[inline]
+    pub(crate) fn end(&mut self, slot: usize, alone: bool, end: End) {
+        if alone {
+            self.entries.try_remove(slot);
+        } else if let Some(entry) = self.entries.get_mut(slot) {
+            entry.end = Some(Box::new(end));
+        }
+    }
+
     /// Gives the lease a new deadline.
     pub(crate) fn extend(&mut self, slot: usize, deadline: Tick) {
         let Some(entry) = self.entries.get_mut(slot) else {
@@ -108,12 +194,9 @@ impl LeaseBook {
         self.set_due(slot, id, deadline);
     }
 
-    /// The leases that are open, in the order in which they were opened.
-    pub(crate) fn open(&self) -> Vec<&Entry> {
-        let open = self.entries.iter().map(|(_, entry)| entry);
-        let mut open: Vec<&Entry> = open.filter(|entry| entry.expiry.is_none()).collect();
-        open.sort_by_key(|entry| entry.id);
-        open
+    /// The leases that are open, with their places.
+    pub(crate) fn open(&self) -> impl Iterator<Item = (usize, &Entry)> {
+        self.entries.iter().filter(|(_, entry)| entry.is_open())
     }
 
     /// The earliest deadline that may still be due: never later than the true one.
@@ -138,7 +221,7 @@ impl LeaseBook {
 
     fn is_current(&self, due: &Due) -> bool {
         self.entries.get(due.slot).is_some_and(|entry| {
-            entry.id == due.id && entry.expiry.is_none() && entry.deadline == due.deadline
+            entry.id == due.id && entry.is_open() && entry.deadline == due.deadline
         })
     }
 

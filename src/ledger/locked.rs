@@ -22,11 +22,7 @@ pub(super) struct Locked<'a> {
 impl<'a> Locked<'a> {
     #[inline]
     fn lock(account: &'a Account, now: Moment) -> Self {
-        Self {
-            account,
-            state: account.lock(),
-            now,
-        }
+        Self { account, state: account.lock(), now }
     }
 
     #[inline]

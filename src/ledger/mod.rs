@@ -6,6 +6,7 @@
 pub mod account;
 pub mod accounts;
 pub mod core;
+mod end_cell;
 pub mod error;
 pub mod event;
 pub mod fork;
@@ -23,5 +24,5 @@ pub use core::{Core, OnError, Policy, Unsettled};
 pub use error::{Error, LeaseError, StoreError};
 pub use event::{Event, EventKind};
 pub use fork::after_fork_in_child;
-pub use group::{Ask, Demands, Request, charge, reserve, reserve_one};
+pub use group::{Ask, AskPart, Demands, Request, charge, reserve, reserve_one};
 pub use lease::{Abandoned, Actual, Lease, LeaseState};

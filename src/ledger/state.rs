@@ -6,8 +6,9 @@ use super::account::Account;
 use super::core::Unsettled;
 use super::error::Error;
 use super::event::{Event, EventKind, Outbox};
-use super::lease_book::{Entry, Expiry, HeldMeter, LeaseBook};
-use crate::accounting::{Denied, Meter, Moment, Usage};
+use super::group::{AskPart, Request};
+use super::lease_book::{End, Entry, Expiry, Extra, HeldMeter, LeaseBook};
+use crate::accounting::{Denied, Meter, Moment, Tick, Usage};
 
 /// What an account's lock guards.
 #[derive(Debug)]
@@ -62,11 +63,7 @@ impl State {
         }
         for &(index, amount) in demands {
             let meter = &self.meters[usize::from(index)];
-            let fits = if soft_admits {
-                meter.admits(amount)
-            } else {
-                meter.fits(amount)
-            };
+            let fits = if soft_admits { meter.admits(amount) } else { meter.fits(amount) };
             if !fits {
                 let denied = Denied::by(meter, account.code(), account.denied_id(), amount, now);
                 return Err(denied.into());
@@ -88,9 +85,7 @@ impl State {
             self.meters[usize::from(index)].charge(amount);
         }
         if account.core().listening() {
-            let amounts = demands
-                .iter()
-                .map(|&(i, n)| (self.meters[usize::from(i)].unit(), n));
+            let amounts = demands.iter().map(|&(i, n)| (self.meters[usize::from(i)].unit(), n));
             outbox.push(
                 account.core(),
                 event(EventKind::Charged, account, None, amounts.collect(), now),
@@ -99,27 +94,47 @@ impl State {
         self.warn(account, now, outbox);
     }
 
-    /// Opens the lease `entry` over `demands`, which [`decide`](Self::decide) has admitted.
+    /// Opens the lease `id` over what [`decide`](Self::decide) has admitted; its slot.
     #[inline]
     pub(crate) fn open(
         &mut self,
+        ask: &AskPart<'_>,
+        request: &Request,
+        id: u64,
+        deadline: Tick,
+    ) -> usize {
+        let Self { meters, book, .. } = self;
+        let mut holds = SmallVec::new();
+        for &(meter, amount) in ask.demands {
+            holds.push(HeldMeter { meter, hold: meters[usize::from(meter)].reserve(amount) });
+        }
+        book.get_or_insert_default().insert(Entry {
+            id,
+            handles: 1,
+            estimate: request.estimate,
+            multiplier: ask.multiplier,
+            deadline,
+            holds,
+            expiry: None,
+            end: None,
+            extra: Extra::of(request),
+        })
+    }
+
+    /// Tells that the lease in `slot` was opened.
+    #[inline]
+    pub(crate) fn tell_reserved(
+        &self,
+        slot: usize,
         account: &Account,
-        demands: &[(u8, u64)],
-        mut entry: Entry,
         now: Moment,
         outbox: &mut Outbox,
     ) {
-        for &(meter, amount) in demands {
-            let hold = self.meters[usize::from(meter)].reserve(amount);
-            entry.holds.push(HeldMeter { meter, hold });
+        if account.core().listening()
+            && let Some(entry) = self.entry(slot)
+        {
+            outbox.push(account.core(), self.held_event(EventKind::Reserved, account, entry, now));
         }
-        if account.core().listening() {
-            outbox.push(
-                account.core(),
-                self.held_event(EventKind::Reserved, account, &entry, now),
-            );
-        }
-        self.book_mut().insert(entry);
     }
 
     /// Ends a lease that has run out or was dropped, provisionally.
@@ -132,116 +147,86 @@ impl State {
         outbox: &mut Outbox,
     ) {
         let charged = account.core().policy().unsettled == Unsettled::Charge;
-        let Self {
-            meters,
-            book: Some(book),
-            ..
-        } = self
-        else {
+        let Self { meters, book: Some(book), .. } = self else {
             return;
         };
-        let Some(entry) = book.get_mut(slot).filter(|entry| entry.expiry.is_none()) else {
+        let Some(entry) = book.get_mut(slot).filter(|entry| entry.is_open()) else {
             return;
         };
         let end = |held: &HeldMeter| meters[usize::from(held.meter)].expire(&held.hold, charged);
         let covered = entry.holds.iter().map(end).collect();
-        entry.expiry = Some(Box::new(Expiry {
-            at: now.tick,
-            charged,
-            covered,
-        }));
+        entry.expiry = Some(Box::new(Expiry { at: now.tick, charged, covered }));
         let estimate = entry.estimate;
         if charged {
-            book.committed = book.committed.saturating_add(&estimate);
+            book.book_committed(&estimate, None);
         }
         if account.core().listening()
             && let Some(entry) = self.entry(slot)
         {
-            outbox.push(
-                account.core(),
-                self.held_event(EventKind::Expired, account, entry, now),
-            );
+            outbox.push(account.core(), self.held_event(EventKind::Expired, account, entry, now));
         }
         self.warn(account, now, outbox);
     }
 
-    /// Ends a lease with `usage`. After an expiry this replaces what the expiry charged.
+    /// Ends a lease for good, with `usage` or with none; how it ended, if it is here. After an
+    /// expiry `usage` replaces what the expiry charged. Where the handle that ends it is `alone`
+    /// the lease is forgotten, else the end is kept for the others.
     #[inline]
-    pub(crate) fn commit(
+    pub(crate) fn finish(
         &mut self,
         slot: usize,
-        usage: &Usage,
+        usage: Option<&Usage>,
+        alone: bool,
         account: &Account,
         now: Moment,
         outbox: &mut Outbox,
-    ) {
-        let Self {
-            meters,
-            book: Some(book),
-            ..
-        } = self
-        else {
-            return;
-        };
-        let Some(entry) = book.remove(slot) else {
-            return;
-        };
-        for (index, held) in entry.holds.iter().enumerate() {
-            let meter = &mut meters[usize::from(held.meter)];
-            let actual = entry.actual(meter.unit(), held.hold.amount, usage);
-            match &entry.expiry {
-                None => meter.commit(&held.hold, actual),
-                Some(end) => meter.recommit(&held.hold, end.covered[index], end.at, actual),
-            }
+    ) -> Option<End> {
+        let Self { meters, book: Some(book), .. } = self else { return None };
+        let entry = book.get(slot)?;
+        match usage {
+            Some(usage) => commit(entry, usage, meters),
+            None => entry.holds.iter().for_each(|h| meters[usize::from(h.meter)].release(&h.hold)),
         }
-        if entry.expiry.as_ref().is_some_and(|expiry| expiry.charged) {
-            book.committed = book.committed.saturating_sub(&entry.estimate);
-        }
-        book.committed = book.committed.saturating_add(usage);
         if account.core().listening() {
-            let amounts = entry.holds.iter().map(|held| {
-                let unit = meters[usize::from(held.meter)].unit();
-                (unit, entry.actual(unit, held.hold.amount, usage))
-            });
-            let lease = Some(entry.id);
-            let told = event(EventKind::Committed, account, lease, amounts.collect(), now);
-            outbox.push(account.core(), told);
+            outbox.push(account.core(), ended_event(entry, usage, meters, account, now));
         }
+        if let Some(usage) = usage {
+            let replaced = entry.expiry.as_ref().is_some_and(|expiry| expiry.charged);
+            let estimate = replaced.then_some(entry.estimate);
+            book.book_committed(usage, estimate.as_ref());
+        }
+        let end = usage.map_or(End::Released, |usage| End::Committed(*usage));
+        book.end(slot, alone, end);
         self.warn(account, now, outbox);
+        Some(end)
     }
 
-    /// Ends an open lease and books nothing.
-    pub(crate) fn release(
+    /// A handle of the lease is gone: with the last one it ends, if it is open.
+    #[inline]
+    pub(crate) fn drop_handle(
         &mut self,
         slot: usize,
         account: &Account,
         now: Moment,
         outbox: &mut Outbox,
     ) {
-        let Self {
-            meters,
-            book: Some(book),
-            ..
-        } = self
-        else {
+        let Some(entry) = self.book.as_mut().and_then(|book| book.get_mut(slot)) else { return };
+        entry.handles -= 1;
+        if entry.handles > 0 {
             return;
-        };
-        let Some(entry) = book.remove(slot) else {
-            return;
-        };
-        for held in &entry.holds {
-            meters[usize::from(held.meter)].release(&held.hold);
         }
-        if account.core().listening() {
-            outbox.push(
-                account.core(),
-                self.held_event(EventKind::Released, account, &entry, now),
-            );
+        if entry.is_open() {
+            self.expire(slot, account, now, outbox);
         }
+        self.book_mut().remove(slot);
     }
 
     pub(crate) fn entry(&self, slot: usize) -> Option<&Entry> {
         self.book.as_ref()?.get(slot)
+    }
+
+    pub(crate) fn entry_mut(&mut self, slot: usize) -> Option<&mut Entry> {
+        self.book.as_mut()?.get_mut(slot)
     }
 
     #[inline]
@@ -254,22 +239,45 @@ impl State {
         for meter in &mut self.meters {
             if meter.take_warning() && account.core().listening() {
                 let amounts = SmallVec::from_iter([(meter.unit(), meter.used())]);
-                outbox.push(
-                    account.core(),
-                    event(EventKind::Warned, account, None, amounts, now),
-                );
+                outbox.push(account.core(), event(EventKind::Warned, account, None, amounts, now));
             }
         }
     }
 
     fn held_event(&self, kind: EventKind, account: &Account, entry: &Entry, now: Moment) -> Event {
         let unit = |held: &HeldMeter| self.meters[usize::from(held.meter)].unit();
-        let amounts = entry
-            .holds
-            .iter()
-            .map(|held| (unit(held), held.hold.amount));
+        let amounts = entry.holds.iter().map(|held| (unit(held), held.hold.amount));
         event(kind, account, Some(entry.id), amounts.collect(), now)
     }
+}
+
+/// Ends the holds of a lease with what was used.
+#[inline]
+fn commit(entry: &Entry, usage: &Usage, meters: &mut [Meter]) {
+    for (index, held) in entry.holds.iter().enumerate() {
+        let meter = &mut meters[usize::from(held.meter)];
+        let actual = entry.actual(meter.unit(), held.hold.amount, usage);
+        match &entry.expiry {
+            None => meter.commit(&held.hold, actual),
+            Some(end) => meter.recommit(&held.hold, end.covered[index], end.at, actual),
+        }
+    }
+}
+
+#[cold]
+fn ended_event(
+    entry: &Entry,
+    usage: Option<&Usage>,
+    meters: &[Meter],
+    account: &Account,
+    now: Moment,
+) -> Event {
+    let amount = |held: &HeldMeter| {
+        let unit = meters[usize::from(held.meter)].unit();
+        (unit, usage.map_or(held.hold.amount, |u| entry.actual(unit, held.hold.amount, u)))
+    };
+    let kind = if usage.is_some() { EventKind::Committed } else { EventKind::Released };
+    event(kind, account, Some(entry.id), entry.holds.iter().map(amount).collect(), now)
 }
 
 pub(crate) fn event(
@@ -279,11 +287,5 @@ pub(crate) fn event(
     amounts: SmallVec<[(crate::accounting::Unit, u64); 2]>,
     now: Moment,
 ) -> Event {
-    Event {
-        kind,
-        key: account.key().clone(),
-        lease,
-        amounts,
-        tick: now.tick,
-    }
+    Event { kind, key: account.key().clone(), lease, amounts, tick: now.tick }
 }

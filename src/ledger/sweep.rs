@@ -27,13 +27,10 @@ struct Entry {
 
 impl Sweep {
     pub(super) fn new() -> Self {
-        Self {
-            earliest: AtomicU64::new(u64::MAX),
-            queue: Mutex::new(BinaryHeap::new()),
-        }
+        Self { earliest: AtomicU64::new(u64::MAX), queue: Mutex::new(BinaryHeap::new()) }
     }
 
-    /// Remembers that a lease of `account` is due then. The caller holds no lock.
+    /// Remembers that a lease of `account` is due then. No other lock is taken under this one.
     pub(super) fn add(&self, due: Tick, account: Weak<Account>) {
         let mut queue = self.queue.lock();
         queue.push(Reverse(Entry { due, account }));
@@ -45,10 +42,7 @@ impl Sweep {
     pub(super) fn run(&self, now: Tick) {
         // Relaxed: a stale value only puts the sweep off to the next call.
         if now.raw() >= self.earliest.load(Ordering::Relaxed) {
-            self.take(now)
-                .iter()
-                .filter_map(Weak::upgrade)
-                .for_each(|account| account.sweep());
+            self.take(now).iter().filter_map(Weak::upgrade).for_each(|account| account.sweep());
         }
     }
 

@@ -131,31 +131,21 @@ fn fields(usage: &Usage) -> [(&'static str, u64); 7] {
     ]
 }
 
-usage_class!(
-    PyUsage,
-    "Usage",
-    "The tokens and the cost of one call, or of many.",
-    {
-        /// Reads the usage that a provider's or a framework's response carries.
-        #[classmethod]
-        #[pyo3(signature = (obj, *, model = None, prices = None))]
-        fn from_response<'py>(
-            cls: &Bound<'py, PyType>,
-            obj: &Bound<'py, PyAny>,
-            model: Option<&Bound<'py, PyAny>>,
-            prices: Option<&Bound<'py, PyAny>>,
-        ) -> PyResult<Bound<'py, PyAny>> {
-            let module = cls.py().import("outlay._responses")?;
-            module.call_method1("usage_from_response", (cls, obj, model, prices))
-        }
+usage_class!(PyUsage, "Usage", "The tokens and the cost of one call, or of many.", {
+    /// Reads the usage that a provider's or a framework's response carries.
+    #[classmethod]
+    #[pyo3(signature = (obj, *, model = None, prices = None))]
+    fn from_response<'py>(
+        cls: &Bound<'py, PyType>,
+        obj: &Bound<'py, PyAny>,
+        model: Option<&Bound<'py, PyAny>>,
+        prices: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let module = cls.py().import("outlay._responses")?;
+        module.call_method1("usage_from_response", (cls, obj, model, prices))
     }
-);
-usage_class!(
-    PyUsageEstimate,
-    "UsageEstimate",
-    "What a call may use: the shape of `Usage`.",
-    {}
-);
+});
+usage_class!(PyUsageEstimate, "UsageEstimate", "What a call may use: the shape of `Usage`.", {});
 
 /// A request's own cap, beside the limits of its account.
 #[pyclass(module = "outlay", name = "RequestBudget", frozen, eq, hash)]
@@ -239,16 +229,8 @@ pub(crate) struct PyRemaining {
 
 impl From<Remaining> for PyRemaining {
     fn from(left: Remaining) -> Self {
-        let Remaining {
-            tokens,
-            cost_micros_usd,
-            below_threshold,
-        } = left;
-        Self {
-            tokens,
-            cost_micros_usd,
-            below_threshold,
-        }
+        let Remaining { tokens, cost_micros_usd, below_threshold } = left;
+        Self { tokens, cost_micros_usd, below_threshold }
     }
 }
 
@@ -276,11 +258,7 @@ impl PyRemaining {
     }
 
     fn __repr__(&self) -> String {
-        let below = if self.below_threshold {
-            "True"
-        } else {
-            "False"
-        };
+        let below = if self.below_threshold { "True" } else { "False" };
         format!("Remaining({}, below_threshold={below})", self.text())
     }
 
@@ -301,9 +279,7 @@ pub(crate) fn usd(dollars: &Bound<'_, PyAny>) -> PyResult<u64> {
         Invalid::amount("dollars", &format!("a str, Decimal or int, {problem}")).into()
     };
     if dollars.is_instance_of::<PyFloat>() {
-        return Err(refuse(
-            "not a float: 0.1 has no exact binary form; write \"0.1\"",
-        ));
+        return Err(refuse("not a float: 0.1 has no exact binary form; write \"0.1\""));
     }
     let text = if dollars.is_instance_of::<PyBool>() {
         return Err(refuse("not a bool"));
@@ -336,9 +312,5 @@ fn decimal_text(value: &Bound<'_, PyAny>) -> Option<String> {
     if !finite || !(-40..=40).contains(&magnitude) {
         return None;
     }
-    value
-        .call_method1("__format__", ("f",))
-        .ok()?
-        .extract()
-        .ok()
+    value.call_method1("__format__", ("f",)).ok()?.extract().ok()
 }

@@ -70,12 +70,7 @@ impl PyBudgetLimit {
     fn __hash__(&self) -> u64 {
         use std::hash::{DefaultHasher, Hash, Hasher};
         let mut hasher = DefaultHasher::new();
-        (
-            &self.0.agent_id,
-            self.0.token_budget,
-            self.0.calls_budget,
-            self.0.window,
-        )
+        (&self.0.agent_id, self.0.token_budget, self.0.calls_budget, self.0.window)
             .hash(&mut hasher);
         hasher.finish()
     }
@@ -123,12 +118,7 @@ impl PyBudgetInfo {
         window_remaining_secs: Option<f64>,
         is_exhausted: bool,
     ) -> Self {
-        Self {
-            tokens_remaining,
-            calls_remaining,
-            window_remaining_secs,
-            is_exhausted,
-        }
+        Self { tokens_remaining, calls_remaining, window_remaining_secs, is_exhausted }
     }
 
     fn __repr__(&self) -> String {
@@ -142,12 +132,7 @@ impl PyBudgetInfo {
     }
 
     const fn __getnewargs__(&self) -> (Option<u64>, Option<u64>, Option<f64>, bool) {
-        (
-            self.tokens_remaining,
-            self.calls_remaining,
-            self.window_remaining_secs,
-            self.is_exhausted,
-        )
+        (self.tokens_remaining, self.calls_remaining, self.window_remaining_secs, self.is_exhausted)
     }
 }
 
@@ -223,10 +208,7 @@ impl PyFullBudgetInfo {
     }
 
     fn __getnewargs__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
-        PyTuple::new(
-            slf.py(),
-            Self::fields(slf)?.into_iter().map(|(_, value)| value),
-        )
+        PyTuple::new(slf.py(), Self::fields(slf)?.into_iter().map(|(_, value)| value))
     }
 }
 
@@ -244,10 +226,7 @@ impl PyFullBudgetInfo {
             "window_remaining_secs",
             "is_exhausted",
         ];
-        names
-            .into_iter()
-            .map(|name| Ok((name, slf.getattr(name)?)))
-            .collect()
+        names.into_iter().map(|name| Ok((name, slf.getattr(name)?))).collect()
     }
 }
 
@@ -317,26 +296,16 @@ impl PyBudgetManager {
 
     fn full_info(&self, agent_id: &Bound<'_, PyAny>) -> PyResult<Option<PyFullBudgetInfo>> {
         let id = convert::id(agent_id, "agent_id")?;
-        Ok(self
-            .0
-            .full_info(convert::utf8(&id, "agent_id")?)?
-            .map(Into::into))
+        Ok(self.0.full_info(convert::utf8(&id, "agent_id")?)?.map(Into::into))
     }
 
     fn all_full_info(&self) -> PyResult<Vec<PyFullBudgetInfo>> {
-        Ok(self
-            .0
-            .all_full_info()?
-            .into_iter()
-            .map(Into::into)
-            .collect())
+        Ok(self.0.all_full_info()?.into_iter().map(Into::into).collect())
     }
 
     fn agent(&self, agent_id: &Bound<'_, PyAny>) -> PyResult<PyAgentBudget> {
         let id = convert::id(agent_id, "agent_id")?;
-        Ok(PyAgentBudget(
-            self.0.agent(convert::utf8(&id, "agent_id")?)?,
-        ))
+        Ok(PyAgentBudget(self.0.agent(convert::utf8(&id, "agent_id")?)?))
     }
 
     fn persist(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
@@ -374,10 +343,7 @@ impl PyAgentBudget {
         ttl: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<PyBudgetLease> {
         let estimate = convert::estimate(tokens, "tokens")?;
-        Ok(PyBudgetLease::new(
-            self.0.reserve(estimate, convert::ttl(ttl)?)?,
-            None,
-        ))
+        Ok(PyBudgetLease::new(self.0.reserve(estimate, convert::ttl(ttl)?)?, None))
     }
 
     #[pyo3(signature = (tokens, calls = None))]

@@ -70,13 +70,8 @@ pub(super) fn utf8<'a>(text: &'a Bound<'_, PyString>, argument: &str) -> PyResul
 }
 
 fn is_uuid(value: &Bound<'_, PyAny>) -> bool {
-    let class = value
-        .py()
-        .import("uuid")
-        .and_then(|uuid| uuid.getattr("UUID"));
-    class
-        .and_then(|class| value.is_instance(&class))
-        .unwrap_or(false)
+    let class = value.py().import("uuid").and_then(|uuid| uuid.getattr("UUID"));
+    class.and_then(|class| value.is_instance(&class)).unwrap_or(false)
 }
 
 /// Seconds (int, float) or a `datetime.timedelta`: more than 0, at most a hundred years.
@@ -86,11 +81,7 @@ pub(super) fn duration(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<Dur
         Invalid::policy(argument, &format!("{allowed}, not {}", shown(value))).into()
     };
     let duration = elapsed(value).ok_or_else(bad)?;
-    if duration.is_zero() || duration > LONGEST {
-        Err(bad())
-    } else {
-        Ok(duration)
-    }
+    if duration.is_zero() || duration > LONGEST { Err(bad()) } else { Ok(duration) }
 }
 
 /// Seconds (int, float) or a `datetime.timedelta`, not negative; `None` for anything else.
@@ -103,17 +94,12 @@ pub(super) fn elapsed(value: &Bound<'_, PyAny>) -> Option<Duration> {
     }
     if value.is_instance_of::<PyInt>() || !value.is_instance_of::<PyFloat>() {
         // Whole seconds stay exact; numpy integers count as ints.
-        let whole = value
-            .call_method0("__index__")
-            .and_then(|index| index.extract::<u64>());
+        let whole = value.call_method0("__index__").and_then(|index| index.extract::<u64>());
         if let Ok(seconds) = whole {
             return Some(Duration::from_secs(seconds));
         }
     }
-    let seconds = value
-        .extract::<f64>()
-        .ok()
-        .filter(|seconds| *seconds >= 0.0)?;
+    let seconds = value.extract::<f64>().ok().filter(|seconds| *seconds >= 0.0)?;
     Duration::try_from_secs_f64(seconds).ok()
 }
 
@@ -161,11 +147,7 @@ pub(super) fn policy(
 }
 
 fn choice(argument: &str, given: &str) -> PyErr {
-    Invalid::policy(
-        argument,
-        &format!("\"charge\" or \"release\", not {given:?}"),
-    )
-    .into()
+    Invalid::policy(argument, &format!("\"charge\" or \"release\", not {given:?}")).into()
 }
 
 /// What a request may use: a `UsageEstimate` (or `Usage`), or so many tokens.
@@ -180,10 +162,11 @@ pub(super) fn estimate(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<Usa
 /// A `Usage` or `UsageEstimate`.
 #[inline]
 pub(super) fn usage(value: &Bound<'_, PyAny>) -> Option<Usage> {
-    if let Ok(estimate) = value.cast::<PyUsageEstimate>() {
+    // Neither class can be subclassed.
+    if let Ok(estimate) = value.cast_exact::<PyUsageEstimate>() {
         return Some(estimate.get().0);
     }
-    value.cast::<PyUsage>().ok().map(|usage| usage.get().0)
+    value.cast_exact::<PyUsage>().ok().map(|usage| usage.get().0)
 }
 
 /// The name of the value's type, for a message.

@@ -40,9 +40,7 @@ impl PyDenial {
         let kind = Kind::parse(kind).ok_or_else(|| unknown("kind", &Kind::ALL.map(Kind::name)))?;
         let id = id.map(|id| convert::id(id, "id")).transpose()?;
         let id = id.map(|id| Key::parse("id", convert::utf8(&id, "id")?).map_err(PyErr::from));
-        let scope = scope
-            .map(|scope| scope.iter().map(pair).collect())
-            .transpose()?;
+        let scope = scope.map(|scope| scope.iter().map(pair).collect()).transpose()?;
         Ok(Self(Box::new(Denied {
             code,
             kind,
@@ -171,10 +169,7 @@ impl PyDenial {
             scope.set_item(name, value)?;
         }
         keywords.set_item("scope", scope)?;
-        Ok((
-            (denied.code.name(), denied.kind.name()).into_pyobject(py)?,
-            keywords,
-        ))
+        Ok(((denied.code.name(), denied.kind.name()).into_pyobject(py)?, keywords))
     }
 }
 

@@ -20,10 +20,7 @@ pub(crate) struct PyBudgetLease {
 impl PyBudgetLease {
     #[inline]
     pub(super) const fn new(inner: Lease, owner: Option<Py<PyAny>>) -> Self {
-        Self {
-            inner,
-            _owner: owner,
-        }
+        Self { inner, _owner: owner }
     }
 
     fn leave(&self, exception: &Bound<'_, PyAny>) {
@@ -51,7 +48,7 @@ impl PyBudgetLease {
 
     #[getter]
     fn request_budget(&self) -> PyRequestBudget {
-        PyRequestBudget(*self.inner.request_budget())
+        PyRequestBudget(self.inner.request_budget())
     }
 
     #[getter]
@@ -121,9 +118,7 @@ impl PyBudgetLease {
     }
 
     fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
-        other
-            .cast::<Self>()
-            .is_ok_and(|other| other.get().inner.id() == self.inner.id())
+        other.cast::<Self>().is_ok_and(|other| other.get().inner.id() == self.inner.id())
     }
 
     fn __hash__(&self) -> u64 {

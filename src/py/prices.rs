@@ -27,9 +27,7 @@ impl PyPriceTable {
             for entry in entries.cast::<PyMapping>().map_err(|_| shape())?.items()? {
                 texts.push(entry.extract().map_err(|_| shape())?);
             }
-            let entries = texts
-                .iter()
-                .map(|(key, text)| (key.as_str(), text.as_str()));
+            let entries = texts.iter().map(|(key, text)| (key.as_str(), text.as_str()));
             table.insert(convert::utf8(&model, "model")?, entries)?;
         }
         Ok(Self(table))
@@ -43,10 +41,7 @@ impl PyPriceTable {
         let usage = convert::usage(usage).ok_or_else(|| {
             Invalid::amount(
                 "usage",
-                &format!(
-                    "a Usage or UsageEstimate, not {}",
-                    convert::type_name(usage)
-                ),
+                &format!("a Usage or UsageEstimate, not {}", convert::type_name(usage)),
             )
         })?;
         Ok(self.0.cost(model, &usage)?)

@@ -19,10 +19,7 @@ impl PySharedPool {
     #[pyo3(signature = (*, capacity_tokens = None, capacity_cost_micros_usd = None,
         stop_threshold_tokens = None, stop_threshold_cost_micros_usd = None, lease_ttl = None,
         unsettled = "charge", on_error = "release", clock = None))]
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the keywords of the Python class"
-    )]
+    #[expect(clippy::too_many_arguments, reason = "the keywords of the Python class")]
     fn new(
         capacity_tokens: Option<&Bound<'_, PyAny>>,
         capacity_cost_micros_usd: Option<&Bound<'_, PyAny>>,
@@ -58,11 +55,7 @@ impl PySharedPool {
     ) -> PyResult<PyBudgetLease> {
         let estimate = convert::estimate(estimate, "estimate")?;
         let request_budget = request_budget.map_or(Ok(RequestBudget::unlimited()), cap)?;
-        let request = Request {
-            estimate,
-            request_budget,
-            ttl: convert::ttl(ttl)?,
-        };
+        let request = Request { estimate, request_budget, ttl: convert::ttl(ttl)? };
         Ok(PyBudgetLease::new(self.0.reserve(request)?, None))
     }
 
@@ -86,9 +79,7 @@ impl PySharedPool {
 
     fn open_leases(&self) -> PyResult<Vec<PyBudgetLease>> {
         let leases = self.0.open_leases()?.into_iter();
-        Ok(leases
-            .map(|lease| PyBudgetLease::new(lease, None))
-            .collect())
+        Ok(leases.map(|lease| PyBudgetLease::new(lease, None)).collect())
     }
 
     fn __repr__(&self) -> String {

@@ -38,10 +38,7 @@ impl<'a, 'py> Native<'a, 'py> {
         } else {
             let message = "budget must be a SharedPool, AgentTokenBudget, AgentBudget or \
                            WorkflowToken, not ";
-            Err(PyTypeError::new_err(format!(
-                "{message}{}",
-                convert::type_name(value)
-            )))
+            Err(PyTypeError::new_err(format!("{message}{}", convert::type_name(value))))
         }
     }
 
@@ -98,9 +95,8 @@ pub(crate) fn reserve_together(
     if budgets.is_empty() {
         return Err(Invalid::policy("budgets", "at least one budget").into());
     }
-    let operation = operation.map_or(Ok("query"), |name| {
-        convert::utf8(name_of(name)?, "operation")
-    })?;
+    let operation =
+        operation.map_or(Ok("query"), |name| convert::utf8(name_of(name)?, "operation"))?;
     let estimate_ = estimate.get().0;
     let ttl = convert::ttl(ttl)?;
     let mut asks = Vec::with_capacity(budgets.len());
@@ -115,13 +111,7 @@ pub(crate) fn reserve_together(
     } else {
         Some(PyTuple::new(estimate.py(), owners)?.into_any().unbind())
     };
-    let lease = group::reserve(
-        asks,
-        &Request {
-            ttl,
-            ..estimate_.into()
-        },
-    )?;
+    let lease = group::reserve(&asks, &Request { ttl, ..estimate_.into() })?;
     Ok(PyBudgetLease::new(lease, owner))
 }
 
@@ -138,7 +128,7 @@ pub(crate) fn charge_together(
         asks.push(native.ask_tool(operation)?);
         native.remember();
     }
-    Ok(group::charge(asks)?)
+    Ok(group::charge(&asks)?)
 }
 
 /// The identity of the account behind a budget: handles of one account give one number.

@@ -65,10 +65,7 @@ impl PyAgentTokenBudget {
     #[pyo3(signature = (agent_id, total_tokens, period, *, warning_threshold = 0.8,
         hard_limit = true, operation_costs = None, on_warning = None, lease_ttl = None,
         unsettled = "charge", on_error = "release", clock = None))]
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the keywords of the Python class"
-    )]
+    #[expect(clippy::too_many_arguments, reason = "the keywords of the Python class")]
     fn new(
         agent_id: &Bound<'_, PyAny>,
         total_tokens: &Bound<'_, PyAny>,
@@ -98,11 +95,7 @@ impl PyAgentTokenBudget {
         let inner = AgentTokenBudget::new(convert::utf8(&id, "agent_id")?, total, period, options)?;
         let core = inner.account().core();
         let warner = on_warning.map(|callback| Warner::listen(callback.clone().unbind(), core));
-        Ok(Self {
-            inner,
-            cache: OperationCache::new(),
-            warner,
-        })
+        Ok(Self { inner, cache: OperationCache::new(), warner })
     }
 
     #[classmethod]
@@ -167,10 +160,7 @@ impl PyAgentTokenBudget {
         let owner = Self::remember(slf);
         let operation = convert::utf8(name_of(operation)?, "operation")?;
         let estimate = convert::estimate(estimated_tokens, "estimated_tokens")?;
-        let lease = slf
-            .get()
-            .inner
-            .reserve(operation, estimate, convert::ttl(ttl)?)?;
+        let lease = slf.get().inner.reserve(operation, estimate, convert::ttl(ttl)?)?;
         Ok(PyBudgetLease::new(lease, owner))
     }
 
@@ -207,8 +197,7 @@ impl PyAgentTokenBudget {
         operation: &Bound<'_, PyAny>,
         cost: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        self.cache
-            .set(&self.inner, operation, convert::amount(cost, "cost")?)
+        self.cache.set(&self.inner, operation, convert::amount(cost, "cost")?)
     }
 
     #[getter]
@@ -259,18 +248,14 @@ impl PyAgentTokenBudget {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.warner
-            .as_ref()
-            .map_or(Ok(()), |warner| visit.call(warner.callback()))
+        self.warner.as_ref().map_or(Ok(()), |warner| visit.call(warner.callback()))
     }
 }
 
 fn costs(value: &Bound<'_, PyAny>) -> PyResult<OperationCosts> {
     let mapping = value.cast::<PyMapping>().map_err(|_| {
-        let allowed = format!(
-            "a mapping of operations to costs, not {}",
-            convert::type_name(value)
-        );
+        let allowed =
+            format!("a mapping of operations to costs, not {}", convert::type_name(value));
         PyErr::from(Invalid::policy("operation_costs", &allowed))
     })?;
     let mut costs = OperationCosts::from_iter::<[(String, u64); 0]>([]);

@@ -18,10 +18,7 @@ pub(super) struct Warner {
 impl Warner {
     /// Calls `callback` for the warnings of `core`'s accounts.
     pub(super) fn listen(callback: Py<PyAny>, core: &Core) -> Arc<Self> {
-        let warner = Arc::new(Self {
-            callback,
-            budget: PyOnceLock::new(),
-        });
+        let warner = Arc::new(Self { callback, budget: PyOnceLock::new() });
         let weak = Arc::downgrade(&warner);
         core.subscribe(move |event| {
             if event.kind == EventKind::Warned
@@ -59,9 +56,7 @@ impl Warner {
 }
 
 fn log(py: Python<'_>, error: &PyErr) -> PyResult<()> {
-    let logger = py
-        .import("logging")?
-        .call_method1("getLogger", ("outlay",))?;
+    let logger = py.import("logging")?.call_method1("getLogger", ("outlay",))?;
     let details = pyo3::types::PyDict::new(py);
     details.set_item("exc_info", error.value(py))?;
     logger.call_method("error", ("on_warning failed",), Some(&details))?;

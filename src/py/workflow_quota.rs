@@ -53,9 +53,7 @@ impl PyWorkflowQuota {
         resume: bool,
     ) -> PyResult<PyWorkflowToken> {
         let id = convert::id(workflow_id, "workflow_id")?;
-        let token = self
-            .0
-            .begin_workflow(convert::utf8(&id, "workflow_id")?, resume)?;
+        let token = self.0.begin_workflow(convert::utf8(&id, "workflow_id")?, resume)?;
         Ok(PyWorkflowToken(token))
     }
 
@@ -66,10 +64,7 @@ impl PyWorkflowQuota {
 
     fn get(&self, workflow_id: &Bound<'_, PyAny>) -> PyResult<Option<PyWorkflowToken>> {
         let id = convert::id(workflow_id, "workflow_id")?;
-        Ok(self
-            .0
-            .get(convert::utf8(&id, "workflow_id")?)?
-            .map(PyWorkflowToken))
+        Ok(self.0.get(convert::utf8(&id, "workflow_id")?)?.map(PyWorkflowToken))
     }
 
     fn active_count(&self) -> PyResult<usize> {
@@ -172,9 +167,7 @@ impl PyWorkflowToken {
     }
 
     fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
-        other
-            .cast::<Self>()
-            .is_ok_and(|other| other.get().0 == self.0)
+        other.cast::<Self>().is_ok_and(|other| other.get().0 == self.0)
     }
 
     fn __hash__(&self) -> usize {
@@ -182,11 +175,7 @@ impl PyWorkflowToken {
     }
 
     fn __repr__(&self) -> String {
-        format!(
-            "<WorkflowToken {:?} of {} steps>",
-            self.0.id(),
-            self.0.max_steps()
-        )
+        format!("<WorkflowToken {:?} of {} steps>", self.0.id(), self.0.max_steps())
     }
 
     fn __reduce__(&self) -> PyResult<()> {

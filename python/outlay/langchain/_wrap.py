@@ -32,20 +32,13 @@ def wrap(
 ) -> ModelT:
     """Return a copy of a chat model that reserves from its budgets before each call.
 
-    The copy is of the same class: `isinstance`, `bind_tools`, `with_structured_output`, agents and
-    sub-agents work as before, in every call mode, and each call of the provider is one lease. The model
-    that was given stays unguarded.
-
-    Before the call, an estimate is reserved: a third of the prompt's UTF-8 bytes, 4 tokens a message and
-    2,000 a picture, and the output limit of the call or the model in full, else `output_tokens`. After it,
-    what the response says it used is booked; where it does not say, the estimate is. A stream that is left
-    early or cancelled is charged, for it is billed: its usage as far as it was told, else the estimate. A
-    provider's error releases the lease, unless the budget says `on_error="charge"`.
+    The copy is of the same class: `isinstance`, `bind_tools`, `with_structured_output`, agents and their
+    sub-agents work as before, and each call of the provider is one lease. The original stays unguarded.
 
     A refusal is raised before the provider is touched. It is the outlay class and LangChain's `ModelError`
     in one, so `ModelRetryMiddleware` does not retry it; `Runnable.with_retry` retries every `Exception`
-    unless `retry_if_exception_type` says otherwise. A response out of LangChain's cache costs nothing.
-    Wraps stack: an account that two of them name is charged once a call.
+    unless `retry_if_exception_type` says otherwise. Wraps stack: an account
+    that two of them name is charged once a call.
 
     Args:
         model: A chat model, or one with arguments bound to it (`bind`, `bind_tools`).
@@ -96,6 +89,11 @@ def wrap(
         labels=checked_labels(labels),
     )
     layer.check_price(called_name(model._get_ls_params(), {}))
+    guarded: ModelT = _guard(model, layer)
+    return guarded
+
+
+def _guard(model: BaseChatModel, layer: Layer) -> Any:
     inner: tuple[Layer, ...] = getattr(model, LAYERS, ())
     guarded = model.model_copy()
     if LAYERS not in type(model).model_fields:

@@ -1,0 +1,51 @@
+//! How a lease ended, kept in the handle that ended it.
+
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+use super::lease_book::End;
+use crate::accounting::Usage;
+
+const OPEN: u8 = 0;
+const RELEASED: u8 = 1;
+const COMMITTED: u8 = 2;
+
+/// Written once and read under the locks of the lease's accounts, which order it (so every access
+/// is Relaxed); and read when the handle is dropped, which nobody else can see. Plain stores: a
+/// lock of its own would cost as much as the account's.
+#[derive(Debug, Default)]
+pub(crate) struct EndCell {
+    state: AtomicU8,
+    usage: [AtomicU64; 7],
+}
+
+impl EndCell {
+    #[inline]
+    pub(crate) fn set(&self, end: &End) {
+        match end {
+            End::Released => self.state.store(RELEASED, Ordering::Relaxed),
+            End::Committed(usage) => {
+                for (cell, value) in self.usage.iter().zip(usage.to_array()) {
+                    cell.store(value, Ordering::Relaxed);
+                }
+                self.state.store(COMMITTED, Ordering::Relaxed);
+            }
+        }
+    }
+
+    #[inline]
+    pub(crate) fn is_set(&self) -> bool {
+        self.state.load(Ordering::Relaxed) != OPEN
+    }
+
+    #[inline]
+    pub(crate) fn get(&self) -> Option<End> {
+        match self.state.load(Ordering::Relaxed) {
+            OPEN => None,
+            RELEASED => Some(End::Released),
+            _ => {
+                let usage = self.usage.each_ref().map(|cell| cell.load(Ordering::Relaxed));
+                Some(End::Committed(Usage::from_array(usage)))
+            }
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! A naive book of the laws: plain, slow, and obviously right. It keeps every event, and works out
+//! what is used and reserved from scratch each time it is asked.
+
+pub(crate) mod book;
+pub(crate) mod build;
+pub(crate) mod driver;
+pub(crate) mod meter;
+pub(crate) mod ops;
+pub(crate) mod tally;
+pub(crate) mod time;

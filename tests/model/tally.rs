@@ -1,0 +1,45 @@
+//! How often the interesting things happened: a test that never met them shows nothing.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+static ADMITTED: AtomicU64 = AtomicU64::new(0);
+static WAYS_OUT: AtomicU64 = AtomicU64::new(0);
+static UNCLEAR: AtomicU64 = AtomicU64::new(0);
+static UNCLEAR_BUT_RIGHT: AtomicU64 = AtomicU64::new(0);
+static RETRIED: AtomicU64 = AtomicU64::new(0);
+
+fn count(what: &AtomicU64) {
+    // Relaxed: only the sums are read, at the end.
+    what.fetch_add(1, Ordering::Relaxed);
+}
+
+pub(crate) fn admitted() {
+    count(&ADMITTED);
+}
+
+pub(crate) fn way_out() {
+    count(&WAYS_OUT);
+}
+
+pub(crate) fn way_out_unclear(right: bool) {
+    count(&UNCLEAR);
+    if right {
+        count(&UNCLEAR_BUT_RIGHT);
+    }
+}
+
+pub(crate) fn retried() {
+    count(&RETRIED);
+}
+
+/// (name, how often).
+pub(crate) fn all() -> [(&'static str, u64); 5] {
+    let read = |what: &AtomicU64| what.load(Ordering::Relaxed);
+    [
+        ("admitted", read(&ADMITTED)),
+        ("exact retry_after", read(&WAYS_OUT)),
+        ("retry_after not compared", read(&UNCLEAR)),
+        ("of these right", read(&UNCLEAR_BUT_RIGHT)),
+        ("retried", read(&RETRIED)),
+    ]
+}

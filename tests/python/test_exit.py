@@ -1,0 +1,119 @@
+"""The interpreter exits cleanly with open leases and busy daemon threads."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+COMMON = """
+import os, sys, tempfile, threading
+import outlay
+pool = outlay.SharedPool(capacity_tokens=10**12)
+manager = outlay.BudgetManager()
+manager.set_budget(outlay.BudgetLimit(agent_id="a", token_budget=10**12, calls_budget=None, window_secs=60))
+agent = manager.agent("a")
+token = outlay.WorkflowQuota(1, 10**12, 60).begin_workflow("w")
+path = sys.argv[1]
+started = [threading.Event() for _ in range(4)]
+def daemon(work):
+    event = started.pop()
+    def run():
+        work()
+        event.set()
+        while True:
+            work()
+    threading.Thread(target=run, daemon=True).start()
+    return event
+def main(*works):
+    for event in [daemon(work) for work in works]:
+        event.wait(10)
+"""
+CALLS = """
+budget = outlay.AgentTokenBudget("a", 10**12, 60)
+def charges():
+    budget.consume("query", 1); agent.charge(1); token.execute_step()
+    pool.reserve(1).commit(2); agent.reserve(1).release(); budget.reserve("query", 1)
+def refusals():
+    for call in (lambda: pool.reserve(10**13), lambda: manager.track_call("?"), lambda: budget.consume("x", -1)):
+        try: call()
+        except (outlay.OutlayError, KeyError) as error: str(error)
+def files():
+    manager.persist(path); manager.restore(path)
+held = [pool.reserve(1), budget.reserve("query", 1), agent.reserve(1)]
+main(charges, refusals, files, files)
+"""
+WARNINGS = """
+budget = outlay.AgentTokenBudget("a", 10**12, 60, warning_threshold=0.0, on_warning=lambda b: sum(range(50)))
+def warned():
+    budget.reset(); budget.consume("query", 1)
+main(warned, warned)
+"""
+RESPONSES = """
+response = {"usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}}
+main(lambda: outlay.Usage.from_response(response), lambda: outlay.Usage.from_response(response))
+"""
+INDEXES = """
+class Whole:
+    def __index__(self): return sum([1 for _ in range(50)])
+main(lambda: pool.reserve(Whole()).release(), lambda: outlay.usd(Whole()))
+"""
+
+
+def statuses(source, folder, runs):
+    """Run the script so many times, two at a time; return what did not exit with 0."""
+
+    def run(number):
+        command = [sys.executable, "-c", COMMON + source, str(folder / f"{number}.json")]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    with ThreadPoolExecutor(2) as executor:
+        done = list(executor.map(run, range(runs)))
+    return [f"exit {one.returncode}: {one.stderr[-500:]}" for one in done if one.returncode or one.stderr]
+
+
+def test_exit_with_open_leases_and_busy_daemon_threads_is_clean(tmp_path):
+    """Consume, reserve, commit, persist, restore and exceptions in daemon threads: 200 runs, all 0."""
+    assert statuses(CALLS, tmp_path, 200) == []
+
+
+DAEMON_ABORT = "abort: Python called from Rust frames in a daemon thread is unwound by pthread_exit at exit"
+
+
+@pytest.mark.xfail(strict=True, reason=DAEMON_ABORT)
+def test_exit_while_daemon_threads_are_in_on_warning_is_clean(tmp_path):
+    """The callback is Python code under a Rust frame."""
+    assert statuses(WARNINGS, tmp_path, 10) == []
+
+
+@pytest.mark.xfail(strict=True, reason=DAEMON_ABORT)
+def test_exit_while_daemon_threads_read_responses_is_clean(tmp_path):
+    """Usage.from_response is Python code under a Rust frame."""
+    assert statuses(RESPONSES, tmp_path, 10) == []
+
+
+@pytest.mark.xfail(strict=True, reason=DAEMON_ABORT)
+def test_exit_while_daemon_threads_are_in_an_index_method_is_clean(tmp_path):
+    """A user's own whole number is Python code under a Rust frame."""
+    assert statuses(INDEXES, tmp_path, 10) == []
+
+
+@pytest.mark.parametrize("where", ["module", "thread local", "atexit", "cycle", "builtins"])
+def test_leases_that_die_with_the_interpreter_are_quiet(tmp_path, where):
+    """The last handle goes while modules are torn down; a warning callback may be due."""
+    keep = {
+        "module": "kept = lease",
+        "thread local": "kept = threading.local(); kept.lease = lease",
+        "atexit": "import atexit; atexit.register(lambda lease=lease: lease.commit(900))",
+        "cycle": "kept = [lease]; kept.append(kept)",
+        "builtins": "import builtins; builtins.lease = lease",
+    }[where]
+    source = f"""
+budget = outlay.AgentTokenBudget("a", 1000, 60, on_warning=lambda b: b.used())
+lease = budget.reserve("query", 900)
+{keep}
+del lease
+"""
+    assert statuses(source, tmp_path, 3) == []
