@@ -58,10 +58,11 @@ from ._errors import (
     WaitTimeout,
     WorkflowLimitExceeded,
 )
-from ._fork import watch_forks as _watch_forks
+from ._process import watch_process as _watch_process
+from ._responses import usage_from_response as _usage_from_response  # noqa: F401 (Usage.from_response)
 from ._schema import LLM_MESSAGE_SCHEMA
 
-_watch_forks()
+_watch_process()
 
 __all__ = [
     "LLM_MESSAGE_SCHEMA",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any, ClassVar
 
+from . import _core
 from ._core import Denial
 
 __all__ = [
@@ -301,3 +303,9 @@ class ForkedLedger(OutlayError):
 
     It would be a copy there: N children, N times the limit.
     """
+
+
+for _name in __all__:
+    # A traceback names the place that users import from.
+    globals()[_name].__module__ = "outlay"
+_core.set_exceptions(sys.modules[__name__])

@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-from outlay._core import PriceTable
+from outlay._core import PriceTable, Usage
 from outlay._errors import InvalidAmount, PolicyError
 
-if TYPE_CHECKING:
-    from outlay._core import Usage
-
-    UsageT = TypeVar("UsageT", bound=Usage)
+UsageT = TypeVar("UsageT", bound=Usage)
 
 Fields = dict[str, int]
 
@@ -30,6 +27,7 @@ _ACCEPTED = (
 def usage_from_response(
     cls: type[UsageT],
     obj: Any,
+    *,
     model: str | None = None,
     prices: Mapping[str, Mapping[str, str]] | PriceTable | None = None,
 ) -> UsageT:
@@ -368,3 +366,7 @@ def _count(obj: Any, *names: str) -> int:
 
 def _tiers(details: Any, name: str) -> int:
     return sum(_count(details, f"{tier}{name}") for tier in ("", "priority_", "flex_"))
+
+
+# Given to the class here and not in Rust: Python code under a Rust frame could not end with the interpreter.
+setattr(Usage, "from_response", classmethod(usage_from_response))  # noqa: B010 (the stub declares it)

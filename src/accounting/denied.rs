@@ -147,7 +147,7 @@ impl Kind {
 
 /// A refusal. Nothing was changed. The message is made only when somebody reads it
 /// ([`to_llm_message`](Self::to_llm_message)).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Denied {
     /// Which kind of account refuses.
     pub code: Code,

@@ -19,8 +19,14 @@ pub struct Key(CompactString);
 impl Key {
     /// Checks `text`; `argument` is the name that an error carries.
     pub fn parse(argument: &str, text: &str) -> Result<Self, Invalid> {
+        Self::check(argument, text).map(|()| Self(CompactString::new(text)))
+    }
+
+    /// Checks the length of `text`.
+    #[inline]
+    pub(crate) fn check(argument: &str, text: &str) -> Result<(), Invalid> {
         match text.len() {
-            1..=KEY_BYTES_MAX => Ok(Self(CompactString::new(text))),
+            1..=KEY_BYTES_MAX => Ok(()),
             0 => Err(Invalid::id(argument, "text of 1 to 1024 bytes, not empty")),
             n => Err(Invalid::id(argument, &format!("text of 1 to 1024 bytes of UTF-8, not {n}"))),
         }

@@ -172,10 +172,10 @@ impl Meter {
         self.used = self.used.saturating_sub(amount);
     }
 
-    /// Takes over `new`, brought to `now`; leases that are open settle in what it replaces.
+    /// Takes over what `new` says, brought to `now`. What open leases hold stays: their spend is
+    /// still to come.
     pub fn replace(&mut self, new: Self, now: Moment) {
-        let era = self.era.wrapping_add(1);
-        *self = Self { era, ..new };
+        *self = Self { era: self.era, reserved: self.reserved, ..new };
         self.roll(now);
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use smallvec::smallvec;
 
 use crate::accounting::clock::nanos;
@@ -73,6 +74,9 @@ pub struct BudgetManager(pub(super) Arc<Agents>);
 pub(super) struct Agents {
     pub(super) core: Arc<Core>,
     pub(super) accounts: Accounts,
+    /// Held from the reading of the accounts to the renaming of the file, so that a file never
+    /// gives way to an older one.
+    pub(super) persisting: Mutex<()>,
 }
 
 /// A handle for one agent: its account without the look-up.
@@ -86,7 +90,7 @@ impl BudgetManager {
     /// A manager without agents.
     pub fn new(clock: Clock, policy: Policy) -> Self {
         let core = Core::new(clock, policy);
-        Self(Arc::new(Agents { core, accounts: Accounts::default() }))
+        Self(Arc::new(Agents { core, accounts: Accounts::default(), persisting: Mutex::new(()) }))
     }
 
     /// Sets or changes an agent's budget. An existing agent keeps its usage and the start of its
@@ -281,7 +285,8 @@ fn change(account: &Account, limit: &BudgetLimit, window: &Window) -> Result<(),
                 }
                 (present, new) => *present = new.clone(),
             }
-            meter.roll(now);
+            // A shorter window may be over by now; what was used stays all the same.
+            meter.window_mut().roll(now);
         }
     })
 }

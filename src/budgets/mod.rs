@@ -4,6 +4,7 @@
 pub mod budget_manager;
 pub mod operation_costs;
 pub mod persist;
+mod replacement;
 pub mod shared_pool;
 pub mod token_budget;
 pub mod workflow_quota;

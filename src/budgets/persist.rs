@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::budget_manager::{
     BudgetLimit, BudgetManager, info_of, limits, new_window, window_age_ns,
 };
+use super::replacement;
 use crate::accounting::clock::LONGEST;
 use crate::accounting::{Code, Key, Meter, Tick};
 use crate::ledger::{Account, Error, StoreError, Unsettled};
@@ -48,17 +49,19 @@ impl BudgetManager {
     /// Writes all budgets to `path`; missing folders are made. What open leases hold is written
     /// as used, unless unsettled leases are released: nobody can know whether it was spent.
     pub fn persist(&self, path: &Path) -> Result<(), Error> {
+        self.0.core.same_process()?;
+        let _whole = self.0.persisting.lock();
         let file = self.to_file()?;
         let text = serde_json::to_string_pretty(&file)
             .map_err(|error| StoreError::Unavailable(format!("cannot write budgets: {error}")))?;
         let cannot = |error: std::io::Error| {
             StoreError::Unavailable(format!("cannot write {}: {error}", path.display()))
         };
-        Ok(replace(path, &text).map_err(cannot)?)
+        Ok(replacement::replace(path, &text).map_err(cannot)?)
     }
 
-    /// Reads all budgets from `path` in place of those that are here; leases that are open settle
-    /// in the windows they were opened in. A missing file changes nothing and returns false.
+    /// Reads all budgets from `path` in place of those that are here; what open leases hold is
+    /// held on. A missing file changes nothing and returns false.
     pub fn restore(&self, path: &Path) -> Result<bool, Error> {
         self.0.core.same_process()?;
         let text = match fs::read_to_string(path) {
@@ -174,29 +177,4 @@ fn parse(text: &str) -> Result<Vec<Agent>, String> {
 
 fn corrupt(path: &Path, problem: &dyn std::fmt::Display) -> StoreError {
     StoreError::Corrupt(format!("{} is not a file of budgets: {problem}", path.display()))
-}
-
-/// Writes `text` to a new file in the folder of `path` and renames it to `path`.
-fn replace(path: &Path, text: &str) -> std::io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    fs::create_dir_all(folder)?;
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".outlay-").suffix(".tmp");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // As any new file: the umask decides. A file that is there keeps its own permissions.
-        let present = fs::metadata(path).map(|metadata| metadata.permissions());
-        builder.permissions(present.unwrap_or_else(|_| fs::Permissions::from_mode(0o666)));
-    }
-    let mut file = builder.tempfile_in(folder)?;
-    file.write_all(text.as_bytes())?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    // The rename itself lasts once the folder is written; not every system can do that.
-    let _ = fs::File::open(folder).and_then(|folder| folder.sync_all());
-    Ok(())
 }

@@ -99,14 +99,15 @@ impl SharedPool {
         Ask::new(&self.account, demands(estimate).into())
     }
 
-    /// Ends `lease` with `usage`; it is booked in any case. Then refuses if it broke the
+    /// Ends `lease` with what was used; it is booked in any case. Then refuses if it broke the
     /// request's own cap.
-    pub fn record_used(&self, lease: &Lease, usage: Usage) -> Result<(), Error> {
+    pub fn record_used(&self, lease: &Lease, actual: Actual) -> Result<(), Error> {
         if !lease.is_of(&self.account) {
             self.account.core().same_process()?;
             return Err(LeaseError::Unknown.into());
         }
-        lease.commit(Actual::Usage(usage))?;
+        lease.commit(actual)?;
+        let usage = actual.usage(lease.estimate());
         match lease.request_budget().broken_by(&usage) {
             Some((unit, cap, used)) => Err(Denied::by_request(unit, cap, used).into()),
             None => Ok(()),

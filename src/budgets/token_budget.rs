@@ -160,8 +160,10 @@ impl AgentTokenBudget {
     }
 
     /// Sets what a token of `operation` costs from now on.
-    pub fn add_operation_cost(&self, operation: &str, cost: u64) {
+    pub fn add_operation_cost(&self, operation: &str, cost: u64) -> Result<(), Error> {
+        self.account.core().same_process()?;
         self.costs.write().set(operation, cost);
+        Ok(())
     }
 
     /// What a token costs, by operation.

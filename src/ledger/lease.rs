@@ -38,6 +38,18 @@ pub enum Actual {
     Usage(Usage),
 }
 
+impl Actual {
+    /// The usage of a call that was estimated at `estimate`.
+    #[inline]
+    pub(crate) const fn usage(self, estimate: &UsageEstimate) -> Usage {
+        match self {
+            Self::Estimate => *estimate,
+            Self::Tokens(tokens) => Usage::priced(tokens, estimate.cost_micros_usd),
+            Self::Usage(usage) => usage,
+        }
+    }
+}
+
 /// Why a lease ends that nobody has committed or released.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Abandoned {
@@ -183,12 +195,7 @@ impl Lease {
     /// is booked as an overrun. After an expiry it replaces what the expiry charged.
     #[inline]
     pub fn commit(&self, actual: Actual) -> Result<(), Error> {
-        let usage = match actual {
-            Actual::Estimate => self.0.estimate,
-            Actual::Tokens(tokens) => Usage::priced(tokens, self.0.estimate.cost_micros_usd),
-            Actual::Usage(usage) => usage,
-        };
-        self.finish(&Finish::Commit(usage))
+        self.finish(&Finish::Commit(actual.usage(&self.0.estimate)))
     }
 
     /// Ends it; nothing was used.

@@ -1,7 +1,7 @@
 //! `Usage`, `UsageEstimate`, `RequestBudget`, `Remaining` and `usd`.
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString, PyTuple, PyType};
+use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString, PyTuple};
 
 use super::convert;
 use crate::accounting::{Invalid, MicroUsd, RequestBudget, Usage};
@@ -9,7 +9,7 @@ use crate::budgets::Remaining;
 
 /// The two classes of the same shape: what was used, and what may be used.
 macro_rules! usage_class {
-    ($class:ident, $name:literal, $doc:literal, { $($extra:item)* }) => {
+    ($class:ident, $name:literal, $doc:literal) => {
         #[doc = $doc]
         #[pyclass(module = "outlay", name = $name, frozen, eq, hash)]
         #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -19,9 +19,8 @@ macro_rules! usage_class {
         impl $class {
             #[new]
             #[pyo3(signature = (*, input_tokens = None, output_tokens = None, total_tokens = None,
-                cost_micros_usd = None, cache_read_tokens = None, cache_write_tokens = None,
-                reasoning_tokens = None))]
-            #[expect(clippy::too_many_arguments, reason = "the fields of a usage")]
+                        cost_micros_usd = None, cache_read_tokens = None, cache_write_tokens = None,
+                        reasoning_tokens = None))]
             fn new(
                 input_tokens: Option<&Bound<'_, PyAny>>,
                 output_tokens: Option<&Bound<'_, PyAny>>,
@@ -113,8 +112,6 @@ macro_rules! usage_class {
                 }
                 Ok(convert::new_args(py, keywords))
             }
-
-            $($extra)*
         }
     };
 }
@@ -131,21 +128,9 @@ fn fields(usage: &Usage) -> [(&'static str, u64); 7] {
     ]
 }
 
-usage_class!(PyUsage, "Usage", "The tokens and the cost of one call, or of many.", {
-    /// Reads the usage that a provider's or a framework's response carries.
-    #[classmethod]
-    #[pyo3(signature = (obj, *, model = None, prices = None))]
-    fn from_response<'py>(
-        cls: &Bound<'py, PyType>,
-        obj: &Bound<'py, PyAny>,
-        model: Option<&Bound<'py, PyAny>>,
-        prices: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let module = cls.py().import("outlay._responses")?;
-        module.call_method1("usage_from_response", (cls, obj, model, prices))
-    }
-});
-usage_class!(PyUsageEstimate, "UsageEstimate", "What a call may use: the shape of `Usage`.", {});
+// `Usage.from_response` is written in Python (`outlay._responses`), which gives it to the class.
+usage_class!(PyUsage, "Usage", "The tokens and the cost of one call, or of many.");
+usage_class!(PyUsageEstimate, "UsageEstimate", "What a call may use: the shape of `Usage`.");
 
 /// A request's own cap, beside the limits of its account.
 #[pyclass(module = "outlay", name = "RequestBudget", frozen, eq, hash)]
@@ -290,7 +275,7 @@ pub(crate) fn usd(dollars: &Bound<'_, PyAny>) -> PyResult<u64> {
     } else if is_decimal(dollars)? {
         decimal_text(dollars).ok_or_else(|| refuse("not a NaN, infinite or too large Decimal"))?
     } else {
-        let whole = dollars.call_method0("__index__");
+        let whole = convert::index(dollars);
         let not_that = || refuse(&format!("not {}", convert::type_name(dollars)));
         convert::amount(&whole.map_err(|_| not_that())?, "dollars")?.to_string()
     };

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use super::amounts::or_none;
-use super::convert;
+use super::convert::{self, OnErrorArg, UnsettledArg};
 use super::lease::PyBudgetLease;
 use crate::accounting::Invalid;
 use crate::budgets::{AgentBudget, BudgetInfo, BudgetLimit, BudgetManager, FullBudgetInfo};
@@ -60,7 +60,7 @@ impl PyBudgetLimit {
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let [tokens, calls] = [self.0.token_budget, self.0.calls_budget].map(or_none);
         let id = self.agent_id().into_pyobject(py)?.repr()?;
-        let window = or_none(self.window_secs());
+        let window = or_none(self.window_secs().map(|secs| format!("{secs:?}")));
         Ok(format!(
             "BudgetLimit(agent_id={id}, token_budget={tokens}, calls_budget={calls}, \
              window_secs={window})"
@@ -112,18 +112,27 @@ impl From<BudgetInfo> for PyBudgetInfo {
 #[pymethods]
 impl PyBudgetInfo {
     #[new]
-    const fn new(
-        tokens_remaining: Option<u64>,
-        calls_remaining: Option<u64>,
+    fn new(
+        tokens_remaining: Option<&Bound<'_, PyAny>>,
+        calls_remaining: Option<&Bound<'_, PyAny>>,
         window_remaining_secs: Option<f64>,
         is_exhausted: bool,
-    ) -> Self {
-        Self { tokens_remaining, calls_remaining, window_remaining_secs, is_exhausted }
+    ) -> PyResult<Self> {
+        Ok(Self {
+            tokens_remaining: convert::limit(tokens_remaining, "tokens_remaining")?,
+            calls_remaining: convert::limit(calls_remaining, "calls_remaining")?,
+            window_remaining_secs,
+            is_exhausted,
+        })
+    }
+
+    fn __hash__(&self, py: Python<'_>) -> PyResult<isize> {
+        self.__getnewargs__().into_pyobject(py)?.hash()
     }
 
     fn __repr__(&self) -> String {
         let [tokens, calls] = [self.tokens_remaining, self.calls_remaining].map(or_none);
-        let window = or_none(self.window_remaining_secs);
+        let window = or_none(self.window_remaining_secs.map(|secs| format!("{secs:?}")));
         let exhausted = if self.is_exhausted { "True" } else { "False" };
         format!(
             "BudgetInfo(tokens_remaining={tokens}, calls_remaining={calls}, \
@@ -173,30 +182,34 @@ impl From<FullBudgetInfo> for PyFullBudgetInfo {
 impl PyFullBudgetInfo {
     #[new]
     #[expect(clippy::too_many_arguments, reason = "the fields of the report")]
-    const fn new(
+    fn new(
         agent_id: String,
-        token_limit: Option<u64>,
-        tokens_used: u64,
-        tokens_remaining: Option<u64>,
-        calls_limit: Option<u64>,
-        calls_used: u64,
-        calls_remaining: Option<u64>,
+        token_limit: Option<&Bound<'_, PyAny>>,
+        tokens_used: &Bound<'_, PyAny>,
+        tokens_remaining: Option<&Bound<'_, PyAny>>,
+        calls_limit: Option<&Bound<'_, PyAny>>,
+        calls_used: &Bound<'_, PyAny>,
+        calls_remaining: Option<&Bound<'_, PyAny>>,
         window_secs: Option<f64>,
         window_remaining_secs: Option<f64>,
         is_exhausted: bool,
-    ) -> Self {
-        Self {
+    ) -> PyResult<Self> {
+        Ok(Self {
             agent_id,
-            token_limit,
-            tokens_used,
-            tokens_remaining,
-            calls_limit,
-            calls_used,
-            calls_remaining,
+            token_limit: convert::limit(token_limit, "token_limit")?,
+            tokens_used: convert::amount(tokens_used, "tokens_used")?,
+            tokens_remaining: convert::limit(tokens_remaining, "tokens_remaining")?,
+            calls_limit: convert::limit(calls_limit, "calls_limit")?,
+            calls_used: convert::amount(calls_used, "calls_used")?,
+            calls_remaining: convert::limit(calls_remaining, "calls_remaining")?,
             window_secs,
             window_remaining_secs,
             is_exhausted,
-        }
+        })
+    }
+
+    fn __hash__(slf: &Bound<'_, Self>) -> PyResult<isize> {
+        Self::__getnewargs__(slf)?.hash()
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
@@ -237,15 +250,15 @@ pub(crate) struct PyBudgetManager(BudgetManager);
 #[pymethods]
 impl PyBudgetManager {
     #[new]
-    #[pyo3(signature = (*, lease_ttl = None, unsettled = "charge", on_error = "release",
+    #[pyo3(signature = (*, lease_ttl = None, unsettled = UnsettledArg::CHARGE, on_error = OnErrorArg::RELEASE,
         clock = None))]
     fn new(
         lease_ttl: Option<&Bound<'_, PyAny>>,
-        unsettled: &str,
-        on_error: &str,
+        unsettled: UnsettledArg,
+        on_error: OnErrorArg,
         clock: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        let policy = convert::policy(lease_ttl, unsettled, on_error)?;
+        let policy = convert::policy(lease_ttl, &unsettled, &on_error)?;
         Ok(Self(BudgetManager::new(convert::clock(clock)?, policy)))
     }
 

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyDateTime, PyDelta, PyTzInfo};
 
 use super::convert;
-use crate::accounting::{Clock, ManualClock};
+use crate::accounting::{Clock, Invalid, ManualClock};
 
 /// The machine's clocks.
 #[pyclass(module = "outlay", name = "SystemClock", frozen)]
@@ -44,9 +43,8 @@ impl PyManualClock {
 
     fn advance(&self, seconds: &Bound<'_, PyAny>) -> PyResult<()> {
         let step = convert::elapsed(seconds).ok_or_else(|| {
-            PyValueError::new_err(
-                "seconds must be seconds (int or float) or a timedelta, not negative",
-            )
+            let allowed = "a time in seconds (int or float) or a timedelta, not negative";
+            PyErr::from(Invalid::policy("seconds", allowed))
         })?;
         self.0.advance(step);
         Ok(())
@@ -64,10 +62,12 @@ impl PyManualClock {
         let since = aware.call_method1("__sub__", (epoch,))?;
         let microsecond = PyDelta::new(py, 0, 0, 1, false)?;
         let micros = since.call_method1("__floordiv__", (microsecond,))?;
-        let nanos = micros.extract::<i64>()?.checked_mul(1000);
-        self.0.set_wall(nanos.ok_or_else(|| {
-            PyValueError::new_err("time must be a datetime between the years 1678 and 2262")
-        })?);
+        let nanos = micros.extract::<i64>().ok().and_then(|micros| micros.checked_mul(1000));
+        let Some(nanos) = nanos else {
+            let allowed = "a datetime between the years 1678 and 2262";
+            return Err(Invalid::policy("time", allowed).into());
+        };
+        self.0.set_wall(nanos);
         Ok(())
     }
 

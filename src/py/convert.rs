@@ -7,9 +7,10 @@ use pyo3::types::{PyBool, PyDelta, PyFloat, PyInt, PyString, PyTuple};
 
 use super::amounts::{PyUsage, PyUsageEstimate};
 use super::clock::{PyManualClock, PySystemClock};
+use super::python_call::call_python;
 use crate::accounting::clock::LONGEST;
-use crate::accounting::{Clock, Invalid, Usage};
-use crate::ledger::{OnError, Policy, Unsettled};
+use crate::accounting::{Clock, Invalid, Key, Usage};
+use crate::ledger::{Actual, OnError, Policy, Unsettled};
 
 const WHOLE: &str = "a whole number from 0 to 2**64 - 1";
 
@@ -35,13 +36,18 @@ fn odd_amount(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<u64> {
             .extract::<u64>()
             .map_err(|_| Invalid::amount(argument, &format!("{WHOLE}, not {given}")).into());
     }
-    let whole = match value.call_method0("__index__") {
+    let whole = match index(value) {
         Ok(index) if !value.is_instance_of::<PyBool>() => index.extract::<u64>().ok(),
         _ => None,
     };
     whole.ok_or_else(|| {
         Invalid::amount(argument, &format!("{WHOLE}, not {}", type_name(value))).into()
     })
+}
+
+/// The whole number that an object counts as.
+pub(super) fn index<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    call_python(value.py(), || value.call_method0("__index__"))
 }
 
 /// A whole number, or `None` for no limit.
@@ -59,7 +65,14 @@ pub(super) fn id<'py>(value: &Bound<'py, PyAny>, argument: &str) -> PyResult<Bou
             return Err(Invalid::id(argument, &allowed).into());
         }
     };
-    utf8(&text, argument)?;
+    name(&text, argument)?;
+    Ok(text)
+}
+
+/// The text of an identifier, of 1 to 1,024 bytes.
+pub(super) fn name<'a>(text: &'a Bound<'_, PyString>, argument: &str) -> PyResult<&'a str> {
+    let text = utf8(text, argument)?;
+    Key::check(argument, text)?;
     Ok(text)
 }
 
@@ -94,13 +107,21 @@ pub(super) fn elapsed(value: &Bound<'_, PyAny>) -> Option<Duration> {
     }
     if value.is_instance_of::<PyInt>() || !value.is_instance_of::<PyFloat>() {
         // Whole seconds stay exact; numpy integers count as ints.
-        let whole = value.call_method0("__index__").and_then(|index| index.extract::<u64>());
+        let whole = index(value).and_then(|index| index.extract::<u64>());
         if let Ok(seconds) = whole {
             return Some(Duration::from_secs(seconds));
         }
     }
-    let seconds = value.extract::<f64>().ok().filter(|seconds| *seconds >= 0.0)?;
+    let seconds = number(value).filter(|seconds| *seconds >= 0.0)?;
     Duration::try_from_secs_f64(seconds).ok()
+}
+
+/// A number, as a float; no bool, not even numpy's.
+pub(super) fn number(value: &Bound<'_, PyAny>) -> Option<f64> {
+    if value.is_instance_of::<PyBool>() || type_name(value).starts_with("a bool") {
+        return None;
+    }
+    call_python(value.py(), || value.extract::<f64>()).ok()
 }
 
 /// An optional time to live.
@@ -123,31 +144,61 @@ pub(super) fn clock(value: Option<&Bound<'_, PyAny>>) -> PyResult<Clock> {
     Err(Invalid::policy("clock", &allowed).into())
 }
 
+/// The keyword `unsettled`.
+pub(super) struct UnsettledArg(Unsettled);
+
+/// The keyword `on_error`.
+pub(super) struct OnErrorArg(OnError);
+
+impl UnsettledArg {
+    pub(super) const CHARGE: Self = Self(Unsettled::Charge);
+}
+
+impl OnErrorArg {
+    pub(super) const RELEASE: Self = Self(OnError::Release);
+}
+
+impl<'py> FromPyObject<'_, 'py> for UnsettledArg {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let charge = charges(&given, "unsettled")?;
+        Ok(Self(if charge { Unsettled::Charge } else { Unsettled::Release }))
+    }
+}
+
+impl<'py> FromPyObject<'_, 'py> for OnErrorArg {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let charge = charges(&given, "on_error")?;
+        Ok(Self(if charge { OnError::Charge } else { OnError::Release }))
+    }
+}
+
+/// "charge" or "release".
+fn charges(given: &Bound<'_, PyAny>, argument: &str) -> PyResult<bool> {
+    let text = given.cast::<PyString>().ok().and_then(|text| text.to_str().ok());
+    match text {
+        Some("charge") => Ok(true),
+        Some("release") => Ok(false),
+        _ => {
+            let given = text.map_or_else(|| type_name(given), |text| format!("{text:?}"));
+            let allowed = format!("\"charge\" or \"release\", not {given}");
+            Err(Invalid::policy(argument, &allowed).into())
+        }
+    }
+}
+
 /// The keywords of every class with `reserve()`.
 pub(super) fn policy(
     lease_ttl: Option<&Bound<'_, PyAny>>,
-    unsettled: &str,
-    on_error: &str,
+    unsettled: &UnsettledArg,
+    on_error: &OnErrorArg,
 ) -> PyResult<Policy> {
-    let mut policy = Policy::default();
-    if let Some(ttl) = lease_ttl {
-        policy.lease_ttl = duration(ttl, "lease_ttl")?;
-    }
-    policy.unsettled = match unsettled {
-        "charge" => Unsettled::Charge,
-        "release" => Unsettled::Release,
-        other => return Err(choice("unsettled", other)),
-    };
-    policy.on_error = match on_error {
-        "charge" => OnError::Charge,
-        "release" => OnError::Release,
-        other => return Err(choice("on_error", other)),
-    };
-    Ok(policy)
-}
-
-fn choice(argument: &str, given: &str) -> PyErr {
-    Invalid::policy(argument, &format!("\"charge\" or \"release\", not {given:?}")).into()
+    let ttl = lease_ttl.map(|ttl| duration(ttl, "lease_ttl")).transpose()?;
+    let lease_ttl = ttl.unwrap_or(Policy::default().lease_ttl);
+    Ok(Policy { lease_ttl, unsettled: unsettled.0, on_error: on_error.0 })
 }
 
 /// What a request may use: a `UsageEstimate` (or `Usage`), or so many tokens.
@@ -169,6 +220,15 @@ pub(super) fn usage(value: &Bound<'_, PyAny>) -> Option<Usage> {
     value.cast_exact::<PyUsage>().ok().map(|usage| usage.get().0)
 }
 
+/// What was used: a `Usage` (or `UsageEstimate`), or so many tokens.
+#[inline]
+pub(super) fn actual(value: &Bound<'_, PyAny>) -> PyResult<Actual> {
+    if let Some(usage) = usage(value) {
+        return Ok(Actual::Usage(usage));
+    }
+    amount(value, "usage").map(Actual::Tokens)
+}
+
 /// The name of the value's type, for a message.
 pub(super) fn type_name(value: &Bound<'_, PyAny>) -> String {
     let name = value.get_type().name().map(|name| name.to_string());
@@ -176,10 +236,7 @@ pub(super) fn type_name(value: &Bound<'_, PyAny>) -> String {
 }
 
 fn shown(value: &Bound<'_, PyAny>) -> String {
-    match value.extract::<f64>() {
-        Ok(number) if !value.is_instance_of::<PyBool>() => number.to_string(),
-        _ => type_name(value),
-    }
+    number(value).map_or_else(|| type_name(value), |number| number.to_string())
 }
 
 /// Keywords for `__getnewargs_ex__`, by which value classes pickle and copy.

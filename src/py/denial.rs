@@ -6,32 +6,33 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use super::convert;
+use crate::accounting::clock::nanos;
 use crate::accounting::{Code, Denied, Invalid, Key, Kind};
 
 /// The numbers of a refusal, behind every `LimitExceeded`.
-#[pyclass(module = "outlay._core", name = "Denial", frozen, eq)]
-#[derive(Clone, PartialEq, Eq)]
+#[pyclass(module = "outlay._core", name = "Denial", frozen, eq, hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct PyDenial(pub(super) Box<Denied>);
 
 #[pymethods]
 impl PyDenial {
     #[new]
-    #[pyo3(signature = (error, kind, *, id = None, limit = 0, used = 0, reserved = 0,
-        requested = 0, remaining = 0, retry_after = None, resets_in = None, period = None,
-        reason = None, scope = None))]
+    #[pyo3(signature = (error, kind, *, id = None, limit = Whole(0), used = Whole(0),
+        reserved = Whole(0), requested = Whole(0), remaining = Whole(0), retry_after = None,
+        resets_in = None, period = None, reason = None, scope = None))]
     #[expect(clippy::too_many_arguments, reason = "the fields of a refusal")]
     fn new(
         error: &str,
         kind: &str,
         id: Option<&Bound<'_, PyAny>>,
-        limit: u64,
-        used: u64,
-        reserved: u64,
-        requested: u64,
-        remaining: u64,
-        retry_after: Option<Duration>,
-        resets_in: Option<Duration>,
-        period: Option<Duration>,
+        limit: Whole,
+        used: Whole,
+        reserved: Whole,
+        requested: Whole,
+        remaining: Whole,
+        retry_after: Option<&Bound<'_, PyAny>>,
+        resets_in: Option<&Bound<'_, PyAny>>,
+        period: Option<&Bound<'_, PyAny>>,
         reason: Option<String>,
         scope: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
@@ -45,14 +46,14 @@ impl PyDenial {
             code,
             kind,
             id: id.transpose()?,
-            limit,
-            used,
-            reserved,
-            requested,
-            remaining,
-            retry_after,
-            resets_in,
-            period,
+            limit: limit.0,
+            used: used.0,
+            reserved: reserved.0,
+            requested: requested.0,
+            remaining: remaining.0,
+            retry_after: wait(retry_after, "retry_after")?,
+            resets_in: wait(resets_in, "resets_in")?,
+            period: wait(period, "period")?,
             reason,
             scope: scope.unwrap_or_default(),
         })))
@@ -143,34 +144,72 @@ impl PyDenial {
         format!("Denial({})", self.0.to_llm_message())
     }
 
-    fn __getnewargs_ex__<'py>(
-        &self,
-        py: Python<'py>,
-    ) -> PyResult<(Bound<'py, PyTuple>, Bound<'py, PyDict>)> {
-        let denied = &self.0;
-        let keywords = PyDict::new(py);
-        keywords.set_item("id", denied.id.as_ref().map(Key::as_str))?;
-        let numbers = [
-            ("limit", denied.limit),
-            ("used", denied.used),
-            ("reserved", denied.reserved),
-            ("requested", denied.requested),
-            ("remaining", denied.remaining),
-        ];
-        for (name, number) in numbers {
-            keywords.set_item(name, number)?;
-        }
-        keywords.set_item("retry_after", denied.retry_after)?;
-        keywords.set_item("resets_in", denied.resets_in)?;
-        keywords.set_item("period", denied.period)?;
-        keywords.set_item("reason", denied.reason.as_ref())?;
-        let scope = PyDict::new(py);
-        for (name, value) in &denied.scope {
-            scope.set_item(name, value)?;
-        }
-        keywords.set_item("scope", scope)?;
-        Ok(((denied.code.name(), denied.kind.name()).into_pyobject(py)?, keywords))
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
+        let py = slf.py();
+        let restore = py.import("outlay._core")?.getattr("restore_denial")?;
+        let denied = &slf.get().0;
+        let names = (denied.code.name(), denied.kind.name(), denied.id.as_ref().map(Key::as_str));
+        let numbers =
+            (denied.limit, denied.used, denied.reserved, denied.requested, denied.remaining);
+        let times =
+            [denied.retry_after, denied.resets_in, denied.period].map(|time| time.map(nanos));
+        let texts = (denied.reason.as_ref(), &denied.scope);
+        (restore, (names, numbers, times, texts)).into_pyobject(py)
     }
+}
+
+type Names<'a> = (&'a str, &'a str, Option<String>);
+type Texts = (Option<String>, Vec<(String, String)>);
+
+/// Makes a pickled `Denial` anew. Its times are whole nanoseconds: a copy must not say an earlier
+/// one.
+#[pyfunction]
+pub(crate) fn restore_denial(
+    names: Names<'_>,
+    numbers: [u64; 5],
+    times: [Option<u64>; 3],
+    texts: Texts,
+) -> PyResult<PyDenial> {
+    let (error, kind, id) = names;
+    let code = Code::parse(error).ok_or_else(|| unknown("error", &Code::ALL.map(Code::name)))?;
+    let kind = Kind::parse(kind).ok_or_else(|| unknown("kind", &Kind::ALL.map(Kind::name)))?;
+    let id = id.map(|id| Key::parse("id", &id)).transpose()?;
+    let [limit, used, reserved, requested, remaining] = numbers;
+    let [retry_after, resets_in, period] = times.map(|time| time.map(Duration::from_nanos));
+    let (reason, scope) = texts;
+    Ok(PyDenial(Box::new(Denied {
+        code,
+        kind,
+        id,
+        limit,
+        used,
+        reserved,
+        requested,
+        remaining,
+        retry_after,
+        resets_in,
+        period,
+        reason,
+        scope,
+    })))
+}
+
+/// A whole number of a `Denial`.
+struct Whole(u64);
+
+impl<'py> FromPyObject<'_, 'py> for Whole {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        convert::amount(&given, "limit, used, reserved, requested and remaining").map(Self)
+    }
+}
+
+fn wait(value: Option<&Bound<'_, PyAny>>, argument: &str) -> PyResult<Option<Duration>> {
+    let Some(value) = value else { return Ok(None) };
+    let allowed = "a time in seconds (int or float) or a timedelta, not negative, or None";
+    let wait = convert::elapsed(value).ok_or_else(|| Invalid::policy(argument, allowed))?;
+    Ok(Some(wait))
 }
 
 fn unknown(argument: &str, allowed: &[&str]) -> PyErr {

@@ -1,6 +1,6 @@
 //! Errors of the core as the exceptions of `outlay._errors`.
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyImportError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
@@ -21,7 +21,7 @@ macro_rules! classes {
             }
         }
 
-        const CLASSES: usize = [$(Class::$class),*].len();
+        const ALL: &[Class] = &[$(Class::$class),*];
     };
 }
 
@@ -32,10 +32,23 @@ classes! {
     ForkedLedger,
 }
 
-static IMPORTED: [PyOnceLock<Py<PyType>>; CLASSES] = [const { PyOnceLock::new() }; CLASSES];
+static IMPORTED: [PyOnceLock<Py<PyType>>; ALL.len()] = [const { PyOnceLock::new() }; ALL.len()];
+
+/// Remembers the exception classes; `outlay._errors` calls it once they are there. Not on first
+/// use: a garbage collection during that import could come back here and wait for itself.
+#[pyfunction]
+pub(crate) fn set_exceptions(module: &Bound<'_, PyAny>) -> PyResult<()> {
+    for (class, place) in ALL.iter().zip(&IMPORTED) {
+        let found = module.getattr(class.name())?.cast_into::<PyType>()?;
+        // Set already: the module was imported a second time, the first classes stay.
+        let _ = place.set(module.py(), found.unbind());
+    }
+    Ok(())
+}
 
 fn class(py: Python<'_>, class: Class) -> PyResult<&Bound<'_, PyType>> {
-    IMPORTED[class as usize].import(py, "outlay._errors", class.name())
+    let known = IMPORTED[class as usize].get(py).map(|class| class.bind(py));
+    known.ok_or_else(|| PyImportError::new_err("import outlay before outlay._core"))
 }
 
 fn raise<A>(class_of: Class, argument: A) -> PyErr

@@ -1,26 +1,33 @@
 //! `BudgetLease`: a context manager, sync and async.
 
 use pyo3::exceptions::{PyException, PyStopIteration};
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
 use super::amounts::{PyRequestBudget, PyUsageEstimate};
 use super::convert;
+use super::warner::interruption;
 use crate::accounting::Invalid;
 use crate::ledger::{Abandoned, Actual, Lease, LeaseState};
 
 /// What a request holds until it is committed, released or expires, once.
-#[pyclass(module = "outlay", name = "BudgetLease", frozen)]
+#[pyclass(module = "outlay", name = "BudgetLease", frozen, weakref)]
 pub(crate) struct PyBudgetLease {
     pub(super) inner: Lease,
     /// The budget whose `on_warning` a commit may call.
-    _owner: Option<Py<PyAny>>,
+    owner: Option<Py<PyAny>>,
 }
 
 impl PyBudgetLease {
     #[inline]
     pub(super) const fn new(inner: Lease, owner: Option<Py<PyAny>>) -> Self {
-        Self { inner, _owner: owner }
+        Self { inner, owner }
+    }
+
+    /// What `on_warning` raised that is no `Exception`.
+    fn interrupted(&self) -> PyResult<()> {
+        if self.owner.is_some() { interruption() } else { Ok(()) }
     }
 
     fn leave(&self, exception: &Bound<'_, PyAny>) {
@@ -67,14 +74,9 @@ impl PyBudgetLease {
 
     #[pyo3(signature = (usage = None))]
     fn commit(&self, usage: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
-        let actual = match usage {
-            None => Actual::Estimate,
-            Some(value) => match convert::usage(value) {
-                Some(usage) => Actual::Usage(usage),
-                None => Actual::Tokens(convert::amount(value, "usage")?),
-            },
-        };
-        Ok(self.inner.commit(actual)?)
+        let actual = usage.map_or(Ok(Actual::Estimate), convert::actual)?;
+        self.inner.commit(actual)?;
+        self.interrupted()
     }
 
     fn release(&self) -> PyResult<()> {
@@ -138,6 +140,10 @@ impl PyBudgetLease {
 
     fn __reduce__(&self) -> PyResult<()> {
         Err(convert::no_copies("BudgetLease"))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.owner.as_ref().map_or(Ok(()), |owner| visit.call(owner))
     }
 }
 

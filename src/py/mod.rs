@@ -10,6 +10,7 @@ mod errors;
 mod lease;
 mod operation_cache;
 mod prices;
+mod python_call;
 mod shared_pool;
 mod together;
 mod token_budget;
@@ -32,13 +33,17 @@ mod _core {
     #[pymodule_export]
     use super::clock::{PyManualClock, PySystemClock};
     #[pymodule_export]
-    use super::denial::PyDenial;
+    use super::denial::{PyDenial, restore_denial};
     #[pymodule_export]
     use super::empty::PyEmptyMethods;
+    #[pymodule_export]
+    use super::errors::set_exceptions;
     #[pymodule_export]
     use super::lease::PyBudgetLease;
     #[pymodule_export]
     use super::prices::PyPriceTable;
+    #[pymodule_export]
+    use super::python_call::at_exit;
     #[pymodule_export]
     use super::shared_pool::PySharedPool;
     #[pymodule_export]

@@ -52,13 +52,14 @@ impl OperationCache {
 
     #[cold]
     fn look_up(&self, budget: &AgentTokenBudget, operation: &Bound<'_, PyAny>) -> PyResult<u64> {
-        let name = name_of(operation)?;
-        let text = convert::utf8(name, "operation")?;
+        let text = name_of(operation)?;
         // The lock is held from the look-up to the entry, so that no change comes between.
         let mut names = self.names.lock();
         let cost = budget.cost_of(text);
         let index = names.len();
-        if index < NAMES_MAX {
+        if index < NAMES_MAX
+            && let Ok(name) = operation.cast::<PyString>()
+        {
             names.push(name.clone().unbind());
             self.costs[index].store(cost, Ordering::Relaxed);
             self.addresses[index].store(name.as_ptr().addr(), Ordering::Release);
@@ -73,9 +74,9 @@ impl OperationCache {
         operation: &Bound<'_, PyAny>,
         cost: u64,
     ) -> PyResult<()> {
-        let text = convert::utf8(name_of(operation)?, "operation")?;
+        let text = name_of(operation)?;
         let names = self.names.lock();
-        budget.add_operation_cost(text, cost);
+        budget.add_operation_cost(text, cost)?;
         for (index, name) in names.iter().enumerate() {
             if name.bind(operation.py()).to_str()? == text {
                 self.costs[index].store(cost, Ordering::Relaxed);
@@ -85,12 +86,11 @@ impl OperationCache {
     }
 }
 
-/// An operation is any text.
-pub(super) fn name_of<'a, 'py>(
-    operation: &'a Bound<'py, PyAny>,
-) -> PyResult<&'a Bound<'py, PyString>> {
-    operation.cast::<PyString>().map_err(|_| {
+/// The name of an operation: any text of 1 to 1,024 bytes.
+pub(super) fn name_of<'a>(operation: &'a Bound<'_, PyAny>) -> PyResult<&'a str> {
+    let Ok(name) = operation.cast::<PyString>() else {
         let allowed = format!("a str, not {}", convert::type_name(operation));
-        Invalid::id("operation", &allowed).into()
-    })
+        return Err(Invalid::id("operation", &allowed).into());
+    };
+    convert::name(name, "operation")
 }

@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 
 use super::amounts::{PyRemaining, PyRequestBudget, PyUsage};
-use super::convert;
+use super::convert::{self, OnErrorArg, UnsettledArg};
 use super::lease::{PyBudgetLease, cast_lease};
 use crate::accounting::{Invalid, RequestBudget};
 use crate::budgets::{PoolOptions, SharedPool};
@@ -18,7 +18,7 @@ impl PySharedPool {
     #[new]
     #[pyo3(signature = (*, capacity_tokens = None, capacity_cost_micros_usd = None,
         stop_threshold_tokens = None, stop_threshold_cost_micros_usd = None, lease_ttl = None,
-        unsettled = "charge", on_error = "release", clock = None))]
+        unsettled = UnsettledArg::CHARGE, on_error = OnErrorArg::RELEASE, clock = None))]
     #[expect(clippy::too_many_arguments, reason = "the keywords of the Python class")]
     fn new(
         capacity_tokens: Option<&Bound<'_, PyAny>>,
@@ -26,8 +26,8 @@ impl PySharedPool {
         stop_threshold_tokens: Option<&Bound<'_, PyAny>>,
         stop_threshold_cost_micros_usd: Option<&Bound<'_, PyAny>>,
         lease_ttl: Option<&Bound<'_, PyAny>>,
-        unsettled: &str,
-        on_error: &str,
+        unsettled: UnsettledArg,
+        on_error: OnErrorArg,
         clock: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let amount = convert::limit;
@@ -41,7 +41,7 @@ impl PySharedPool {
                 "stop_threshold_cost_micros_usd",
             )?
             .unwrap_or(0),
-            policy: convert::policy(lease_ttl, unsettled, on_error)?,
+            policy: convert::policy(lease_ttl, &unsettled, &on_error)?,
             clock: convert::clock(clock)?,
         })?))
     }
@@ -61,8 +61,7 @@ impl PySharedPool {
 
     fn record_used(&self, lease: &Bound<'_, PyAny>, usage: &Bound<'_, PyAny>) -> PyResult<()> {
         let lease = cast_lease(lease)?;
-        let usage = convert::estimate(usage, "usage")?;
-        Ok(self.0.record_used(&lease.get().inner, usage)?)
+        Ok(self.0.record_used(&lease.get().inner, convert::actual(usage)?)?)
     }
 
     fn remaining(&self) -> PyResult<PyRemaining> {

@@ -95,8 +95,7 @@ pub(crate) fn reserve_together(
     if budgets.is_empty() {
         return Err(Invalid::policy("budgets", "at least one budget").into());
     }
-    let operation =
-        operation.map_or(Ok("query"), |name| convert::utf8(name_of(name)?, "operation"))?;
+    let operation = operation.map_or(Ok("query"), name_of)?;
     let estimate_ = estimate.get().0;
     let ttl = convert::ttl(ttl)?;
     let mut asks = Vec::with_capacity(budgets.len());
@@ -121,7 +120,7 @@ pub(crate) fn charge_together(
     budgets: Vec<Bound<'_, PyAny>>,
     operation: &Bound<'_, PyAny>,
 ) -> PyResult<()> {
-    let operation = convert::utf8(name_of(operation)?, "operation")?;
+    let operation = name_of(operation)?;
     let mut asks = Vec::with_capacity(budgets.len());
     for budget in &budgets {
         let native = Native::of(budget)?;

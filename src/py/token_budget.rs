@@ -7,10 +7,10 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping, PyType};
 
-use super::convert;
+use super::convert::{self, OnErrorArg, UnsettledArg};
 use super::lease::PyBudgetLease;
 use super::operation_cache::{OperationCache, name_of};
-use super::warner::Warner;
+use super::warner::{Warner, interruption};
 use crate::accounting::Invalid;
 use crate::budgets::{AgentTokenBudget, OperationCosts, TokenBudgetOptions};
 use crate::ledger::Error;
@@ -41,10 +41,12 @@ impl PyAgentTokenBudget {
         let this = slf.get();
         let cost = this.cache.cost(&this.inner, operation)?;
         let tokens = convert::amount(estimated_tokens, "estimated_tokens")?;
-        if let Some(warner) = &this.warner {
-            warner.remember(slf);
-        }
-        Ok(this.inner.consume_at(cost, tokens))
+        let Some(warner) = &this.warner else {
+            return Ok(this.inner.consume_at(cost, tokens));
+        };
+        warner.remember(slf);
+        let verdict = this.inner.consume_at(cost, tokens);
+        interruption().map(|()| verdict)
     }
 
     fn of_period(
@@ -62,28 +64,28 @@ impl PyAgentTokenBudget {
 #[pymethods]
 impl PyAgentTokenBudget {
     #[new]
-    #[pyo3(signature = (agent_id, total_tokens, period, *, warning_threshold = 0.8,
+    #[pyo3(signature = (agent_id, total_tokens, period, *, warning_threshold = ThresholdArg(0.8),
         hard_limit = true, operation_costs = None, on_warning = None, lease_ttl = None,
-        unsettled = "charge", on_error = "release", clock = None))]
+        unsettled = UnsettledArg::CHARGE, on_error = OnErrorArg::RELEASE, clock = None))]
     #[expect(clippy::too_many_arguments, reason = "the keywords of the Python class")]
     fn new(
         agent_id: &Bound<'_, PyAny>,
         total_tokens: &Bound<'_, PyAny>,
         period: &Bound<'_, PyAny>,
-        warning_threshold: f64,
+        warning_threshold: ThresholdArg,
         hard_limit: bool,
         operation_costs: Option<&Bound<'_, PyAny>>,
         on_warning: Option<&Bound<'_, PyAny>>,
         lease_ttl: Option<&Bound<'_, PyAny>>,
-        unsettled: &str,
-        on_error: &str,
+        unsettled: UnsettledArg,
+        on_error: OnErrorArg,
         clock: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let options = TokenBudgetOptions {
-            warning_threshold,
+            warning_threshold: warning_threshold.0,
             hard_limit,
             operation_costs: operation_costs.map(costs).transpose()?.unwrap_or_default(),
-            policy: convert::policy(lease_ttl, unsettled, on_error)?,
+            policy: convert::policy(lease_ttl, &unsettled, &on_error)?,
             clock: convert::clock(clock)?,
         };
         if on_warning.is_some_and(|callback| !callback.is_callable()) {
@@ -145,7 +147,7 @@ impl PyAgentTokenBudget {
         operation: &Bound<'_, PyAny>,
         estimated_tokens: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        let operation = convert::utf8(name_of(operation)?, "operation")?;
+        let operation = name_of(operation)?;
         let tokens = convert::amount(estimated_tokens, "estimated_tokens")?;
         Ok(self.inner.check(operation, tokens)?)
     }
@@ -158,7 +160,7 @@ impl PyAgentTokenBudget {
         ttl: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<PyBudgetLease> {
         let owner = Self::remember(slf);
-        let operation = convert::utf8(name_of(operation)?, "operation")?;
+        let operation = name_of(operation)?;
         let estimate = convert::estimate(estimated_tokens, "estimated_tokens")?;
         let lease = slf.get().inner.reserve(operation, estimate, convert::ttl(ttl)?)?;
         Ok(PyBudgetLease::new(lease, owner))
@@ -252,6 +254,20 @@ impl PyAgentTokenBudget {
     }
 }
 
+/// The keyword `warning_threshold`.
+struct ThresholdArg(f64);
+
+impl<'py> FromPyObject<'_, 'py> for ThresholdArg {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        convert::number(&given).map(Self).ok_or_else(|| {
+            let allowed = format!("a number from 0 to 1, not {}", convert::type_name(&given));
+            Invalid::policy("warning_threshold", &allowed).into()
+        })
+    }
+}
+
 fn costs(value: &Bound<'_, PyAny>) -> PyResult<OperationCosts> {
     let mapping = value.cast::<PyMapping>().map_err(|_| {
         let allowed =
@@ -261,7 +277,7 @@ fn costs(value: &Bound<'_, PyAny>) -> PyResult<OperationCosts> {
     let mut costs = OperationCosts::from_iter::<[(String, u64); 0]>([]);
     for item in mapping.items()? {
         let (operation, cost): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
-        let operation = convert::utf8(name_of(&operation)?, "operation")?;
+        let operation = name_of(&operation)?;
         costs.set(operation, convert::amount(&cost, "operation_costs")?);
     }
     Ok(costs)

@@ -1,11 +1,14 @@
 //! `on_warning`: a Python call, once per window, never under a lock and never into the caller.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
+use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
 
+use super::python_call::call_python;
 use crate::ledger::{Core, EventKind};
 
 /// The callback and the budget it is called with.
@@ -33,9 +36,14 @@ impl Warner {
     /// Remembers which object the callback is called with.
     #[inline]
     pub(super) fn remember(&self, budget: &Bound<'_, PyAny>) {
-        let make = || PyWeakrefReference::new(budget).map(Bound::unbind);
-        // A budget that can not be remembered is not called back; its accounts are right.
-        let _ = self.budget.get_or_try_init(budget.py(), make);
+        if self.budget.get(budget.py()).is_some() {
+            return;
+        }
+        // Made before it is set: a garbage collection may run on the way, and come here too. A
+        // budget that can not be remembered is not called back; its accounts are right.
+        if let Ok(weak) = PyWeakrefReference::new(budget) {
+            let _ = self.budget.set(budget.py(), weak.unbind());
+        }
     }
 
     pub(super) const fn callback(&self) -> &Py<PyAny> {
@@ -46,13 +54,34 @@ impl Warner {
         let Some(budget) = self.budget.get(py).and_then(|weak| weak.bind(py).upgrade()) else {
             return;
         };
-        if let Err(error) = self.callback.call1(py, (budget,)) {
-            let logged = log(py, &error);
-            if logged.is_err() {
-                error.write_unraisable(py, Some(self.callback.bind(py)));
-            }
+        // A lease may be dropped while an exception flies: that one goes on afterwards.
+        let flying = PyErr::take(py);
+        let called = call_python(py, || self.callback.call1(py, (budget,)));
+        if let Err(error) = called {
+            self.failed(py, error);
+        }
+        if let Some(error) = flying {
+            error.restore(py);
         }
     }
+
+    /// An `Exception` is logged; Ctrl-C and the like go on where the budget was called.
+    fn failed(&self, py: Python<'_>, error: PyErr) {
+        if !error.is_instance_of::<PyException>(py) {
+            INTERRUPTION.set(Some(error));
+        } else if log(py, &error).is_err() {
+            error.write_unraisable(py, Some(self.callback.bind(py)));
+        }
+    }
+}
+
+thread_local! {
+    static INTERRUPTION: Cell<Option<PyErr>> = const { Cell::new(None) };
+}
+
+/// Raises what `on_warning` raised in this thread that is no `Exception`.
+pub(super) fn interruption() -> PyResult<()> {
+    INTERRUPTION.take().map_or(Ok(()), Err)
 }
 
 fn log(py: Python<'_>, error: &PyErr) -> PyResult<()> {

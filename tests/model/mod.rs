@@ -3,7 +3,9 @@
 
 pub(crate) mod book;
 pub(crate) mod build;
+pub(crate) mod check;
 pub(crate) mod driver;
+pub(crate) mod ends;
 pub(crate) mod meter;
 pub(crate) mod ops;
 pub(crate) mod tally;

@@ -75,7 +75,7 @@ pub(crate) enum Op {
     Release(usize),
     Abandon(usize, Abandoned),
     Drop(usize),
-    CloneAndDrop(usize),
+    Clone(usize),
     Extend(usize, u64),
     Reset(usize, usize),
     SetMax(usize, usize, Option<u64>),
@@ -111,20 +111,14 @@ fn meter() -> impl Strategy<Value = MeterPlan> {
     let hard = prop::bool::weighted(0.85);
     let stop = prop_oneof![3 => Just(0_u64), 1 => 0_u64..30];
     (unit_and_kind(), max, hard, stop, warn_at).prop_map(
-        |((unit, kind), max, hard, stop, warn_at)| MeterPlan {
-            unit,
+        |((unit, kind), max, hard, stop, warn_at)| {
             // A count of 1 for each request needs small limits.
-            max: max.map(|max| match unit {
-                Unit::Tokens | Unit::Cost => max,
-                _ => max % 5,
-            }),
-            hard,
-            stop: match unit {
-                Unit::Tokens | Unit::Cost => stop,
-                _ => 0,
-            },
-            warn_at,
-            kind,
+            let counted = !matches!(unit, Unit::Tokens | Unit::Cost);
+            let max = max.map(|max| if counted { max % 5 } else { max });
+            let stop = if counted { 0 } else { stop };
+            // With a stop threshold and no mark, a meter that saturates warns all the same.
+            let warn_at = warn_at.or((stop > 0).then_some(9));
+            MeterPlan { unit, max, hard, stop, warn_at, kind }
         },
     )
 }
@@ -221,8 +215,8 @@ fn operation() -> impl Strategy<Value = Op> {
         10 => (lease(), said()).prop_map(|(index, said)| Op::Commit(index, said)),
         4 => lease().prop_map(Op::Release),
         4 => (lease(), why).prop_map(|(index, why)| Op::Abandon(index, why)),
-        3 => lease().prop_map(Op::Drop),
-        1 => lease().prop_map(Op::CloneAndDrop),
+        4 => lease().prop_map(Op::Drop),
+        2 => lease().prop_map(Op::Clone),
         2 => (lease(), ttl()).prop_map(|(index, ttl)| Op::Extend(index, ttl)),
         2 => (0_usize..3, 0_usize..3).prop_map(|(a, m)| Op::Reset(a, m)),
         2 => (0_usize..3, 0_usize..3, max).prop_map(|(a, m, max)| Op::SetMax(a, m, max)),

@@ -6,6 +6,9 @@ static ADMITTED: AtomicU64 = AtomicU64::new(0);
 static WAYS_OUT: AtomicU64 = AtomicU64::new(0);
 static UNCLEAR: AtomicU64 = AtomicU64::new(0);
 static UNCLEAR_BUT_RIGHT: AtomicU64 = AtomicU64::new(0);
+static RAN_OUT: AtomicU64 = AtomicU64::new(0);
+static LATE: AtomicU64 = AtomicU64::new(0);
+static OVER_SEVERAL: AtomicU64 = AtomicU64::new(0);
 static RETRIED: AtomicU64 = AtomicU64::new(0);
 
 fn count(what: &AtomicU64) {
@@ -28,12 +31,24 @@ pub(crate) fn way_out_unclear(right: bool) {
     }
 }
 
+pub(crate) fn ran_out() {
+    count(&RAN_OUT);
+}
+
+pub(crate) fn committed_late() {
+    count(&LATE);
+}
+
+pub(crate) fn leased_over_several() {
+    count(&OVER_SEVERAL);
+}
+
 pub(crate) fn retried() {
     count(&RETRIED);
 }
 
 /// (name, how often).
-pub(crate) fn all() -> [(&'static str, u64); 5] {
+pub(crate) fn all() -> [(&'static str, u64); 8] {
     let read = |what: &AtomicU64| what.load(Ordering::Relaxed);
     [
         ("admitted", read(&ADMITTED)),
@@ -41,5 +56,8 @@ pub(crate) fn all() -> [(&'static str, u64); 5] {
         ("retry_after not compared", read(&UNCLEAR)),
         ("of these right", read(&UNCLEAR_BUT_RIGHT)),
         ("retried", read(&RETRIED)),
+        ("leases over several accounts", read(&OVER_SEVERAL)),
+        ("leases that ran out", read(&RAN_OUT)),
+        ("commits after that", read(&LATE)),
     ]
 }

@@ -12,6 +12,7 @@ from typing import Any
 
 import jsonschema
 import numpy as np
+
 from outlay import LLM_MESSAGE_SCHEMA, BudgetLimit, LimitExceeded
 
 HOUR = 3600
@@ -112,6 +113,16 @@ def checked_message(refused: LimitExceeded) -> dict[str, Any]:
     return payload
 
 
+def refusal_of(call: Callable[[], object]) -> Any:
+    """Return the refusal that a call raises, or None."""
+    try:
+        call()
+    except LimitExceeded as refused:
+        # Its frames would keep leases alive.
+        return refused.with_traceback(None)
+    return None
+
+
 def in_threads(count: int, work: Callable[[int], None]) -> None:
     """Run `work(number)` in threads that start together; the first error is raised here."""
     barrier = threading.Barrier(count)
@@ -134,14 +145,16 @@ def in_threads(count: int, work: Callable[[int], None]) -> None:
         raise errors[0]
 
 
-def run_script(source: str, *arguments: str, seconds: float = 30) -> subprocess.CompletedProcess[str]:
+def run_script(source: str, *arguments: str, seconds: int = 30) -> subprocess.CompletedProcess[str]:
     """Run Python source in a process of its own; a hang prints where and ends it."""
-    guard = f"import faulthandler; faulthandler.dump_traceback_later({seconds}, exit=True)\n"
+    # A forked child has no alarm of its own and sets one where it may hang.
+    guard = "import faulthandler, signal; faulthandler.register(signal.SIGALRM, chain=True)\n"
+    guard += f"signal.alarm({seconds})\n"
     command = [sys.executable, "-X", "faulthandler", "-c", guard + source, *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=seconds + 30, check=False)
 
 
-def ran_clean(source: str, *arguments: str, seconds: float = 30) -> str:
+def ran_clean(source: str, *arguments: str, seconds: int = 30) -> str:
     """Run Python source as `run_script` does; it must exit with 0. Return what it printed."""
     done = run_script(source, *arguments, seconds=seconds)
     assert done.returncode == 0, f"exit {done.returncode}: {done.stdout[-2000:]}{done.stderr[-4000:]}"

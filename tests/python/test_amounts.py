@@ -12,6 +12,7 @@ import pytest
 from face_support import BAD_AMOUNTS, MAX, THREES, budget_limit
 from hypothesis import given
 from hypothesis import strategies as st
+
 from outlay import (
     BudgetInfo,
     BudgetManager,
@@ -88,7 +89,6 @@ def test_value_classes_are_hashable():
     assert len({Remaining(1, 2, False), Remaining(1, 2, False)}) == 1
 
 
-@pytest.mark.xfail(strict=True, raises=TypeError, reason="BudgetInfo and FullBudgetInfo are not hashable")
 def test_reports_are_hashable_like_the_other_values():
     """Frozen values that compare by value, as Remaining does."""
     assert hash(BudgetInfo(1, 2, 3.0, False)) == hash(BudgetInfo(1, 2, 3.0, False))

@@ -6,9 +6,10 @@ import copy
 import json
 import pickle
 
-import outlay
 import pytest
 from face_support import DAY, HOUR, MAX, ODD_IDS, budget_limit, checked_message
+
+import outlay
 from outlay import (
     AgentTokenBudget,
     BudgetManager,
@@ -263,7 +264,6 @@ def test_a_refusal_pickles_and_copies(make, again):
     assert twin.args == refused.args
 
 
-@pytest.mark.xfail(strict=True, reason="Denial pickles its times as timedelta: nanoseconds are cut off")
 def test_a_pickled_refusal_does_not_say_an_earlier_time():
     """With the real clock the wait has nanoseconds; a copy must not ask to come back too early."""
     clock = ManualClock()

@@ -104,8 +104,9 @@ def run_agent(view: View) -> Outcome:
             max_retries=0,
             timeout=30,
         )
-        budgets = [accounts.budget, accounts.pool]
-        guarded = wrap(model, budgets, prices=PRICES, output_tokens=OUTPUT_TOKENS_MAX)
+        guarded = wrap(
+            model, [accounts.budget, accounts.pool], prices=PRICES, output_tokens=OUTPUT_TOKENS_MAX
+        )
         for workflow_id, task in (("fuel-report", FUEL_TASK), ("weather-report", WEATHER_TASK)):
             with view.task(workflow_id, task), accounts.quota.begin_workflow(workflow_id) as workflow:
                 _run_task(guarded, task, workflow, outcome, view)

@@ -91,8 +91,8 @@ class Accounts:
                 self._workflows[call.workflow] = self.quota.begin_workflow(call.workflow)
             workflow = self._workflows[call.workflow]
             estimate = UsageEstimate(input_tokens=call.input_tokens, output_tokens=call.output_estimate)
-            budgets = [workflow, self.agents[call.agent], self.pool]
-            self._leases[call] = reserve_together(budgets, estimate)
+            agent = self.agents[call.agent]
+            self._leases[call] = reserve_together([workflow, agent, self.pool], estimate)
         except LimitExceeded as denial:
             return _limit_of(denial)
         return None

@@ -1,0 +1,75 @@
+# The commands of the project. Each installs what it needs into .venv; only Python >= 3.11, a Rust
+# toolchain and make have to be there.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find src -name '*.rs')
+
+.PHONY: demo test lint cargo-test loom pytest bench bench-check wheel clean
+
+## Build, install into .venv, and run the demo on real input: offline, without a key.
+demo: $(INSTALLED)
+	$(BIN)/outlay demo
+
+## The whole test suite: lints, types and stubs, cargo tests, loom, pytest, the wheel.
+test: lint cargo-test loom pytest bench-check wheel-check
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet "maturin>=1.9.4,<2"
+
+$(INSTALLED): $(BIN)/python $(SOURCES)
+	. $(BIN)/activate && maturin develop --quiet --release --extras dev
+	touch $@
+
+lint: $(INSTALLED)
+	cargo fmt --check
+	cargo clippy --quiet --all-targets -- --deny warnings
+	cargo clippy --quiet --features python -- --deny warnings
+	$(BIN)/ruff format --check python tests benches examples
+	$(BIN)/ruff check python tests benches examples
+	$(BIN)/mypy python/outlay
+	$(BIN)/mypy tests/python/typing
+	$(BIN)/python -m mypy.stubtest outlay._core
+
+cargo-test:
+	cargo test --quiet
+
+## The ledger's locking and the ends of leases, in every order of the threads.
+loom:
+	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom cargo test --quiet --release --test loom
+
+pytest: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+## What checking costs, beside an empty call and a hand-written class; memory of a million agents.
+bench: $(INSTALLED)
+	cargo bench --bench hot_path
+	$(BIN)/python benches/python/hot_path.py
+	$(BIN)/python benches/python/memory.py
+
+## Every bench once, in small, so that none rots.
+bench-check: $(INSTALLED)
+	cargo bench --quiet --bench hot_path -- --test
+	$(BIN)/python benches/python/hot_path.py --rounds 3
+	$(BIN)/python benches/python/memory.py --agents 20000
+
+wheel: $(BIN)/python
+	$(BIN)/maturin build --quiet --release --out dist
+
+## The wheel installs and imports in an empty virtual environment.
+.PHONY: wheel-check
+wheel-check: wheel
+	rm -rf target/wheel-check
+	$(PYTHON) -m venv target/wheel-check
+	target/wheel-check/bin/python -m pip install --quiet --no-index $$(ls -t dist/*.whl | head -1)
+	cd target && wheel-check/bin/python -c "import outlay, sys; \
+	    outlay.AgentTokenBudget.hourly('a', 1).consume('query', 1); \
+	    assert not {'langchain_core', 'pydantic'} & set(sys.modules)"
+
+clean:
+	rm -rf target dist $(VENV)
