@@ -256,23 +256,23 @@ fn a_handle_from_the_list_of_open_leases_works_or_is_not_there() {
 
 #[test]
 fn a_handle_that_is_copied_while_the_lease_ends_knows_the_end() {
-    for shared in [End::Commit, End::Release] {
-        explore(&format!("clone and {shared:?}"), move || {
+    for end in [End::Commit, End::Release] {
+        explore(&format!("clone and {end:?}"), move || {
             let world = World::new(Unsettled::Charge);
             let account = world.account(100);
             let lease = Arc::new(reserve(&[&account]));
             let other = Arc::clone(&lease);
             let thread = spawn(move || Lease::clone(&other));
-            shared.on(&lease, &world.clock, &account).unwrap();
-            let copy = thread.join().unwrap();
-            let state = lease.state().unwrap();
-            assert_eq!(copy.state(), Ok(state));
-            drop(lease);
+            end.on(&lease, &world.clock, &account).unwrap();
             // A new lease may take the place of the old one: the copy has no part in it.
             let next = reserve(&[&account]);
+            let copy = thread.join().unwrap();
+            assert_eq!((copy.id(), copy.state()), (lease.id(), lease.state()));
+            drop(lease);
             let before = sums(&account);
             drop(copy);
             assert_eq!(sums(&account), before);
+            assert_eq!(next.state(), Ok(LeaseState::Open));
             next.release().unwrap();
         });
     }

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan, Unit as JiffUnit, Zoned, ZonedRound};
+use jiff::{Timestamp, ToSpan, Zoned};
 
 use super::invalid::Invalid;
 
@@ -20,6 +20,20 @@ pub enum CalendarUnit {
     Week,
     /// From the first of a month to the first of the next.
     Month,
+}
+
+const HOUR_NS: i64 = 3_600_000_000_000;
+
+impl CalendarUnit {
+    /// Its usual length.
+    const fn nanos(self) -> i64 {
+        match self {
+            Self::Hour => HOUR_NS,
+            Self::Day => 24 * HOUR_NS,
+            Self::Week => 7 * 24 * HOUR_NS,
+            Self::Month => 31 * 24 * HOUR_NS,
+        }
+    }
 }
 
 /// The calendar window that contains a moment.
@@ -67,20 +81,18 @@ impl Calendar {
         let bounds = Timestamp::from_nanosecond(i128::from(wall_ns))
             .ok()
             .and_then(|now| bounds(self.unit, &now.to_zoned(self.zone.clone())));
-        // Outside jiff's years (-9999 to 9999) there is no calendar: one window without an end.
-        (self.start_ns, self.end_ns) = bounds.unwrap_or((wall_ns, i64::MAX));
+        // A window always holds its own moment and always ends, also where the calendar has no
+        // answer: else the meter would never move on.
+        let plain = || (wall_ns, wall_ns.saturating_add(self.unit.nanos()));
+        (self.start_ns, self.end_ns) = bounds.unwrap_or_else(plain);
     }
 }
 
 fn bounds(unit: CalendarUnit, now: &Zoned) -> Option<(i64, i64)> {
+    let here = i64::try_from(now.timestamp().as_nanosecond()).ok()?;
     let (start, end) = match unit {
-        CalendarUnit::Hour => {
-            // Hours are counted in elapsed time: the hour that a change of offset repeats is two.
-            let floor = ZonedRound::new().smallest(JiffUnit::Hour).mode(jiff::RoundMode::Trunc);
-            let start = now.round(floor).ok()?;
-            let end = start.checked_add(1.hour()).ok()?;
-            (start, end)
-        }
+        // Hours are elapsed time: the hour that a change of offset repeats is two.
+        CalendarUnit::Hour => return Some(hour_bounds(now, here)),
         CalendarUnit::Day => {
             let start = now.start_of_day().ok()?;
             (start.clone(), start.tomorrow().ok()?.start_of_day().ok()?)
@@ -101,16 +113,18 @@ fn bounds(unit: CalendarUnit, now: &Zoned) -> Option<(i64, i64)> {
     };
     let ns = |at: &Zoned| i64::try_from(at.timestamp().as_nanosecond()).ok();
     let (start, end) = (ns(&start)?, ns(&end)?);
-    // A window always holds its own moment and always ends: else the meter would never move on.
-    let here = ns(now)?;
     (start <= here && here < end).then_some((start, end))
+}
+
+fn hour_bounds(now: &Zoned, here: i64) -> (i64, i64) {
+    let seconds = i64::from(now.minute()) * 60 + i64::from(now.second());
+    let into = seconds * 1_000_000_000 + i64::from(now.subsec_nanosecond());
+    (here.saturating_sub(into), here.saturating_sub(into).saturating_add(HOUR_NS))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const HOUR_NS: i64 = 3_600_000_000_000;
 
     fn ns(text: &str) -> i64 {
         let at: Timestamp = text.parse().unwrap();

@@ -178,7 +178,7 @@ pub struct Denied {
 }
 
 impl Denied {
-    /// The refusal of `requested` by `meter`.
+    /// The refusal of `requested` by `meter`; when it could pass is still to be said.
     pub fn by(
         meter: &Meter,
         code: Code,
@@ -195,7 +195,7 @@ impl Denied {
             reserved: meter.reserved(),
             requested,
             remaining: meter.room(),
-            retry_after: meter.retry_in(requested, now),
+            retry_after: None,
             resets_in: meter.resets_in(now),
             period: meter.window().period(),
             reason: None,

@@ -19,7 +19,7 @@ pub struct Hold {
 #[derive(Clone, Copy, Debug)]
 struct Marks {
     stop: u64,
-    warn_at: u64,
+    warn_at: Option<u64>,
 }
 
 /// The account of one limit in one window. It fits a cache line.
@@ -62,9 +62,8 @@ impl Meter {
         self.bounded = limit.max.is_some();
         self.hard = limit.hard;
         self.unit = limit.unit;
-        self.marks = (limit.stop > 0 || limit.warn_at.is_some()).then(|| {
-            Box::new(Marks { stop: limit.stop, warn_at: limit.warn_at.unwrap_or(u64::MAX) })
-        });
+        self.marks = (limit.stop > 0 || limit.warn_at.is_some())
+            .then(|| Box::new(Marks { stop: limit.stop, warn_at: limit.warn_at }));
     }
 
     /// What is counted.
@@ -141,7 +140,15 @@ impl Meter {
     pub fn roll(&mut self, now: Moment) {
         if self.window.roll(now) {
             self.begin();
+        } else if self.warned && matches!(self.window, Window::Sliding(_)) {
+            // A sliding window never begins anew: it warns again once it was below its mark.
+            self.warned = self.at_mark();
         }
+    }
+
+    fn at_mark(&self) -> bool {
+        let mark = self.marks.as_ref().and_then(|marks| marks.warn_at);
+        mark.is_some_and(|mark| self.used() >= mark.max(1))
     }
 
     /// Starts a new window at `now`.
@@ -243,28 +250,16 @@ impl Meter {
     /// True once per window, when `used` has reached the warning mark.
     #[inline]
     pub fn take_warning(&mut self) -> bool {
-        let Some(marks) = &self.marks else {
-            return false;
-        };
-        if self.warned || self.used() < marks.warn_at.max(1) {
+        if self.marks.is_none() || self.warned || !self.at_mark() {
             return false;
         }
         self.warned = true;
         true
     }
 
-    /// The earliest time at which `amount` could pass, `None` where waiting never helps.
-    pub fn retry_in(&self, amount: u64, now: Moment) -> Option<Duration> {
-        if amount > self.ceiling() {
-            return None;
-        }
-        match &self.window {
-            Window::Sliding(ring) => {
-                let rest = self.ceiling().checked_sub(amount)?.checked_sub(self.reserved)?;
-                Some(ring.falls_to(rest, now.tick))
-            }
-            window => window.ends_in(now),
-        }
+    /// Whether `hold` is part of what is reserved now.
+    pub const fn counts(&self, hold: &Hold) -> bool {
+        hold.era == self.era
     }
 
     /// The time until the next window, `None` where none will come.

@@ -12,6 +12,7 @@ pub mod limit;
 pub mod message;
 pub mod meter;
 pub mod price;
+pub mod retry;
 pub mod ring;
 pub mod usage;
 pub mod window;

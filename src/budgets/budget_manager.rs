@@ -186,21 +186,17 @@ impl AgentBudget {
 
     /// Holds the tokens and one call until the lease ends.
     pub fn reserve(&self, estimate: UsageEstimate, ttl: Option<Duration>) -> Result<Lease, Error> {
-        let reserve = |account: &Arc<Account>| {
-            let request = Request { ttl, ..estimate.into() };
-            group::reserve(&[ask(account, &estimate)], &request)
-        };
-        self.retried(reserve)
+        group::reserve(&[self.ask(&estimate)?], &Request { ttl, ..estimate.into() })
     }
 
     /// Charges tokens and calls: both, or neither.
     pub fn charge(&self, tokens: u64, calls: u64) -> Result<(), Error> {
-        self.retried(|account| account.charge(&[(TOKENS, tokens), (CALLS, calls)]))
+        self.account()?.charge(&[(TOKENS, tokens), (CALLS, calls)])
     }
 
     /// Charges one call, or refuses.
     pub fn track_call(&self) -> Result<(), Error> {
-        self.retried(|account| account.charge(&[(CALLS, 1)]))
+        self.account()?.charge(&[(CALLS, 1)])
     }
 
     /// What the agent has left; nothing where its budget was removed.
@@ -227,16 +223,6 @@ impl AgentBudget {
             None
         };
         Ok(present.unwrap_or_else(|| Arc::clone(&self.account)))
-    }
-
-    /// `step` on the account it was made with, which is nearly always the present one.
-    fn retried<R>(&self, step: impl Fn(&Arc<Account>) -> Result<R, Error>) -> Result<R, Error> {
-        match step(&self.account) {
-            Err(Error::Denied(denied)) if denied.code == Code::NotConfigured => {
-                step(&self.account()?)
-            }
-            done => done,
-        }
     }
 }
 

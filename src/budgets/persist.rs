@@ -35,9 +35,13 @@ struct File {
 #[serde(deny_unknown_fields)]
 struct Agent {
     agent_id: String,
+    // Named to be required: a line that is missing must not read as "no limit".
+    #[serde(deserialize_with = "Option::deserialize")]
     token_budget: Option<u64>,
+    #[serde(deserialize_with = "Option::deserialize")]
     calls_budget: Option<u64>,
     /// The length of the window in nanoseconds.
+    #[serde(deserialize_with = "Option::deserialize")]
     window_ns: Option<u64>,
     /// When the window began, in nanoseconds since 1970-01-01 UTC.
     window_start_unix_ns: i64,

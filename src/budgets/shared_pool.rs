@@ -101,7 +101,8 @@ impl SharedPool {
 
     /// Ends `lease` with what was used; it is booked in any case. Then refuses if it broke the
     /// request's own cap.
-    pub fn record_used(&self, lease: &Lease, actual: Actual) -> Result<(), Error> {
+    pub fn record_used(&self, lease: &Lease, actual: impl Into<Actual>) -> Result<(), Error> {
+        let actual = actual.into();
         if !lease.is_of(&self.account) {
             self.account.core().same_process()?;
             return Err(LeaseError::Unknown.into());

@@ -12,7 +12,7 @@ use super::lease::{Lease, Part};
 use super::lease_book::Entry;
 use super::state::{State, event};
 use super::sync::{Mutex, MutexGuard};
-use crate::accounting::{Code, Denied, Key, Meter, Moment, Unit, Usage};
+use crate::accounting::{Code, Denied, Key, Meter, Moment, Usage};
 
 /// The meters of one agent, pool or workflow.
 pub struct Account {
@@ -59,7 +59,7 @@ impl Account {
             let verdict = state.decide(self, demands, now, true);
             match verdict {
                 Ok(()) => state.charge(self, demands, now, outbox),
-                Err(_) => self.tell_denied(demands, now, outbox),
+                Err(_) => self.tell_denied(state, demands, now, outbox),
             }
             verdict
         })?
@@ -82,7 +82,7 @@ impl Account {
                     Ok(then())
                 }
                 Err(refused) => {
-                    self.tell_denied(demands, now, outbox);
+                    self.tell_denied(state, demands, now, outbox);
                     Err(refused)
                 }
             }
@@ -98,9 +98,7 @@ impl Account {
     pub fn deny_overflow(&self, meter: u8) -> Error {
         let denied = self.read(|meters, now| {
             let meter = &meters[usize::from(meter)];
-            let mut denied = Denied::by(meter, self.code, self.denied_id(), u64::MAX, now);
-            denied.retry_after = None;
-            denied
+            Denied::by(meter, self.code, self.denied_id(), u64::MAX, now)
         });
         denied.map_or_else(|forked| forked, Error::Denied)
     }
@@ -135,14 +133,14 @@ impl Account {
                     let parts = entry.extra.as_ref().map(|extra| &extra.parts[..]);
                     let parts = parts.filter(|parts| !parts.is_empty());
                     let alone = || smallvec![Part { account: Arc::clone(self), slot }];
-                    (entry.id, parts.map_or_else(alone, SmallVec::from))
+                    (entry.order, entry.id, parts.map_or_else(alone, SmallVec::from))
                 })
                 .collect();
-            open.sort_by_key(|(id, _)| *id);
+            open.sort_by_key(|(order, ..)| *order);
             open
         })?;
         // Each handle is taken under the locks of all accounts of its lease.
-        let attach = |(id, parts)| Lease::attach(id, parts, Entry::is_open);
+        let attach = |(_, id, parts)| Lease::attach(id, parts, Entry::is_open);
         Ok(open.into_iter().filter_map(attach).collect())
     }
 
@@ -191,7 +189,7 @@ impl Account {
         let next = self.locked(|state, _, _| {
             let book = state.book.as_mut()?;
             let next = book.next_due();
-            book.swept = next.is_some();
+            book.swept = next;
             next
         });
         if let Ok(Some(due)) = next {
@@ -199,9 +197,17 @@ impl Account {
         }
     }
 
-    pub(super) fn tell_denied(&self, demands: &[(u8, u64)], now: Moment, outbox: &mut Outbox) {
+    pub(super) fn tell_denied(
+        &self,
+        state: &State,
+        demands: &[(u8, u64)],
+        now: Moment,
+        outbox: &mut Outbox,
+    ) {
         if self.core.listening() {
-            let amounts = demands.iter().map(|&(_, amount)| (Unit::Tokens, amount));
+            let meter = |number: u8| state.meters.get(usize::from(number));
+            let amounts =
+                demands.iter().filter_map(|&(n, amount)| Some((meter(n)?.unit(), amount)));
             let denied = event(EventKind::Denied, self, None, amounts.collect(), now);
             outbox.push(&self.core, denied);
         }

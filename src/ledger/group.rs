@@ -11,7 +11,7 @@ use super::error::Error;
 use super::event::Outbox;
 use super::lease::{Lease, Part};
 use super::locked::{Locked, with_locked};
-use crate::accounting::{RequestBudget, UsageEstimate};
+use crate::accounting::{Code, Invalid, RequestBudget, UsageEstimate};
 
 /// What is asked of one account: meters and amounts.
 pub type Demands = SmallVec<[(u8, u64); 2]>;
@@ -31,6 +31,16 @@ impl Ask {
     /// A request of `demands` on `account`.
     pub fn new(account: &Arc<Account>, demands: Demands) -> Self {
         Self { account: Arc::clone(account), demands, multiplier: 1 }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.multiplier = self.multiplier.max(other.multiplier);
+        for &(meter, amount) in &other.demands {
+            match self.demands.iter_mut().find(|(number, _)| *number == meter) {
+                None => self.demands.push((meter, amount)),
+                Some((_, asked)) => *asked = amount.max(*asked),
+            }
+        }
     }
 
     fn part(&self) -> AskPart<'_> {
@@ -68,7 +78,8 @@ impl From<UsageEstimate> for Request {
 
 /// Books all that is asked at once, or nothing. Who is asked twice is charged once.
 pub fn charge(asks: &[Ask]) -> Result<(), Error> {
-    let asks = distinct(asks);
+    let merged = distinct(asks);
+    let asks: Vec<AskPart<'_>> = merged.iter().map(Ask::part).collect();
     with_locked(accounts(&asks), |locked, outbox| {
         decide(&asks, locked, outbox)?;
         for (ask, at) in asks.iter().zip(locked) {
@@ -80,7 +91,12 @@ pub fn charge(asks: &[Ask]) -> Result<(), Error> {
 
 /// Holds all that is asked in one lease, or nothing. Who is asked twice is charged once.
 pub fn reserve(asks: &[Ask], request: &Request) -> Result<Lease, Error> {
-    reserve_distinct(&distinct(asks), request)
+    if asks.is_empty() {
+        return Err(Invalid::policy("asks", "requests of at least one account").into());
+    }
+    let merged = distinct(asks);
+    let asks: Vec<AskPart<'_>> = merged.iter().map(Ask::part).collect();
+    reserve_distinct(&asks, request)
 }
 
 /// Holds what is asked of one account in a lease, or nothing.
@@ -113,14 +129,16 @@ fn open(
 ) -> Lease {
     let id = locked[0].state.book_mut().number();
     let mut parts = SmallVec::new();
+    // One time to live for all parts, so that none runs out before another.
+    let shortest = || asks.iter().map(|ask| ask.account.core().policy().lease_ttl).min();
+    let ttl = request.ttl.or_else(shortest).unwrap_or_default();
     for (ask, at) in asks.iter().zip(locked.iter_mut()) {
-        let core = at.account.core();
-        let deadline = at.now.tick.plus(request.ttl.unwrap_or(core.policy().lease_ttl));
+        let deadline = at.now.tick.plus(ttl);
         let slot = at.state.open(ask, request, id, deadline);
         at.state.tell_reserved(slot, at.account, at.now, outbox);
         parts.push(Part { account: Arc::clone(ask.account), slot });
-        if !std::mem::replace(&mut at.state.book_mut().swept, true) {
-            core.sweep.add(deadline, Arc::downgrade(ask.account));
+        if at.state.book_mut().is_news(deadline) {
+            at.account.core().sweep.add(deadline, Arc::downgrade(ask.account));
         }
     }
     let lease = Lease::new(id, request.estimate, &request.request_budget, parts);
@@ -134,11 +152,23 @@ fn open(
 fn decide(asks: &[AskPart<'_>], locked: &[Locked<'_>], outbox: &mut Outbox) -> Result<(), Error> {
     for (ask, at) in asks.iter().zip(locked) {
         if let Err(refused) = at.state.decide(at.account, ask.demands, at.now, true) {
-            at.account.tell_denied(ask.demands, at.now, outbox);
-            return Err(refused);
+            at.account.tell_denied(&at.state, ask.demands, at.now, outbox);
+            return Err(with_wait(refused, asks, locked));
         }
     }
     Ok(())
+}
+
+/// A refusal by one of several accounts: the request can pass when all of them let it.
+#[cold]
+fn with_wait(refused: Error, asks: &[AskPart<'_>], locked: &[Locked<'_>]) -> Error {
+    let Error::Denied(mut denied) = refused else { return refused };
+    if denied.code != Code::NotConfigured && asks.len() > 1 {
+        let waits = asks.iter().zip(locked);
+        let waits = waits.map(|(ask, at)| at.state.wait(at.account, ask.demands, at.now));
+        denied.retry_after = waits.collect::<Option<Vec<_>>>().and_then(|w| w.into_iter().max());
+    }
+    Error::Denied(denied)
 }
 
 #[inline]
@@ -146,13 +176,14 @@ fn accounts<'a>(asks: &'a [AskPart<'a>]) -> impl ExactSizeIterator<Item = &'a Ac
     asks.iter().map(|ask| &**ask.account)
 }
 
-/// The first request of each account.
-fn distinct(asks: &[Ask]) -> Vec<AskPart<'_>> {
-    let mut kept: Vec<AskPart<'_>> = Vec::with_capacity(asks.len());
+/// One request of each account: where there are several, the most that either asks of a meter.
+fn distinct(asks: &[Ask]) -> Vec<Ask> {
+    let mut merged: Vec<Ask> = Vec::with_capacity(asks.len());
     for ask in asks {
-        if !kept.iter().any(|other| Arc::ptr_eq(other.account, &ask.account)) {
-            kept.push(ask.part());
+        match merged.iter_mut().find(|other| Arc::ptr_eq(&other.account, &ask.account)) {
+            None => merged.push(ask.clone()),
+            Some(same) => same.merge(ask),
         }
     }
-    kept
+    merged
 }

@@ -38,6 +38,12 @@ pub enum Actual {
     Usage(Usage),
 }
 
+impl From<Usage> for Actual {
+    fn from(usage: Usage) -> Self {
+        Self::Usage(usage)
+    }
+}
+
 impl Actual {
     /// The usage of a call that was estimated at `estimate`.
     #[inline]
@@ -257,21 +263,35 @@ impl Lease {
                 Finish::Abandon(_) => return Ok(()),
             }
         }
-        let mut end = End::Released;
+        let end = self.end_by(finish);
+        let kept = (!alone).then_some(end);
         for (part, at) in self.0.parts.iter().zip(locked) {
             let usage = match finish {
                 Finish::Commit(usage) => Some(usage),
                 Finish::Release => None,
                 Finish::Abandon(why) => charges(at.account, *why).then_some(&self.0.estimate),
             };
-            let ended = at.state.finish(part.slot, usage, alone, at.account, at.now, outbox);
-            end = ended.unwrap_or(end);
+            at.state.finish(part.slot, usage, kept, at.account, at.now, outbox);
         }
         // A handle that is alone keeps the end itself; else the accounts keep it for all of them.
         if alone {
             self.0.end.set(&end);
         }
         Ok(())
+    }
+
+    /// The one end of the lease. Where the accounts' policies differ on an abandoned one, it is
+    /// committed if any of them charges it.
+    #[inline]
+    fn end_by(&self, finish: &Finish) -> End {
+        match finish {
+            Finish::Commit(usage) => End::Committed(*usage),
+            Finish::Release => End::Released,
+            Finish::Abandon(why) => {
+                let charged = self.0.parts.iter().any(|part| charges(&part.account, *why));
+                if charged { End::Committed(self.0.estimate) } else { End::Released }
+            }
+        }
     }
 
     /// Expired in one account is expired in all: the others have only not noticed yet.

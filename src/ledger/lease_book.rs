@@ -26,6 +26,8 @@ pub(crate) struct HeldMeter {
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) id: u64,
+    /// Its place in the order in which the account opened its leases.
+    pub(crate) order: u64,
     /// How many handles there are.
     pub(crate) handles: u32,
     pub(crate) estimate: Usage,
@@ -126,8 +128,9 @@ pub(crate) struct LeaseBook {
     due: BinaryHeap<Reverse<Due>>,
     /// What was committed in all, and charged for unsettled leases.
     pub(crate) committed: Usage,
-    /// Whether the core's sweep knows of this account.
-    pub(crate) swept: bool,
+    /// When the core's sweep comes to this account, if it knows of it.
+    pub(crate) swept: Option<Tick>,
+    opened: u64,
     next_number: u64,
     last_number: u64,
 }
@@ -146,7 +149,9 @@ impl LeaseBook {
     }
 
     #[inline]
-    pub(crate) fn insert(&mut self, entry: Entry) -> usize {
+    pub(crate) fn insert(&mut self, mut entry: Entry) -> usize {
+        self.opened += 1;
+        entry.order = self.opened;
         let (deadline, id) = (entry.deadline, entry.id);
         let slot = self.entries.insert(entry);
         self.set_due(slot, id, deadline);
@@ -176,11 +181,14 @@ impl LeaseBook {
 
     /// Keeps the end of a lease for its other handles; forgets it where there is none.
     #[inline]
-    pub(crate) fn end(&mut self, slot: usize, alone: bool, end: End) {
-        if alone {
-            self.entries.try_remove(slot);
-        } else if let Some(entry) = self.entries.get_mut(slot) {
-            entry.end = Some(Box::new(end));
+    pub(crate) fn end(&mut self, slot: usize, kept: Option<End>) {
+        match kept {
+            None => drop(self.entries.try_remove(slot)),
+            Some(end) => {
+                if let Some(entry) = self.entries.get_mut(slot) {
+                    entry.end = Some(Box::new(end));
+                }
+            }
         }
     }
 
@@ -197,6 +205,16 @@ impl LeaseBook {
     /// The leases that are open, with their places.
     pub(crate) fn open(&self) -> impl Iterator<Item = (usize, &Entry)> {
         self.entries.iter().filter(|(_, entry)| entry.is_open())
+    }
+
+    /// Whether the sweep has to be told that a lease is due at `deadline`.
+    #[inline]
+    pub(crate) fn is_news(&mut self, deadline: Tick) -> bool {
+        let news = self.swept.is_none_or(|known| deadline < known);
+        if news {
+            self.swept = Some(deadline);
+        }
+        news
     }
 
     /// The earliest deadline that may still be due: never later than the true one.

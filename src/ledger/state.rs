@@ -1,5 +1,7 @@
 //! What an account's lock guards: its meters and its leases.
 
+use std::time::Duration;
+
 use smallvec::SmallVec;
 
 use super::account::Account;
@@ -8,7 +10,8 @@ use super::error::Error;
 use super::event::{Event, EventKind, Outbox};
 use super::group::{AskPart, Request};
 use super::lease_book::{End, Entry, Expiry, Extra, HeldMeter, LeaseBook};
-use crate::accounting::{Denied, Meter, Moment, Tick, Usage};
+use crate::accounting::retry::Open;
+use crate::accounting::{Denied, Invalid, Meter, Moment, Tick, Usage};
 
 /// What an account's lock guards.
 #[derive(Debug)]
@@ -48,7 +51,8 @@ impl State {
         }
     }
 
-    /// Refuses what does not fit; changes nothing. `soft` limits never refuse unless asked to.
+    /// Refuses what does not fit; changes nothing. Soft limits refuse only where `soft_admits`
+    /// says no.
     #[inline]
     pub(crate) fn decide(
         &self,
@@ -57,19 +61,81 @@ impl State {
         now: Moment,
         soft_admits: bool,
     ) -> Result<(), Error> {
-        if self.closed {
-            let asked = demands.first().map_or(0, |demand| demand.1);
-            return Err(account.closed_denial(&self.meters, asked, now).into());
-        }
-        for &(index, amount) in demands {
-            let meter = &self.meters[usize::from(index)];
-            let fits = if soft_admits { meter.admits(amount) } else { meter.fits(amount) };
-            if !fits {
-                let denied = Denied::by(meter, account.code(), account.denied_id(), amount, now);
-                return Err(denied.into());
+        for index in 0..demands.len() {
+            let fits = match self.asked(demands, index) {
+                Some((meter, amount)) if soft_admits => meter.admits(amount),
+                Some((meter, amount)) => meter.fits(amount),
+                None => false,
+            };
+            if !fits || self.closed {
+                return Err(self.refusal(account, demands, index, now));
             }
         }
         Ok(())
+    }
+
+    /// A meter and what the demands up to `index` ask of it, `None` where there is none or no sum.
+    #[inline]
+    fn asked(&self, demands: &[(u8, u64)], index: usize) -> Option<(&Meter, u64)> {
+        let (meter, mut amount) = demands[index];
+        for &(other, more) in &demands[..index] {
+            if other == meter {
+                amount = amount.checked_add(more)?;
+            }
+        }
+        Some((self.meters.get(usize::from(meter))?, amount))
+    }
+
+    #[cold]
+    fn refusal(
+        &self,
+        account: &Account,
+        demands: &[(u8, u64)],
+        index: usize,
+        now: Moment,
+    ) -> Error {
+        let (meter, amount) = demands[index];
+        if self.closed {
+            return account.closed_denial(&self.meters, amount, now).into();
+        }
+        let Some(meter) = self.meters.get(usize::from(meter)) else {
+            return Invalid::policy("demands", "of meters that the account has").into();
+        };
+        let amount = self.asked(demands, index).map_or(u64::MAX, |(_, amount)| amount);
+        let mut denied = Denied::by(meter, account.code(), account.denied_id(), amount, now);
+        denied.retry_after = self.wait(account, demands, now);
+        denied.into()
+    }
+
+    /// When all of `demands` could pass: the latest of their meters, `None` for never.
+    pub(crate) fn wait(
+        &self,
+        account: &Account,
+        demands: &[(u8, u64)],
+        now: Moment,
+    ) -> Option<Duration> {
+        let charged = account.core().policy().unsettled == Unsettled::Charge;
+        let mut wait = Duration::ZERO;
+        for (index, &(number, _)) in demands.iter().enumerate() {
+            let (meter, amount) = self.asked(demands, index)?;
+            if !meter.admits(amount) {
+                let open = || self.open_holds(number);
+                wait = wait.max(meter.retry_in(amount, charged, open, now)?);
+            }
+        }
+        Some(wait)
+    }
+
+    fn open_holds(&self, number: u8) -> Vec<Open> {
+        let meter = &self.meters[usize::from(number)];
+        let entries = self.book.iter().flat_map(|book| book.open());
+        let holds = entries.flat_map(|(_, entry)| {
+            let of_meter = entry.holds.iter().filter(|held| held.meter == number);
+            of_meter
+                .filter(|held| meter.counts(&held.hold))
+                .map(|held| Open { deadline: entry.deadline, amount: held.hold.amount })
+        });
+        holds.collect()
     }
 
     /// Books `demands`, which [`decide`](Self::decide) has admitted.
@@ -110,6 +176,7 @@ impl State {
         }
         book.get_or_insert_default().insert(Entry {
             id,
+            order: 0,
             handles: 1,
             estimate: request.estimate,
             multiplier: ask.multiplier,
@@ -168,21 +235,20 @@ impl State {
         self.warn(account, now, outbox);
     }
 
-    /// Ends a lease for good, with `usage` or with none; how it ended, if it is here. After an
-    /// expiry `usage` replaces what the expiry charged. Where the handle that ends it is `alone`
-    /// the lease is forgotten, else the end is kept for the others.
+    /// Ends a lease for good, with `usage` or with none. After an expiry `usage` replaces what the
+    /// expiry charged. The end of the whole lease is kept for its other handles, if there are any.
     #[inline]
     pub(crate) fn finish(
         &mut self,
         slot: usize,
         usage: Option<&Usage>,
-        alone: bool,
+        kept: Option<End>,
         account: &Account,
         now: Moment,
         outbox: &mut Outbox,
-    ) -> Option<End> {
-        let Self { meters, book: Some(book), .. } = self else { return None };
-        let entry = book.get(slot)?;
+    ) {
+        let Self { meters, book: Some(book), .. } = self else { return };
+        let Some(entry) = book.get(slot) else { return };
         match usage {
             Some(usage) => commit(entry, usage, meters),
             None => entry.holds.iter().for_each(|h| meters[usize::from(h.meter)].release(&h.hold)),
@@ -195,10 +261,8 @@ impl State {
             let estimate = replaced.then_some(entry.estimate);
             book.book_committed(usage, estimate.as_ref());
         }
-        let end = usage.map_or(End::Released, |usage| End::Committed(*usage));
-        book.end(slot, alone, end);
+        book.end(slot, kept);
         self.warn(account, now, outbox);
-        Some(end)
     }
 
     /// A handle of the lease is gone: with the last one it ends, if it is open.

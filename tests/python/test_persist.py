@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import os
@@ -9,6 +10,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -262,7 +264,7 @@ def test_a_symbolic_link_stays_a_link(tmp_path):
 
 def test_a_persist_that_has_returned_is_not_undone_by_one_that_began_before(tmp_path):
     """Eight threads charge and persist: in the end the file holds every charge."""
-    for turn in range(150):
+    for turn in range(12):
         manager = BudgetManager()
         manager.set_budget(budget_limit("a", None))
         path = tmp_path / f"{turn}.json"
@@ -294,7 +296,6 @@ while True:
 def test_a_json_file_is_never_half_written_when_the_process_dies(tmp_path):
     """SIGKILL during persist: the file is the old or the new one, whole; it only ever grows."""
     path = tmp_path / "f.json"
-    last = 0
     for _ in range(20):
         with subprocess.Popen([sys.executable, "-c", KILLED, str(path)], stdout=subprocess.PIPE) as process:
             process.stdout.readline()
@@ -307,16 +308,58 @@ def test_a_json_file_is_never_half_written_when_the_process_dies(tmp_path):
         used = {full.tokens_used for full in manager.all_full_info()}
         assert len(manager.all_full_info()) == 300
         assert len(used) == 1, "one snapshot, whole"
-        last += 1
     stray = [name for name in os.listdir(tmp_path) if name != "f.json"]
-    assert all(name.startswith(".outlay-") and name.endswith(".tmp") for name in stray)
-    assert len(stray) <= last
+    assert set(stray) <= {".f.json.tmp"}, "what a kill leaves does not pile up"
 
 
-def test_what_a_killed_process_left_is_cleared_by_the_next_persist(tmp_path):
-    """At most one temporary file is ever left beside a file."""
+def test_what_a_killed_process_left_is_taken_over_by_the_next_persist(tmp_path):
+    """At most one temporary file is ever left beside a file, and it does not stay."""
     path = tmp_path / "f.json"
-    for number in range(3):
-        (tmp_path / f".outlay-AAAAA{number}.tmp").write_text("half")
+    (tmp_path / ".f.json.tmp").write_text("half of a longer file " * 1000)
     BudgetManager().persist(path)
+    assert json.loads(path.read_text())["agents"] == []
     assert os.listdir(tmp_path) == ["f.json"]
+
+
+@pytest.mark.xfail(strict=True, reason="the name of the new file is known before: a link there is followed")
+def test_a_link_that_someone_put_beside_the_file_is_not_written_through(tmp_path):
+    """In a folder that others may write to, a link would make persist empty any file of the user."""
+    precious = tmp_path / "precious"
+    precious.write_text("of great value")
+    (tmp_path / ".f.json.tmp").symlink_to(precious)
+    with contextlib.suppress(StoreUnavailable):
+        BudgetManager().persist(tmp_path / "f.json")
+    assert precious.read_text() == "of great value"
+
+
+@pytest.mark.xfail(strict=True, reason="the permissions are set after the content is written")
+def test_a_private_file_is_never_readable_on_the_way(tmp_path):
+    """Its new content is written only once the new file is private, too."""
+    path = tmp_path / "f.json"
+    before = os.umask(0o022)
+    try:
+        BudgetManager().persist(path)
+        path.chmod(0o600)
+        manager = BudgetManager()
+        for number in range(3000):
+            manager.set_budget(budget_limit(f"{number}" + "x" * 900))
+        seen = set()
+
+        def watch():
+            while not done.is_set():
+                for name in os.listdir(tmp_path):
+                    with contextlib.suppress(FileNotFoundError):
+                        status = (tmp_path / name).stat()
+                        if status.st_size:
+                            seen.add(stat.S_IMODE(status.st_mode))
+
+        done = threading.Event()
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        for _ in range(10):
+            manager.persist(path)
+        done.set()
+        watcher.join()
+        assert seen == {0o600}
+    finally:
+        os.umask(before)

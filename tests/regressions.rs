@@ -1,5 +1,4 @@
-//! What the laws ask and the crate does not do yet. Each test fails today and says which law;
-//! take its `ignore` away with the cure. `cargo test --test known_defects -- --ignored` runs them.
+//! Defects that this crate had, each held by a test that failed before it was mended.
 #![cfg(not(loom))]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
@@ -61,7 +60,6 @@ fn count(told: &Mutex<Vec<Event>>, kind: EventKind) -> usize {
 }
 
 #[test]
-#[ignore = "law 1: each demand is decided alone"]
 fn a_meter_that_is_named_twice_in_one_request_is_not_overdrawn() {
     let account = plain(Policy::default());
     let _ = account.charge(&[(0, 60), (0, 60)]);
@@ -69,7 +67,6 @@ fn a_meter_that_is_named_twice_in_one_request_is_not_overdrawn() {
 }
 
 #[test]
-#[ignore = "law 7: at 30- and 45-minute offsets the hour of a change of the clocks has no end"]
 fn every_calendar_window_ends() {
     let seconds = |text: &str| text.parse::<jiff::Timestamp>().unwrap().as_second();
     let changes = [
@@ -86,20 +83,17 @@ fn every_calendar_window_ends() {
 }
 
 #[test]
-#[ignore = "law 8: index out of bounds in `group::open`"]
 fn a_request_over_no_account_does_not_panic() {
     let lease = ledger::reserve(&[], &Request::default());
     assert!(lease.is_err() || lease.is_ok());
 }
 
 #[test]
-#[ignore = "law 8: index out of bounds in `State::decide`"]
 fn a_meter_that_is_not_there_does_not_panic() {
     assert!(plain(Policy::default()).charge(&[(7, 1)]).is_err());
 }
 
 #[test]
-#[ignore = "law 11: serde reads a missing Option as None"]
 fn a_file_that_lost_a_limit_is_corrupt_and_not_unlimited() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("budgets.json");
@@ -124,7 +118,6 @@ fn a_file_that_lost_a_limit_is_corrupt_and_not_unlimited() {
 }
 
 #[test]
-#[ignore = "law 8: only the first meter that refuses is asked"]
 fn retry_after_is_not_before_all_meters_let_the_request_pass() {
     let clock = Arc::default();
     let core = core(&clock, Policy::default());
@@ -137,7 +130,6 @@ fn retry_after_is_not_before_all_meters_let_the_request_pass() {
 }
 
 #[test]
-#[ignore = "law 8: retry_after does not look at the leases"]
 fn retry_after_knows_that_a_slot_is_freed_when_its_lease_runs_out() {
     let core = core(&Arc::default(), Policy::default());
     let account = account(&core, [(Unit::Slots, 1, Window::Gauge)]);
@@ -148,7 +140,6 @@ fn retry_after_knows_that_a_slot_is_freed_when_its_lease_runs_out() {
 }
 
 #[test]
-#[ignore = "law 8: retry_after does not look at the leases"]
 fn retry_after_knows_that_an_unsettled_lease_is_returned() {
     let policy = Policy { unsettled: Unsettled::Release, ..Policy::default() };
     let core = core(&Arc::default(), policy);
@@ -161,7 +152,6 @@ fn retry_after_knows_that_an_unsettled_lease_is_returned() {
 }
 
 #[test]
-#[ignore = "law 8: None says that waiting never helps"]
 fn retry_after_of_a_sliding_window_counts_what_is_reserved() {
     let clock = Arc::default();
     let core = core(&clock, Policy::default());
@@ -182,7 +172,6 @@ fn mixed() -> [Arc<Account>; 2] {
 }
 
 #[test]
-#[ignore = "law 3: the last account's end wins, or the first one's, or the greater"]
 fn an_abandoned_lease_has_one_end() {
     let [charges, releases] = mixed();
     for accounts in [[&charges, &releases], [&releases, &charges]] {
@@ -198,7 +187,6 @@ fn an_abandoned_lease_has_one_end() {
 }
 
 #[test]
-#[ignore = "law 3: each account has a deadline of its own"]
 fn a_lease_that_ran_out_is_over_in_all_of_its_accounts() {
     let clock = Arc::default();
     let [short, long] = [10, 100].map(|seconds| {
@@ -217,7 +205,6 @@ fn a_lease_that_ran_out_is_over_in_all_of_its_accounts() {
 }
 
 #[test]
-#[ignore = "DESIGN 1: numbers are taken in blocks, so they are not in the order of time"]
 fn open_leases_come_oldest_first() {
     let core = core(&Arc::default(), Policy::default());
     let [a, b] = [(); 2].map(|()| account(&core, [(Unit::Tokens, 100, Window::Lifetime)]));
@@ -229,7 +216,6 @@ fn open_leases_come_oldest_first() {
 }
 
 #[test]
-#[ignore = "`tell_denied` says Tokens for all units"]
 fn a_denied_event_names_the_units_that_were_asked() {
     let options = PoolOptions {
         capacity_cost_micros_usd: Some(10),
@@ -243,7 +229,6 @@ fn a_denied_event_names_the_units_that_were_asked() {
 }
 
 #[test]
-#[ignore = "`AgentBudget::retried` asks the closed account first, which tells of a refusal"]
 fn a_request_that_is_admitted_tells_of_no_refusal() {
     let manager = BudgetManager::new(Clock::Manual(Arc::default()), Policy::default());
     let (token_budget, calls_budget, window) = (Some(10), None, None);
@@ -259,7 +244,6 @@ fn a_request_that_is_admitted_tells_of_no_refusal() {
 }
 
 #[test]
-#[ignore = "issue 2: the sweep knows only the deadline of an account's first lease"]
 fn the_sweep_reaches_a_short_lease_beside_a_long_one() {
     let clock = Arc::default();
     let core = core(&clock, Policy::default());
@@ -275,7 +259,6 @@ fn the_sweep_reaches_a_short_lease_beside_a_long_one() {
 }
 
 #[test]
-#[ignore = "law 1: of two requests for an account only the first counts, whatever the second asks"]
 fn an_account_that_is_asked_twice_counts_what_either_asks() {
     let core = core(&Arc::default(), Policy::default());
     let meters = [(Unit::Tokens, 100, Window::Lifetime), (Unit::Calls, 5, Window::Lifetime)];
@@ -286,7 +269,6 @@ fn an_account_that_is_asked_twice_counts_what_either_asks() {
 }
 
 #[test]
-#[ignore = "a sliding window never begins anew, so it warns once in its life"]
 fn a_sliding_window_warns_again_when_it_was_below_its_mark() {
     let clock = Arc::default();
     let core = core(&clock, Policy::default());
@@ -303,7 +285,6 @@ fn a_sliding_window_warns_again_when_it_was_below_its_mark() {
 }
 
 #[test]
-#[ignore = "a mark of u64::MAX stands for none"]
 fn a_meter_without_a_mark_never_warns() {
     let core = core(&Arc::default(), Policy::default());
     let meter = Meter::new(Limit::new(Unit::Tokens, None).stop(1), Window::Lifetime);

@@ -1,0 +1,96 @@
+//! When a refused request could pass, if nothing else happens: the window ends, slots of a sliding
+//! window leave, leases run out.
+
+use std::time::Duration;
+
+use super::clock::{Moment, Tick};
+use super::meter::Meter;
+use super::ring::Ring;
+use super::window::Window;
+
+/// An open lease, as its meter sees it: when it runs out, and what it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Open {
+    /// When it runs out.
+    pub deadline: Tick,
+    /// What it holds of the meter.
+    pub amount: u64,
+}
+
+impl Meter {
+    /// The earliest time at which `amount` could pass, `None` where waiting never helps. `open`
+    /// gives the leases that hold something of this meter; `charged` says whether one that runs
+    /// out is charged at what it holds, or returned.
+    pub fn retry_in(
+        &self,
+        amount: u64,
+        charged: bool,
+        open: impl Fn() -> Vec<Open>,
+        now: Moment,
+    ) -> Option<Duration> {
+        let free = self.ceiling().checked_sub(amount)?;
+        let returned = || returned_in(free, self.used(), self.reserved(), sorted(open()), now.tick);
+        match self.window() {
+            Window::Sliding(ring) if self.reserved() == 0 => Some(ring.falls_to(free, now.tick)),
+            Window::Sliding(ring) => {
+                slid_in(free, ring, self.reserved(), sorted(open()), charged, now)
+            }
+            Window::Gauge => returned(),
+            window if charged || self.reserved() == 0 => window.ends_in(now),
+            window => [window.ends_in(now), returned()].into_iter().flatten().min(),
+        }
+    }
+}
+
+fn sorted(mut open: Vec<Open>) -> Vec<Open> {
+    open.sort_unstable();
+    open
+}
+
+/// When enough leases have run out and were returned.
+fn returned_in(
+    free: u64,
+    used: u64,
+    mut reserved: u64,
+    open: Vec<Open>,
+    now: Tick,
+) -> Option<Duration> {
+    let room = free.checked_sub(used)?;
+    for lease in open {
+        reserved = reserved.saturating_sub(lease.amount);
+        if reserved <= room {
+            return Some(lease.deadline.since(now));
+        }
+    }
+    None
+}
+
+/// When enough has slid out of the window, or was returned to it.
+fn slid_in(
+    free: u64,
+    ring: &Ring,
+    mut reserved: u64,
+    open: Vec<Open>,
+    charged: bool,
+    now: Moment,
+) -> Option<Duration> {
+    let mut ring = ring.clone();
+    let mut at = now.tick;
+    let mut open = open.into_iter().peekable();
+    loop {
+        let fits = free.checked_sub(reserved).map(|rest| at.plus(ring.falls_to(rest, at)));
+        match (fits, open.next()) {
+            (Some(fits), None) => return Some(fits.since(now.tick)),
+            (Some(fits), Some(next)) if fits <= next.deadline => return Some(fits.since(now.tick)),
+            (_, Some(next)) => {
+                at = next.deadline.max(at);
+                reserved = reserved.saturating_sub(next.amount);
+                ring.advance(at);
+                if charged {
+                    ring.add(next.amount);
+                }
+            }
+            (None, None) => return None,
+        }
+    }
+}
