@@ -2,6 +2,7 @@
 
 from langchain.agents import create_agent
 from langchain_core.tools import tool
+
 from outlay import AgentTokenBudget, SharedPool, WorkflowQuota
 from outlay.langchain import BudgetMiddleware, wrap
 from outlay.testing import ScriptedChatModel, tool_call

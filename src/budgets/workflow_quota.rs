@@ -206,16 +206,18 @@ impl WorkflowToken {
 
     /// Ends the workflow; false if it had ended.
     pub fn end(&self) -> Result<bool, Error> {
-        let ended = self.0.account.close()?;
-        if ended {
-            *self.0.ended.lock() = Some(self.0.account.core().clock().tick());
-        }
+        self.0.account.core().same_process()?;
+        // First it is active no more: nobody can be handed a token that has ended.
         if let Some(quota) = self.0.quota.upgrade() {
             let mut active = quota.active.lock();
             let ours = active.get(self.0.account.key()).is_some_and(|token| *token == *self);
             if ours {
                 active.remove(self.0.account.key());
             }
+        }
+        let ended = self.0.account.close()?;
+        if ended {
+            *self.0.ended.lock() = Some(self.0.account.core().clock().tick());
         }
         Ok(ended)
     }

@@ -7,7 +7,7 @@ use pyo3::types::{PyBool, PyDelta, PyFloat, PyInt, PyString, PyTuple};
 
 use super::amounts::{PyUsage, PyUsageEstimate};
 use super::clock::{PyManualClock, PySystemClock};
-use super::python_call::call_python;
+use super::python_call::call_python_late;
 use crate::accounting::clock::LONGEST;
 use crate::accounting::{Clock, Invalid, Key, Usage};
 use crate::ledger::{Actual, OnError, Policy, Unsettled};
@@ -47,7 +47,7 @@ fn odd_amount(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<u64> {
 
 /// The whole number that an object counts as.
 pub(super) fn index<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    call_python(value.py(), || value.call_method0("__index__"))
+    call_python_late(value.py(), || value.call_method0("__index__"))
 }
 
 /// A whole number, or `None` for no limit.
@@ -121,7 +121,7 @@ pub(super) fn number(value: &Bound<'_, PyAny>) -> Option<f64> {
     if value.is_instance_of::<PyBool>() || type_name(value).starts_with("a bool") {
         return None;
     }
-    call_python(value.py(), || value.extract::<f64>()).ok()
+    call_python_late(value.py(), || value.extract::<f64>()).ok()
 }
 
 /// An optional time to live.

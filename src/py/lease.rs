@@ -7,7 +7,7 @@ use pyo3::types::PyType;
 
 use super::amounts::{PyRequestBudget, PyUsageEstimate};
 use super::convert;
-use super::warner::interruption;
+use super::warner::interruptible;
 use crate::accounting::Invalid;
 use crate::ledger::{Abandoned, Actual, Lease, LeaseState};
 
@@ -23,11 +23,6 @@ impl PyBudgetLease {
     #[inline]
     pub(super) const fn new(inner: Lease, owner: Option<Py<PyAny>>) -> Self {
         Self { inner, owner }
-    }
-
-    /// What `on_warning` raised that is no `Exception`.
-    fn interrupted(&self) -> PyResult<()> {
-        if self.owner.is_some() { interruption() } else { Ok(()) }
     }
 
     fn leave(&self, exception: &Bound<'_, PyAny>) {
@@ -75,8 +70,10 @@ impl PyBudgetLease {
     #[pyo3(signature = (usage = None))]
     fn commit(&self, usage: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         let actual = usage.map_or(Ok(Actual::Estimate), convert::actual)?;
-        self.inner.commit(actual)?;
-        self.interrupted()
+        if self.owner.is_none() {
+            return Ok(self.inner.commit(actual)?);
+        }
+        Ok(interruptible(|| self.inner.commit(actual))??)
     }
 
     fn release(&self) -> PyResult<()> {

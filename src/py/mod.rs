@@ -64,4 +64,5 @@ mod _core {
 #[pyfunction]
 fn after_fork_in_child() {
     crate::ledger::after_fork_in_child();
+    python_call::forget_calls();
 }

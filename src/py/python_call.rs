@@ -2,7 +2,7 @@
 //!
 //! Before CPython 3.14 a daemon thread that wants to go on once the interpreter is being finalized
 //! is unwound by `pthread_exit`, which cannot pass through a Rust frame: the process aborts. So at
-//! exit the calls under way are waited for, and a thread that would begin one stays where it is.
+//! exit the calls under way are waited for, 5 seconds at most, and other threads begin none.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -16,28 +16,41 @@ static EXITING: AtomicBool = AtomicBool::new(false);
 static EXIT_THREAD: OnceLock<ThreadId> = OnceLock::new();
 /// How long the exit waits for calls under way, in steps.
 const STEP: Duration = Duration::from_millis(1);
-const STEPS: u32 = 500;
+const STEPS: u32 = 5000;
+const A_WHILE: Duration = Duration::from_secs(2);
 
-/// Calls `code`, which may run any Python.
-pub(super) fn call_python<R>(py: Python<'_>, code: impl FnOnce() -> R) -> R {
-    if EXITING.load(Ordering::SeqCst) && EXIT_THREAD.get() != Some(&thread::current().id()) {
-        // As CPython >= 3.14 does with such a thread.
-        py.detach(|| {
-            loop {
-                thread::park();
-            }
-        });
-    }
+/// Calls `code`, which may run any Python; `None` where the interpreter is going.
+pub(super) fn call_python<R>(code: impl FnOnce() -> R) -> Option<R> {
     UNDER_WAY.fetch_add(1, Ordering::SeqCst);
     let _ended = Ended;
-    code()
+    let going = EXITING.load(Ordering::SeqCst);
+    if going && EXIT_THREAD.get() != Some(&thread::current().id()) {
+        return None;
+    }
+    Some(code())
+}
+
+/// Calls `code`, which may run any Python, also where the interpreter is going: but then only after
+/// a while. By then a daemon thread is gone with its process; one that is waited for goes on.
+pub(super) fn call_python_late<R>(py: Python<'_>, code: impl Fn() -> R) -> R {
+    call_python(&code).unwrap_or_else(|| {
+        py.detach(|| thread::sleep(A_WHILE));
+        code()
+    })
+}
+
+/// A forked child has one thread, and none of the parent's calls.
+pub(super) fn forget_calls() {
+    UNDER_WAY.store(0, Ordering::SeqCst);
 }
 
 struct Ended;
 
 impl Drop for Ended {
     fn drop(&mut self) {
-        UNDER_WAY.fetch_sub(1, Ordering::SeqCst);
+        // Never below zero: a child that was forked inside a call has forgotten it.
+        let less = |calls: usize| calls.checked_sub(1);
+        let _ = UNDER_WAY.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
     }
 }
 

@@ -10,7 +10,7 @@ use pyo3::types::{PyDict, PyMapping, PyType};
 use super::convert::{self, OnErrorArg, UnsettledArg};
 use super::lease::PyBudgetLease;
 use super::operation_cache::{OperationCache, name_of};
-use super::warner::{Warner, interruption};
+use super::warner::{Warner, interruptible};
 use crate::accounting::Invalid;
 use crate::budgets::{AgentTokenBudget, OperationCosts, TokenBudgetOptions};
 use crate::ledger::Error;
@@ -45,8 +45,7 @@ impl PyAgentTokenBudget {
             return Ok(this.inner.consume_at(cost, tokens));
         };
         warner.remember(slf);
-        let verdict = this.inner.consume_at(cost, tokens);
-        interruption().map(|()| verdict)
+        interruptible(|| this.inner.consume_at(cost, tokens))
     }
 
     fn of_period(

@@ -56,8 +56,7 @@ impl Warner {
         };
         // A lease may be dropped while an exception flies: that one goes on afterwards.
         let flying = PyErr::take(py);
-        let called = call_python(py, || self.callback.call1(py, (budget,)));
-        if let Err(error) = called {
+        if let Some(Err(error)) = call_python(|| self.callback.call1(py, (budget,))) {
             self.failed(py, error);
         }
         if let Some(error) = flying {
@@ -67,7 +66,7 @@ impl Warner {
 
     /// An `Exception` is logged; Ctrl-C and the like go on where the budget was called.
     fn failed(&self, py: Python<'_>, error: PyErr) {
-        if !error.is_instance_of::<PyException>(py) {
+        if !error.is_instance_of::<PyException>(py) && LISTENING.get() {
             INTERRUPTION.set(Some(error));
         } else if log(py, &error).is_err() {
             error.write_unraisable(py, Some(self.callback.bind(py)));
@@ -76,12 +75,17 @@ impl Warner {
 }
 
 thread_local! {
+    /// Whether a call is under way that can raise what `on_warning` raises.
+    static LISTENING: Cell<bool> = const { Cell::new(false) };
     static INTERRUPTION: Cell<Option<PyErr>> = const { Cell::new(None) };
 }
 
-/// Raises what `on_warning` raised in this thread that is no `Exception`.
-pub(super) fn interruption() -> PyResult<()> {
-    INTERRUPTION.take().map_or(Ok(()), Err)
+/// Does `step`; then raises what `on_warning` raised in it that is no `Exception`.
+pub(super) fn interruptible<R>(step: impl FnOnce() -> R) -> PyResult<R> {
+    let outer = LISTENING.replace(true);
+    let result = step();
+    LISTENING.set(outer);
+    INTERRUPTION.take().map_or(Ok(result), Err)
 }
 
 fn log(py: Python<'_>, error: &PyErr) -> PyResult<()> {

@@ -306,16 +306,19 @@ impl Book {
         due.sort_unstable();
         for (deadline, index) in due {
             self.now = self.now.max(deadline);
+            self.calm(deadline);
             self.expire(index, deadline);
         }
         self.now = now;
+        self.calm(now);
     }
 
     pub(crate) fn warn(&mut self, account: usize) {
         self.warn_at(account, self.now);
     }
 
-    /// One warning in each window in which `used` has reached the mark.
+    /// One warning in each window in which `used` has reached the mark; a sliding window, which
+    /// never begins anew, warns again once it was below.
     fn warn_at(&mut self, account: usize, at: u64) {
         for index in 0..self.accounts[account].meters.len() {
             let used = self.accounts[account].meters[index].used(at, &self.walls);
@@ -325,6 +328,17 @@ impl Book {
             if due && !meter.warned.contains(&window) {
                 meter.warned.push(window);
                 self.told.push((account, EventKind::Warned));
+            }
+        }
+    }
+
+    /// Sliding windows that are below their mark now may warn again.
+    fn calm(&mut self, at: u64) {
+        for meter in self.accounts.iter_mut().flat_map(|account| &mut account.meters) {
+            let used = meter.used(at, &self.walls);
+            let below = meter.warn_at.is_none_or(|mark| used < mark.max(1));
+            if below && matches!(meter.kind, Kind::Sliding { .. }) {
+                meter.warned.clear();
             }
         }
     }

@@ -23,6 +23,9 @@ const WALL_NS: i64 = 1_774_915_170_000_000_000;
 #[derive(Clone)]
 pub(crate) struct Asked {
     pub(crate) estimate: Usage,
+    /// As it was asked: an account may be there twice.
+    raw: Vec<book::Ask>,
+    /// Each account once.
     pub(crate) asks: Vec<book::Ask>,
     pub(crate) how: How,
 }
@@ -112,21 +115,19 @@ impl Driver {
     }
 
     fn asked(&self, wish: &Wish, how: How) -> Asked {
-        let mut asks: Vec<book::Ask> = Vec::new();
+        let mut raw: Vec<book::Ask> = Vec::new();
         let first = wish.asks.first().map_or(0, |ask| ask.0) % self.plans.len();
         let room = self.book.room(first, 0);
         let size = |size| match size {
             Size::Small(amount) => amount,
             Size::Room(by) => room.min(1 << 40).saturating_add_signed(by.into()),
+            // A slot that saturates forgets what it held before: too far away to matter.
+            Size::Huge if matches!(how, How::Reserve(_)) => 1 << 40,
             Size::Huge => u64::MAX,
         };
         let estimate = Usage::priced(size(wish.tokens), size(wish.cost));
         for &(account, multiplier, mask) in &wish.asks {
             let account = account % self.plans.len();
-            // An account that is asked twice counts once: not what is tested here.
-            if asks.iter().any(|ask| ask.account == account) {
-                continue;
-            }
             let meters = self.plans[account].meters.iter().enumerate();
             let wanted = meters.filter(|(index, _)| *index == 0 || mask >> index & 1 == 1);
             let demand = |(index, plan): (usize, &super::ops::MeterPlan)| {
@@ -138,9 +139,13 @@ impl Driver {
                 (index, amount)
             };
             let demands = wanted.map(demand).collect();
-            asks.push(book::Ask { account, demands, multiplier });
+            raw.push(book::Ask { account, demands, multiplier });
         }
-        Asked { estimate, asks, how }
+        let mut asks = merged(&raw);
+        if matches!(how, How::Check) {
+            asks.truncate(1);
+        }
+        Asked { estimate, raw, asks, how }
     }
 
     fn ask(&mut self, asked: Asked) -> Checked {
@@ -155,11 +160,14 @@ impl Driver {
             }
         };
         let before = self.shown();
-        let real: Vec<Ask> = asked.asks.iter().map(|ask| self.real_ask(ask)).collect();
+        let real: Vec<Ask> = asked.raw.iter().map(|ask| self.real_ask(ask)).collect();
         let done = match asked.how {
             How::Charge if real.len() == 1 => real[0].account.charge(&real[0].demands),
             How::Charge => ledger::charge(&real),
-            How::Check => real[0].account.check(&real[0].demands),
+            How::Check => {
+                let one = self.real_ask(&asked.asks[0]);
+                one.account.check(&one.demands)
+            }
             How::Reserve(ttl) => {
                 let ttl = ttl.map(Duration::from_nanos);
                 let request = Request { ttl, ..asked.estimate.into() };
@@ -281,6 +289,9 @@ impl Driver {
             return Ok(());
         };
         let wait = nanos(wait).saturating_sub(early.into());
+        if wait > 1 << 60 {
+            return Ok(());
+        }
         self.advance_to(self.book.now + wait);
         tally::retried();
         self.ask(asked)
@@ -289,4 +300,23 @@ impl Driver {
 
 pub(crate) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Who is asked twice is asked once, for the most that either asks of each meter.
+fn merged(raw: &[book::Ask]) -> Vec<book::Ask> {
+    let mut asks: Vec<book::Ask> = Vec::new();
+    for ask in raw {
+        let Some(same) = asks.iter_mut().find(|other| other.account == ask.account) else {
+            asks.push(ask.clone());
+            continue;
+        };
+        same.multiplier = same.multiplier.max(ask.multiplier);
+        for &(meter, amount) in &ask.demands {
+            match same.demands.iter_mut().find(|demand| demand.0 == meter) {
+                Some(demand) => demand.1 = demand.1.max(amount),
+                None => same.demands.push((meter, amount)),
+            }
+        }
+    }
+    asks
 }

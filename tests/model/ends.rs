@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use outlay::{Abandoned, Actual, Error, LeaseError, LeaseState, OnError, Unsettled, Usage};
+use outlay::{Actual, Error, LeaseError, LeaseState, Usage};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
@@ -10,10 +10,6 @@ use super::book::No;
 use super::driver::{Checked, Driver};
 use super::ops::{Op, Said};
 use super::tally;
-
-/// How an abandoned lease has ended where its accounts have different policies is not settled:
-/// see `an_abandoned_lease_has_one_end` in `tests/known_defects.rs`.
-const SAME_END_IN_ALL: bool = true;
 
 impl Driver {
     /// True where it replaces what an expiry charged.
@@ -56,9 +52,6 @@ impl Driver {
                 same_end(&real, &self.book.extend(index, *ttl))
             }
             Op::Abandon(_, why) => {
-                if SAME_END_IN_ALL && self.ends_differ(index, *why) {
-                    return Ok(());
-                }
                 self.handles[index][handle].abandon(*why);
                 self.book.abandon(index, *why);
                 Ok(())
@@ -77,18 +70,6 @@ impl Driver {
                 Ok(())
             }
         }
-    }
-
-    /// Whether the policies of its accounts end an abandoned lease in different ways.
-    fn ends_differ(&self, index: usize, why: Abandoned) -> bool {
-        let charged = |account: usize| match why {
-            Abandoned::Unsettled => self.plans[account].unsettled == Unsettled::Charge,
-            Abandoned::Error => self.plans[account].on_error == OnError::Charge,
-            Abandoned::Cancelled => true,
-        };
-        let parts = &self.book.leases[index].parts;
-        let charged: Vec<bool> = parts.iter().map(|part| charged(part.account())).collect();
-        charged.contains(&true) && charged.contains(&false)
     }
 
     /// One of the handles that are there: the lease, and which of its handles.

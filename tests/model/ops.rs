@@ -116,8 +116,6 @@ fn meter() -> impl Strategy<Value = MeterPlan> {
             let counted = !matches!(unit, Unit::Tokens | Unit::Cost);
             let max = max.map(|max| if counted { max % 5 } else { max });
             let stop = if counted { 0 } else { stop };
-            // With a stop threshold and no mark, a meter that saturates warns all the same.
-            let warn_at = warn_at.or((stop > 0).then_some(9));
             MeterPlan { unit, max, hard, stop, warn_at, kind }
         },
     )

@@ -4,8 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 static ADMITTED: AtomicU64 = AtomicU64::new(0);
 static WAYS_OUT: AtomicU64 = AtomicU64::new(0);
-static UNCLEAR: AtomicU64 = AtomicU64::new(0);
-static UNCLEAR_BUT_RIGHT: AtomicU64 = AtomicU64::new(0);
+static NO_WAY_OUT: AtomicU64 = AtomicU64::new(0);
 static RAN_OUT: AtomicU64 = AtomicU64::new(0);
 static LATE: AtomicU64 = AtomicU64::new(0);
 static OVER_SEVERAL: AtomicU64 = AtomicU64::new(0);
@@ -20,15 +19,8 @@ pub(crate) fn admitted() {
     count(&ADMITTED);
 }
 
-pub(crate) fn way_out() {
-    count(&WAYS_OUT);
-}
-
-pub(crate) fn way_out_unclear(right: bool) {
-    count(&UNCLEAR);
-    if right {
-        count(&UNCLEAR_BUT_RIGHT);
-    }
+pub(crate) fn way_out(passes: bool) {
+    count(if passes { &WAYS_OUT } else { &NO_WAY_OUT });
 }
 
 pub(crate) fn ran_out() {
@@ -48,13 +40,12 @@ pub(crate) fn retried() {
 }
 
 /// (name, how often).
-pub(crate) fn all() -> [(&'static str, u64); 8] {
+pub(crate) fn all() -> [(&'static str, u64); 7] {
     let read = |what: &AtomicU64| what.load(Ordering::Relaxed);
     [
         ("admitted", read(&ADMITTED)),
         ("exact retry_after", read(&WAYS_OUT)),
-        ("retry_after not compared", read(&UNCLEAR)),
-        ("of these right", read(&UNCLEAR_BUT_RIGHT)),
+        ("refusals for ever", read(&NO_WAY_OUT)),
         ("retried", read(&RETRIED)),
         ("leases over several accounts", read(&OVER_SEVERAL)),
         ("leases that ran out", read(&RAN_OUT)),

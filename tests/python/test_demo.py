@@ -1,6 +1,6 @@
 """``outlay demo``: the agent works, is warned, is denied, reads the denial, lands, and the audit holds."""
 
-# ruff: noqa: D103, E402 (the name of a test says what it shows; what is not installed is skipped first)
+# ruff: noqa: E402 (the name of a test says what it shows; what is not installed is skipped first)
 
 import io
 import json
@@ -15,12 +15,13 @@ for _package in ("rich", "langchain", "langchain_openai"):
         _package, reason=f"the demo needs the extra outlay[demo]: {_package} is not installed"
     )
 
+from rich.console import Console
+
 from outlay.__main__ import main
 from outlay._demo import agent, bill
 from outlay._demo.run import run_demo
 from outlay._demo.script import FUEL_TASK, answer
 from outlay._demo.tools import calculate
-from rich.console import Console
 
 
 @pytest.fixture(scope="module")

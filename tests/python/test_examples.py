@@ -1,7 +1,5 @@
 """Every example runs as a user would run it, and prints what it promises."""
 
-# ruff: noqa: D103 (the name of a test says what it shows)
-
 import os
 import subprocess
 import sys

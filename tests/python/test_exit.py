@@ -113,7 +113,6 @@ del lease
     assert statuses(source, tmp_path, 3) == []
 
 
-@pytest.mark.xfail(strict=True, reason="at_exit parks threads that would warn: joining one hangs")
 def test_a_worker_that_is_joined_at_exit_may_still_warn(tmp_path):
     """An atexit handler that was registered before outlay was imported runs after outlay's own."""
     source = """
@@ -135,7 +134,6 @@ worker.start()
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.xfail(strict=True, reason="abort: the callback is unwound after the 0.5 s that at_exit waits")
 def test_exit_while_a_slow_callback_runs_is_clean(tmp_path):
     """A second of work in on_warning, in a daemon thread."""
     source = """

@@ -269,7 +269,6 @@ if __name__ == "__main__":
     assert done.returncode == 0, done.stderr[-3000:]
 
 
-@pytest.mark.xfail(strict=True, reason="the child inherits the count of calls under way and waits")
 def test_a_child_does_not_wait_at_exit_for_callbacks_of_its_parents_threads():
     """Another thread is in on_warning at the fork; the child exits at once."""
     ran_clean(

@@ -1,7 +1,5 @@
 """The loopback server, seen by the real langchain-openai client and by a bare socket."""
 
-# ruff: noqa: D103 (the name of a test says what it shows)
-
 import doctest
 import http.client
 import json
@@ -12,6 +10,7 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+
 from outlay.testing import openai_server
 from outlay.testing.openai_server import OpenAIServer, Reply, count_tokens
 

@@ -321,7 +321,6 @@ def test_what_a_killed_process_left_is_taken_over_by_the_next_persist(tmp_path):
     assert os.listdir(tmp_path) == ["f.json"]
 
 
-@pytest.mark.xfail(strict=True, reason="the name of the new file is known before: a link there is followed")
 def test_a_link_that_someone_put_beside_the_file_is_not_written_through(tmp_path):
     """In a folder that others may write to, a link would make persist empty any file of the user."""
     precious = tmp_path / "precious"
@@ -332,7 +331,6 @@ def test_a_link_that_someone_put_beside_the_file_is_not_written_through(tmp_path
     assert precious.read_text() == "of great value"
 
 
-@pytest.mark.xfail(strict=True, reason="the permissions are set after the content is written")
 def test_a_private_file_is_never_readable_on_the_way(tmp_path):
     """Its new content is written only once the new file is private, too."""
     path = tmp_path / "f.json"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
+
 from outlay import InvalidAmount, PolicyError, Usage
 
 PRICES = {"m-1": {"input": "2.50", "output": "10.00", "cache_read": "0.25", "cache_write": "3.00"}}

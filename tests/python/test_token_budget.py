@@ -287,7 +287,6 @@ def test_a_reset_starts_at_zero_and_old_leases_settle_in_the_old_window():
     assert budget.used() == 5
 
 
-@pytest.mark.xfail(strict=True, reason="an interruption at a drop is kept for the thread's next consume")
 def test_an_interruption_is_not_raised_from_another_budget():
     """A lease is dropped, on_warning raises: nobody is there to catch it, least of all a stranger."""
 

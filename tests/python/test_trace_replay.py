@@ -1,7 +1,5 @@
 """``outlay demo --trace``: outlay's verdicts and totals equal the plain re-computation, to the token."""
 
-# ruff: noqa: D103 (the name of a test says what it shows)
-
 import csv
 import gzip
 import io

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from langchain_openai import ChatOpenAI
+
 from outlay import SharedPool
 from outlay.testing import OpenAIServer
 

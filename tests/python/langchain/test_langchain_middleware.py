@@ -9,6 +9,7 @@ import threading
 import pytest
 from langchain.agents import create_agent
 from langchain_core.messages import AIMessage
+
 from outlay import (
     AgentTokenBudget,
     BudgetLimit,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from langchain.agents import create_agent
 from langchain_core.messages import AIMessage, HumanMessage
+from pydantic import BaseModel
+
 from outlay import BudgetExceeded
 from outlay.langchain import wrap
 from outlay.testing import Reply, ScriptedChatModel, tool_call
-from pydantic import BaseModel
 
 
 class Sum(BaseModel):

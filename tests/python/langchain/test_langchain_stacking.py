@@ -7,6 +7,7 @@ import contextvars
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
+
 from outlay import (
     AgentTokenBudget,
     Budget,

@@ -10,6 +10,7 @@ from langchain_core.caches import InMemoryCache
 from langchain_core.language_models.chat_models import generate_from_stream
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
+
 from outlay import AgentTokenBudget, BudgetLimit, BudgetManager, WorkflowQuota
 from outlay.langchain import wrap
 from outlay.testing import Pause, Reply, ScriptedChatModel, ScriptedReply

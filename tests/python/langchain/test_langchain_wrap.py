@@ -17,6 +17,7 @@ from langchain_core.load import dumpd
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_core.runnables import ConfigurableField
 from langchain_openai import ChatOpenAI
+
 from outlay import BudgetExceeded, InvalidAmount, LimitExceeded, PolicyError
 from outlay.langchain import wrap
 from outlay.testing import Pause, Reply, ScriptedChatModel, ScriptedReply, tool_call

@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
-from outlay.testing import Pause, ScriptedChatModel, ScriptedReply, tool_call
 from pydantic import BaseModel
+
+from outlay.testing import Pause, ScriptedChatModel, ScriptedReply, tool_call
 
 
 class Sum(BaseModel):
