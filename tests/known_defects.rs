@@ -1,0 +1,106 @@
+//! What the laws ask and the crate does not do yet. Each test fails today and says which law;
+//! with the cure it loses its `ignore` and moves to `regressions.rs`.
+//! `cargo test --test known_defects -- --ignored` runs them.
+#![cfg(not(loom))]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use outlay::{
+    Account, Actual, AgentTokenBudget, Ask, Clock, Code, Core, Error, EventKind, Key, Lease, Limit,
+    ManualClock, Meter, Policy, Request, TokenBudgetOptions, Unit, Usage, Window, WorkflowQuota,
+    ledger,
+};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn account(clock: &Arc<ManualClock>, max: Option<u64>, sliding: bool) -> Arc<Account> {
+    let core = Core::new(Clock::Manual(Arc::clone(clock)), Policy::default());
+    let now = core.clock().tick();
+    let window = match sliding {
+        true => Window::sliding(HOUR, 60, now).unwrap(),
+        false => Window::fixed(HOUR, now).unwrap(),
+    };
+    let meter = Meter::new(Limit::new(Unit::Tokens, max), window);
+    Account::new(&core, Key::parse("id", "a").unwrap(), Code::BudgetExceeded, [meter])
+}
+
+fn ask(account: &Arc<Account>, demands: &[(u8, u64)]) -> Ask {
+    Ask::new(account, demands.iter().copied().collect())
+}
+
+fn reserve(asks: &[Ask], amount: u64, ttl: Duration) -> Lease {
+    let request = Request { ttl: Some(ttl), ..Usage::tokens(amount).into() };
+    ledger::reserve(asks, &request).unwrap()
+}
+
+fn retry_after<T: std::fmt::Debug>(refused: Result<T, Error>) -> Option<Duration> {
+    match refused {
+        Err(Error::Denied(denied)) => denied.retry_after,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+#[ignore = "law 8: `State::wait` asks `admits`, which a soft limit always does"]
+fn a_check_of_a_soft_limit_says_when_it_would_pass() {
+    let clock = Clock::Manual(Arc::default());
+    let options = TokenBudgetOptions { hard_limit: false, clock, ..TokenBudgetOptions::default() };
+    let budget = AgentTokenBudget::new("a", 10, HOUR, options).unwrap();
+    budget.consume("query", 10).unwrap();
+    assert_eq!(retry_after(budget.check("query", 1)), Some(HOUR));
+}
+
+#[test]
+#[ignore = "law 8: `with_wait` does not know that an account is closed"]
+fn a_request_with_a_workflow_that_has_ended_never_passes() {
+    let clock: Arc<ManualClock> = Arc::default();
+    let quota = WorkflowQuota::new(1, 5, HOUR, Clock::Manual(Arc::clone(&clock))).unwrap();
+    let token = quota.begin_workflow("w", false).unwrap();
+    token.end().unwrap();
+    let other = account(&clock, Some(1), false);
+    assert_eq!(retry_after(ledger::charge(&[token.ask(1), ask(&other, &[(0, 1)])])), None);
+    other.charge(&[(0, 1)]).unwrap();
+    assert_eq!(retry_after(ledger::charge(&[ask(&other, &[(0, 1)]), token.ask(1)])), None);
+}
+
+#[test]
+#[ignore = "issue 2: `extend` does not tell the sweep of an earlier deadline"]
+fn the_sweep_reaches_a_lease_whose_time_was_cut() {
+    let clock: Arc<ManualClock> = Arc::default();
+    let core = Core::new(Clock::Manual(Arc::clone(&clock)), Policy::default());
+    let [a, b] = [(); 2].map(|()| {
+        let meter = Meter::new(Limit::new(Unit::Tokens, Some(100)), Window::Lifetime);
+        Account::new(&core, Key::parse("id", "a").unwrap(), Code::BudgetExceeded, [meter])
+    });
+    let told: Arc<Mutex<Vec<EventKind>>> = Arc::default();
+    let listener = Arc::clone(&told);
+    core.subscribe(move |event| listener.lock().unwrap().push(event.kind));
+    let lease = reserve(&[ask(&a, &[(0, 1)])], 1, HOUR);
+    lease.extend(Duration::from_secs(10)).unwrap();
+    clock.advance(Duration::from_secs(20));
+    reserve(&[ask(&b, &[(0, 1)])], 1, HOUR).release().unwrap();
+    let expired = told.lock().unwrap().contains(&EventKind::Expired);
+    assert!(expired);
+    drop(lease);
+}
+
+#[test]
+#[ignore = "law 4: each hold of the meter books the whole usage"]
+fn a_lease_that_names_a_meter_twice_books_its_usage_once() {
+    let account = account(&Arc::default(), Some(100), false);
+    let lease = reserve(&[ask(&account, &[(0, 20), (0, 20)])], 40, HOUR);
+    lease.commit(Actual::Tokens(30)).unwrap();
+    assert_eq!(account.read(|meters, _| meters[0].used()), Ok(30));
+}
+
+#[test]
+#[ignore = "law 4: an expiry remembers what was held, not what a full slot could still count"]
+fn an_expiry_that_saturated_takes_back_no_more_than_it_booked() {
+    let account = account(&Arc::default(), None, true);
+    account.charge(&[(0, 1)]).unwrap();
+    let lease = reserve(&[ask(&account, &[(0, u64::MAX)])], u64::MAX, Duration::ZERO);
+    lease.commit(Actual::Tokens(0)).unwrap();
+    assert_eq!(account.read(|meters, _| meters[0].used()), Ok(1));
+}
