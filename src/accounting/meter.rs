@@ -15,6 +15,17 @@ pub struct Hold {
     era: u32,
 }
 
+/// What the expiry of a hold did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expired {
+    /// What of the hold the window of the reservation has counted for good.
+    covered: u64,
+    /// What was booked for it, less where the meter was full to the brim of its numbers.
+    booked: u64,
+    /// When.
+    at: Tick,
+}
+
 /// Marks that few meters have, apart so that the rest stay small.
 #[derive(Clone, Copy, Debug)]
 struct Marks {
@@ -164,13 +175,17 @@ impl Meter {
         self.era = self.era.wrapping_add(1);
     }
 
-    /// Books `amount` as used. It saturates, it never wraps.
+    /// Books `amount` as used; what of it was booked. It saturates, it never wraps.
     #[inline]
-    pub fn charge(&mut self, amount: u64) {
+    pub fn charge(&mut self, amount: u64) -> u64 {
         match &mut self.window {
             Window::Sliding(ring) => ring.add(amount),
-            Window::Gauge => {}
-            _ => self.used = self.used.saturating_add(amount),
+            Window::Gauge => 0,
+            _ => {
+                let before = self.used;
+                self.used = before.saturating_add(amount);
+                self.used - before
+            }
         }
     }
 
@@ -200,15 +215,15 @@ impl Meter {
         Hold { amount, era: self.era }
     }
 
-    /// Ends the hold and books `actual`. What the hold covered belongs to the window of the
+    /// Ends the hold and books `actual`; what was booked now. What the hold covered belongs to the window of the
     /// reservation; only what is above it is booked in another one.
     #[inline]
-    pub fn commit(&mut self, hold: &Hold, actual: u64) {
+    pub fn commit(&mut self, hold: &Hold, actual: u64) -> u64 {
         if hold.era == self.era {
             self.reserved = self.reserved.saturating_sub(hold.amount);
-            self.charge(actual);
+            self.charge(actual)
         } else {
-            self.charge(actual.saturating_sub(hold.amount));
+            self.charge(actual.saturating_sub(hold.amount))
         }
     }
 
@@ -220,31 +235,31 @@ impl Meter {
     }
 
     /// Ends the hold for now, charged at the estimate or returned: a later
-    /// [`recommit`](Self::recommit) says what was really used. Returns what the window of the
-    /// reservation has counted for good.
-    pub fn expire(&mut self, hold: &Hold, charge: bool) -> u64 {
-        if hold.era != self.era {
-            hold.amount
+    /// [`recommit`](Self::recommit) says what was really used.
+    pub fn expire(&mut self, hold: &Hold, charge: bool, now: Moment) -> Expired {
+        let (covered, booked) = if hold.era != self.era {
+            (hold.amount, 0)
         } else if charge {
-            self.commit(hold, hold.amount);
-            hold.amount
+            (hold.amount, self.commit(hold, hold.amount))
         } else {
             self.release(hold);
-            0
-        }
+            (0, 0)
+        };
+        Expired { covered, booked, at: now.tick }
     }
 
-    /// Replaces what an expiry charged, `covered` at `at`, by `actual`.
-    pub fn recommit(&mut self, hold: &Hold, covered: u64, at: Tick, actual: u64) {
+    /// Replaces what an expiry charged by `actual`.
+    pub fn recommit(&mut self, hold: &Hold, expired: &Expired, actual: u64) {
         let replaced = hold.era == self.era
             && match &mut self.window {
-                Window::Sliding(ring) => ring.remove(covered, at),
+                Window::Sliding(ring) => ring.remove(expired.booked, expired.at),
                 _ => {
-                    self.used = self.used.saturating_sub(covered);
+                    self.used = self.used.saturating_sub(expired.booked);
                     true
                 }
             };
-        self.charge(if replaced { actual } else { actual.saturating_sub(covered) });
+        let rest = if replaced { actual } else { actual.saturating_sub(expired.covered) };
+        self.charge(rest);
     }
 
     /// True once per window, when `used` has reached the warning mark.

@@ -24,7 +24,7 @@ pub use denied::{Code, Denied, Kind};
 pub use invalid::{Invalid, InvalidKind};
 pub use key::Key;
 pub use limit::{Limit, Unit};
-pub use meter::{Hold, Meter};
+pub use meter::{Expired, Hold, Meter};
 pub use price::{Price, PriceTable};
 pub use usage::{RequestBudget, Usage, UsageEstimate};
 pub use window::Window;

@@ -51,12 +51,13 @@ impl Ring {
         self.newest = slot;
     }
 
-    /// Books `amount` in the newest slot.
-    pub fn add(&mut self, amount: u64) {
+    /// Books `amount` in the newest slot; what of it fits there.
+    pub fn add(&mut self, amount: u64) -> u64 {
         let index = self.index(self.newest);
         let added = amount.min(u64::MAX - self.slots[index]);
         self.slots[index] += added;
         self.sum += u128::from(added);
+        added
     }
 
     /// Takes `amount` out of the slot it was booked in at `at`; false when that slot has left.

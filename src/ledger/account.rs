@@ -12,7 +12,7 @@ use super::lease::{Lease, Part};
 use super::lease_book::Entry;
 use super::state::{State, event};
 use super::sync::{Mutex, MutexGuard};
-use crate::accounting::{Code, Denied, Key, Meter, Moment, Usage};
+use crate::accounting::{Code, Denied, Key, Meter, Moment, Tick, Usage};
 
 /// The meters of one agent, pool or workflow.
 pub struct Account {
@@ -184,13 +184,16 @@ impl Account {
         Ok(result)
     }
 
-    /// Ends what is due; on the way of somebody else's reservation.
-    pub(super) fn sweep(self: &Arc<Self>) {
+    /// Ends what is due; on the way of somebody else's reservation. `queued` is when the sweep
+    /// wanted to come: an account that it comes to earlier by now is not queued a second time.
+    pub(super) fn sweep(self: &Arc<Self>, queued: Tick) {
         let next = self.locked(|state, _, _| {
             let book = state.book.as_mut()?;
-            let next = book.next_due();
-            book.swept = next;
-            next
+            if book.swept != Some(queued) {
+                return None;
+            }
+            book.swept = book.next_due();
+            book.swept
         });
         if let Ok(Some(due)) = next {
             self.core.sweep.add(due, Arc::downgrade(self));

@@ -165,7 +165,7 @@ fn with_wait(refused: Error, asks: &[AskPart<'_>], locked: &[Locked<'_>]) -> Err
     let Error::Denied(mut denied) = refused else { return refused };
     if denied.code != Code::NotConfigured && asks.len() > 1 {
         let waits = asks.iter().zip(locked);
-        let waits = waits.map(|(ask, at)| at.state.wait(at.account, ask.demands, at.now));
+        let waits = waits.map(|(ask, at)| at.state.wait(at.account, ask.demands, at.now, true));
         denied.retry_after = waits.collect::<Option<Vec<_>>>().and_then(|w| w.into_iter().max());
     }
     Error::Denied(denied)

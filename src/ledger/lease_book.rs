@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use super::group::Request;
 use super::lease::{LeaseState, Part};
-use crate::accounting::{Hold, RequestBudget, Tick, Unit, Usage};
+use crate::accounting::{Expired, Hold, RequestBudget, Tick, Unit, Usage};
 
 /// Lease numbers are taken a block at a time: one atomic step in a thousand leases.
 const NUMBERS: u64 = 1024;
@@ -70,11 +70,10 @@ pub(crate) struct Extra {
 /// How a lease ran out.
 #[derive(Debug)]
 pub(crate) struct Expiry {
-    pub(crate) at: Tick,
     /// Whether its estimate was charged.
     pub(crate) charged: bool,
-    /// What of each hold the window of the reservation has counted for good.
-    pub(crate) covered: SmallVec<[u64; 2]>,
+    /// What became of each hold.
+    pub(crate) holds: SmallVec<[Expired; 2]>,
 }
 
 impl Entry {
@@ -115,7 +114,7 @@ impl Extra {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Due {
     deadline: Tick,
-    id: u64,
+    order: u64,
     slot: usize,
 }
 
@@ -152,9 +151,9 @@ impl LeaseBook {
     pub(crate) fn insert(&mut self, mut entry: Entry) -> usize {
         self.opened += 1;
         entry.order = self.opened;
-        let (deadline, id) = (entry.deadline, entry.id);
+        let (deadline, order) = (entry.deadline, entry.order);
         let slot = self.entries.insert(entry);
-        self.set_due(slot, id, deadline);
+        self.set_due(slot, order, deadline);
         slot
     }
 
@@ -198,8 +197,8 @@ impl LeaseBook {
             return;
         };
         entry.deadline = deadline;
-        let id = entry.id;
-        self.set_due(slot, id, deadline);
+        let order = entry.order;
+        self.set_due(slot, order, deadline);
     }
 
     /// The leases that are open, with their places.
@@ -239,17 +238,17 @@ impl LeaseBook {
 
     fn is_current(&self, due: &Due) -> bool {
         self.entries.get(due.slot).is_some_and(|entry| {
-            entry.id == due.id && entry.is_open() && entry.deadline == due.deadline
+            entry.order == due.order && entry.is_open() && entry.deadline == due.deadline
         })
     }
 
     #[inline]
-    fn set_due(&mut self, slot: usize, id: u64, deadline: Tick) {
+    fn set_due(&mut self, slot: usize, order: u64, deadline: Tick) {
         if self.due.len() > 2 * self.entries.len() + 64 {
             let mut due = std::mem::take(&mut self.due).into_vec();
             due.retain(|due| self.is_current(&due.0));
             self.due = due.into();
         }
-        self.due.push(Reverse(Due { deadline, id, slot }));
+        self.due.push(Reverse(Due { deadline, order, slot }));
     }
 }

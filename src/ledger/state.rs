@@ -68,7 +68,7 @@ impl State {
                 None => false,
             };
             if !fits || self.closed {
-                return Err(self.refusal(account, demands, index, now));
+                return Err(self.refusal(account, demands, index, now, soft_admits));
             }
         }
         Ok(())
@@ -93,6 +93,7 @@ impl State {
         demands: &[(u8, u64)],
         index: usize,
         now: Moment,
+        soft_admits: bool,
     ) -> Error {
         let (meter, amount) = demands[index];
         if self.closed {
@@ -103,7 +104,7 @@ impl State {
         };
         let amount = self.asked(demands, index).map_or(u64::MAX, |(_, amount)| amount);
         let mut denied = Denied::by(meter, account.code(), account.denied_id(), amount, now);
-        denied.retry_after = self.wait(account, demands, now);
+        denied.retry_after = self.wait(account, demands, now, soft_admits);
         denied.into()
     }
 
@@ -113,12 +114,17 @@ impl State {
         account: &Account,
         demands: &[(u8, u64)],
         now: Moment,
+        soft_admits: bool,
     ) -> Option<Duration> {
+        if self.closed {
+            return None;
+        }
         let charged = account.core().policy().unsettled == Unsettled::Charge;
         let mut wait = Duration::ZERO;
         for (index, &(number, _)) in demands.iter().enumerate() {
             let (meter, amount) = self.asked(demands, index)?;
-            if !meter.admits(amount) {
+            let passes = soft_admits && meter.admits(amount);
+            if !passes && !meter.fits(amount) {
                 let open = || self.open_holds(number);
                 wait = wait.max(meter.retry_in(amount, charged, open, now)?);
             }
@@ -170,9 +176,13 @@ impl State {
         deadline: Tick,
     ) -> usize {
         let Self { meters, book, .. } = self;
-        let mut holds = SmallVec::new();
+        let mut holds: SmallVec<[HeldMeter; 2]> = SmallVec::new();
         for &(meter, amount) in ask.demands {
-            holds.push(HeldMeter { meter, hold: meters[usize::from(meter)].reserve(amount) });
+            let hold = meters[usize::from(meter)].reserve(amount);
+            match holds.iter_mut().find(|held: &&mut HeldMeter| held.meter == meter) {
+                None => holds.push(HeldMeter { meter, hold }),
+                Some(same) => same.hold.amount += hold.amount,
+            }
         }
         book.get_or_insert_default().insert(Entry {
             id,
@@ -220,9 +230,10 @@ impl State {
         let Some(entry) = book.get_mut(slot).filter(|entry| entry.is_open()) else {
             return;
         };
-        let end = |held: &HeldMeter| meters[usize::from(held.meter)].expire(&held.hold, charged);
-        let covered = entry.holds.iter().map(end).collect();
-        entry.expiry = Some(Box::new(Expiry { at: now.tick, charged, covered }));
+        let end =
+            |held: &HeldMeter| meters[usize::from(held.meter)].expire(&held.hold, charged, now);
+        let holds = entry.holds.iter().map(end).collect();
+        entry.expiry = Some(Box::new(Expiry { charged, holds }));
         let estimate = entry.estimate;
         if charged {
             book.book_committed(&estimate, None);
@@ -322,8 +333,10 @@ fn commit(entry: &Entry, usage: &Usage, meters: &mut [Meter]) {
         let meter = &mut meters[usize::from(held.meter)];
         let actual = entry.actual(meter.unit(), held.hold.amount, usage);
         match &entry.expiry {
-            None => meter.commit(&held.hold, actual),
-            Some(end) => meter.recommit(&held.hold, end.covered[index], end.at, actual),
+            None => {
+                meter.commit(&held.hold, actual);
+            }
+            Some(end) => meter.recommit(&held.hold, &end.holds[index], actual),
         }
     }
 }

@@ -42,18 +42,22 @@ impl Sweep {
     pub(super) fn run(&self, now: Tick) {
         // Relaxed: a stale value only puts the sweep off to the next call.
         if now.raw() >= self.earliest.load(Ordering::Relaxed) {
-            self.take(now).iter().filter_map(Weak::upgrade).for_each(|account| account.sweep());
+            for entry in self.take(now) {
+                if let Some(account) = entry.account.upgrade() {
+                    account.sweep(entry.due);
+                }
+            }
         }
     }
 
     #[cold]
-    fn take(&self, now: Tick) -> Vec<Weak<Account>> {
+    fn take(&self, now: Tick) -> Vec<Entry> {
         let Some(mut queue) = self.queue.try_lock() else {
             return Vec::new();
         };
         let mut taken = Vec::new();
         while taken.len() < ACCOUNTS_MAX && queue.peek().is_some_and(|top| top.0.due <= now) {
-            taken.extend(queue.pop().map(|entry| entry.0.account));
+            taken.extend(queue.pop().map(|entry| entry.0));
         }
         self.publish(&queue);
         taken

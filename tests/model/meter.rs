@@ -120,6 +120,8 @@ impl Meter {
     /// What each window has counted in all.
     pub(crate) fn by_window(&self) -> BTreeMap<Window, u64> {
         let mut sums: BTreeMap<Window, u64> = BTreeMap::new();
+        // What an expiry really added: a sum that is full to the brim takes no more.
+        let mut expired: BTreeMap<u64, u64> = BTreeMap::new();
         for event in &self.events {
             let mut add = |window, amount: u64| {
                 let sum = sums.entry(window).or_default();
@@ -135,7 +137,11 @@ impl Meter {
                     add(opened, actual.min(held));
                     add(window, actual.saturating_sub(held));
                 }
-                Event::Expire { opened, held, charged: true, .. } => add(opened, held),
+                Event::Expire { opened, held, charged: true, lease, .. } => {
+                    let before = sums.get(&opened).copied().unwrap_or(0);
+                    expired.insert(lease, held.min(u64::MAX - before));
+                    sums.insert(opened, before.saturating_add(held));
+                }
                 Event::Expire { .. } => {}
                 Event::GiveBack { window, amount } => {
                     let sum = sums.entry(window).or_default();
@@ -145,7 +151,8 @@ impl Meter {
                     let (opened, covered, charged) = self.expiry(lease);
                     let sum = sums.entry(window).or_default();
                     if opened == window && charged {
-                        *sum = sum.saturating_sub(covered).saturating_add(actual);
+                        let booked = expired.get(&lease).copied().unwrap_or(0);
+                        *sum = sum.saturating_sub(booked).saturating_add(actual);
                     } else {
                         *sum = sum.saturating_add(actual.saturating_sub(covered));
                     }
