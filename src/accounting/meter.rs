@@ -215,8 +215,8 @@ impl Meter {
         Hold { amount, era: self.era }
     }
 
-    /// Ends the hold and books `actual`; what was booked now. What the hold covered belongs to the window of the
-    /// reservation; only what is above it is booked in another one.
+    /// Ends the hold and books `actual`; what was booked now. What the hold covered belongs to the
+    /// window of the reservation; only what is above it is booked in another one.
     #[inline]
     pub fn commit(&mut self, hold: &Hold, actual: u64) -> u64 {
         if hold.era == self.era {
