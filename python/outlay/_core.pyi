@@ -1057,7 +1057,7 @@ class WorkflowToken:
     def max_steps(self) -> int:
         """How many steps it may take."""
 
-    def execute_step(self, n: _Amount | None = None) -> None:
+    def execute_step(self, n: _Amount = 1) -> None:
         """Take steps: all of them, or none.
 
         Args:
@@ -1541,7 +1541,7 @@ class AgentBudget:
 
         """
 
-    def charge(self, tokens: _Amount, calls: _Amount | None = None) -> None:
+    def charge(self, tokens: _Amount, calls: _Amount = 1) -> None:
         """Charge tokens and calls at once: both, or neither.
 
         Args:

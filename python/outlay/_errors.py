@@ -68,7 +68,8 @@ class LimitExceeded(OutlayError):
         if isinstance(argument, Denial):
             return argument
         # Raised by hand with a sentence: everything but the sentence is unknown.
-        return Denial(self._error, self._kind, reason=None if argument is None else str(argument))
+        reason = None if argument is None else str(argument).encode(errors="replace").decode()
+        return Denial(self._error, self._kind, reason=reason)
 
     @property
     def message(self) -> str:

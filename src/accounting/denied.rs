@@ -223,8 +223,9 @@ impl Denied {
     }
 
     /// No budget is configured for the agent `id`: refused, fail closed.
-    pub fn not_configured(id: &str) -> Box<Self> {
+    pub fn not_configured(id: &str, requested: u64) -> Box<Self> {
         let mut denied = Self::plain(Code::NotConfigured, Kind::NotConfigured, None);
+        denied.requested = requested;
         denied.id = Key::parse("agent_id", id).ok();
         denied
     }

@@ -26,6 +26,13 @@ pub struct Expired {
     at: Tick,
 }
 
+impl Expired {
+    /// The count that it was part of is replaced: nothing is booked for it any more.
+    pub fn forget(&mut self) {
+        (self.covered, self.booked) = (0, 0);
+    }
+}
+
 /// Marks that few meters have, apart so that the rest stay small.
 #[derive(Clone, Copy, Debug)]
 struct Marks {

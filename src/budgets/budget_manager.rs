@@ -128,18 +128,18 @@ impl BudgetManager {
 
     /// Charges `tokens` at once, or refuses and changes nothing.
     pub fn reserve(&self, agent_id: &str, tokens: u64) -> Result<(), Error> {
-        self.0.account(agent_id)?.charge(&[(TOKENS, tokens)])
+        self.0.account(agent_id, tokens)?.charge(&[(TOKENS, tokens)])
     }
 
     /// Gives `tokens` back to the current window, never below zero.
     pub fn release(&self, agent_id: &str, tokens: u64) -> Result<(), Error> {
-        let account = self.0.account(agent_id)?;
+        let account = self.0.account(agent_id, tokens)?;
         account.adjust(|meters, _| meters[usize::from(TOKENS)].give_back(tokens))
     }
 
     /// Charges one call, or refuses.
     pub fn track_call(&self, agent_id: &str) -> Result<(), Error> {
-        self.0.account(agent_id)?.charge(&[(CALLS, 1)])
+        self.0.account(agent_id, 1)?.charge(&[(CALLS, 1)])
     }
 
     /// What the agent has left; nothing where it has no budget.
@@ -154,7 +154,9 @@ impl BudgetManager {
 
     /// Starts a new window of the agent now.
     pub fn reset_window(&self, agent_id: &str) -> Result<(), Error> {
-        self.0.account(agent_id)?.adjust(|meters, now| meters.iter_mut().for_each(|m| m.reset(now)))
+        self.0
+            .account(agent_id, 0)?
+            .adjust(|meters, now| meters.iter_mut().for_each(|m| m.reset(now)))
     }
 
     /// All about one agent.
@@ -173,7 +175,7 @@ impl BudgetManager {
 
     /// A handle for one agent.
     pub fn agent(&self, agent_id: &str) -> Result<AgentBudget, Error> {
-        let account = self.0.account(agent_id)?;
+        let account = self.0.account(agent_id, 0)?;
         Ok(AgentBudget { agents: Arc::clone(&self.0), account })
     }
 }
@@ -227,9 +229,11 @@ impl AgentBudget {
 }
 
 impl Agents {
-    fn account(&self, agent_id: &str) -> Result<Arc<Account>, Error> {
+    /// The agent's account; `requested` is what a refusal says was asked.
+    fn account(&self, agent_id: &str, requested: u64) -> Result<Arc<Account>, Error> {
         self.core.same_process()?;
-        self.accounts.get(agent_id).ok_or_else(|| Denied::not_configured(agent_id).into())
+        let found = self.accounts.get(agent_id);
+        found.ok_or_else(|| Denied::not_configured(agent_id, requested).into())
     }
 }
 

@@ -127,11 +127,7 @@ impl BudgetManager {
             let account = Account::new(&self.0.core, key, Code::BudgetExceeded, meters.clone());
             let present = self.0.accounts.get_or_insert(Arc::clone(&account));
             if !Arc::ptr_eq(&present, &account) {
-                present.adjust(|old, now| {
-                    for (old, new) in old.iter_mut().zip(meters) {
-                        old.replace(new, now);
-                    }
-                })?;
+                present.replace(meters)?;
             }
         }
         Ok(())

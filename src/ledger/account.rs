@@ -113,6 +113,19 @@ impl Account {
         self.locked(|state, now, _| adjust(&mut state.meters, now))
     }
 
+    /// Takes over what `new` says of each meter. What open leases hold is held on, and what was
+    /// charged for leases that ran out was part of the old count: their spend is still to come.
+    pub(crate) fn replace(&self, new: impl IntoIterator<Item = Meter>) -> Result<(), Error> {
+        self.locked(|state, now, _| {
+            for (old, new) in state.meters.iter_mut().zip(new) {
+                old.replace(new, now);
+            }
+            if let Some(book) = &mut state.book {
+                book.forget_expired();
+            }
+        })
+    }
+
     /// Takes no more requests from now on; open leases still end. False when it was closed.
     pub fn close(&self) -> Result<bool, Error> {
         self.locked(|state, _, _| !std::mem::replace(&mut state.closed, true))
@@ -230,7 +243,7 @@ impl Account {
                 denied.remaining = 0;
                 denied
             }
-            _ => Denied::not_configured(self.key.as_str()),
+            _ => Denied::not_configured(self.key.as_str(), asked),
         }
     }
 }

@@ -169,6 +169,15 @@ impl LeaseBook {
         self.entries.try_remove(slot)
     }
 
+    /// The counts that expired leases were part of are replaced.
+    pub(crate) fn forget_expired(&mut self) {
+        for (_, entry) in &mut self.entries {
+            if let Some(expiry) = &mut entry.expiry {
+                expiry.holds.iter_mut().for_each(Expired::forget);
+            }
+        }
+    }
+
     /// Adds to what was committed; `replaced` was charged for the same lease before.
     #[inline]
     pub(crate) fn book_committed(&mut self, usage: &Usage, replaced: Option<&Usage>) {

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use super::amounts::or_none;
-use super::convert::{self, OnErrorArg, UnsettledArg};
+use super::convert::{self, CallsArg, OnErrorArg, UnsettledArg};
 use super::lease::PyBudgetLease;
 use crate::accounting::Invalid;
 use crate::budgets::{AgentBudget, BudgetInfo, BudgetLimit, BudgetManager, FullBudgetInfo};
@@ -83,7 +83,14 @@ impl PyBudgetLimit {
         keywords.set_item("agent_id", self.agent_id())?;
         keywords.set_item("token_budget", self.0.token_budget)?;
         keywords.set_item("calls_budget", self.0.calls_budget)?;
-        keywords.set_item("window_secs", self.window_secs())?;
+        // A float where it says it exactly, else a timedelta.
+        let secs = self.window_secs();
+        let exact = secs.and_then(|secs| std::time::Duration::try_from_secs_f64(secs).ok());
+        if exact == self.0.window {
+            keywords.set_item("window_secs", secs)?;
+        } else {
+            keywords.set_item("window_secs", self.0.window)?;
+        }
         Ok(convert::new_args(py, keywords))
     }
 }
@@ -359,10 +366,9 @@ impl PyAgentBudget {
         Ok(PyBudgetLease::new(self.0.reserve(estimate, convert::ttl(ttl)?)?, None))
     }
 
-    #[pyo3(signature = (tokens, calls = None))]
-    fn charge(&self, tokens: &Bound<'_, PyAny>, calls: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
-        let calls = calls.map_or(Ok(1), |calls| convert::amount(calls, "calls"))?;
-        Ok(self.0.charge(convert::amount(tokens, "tokens")?, calls)?)
+    #[pyo3(signature = (tokens, calls = CallsArg(1)), text_signature = "($self, tokens, calls=1)")]
+    fn charge(&self, tokens: &Bound<'_, PyAny>, calls: CallsArg) -> PyResult<()> {
+        Ok(self.0.charge(convert::amount(tokens, "tokens")?, calls.0)?)
     }
 
     fn track_call(&self) -> PyResult<()> {

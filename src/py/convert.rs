@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDelta, PyFloat, PyInt, PyString, PyTuple};
 
@@ -38,6 +39,8 @@ fn odd_amount(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<u64> {
     }
     let whole = match index(value) {
         Ok(index) if !value.is_instance_of::<PyBool>() => index.extract::<u64>().ok(),
+        // Ctrl-C and the like go on.
+        Err(error) if !error.is_instance_of::<PyException>(value.py()) => return Err(error),
         _ => None,
     };
     whole.ok_or_else(|| {
@@ -142,6 +145,28 @@ pub(super) fn clock(value: Option<&Bound<'_, PyAny>>) -> PyResult<Clock> {
     }
     let allowed = format!("SystemClock() or ManualClock(), not {}", type_name(value));
     Err(Invalid::policy("clock", &allowed).into())
+}
+
+/// The steps of `execute_step`.
+pub(super) struct StepsArg(pub(super) u64);
+
+/// The calls of `charge`.
+pub(super) struct CallsArg(pub(super) u64);
+
+impl<'py> FromPyObject<'_, 'py> for StepsArg {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        amount(&given, "n").map(Self)
+    }
+}
+
+impl<'py> FromPyObject<'_, 'py> for CallsArg {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        amount(&given, "calls").map(Self)
+    }
 }
 
 /// The keyword `unsettled`.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
-use super::convert;
+use super::convert::{self, StepsArg};
 use crate::budgets::{WorkflowQuota, WorkflowToken};
 
 /// How many workflows may begin in a period, and how many steps each may take.
@@ -119,10 +119,9 @@ pub(crate) struct PyWorkflowToken(pub(super) WorkflowToken);
 
 #[pymethods]
 impl PyWorkflowToken {
-    #[pyo3(signature = (n = None))]
-    fn execute_step(&self, n: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
-        let steps = n.map_or(Ok(1), |n| convert::amount(n, "n"))?;
-        Ok(self.0.execute_step(steps)?)
+    #[pyo3(signature = (n = StepsArg(1)), text_signature = "($self, n=1)")]
+    fn execute_step(&self, n: StepsArg) -> PyResult<()> {
+        Ok(self.0.execute_step(n.0)?)
     }
 
     fn remaining_steps(&self) -> PyResult<u64> {

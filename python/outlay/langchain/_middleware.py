@@ -16,6 +16,7 @@ from outlay._errors import LimitExceeded, PolicyError
 
 _numbers = itertools.count(1)
 _STEPS = ("tools", "turns")
+_NAME_BYTES_MAX = 1024
 
 
 class BudgetMiddleware(AgentMiddleware[Any, Any, Any]):
@@ -137,7 +138,7 @@ class BudgetMiddleware(AgentMiddleware[Any, Any, Any]):
 
     def _tool_step(self, request: ToolCallRequest) -> Step:
         tool = request.tool_call["name"]
-        return charge_step(self._budgets, operation=tool, labels={**self._labels, "tool": tool})
+        return charge_step(self._budgets, operation=_operation(tool), labels={**self._labels, "tool": tool})
 
     def _turn_step(self) -> Step:
         return charge_step(self._budgets, operation="query", labels=self._labels)
@@ -146,3 +147,9 @@ class BudgetMiddleware(AgentMiddleware[Any, Any, Any]):
 def _tool_refused(request: ToolCallRequest, refusal: LimitExceeded) -> ToolMessage:
     call = request.tool_call
     return ToolMessage(content=str(refusal), tool_call_id=call["id"], name=call["name"], status="error")
+
+
+def _operation(tool: str) -> str:
+    """Return the operation named like the tool; a model may invent a name that no operation can have."""
+    size = len(tool.encode(errors="replace"))
+    return tool if 0 < size <= _NAME_BYTES_MAX else "tool"

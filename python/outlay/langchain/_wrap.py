@@ -47,7 +47,7 @@ def wrap(
             are decided in one step: all reserve, or none does.
         operation: The operation that an `AgentTokenBudget` weighs; default "query".
         prices: USD per million tokens, as text, by model name: input, output and optionally cache_read,
-            cache_write, reasoning. Needed where a budget limits cost.
+            cache_write. Needed where a budget limits cost.
         output_tokens: The output to reserve, in tokens, where neither the call nor the model limits it;
             default 1,024.
         **labels: Passed to objects with the `outlay.Budget` protocol.
