@@ -171,10 +171,12 @@ impl Account {
         })
     }
 
+    #[inline]
     pub(super) fn now(&self) -> Moment {
         self.core.now(self.needs_wall)
     }
 
+    #[inline]
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock()
     }
@@ -213,6 +215,7 @@ impl Account {
         }
     }
 
+    #[cold]
     pub(super) fn tell_denied(
         &self,
         state: &State,

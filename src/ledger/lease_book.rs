@@ -91,6 +91,7 @@ impl Entry {
     }
 
     /// What committing `usage` books on a meter of `unit` of which `held` was held.
+    #[inline]
     pub(crate) fn actual(&self, unit: Unit, held: u64, usage: &Usage) -> u64 {
         match unit {
             Unit::Tokens => usage.total_tokens.saturating_mul(self.multiplier),
@@ -157,14 +158,17 @@ impl LeaseBook {
         slot
     }
 
+    #[inline]
     pub(crate) fn get(&self, slot: usize) -> Option<&Entry> {
         self.entries.get(slot)
     }
 
+    #[inline]
     pub(crate) fn get_mut(&mut self, slot: usize) -> Option<&mut Entry> {
         self.entries.get_mut(slot)
     }
 
+    #[inline]
     pub(crate) fn remove(&mut self, slot: usize) -> Option<Entry> {
         self.entries.try_remove(slot)
     }
@@ -226,6 +230,7 @@ impl LeaseBook {
     }
 
     /// The earliest deadline that may still be due: never later than the true one.
+    #[inline]
     pub(crate) fn next_due(&self) -> Option<Tick> {
         self.due.peek().map(|due| due.0.deadline)
     }

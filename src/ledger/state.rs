@@ -296,6 +296,7 @@ impl State {
         self.book_mut().remove(slot);
     }
 
+    #[inline]
     pub(crate) fn entry(&self, slot: usize) -> Option<&Entry> {
         self.book.as_ref()?.get(slot)
     }
@@ -319,6 +320,7 @@ impl State {
         }
     }
 
+    #[cold]
     fn held_event(&self, kind: EventKind, account: &Account, entry: &Entry, now: Moment) -> Event {
         let unit = |held: &HeldMeter| self.meters[usize::from(held.meter)].unit();
         let amounts = entry.holds.iter().map(|held| (unit(held), held.hold.amount));
@@ -357,6 +359,7 @@ fn ended_event(
     event(kind, account, Some(entry.id), entry.holds.iter().map(amount).collect(), now)
 }
 
+#[cold]
 pub(crate) fn event(
     kind: EventKind,
     account: &Account,
