@@ -186,7 +186,10 @@ impl Meter {
     #[inline]
     pub fn charge(&mut self, amount: u64) -> u64 {
         match &mut self.window {
-            Window::Sliding(ring) => ring.add(amount),
+            Window::Sliding(ring) => {
+                ring.add(amount);
+                amount
+            }
             Window::Gauge => 0,
             _ => {
                 let before = self.used;

@@ -15,7 +15,8 @@ pub struct Ring {
     width_ns: u64,
     newest: u64,
     sum: u128,
-    slots: Box<[u64]>,
+    /// Wide enough that no slot is ever full: what is taken out again was really in.
+    slots: Box<[u128]>,
 }
 
 impl Ring {
@@ -44,20 +45,18 @@ impl Ring {
         } else {
             for passed in self.newest + 1..=slot {
                 let index = self.index(passed);
-                self.sum -= u128::from(self.slots[index]);
+                self.sum -= self.slots[index];
                 self.slots[index] = 0;
             }
         }
         self.newest = slot;
     }
 
-    /// Books `amount` in the newest slot; what of it fits there.
-    pub fn add(&mut self, amount: u64) -> u64 {
+    /// Books `amount` in the newest slot.
+    pub fn add(&mut self, amount: u64) {
         let index = self.index(self.newest);
-        let added = amount.min(u64::MAX - self.slots[index]);
-        self.slots[index] += added;
-        self.sum += u128::from(added);
-        added
+        self.slots[index] += u128::from(amount);
+        self.sum += u128::from(amount);
     }
 
     /// Takes `amount` out of the slot it was booked in at `at`; false when that slot has left.
@@ -67,9 +66,9 @@ impl Ring {
             return false;
         }
         let index = self.index(slot);
-        let removed = amount.min(self.slots[index]);
+        let removed = u128::from(amount).min(self.slots[index]);
         self.slots[index] -= removed;
-        self.sum -= u128::from(removed);
+        self.sum -= removed;
         true
     }
 
@@ -92,7 +91,7 @@ impl Ring {
             if sum <= u128::from(rest) {
                 break;
             }
-            sum -= u128::from(self.slots[self.index(slot)]);
+            sum -= self.slots[self.index(slot)];
             if sum <= u128::from(rest) {
                 let leaves = (slot + self.len()).saturating_mul(self.width_ns);
                 return Tick::from_raw(leaves).since(now);

@@ -55,17 +55,11 @@ impl Account {
     /// Books `demands` (meter and amount) at once: all of them, or none and a refusal.
     #[inline]
     pub fn charge(&self, demands: &[(u8, u64)]) -> Result<(), Error> {
-        self.locked(|state, now, outbox| {
-            let verdict = state.decide(self, demands, now, true);
-            match verdict {
-                Ok(()) => state.charge(self, demands, now, outbox),
-                Err(_) => self.tell_denied(state, demands, now, outbox),
-            }
-            verdict
-        })?
+        self.charge_and(demands, || None, || ())
     }
 
     /// Books `demands` and then does `then`, in one step; unless `instead` has an answer.
+    #[inline]
     pub(crate) fn charge_and<R>(
         &self,
         demands: &[(u8, u64)],
