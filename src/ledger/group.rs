@@ -66,7 +66,7 @@ pub struct Request {
     pub estimate: UsageEstimate,
     /// Its own cap.
     pub request_budget: RequestBudget,
-    /// How long the lease lives, by default each account's own time to live.
+    /// How long the lease lives, by default the shortest time to live of its accounts.
     pub ttl: Option<Duration>,
 }
 
@@ -137,9 +137,7 @@ fn open(
         let slot = at.state.open(ask, request, id, deadline);
         at.state.tell_reserved(slot, at.account, at.now, outbox);
         parts.push(Part { account: Arc::clone(ask.account), slot });
-        if at.state.book_mut().is_news(deadline) {
-            at.account.core().sweep.add(deadline, Arc::downgrade(ask.account));
-        }
+        at.due_at(deadline, ask.account);
     }
     let lease = Lease::new(id, request.estimate, &request.request_budget, parts);
     if asks.len() > 1 {

@@ -227,11 +227,8 @@ impl Lease {
             }
             for (part, at) in self.0.parts.iter().zip(locked) {
                 let deadline = at.now.tick.plus(ttl);
-                let book = at.state.book_mut();
-                book.extend(part.slot, deadline);
-                if book.is_news(deadline) {
-                    at.account.core().sweep.add(deadline, Arc::downgrade(&part.account));
-                }
+                at.state.book_mut().extend(part.slot, deadline);
+                at.due_at(deadline, &part.account);
             }
             Ok(())
         })?

@@ -3,6 +3,8 @@
 //! Several are locked in the order of their addresses, which no other request can take the other
 //! way round.
 
+use std::sync::Arc;
+
 use smallvec::SmallVec;
 
 use super::account::Account;
@@ -10,7 +12,7 @@ use super::error::Error;
 use super::event::Outbox;
 use super::state::State;
 use super::sync::MutexGuard;
-use crate::accounting::Moment;
+use crate::accounting::{Moment, Tick};
 
 /// An account under its lock, at its moment.
 pub(super) struct Locked<'a> {
@@ -23,6 +25,14 @@ impl<'a> Locked<'a> {
     #[inline]
     fn lock(account: &'a Account, now: Moment) -> Self {
         Self { account, state: account.lock(), now }
+    }
+
+    /// A lease of `account`, which is this one, is due then: the sweep has to know.
+    #[inline]
+    pub(super) fn due_at(&mut self, deadline: Tick, account: &Arc<Account>) {
+        if self.state.book_mut().is_news(deadline) {
+            self.account.core().sweep.add(deadline, Arc::downgrade(account));
+        }
     }
 
     #[inline]

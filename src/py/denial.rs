@@ -36,9 +36,7 @@ impl PyDenial {
         reason: Option<String>,
         scope: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
-        let code =
-            Code::parse(error).ok_or_else(|| unknown("error", &Code::ALL.map(Code::name)))?;
-        let kind = Kind::parse(kind).ok_or_else(|| unknown("kind", &Kind::ALL.map(Kind::name)))?;
+        let (code, kind) = named(error, kind)?;
         let id = id.map(|id| convert::id(id, "id")).transpose()?;
         let id = id.map(|id| Key::parse("id", convert::utf8(&id, "id")?).map_err(PyErr::from));
         let scope = scope.map(|scope| scope.iter().map(pair).collect()).transpose()?;
@@ -171,8 +169,7 @@ pub(crate) fn restore_denial(
     texts: Texts,
 ) -> PyResult<PyDenial> {
     let (error, kind, id) = names;
-    let code = Code::parse(error).ok_or_else(|| unknown("error", &Code::ALL.map(Code::name)))?;
-    let kind = Kind::parse(kind).ok_or_else(|| unknown("kind", &Kind::ALL.map(Kind::name)))?;
+    let (code, kind) = named(error, kind)?;
     let id = id.map(|id| Key::parse("id", &id)).transpose()?;
     let [limit, used, reserved, requested, remaining] = numbers;
     let [retry_after, resets_in, period] = times.map(|time| time.map(Duration::from_nanos));
@@ -217,6 +214,13 @@ fn seconds_up(wait: Duration) -> f64 {
     let seconds = wait.as_secs_f64();
     let early = Duration::try_from_secs_f64(seconds).is_ok_and(|rounded| rounded < wait);
     if early { seconds.next_up() } else { seconds }
+}
+
+/// The code and the kind of those names.
+fn named(error: &str, kind: &str) -> PyResult<(Code, Kind)> {
+    let code = Code::parse(error).ok_or_else(|| unknown("error", &Code::ALL.map(Code::name)))?;
+    let kind = Kind::parse(kind).ok_or_else(|| unknown("kind", &Kind::ALL.map(Kind::name)))?;
+    Ok((code, kind))
 }
 
 fn unknown(argument: &str, allowed: &[&str]) -> PyErr {

@@ -1,4 +1,5 @@
-//! `on_warning`: a Python call, once per window, never under a lock and never into the caller.
+//! `on_warning`: a Python call, once per window and never under a lock. An `Exception` in it is
+//! logged and never raised into the caller.
 
 use std::cell::Cell;
 use std::sync::Arc;
