@@ -8,14 +8,16 @@ mod py;
 
 pub use accounting::{
     CalendarUnit, Clock, Code, Denied, Invalid, InvalidKind, Key, Kind, Limit, ManualClock, Meter,
-    MicroUsd, Price, PriceTable, RequestBudget, SystemClock, Unit, Usage, UsageEstimate, Window,
+    MicroUsd, Price, PriceTable, RateHeaders, RequestBudget, SystemClock, Terms, Unit, Usage,
+    UsageEstimate, Window,
 };
 pub use budgets::{
     AgentBudget, AgentTokenBudget, BudgetInfo, BudgetLimit, BudgetManager, FullBudgetInfo,
-    OperationCosts, PoolOptions, Remaining, SharedPool, TokenBudgetOptions, WorkflowQuota,
-    WorkflowToken,
+    OperationCosts, PoolOptions, RateLimiter, RateOptions, Remaining, SharedPool,
+    TokenBudgetOptions, WorkflowQuota, WorkflowToken,
 };
 pub use ledger::{
-    Abandoned, Account, Actual, Ask, Core, Error, Event, EventKind, Lease, LeaseError, LeaseState,
-    OnError, Policy, Request, StoreError, Unsettled, after_fork_in_child,
+    Abandoned, Account, Actual, Ask, Core, Error, Event, EventKind, Grant, Lease, LeaseError,
+    LeaseState, Mailbox, OnError, Policy, Request, Sleeper, StoreError, Unsettled, Wait,
+    after_fork_in_child,
 };

@@ -6,9 +6,12 @@
 //! that much and never early.
 #![expect(clippy::disallowed_methods, reason = "this file is the one that reads clocks")]
 
-use std::sync::Arc;
+use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use parking_lot::Mutex;
 
 /// The monotonic origin: windows restored from a file may have started before the machine did.
 const ORIGIN: u64 = 1 << 62;
@@ -94,12 +97,23 @@ pub struct SystemClock;
 pub struct ManualClock {
     elapsed_ns: AtomicU64,
     wall_ns: AtomicI64,
+    followers: Mutex<Vec<Weak<dyn Follower>>>,
+}
+
+/// Who has to act when a [`ManualClock`] is moved: where others wait for a time to come.
+pub trait Follower: fmt::Debug + Send + Sync {
+    /// The clock was moved. Called without any lock.
+    fn moved(&self);
 }
 
 impl ManualClock {
     /// A clock that stands at 1970-01-01 00:00 UTC.
     pub const fn new() -> Self {
-        Self { elapsed_ns: AtomicU64::new(0), wall_ns: AtomicI64::new(0) }
+        Self {
+            elapsed_ns: AtomicU64::new(0),
+            wall_ns: AtomicI64::new(0),
+            followers: Mutex::new(Vec::new()),
+        }
     }
 
     /// Lets `duration` pass, on the monotonic and on the wall clock.
@@ -113,12 +127,28 @@ impl ManualClock {
         let _ = self.wall_ns.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| {
             Some(now.saturating_add(wall_step))
         });
+        self.tell();
+    }
+
+    /// Calls `follower` after each move, as long as it lives. The same one is called once.
+    pub fn follow(&self, follower: Weak<dyn Follower>) {
+        let mut followers = self.followers.lock();
+        followers.retain(|other| other.strong_count() > 0);
+        if !followers.iter().any(|other| Weak::ptr_eq(other, &follower)) {
+            followers.push(follower);
+        }
+    }
+
+    fn tell(&self) {
+        let followers: Vec<_> = self.followers.lock().iter().filter_map(Weak::upgrade).collect();
+        followers.iter().for_each(|follower| follower.moved());
     }
 
     /// Steps the wall clock to `wall_ns` (nanoseconds since 1970 UTC), forwards or backwards.
     /// No time passes: monotonic windows do not see it.
     pub fn set_wall(&self, wall_ns: i64) {
         self.wall_ns.store(wall_ns, Ordering::Relaxed);
+        self.tell();
     }
 
     /// The monotonic time.
@@ -149,6 +179,28 @@ impl Clock {
             Self::System => system_tick(),
             Self::Manual(clock) => clock.tick(),
         }
+    }
+
+    /// The monotonic time now to the nanosecond: seven times the cost of [`tick`](Self::tick),
+    /// for those who are about to refuse or to wake somebody.
+    pub fn precise_tick(&self) -> Tick {
+        match self {
+            Self::System => precise_system_tick(),
+            Self::Manual(clock) => clock.tick(),
+        }
+    }
+
+    /// By how much [`tick`](Self::tick) may lag behind the true time.
+    pub fn lag(&self) -> Duration {
+        match self {
+            Self::System => system_lag(),
+            Self::Manual(_) => Duration::ZERO,
+        }
+    }
+
+    /// Whether time passes only when it is told to.
+    pub const fn is_manual(&self) -> bool {
+        matches!(self, Self::Manual(_))
     }
 
     /// The wall time now, in nanoseconds since 1970-01-01 UTC.
@@ -182,8 +234,29 @@ impl From<Arc<ManualClock>> for Clock {
 #[cfg(target_os = "linux")]
 #[inline]
 fn system_tick() -> Tick {
-    use rustix::time::{ClockId, clock_gettime};
-    let now = clock_gettime(ClockId::MonotonicCoarse);
+    linux_tick(rustix::time::ClockId::MonotonicCoarse)
+}
+
+/// Both clocks of Linux count from the same origin; the coarse one lags.
+#[cfg(target_os = "linux")]
+fn precise_system_tick() -> Tick {
+    linux_tick(rustix::time::ClockId::Monotonic)
+}
+
+#[cfg(target_os = "linux")]
+fn system_lag() -> Duration {
+    use std::sync::OnceLock;
+    static LAG: OnceLock<Duration> = OnceLock::new();
+    *LAG.get_or_init(|| {
+        let tick = rustix::time::clock_getres(rustix::time::ClockId::MonotonicCoarse);
+        Duration::from_nanos(u64::try_from(tick.tv_nsec).unwrap_or(0))
+    })
+}
+
+#[cfg(target_os = "linux")]
+#[inline]
+fn linux_tick(clock: rustix::time::ClockId) -> Tick {
+    let now = rustix::time::clock_gettime(clock);
     let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
     let fraction = u64::try_from(now.tv_nsec).unwrap_or(0);
     Tick::from_nanos(seconds.saturating_mul(1_000_000_000).saturating_add(fraction))
@@ -195,6 +268,16 @@ fn system_tick() -> Tick {
     use std::time::Instant;
     static BASE: OnceLock<Instant> = OnceLock::new();
     Tick::from_nanos(nanos(BASE.get_or_init(Instant::now).elapsed()))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn precise_system_tick() -> Tick {
+    system_tick()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn system_lag() -> Duration {
+    Duration::ZERO
 }
 
 fn system_wall_ns() -> i64 {

@@ -48,12 +48,26 @@ pub struct Limit {
     pub stop: u64,
     /// A warning is due once `used` reaches this.
     pub warn_at: Option<u64>,
+    /// [Gated](Terms::Gated) requests pass only while less than this is used and reserved.
+    pub gate: Option<u64>,
+}
+
+/// How a request is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Terms {
+    /// As the limits say: soft ones never refuse.
+    #[default]
+    Plain,
+    /// Soft limits refuse as if they were hard.
+    Strict,
+    /// Hard limits admit it only below their gate, whatever it asks for.
+    Gated,
 }
 
 impl Limit {
     /// At most `max`, `None` for unlimited.
     pub const fn new(unit: Unit, max: Option<u64>) -> Self {
-        Self { unit, max, hard: true, stop: 0, warn_at: None }
+        Self { unit, max, hard: true, stop: 0, warn_at: None, gate: None }
     }
 
     /// The same limit that counts and never refuses, unless `hard`.
@@ -74,6 +88,14 @@ impl Limit {
     #[must_use]
     pub const fn warn_at(mut self, warn_at: u64) -> Self {
         self.warn_at = Some(warn_at);
+        self
+    }
+
+    /// The same limit, where [gated](Terms::Gated) requests pass only while less than `gate` is
+    /// used and reserved.
+    #[must_use]
+    pub const fn gate(mut self, gate: u64) -> Self {
+        self.gate = Some(gate);
         self
     }
 }

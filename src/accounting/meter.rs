@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::clock::{Moment, Tick};
-use super::limit::{Limit, Unit};
+use super::limit::{Limit, Terms, Unit};
+use super::told::Told;
 use super::window::Window;
 
 /// What an open lease holds of one meter.
@@ -34,10 +35,12 @@ impl Expired {
 }
 
 /// Marks that few meters have, apart so that the rest stay small.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Marks {
     stop: u64,
     warn_at: Option<u64>,
+    gate: Option<u64>,
+    told: Option<Box<Told>>,
 }
 
 /// The account of one limit in one window. It fits a cache line.
@@ -80,8 +83,27 @@ impl Meter {
         self.bounded = limit.max.is_some();
         self.hard = limit.hard;
         self.unit = limit.unit;
-        self.marks = (limit.stop > 0 || limit.warn_at.is_some())
-            .then(|| Box::new(Marks { stop: limit.stop, warn_at: limit.warn_at }));
+        let told = self.marks.as_mut().and_then(|marks| marks.told.take());
+        let marks = Marks { stop: limit.stop, warn_at: limit.warn_at, gate: limit.gate, told };
+        let empty = marks.stop == 0 && marks.warn_at.is_none() && marks.gate.is_none();
+        self.marks = (!empty || marks.told.is_some()).then(|| Box::new(marks));
+    }
+
+    /// What the provider behind it says of its own limit: never admitted above.
+    pub fn told_mut(&mut self) -> &mut Told {
+        self.marks.get_or_insert_default().told.get_or_insert_default()
+    }
+
+    pub(super) fn told(&self) -> Option<&Told> {
+        self.marks.as_ref()?.told.as_deref()
+    }
+
+    /// A request is let through, whatever it asks for.
+    #[inline]
+    pub fn take_request(&mut self) {
+        if let Some(told) = self.marks.as_mut().and_then(|marks| marks.told.as_mut()) {
+            told.take_request();
+        }
     }
 
     /// What is counted.
@@ -126,12 +148,38 @@ impl Meter {
     /// The largest `used + reserved` that is admitted.
     #[inline]
     pub fn ceiling(&self) -> u64 {
-        self.max.saturating_sub(self.marks.as_ref().map_or(0, |marks| marks.stop))
+        let Some(marks) = &self.marks else { return self.max };
+        let max = self.max.saturating_sub(marks.stop);
+        marks.told.as_ref().map_or(max, |told| told.ceiling(max))
     }
 
     /// What could still be admitted: a refusal's `remaining`.
     pub fn room(&self) -> u64 {
-        self.ceiling().saturating_sub(self.used()).saturating_sub(self.reserved)
+        let room = self.ceiling().saturating_sub(self.used()).saturating_sub(self.reserved);
+        self.told().map_or(room, |told| room.min(told.room(self.reserved)))
+    }
+
+    /// The largest `used + reserved` beside which `amount` passes, `None` where none is small
+    /// enough.
+    pub fn headroom(&self, amount: u64, terms: Terms) -> Option<u64> {
+        let free = self.ceiling().checked_sub(amount)?;
+        match terms {
+            Terms::Gated => self.gate().checked_sub(1).map(|below| below.min(free)),
+            Terms::Plain | Terms::Strict => Some(free),
+        }
+    }
+
+    /// Whether waiting never helps: it is more than the limit, or than what will ever be left.
+    pub fn is_hopeless(&self, amount: u64, terms: Terms) -> bool {
+        let taken = if matches!(self.window, Window::Lifetime) { self.used } else { 0 };
+        self.headroom(amount, terms).is_none_or(|room| taken > room)
+    }
+
+    /// [Gated](Terms::Gated) requests pass only below this.
+    #[inline]
+    fn gate(&self) -> u64 {
+        let gate = self.marks.as_ref().and_then(|marks| marks.gate);
+        gate.map_or(u64::MAX, |gate| gate.min(self.ceiling()))
     }
 
     /// The law of a meter. Equality is admitted; in debt even zero is not.
@@ -142,20 +190,32 @@ impl Meter {
         }
         let taken = self.used().checked_add(self.reserved);
         match taken.and_then(|taken| taken.checked_add(amount)) {
-            Some(sum) => sum <= self.ceiling(),
-            None => false,
+            Some(sum) if sum <= self.ceiling() => {
+                self.told().is_none_or(|told| told.admits(self.reserved, amount))
+            }
+            _ => false,
         }
     }
 
-    /// Whether a charge or reservation of `amount` is admitted: a soft limit never refuses.
+    /// Whether a charge or reservation of `amount` is admitted on these terms.
     #[inline]
-    pub fn admits(&self, amount: u64) -> bool {
-        !self.hard || self.fits(amount)
+    pub fn admits(&self, amount: u64, terms: Terms) -> bool {
+        match terms {
+            Terms::Plain => !self.hard || self.fits(amount),
+            Terms::Strict => self.fits(amount),
+            Terms::Gated => {
+                let below = || self.used().saturating_add(self.reserved) < self.gate();
+                !self.hard || (self.fits(amount) && below())
+            }
+        }
     }
 
     /// Moves on to `now`: a new window starts with nothing used or reserved.
     #[inline]
     pub fn roll(&mut self, now: Moment) {
+        if let Some(told) = self.marks.as_mut().and_then(|marks| marks.told.as_mut()) {
+            told.roll(now.tick);
+        }
         if self.window.roll(now) {
             self.begin();
         } else if self.warned && matches!(self.window, Window::Sliding(_)) {
@@ -185,6 +245,9 @@ impl Meter {
     /// Books `amount` as used; what of it was booked. It saturates, it never wraps.
     #[inline]
     pub fn charge(&mut self, amount: u64) -> u64 {
+        if let Some(told) = self.marks.as_mut().and_then(|marks| marks.told.as_mut()) {
+            told.charge(amount);
+        }
         match &mut self.window {
             Window::Sliding(ring) => {
                 ring.add(amount);
@@ -249,7 +312,7 @@ impl Meter {
     pub fn expire(&mut self, hold: &Hold, charge: bool, now: Moment) -> Expired {
         let (covered, booked) = if hold.era != self.era {
             (hold.amount, 0)
-        } else if charge {
+        } else if charge && !matches!(self.window, Window::Gauge) {
             (hold.amount, self.commit(hold, hold.amount))
         } else {
             self.release(hold);

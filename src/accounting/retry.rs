@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::clock::{Moment, Tick};
+use super::limit::Terms;
 use super::meter::Meter;
 use super::ring::Ring;
 use super::window::Window;
@@ -15,30 +16,47 @@ pub struct Open {
     pub deadline: Tick,
     /// What it holds of the meter.
     pub amount: u64,
+    /// Whether it is charged at what it holds when it runs out, or returned.
+    pub charged: bool,
 }
 
 impl Meter {
     /// The earliest time at which `amount` could pass, `None` where waiting never helps. `open`
-    /// gives the leases that hold something of this meter; `charged` says whether one that runs
-    /// out is charged at what it holds, or returned.
+    /// gives what is open of this meter.
     pub fn retry_in(
         &self,
         amount: u64,
-        charged: bool,
+        terms: Terms,
         open: impl Fn() -> Vec<Open>,
         now: Moment,
     ) -> Option<Duration> {
-        let free = self.ceiling().checked_sub(amount)?;
+        let free = self.headroom(amount, terms)?;
         let returned = || returned_in(free, self.used(), self.reserved(), sorted(open()), now.tick);
-        match self.window() {
+        let wait = match self.window() {
             Window::Sliding(ring) if self.reserved() == 0 => Some(ring.falls_to(free, now.tick)),
-            Window::Sliding(ring) => {
-                slid_in(free, ring, self.reserved(), sorted(open()), charged, now)
-            }
+            Window::Sliding(ring) => slid_in(free, ring, self.reserved(), sorted(open()), now),
             Window::Gauge => returned(),
-            window if charged || self.reserved() == 0 => window.ends_in(now),
+            window if self.reserved() == 0 => window.ends_in(now),
             window => [window.ends_in(now), returned()].into_iter().flatten().min(),
-        }
+        };
+        let told = self.told().and_then(|told| told.opens_at(self.reserved(), amount));
+        wait.map(|wait| wait.max(told.map_or(Duration::ZERO, |opens| opens.since(now.tick))))
+    }
+
+    /// When `amount`, which does not pass now, could pass by the passing of time alone, if no lease
+    /// ends: the next moment to look for those who wait. `None` where only others can make room.
+    pub fn frees_at(&self, amount: u64, terms: Terms, now: Moment) -> Option<Tick> {
+        let free = self.headroom(amount, terms)?;
+        let told = self.told().and_then(|told| told.opens_at(self.reserved(), amount));
+        let own = match self.window() {
+            _ if self.used().saturating_add(self.reserved()) <= free => now.tick,
+            Window::Sliding(ring) => {
+                let rest = free.checked_sub(self.reserved())?;
+                now.tick.plus(ring.falls_to(rest, now.tick))
+            }
+            window => now.tick.plus(window.ends_in(now)?),
+        };
+        Some(told.map_or(own, |opens| opens.max(own)))
     }
 }
 
@@ -57,6 +75,9 @@ fn returned_in(
 ) -> Option<Duration> {
     let room = free.checked_sub(used)?;
     for lease in open {
+        if lease.charged {
+            continue;
+        }
         reserved = reserved.saturating_sub(lease.amount);
         if reserved <= room {
             return Some(lease.deadline.since(now));
@@ -71,7 +92,6 @@ fn slid_in(
     ring: &Ring,
     mut reserved: u64,
     open: Vec<Open>,
-    charged: bool,
     now: Moment,
 ) -> Option<Duration> {
     let mut ring = ring.clone();
@@ -86,7 +106,7 @@ fn slid_in(
                 at = next.deadline.max(at);
                 reserved = reserved.saturating_sub(next.amount);
                 ring.advance(at);
-                if charged {
+                if next.charged {
                     ring.add(next.amount);
                 }
             }

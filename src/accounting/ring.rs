@@ -20,13 +20,19 @@ pub struct Ring {
 }
 
 impl Ring {
-    /// An empty ring over `period`, in `slots` parts (at least one).
-    pub fn new(period: Duration, slots: u16, now: Tick) -> Self {
+    /// An empty ring over `period`, in `slots` parts (at least one), for a clock that may `lag`:
+    /// an event may have happened that much later than it is booked, so it counts for longer.
+    pub fn new(period: Duration, slots: u16, now: Tick, lag: Duration) -> Self {
         let count = u64::from(slots.max(1));
         let period_ns = nanos(period).max(1);
-        let width_ns = period_ns.div_ceil(count);
+        let width_ns = period_ns.saturating_add(nanos(lag)).div_ceil(count);
         let slots = vec![0; usize::from(slots.max(1)) + 1].into_boxed_slice();
         Self { period_ns, width_ns, newest: now.raw() / width_ns, sum: 0, slots }
+    }
+
+    /// The length of a slot.
+    pub const fn width(&self) -> Duration {
+        Duration::from_nanos(self.width_ns)
     }
 
     /// The length of the window.
@@ -121,7 +127,7 @@ mod tests {
 
     #[test]
     fn an_event_counts_for_the_period_and_at_most_one_slot_more() {
-        let mut ring = Ring::new(MINUTE, 60, at(0));
+        let mut ring = Ring::new(MINUTE, 60, at(0), Duration::ZERO);
         ring.add(5);
         ring.advance(at(60));
         assert_eq!(ring.used(), 5, "the partly expired slot counts whole");
@@ -131,7 +137,7 @@ mod tests {
 
     #[test]
     fn the_time_until_room_is_exact() {
-        let mut ring = Ring::new(MINUTE, 60, at(0));
+        let mut ring = Ring::new(MINUTE, 60, at(0), Duration::ZERO);
         ring.add(5);
         ring.advance(at(10));
         ring.add(7);
@@ -144,8 +150,17 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_lags_makes_events_count_for_longer() {
+        let mut ring = Ring::new(MINUTE, 60, at(0), Duration::from_millis(4));
+        ring.add(5);
+        ring.advance(at(60).plus(Duration::from_millis(4)).minus(Duration::from_nanos(1)));
+        assert_eq!(ring.used(), 5, "it may have happened 4 ms later than it was booked");
+        assert_eq!(ring.period(), MINUTE);
+    }
+
+    #[test]
     fn a_slot_that_has_left_gives_nothing_back() {
-        let mut ring = Ring::new(MINUTE, 60, at(0));
+        let mut ring = Ring::new(MINUTE, 60, at(0), Duration::ZERO);
         ring.add(5);
         assert!(ring.remove(2, at(0)));
         assert_eq!(ring.used(), 3);
@@ -156,7 +171,7 @@ mod tests {
 
     #[test]
     fn huge_amounts_do_not_wrap() {
-        let mut ring = Ring::new(MINUTE, 2, at(0));
+        let mut ring = Ring::new(MINUTE, 2, at(0), Duration::ZERO);
         ring.add(u64::MAX);
         ring.add(u64::MAX);
         ring.advance(at(30));

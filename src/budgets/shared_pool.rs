@@ -1,12 +1,14 @@
 //! A pool of tokens and money that many agents share, given out by leases.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::accounting::{
-    Clock, Code, Denied, Invalid, Key, Limit, Meter, Unit, Usage, UsageEstimate, Window,
+    Clock, Code, Denied, Invalid, Key, Limit, Meter, Terms, Unit, Usage, UsageEstimate, Window,
 };
 use crate::ledger::{
-    Account, Actual, Ask, AskPart, Core, Error, Lease, LeaseError, Policy, Request, group,
+    Account, Actual, Ask, AskPart, Core, Error, Lease, LeaseError, Mailbox, Policy, Request, Wait,
+    group,
 };
 
 const TOKENS: u8 = 0;
@@ -91,7 +93,35 @@ impl SharedPool {
             return Err(Denied::by_request(unit, cap, asked).into());
         }
         let demands = &demands(&request.estimate);
-        group::reserve_one(AskPart { account: &self.account, demands, multiplier: 1 }, &request)
+        group::reserve_one(
+            AskPart { account: &self.account, demands, multiplier: 1, terms: Terms::Plain },
+            &request,
+        )
+    }
+
+    /// [`reserve`](Self::reserve) that waits in this thread until its turn has come, behind those
+    /// who wait already; refused at once where it can never fit.
+    pub fn reserve_blocking(
+        &self,
+        request: Request,
+        timeout: Option<Duration>,
+    ) -> Result<Lease, Error> {
+        match self.reserve(request) {
+            Err(Error::Denied(denied)) if denied.code == Code::ThresholdExceeded => {
+                group::reserve_blocking(&[self.ask(&request.estimate)], request, timeout)
+            }
+            other => other,
+        }
+    }
+
+    /// Queues for a lease; `mailbox` is told when the wait has ended.
+    pub fn wait(
+        &self,
+        request: Request,
+        timeout: Option<Duration>,
+        mailbox: Arc<Mailbox>,
+    ) -> Result<Wait, Error> {
+        Wait::for_lease(&[self.ask(&request.estimate)], request, timeout, mailbox)
     }
 
     /// What a request of `estimate` asks of this pool.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use smallvec::{SmallVec, smallvec};
 
@@ -12,7 +13,10 @@ use super::lease::{Lease, Part};
 use super::lease_book::Entry;
 use super::state::{State, event};
 use super::sync::{Mutex, MutexGuard};
-use crate::accounting::{Code, Denied, Key, Meter, Moment, Tick, Usage};
+use crate::accounting::{Code, Denied, Key, Meter, Moment, Terms, Tick, Usage, Window};
+
+/// What the refusal by a meter of an account is, in words.
+type Reasons = fn(id: &str, meter: u8) -> String;
 
 /// The meters of one agent, pool or workflow.
 pub struct Account {
@@ -20,6 +24,10 @@ pub struct Account {
     key: Key,
     code: Code,
     needs_wall: bool,
+    /// Whether windows of a duration make it depend on the monotonic clock.
+    timed: bool,
+    /// What each meter's refusal is in words, where the code and the unit do not say it.
+    reasons: Option<Reasons>,
     state: Mutex<State>,
 }
 
@@ -31,10 +39,33 @@ impl Account {
         code: Code,
         meters: impl IntoIterator<Item = Meter>,
     ) -> Arc<Self> {
+        Arc::new(Self::build(core, key, code, meters, None))
+    }
+
+    /// An account whose refusals have `reasons` of their own.
+    pub(crate) fn with_reasons(
+        core: &Arc<Core>,
+        key: Key,
+        code: Code,
+        meters: impl IntoIterator<Item = Meter>,
+        reasons: Reasons,
+    ) -> Arc<Self> {
+        Arc::new(Self::build(core, key, code, meters, Some(reasons)))
+    }
+
+    fn build(
+        core: &Arc<Core>,
+        key: Key,
+        code: Code,
+        meters: impl IntoIterator<Item = Meter>,
+        reasons: Option<Reasons>,
+    ) -> Self {
         let meters: SmallVec<[Meter; 2]> = meters.into_iter().collect();
         let needs_wall = meters.iter().any(|meter| meter.window().needs_wall());
-        let state = Mutex::new(State { meters, book: None, closed: false });
-        Arc::new(Self { core: Arc::clone(core), key, code, needs_wall, state })
+        let timed = |window: &Window| matches!(window, Window::Fixed { .. } | Window::Sliding(_));
+        let timed = meters.iter().any(|meter| timed(meter.window()));
+        let state = Mutex::new(State { meters, book: None, queues: None, closed: false });
+        Self { core: Arc::clone(core), key, code, needs_wall, timed, reasons, state }
     }
 
     /// The id.
@@ -70,22 +101,61 @@ impl Account {
             if let Some(answer) = instead() {
                 return Ok(answer);
             }
-            match state.decide(self, demands, now, true) {
+            match state.decide(self, demands, now, Terms::Plain, outbox) {
                 Ok(()) => {
-                    state.charge(self, demands, now, outbox);
+                    state.charge(self, demands, *now, outbox);
                     Ok(then())
                 }
                 Err(refused) => {
-                    self.tell_denied(state, demands, now, outbox);
+                    self.tell_denied(state, demands, *now, outbox);
                     Err(refused)
                 }
             }
         })?
     }
 
+    /// Books `demands`, which have happened already: never refused.
+    pub fn record(&self, demands: &[(u8, u64)]) -> Result<(), Error> {
+        self.locked(|state, now, outbox| state.charge(self, demands, *now, outbox))
+    }
+
+    /// Books `demands` that a caller has used who was given a slot: the oldest slot ends.
+    pub(crate) fn record_for_slot(&self, demands: &[(u8, u64)]) -> Result<(), Error> {
+        self.locked(|state, now, outbox| {
+            state.end_slot(None);
+            state.charge(self, demands, *now, outbox);
+        })
+    }
+
+    /// Lets a caller through who reports its usage later; `demands` are held for a slot of the
+    /// window, or until the next usage is recorded.
+    #[inline]
+    pub(crate) fn take_slot(&self, demands: &[(u8, u64)]) -> Result<(), Error> {
+        self.locked(|state, now, outbox| {
+            state.decide(self, demands, now, Terms::Gated, outbox)?;
+            state.take_slot(demands, *now);
+            Ok(())
+        })?
+    }
+
+    /// When `demands` could pass, `None` for never.
+    pub(crate) fn retry_after(
+        &self,
+        demands: &[(u8, u64)],
+        terms: Terms,
+    ) -> Result<Option<Duration>, Error> {
+        self.locked_at(self.precise_now(), |state, now, _| state.wait(self, demands, *now, terms))
+    }
+
+    /// Brings the account to the present, by the precise clock: what has become free goes to those
+    /// who wait for it.
+    pub(super) fn look(&self) -> Result<(), Error> {
+        self.locked_at(self.precise_now(), |_, _, _| ())
+    }
+
     /// Whether `demands` would be admitted; soft limits are checked as if they were hard.
     pub fn check(&self, demands: &[(u8, u64)]) -> Result<(), Error> {
-        self.locked(|state, now, _| state.decide(self, demands, now, false))?
+        self.locked(|state, now, outbox| state.decide(self, demands, now, Terms::Strict, outbox))?
     }
 
     /// The refusal of an amount for `meter` that no limit can hold.
@@ -99,12 +169,12 @@ impl Account {
 
     /// Reads the meters as they are now.
     pub fn read<R>(&self, read: impl FnOnce(&[Meter], Moment) -> R) -> Result<R, Error> {
-        self.locked(|state, now, _| read(&state.meters, now))
+        self.locked(|state, now, _| read(&state.meters, *now))
     }
 
     /// Changes the meters in one step: limits, windows, resets.
     pub fn adjust<R>(&self, adjust: impl FnOnce(&mut [Meter], Moment) -> R) -> Result<R, Error> {
-        self.locked(|state, now, _| adjust(&mut state.meters, now))
+        self.locked(|state, now, _| adjust(&mut state.meters, *now))
     }
 
     /// Takes over what `new` says of each meter. What open leases hold is held on, and what was
@@ -112,7 +182,7 @@ impl Account {
     pub(crate) fn replace(&self, new: impl IntoIterator<Item = Meter>) -> Result<(), Error> {
         self.locked(|state, now, _| {
             for (old, new) in state.meters.iter_mut().zip(new) {
-                old.replace(new, now);
+                old.replace(new, *now);
             }
             if let Some(book) = &mut state.book {
                 book.forget_expired();
@@ -170,6 +240,23 @@ impl Account {
         self.core.now(self.needs_wall)
     }
 
+    /// The present by the precise clock; `None` where the account's own is precise.
+    #[cold]
+    pub(super) fn precise_now(&self) -> Option<Moment> {
+        let lags = !self.core.clock().lag().is_zero();
+        lags.then(|| Moment { tick: self.core.clock().precise_tick(), ..self.now() })
+    }
+
+    /// Whether the passing of time alone, by the monotonic clock, makes room.
+    pub(super) const fn is_timed(&self) -> bool {
+        self.timed
+    }
+
+    /// What a refusal by that meter is in words.
+    pub(super) fn reason(&self, meter: u8) -> Option<String> {
+        self.reasons.map(|reason| reason(self.key.as_str(), meter))
+    }
+
     #[inline]
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock()
@@ -179,15 +266,27 @@ impl Account {
     #[inline]
     fn locked<R>(
         &self,
-        step: impl FnOnce(&mut State, Moment, &mut Outbox) -> R,
+        step: impl FnOnce(&mut State, &mut Moment, &mut Outbox) -> R,
+    ) -> Result<R, Error> {
+        self.locked_at(None, step)
+    }
+
+    /// One step at a moment that was read already, by default now.
+    #[inline]
+    fn locked_at<R>(
+        &self,
+        at: Option<Moment>,
+        step: impl FnOnce(&mut State, &mut Moment, &mut Outbox) -> R,
     ) -> Result<R, Error> {
         self.core.same_process()?;
-        let now = self.now();
+        let mut now = at.unwrap_or_else(|| self.now());
         let mut outbox = Outbox::default();
         let result = {
             let mut state = self.state.lock();
             state.touch(self, now, &mut outbox);
-            step(&mut state, now, &mut outbox)
+            let result = step(&mut state, &mut now, &mut outbox);
+            state.hand_on(self, now, &mut outbox);
+            result
         };
         outbox.send();
         Ok(result)

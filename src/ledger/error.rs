@@ -9,6 +9,8 @@ use crate::accounting::{Denied, Invalid};
 pub enum Error {
     /// A limit refuses: a value that carries the way out.
     Denied(Box<Denied>),
+    /// A wait for capacity took too long: the refusal at its end.
+    TimedOut(Box<Denied>),
     /// The lease is not in a state that allows this.
     Lease(LeaseError),
     /// Bad input.
@@ -44,7 +46,7 @@ pub enum StoreError {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Denied(denied) => denied.fmt(f),
+            Self::Denied(denied) | Self::TimedOut(denied) => denied.fmt(f),
             Self::Lease(error) => error.fmt(f),
             Self::Invalid(invalid) => invalid.fmt(f),
             Self::Conflict(message) => f.write_str(message),

@@ -5,6 +5,9 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::core::Core;
+use super::mailbox::Mailbox;
+use super::turn::Turn;
+use super::wait::try_again;
 use crate::accounting::{Key, Tick, Unit};
 
 /// What happened.
@@ -41,27 +44,57 @@ pub struct Event {
     pub tick: Tick,
 }
 
-/// Events gathered under a lock, with the core that is told, to be sent after it.
+/// What is to be done once the locks are free: events to tell, waits to try again, mailboxes to
+/// wake.
 #[derive(Default)]
-pub(crate) struct Outbox(Vec<(Arc<Core>, Event)>);
+pub(crate) struct Outbox {
+    events: Vec<(Arc<Core>, Event)>,
+    waits: Option<Box<Waits>>,
+}
+
+#[derive(Default)]
+struct Waits {
+    again: Vec<Arc<Turn>>,
+    wakes: Vec<Arc<Mailbox>>,
+}
 
 impl Outbox {
     pub(crate) fn push(&mut self, core: &Arc<Core>, event: Event) {
-        self.0.push((Arc::clone(core), event));
+        self.events.push((Arc::clone(core), event));
+    }
+
+    /// Tries `turn` again, under the locks of all its accounts.
+    pub(crate) fn try_again(&mut self, turn: &Arc<Turn>) {
+        let again = &mut self.waits.get_or_insert_default().again;
+        if !again.iter().any(|other| Arc::ptr_eq(other, turn)) {
+            again.push(Arc::clone(turn));
+        }
+    }
+
+    /// Wakes the owner of `mailbox`, once.
+    pub(crate) fn wake(&mut self, mailbox: &Arc<Mailbox>) {
+        let wakes = &mut self.waits.get_or_insert_default().wakes;
+        // Nearly always the same as the last: an event loop.
+        if !wakes.iter().rev().take(8).any(|other| Arc::ptr_eq(other, mailbox)) {
+            wakes.push(Arc::clone(mailbox));
+        }
     }
 
     /// Sends what was gathered. The caller holds no account's lock.
     #[inline]
     pub(crate) fn send(self) {
-        if !self.0.is_empty() {
+        if !self.events.is_empty() || self.waits.is_some() {
             self.send_all();
         }
     }
 
     #[cold]
     fn send_all(self) {
-        for (core, event) in self.0 {
+        for (core, event) in self.events {
             core.tell(&event);
         }
+        let Some(waits) = self.waits else { return };
+        waits.again.iter().for_each(try_again);
+        waits.wakes.iter().for_each(|mailbox| mailbox.wake());
     }
 }

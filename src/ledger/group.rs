@@ -11,7 +11,12 @@ use super::error::Error;
 use super::event::Outbox;
 use super::lease::{Lease, Part};
 use super::locked::{Locked, with_locked};
-use crate::accounting::{Code, Invalid, RequestBudget, UsageEstimate};
+use super::mailbox::Mailbox;
+use super::sleeper::Sleeper;
+use super::state::State;
+use super::turn::{Grant, NO_TICKET};
+use super::wait::Wait;
+use crate::accounting::{Code, Invalid, Moment, RequestBudget, Terms, UsageEstimate};
 
 /// What is asked of one account: meters and amounts.
 pub type Demands = SmallVec<[(u8, u64); 2]>;
@@ -25,12 +30,14 @@ pub struct Ask {
     pub demands: Demands,
     /// What the committed tokens are multiplied with, as those in `demands` were.
     pub multiplier: u64,
+    /// How it is asked.
+    pub terms: Terms,
 }
 
 impl Ask {
     /// A request of `demands` on `account`.
     pub fn new(account: &Arc<Account>, demands: Demands) -> Self {
-        Self { account: Arc::clone(account), demands, multiplier: 1 }
+        Self { account: Arc::clone(account), demands, multiplier: 1, terms: Terms::Plain }
     }
 
     fn merge(&mut self, other: &Self) {
@@ -43,8 +50,9 @@ impl Ask {
         }
     }
 
-    fn part(&self) -> AskPart<'_> {
-        AskPart { account: &self.account, demands: &self.demands, multiplier: self.multiplier }
+    pub(super) fn part(&self) -> AskPart<'_> {
+        let Self { account, demands, multiplier, terms } = self;
+        AskPart { account, demands, multiplier: *multiplier, terms: *terms }
     }
 }
 
@@ -57,6 +65,8 @@ pub struct AskPart<'a> {
     pub demands: &'a [(u8, u64)],
     /// What the committed tokens are multiplied with, as those in `demands` were.
     pub multiplier: u64,
+    /// How it is asked.
+    pub terms: Terms,
 }
 
 /// The request itself, beside what it asks of each account.
@@ -78,7 +88,7 @@ impl From<UsageEstimate> for Request {
 
 /// Books all that is asked at once, or nothing. Who is asked twice is charged once.
 pub fn charge(asks: &[Ask]) -> Result<(), Error> {
-    let merged = distinct(asks);
+    let merged = merge(asks);
     let asks: Vec<AskPart<'_>> = merged.iter().map(Ask::part).collect();
     with_locked(accounts(&asks), |locked, outbox| {
         decide(&asks, locked, outbox)?;
@@ -91,10 +101,7 @@ pub fn charge(asks: &[Ask]) -> Result<(), Error> {
 
 /// Holds all that is asked in one lease, or nothing. Who is asked twice is charged once.
 pub fn reserve(asks: &[Ask], request: &Request) -> Result<Lease, Error> {
-    if asks.is_empty() {
-        return Err(Invalid::policy("asks", "requests of at least one account").into());
-    }
-    let merged = distinct(asks);
+    let merged = distinct(asks)?;
     let asks: Vec<AskPart<'_>> = merged.iter().map(Ask::part).collect();
     reserve_distinct(&asks, request)
 }
@@ -103,6 +110,24 @@ pub fn reserve(asks: &[Ask], request: &Request) -> Result<Lease, Error> {
 #[inline]
 pub fn reserve_one(ask: AskPart<'_>, request: &Request) -> Result<Lease, Error> {
     reserve_distinct(&[ask], request)
+}
+
+/// Holds all that is asked in one lease, or waits in this thread until its turn has come.
+pub fn reserve_blocking(
+    asks: &[Ask],
+    request: Request,
+    timeout: Option<Duration>,
+) -> Result<Lease, Error> {
+    match reserve(asks, &request) {
+        Err(Error::Denied(_)) => {}
+        other => return other,
+    }
+    let sleeper = Sleeper::new();
+    let wait = Wait::for_lease(asks, request, timeout, Mailbox::of_thread(&sleeper))?;
+    match wait.block(&sleeper)? {
+        Grant::Lease(lease) => Ok(lease),
+        Grant::Slot(_) => Err(Invalid::policy("asks", "for a lease").into()),
+    }
 }
 
 #[inline]
@@ -120,8 +145,9 @@ fn reserve_distinct(asks: &[AskPart<'_>], request: &Request) -> Result<Lease, Er
     Ok(lease)
 }
 
+/// Opens a lease over what was let pass, under the locks of all accounts.
 #[inline]
-fn open(
+pub(super) fn open(
     asks: &[AskPart<'_>],
     request: &Request,
     locked: &mut [Locked<'_>],
@@ -133,11 +159,7 @@ fn open(
     let shortest = || asks.iter().map(|ask| ask.account.core().policy().lease_ttl).min();
     let ttl = request.ttl.or_else(shortest).unwrap_or_default();
     for (ask, at) in asks.iter().zip(locked.iter_mut()) {
-        let deadline = at.now.tick.plus(ttl);
-        let slot = at.state.open(ask, request, id, deadline);
-        at.state.tell_reserved(slot, at.account, at.now, outbox);
-        parts.push(Part { account: Arc::clone(ask.account), slot });
-        at.due_at(deadline, ask.account);
+        parts.push(open_part(&mut at.state, ask, request, (id, ttl), at.now, outbox));
     }
     let lease = Lease::new(id, request.estimate, &request.request_budget, parts);
     if asks.len() > 1 {
@@ -146,15 +168,62 @@ fn open(
     lease
 }
 
+/// Opens a lease of one account, whose lock the caller has.
+pub(super) fn open_one(
+    state: &mut State,
+    ask: AskPart<'_>,
+    request: &Request,
+    now: Moment,
+    outbox: &mut Outbox,
+) -> Lease {
+    let id = state.book_mut().number();
+    let ttl = request.ttl.unwrap_or_else(|| ask.account.core().policy().lease_ttl);
+    let part = open_part(state, &ask, request, (id, ttl), now, outbox);
+    let parts = SmallVec::from_iter([part]);
+    Lease::new(id, request.estimate, &request.request_budget, parts)
+}
+
 #[inline]
-fn decide(asks: &[AskPart<'_>], locked: &[Locked<'_>], outbox: &mut Outbox) -> Result<(), Error> {
-    for (ask, at) in asks.iter().zip(locked) {
-        if let Err(refused) = at.state.decide(at.account, ask.demands, at.now, true) {
-            at.account.tell_denied(&at.state, ask.demands, at.now, outbox);
-            return Err(with_wait(refused, asks, locked));
-        }
+fn open_part(
+    state: &mut State,
+    ask: &AskPart<'_>,
+    request: &Request,
+    (id, ttl): (u64, Duration),
+    now: Moment,
+    outbox: &mut Outbox,
+) -> Part {
+    let deadline = now.tick.plus(ttl);
+    let slot = state.open(ask, request, id, deadline);
+    state.tell_reserved(slot, ask.account, now, outbox);
+    state.due_at(deadline, ask.account);
+    Part { account: Arc::clone(ask.account), slot }
+}
+
+#[inline]
+fn decide(
+    asks: &[AskPart<'_>],
+    locked: &mut [Locked<'_>],
+    outbox: &mut Outbox,
+) -> Result<(), Error> {
+    if refuses(asks, locked).is_none() {
+        return Ok(());
     }
-    Ok(())
+    // What does not pass by a clock that lags is looked at by a precise one.
+    let timed = locked.iter_mut().filter(|at| at.account.is_timed());
+    timed.for_each(|at| at.refresh(outbox));
+    let Some((index, demand)) = refuses(asks, locked) else { return Ok(()) };
+    let (ask, at) = (&asks[index], &locked[index]);
+    let refused = at.state.refusal(at.account, ask.demands, demand, at.now, ask.terms);
+    at.account.tell_denied(&at.state, ask.demands, at.now, outbox);
+    Err(with_wait(refused, asks, locked))
+}
+
+/// The first ask and the first of its demands that does not pass.
+#[inline]
+fn refuses(asks: &[AskPart<'_>], locked: &[Locked<'_>]) -> Option<(usize, usize)> {
+    asks.iter().zip(locked).enumerate().find_map(|(index, (ask, at))| {
+        Some((index, at.state.refuses(ask.demands, ask.terms, NO_TICKET)?))
+    })
 }
 
 /// A refusal by one of several accounts: the request can pass when all of them let it.
@@ -163,7 +232,8 @@ fn with_wait(refused: Error, asks: &[AskPart<'_>], locked: &[Locked<'_>]) -> Err
     let Error::Denied(mut denied) = refused else { return refused };
     if denied.code != Code::NotConfigured && asks.len() > 1 {
         let waits = asks.iter().zip(locked);
-        let waits = waits.map(|(ask, at)| at.state.wait(at.account, ask.demands, at.now, true));
+        let waits =
+            waits.map(|(ask, at)| at.state.wait(at.account, ask.demands, at.now, ask.terms));
         denied.retry_after = waits.collect::<Option<Vec<_>>>().and_then(|w| w.into_iter().max());
     }
     Error::Denied(denied)
@@ -175,7 +245,14 @@ fn accounts<'a>(asks: &'a [AskPart<'a>]) -> impl ExactSizeIterator<Item = &'a Ac
 }
 
 /// One request of each account: where there are several, the most that either asks of a meter.
-fn distinct(asks: &[Ask]) -> Vec<Ask> {
+pub(super) fn distinct(asks: &[Ask]) -> Result<Vec<Ask>, Error> {
+    if asks.is_empty() {
+        return Err(Invalid::policy("asks", "requests of at least one account").into());
+    }
+    Ok(merge(asks))
+}
+
+fn merge(asks: &[Ask]) -> Vec<Ask> {
     let mut merged: Vec<Ask> = Vec::with_capacity(asks.len());
     for ask in asks {
         match merged.iter_mut().find(|other| Arc::ptr_eq(&other.account, &ask.account)) {

@@ -3,8 +3,6 @@
 //! Several are locked in the order of their addresses, which no other request can take the other
 //! way round.
 
-use std::sync::Arc;
-
 use smallvec::SmallVec;
 
 use super::account::Account;
@@ -12,7 +10,7 @@ use super::error::Error;
 use super::event::Outbox;
 use super::state::State;
 use super::sync::MutexGuard;
-use crate::accounting::{Moment, Tick};
+use crate::accounting::Moment;
 
 /// An account under its lock, at its moment.
 pub(super) struct Locked<'a> {
@@ -27,17 +25,23 @@ impl<'a> Locked<'a> {
         Self { account, state: account.lock(), now }
     }
 
-    /// A lease of `account`, which is this one, is due then: the sweep has to know.
     #[inline]
-    pub(super) fn due_at(&mut self, deadline: Tick, account: &Arc<Account>) {
-        if self.state.book_mut().is_news(deadline) {
-            self.account.core().sweep.add(deadline, Arc::downgrade(account));
-        }
+    pub(super) fn touch(&mut self, outbox: &mut Outbox) {
+        self.state.touch(self.account, self.now, outbox);
     }
 
     #[inline]
-    fn touch(&mut self, outbox: &mut Outbox) {
-        self.state.touch(self.account, self.now, outbox);
+    fn hand_on(&mut self, outbox: &mut Outbox) {
+        self.state.hand_on(self.account, self.now, outbox);
+    }
+
+    /// Brings the account to the present by the precise clock, if its own lags.
+    #[cold]
+    pub(super) fn refresh(&mut self, outbox: &mut Outbox) {
+        if let Some(now) = self.account.precise_now() {
+            self.now = now;
+            self.touch(outbox);
+        }
     }
 }
 
@@ -57,14 +61,29 @@ pub(super) fn with_locked<'a, R>(
         let now = account.now();
         let mut one = [Locked::lock(account, now)];
         one[0].touch(&mut outbox);
-        step(&mut one, &mut outbox)
+        let result = step(&mut one, &mut outbox);
+        one[0].hand_on(&mut outbox);
+        result
     } else {
         let mut all = lock_all(accounts.collect())?;
         all.iter_mut().for_each(|locked| locked.touch(&mut outbox));
-        step(&mut all, &mut outbox)
+        let result = step(&mut all, &mut outbox);
+        all.iter_mut().for_each(|locked| locked.hand_on(&mut outbox));
+        result
     };
     outbox.send();
     Ok(result)
+}
+
+/// The same by the precise clock: for waits, which end at an exact moment.
+pub(super) fn with_locked_precisely<'a, R>(
+    accounts: impl ExactSizeIterator<Item = &'a Account>,
+    step: impl FnOnce(&mut [Locked<'a>], &mut Outbox) -> R,
+) -> Result<R, Error> {
+    with_locked(accounts, |locked, outbox| {
+        locked.iter_mut().for_each(|at| at.refresh(outbox));
+        step(locked, outbox)
+    })
 }
 
 fn lock_all(accounts: SmallVec<[&Account; 8]>) -> Result<SmallVec<[Locked<'_>; 8]>, Error> {

@@ -1,23 +1,24 @@
 //! What an account's lock guards: its meters and its leases.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use smallvec::SmallVec;
 
 use super::account::Account;
 use super::core::Unsettled;
-use super::error::Error;
 use super::event::{Event, EventKind, Outbox};
 use super::group::{AskPart, Request};
 use super::lease_book::{End, Entry, Expiry, Extra, HeldMeter, LeaseBook};
-use crate::accounting::retry::Open;
-use crate::accounting::{Denied, Invalid, Meter, Moment, Tick, Usage};
+use super::queue::Queues;
+use crate::accounting::{Meter, Moment, Tick, Usage};
 
 /// What an account's lock guards.
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) meters: SmallVec<[Meter; 2]>,
     pub(crate) book: Option<Box<LeaseBook>>,
+    /// Who waits, and the slots of a limiter.
+    pub(crate) queues: Option<Box<Queues>>,
     /// The account takes no more requests; open leases still end.
     pub(crate) closed: bool,
 }
@@ -27,6 +28,9 @@ impl State {
     /// that are over make room for the next.
     #[inline]
     pub(crate) fn touch(&mut self, account: &Account, now: Moment, outbox: &mut Outbox) {
+        if self.queues.is_some() {
+            self.catch_up(account, now, outbox);
+        }
         if let Some(book) = &self.book
             && book.next_due().is_some_and(|due| due <= now.tick)
         {
@@ -35,113 +39,29 @@ impl State {
         self.roll(now);
     }
 
+    /// After a step: what it has freed goes to those who wait.
     #[inline]
-    fn roll(&mut self, now: Moment) {
+    pub(crate) fn hand_on(&mut self, account: &Account, now: Moment, outbox: &mut Outbox) {
+        if self.queues.is_some() {
+            self.serve(account, now, outbox);
+            self.rearm(account, now, outbox);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn roll(&mut self, now: Moment) {
         for meter in &mut self.meters {
             meter.roll(now);
         }
     }
 
     #[cold]
-    fn expire_due(&mut self, account: &Account, now: Moment, outbox: &mut Outbox) {
+    pub(crate) fn expire_due(&mut self, account: &Account, now: Moment, outbox: &mut Outbox) {
         while let Some((slot, deadline)) = self.book.as_mut().and_then(|b| b.pop_due(now.tick)) {
             let then = now.back_to(deadline);
             self.roll(then);
             self.expire(slot, account, then, outbox);
         }
-    }
-
-    /// Refuses what does not fit; changes nothing. Soft limits refuse only where `soft_admits`
-    /// says no.
-    #[inline]
-    pub(crate) fn decide(
-        &self,
-        account: &Account,
-        demands: &[(u8, u64)],
-        now: Moment,
-        soft_admits: bool,
-    ) -> Result<(), Error> {
-        for index in 0..demands.len() {
-            let fits = match self.asked(demands, index) {
-                Some((meter, amount)) if soft_admits => meter.admits(amount),
-                Some((meter, amount)) => meter.fits(amount),
-                None => false,
-            };
-            if !fits || self.closed {
-                return Err(self.refusal(account, demands, index, now, soft_admits));
-            }
-        }
-        Ok(())
-    }
-
-    /// A meter and what the demands up to `index` ask of it, `None` where there is none or no sum.
-    #[inline]
-    fn asked(&self, demands: &[(u8, u64)], index: usize) -> Option<(&Meter, u64)> {
-        let (meter, mut amount) = demands[index];
-        for &(other, more) in &demands[..index] {
-            if other == meter {
-                amount = amount.checked_add(more)?;
-            }
-        }
-        Some((self.meters.get(usize::from(meter))?, amount))
-    }
-
-    #[cold]
-    fn refusal(
-        &self,
-        account: &Account,
-        demands: &[(u8, u64)],
-        index: usize,
-        now: Moment,
-        soft_admits: bool,
-    ) -> Error {
-        let (meter, amount) = demands[index];
-        if self.closed {
-            return account.closed_denial(&self.meters, amount, now).into();
-        }
-        let Some(meter) = self.meters.get(usize::from(meter)) else {
-            return Invalid::policy("demands", "of meters that the account has").into();
-        };
-        let amount = self.asked(demands, index).map_or(u64::MAX, |(_, amount)| amount);
-        let mut denied = Denied::by(meter, account.code(), account.denied_id(), amount, now);
-        denied.retry_after = self.wait(account, demands, now, soft_admits);
-        denied.into()
-    }
-
-    /// When all of `demands` could pass: the latest of their meters, `None` for never.
-    pub(crate) fn wait(
-        &self,
-        account: &Account,
-        demands: &[(u8, u64)],
-        now: Moment,
-        soft_admits: bool,
-    ) -> Option<Duration> {
-        if self.closed {
-            return None;
-        }
-        let charged = account.core().policy().unsettled == Unsettled::Charge;
-        let mut wait = Duration::ZERO;
-        for (index, &(number, _)) in demands.iter().enumerate() {
-            let (meter, amount) = self.asked(demands, index)?;
-            let passes = soft_admits && meter.admits(amount);
-            if !passes && !meter.fits(amount) {
-                let open = || self.open_holds(number);
-                wait = wait.max(meter.retry_in(amount, charged, open, now)?);
-            }
-        }
-        Some(wait)
-    }
-
-    fn open_holds(&self, number: u8) -> Vec<Open> {
-        let meter = &self.meters[usize::from(number)];
-        let entries = self.book.iter().flat_map(|book| book.open());
-        let holds = entries.flat_map(|(_, entry)| {
-            let of_meter = entry.holds.iter().filter(|held| held.meter == number);
-            of_meter
-                .filter(|held| meter.counts(&held.hold))
-                .map(|held| Open { deadline: entry.deadline, amount: held.hold.amount })
-        });
-        holds.collect()
     }
 
     /// Books `demands`, which [`decide`](Self::decide) has admitted.
@@ -178,6 +98,7 @@ impl State {
         let Self { meters, book, .. } = self;
         let mut holds: SmallVec<[HeldMeter; 2]> = SmallVec::new();
         for &(meter, amount) in ask.demands {
+            meters[usize::from(meter)].take_request();
             let hold = meters[usize::from(meter)].reserve(amount);
             match holds.iter_mut().find(|held: &&mut HeldMeter| held.meter == meter) {
                 None => holds.push(HeldMeter { meter, hold }),
@@ -308,6 +229,14 @@ impl State {
     #[inline]
     pub(crate) fn book_mut(&mut self) -> &mut LeaseBook {
         self.book.get_or_insert_default()
+    }
+
+    /// A lease of `account`, which is this one, is due then: the sweep has to know.
+    #[inline]
+    pub(crate) fn due_at(&mut self, deadline: Tick, account: &Arc<Account>) {
+        if self.book_mut().is_news(deadline) {
+            account.core().sweep.add(deadline, Arc::downgrade(account));
+        }
     }
 
     #[inline]

@@ -29,7 +29,7 @@ classes! {
     NotConfigured, BudgetExceeded, RequestBudgetExceeded, ThresholdExceeded, WorkflowLimitExceeded,
     StepLimitExceeded, RateLimitExceeded, AllowanceExceeded, LeaseExpired, LeaseFinalized,
     UnknownLease, InvalidAmount, InvalidId, PolicyError, StoreUnavailable, StoreCorrupt,
-    ForkedLedger,
+    ForkedLedger, WaitTimeout,
 }
 
 static IMPORTED: [PyOnceLock<Py<PyType>>; ALL.len()] = [const { PyOnceLock::new() }; ALL.len()];
@@ -81,6 +81,7 @@ impl From<Error> for PyErr {
     fn from(error: Error) -> Self {
         match error {
             Error::Denied(denied) => raise(class_of(&denied), PyDenial(denied)),
+            Error::TimedOut(denied) => raise(Class::WaitTimeout, PyDenial(denied)),
             Error::Invalid(invalid) => (*invalid).into(),
             Error::Conflict(message) => PyValueError::new_err(message),
             Error::Lease(problem) => {

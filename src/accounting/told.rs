@@ -1,0 +1,209 @@
+//! What a provider says of its own rate limit: it is the truth, and never admitted above.
+
+use std::time::Duration;
+
+use super::clock::Tick;
+use super::headers::{Left, RateHeaders};
+
+/// A provider's limits count for a minute.
+const MINUTE: Duration = Duration::from_secs(60);
+const TOO_MANY_REQUESTS: u16 = 429;
+/// Unavailable, overloaded (Anthropic): they close the door where they say for how long.
+const AWAY: [u16; 2] = [503, 529];
+
+/// What the provider will still take until a time.
+#[derive(Clone, Copy, Debug)]
+struct Rest {
+    left: u64,
+    until: Tick,
+}
+
+/// The latest that a provider has said.
+#[derive(Clone, Debug, Default)]
+pub struct Told {
+    /// What it allows in a window, where it says so.
+    max: Option<u64>,
+    tokens: Option<Rest>,
+    requests: Option<Rest>,
+    /// It takes nothing before this.
+    closed_until: Option<Tick>,
+}
+
+impl Told {
+    /// Takes in what a response says, over a window of `period` in slots of `slot`. What it does
+    /// not say stays; a door that was closed is not opened by an older response.
+    pub fn hear(
+        &mut self,
+        said: &RateHeaders,
+        status: u16,
+        [period, slot]: [Duration; 2],
+        now: Tick,
+    ) {
+        let rest = |left: Left| Rest {
+            left: left.remaining,
+            // It does not say when: by the end of a whole window all of it is back.
+            until: now.plus(left.reset.unwrap_or(period)),
+        };
+        self.max = said.limit_tokens.map(|limit| scaled(limit, period)).or(self.max);
+        self.tokens = said.tokens.map(rest).or(self.tokens);
+        self.requests = said.requests.map(rest).or(self.requests);
+        let closed = match status {
+            TOO_MANY_REQUESTS => Some(said.retry_after.or_else(|| empty_for(said)).unwrap_or(slot)),
+            status if AWAY.contains(&status) => said.retry_after,
+            _ => None,
+        };
+        self.closed_until = self.closed_until.max(closed.map(|wait| now.plus(wait)));
+    }
+
+    /// Takes nothing before `until`.
+    pub fn close(&mut self, until: Tick) {
+        self.closed_until = self.closed_until.max(Some(until));
+    }
+
+    /// Forgets what is over at `now`.
+    pub fn roll(&mut self, now: Tick) {
+        let over = |rest: &Rest| rest.until <= now;
+        self.tokens.take_if(|rest| over(rest));
+        self.requests.take_if(|rest| over(rest));
+        self.closed_until.take_if(|until| *until <= now);
+    }
+
+    /// The largest amount in a window, of `max` that the meter itself allows.
+    pub fn ceiling(&self, max: u64) -> u64 {
+        self.max.map_or(max, |told| max.min(told))
+    }
+
+    /// What could still be admitted beside the `reserved` of calls under way, which the provider
+    /// may not have seen yet.
+    pub fn room(&self, reserved: u64) -> u64 {
+        let none_left = self.requests.is_some_and(|rest| rest.left == 0);
+        match &self.tokens {
+            _ if none_left || self.closed_until.is_some() => 0,
+            Some(rest) => rest.left.saturating_sub(reserved),
+            None => u64::MAX,
+        }
+    }
+
+    /// Whether `amount` may be asked for; where nothing is left not even zero.
+    pub fn admits(&self, reserved: u64, amount: u64) -> bool {
+        let room = self.room(reserved);
+        amount <= room && (room > 0 || !self.is_shut())
+    }
+
+    fn is_shut(&self) -> bool {
+        let empty = |rest: &Option<Rest>| rest.is_some_and(|rest| rest.left == 0);
+        self.closed_until.is_some() || empty(&self.tokens) || empty(&self.requests)
+    }
+
+    /// When it may pass what [`admits`](Self::admits) refuses now: the latest of what is in its way.
+    pub fn opens_at(&self, reserved: u64, amount: u64) -> Option<Tick> {
+        let empty = |rest: &&Rest| rest.left == 0;
+        let short = |rest: &&Rest| rest.left == 0 || amount > rest.left.saturating_sub(reserved);
+        let tokens = self.tokens.as_ref().filter(short).map(|rest| rest.until);
+        let requests = self.requests.as_ref().filter(empty).map(|rest| rest.until);
+        [self.closed_until, tokens, requests].into_iter().max().flatten()
+    }
+
+    /// `amount` was used since it spoke.
+    pub fn charge(&mut self, amount: u64) {
+        if let Some(rest) = &mut self.tokens {
+            rest.left = rest.left.saturating_sub(amount);
+        }
+    }
+
+    /// A request was let through since it spoke.
+    pub fn take_request(&mut self) {
+        if let Some(rest) = &mut self.requests {
+            rest.left = rest.left.saturating_sub(1);
+        }
+    }
+}
+
+/// The most of a limit a minute that fits into `period`.
+fn scaled(limit: u64, period: Duration) -> u64 {
+    let minutes = period.as_nanos().div_ceil(MINUTE.as_nanos()).max(1);
+    limit.saturating_mul(u64::try_from(minutes).unwrap_or(u64::MAX))
+}
+
+/// How long what is empty stays so.
+fn empty_for(said: &RateHeaders) -> Option<Duration> {
+    let both = [said.tokens, said.requests].into_iter().flatten();
+    both.filter(|left| left.remaining == 0).filter_map(|left| left.reset).max()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SLOTS: [Duration; 2] = [MINUTE, Duration::from_secs(1)];
+
+    fn at(seconds: u64) -> Tick {
+        Tick::from_nanos(seconds * 1_000_000_000)
+    }
+
+    fn left(remaining: u64, seconds: u64) -> Option<Left> {
+        Some(Left { remaining, reset: Some(Duration::from_secs(seconds)) })
+    }
+
+    #[test]
+    fn what_is_left_is_never_admitted_above_and_is_over_at_its_reset() {
+        let mut told = Told::default();
+        told.hear(
+            &RateHeaders { tokens: left(100, 30), ..RateHeaders::default() },
+            200,
+            SLOTS,
+            at(0),
+        );
+        assert!(told.admits(40, 60) && !told.admits(40, 61));
+        told.charge(90);
+        assert!(told.admits(0, 10) && !told.admits(0, 11));
+        assert_eq!(told.opens_at(0, 11), Some(at(30)));
+        told.roll(at(30));
+        assert!(told.admits(0, u64::MAX));
+    }
+
+    #[test]
+    fn nothing_left_refuses_even_nothing() {
+        for (tokens, requests) in [(left(0, 5), None), (None, left(0, 5))] {
+            let mut told = Told::default();
+            let said = RateHeaders { tokens, requests, ..RateHeaders::default() };
+            told.hear(&said, 200, SLOTS, at(0));
+            assert!(!told.admits(0, 0));
+            assert_eq!(told.opens_at(0, 0), Some(at(5)));
+        }
+    }
+
+    #[test]
+    fn a_refusal_closes_until_its_retry_after_and_an_older_answer_does_not_open() {
+        let mut told = Told::default();
+        let after = |seconds| RateHeaders {
+            retry_after: Some(Duration::from_secs(seconds)),
+            tokens: left(500, 60),
+            ..RateHeaders::default()
+        };
+        told.hear(&after(7), 429, SLOTS, at(0));
+        told.hear(&after(1), 200, SLOTS, at(1));
+        assert_eq!((told.room(0), told.opens_at(0, 1)), (0, Some(at(7))));
+        told.roll(at(7));
+        assert_eq!(told.room(0), 500);
+    }
+
+    #[test]
+    fn a_refusal_that_says_nothing_closes_for_a_slot_and_an_error_not_at_all() {
+        let mut told = Told::default();
+        told.hear(&RateHeaders::default(), 429, SLOTS, at(0));
+        assert_eq!(told.opens_at(0, 1), Some(at(1)));
+        let mut told = Told::default();
+        told.hear(&RateHeaders::default(), 500, SLOTS, at(0));
+        told.hear(&RateHeaders::default(), 503, SLOTS, at(0));
+        assert!(told.admits(0, u64::MAX));
+    }
+
+    #[test]
+    fn a_limit_a_minute_is_scaled_up_to_longer_windows() {
+        assert_eq!(scaled(100, Duration::from_secs(1)), 100);
+        assert_eq!(scaled(100, MINUTE), 100);
+        assert_eq!(scaled(100, Duration::from_secs(3600)), 6_000);
+        assert_eq!(scaled(u64::MAX, Duration::from_secs(3600)), u64::MAX);
+    }
+}

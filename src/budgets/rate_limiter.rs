@@ -1,0 +1,232 @@
+//! A sliding limiter of actual usage, with waiting.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use smallvec::smallvec;
+
+use crate::accounting::window::SLOTS;
+use crate::accounting::{
+    Clock, Code, Invalid, Key, Limit, Meter, RateHeaders, Terms, Unit, UsageEstimate, Window,
+};
+use crate::ledger::{
+    Account, Ask, AskPart, Core, Error, Lease, Mailbox, Policy, Request, Sleeper, Wait, group,
+};
+
+const TOKENS: u8 = 0;
+/// The window of providers' limits.
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// What a [`RateLimiter`] may be told beside its limit.
+#[derive(Clone, Debug)]
+pub struct RateOptions {
+    /// Slots are given out while less than this share of the limit (above 0, at most 1) is used.
+    /// Default 0.8.
+    pub threshold: f64,
+    /// How leases end that nobody ends.
+    pub policy: Policy,
+    /// Where time comes from.
+    pub clock: Clock,
+}
+
+impl Default for RateOptions {
+    fn default() -> Self {
+        Self { threshold: 0.8, policy: Policy::default(), clock: Clock::System }
+    }
+}
+
+/// How many tokens may be used in any span of a window.
+///
+/// ```
+/// use outlay::{RateLimiter, RateOptions};
+/// let limiter = RateLimiter::new(1_000, RateOptions::default())?;
+/// assert!(limiter.try_acquire(200)?);
+/// limiter.record_usage(900)?; // more than was asked for: it is booked
+/// assert!(!limiter.try_acquire(0)?); // 80 % are used
+/// # Ok::<(), outlay::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct RateLimiter {
+    account: Arc<Account>,
+    limit: u64,
+    window: Duration,
+    threshold: f64,
+}
+
+impl RateLimiter {
+    /// At most `tokens_per_minute` in any 60 seconds.
+    pub fn new(tokens_per_minute: u64, options: RateOptions) -> Result<Self, Error> {
+        Self::per(tokens_per_minute, MINUTE, options)
+    }
+
+    /// At most `tokens` in any span of `period`.
+    pub fn per(tokens: u64, period: Duration, options: RateOptions) -> Result<Self, Error> {
+        let RateOptions { threshold, policy, clock } = options;
+        if !(threshold > 0.0 && threshold <= 1.0) {
+            return Err(Invalid::policy("threshold", "a number above 0 and at most 1").into());
+        }
+        let core = Core::new(clock, policy);
+        let window = Window::sliding_by(period, SLOTS, core.clock())?;
+        let limit = Limit::new(Unit::Tokens, Some(tokens)).gate(gate(tokens, threshold));
+        let meter = Meter::new(limit, window);
+        let key = Key::fixed("limiter");
+        let account = Account::new(&core, key, Code::RateLimitExceeded, [meter]);
+        Ok(Self { account, limit: tokens, window: period, threshold })
+    }
+
+    /// Lets a caller through, or not. `tokens` above zero are held until the next
+    /// [`record_usage`](Self::record_usage) or for one slot of the window.
+    #[inline]
+    pub fn try_acquire(&self, tokens: u64) -> Result<bool, Error> {
+        match self.acquire(tokens) {
+            Ok(()) => Ok(true),
+            Err(Error::Denied(_)) => Ok(false),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// [`try_acquire`](Self::try_acquire) with the refusal as an error.
+    #[inline]
+    pub fn acquire(&self, tokens: u64) -> Result<(), Error> {
+        self.account.take_slot(&[(TOKENS, tokens)])
+    }
+
+    /// Waits in this thread for what [`try_acquire`](Self::try_acquire) asks, behind those who
+    /// wait already.
+    pub fn acquire_slot_blocking(
+        &self,
+        tokens: u64,
+        timeout: Option<Duration>,
+    ) -> Result<(), Error> {
+        if self.try_acquire(tokens)? {
+            return Ok(());
+        }
+        let sleeper = Sleeper::new();
+        let wait = self.wait_for_slot(tokens, timeout, Mailbox::of_thread(&sleeper))?;
+        wait.block(&sleeper).map(drop)
+    }
+
+    /// Queues for a slot; `mailbox` is told when the wait has ended.
+    pub fn wait_for_slot(
+        &self,
+        tokens: u64,
+        timeout: Option<Duration>,
+        mailbox: Arc<Mailbox>,
+    ) -> Result<Wait, Error> {
+        let ask = Ask::new(&self.account, smallvec![(TOKENS, tokens)]);
+        Wait::for_slot(Ask { terms: Terms::Gated, ..ask }, timeout, mailbox)
+    }
+
+    /// Holds the estimate against the full limit until the lease ends, or refuses.
+    #[inline]
+    pub fn reserve(&self, estimate: UsageEstimate, ttl: Option<Duration>) -> Result<Lease, Error> {
+        let demands = &[(TOKENS, estimate.total_tokens)];
+        let ask = AskPart { account: &self.account, demands, multiplier: 1, terms: Terms::Plain };
+        group::reserve_one(ask, &Request { ttl, ..estimate.into() })
+    }
+
+    /// Waits in this thread for what [`reserve`](Self::reserve) asks.
+    pub fn reserve_blocking(
+        &self,
+        estimate: UsageEstimate,
+        ttl: Option<Duration>,
+        timeout: Option<Duration>,
+    ) -> Result<Lease, Error> {
+        let request = Request { ttl, ..estimate.into() };
+        group::reserve_blocking(&[self.ask(&estimate)], request, timeout)
+    }
+
+    /// What a request of `estimate` asks of this limiter.
+    pub fn ask(&self, estimate: &UsageEstimate) -> Ask {
+        Ask::new(&self.account, smallvec![(TOKENS, estimate.total_tokens)])
+    }
+
+    /// Books what was used; never refused. The oldest amount that [`try_acquire`](Self::try_acquire)
+    /// and its like hold is held no more.
+    pub fn record_usage(&self, tokens: u64) -> Result<(), Error> {
+        self.account.record_for_slot(&[(TOKENS, tokens)])
+    }
+
+    /// What was used in the window.
+    pub fn current_usage(&self) -> Result<u64, Error> {
+        self.account.read(|meters, _| meters[0].used())
+    }
+
+    /// When [`try_acquire`](Self::try_acquire) could let `tokens` through: zero for now, `None`
+    /// for never.
+    pub fn retry_after(&self, tokens: u64) -> Result<Option<Duration>, Error> {
+        self.account.retry_after(&[(TOKENS, tokens)], Terms::Gated)
+    }
+
+    /// Takes in what a provider's response says of its own limit: it is never admitted above. With
+    /// status 429 nothing is admitted until it says.
+    pub fn observe<'a>(
+        &self,
+        headers: impl IntoIterator<Item = (&'a str, &'a str)>,
+        status: u16,
+    ) -> Result<(), Error> {
+        let said = RateHeaders::read(headers, self.account.core().clock().wall_ns());
+        self.account.adjust(|meters, now| {
+            let slot = match meters[0].window() {
+                Window::Sliding(ring) => ring.width(),
+                _ => self.window,
+            };
+            meters[0].told_mut().hear(&said, status, [self.window, slot], now.tick);
+        })
+    }
+
+    /// Tokens in a window.
+    pub const fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    /// The length of the window.
+    pub const fn window(&self) -> Duration {
+        self.window
+    }
+
+    /// The share of the limit at which no more slots are given out.
+    pub const fn threshold(&self) -> f64 {
+        self.threshold
+    }
+
+    /// The account behind it.
+    pub const fn account(&self) -> &Arc<Account> {
+        &self.account
+    }
+}
+
+/// The least usage that is not below `threshold` of `limit`.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a share of a limit; both are positive, and a cast to an integer saturates"
+)]
+fn gate(limit: u64, threshold: f64) -> u64 {
+    ((limit as f64 * threshold).ceil() as u64).min(limit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gate_is_the_least_usage_that_is_not_below_the_threshold() {
+        for (limit, threshold, expected) in
+            [(1000, 0.8, 800), (10, 0.75, 8), (1, 0.8, 1), (0, 0.8, 0), (7, 1.0, 7)]
+        {
+            assert_eq!(gate(limit, threshold), expected, "{limit} x {threshold}");
+        }
+        assert_eq!(gate(u64::MAX, 1.0), u64::MAX);
+    }
+
+    #[test]
+    fn a_threshold_that_is_no_share_is_refused() {
+        for threshold in [0.0, -0.1, 1.1, f64::NAN, f64::INFINITY] {
+            assert!(
+                RateLimiter::new(1, RateOptions { threshold, ..RateOptions::default() }).is_err()
+            );
+        }
+    }
+}

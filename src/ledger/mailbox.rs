@@ -1,0 +1,164 @@
+//! Where somebody who waits is told that the wait has ended, or that it is time to look.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use super::account::Account;
+use super::sleeper::Sleeper;
+use super::sync::Mutex;
+use crate::accounting::Tick;
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+/// The mailbox of an event loop, with many waits, or of a thread, with one.
+pub struct Mailbox {
+    id: u64,
+    /// Whether it belongs to one wait: of those only the first in a queue watches the clock.
+    alone: bool,
+    inner: Mutex<Inner>,
+    wake: Box<dyn Fn() + Send + Sync>,
+}
+
+#[derive(Default)]
+struct Inner {
+    posted: Vec<u64>,
+    /// The accounts on which its waits are queued, by address.
+    watched: BTreeMap<usize, Watched>,
+}
+
+struct Watched {
+    account: Weak<Account>,
+    waits: usize,
+    /// When to look at the account; `None` where time alone changes nothing.
+    look_at: Option<Tick>,
+}
+
+impl Mailbox {
+    /// A mailbox for any number of waits. `wake` is called, under no lock, when something was
+    /// posted or when it is to look earlier than it was told.
+    pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Arc<Self> {
+        Self::of(false, Box::new(wake))
+    }
+
+    /// A mailbox for one wait.
+    pub fn alone(wake: impl Fn() + Send + Sync + 'static) -> Arc<Self> {
+        Self::of(true, Box::new(wake))
+    }
+
+    /// The mailbox of a thread that sleeps.
+    pub fn of_thread(sleeper: &Arc<Sleeper>) -> Arc<Self> {
+        let sleeper = Arc::clone(sleeper);
+        Self::alone(move || sleeper.wake())
+    }
+
+    fn of(alone: bool, wake: Box<dyn Fn() + Send + Sync>) -> Arc<Self> {
+        // Relaxed: only that each number is given once matters.
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        Arc::new(Self { id, alone, inner: Mutex::new(Inner::default()), wake })
+    }
+
+    /// The tickets of the waits that have ended since the last call, in the order of their ends.
+    pub fn take_posted(&self) -> Vec<u64> {
+        std::mem::take(&mut self.inner.lock().posted)
+    }
+
+    /// Brings the accounts that are due to the present, so that capacity goes to those whose turn
+    /// it is; the time until the next look.
+    pub fn look(&self) -> Option<Duration> {
+        let due: Vec<Arc<Account>> = {
+            let mut inner = self.inner.lock();
+            let watched = inner.watched.values_mut();
+            watched.filter_map(Watched::take_if_due).collect()
+        };
+        for account in due {
+            // The only error is that this process is a forked child: nobody waits here.
+            let _ = account.look();
+        }
+        self.looks_in()
+    }
+
+    /// The time until the next look, `None` where nothing is to be looked at.
+    pub fn looks_in(&self) -> Option<Duration> {
+        let inner = self.inner.lock();
+        inner.watched.values().filter_map(Watched::looks_in).min()
+    }
+
+    pub(super) const fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub(super) const fn is_alone(&self) -> bool {
+        self.alone
+    }
+
+    /// A wait of it is queued on `account`. No other lock is taken under this one.
+    pub(super) fn watch(&self, account: &Arc<Account>) {
+        let mut inner = self.inner.lock();
+        let watched = inner.watched.entry(Arc::as_ptr(account).addr()).or_insert_with(|| Watched {
+            account: Arc::downgrade(account),
+            waits: 0,
+            look_at: None,
+        });
+        watched.waits += 1;
+    }
+
+    /// A wait of it is queued there no more.
+    pub(super) fn unwatch(&self, account: &Account) {
+        let mut inner = self.inner.lock();
+        let address = std::ptr::from_ref(account).addr();
+        if let Some(watched) = inner.watched.get_mut(&address) {
+            watched.waits -= 1;
+            if watched.waits == 0 {
+                inner.watched.remove(&address);
+            }
+        }
+    }
+
+    /// It is to look at `account` at that time; true where that is earlier than it knows.
+    pub(super) fn arm(&self, account: &Account, at: Tick) -> bool {
+        let mut inner = self.inner.lock();
+        let Some(watched) = inner.watched.get_mut(&std::ptr::from_ref(account).addr()) else {
+            return false;
+        };
+        let news = watched.look_at.is_none_or(|known| at < known);
+        if news {
+            watched.look_at = Some(at);
+        }
+        news
+    }
+
+    /// The wait of that ticket has ended.
+    pub(super) fn post(&self, ticket: u64) {
+        self.inner.lock().posted.push(ticket);
+    }
+
+    /// The caller holds no lock.
+    pub(super) fn wake(&self) {
+        (self.wake)();
+    }
+}
+
+impl Watched {
+    fn looks_in(&self) -> Option<Duration> {
+        let account = self.account.upgrade()?;
+        Some(self.look_at?.since(account.core().clock().precise_tick()))
+    }
+
+    fn take_if_due(&mut self) -> Option<Arc<Account>> {
+        let account = self.account.upgrade()?;
+        let due = self.look_at? <= account.core().clock().precise_tick();
+        if due {
+            self.look_at = None;
+        }
+        due.then_some(account)
+    }
+}
+
+impl fmt::Debug for Mailbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mailbox").field("id", &self.id).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,141 @@
+//! Who waits for the meters of an account, and the slots of its limiter: data, no decisions.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::account::Account;
+use super::mailbox::Mailbox;
+use super::turn::Turn;
+use crate::accounting::{Hold, Tick};
+
+/// The waits on the meters of one account, first in, first out.
+#[derive(Debug, Default)]
+pub(crate) struct Queues {
+    /// By meter and ticket: the smallest ticket is the oldest.
+    waits: BTreeMap<(u8, u64), Arc<Turn>>,
+    deadlines: BTreeSet<(Tick, u64, u8)>,
+    /// What the waits on each meter ask of it, in all.
+    asked: BTreeMap<u8, u128>,
+    /// Event loops with waits here, and how many.
+    loops: BTreeMap<u64, (Arc<Mailbox>, usize)>,
+    /// Threads that wait here, by ticket: the first of them watches the clock for all.
+    threads: BTreeMap<u64, Arc<Mailbox>>,
+    /// What was given to callers that report their usage later: in the order of giving.
+    slots: BTreeMap<u64, Slot>,
+    next_slot: u64,
+}
+
+/// An amount that is held until the next usage is recorded, or for a slot of the window.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slot {
+    pub(crate) meter: u8,
+    pub(crate) hold: Hold,
+    pub(crate) deadline: Tick,
+}
+
+impl Queues {
+    /// Whether nobody waits.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waits.is_empty()
+    }
+
+    /// The oldest wait on `meter`.
+    pub(crate) fn first(&self, meter: u8) -> Option<&Arc<Turn>> {
+        let mut of_meter = self.waits.range((meter, 0)..=(meter, u64::MAX));
+        of_meter.next().map(|(_, turn)| turn)
+    }
+
+    /// The oldest wait of each meter.
+    pub(crate) fn heads(&self) -> impl Iterator<Item = (u8, &Arc<Turn>)> {
+        self.asked.keys().filter_map(|&meter| Some((meter, self.first(meter)?)))
+    }
+
+    /// What the waits on `meter` ask of it in all.
+    pub(crate) fn asked(&self, meter: u8) -> u128 {
+        self.asked.get(&meter).copied().unwrap_or(0)
+    }
+
+    /// Queues `turn` on `meter`, at the place of its ticket.
+    pub(crate) fn add(&mut self, meter: u8, turn: &Arc<Turn>, account: &Arc<Account>) {
+        if self.waits.insert((meter, turn.ticket), Arc::clone(turn)).is_some() {
+            return;
+        }
+        *self.asked.entry(meter).or_default() += u128::from(turn.asks_of(account, meter));
+        if let Some(deadline) = turn.deadline_of(account) {
+            self.deadlines.insert((deadline, turn.ticket, meter));
+        }
+        turn.mailbox.watch(account);
+        if turn.mailbox.is_alone() {
+            self.threads.insert(turn.ticket, Arc::clone(&turn.mailbox));
+        } else {
+            let fresh = || (Arc::clone(&turn.mailbox), 0);
+            self.loops.entry(turn.mailbox.id()).or_insert_with(fresh).1 += 1;
+        }
+    }
+
+    /// Takes the wait of that ticket out of the queue of `meter`.
+    pub(crate) fn remove(&mut self, meter: u8, ticket: u64, account: &Account) {
+        let Some(turn) = self.waits.remove(&(meter, ticket)) else { return };
+        if let Some(asked) = self.asked.get_mut(&meter) {
+            *asked -= u128::from(turn.asks_of(account, meter));
+        }
+        if let Some(deadline) = turn.deadline_of(account) {
+            self.deadlines.remove(&(deadline, ticket, meter));
+        }
+        turn.mailbox.unwatch(account);
+        self.threads.remove(&ticket);
+        if let Some((_, waits)) = self.loops.get_mut(&turn.mailbox.id()) {
+            *waits -= 1;
+            if *waits == 0 {
+                self.loops.remove(&turn.mailbox.id());
+            }
+        }
+    }
+
+    /// A wait that is over at `now`, and its meter.
+    pub(crate) fn overdue(&self, now: Tick) -> Option<(u8, Arc<Turn>)> {
+        let &(deadline, ticket, meter) = self.deadlines.first()?;
+        let turn = self.waits.get(&(meter, ticket))?;
+        (deadline <= now).then(|| (meter, Arc::clone(turn)))
+    }
+
+    /// When the first wait is over.
+    pub(crate) fn next_deadline(&self) -> Option<Tick> {
+        self.deadlines.first().map(|&(deadline, ..)| deadline)
+    }
+
+    /// Those who watch the clock for this account.
+    pub(crate) fn watchers(&self) -> impl Iterator<Item = &Arc<Mailbox>> {
+        let loops = self.loops.values().map(|(mailbox, _)| mailbox);
+        loops.chain(self.threads.first_key_value().map(|(_, mailbox)| mailbox))
+    }
+
+    /// Gives out `slot`; its number.
+    pub(crate) fn add_slot(&mut self, slot: Slot) -> u64 {
+        self.next_slot += 1;
+        self.slots.insert(self.next_slot, slot);
+        self.next_slot
+    }
+
+    /// The oldest slot.
+    pub(crate) fn pop_slot(&mut self) -> Option<Slot> {
+        self.slots.pop_first().map(|(_, slot)| slot)
+    }
+
+    /// The slot of that number, if it is still held.
+    pub(crate) fn remove_slot(&mut self, number: u64) -> Option<Slot> {
+        self.slots.remove(&number)
+    }
+
+    /// When the oldest slot is over.
+    #[inline]
+    pub(crate) fn next_slot_over(&self) -> Option<Tick> {
+        self.slots.first_key_value().map(|(_, slot)| slot.deadline)
+    }
+
+    /// The slots that are held.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = &Slot> {
+        self.slots.values()
+    }
+}

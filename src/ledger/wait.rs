@@ -1,0 +1,196 @@
+//! Waiting for capacity: first in, first out, without a thread and without a look too many.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use smallvec::SmallVec;
+
+use super::account::Account;
+use super::error::{Error, LeaseError};
+use super::event::Outbox;
+use super::group::{self, Ask, Request};
+use super::lease::{Actual, Lease};
+use super::locked::{Locked, with_locked_precisely};
+use super::mailbox::Mailbox;
+use super::serve::end;
+use super::sleeper::Sleeper;
+use super::turn::{Grant, Place, Turn, Wants};
+use crate::accounting::{Follower, Usage};
+
+/// A request that waits for its turn. Dropped, it leaves the queue; what it was given and did not
+/// take is released.
+#[derive(Debug)]
+pub struct Wait {
+    turn: Arc<Turn>,
+}
+
+impl Wait {
+    /// Queues a request for a lease behind those who wait already; `mailbox` is told when it has
+    /// ended. Who is asked twice is charged once. Refused at once where it can never pass.
+    pub fn for_lease(
+        asks: &[Ask],
+        request: Request,
+        timeout: Option<Duration>,
+        mailbox: Arc<Mailbox>,
+    ) -> Result<Self, Error> {
+        let asks = group::distinct(asks)?.into_iter().collect();
+        Self::join(Turn::new(asks, request, Wants::Lease, timeout, mailbox))
+    }
+
+    /// Queues a request for a slot of a limiter.
+    pub(crate) fn for_slot(
+        ask: Ask,
+        timeout: Option<Duration>,
+        mailbox: Arc<Mailbox>,
+    ) -> Result<Self, Error> {
+        let asks = SmallVec::from_iter([ask]);
+        Self::join(Turn::new(asks, Request::default(), Wants::Slot, timeout, mailbox))
+    }
+
+    fn join(turn: Arc<Turn>) -> Result<Self, Error> {
+        let wait = Self { turn };
+        wait.follow_clocks();
+        wait.locked(|locked, outbox| advance(&wait.turn, locked, outbox))??;
+        Ok(wait)
+    }
+
+    /// Accounts on a clock that is moved by hand act when it is moved.
+    fn follow_clocks(&self) {
+        for ask in &self.turn.asks {
+            if let crate::accounting::Clock::Manual(clock) = ask.account.core().clock() {
+                let follower: Arc<dyn Follower> = Arc::clone(&ask.account) as _;
+                clock.follow(Arc::downgrade(&follower));
+            }
+        }
+    }
+
+    /// The number under which its end is posted to its mailbox.
+    pub fn ticket(&self) -> u64 {
+        self.turn.ticket
+    }
+
+    /// What came of it, once; `None` while it waits.
+    pub fn take(&self) -> Option<Result<Grant, Error>> {
+        self.turn.take()
+    }
+
+    /// Leaves the queue; what it was given and did not take is released.
+    pub fn leave(&self) {
+        let _ = self.locked(|locked, _| {
+            if let Some((index, meter)) = self.turn.queued() {
+                let account = locked[index].account;
+                locked[index].state.queues_mut().remove(meter, self.turn.ticket, account);
+                self.turn.put(Place::Over);
+            }
+        });
+        match self.turn.take() {
+            Some(Ok(Grant::Lease(lease))) => give_back(&lease),
+            Some(Ok(Grant::Slot(Some(number)))) => self.end_slot(number),
+            Some(Ok(Grant::Slot(None)) | Err(_)) | None => {}
+        }
+    }
+
+    fn end_slot(&self, number: u64) {
+        let _ = self.locked(|locked, _| {
+            for at in locked {
+                at.state.end_slot(Some(number));
+            }
+        });
+    }
+
+    /// Waits in this thread until it has ended. `sleeper` is the one that its mailbox wakes.
+    pub fn block(&self, sleeper: &Sleeper) -> Result<Grant, Error> {
+        loop {
+            if let Some(result) = self.take() {
+                return result;
+            }
+            let next = self.turn.mailbox.look();
+            if let Some(result) = self.take() {
+                return result;
+            }
+            sleeper.sleep(next);
+        }
+    }
+
+    fn locked<R>(
+        &self,
+        step: impl FnOnce(&mut [Locked<'_>], &mut Outbox) -> R,
+    ) -> Result<R, Error> {
+        with_locked_precisely(self.turn.accounts(), step)
+    }
+}
+
+impl Drop for Wait {
+    fn drop(&mut self) {
+        // In a forked child this does nothing: there the wait belongs to the parent.
+        self.leave();
+    }
+}
+
+impl Follower for Account {
+    fn moved(&self) {
+        let _ = self.look();
+    }
+}
+
+/// A lease that nobody received was never used, even if it has run out meanwhile.
+fn give_back(lease: &Lease) {
+    if let Err(Error::Lease(LeaseError::Expired)) = lease.release() {
+        let _ = lease.commit(Actual::Usage(Usage::zero()));
+    }
+}
+
+/// Tries a wait again that spans several accounts and passed in the one whose queue it heads.
+pub(super) fn try_again(turn: &Arc<Turn>) {
+    let _ = with_locked_precisely(turn.accounts(), |locked, outbox| {
+        if turn.queued().is_some()
+            && let Err(refused) = advance(turn, locked, outbox)
+        {
+            end(turn, Err(refused), outbox);
+        }
+    });
+}
+
+/// Gives `turn` what it asks for, or the place in the queue of the meter that refuses it. An error
+/// where it can never pass: then it is in no queue.
+fn advance(turn: &Arc<Turn>, locked: &mut [Locked<'_>], outbox: &mut Outbox) -> Result<(), Error> {
+    let refused = turn.asks.iter().zip(locked.iter()).enumerate().find_map(|(index, (ask, at))| {
+        Some((index, at.state.refuses(&ask.demands, ask.terms, turn.ticket)?))
+    });
+    let place = refused.map(|(index, at)| (index, turn.asks[index].demands[at].0));
+    if let Some(old) = turn.queued() {
+        if place == Some(old) {
+            return Ok(());
+        }
+        let at = &mut locked[old.0];
+        at.state.queues_mut().remove(old.1, turn.ticket, at.account);
+    }
+    let (Some((index, demand)), Some((_, meter))) = (refused, place) else {
+        let grant = grant(turn, locked, outbox);
+        end(turn, Ok(grant), outbox);
+        return Ok(());
+    };
+    let (ask, at) = (&turn.asks[index], &mut locked[index]);
+    if at.state.is_hopeless(&ask.demands, demand, ask.terms) {
+        turn.put(Place::Over);
+        let refusal = at.state.refusal(at.account, &ask.demands, demand, at.now, ask.terms);
+        at.account.tell_denied(&at.state, &ask.demands, at.now, outbox);
+        return Err(refusal);
+    }
+    if turn.is_over(at.now.tick) {
+        turn.put(Place::Over);
+        return Err(at.state.timed_out(meter, turn, at.account, at.now));
+    }
+    at.state.queue(index, meter, turn);
+    Ok(())
+}
+
+fn grant(turn: &Turn, locked: &mut [Locked<'_>], outbox: &mut Outbox) -> Grant {
+    match turn.wants {
+        Wants::Slot => Grant::Slot(locked[0].state.take_slot(&turn.asks[0].demands, locked[0].now)),
+        Wants::Lease => {
+            let parts: SmallVec<[_; 4]> = turn.asks.iter().map(Ask::part).collect();
+            Grant::Lease(group::open(&parts, &turn.request, locked, outbox))
+        }
+    }
+}
