@@ -27,7 +27,6 @@ pub(crate) const KNOWN_CYCLES: [(&str, &[&str]); 2] = [
             "state",
             "sweep",
             "turn",
-            "verdict",
             "wait",
         ],
     ),
