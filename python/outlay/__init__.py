@@ -21,6 +21,7 @@ from ._core import (
     FullBudgetInfo,
     ManualClock,
     PriceTable,
+    RateLimiter,
     Remaining,
     RequestBudget,
     SharedPool,
@@ -61,6 +62,7 @@ from ._errors import (
 from ._process import watch_process as _watch_process
 from ._responses import usage_from_response as _usage_from_response  # noqa: F401 (Usage.from_response)
 from ._schema import LLM_MESSAGE_SCHEMA
+from ._waiting import acquire_slot as _acquire_slot  # noqa: F401 (the methods that wait)
 
 _watch_process()
 
@@ -93,6 +95,7 @@ __all__ = [
     "PriceTable",
     "QuotaExceeded",
     "RateLimitExceeded",
+    "RateLimiter",
     "Remaining",
     "RequestBudget",
     "RequestBudgetExceeded",

@@ -17,9 +17,9 @@ from outlay._core import BudgetManager, UsageEstimate, account_id, charge_togeth
 from outlay._errors import PolicyError
 
 if TYPE_CHECKING:
-    from outlay._core import AgentBudget, AgentTokenBudget, SharedPool, Usage, WorkflowToken
+    from outlay._core import AgentBudget, AgentTokenBudget, RateLimiter, SharedPool, Usage, WorkflowToken
 
-    NativeBudget: TypeAlias = AgentBudget | AgentTokenBudget | SharedPool | WorkflowToken
+    NativeBudget: TypeAlias = AgentBudget | AgentTokenBudget | RateLimiter | SharedPool | WorkflowToken
 
 _log = logging.getLogger("outlay")
 

@@ -241,9 +241,16 @@ impl Denied {
     }
 
     /// Whether waiting is the cure: true for rates, concurrency and cooldowns, false where the
-    /// budget is spent.
+    /// budget is spent, and for what is more than the whole limit.
     pub const fn retryable(&self) -> bool {
-        matches!(self.code, Code::RateLimitExceeded) || matches!(self.kind, Kind::Concurrency)
+        let waits =
+            matches!(self.code, Code::RateLimitExceeded) || matches!(self.kind, Kind::Concurrency);
+        waits && !self.is_too_large()
+    }
+
+    /// Whether it asks for more than the whole limit, so that it can never pass.
+    pub const fn is_too_large(&self) -> bool {
+        self.requested > self.limit && self.retry_after.is_none()
     }
 }
 

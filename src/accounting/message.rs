@@ -46,6 +46,9 @@ impl Denied {
             (Code::RequestBudgetExceeded, _) => {
                 "Send a smaller request or raise the cap of this request"
             }
+            (Code::RateLimitExceeded, _) if self.is_too_large() => {
+                "Send a smaller request: it is more than the whole limit"
+            }
             (Code::RateLimitExceeded, _) => "Wait for retry_after_seconds, then send it again",
             (_, Kind::Concurrency) => "Wait until a running job has ended, then start it again",
             (Code::AllowanceExceeded, _) => {

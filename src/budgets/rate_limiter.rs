@@ -136,6 +136,18 @@ impl RateLimiter {
         group::reserve_blocking(&[self.ask(&estimate)], request, timeout)
     }
 
+    /// Queues for a lease; `mailbox` is told when the wait has ended.
+    pub fn wait(
+        &self,
+        estimate: UsageEstimate,
+        ttl: Option<Duration>,
+        timeout: Option<Duration>,
+        mailbox: Arc<Mailbox>,
+    ) -> Result<Wait, Error> {
+        let request = Request { ttl, ..estimate.into() };
+        Wait::for_lease(&[self.ask(&estimate)], request, timeout, mailbox)
+    }
+
     /// What a request of `estimate` asks of this limiter.
     pub fn ask(&self, estimate: &UsageEstimate) -> Ask {
         Ask::new(&self.account, smallvec![(TOKENS, estimate.total_tokens)])

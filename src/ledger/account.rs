@@ -325,9 +325,10 @@ impl Account {
         }
     }
 
-    /// Whose refusal it is; a pool has no id.
+    /// Whose refusal it is; a pool and a limiter have no id.
     pub(super) fn denied_id(&self) -> Option<Key> {
-        (self.code != Code::ThresholdExceeded).then(|| self.key.clone())
+        let nameless = matches!(self.code, Code::ThresholdExceeded | Code::RateLimitExceeded);
+        (!nameless).then(|| self.key.clone())
     }
 
     /// The refusal of an account that takes no more requests.

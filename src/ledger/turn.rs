@@ -115,6 +115,11 @@ impl Turn {
         }
     }
 
+    /// Whether nothing is left of it.
+    pub(crate) fn is_taken(&self) -> bool {
+        matches!(*self.place.lock(), Place::Over)
+    }
+
     pub(crate) fn put(&self, place: Place) {
         let old = std::mem::replace(&mut *self.place.lock(), place);
         debug_assert!(!matches!(old, Place::Ended(Ok(_))), "a grant was lost");

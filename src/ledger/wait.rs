@@ -69,6 +69,11 @@ impl Wait {
         self.turn.ticket
     }
 
+    /// Whether it is still in a queue.
+    pub fn is_pending(&self) -> bool {
+        self.turn.queued().is_some()
+    }
+
     /// What came of it, once; `None` while it waits.
     pub fn take(&self) -> Option<Result<Grant, Error>> {
         self.turn.take()
@@ -76,6 +81,9 @@ impl Wait {
 
     /// Leaves the queue; what it was given and did not take is released.
     pub fn leave(&self) {
+        if self.turn.is_taken() {
+            return;
+        }
         let _ = self.locked(|locked, _| {
             if let Some((index, meter)) = self.turn.queued() {
                 let account = locked[index].account;

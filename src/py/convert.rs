@@ -132,6 +132,23 @@ pub(super) fn ttl(value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Duration>
     value.map(|value| duration(value, "ttl")).transpose()
 }
 
+/// How long to wait: not negative, at most a hundred years; `None` for as long as it takes.
+pub(super) fn timeout(value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Duration>> {
+    let Some(value) = value else { return Ok(None) };
+    let timeout = elapsed(value).filter(|timeout| *timeout <= LONGEST);
+    timeout.map(Some).ok_or_else(|| {
+        let allowed = "seconds (int or float) or a timedelta, from 0 to 100 years, or None";
+        Invalid::policy("timeout", &format!("{allowed}, not {}", shown(value))).into()
+    })
+}
+
+/// As a float that is not earlier than the truth.
+pub(super) fn seconds_up(wait: Duration) -> f64 {
+    let seconds = wait.as_secs_f64();
+    let early = Duration::try_from_secs_f64(seconds).is_ok_and(|rounded| rounded < wait);
+    if early { seconds.next_up() } else { seconds }
+}
+
 /// `SystemClock`, `ManualClock`, or `None` for the machine's.
 pub(super) fn clock(value: Option<&Bound<'_, PyAny>>) -> PyResult<Clock> {
     let Some(value) = value else {
@@ -149,6 +166,17 @@ pub(super) fn clock(value: Option<&Bound<'_, PyAny>>) -> PyResult<Clock> {
 
 /// The steps of `execute_step`.
 pub(super) struct StepsArg(pub(super) u64);
+
+/// The tokens of a limiter's slot.
+pub(super) struct TokensArg(pub(super) u64);
+
+impl<'py> FromPyObject<'_, 'py> for TokensArg {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        amount(&given, "tokens").map(Self)
+    }
+}
 
 /// The calls of `charge`.
 pub(super) struct CallsArg(pub(super) u64);

@@ -104,12 +104,12 @@ impl PyDenial {
 
     #[getter]
     fn retry_after(&self) -> Option<f64> {
-        self.0.retry_after.map(seconds_up)
+        self.0.retry_after.map(convert::seconds_up)
     }
 
     #[getter]
     fn resets_in(&self) -> Option<f64> {
-        self.0.resets_in.map(seconds_up)
+        self.0.resets_in.map(convert::seconds_up)
     }
 
     #[getter]
@@ -207,13 +207,6 @@ fn wait(value: Option<&Bound<'_, PyAny>>, argument: &str) -> PyResult<Option<Dur
     let allowed = "a time in seconds (int or float) or a timedelta, not negative, or None";
     let wait = convert::elapsed(value).ok_or_else(|| Invalid::policy(argument, allowed))?;
     Ok(Some(wait))
-}
-
-/// As a float that is not earlier than the truth.
-fn seconds_up(wait: Duration) -> f64 {
-    let seconds = wait.as_secs_f64();
-    let early = Duration::try_from_secs_f64(seconds).is_ok_and(|rounded| rounded < wait);
-    if early { seconds.next_up() } else { seconds }
 }
 
 /// The code and the kind of those names.

@@ -7,13 +7,16 @@ mod convert;
 mod denial;
 mod empty;
 mod errors;
+mod headers;
 mod lease;
 mod operation_cache;
 mod prices;
 mod python_call;
+mod rate_limiter;
 mod shared_pool;
 mod together;
 mod token_budget;
+mod waiting;
 mod warner;
 mod workflow_quota;
 
@@ -45,11 +48,15 @@ mod _core {
     #[pymodule_export]
     use super::python_call::at_exit;
     #[pymodule_export]
+    use super::rate_limiter::PyRateLimiter;
+    #[pymodule_export]
     use super::shared_pool::PySharedPool;
     #[pymodule_export]
     use super::together::{account_id, charge_together, cost_capped, reserve_together};
     #[pymodule_export]
     use super::token_budget::PyAgentTokenBudget;
+    #[pymodule_export]
+    use super::waiting::{PyMailbox, PyWait};
     #[pymodule_export]
     use super::workflow_quota::{PyWorkflowQuota, PyWorkflowToken};
     use pyo3::prelude::*;

@@ -39,6 +39,24 @@ pub(super) fn call_python_late<R>(py: Python<'_>, code: impl Fn() -> R) -> R {
     })
 }
 
+/// Lets other threads run while this one sleeps. At exit a daemon thread does not come back.
+pub(super) fn sleep_detached(py: Python<'_>, sleep: impl FnOnce() + Send) {
+    let coming_back = py.detach(|| {
+        sleep();
+        UNDER_WAY.fetch_add(1, Ordering::SeqCst);
+        let coming_back = Ended;
+        let exits_here = || EXIT_THREAD.get() == Some(&thread::current().id());
+        if EXITING.load(Ordering::SeqCst) && !exits_here() {
+            drop(coming_back);
+            loop {
+                thread::park();
+            }
+        }
+        coming_back
+    });
+    drop(coming_back);
+}
+
 /// A forked child has one thread, and none of the parent's calls.
 pub(super) fn forget_calls() {
     UNDER_WAY.store(0, Ordering::SeqCst);

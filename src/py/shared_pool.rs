@@ -5,9 +5,10 @@ use pyo3::prelude::*;
 use super::amounts::{PyRemaining, PyRequestBudget, PyUsage};
 use super::convert::{self, OnErrorArg, UnsettledArg};
 use super::lease::{PyBudgetLease, cast_lease};
-use crate::accounting::{Invalid, RequestBudget};
+use super::waiting::{PyMailbox, PyWait, block_for_lease};
+use crate::accounting::{Code, Invalid, RequestBudget};
 use crate::budgets::{PoolOptions, SharedPool};
-use crate::ledger::Request;
+use crate::ledger::{Error, Request};
 
 /// A pool of tokens and money that many agents share, given out by leases.
 #[pyclass(module = "outlay", name = "SharedPool", frozen, weakref)]
@@ -53,10 +54,55 @@ impl PySharedPool {
         request_budget: Option<&Bound<'_, PyAny>>,
         ttl: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<PyBudgetLease> {
-        let estimate = convert::estimate(estimate, "estimate")?;
-        let request_budget = request_budget.map_or(Ok(RequestBudget::unlimited()), cap)?;
-        let request = Request { estimate, request_budget, ttl: convert::ttl(ttl)? };
+        let request = request(estimate, request_budget, ttl)?;
         Ok(PyBudgetLease::new(self.0.reserve(request)?, None))
+    }
+
+    /// `reserve`, or None where it is to wait.
+    fn _try_reserve(
+        &self,
+        estimate: &Bound<'_, PyAny>,
+        request_budget: Option<&Bound<'_, PyAny>>,
+        ttl: Option<&Bound<'_, PyAny>>,
+        timeout: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Option<PyBudgetLease>> {
+        convert::timeout(timeout)?;
+        match self.0.reserve(request(estimate, request_budget, ttl)?) {
+            Ok(lease) => Ok(Some(PyBudgetLease::new(lease, None))),
+            Err(Error::Denied(denied)) if denied.code == Code::ThresholdExceeded => Ok(None),
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    fn _wait(
+        &self,
+        estimate: &Bound<'_, PyAny>,
+        request_budget: Option<&Bound<'_, PyAny>>,
+        ttl: Option<&Bound<'_, PyAny>>,
+        timeout: Option<&Bound<'_, PyAny>>,
+        mailbox: &Bound<'_, PyMailbox>,
+    ) -> PyResult<PyWait> {
+        let request = request(estimate, request_budget, ttl)?;
+        let (timeout, mailbox) = (convert::timeout(timeout)?, mailbox.get().0.clone());
+        Ok(PyWait::new(self.0.wait(request, timeout, mailbox)?))
+    }
+
+    #[pyo3(signature = (estimate, request_budget = None, *, ttl = None, timeout = None))]
+    fn reserve_blocking(
+        &self,
+        py: Python<'_>,
+        estimate: &Bound<'_, PyAny>,
+        request_budget: Option<&Bound<'_, PyAny>>,
+        ttl: Option<&Bound<'_, PyAny>>,
+        timeout: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Option<PyBudgetLease>> {
+        if let Some(lease) = self._try_reserve(estimate, request_budget, ttl, timeout)? {
+            return Ok(Some(lease));
+        }
+        let request = request(estimate, request_budget, ttl)?;
+        let timeout = convert::timeout(timeout)?;
+        let lease = block_for_lease(py, |mailbox| self.0.wait(request, timeout, mailbox))?;
+        Ok(lease.map(|lease| PyBudgetLease::new(lease, None)))
     }
 
     fn record_used(&self, lease: &Bound<'_, PyAny>, usage: &Bound<'_, PyAny>) -> PyResult<()> {
@@ -91,6 +137,17 @@ impl PySharedPool {
     fn __reduce__(&self) -> PyResult<()> {
         Err(convert::no_copies("SharedPool"))
     }
+}
+
+#[inline]
+fn request(
+    estimate: &Bound<'_, PyAny>,
+    request_budget: Option<&Bound<'_, PyAny>>,
+    ttl: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Request> {
+    let estimate = convert::estimate(estimate, "estimate")?;
+    let request_budget = request_budget.map_or(Ok(RequestBudget::unlimited()), cap)?;
+    Ok(Request { estimate, request_budget, ttl: convert::ttl(ttl)? })
 }
 
 fn cap(value: &Bound<'_, PyAny>) -> PyResult<RequestBudget> {

@@ -11,6 +11,7 @@ use super::budget_manager::PyAgentBudget;
 use super::convert;
 use super::lease::PyBudgetLease;
 use super::operation_cache::name_of;
+use super::rate_limiter::PyRateLimiter;
 use super::shared_pool::PySharedPool;
 use super::token_budget::PyAgentTokenBudget;
 use super::workflow_quota::PyWorkflowToken;
@@ -22,6 +23,7 @@ enum Native<'a, 'py> {
     Tokens(&'a Bound<'py, PyAgentTokenBudget>),
     Agent(&'a Bound<'py, PyAgentBudget>),
     Pool(&'a Bound<'py, PySharedPool>),
+    Limiter(&'a Bound<'py, PyRateLimiter>),
     Workflow(&'a Bound<'py, PyWorkflowToken>),
 }
 
@@ -33,11 +35,13 @@ impl<'a, 'py> Native<'a, 'py> {
             Ok(Self::Agent(agent))
         } else if let Ok(pool) = value.cast() {
             Ok(Self::Pool(pool))
+        } else if let Ok(limiter) = value.cast() {
+            Ok(Self::Limiter(limiter))
         } else if let Ok(token) = value.cast() {
             Ok(Self::Workflow(token))
         } else {
-            let message = "budget must be a SharedPool, AgentTokenBudget, AgentBudget or \
-                           WorkflowToken, not ";
+            let message = "budget must be a SharedPool, AgentTokenBudget, AgentBudget, \
+                           RateLimiter or WorkflowToken, not ";
             Err(PyTypeError::new_err(format!("{message}{}", convert::type_name(value))))
         }
     }
@@ -47,6 +51,7 @@ impl<'a, 'py> Native<'a, 'py> {
             Self::Tokens(budget) => Arc::clone(budget.get().inner.account()),
             Self::Agent(agent) => agent.get().0.account()?,
             Self::Pool(pool) => Arc::clone(pool.get().0.account()),
+            Self::Limiter(limiter) => Arc::clone(limiter.get().0.account()),
             Self::Workflow(token) => Arc::clone(token.get().0.account()),
         })
     }
@@ -57,6 +62,7 @@ impl<'a, 'py> Native<'a, 'py> {
             Self::Tokens(budget) => budget.get().inner.ask(operation, estimate)?,
             Self::Agent(agent) => agent.get().0.ask(estimate)?,
             Self::Pool(pool) => pool.get().0.ask(estimate),
+            Self::Limiter(limiter) => limiter.get().0.ask(estimate),
             Self::Workflow(token) => token.get().0.ask(1),
         })
     }
@@ -67,9 +73,10 @@ impl<'a, 'py> Native<'a, 'py> {
             Self::Tokens(budget) => budget.get().inner.ask(operation, &Usage::tokens(1))?,
             Self::Agent(agent) => agent.get().0.ask_call()?,
             Self::Workflow(token) => token.get().0.ask(1),
-            Self::Pool(_) => {
+            Self::Pool(_) | Self::Limiter(_) => {
                 let allowed = "a WorkflowToken, AgentTokenBudget or AgentBudget for tool calls: a \
-                               SharedPool counts tokens, which a tool call has none of";
+                               SharedPool or RateLimiter counts tokens, which a tool call has \
+                               none of";
                 return Err(Invalid::policy("budget", allowed).into());
             }
         })

@@ -44,7 +44,10 @@ API = {
     "BudgetManager": "set_budget remove_budget reserve release track_call remaining can_schedule "
     "reset_window full_info all_full_info agent persist restore",
     "AgentBudget": "reserve charge track_call remaining",
-    "SharedPool": "reserve record_used remaining committed reserved open_leases",
+    "RateLimiter": "per limit window tokens_per_minute threshold acquire_slot acquire_slot_blocking "
+    "try_acquire reserve reserve_wait reserve_blocking record_usage current_usage retry_after observe",
+    "SharedPool": "reserve reserve_wait reserve_blocking record_used remaining committed reserved "
+    "open_leases",
     "BudgetLease": "id reserved request_budget state expires_in commit release close extend",
     "LimitExceeded": "message kind limit used reserved requested remaining retry_after retryable suggestion "
     "scope to_llm_message payload",
@@ -156,7 +159,7 @@ def test_the_documented_arguments_are_those_of_the_signature(name: str) -> None:
     # A class documents what its constructor takes.
     signature = STUB_NODES.get(f"{name}.__new__", STUB_NODES[name])
     arguments: list[str] = []
-    if isinstance(signature, ast.FunctionDef):
+    if isinstance(signature, ast.FunctionDef | ast.AsyncFunctionDef):
         given = signature.args
         each = [*given.posonlyargs, *given.args, *given.kwonlyargs]
         arguments = [one.arg for one in each if one.arg not in ("self", "cls") and one.arg[0] != "_"]

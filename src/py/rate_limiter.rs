@@ -1,0 +1,219 @@
+//! `RateLimiter`.
+
+use pyo3::prelude::*;
+
+use super::convert::{self, OnErrorArg, TokensArg, UnsettledArg};
+use super::headers;
+use super::lease::PyBudgetLease;
+use super::waiting::{PyMailbox, PyWait, block, block_for_lease};
+use crate::accounting::Usage;
+use crate::budgets::{RateLimiter, RateOptions};
+use crate::ledger::Error;
+
+const MINUTE: f64 = 60.0;
+
+/// How many tokens may be used in any span of a window.
+#[pyclass(module = "outlay", name = "RateLimiter", frozen, weakref)]
+pub(crate) struct PyRateLimiter(pub(super) RateLimiter);
+
+#[pymethods]
+impl PyRateLimiter {
+    #[new]
+    #[pyo3(signature = (tokens_per_minute, *, threshold = None, lease_ttl = None,
+        unsettled = UnsettledArg::CHARGE, on_error = OnErrorArg::RELEASE, clock = None))]
+    fn new(
+        tokens_per_minute: &Bound<'_, PyAny>,
+        threshold: Option<&Bound<'_, PyAny>>,
+        lease_ttl: Option<&Bound<'_, PyAny>>,
+        unsettled: UnsettledArg,
+        on_error: OnErrorArg,
+        clock: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let tokens = convert::amount(tokens_per_minute, "tokens_per_minute")?;
+        let options = options(threshold, lease_ttl, &unsettled, &on_error, clock)?;
+        Ok(Self(RateLimiter::new(tokens, options)?))
+    }
+
+    #[staticmethod]
+    #[pyo3(signature = (tokens, period, *, threshold = None, lease_ttl = None,
+        unsettled = UnsettledArg::CHARGE, on_error = OnErrorArg::RELEASE, clock = None))]
+    fn per(
+        tokens: &Bound<'_, PyAny>,
+        period: &Bound<'_, PyAny>,
+        threshold: Option<&Bound<'_, PyAny>>,
+        lease_ttl: Option<&Bound<'_, PyAny>>,
+        unsettled: UnsettledArg,
+        on_error: OnErrorArg,
+        clock: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let tokens = convert::amount(tokens, "tokens")?;
+        let period = convert::duration(period, "period")?;
+        let options = options(threshold, lease_ttl, &unsettled, &on_error, clock)?;
+        Ok(Self(RateLimiter::per(tokens, period, options)?))
+    }
+
+    #[getter]
+    const fn limit(&self) -> u64 {
+        self.0.limit()
+    }
+
+    #[getter]
+    fn window(&self) -> f64 {
+        self.0.window().as_secs_f64()
+    }
+
+    #[getter]
+    const fn threshold(&self) -> f64 {
+        self.0.threshold()
+    }
+
+    #[getter]
+    #[expect(clippy::cast_precision_loss, reason = "a rate, for display; the limit is exact")]
+    fn tokens_per_minute(&self) -> f64 {
+        self.0.limit() as f64 * MINUTE / self.window()
+    }
+
+    #[pyo3(signature = (tokens = TokensArg(0)))]
+    fn try_acquire(&self, tokens: TokensArg) -> PyResult<bool> {
+        Ok(self.0.try_acquire(tokens.0)?)
+    }
+
+    /// `try_acquire` for `acquire_slot`, whose timeout is checked first.
+    fn _try_slot(&self, tokens: TokensArg, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
+        convert::timeout(timeout)?;
+        Ok(self.0.try_acquire(tokens.0)?)
+    }
+
+    fn _wait_for_slot(
+        &self,
+        tokens: TokensArg,
+        timeout: Option<&Bound<'_, PyAny>>,
+        mailbox: &Bound<'_, PyMailbox>,
+    ) -> PyResult<PyWait> {
+        let (timeout, mailbox) = (convert::timeout(timeout)?, mailbox.get().0.clone());
+        Ok(PyWait::new(self.0.wait_for_slot(tokens.0, timeout, mailbox)?))
+    }
+
+    #[pyo3(signature = (tokens = TokensArg(0), *, timeout = None))]
+    fn acquire_slot_blocking(
+        &self,
+        py: Python<'_>,
+        tokens: TokensArg,
+        timeout: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let TokensArg(tokens) = tokens;
+        let timeout = convert::timeout(timeout)?;
+        if !self.0.try_acquire(tokens)? {
+            block(py, |mailbox| self.0.wait_for_slot(tokens, timeout, mailbox))?;
+        }
+        Ok(())
+    }
+
+    #[pyo3(signature = (tokens, *, ttl = None))]
+    fn reserve(
+        &self,
+        tokens: &Bound<'_, PyAny>,
+        ttl: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<PyBudgetLease> {
+        let lease = self.0.reserve(estimate(tokens)?, convert::ttl(ttl)?)?;
+        Ok(PyBudgetLease::new(lease, None))
+    }
+
+    /// `reserve`, or None where it is to wait.
+    fn _try_reserve(
+        &self,
+        tokens: &Bound<'_, PyAny>,
+        ttl: Option<&Bound<'_, PyAny>>,
+        timeout: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Option<PyBudgetLease>> {
+        convert::timeout(timeout)?;
+        match self.0.reserve(estimate(tokens)?, convert::ttl(ttl)?) {
+            Ok(lease) => Ok(Some(PyBudgetLease::new(lease, None))),
+            Err(Error::Denied(_)) => Ok(None),
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    fn _wait(
+        &self,
+        tokens: &Bound<'_, PyAny>,
+        ttl: Option<&Bound<'_, PyAny>>,
+        timeout: Option<&Bound<'_, PyAny>>,
+        mailbox: &Bound<'_, PyMailbox>,
+    ) -> PyResult<PyWait> {
+        let (estimate, ttl) = (estimate(tokens)?, convert::ttl(ttl)?);
+        let (timeout, mailbox) = (convert::timeout(timeout)?, mailbox.get().0.clone());
+        Ok(PyWait::new(self.0.wait(estimate, ttl, timeout, mailbox)?))
+    }
+
+    #[pyo3(signature = (tokens, *, ttl = None, timeout = None))]
+    fn reserve_blocking(
+        &self,
+        py: Python<'_>,
+        tokens: &Bound<'_, PyAny>,
+        ttl: Option<&Bound<'_, PyAny>>,
+        timeout: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Option<PyBudgetLease>> {
+        if let Some(lease) = self._try_reserve(tokens, ttl, timeout)? {
+            return Ok(Some(lease));
+        }
+        let (estimate, ttl) = (estimate(tokens)?, convert::ttl(ttl)?);
+        let timeout = convert::timeout(timeout)?;
+        let join = |mailbox| self.0.wait(estimate, ttl, timeout, mailbox);
+        Ok(block_for_lease(py, join)?.map(|lease| PyBudgetLease::new(lease, None)))
+    }
+
+    fn record_usage(&self, tokens: &Bound<'_, PyAny>) -> PyResult<()> {
+        Ok(self.0.record_usage(estimate(tokens)?.total_tokens)?)
+    }
+
+    fn current_usage(&self) -> PyResult<u64> {
+        Ok(self.0.current_usage()?)
+    }
+
+    #[pyo3(signature = (tokens = TokensArg(0)))]
+    fn retry_after(&self, tokens: TokensArg) -> PyResult<f64> {
+        let wait = self.0.retry_after(tokens.0)?;
+        Ok(wait.map_or(f64::INFINITY, convert::seconds_up))
+    }
+
+    #[pyo3(signature = (headers, status = 200))]
+    fn observe(&self, headers: &Bound<'_, PyAny>, status: u16) -> PyResult<()> {
+        let headers = headers::read(headers)?;
+        let pairs = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        Ok(self.0.observe(pairs, status)?)
+    }
+
+    fn __repr__(&self) -> String {
+        let (limit, window) = (self.0.limit(), self.window());
+        match self.0.current_usage() {
+            Ok(used) => format!("<RateLimiter: {used} of {limit} tokens used in {window} s>"),
+            Err(_) => "<RateLimiter of another process>".to_owned(),
+        }
+    }
+
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(convert::no_copies("RateLimiter"))
+    }
+}
+
+fn estimate(value: &Bound<'_, PyAny>) -> PyResult<Usage> {
+    convert::estimate(value, "tokens")
+}
+
+fn options(
+    threshold: Option<&Bound<'_, PyAny>>,
+    lease_ttl: Option<&Bound<'_, PyAny>>,
+    unsettled: &UnsettledArg,
+    on_error: &OnErrorArg,
+    clock: Option<&Bound<'_, PyAny>>,
+) -> PyResult<RateOptions> {
+    let defaults = RateOptions::default();
+    let share = |value| convert::number(value).unwrap_or(f64::NAN);
+    Ok(RateOptions {
+        // What is no number is no share: the core names the argument.
+        threshold: threshold.map_or(defaults.threshold, share),
+        policy: convert::policy(lease_ttl, unsettled, on_error)?,
+        clock: convert::clock(clock)?,
+    })
+}

@@ -1,0 +1,145 @@
+//! Waiting: Rust keeps the queues, Python the futures of its event loops (`outlay/_waiting.py`).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pyo3::exceptions::PyException;
+use pyo3::prelude::*;
+
+use super::lease::PyBudgetLease;
+use super::python_call::{call_python, sleep_detached};
+use crate::ledger::{Error, Grant, Lease, Mailbox, Sleeper, Wait};
+
+/// How often the main thread looks for Ctrl-C while it waits.
+const SIGNALS: Duration = Duration::from_millis(50);
+
+/// Where an event loop finds which of its waits have ended.
+#[pyclass(module = "outlay._core", name = "Mailbox", frozen, weakref)]
+pub(crate) struct PyMailbox(pub(super) Arc<Mailbox>);
+
+#[pymethods]
+impl PyMailbox {
+    #[new]
+    fn new(wake: Py<PyAny>) -> Self {
+        Self(Mailbox::new(move || call_wake(&wake)))
+    }
+
+    /// The tickets of the waits that have ended since the last call.
+    fn take_posted(&self) -> Vec<u64> {
+        self.0.take_posted()
+    }
+
+    /// Serves who is due; seconds until the next look.
+    fn look(&self) -> Option<f64> {
+        self.0.look().map(|wait| wait.as_secs_f64())
+    }
+
+    /// Seconds until the next look.
+    fn looks_in(&self) -> Option<f64> {
+        self.0.looks_in().map(|wait| wait.as_secs_f64())
+    }
+}
+
+/// A request that waits for its turn.
+#[pyclass(module = "outlay._core", name = "Wait", frozen)]
+pub(crate) struct PyWait(Wait);
+
+impl PyWait {
+    pub(super) const fn new(wait: Wait) -> Self {
+        Self(wait)
+    }
+}
+
+#[pymethods]
+impl PyWait {
+    #[getter]
+    fn ticket(&self) -> u64 {
+        self.0.ticket()
+    }
+
+    /// Whether it is still in a queue.
+    #[getter]
+    fn pending(&self) -> bool {
+        self.0.is_pending()
+    }
+
+    /// What it was given, once: a lease, or None for a slot. Raises what refused it.
+    fn result(&self) -> PyResult<Option<PyBudgetLease>> {
+        match self.0.take().transpose()? {
+            Some(Grant::Lease(lease)) => Ok(Some(PyBudgetLease::new(lease, None))),
+            Some(Grant::Slot(_)) | None => Ok(None),
+        }
+    }
+
+    /// Leaves the queue; gives back what was given and not taken.
+    fn leave(&self) {
+        self.0.leave();
+    }
+}
+
+/// Wakes an event loop. A lease may be dropped while an exception flies: that one goes on
+/// afterwards. Ctrl-C that comes in between is not lost, and neither is the wake-up.
+fn call_wake(wake: &Py<PyAny>) {
+    Python::try_attach(|py| {
+        let flying = PyErr::take(py);
+        if let Some(Err(error)) = call_python(|| wake.call0(py)) {
+            if error.is_instance_of::<PyException>(py) {
+                error.write_unraisable(py, Some(wake.bind(py)));
+            } else {
+                let again = wake.call0(py).and_then(|_| interrupt(py));
+                if let Err(error) = again {
+                    error.write_unraisable(py, Some(wake.bind(py)));
+                }
+            }
+        }
+        if let Some(error) = flying {
+            error.restore(py);
+        }
+    });
+}
+
+/// Ctrl-C again, for the code that runs next.
+fn interrupt(py: Python<'_>) -> PyResult<()> {
+    py.import("_thread")?.call_method0("interrupt_main").map(drop)
+}
+
+/// Waits in this thread, without the GIL; Ctrl-C ends it.
+pub(super) fn block(
+    py: Python<'_>,
+    join: impl FnOnce(Arc<Mailbox>) -> Result<Wait, Error>,
+) -> PyResult<Grant> {
+    let sleeper = Sleeper::new();
+    let mailbox = Mailbox::of_thread(&sleeper);
+    let wait = join(Arc::clone(&mailbox))?;
+    let main = is_main_thread(py)?;
+    loop {
+        if let Some(result) = wait.take() {
+            return Ok(result?);
+        }
+        let next = mailbox.look();
+        if let Some(result) = wait.take() {
+            return Ok(result?);
+        }
+        let limit = if main { Some(next.map_or(SIGNALS, |next| next.min(SIGNALS))) } else { next };
+        // All accounts are touched with the GIL held: a fork finds none of their locks taken.
+        sleep_detached(py, || sleeper.sleep(limit));
+        py.check_signals()?;
+    }
+}
+
+/// [`block`] for a lease.
+pub(super) fn block_for_lease(
+    py: Python<'_>,
+    join: impl FnOnce(Arc<Mailbox>) -> Result<Wait, Error>,
+) -> PyResult<Option<Lease>> {
+    match block(py, join)? {
+        Grant::Lease(lease) => Ok(Some(lease)),
+        Grant::Slot(_) => Ok(None),
+    }
+}
+
+fn is_main_thread(py: Python<'_>) -> PyResult<bool> {
+    let threading = py.import("threading")?;
+    let main = threading.call_method0("main_thread")?.getattr("ident")?;
+    threading.call_method0("get_ident")?.eq(main)
+}
