@@ -58,6 +58,7 @@ __all__ = [
     "restore_denial",
     "set_exceptions",
     "usd",
+    "wait_together",
 ]
 
 __version__: Final[str]
@@ -2328,23 +2329,27 @@ def reserve_together(
     *,
     operation: str | None = None,
     ttl: _Period | None = None,
+    timeout: _Period | None = None,
 ) -> BudgetLease:
     """Hold an estimate of several budgets in one lease, or refuse and change nothing.
 
     A budget that is named twice is asked once. A `WorkflowToken` is asked for one step, an `AgentBudget` for
-    the tokens and one call.
+    the tokens and one call. With a timeout it waits in this thread, first in, first out, where a pool or a
+    limiter refuses; the other budgets never wait.
 
     Args:
         budgets: At least one budget.
         estimate: What the call may use.
         operation: What an `AgentTokenBudget` weighs; default None, "query".
         ttl: When the lease runs out, in seconds or as a timedelta; default None, the `lease_ttl` of each.
+        timeout: How long to wait at most: seconds or a timedelta; default None, not at all.
 
     Returns:
         The lease, whose end settles in every budget.
 
     Raises:
         LimitExceeded: A budget refuses; nothing was changed anywhere.
+        WaitTimeout: It took too long.
         PolicyError: There is no budget, or the time to live is not allowed.
         InvalidId: The name of the operation is not allowed.
         TypeError: Something is no budget of this package.
@@ -2356,6 +2361,34 @@ def reserve_together(
         ...     lease.commit(300)
         >>> pool.remaining().tokens, budget.remaining()
         (700, 200)
+
+    """
+
+def wait_together(
+    budgets: Sequence[_Native],
+    estimate: UsageEstimate,
+    mailbox: Mailbox,
+    *,
+    operation: str | None = None,
+    ttl: _Period | None = None,
+    timeout: _Period | None = None,
+) -> Wait:
+    """Queue for what `reserve_together` asks; `mailbox` is told when the wait has ended.
+
+    Args:
+        budgets: At least one budget.
+        estimate: What the call may use.
+        mailbox: That of the event loop.
+        operation: What an `AgentTokenBudget` weighs; default None, "query".
+        ttl: When the lease runs out, in seconds or as a timedelta; default None, the `lease_ttl` of each.
+        timeout: How long to wait at most: seconds or a timedelta; default None, for ever.
+
+    Returns:
+        The wait, which may have ended already.
+
+    Raises:
+        LimitExceeded: It can never pass, or a budget refuses that nobody waits for; nothing was changed.
+        PolicyError: There is no budget, or a time is not allowed.
 
     """
 

@@ -179,7 +179,7 @@ fn advance(turn: &Arc<Turn>, locked: &mut [Locked<'_>], outbox: &mut Outbox) -> 
         return Ok(());
     };
     let (ask, at) = (&turn.asks[index], &mut locked[index]);
-    if at.state.is_hopeless(&ask.demands, demand, ask.terms) {
+    if !ask.patient || at.state.is_hopeless(&ask.demands, demand, ask.terms) {
         turn.put(Place::Over);
         let refusal = at.state.refusal(at.account, &ask.demands, demand, at.now, ask.terms);
         at.account.tell_denied(&at.state, &ask.demands, at.now, outbox);
