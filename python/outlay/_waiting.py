@@ -62,7 +62,7 @@ class _Desk:
 
     def wake(self) -> None:
         """Have `run` called in the loop's thread; from any thread, under no lock."""
-        if self.scheduled:
+        if self.scheduled and not self.loop.is_closed():
             return
         self.scheduled = True
         try:

@@ -88,13 +88,17 @@ impl Outbox {
         }
     }
 
+    /// A wait that is tried again may bring others: one after the other, not one inside the other.
     #[cold]
     fn send_all(self) {
-        for (core, event) in self.events {
-            core.tell(&event);
+        let mut outboxes = vec![self];
+        while let Some(Self { events, waits }) = outboxes.pop() {
+            for (core, event) in events {
+                core.tell(&event);
+            }
+            let waits = waits.unwrap_or_default();
+            outboxes.extend(waits.again.iter().filter_map(try_again));
+            waits.wakes.iter().for_each(|mailbox| mailbox.wake());
         }
-        let Some(waits) = self.waits else { return };
-        waits.again.iter().for_each(try_again);
-        waits.wakes.iter().for_each(|mailbox| mailbox.wake());
     }
 }

@@ -52,6 +52,28 @@ pub(super) fn with_locked<'a, R>(
     accounts: impl ExactSizeIterator<Item = &'a Account>,
     step: impl FnOnce(&mut [Locked<'a>], &mut Outbox) -> R,
 ) -> Result<R, Error> {
+    let (result, outbox) = in_step(accounts, step)?;
+    outbox.send();
+    Ok(result)
+}
+
+/// The same by the precise clock, for waits, which end at an exact moment; what happened is still
+/// to be told.
+pub(super) fn in_step_precisely<'a, R>(
+    accounts: impl ExactSizeIterator<Item = &'a Account>,
+    step: impl FnOnce(&mut [Locked<'a>], &mut Outbox) -> R,
+) -> Result<(R, Outbox), Error> {
+    in_step(accounts, |locked, outbox| {
+        locked.iter_mut().for_each(|at| at.refresh(outbox));
+        step(locked, outbox)
+    })
+}
+
+#[inline]
+fn in_step<'a, R>(
+    accounts: impl ExactSizeIterator<Item = &'a Account>,
+    step: impl FnOnce(&mut [Locked<'a>], &mut Outbox) -> R,
+) -> Result<(R, Outbox), Error> {
     let mut accounts = accounts;
     let mut outbox = Outbox::default();
     let result = if accounts.len() == 1
@@ -71,19 +93,7 @@ pub(super) fn with_locked<'a, R>(
         all.iter_mut().for_each(|locked| locked.hand_on(&mut outbox));
         result
     };
-    outbox.send();
-    Ok(result)
-}
-
-/// The same by the precise clock: for waits, which end at an exact moment.
-pub(super) fn with_locked_precisely<'a, R>(
-    accounts: impl ExactSizeIterator<Item = &'a Account>,
-    step: impl FnOnce(&mut [Locked<'a>], &mut Outbox) -> R,
-) -> Result<R, Error> {
-    with_locked(accounts, |locked, outbox| {
-        locked.iter_mut().for_each(|at| at.refresh(outbox));
-        step(locked, outbox)
-    })
+    Ok((result, outbox))
 }
 
 fn lock_all(accounts: SmallVec<[&Account; 8]>) -> Result<SmallVec<[Locked<'_>; 8]>, Error> {

@@ -10,7 +10,7 @@ use super::error::{Error, LeaseError};
 use super::event::Outbox;
 use super::group::{self, Ask, Request};
 use super::lease::{Actual, Lease};
-use super::locked::{Locked, with_locked_precisely};
+use super::locked::{Locked, in_step_precisely};
 use super::mailbox::Mailbox;
 use super::serve::end;
 use super::sleeper::Sleeper;
@@ -124,7 +124,9 @@ impl Wait {
         &self,
         step: impl FnOnce(&mut [Locked<'_>], &mut Outbox) -> R,
     ) -> Result<R, Error> {
-        with_locked_precisely(self.turn.accounts(), step)
+        let (result, outbox) = in_step_precisely(self.turn.accounts(), step)?;
+        outbox.send();
+        Ok(result)
     }
 }
 
@@ -149,14 +151,16 @@ fn give_back(lease: &Lease) {
 }
 
 /// Tries a wait again that spans several accounts and passed in the one whose queue it heads.
-pub(super) fn try_again(turn: &Arc<Turn>) {
-    let _ = with_locked_precisely(turn.accounts(), |locked, outbox| {
+pub(super) fn try_again(turn: &Arc<Turn>) -> Option<Outbox> {
+    let tried = in_step_precisely(turn.accounts(), |locked, outbox| {
         if turn.queued().is_some()
             && let Err(refused) = advance(turn, locked, outbox)
         {
             end(turn, Err(refused), outbox);
         }
     });
+    // The only error is that this process is a forked child: nobody waits here.
+    Some(tried.ok()?.1)
 }
 
 /// Gives `turn` what it asks for, or the place in the queue of the meter that refuses it. An error
