@@ -172,7 +172,8 @@ impl Meter {
     /// Whether waiting never helps: it is more than the limit, or than what will ever be left.
     pub fn is_hopeless(&self, amount: u64, terms: Terms) -> bool {
         let taken = if matches!(self.window, Window::Lifetime) { self.used } else { 0 };
-        self.headroom(amount, terms).is_none_or(|room| taken > room)
+        let refuses = self.bounded && (self.hard || terms == Terms::Strict);
+        refuses && self.headroom(amount, terms).is_none_or(|room| taken > room)
     }
 
     /// [Gated](Terms::Gated) requests pass only below this.
@@ -352,6 +353,6 @@ impl Meter {
 
     /// The time until the next window, `None` where none will come.
     pub fn resets_in(&self, now: Moment) -> Option<Duration> {
-        self.window.ends_in(now)
+        self.window.ends_at(now).map(|end| end.since(now.tick))
     }
 }

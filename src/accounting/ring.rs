@@ -91,19 +91,21 @@ impl Ring {
 
     /// How long until at most `rest` is in the window, when nothing more is booked.
     pub fn falls_to(&self, rest: u64, now: Tick) -> Duration {
+        self.falls_at(rest).map_or(Duration::ZERO, |at| at.since(now))
+    }
+
+    /// When at most `rest` is in the window, when nothing more is booked; `None` where that is so.
+    pub fn falls_at(&self, rest: u64) -> Option<Tick> {
         let mut sum = self.sum;
-        let oldest = (self.newest + 1).saturating_sub(self.len());
-        for slot in oldest..=self.newest {
-            if sum <= u128::from(rest) {
-                break;
-            }
-            sum -= self.slots[self.index(slot)];
-            if sum <= u128::from(rest) {
-                let leaves = (slot + self.len()).saturating_mul(self.width_ns);
-                return Tick::from_raw(leaves).since(now);
-            }
+        if sum <= u128::from(rest) {
+            return None;
         }
-        Duration::ZERO
+        let oldest = (self.newest + 1).saturating_sub(self.len());
+        let slot = (oldest..=self.newest).find(|slot| {
+            sum -= self.slots[self.index(*slot)];
+            sum <= u128::from(rest)
+        })?;
+        Some(Tick::from_raw((slot + self.len()).saturating_mul(self.width_ns)))
     }
 
     fn len(&self) -> u64 {
