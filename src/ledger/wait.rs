@@ -68,6 +68,11 @@ impl Wait {
         self.turn.ticket
     }
 
+    /// Whether it is still in a queue.
+    pub fn is_pending(&self) -> bool {
+        self.turn.queued().is_some()
+    }
+
     /// What came of it, once; `None` while it waits.
     pub fn take(&self) -> Option<Result<Grant, Error>> {
         self.turn.take()
@@ -77,6 +82,9 @@ impl Wait {
     pub fn leave(&self) {
         // In a forked child the wait belongs to the parent, and its lock may be another thread's.
         if self.turn.asks.iter().any(|ask| ask.account.core().same_process().is_err()) {
+            return;
+        }
+        if self.turn.is_taken() {
             return;
         }
         let _ = self.locked(|locked, _| {

@@ -79,19 +79,6 @@ def wrap(
         token 300
 
     """
-    if isinstance(model, RunnableBinding):
-        bound = wrap(
-            model.bound,
-            budget,
-            operation=operation,
-            prices=prices,
-            output_tokens=output_tokens,
-            wait=wait,
-            **labels,
-        )
-        return model.model_copy(update={"bound": bound})
-    if not isinstance(model, BaseChatModel):
-        raise PolicyError(f"model: a LangChain chat model is allowed, not {type(model).__name__}")
     layer = Layer(
         budgets=normalise(budget),
         operation=_checked_operation(operation),
@@ -100,12 +87,16 @@ def wrap(
         labels=checked_labels(labels),
         wait=_checked_wait(wait),
     )
-    layer.check_price(called_name(model._get_ls_params(), {}))
     guarded: ModelT = _guard(model, layer)
     return guarded
 
 
-def _guard(model: BaseChatModel, layer: Layer) -> Any:
+def _guard(model: Any, layer: Layer) -> Any:
+    if isinstance(model, RunnableBinding):
+        return model.model_copy(update={"bound": _guard(model.bound, layer)})
+    if not isinstance(model, BaseChatModel):
+        raise PolicyError(f"model: a LangChain chat model is allowed, not {type(model).__name__}")
+    layer.check_price(called_name(model._get_ls_params(), {}))
     inner: tuple[Layer, ...] = getattr(model, LAYERS, ())
     guarded = model.model_copy()
     if LAYERS not in type(model).model_fields:
