@@ -32,14 +32,18 @@ impl Meter {
     ) -> Option<Duration> {
         let free = self.headroom(amount, terms)?;
         let returned = || returned_in(free, self.used(), self.reserved(), sorted(open()), now.tick);
+        let told = self.told().and_then(|told| told.opens_at(self.reserved(), amount));
         let wait = match self.window() {
+            // Only what it was told is in the way.
+            _ if told.is_some() && self.used().saturating_add(self.reserved()) <= free => {
+                Some(Duration::ZERO)
+            }
             Window::Sliding(ring) if self.reserved() == 0 => Some(ring.falls_to(free, now.tick)),
             Window::Sliding(ring) => slid_in(free, ring, self.reserved(), sorted(open()), now),
             Window::Gauge => returned(),
             window if self.reserved() == 0 => window.ends_in(now),
             window => [window.ends_in(now), returned()].into_iter().flatten().min(),
         };
-        let told = self.told().and_then(|told| told.opens_at(self.reserved(), amount));
         wait.map(|wait| wait.max(told.map_or(Duration::ZERO, |opens| opens.since(now.tick))))
     }
 

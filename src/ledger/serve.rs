@@ -21,8 +21,12 @@ impl State {
     #[inline]
     pub(crate) fn is_behind(&self, meter: u8, amount: u64, terms: Terms, ticket: u64) -> bool {
         let Some(queues) = &self.queues else { return false };
-        (amount > 0 || terms == Terms::Gated)
-            && queues.first(meter).is_some_and(|first| first.ticket < ticket)
+        let stands_behind = match terms {
+            Terms::Plain | Terms::Strict => amount > 0,
+            Terms::Gated => true,
+            Terms::Recorded => false,
+        };
+        stands_behind && queues.first(meter).is_some_and(|first| first.ticket < ticket)
     }
 
     /// Brings the account to `now` where somebody waits or holds a slot: what comes by the passing
