@@ -9,6 +9,8 @@ Example:
 
 """
 
+from ._allowance_reports import AllowanceStatus, QuotaCheckResult, QuotaEvent, UsageRecord, UsageReport
+from ._allowance_values import AgentAllowance, ModelQuota, RepoLimit
 from ._budget import Budget, Lease
 from ._core import (
     AgentBudget,
@@ -68,9 +70,11 @@ _watch_process()
 
 __all__ = [
     "LLM_MESSAGE_SCHEMA",
+    "AgentAllowance",
     "AgentBudget",
     "AgentTokenBudget",
     "AllowanceExceeded",
+    "AllowanceStatus",
     "Budget",
     "BudgetExceeded",
     "BudgetInfo",
@@ -89,14 +93,18 @@ __all__ = [
     "LeaseFinalized",
     "LimitExceeded",
     "ManualClock",
+    "ModelQuota",
     "NotConfigured",
     "OutlayError",
     "PolicyError",
     "PriceTable",
+    "QuotaCheckResult",
+    "QuotaEvent",
     "QuotaExceeded",
     "RateLimitExceeded",
     "RateLimiter",
     "Remaining",
+    "RepoLimit",
     "RequestBudget",
     "RequestBudgetExceeded",
     "SharedPool",
@@ -109,6 +117,8 @@ __all__ = [
     "UnknownLease",
     "Usage",
     "UsageEstimate",
+    "UsageRecord",
+    "UsageReport",
     "WaitTimeout",
     "WorkflowLimitExceeded",
     "WorkflowQuota",

@@ -53,6 +53,9 @@ __all__ = [
     "after_fork_in_child",
     "at_exit",
     "charge_together",
+    "check_amount",
+    "check_id",
+    "check_period",
     "cost_capped",
     "reserve_together",
     "restore_denial",
@@ -2396,6 +2399,42 @@ def cost_capped(budget: _Native) -> bool:
 
     Raises:
         TypeError: It is none.
+
+    """
+
+def check_amount(value: _Amount, argument: str) -> int:
+    """Return a whole number as an int: what the value classes in Python check theirs with.
+
+    Args:
+        value: The number.
+        argument: What it is called where it is refused.
+
+    Raises:
+        InvalidAmount: It is no whole number from 0 to 2**64 - 1.
+
+    """
+
+def check_id(value: _Id, argument: str) -> str:
+    """Return the text of an identifier.
+
+    Args:
+        value: The identifier.
+        argument: What it is called where it is refused.
+
+    Raises:
+        InvalidId: It is no `str` (or UUID) of 1 to 1,024 bytes.
+
+    """
+
+def check_period(value: _Period, argument: str) -> float:
+    """Return a time that may be 0, in seconds.
+
+    Args:
+        value: Seconds or a timedelta.
+        argument: What it is called where it is refused.
+
+    Raises:
+        PolicyError: It is no duration from 0 to 100 years.
 
     """
 

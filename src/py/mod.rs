@@ -2,6 +2,7 @@
 
 mod amounts;
 mod budget_manager;
+mod checks;
 mod clock;
 mod convert;
 mod denial;
@@ -33,6 +34,8 @@ mod _core {
     use super::budget_manager::{
         PyAgentBudget, PyBudgetInfo, PyBudgetLimit, PyBudgetManager, PyFullBudgetInfo,
     };
+    #[pymodule_export]
+    use super::checks::{check_amount, check_id, check_period};
     #[pymodule_export]
     use super::clock::{PyManualClock, PySystemClock};
     #[pymodule_export]
