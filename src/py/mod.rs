@@ -1,5 +1,6 @@
 //! The Python face: it translates and never decides.
 
+mod allowances;
 mod amounts;
 mod budget_manager;
 mod checks;
@@ -28,6 +29,8 @@ use pyo3::prelude::*;
 mod _core {
     #[pymodule_export]
     use super::after_fork_in_child;
+    #[pymodule_export]
+    use super::allowances::PyAllowanceLedger;
     #[pymodule_export]
     use super::amounts::{PyRemaining, PyRequestBudget, PyUsage, PyUsageEstimate, usd};
     #[pymodule_export]
