@@ -2480,6 +2480,18 @@ class AllowanceLedger:
 
         """
 
+    def withdraw_job(self, agent_id: _Id, job_id: _Id) -> bool:
+        """Take back a job that has just begun: what it holds and counts, and its id.
+
+        Args:
+            agent_id: The agent.
+            job_id: The job.
+
+        Returns:
+            Whether such a job ran.
+
+        """
+
     def record(
         self,
         agent_id: _Id,
