@@ -10,7 +10,9 @@ Example:
 """
 
 from ._allowance_reports import AllowanceStatus, QuotaCheckResult, QuotaEvent, UsageRecord, UsageReport
+from ._allowance_store import AllowanceStore, MemoryStore
 from ._allowance_values import AgentAllowance, ModelQuota, RepoLimit
+from ._allowances import AllowanceService
 from ._budget import Budget, Lease
 from ._core import (
     AgentBudget,
@@ -61,6 +63,7 @@ from ._errors import (
     WaitTimeout,
     WorkflowLimitExceeded,
 )
+from ._job import Job
 from ._process import watch_process as _watch_process
 from ._responses import usage_from_response as _usage_from_response  # noqa: F401 (Usage.from_response)
 from ._schema import LLM_MESSAGE_SCHEMA
@@ -74,7 +77,9 @@ __all__ = [
     "AgentBudget",
     "AgentTokenBudget",
     "AllowanceExceeded",
+    "AllowanceService",
     "AllowanceStatus",
+    "AllowanceStore",
     "Budget",
     "BudgetExceeded",
     "BudgetInfo",
@@ -87,12 +92,14 @@ __all__ = [
     "Indeterminate",
     "InvalidAmount",
     "InvalidId",
+    "Job",
     "Lease",
     "LeaseError",
     "LeaseExpired",
     "LeaseFinalized",
     "LimitExceeded",
     "ManualClock",
+    "MemoryStore",
     "ModelQuota",
     "NotConfigured",
     "OutlayError",
