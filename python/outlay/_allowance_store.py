@@ -138,8 +138,8 @@ class AllowanceStore(Protocol):
 class MemoryStore:
     """An `AllowanceStore` in memory: several services in one process may share it.
 
-    It knows no limits of its own: it keeps what it is told. In a forked child it raises `ForkedLedger`, for
-    there it would be a copy.
+    Its methods are described there. It knows no limits of its own: it keeps what it is told. In a forked
+    child it raises `ForkedLedger`, for there it would be a copy.
 
     Args:
         clock: `SystemClock()` or a `ManualClock`, for the start of the day in records; default the system's.
