@@ -54,12 +54,14 @@ bench: $(INSTALLED)
 	cargo bench --bench hot_path
 	$(BIN)/python benches/python/hot_path.py --check
 	$(BIN)/python benches/python/memory.py --check
+	$(BIN)/python benches/python/limiter_traces.py --check
 
 ## Every bench once, in small, so that none rots.
 bench-check: $(INSTALLED)
 	cargo bench --quiet --bench hot_path -- --test
 	$(BIN)/python benches/python/hot_path.py --rounds 3
 	$(BIN)/python benches/python/memory.py --agents 20000
+	$(BIN)/python benches/python/limiter_traces.py
 
 wheel: $(BIN)/python
 	$(BIN)/maturin build --quiet --release --out dist

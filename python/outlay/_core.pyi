@@ -2055,7 +2055,7 @@ class RateLimiter:
     def observe(
         self,
         headers: Mapping[str, str] | Mapping[bytes, bytes] | Iterable[tuple[str, str] | tuple[bytes, bytes]],
-        status: int = 200,
+        status: int = ...,
     ) -> None:
         """Take in what a provider's response says of its own rate limit: it is never admitted above.
 
@@ -2065,12 +2065,15 @@ class RateLimiter:
         unreadable is ignored; 0 is honoured. With status 429 nothing is admitted until the time that the
         response says (one slot where it says none); with 503 and 529 where it says one.
 
+        Where a call is booked (`record_usage`, or the commit of its lease) before its response is observed,
+        what is left is exactly what the response says; the other way round the call counts a second time.
+
         Args:
             headers: The headers of the response: a mapping, or pairs.
             status: The status of the response; default 200.
 
         Raises:
-            PolicyError: The headers are neither.
+            PolicyError: The headers are neither, or the status is no status code.
 
         Example:
             >>> limiter = RateLimiter(100_000)

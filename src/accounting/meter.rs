@@ -118,6 +118,12 @@ impl Meter {
         self.bounded.then_some(self.max)
     }
 
+    /// The limit, or that of the provider behind it where it is lower; `None` for unlimited.
+    pub fn limit_told(&self) -> Option<u64> {
+        let limit = self.limit()?;
+        Some(self.told().map_or(limit, |told| told.ceiling(limit)))
+    }
+
     /// What was charged in this window.
     #[inline]
     pub fn used(&self) -> u64 {

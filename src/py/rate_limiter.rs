@@ -2,7 +2,7 @@
 
 use pyo3::prelude::*;
 
-use super::convert::{self, OnErrorArg, TokensArg, UnsettledArg};
+use super::convert::{self, OnErrorArg, StatusArg, TokensArg, UnsettledArg};
 use super::headers;
 use super::lease::PyBudgetLease;
 use super::waiting::{PyMailbox, PyWait, block, block_for_lease};
@@ -177,11 +177,11 @@ impl PyRateLimiter {
         Ok(wait.map_or(f64::INFINITY, convert::seconds_up))
     }
 
-    #[pyo3(signature = (headers, status = 200))]
-    fn observe(&self, headers: &Bound<'_, PyAny>, status: u16) -> PyResult<()> {
+    #[pyo3(signature = (headers, status = StatusArg(200)))]
+    fn observe(&self, headers: &Bound<'_, PyAny>, status: StatusArg) -> PyResult<()> {
         let headers = headers::read(headers)?;
         let pairs = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        Ok(self.0.observe(pairs, status)?)
+        Ok(self.0.observe(pairs, status.0)?)
     }
 
     fn __repr__(&self) -> String {
