@@ -150,7 +150,7 @@ fn a_grant_that_ran_out_before_anybody_took_it_is_returned_whole() {
 
 #[test]
 fn a_jump_of_the_clock_ends_waits_as_many_small_steps_do() {
-    // 10 of 10 are used at 0; they leave the window of 60 s in slots of 1 s at 61 s.
+    // 10 of 10 are used at 0; they leave the window of 60 s at 60 s.
     let run = |steps: &[u64]| {
         let (clock, injected) = manual();
         let policy = Policy { unsettled: Unsettled::Release, ..Policy::default() };
@@ -158,7 +158,7 @@ fn a_jump_of_the_clock_ends_waits_as_many_small_steps_do() {
         let a = account(&core, [sliding(10, 60 * SECOND, core.clock().tick())]);
         a.charge(&[(0, 10)]).unwrap();
         let request = Request { ttl: Some(5 * SECOND), ..tokens(10) };
-        let waits: Vec<Wait> = [300, 68, 70]
+        let waits: Vec<Wait> = [300, 68, 69]
             .map(|timeout| {
                 let timeout = Some(Duration::from_secs(timeout));
                 Wait::for_lease(&[ask(&a, &[10])], request, timeout, mailbox()).unwrap()
@@ -168,7 +168,7 @@ fn a_jump_of_the_clock_ends_waits_as_many_small_steps_do() {
         waits.iter().map(|wait| outcome(wait).0).collect::<Vec<_>>()
     };
     let by_second = run(&[1; 100]);
-    // The first has it from 61 to 66 s, the second until 71 s; the third was over at 70 s.
+    // The first has it from 60 to 65 s, the second until 70 s; the third was over at 69 s.
     assert_eq!(by_second, [Outcome::Granted, Outcome::Granted, Outcome::TimedOut]);
     assert_eq!(run(&[100]), by_second);
     assert_eq!(run(&[30, 70]), by_second);

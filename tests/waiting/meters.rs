@@ -4,8 +4,6 @@
 pub(crate) const PERIOD: u64 = 600;
 pub(crate) const WIDTH: u64 = 10;
 const SLOTS: u64 = 60;
-/// Where the monotonic clock starts: slots are counted from its zero.
-const ORIGIN: u64 = 1 << 62;
 
 /// What a provider said: what is left, and until when that counts.
 #[derive(Clone, Copy, Debug, Default)]
@@ -22,28 +20,41 @@ pub(crate) struct Meter {
     pub(crate) stop: u64,
     pub(crate) gate: u64,
     pub(crate) slides: bool,
-    /// When, how much, and by the expiry of which lease.
-    pub(crate) log: Vec<(u64, u64, Option<usize>)>,
+    pub(crate) log: Vec<Entry>,
+    /// A slot ends here: where something was booked in an empty window.
+    pub(crate) anchor: u64,
     pub(crate) told: Told,
     pub(crate) era: u32,
     /// Whether nothing was used yet that nobody asked for.
     pub(crate) strict: bool,
 }
 
-/// When what was used at `at` has left the window.
-pub(crate) fn leaves(at: u64) -> u64 {
-    ((ORIGIN + at) / WIDTH + SLOTS + 1) * WIDTH - ORIGIN
+/// What was used.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry {
+    pub(crate) at: u64,
+    pub(crate) amount: u64,
+    /// The lease whose expiry it is.
+    pub(crate) by: Option<usize>,
+    /// When it has left the window: a period after the end of its slot.
+    pub(crate) leaves: u64,
 }
 
 impl Meter {
     pub(crate) fn new(max: u64, slides: bool) -> Self {
         let (stop, gate, told) = (0, u64::MAX, Told::default());
-        Self { max, stop, gate, slides, log: Vec::new(), told, era: 0, strict: true }
+        Self { max, stop, gate, slides, log: Vec::new(), anchor: 0, told, era: 0, strict: true }
     }
 
     pub(crate) fn used(&self, now: u64) -> u64 {
-        let counts = |at: u64| !self.slides || leaves(at) > now;
-        self.log.iter().filter(|(at, ..)| counts(*at)).map(|(_, amount, _)| amount).sum()
+        let counts = |entry: &&Entry| !self.slides || entry.leaves > now;
+        self.log.iter().filter(counts).map(|entry| entry.amount).sum()
+    }
+
+    /// Whether what the expiry of that lease charged (nothing, perhaps) is still in the window.
+    fn counts(&self, by: usize, now: u64) -> bool {
+        let of_lease = self.log.iter().find(|entry| entry.by == Some(by));
+        !self.slides || of_lease.is_none_or(|entry| entry.leaves > now)
     }
 
     pub(crate) fn ceiling(&self) -> u64 {
@@ -73,7 +84,12 @@ impl Meter {
     }
 
     pub(crate) fn charge(&mut self, amount: u64, now: u64, by: Option<usize>) {
-        self.log.push((now, amount, by));
+        if self.used(now) == 0 {
+            self.anchor = now;
+        }
+        let slot = (now - self.anchor).div_ceil(WIDTH);
+        let leaves = self.anchor + (slot + SLOTS) * WIDTH;
+        self.log.push(Entry { at: now, amount, by, leaves });
         if let Some((left, until)) = &mut self.told.tokens
             && *until > now
         {
@@ -98,10 +114,10 @@ impl Meter {
     pub(crate) fn most_in_any_span(&self) -> u64 {
         let within = |start: u64| move |at: u64| at >= start && at < start + PERIOD;
         let sum = |start: u64| {
-            let span = self.log.iter().filter(|(at, ..)| within(start)(*at));
-            span.map(|(_, amount, _)| amount).sum()
+            let span = self.log.iter().filter(|entry| within(start)(entry.at));
+            span.map(|entry| entry.amount).sum()
         };
-        self.log.iter().map(|(at, ..)| sum(*at)).max().unwrap_or(0)
+        self.log.iter().map(|entry| sum(entry.at)).max().unwrap_or(0)
     }
 }
 
@@ -162,8 +178,8 @@ impl Account {
                     hold.amount
                 }
             }
-            Some((_, at)) if same && (!meter.slides || leaves(at) > now) => {
-                meter.log.retain(|(_, _, of)| *of != Some(by));
+            Some(_) if same && meter.counts(by, now) => {
+                meter.log.retain(|entry| entry.by != Some(by));
                 0
             }
             Some((covered, _)) => covered,

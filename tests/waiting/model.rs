@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::meters::{Account, Hold, Lease, WIDTH, leaves};
+use super::meters::{Account, Hold, Lease, WIDTH};
 
 /// Meters and amounts, by account.
 pub(crate) type Asks = Vec<(usize, Vec<(usize, u64)>)>;
@@ -267,7 +267,7 @@ impl Book {
         });
         let slides = meters.filter(|meter| meter.slides).flat_map(|meter| &meter.log);
         let all = leases.chain(slots).chain(waits.filter_map(|wait| wait.deadline)).chain(told);
-        all.chain(slides.map(|(at, ..)| leaves(*at))).filter(|at| *at > self.now).min()
+        all.chain(slides.map(|entry| entry.leaves)).filter(|at| *at > self.now).min()
     }
 
     /// Lets time pass until `target`, one moment after the other.
