@@ -12,9 +12,11 @@ pub use accounting::{
     UsageEstimate, Window,
 };
 pub use budgets::{
-    AgentBudget, AgentTokenBudget, BudgetInfo, BudgetLimit, BudgetManager, FullBudgetInfo,
-    OperationCosts, PoolOptions, RateLimiter, RateOptions, Remaining, SharedPool,
-    TokenBudgetOptions, WorkflowQuota, WorkflowToken,
+    AgentAllowance, AgentBudget, AgentTokenBudget, AllowanceService, AllowanceStatus, BudgetInfo,
+    BudgetLimit, BudgetManager, FullBudgetInfo, JobRef, ModelQuota, OperationCosts, PoolOptions,
+    QuotaCheckResult, QuotaEvent, RateLimiter, RateOptions, Remaining, RepoAction, RepoLimit,
+    ReportPreview, SharedPool, TokenBudgetOptions, UsageRecord, UsageReport, WorkflowQuota,
+    WorkflowToken,
 };
 pub use ledger::{
     Abandoned, Account, Actual, Ask, Core, Error, Event, EventKind, Grant, Lease, LeaseError,

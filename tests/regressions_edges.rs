@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use outlay::{
     Account, Actual, AgentTokenBudget, Ask, Clock, Code, Core, Error, EventKind, Key, Lease, Limit,
-    ManualClock, Meter, Policy, Request, TokenBudgetOptions, Unit, Usage, Window, WorkflowQuota,
-    ledger,
+    ManualClock, Meter, Policy, Request, Terms, TokenBudgetOptions, Unit, Usage, Window,
+    WorkflowQuota, ledger,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -97,4 +97,23 @@ fn an_expiry_that_saturated_takes_back_no_more_than_it_booked() {
     let lease = reserve(&[ask(&account, &[(0, u64::MAX)])], u64::MAX, Duration::ZERO);
     lease.commit(Actual::Tokens(0)).unwrap();
     assert_eq!(account.read(|meters, _| meters[0].used()), Ok(1));
+}
+
+#[test]
+fn an_unlimited_meter_that_is_full_of_numbers_lets_gated_requests_pass() {
+    let account = account(&Arc::default(), None, false);
+    account.record(&[(0, u64::MAX)]).unwrap();
+    let gated = Ask { terms: Terms::Gated, ..ask(&account, &[(0, 1)]) };
+    reserve(&[gated], 1, HOUR).release().unwrap();
+}
+
+#[test]
+fn a_closed_door_alone_is_no_reason_to_wait_for_the_window() {
+    let clock: Arc<ManualClock> = Arc::default();
+    let account = account(&clock, Some(10), false);
+    let minute = Duration::from_secs(60);
+    account.adjust(|meters, now| meters[0].told_mut().close(now.tick.plus(minute))).unwrap();
+    assert_eq!(retry_after(account.charge(&[(0, 10)])), Some(minute));
+    clock.advance(minute);
+    account.charge(&[(0, 10)]).unwrap();
 }

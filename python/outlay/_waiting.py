@@ -8,12 +8,13 @@ loop, from whatever thread; the desk then ends the futures of all waits that hav
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import get_ident
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary, ref
 
 from . import _core
+from ._errors import LimitExceeded
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -61,7 +62,7 @@ class _Desk:
 
     def wake(self) -> None:
         """Have `run` called in the loop's thread; from any thread, under no lock."""
-        if self.scheduled:
+        if self.scheduled and not self.loop.is_closed():
             return
         self.scheduled = True
         try:
@@ -160,6 +161,26 @@ async def pool_reserve_wait(
     if lease is None:
         lease = await _wait(lambda mailbox: self._wait(estimate, request_budget, ttl, timeout, mailbox))
         assert lease is not None
+    return lease
+
+
+async def reserve_together_wait(
+    budgets: Sequence[_core._Native],
+    estimate: UsageEstimate,
+    *,
+    operation: str,
+    timeout: float | timedelta | None,
+) -> BudgetLease:
+    """Reserve of several budgets in one step, as `reserve_together` does, and wait as it does."""
+    try:
+        return _core.reserve_together(budgets, estimate, operation=operation)
+    except LimitExceeded:
+        if timeout is None:
+            raise
+    lease = await _wait(
+        lambda mailbox: _core.wait_together(budgets, estimate, mailbox, operation=operation, timeout=timeout)
+    )
+    assert lease is not None
     return lease
 
 

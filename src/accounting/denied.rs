@@ -6,6 +6,7 @@ use super::clock::Moment;
 use super::key::Key;
 use super::limit::Unit;
 use super::meter::Meter;
+use super::told::Told;
 
 /// Which kind of account refuses: the `error` of the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -78,13 +79,19 @@ pub enum Kind {
     Job,
     /// What is open at once.
     Concurrency,
+    /// A model that is not allowed.
+    Model,
+    /// Pull requests or issues of a repository.
+    Repo,
+    /// A repository rests after a failure.
+    Cooldown,
     /// Nothing is configured for the id.
     NotConfigured,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::Token,
         Self::Call,
         Self::Cost,
@@ -93,6 +100,9 @@ impl Kind {
         Self::Rate,
         Self::Job,
         Self::Concurrency,
+        Self::Model,
+        Self::Repo,
+        Self::Cooldown,
         Self::NotConfigured,
     ];
 
@@ -107,6 +117,9 @@ impl Kind {
             Self::Rate => "rate",
             Self::Job => "job",
             Self::Concurrency => "concurrency",
+            Self::Model => "model",
+            Self::Repo => "repo",
+            Self::Cooldown => "cooldown",
             Self::NotConfigured => "not_configured",
         }
     }
@@ -120,7 +133,8 @@ impl Kind {
     pub const fn of(code: Code, unit: Unit) -> Self {
         match (code, unit) {
             (Code::NotConfigured, _) => Self::NotConfigured,
-            (Code::RateLimitExceeded, _) => Self::Rate,
+            // What an allowance counts in calls are the requests to a model in an hour.
+            (Code::RateLimitExceeded, _) | (Code::AllowanceExceeded, Unit::Calls) => Self::Rate,
             (_, Unit::Tokens) => Self::Token,
             (_, Unit::Cost) => Self::Cost,
             (_, Unit::Calls) => Self::Call,
@@ -128,19 +142,22 @@ impl Kind {
             (_, Unit::Workflows) => Self::WorkflowLimit,
             (_, Unit::Jobs) => Self::Job,
             (_, Unit::Slots) => Self::Concurrency,
+            (_, Unit::Actions) => Self::Repo,
         }
     }
 
-    /// The unit that the numbers of such a refusal count.
+    /// The unit that the numbers of such a refusal count, but for an allowance's
+    /// ([`Denied::unit`]).
     pub const fn unit(self) -> Unit {
         match self {
-            Self::Token | Self::Rate | Self::NotConfigured => Unit::Tokens,
+            Self::Token | Self::Rate | Self::Model | Self::NotConfigured => Unit::Tokens,
             Self::Call => Unit::Calls,
             Self::Cost => Unit::Cost,
             Self::WorkflowLimit => Unit::Workflows,
             Self::StepLimit => Unit::Steps,
             Self::Job => Unit::Jobs,
             Self::Concurrency => Unit::Slots,
+            Self::Repo | Self::Cooldown => Unit::Actions,
         }
     }
 }
@@ -186,9 +203,10 @@ impl Denied {
         requested: u64,
         now: Moment,
     ) -> Box<Self> {
+        let rests = code == Code::AllowanceExceeded && meter.told().is_some_and(Told::is_closed);
         Box::new(Self {
             code,
-            kind: Kind::of(code, meter.unit()),
+            kind: if rests { Kind::Cooldown } else { Kind::of(code, meter.unit()) },
             id,
             limit: meter.limit_told().unwrap_or(u64::MAX),
             used: meter.used(),
@@ -243,9 +261,9 @@ impl Denied {
     /// Whether waiting is the cure: true for rates, concurrency and cooldowns, false where the
     /// budget is spent, and for what is more than the whole limit.
     pub const fn retryable(&self) -> bool {
-        let waits =
-            matches!(self.code, Code::RateLimitExceeded) || matches!(self.kind, Kind::Concurrency);
-        waits && !self.is_too_large()
+        let rate = matches!(self.code, Code::RateLimitExceeded);
+        let waits = matches!(self.kind, Kind::Rate | Kind::Concurrency | Kind::Cooldown);
+        (rate || waits) && !self.is_too_large()
     }
 
     /// Whether it asks for more than the whole limit, so that it can never pass: a window lets all
@@ -253,6 +271,14 @@ impl Denied {
     pub const fn is_too_large(&self) -> bool {
         let never = self.requested > self.limit || self.period.is_some();
         never && self.retry_after.is_none()
+    }
+
+    /// What the numbers count.
+    pub const fn unit(&self) -> Unit {
+        match (self.code, self.kind) {
+            (Code::AllowanceExceeded, Kind::Rate) => Unit::Calls,
+            (_, kind) => kind.unit(),
+        }
     }
 }
 

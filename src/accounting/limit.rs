@@ -18,6 +18,8 @@ pub enum Unit {
     Jobs,
     /// What is open at the same time.
     Slots,
+    /// Pull requests and issues of a repository.
+    Actions,
 }
 
 impl Unit {
@@ -31,6 +33,7 @@ impl Unit {
             Self::Workflows => "workflows",
             Self::Jobs => "jobs",
             Self::Slots => "slots",
+            Self::Actions => "actions",
         }
     }
 }
@@ -50,6 +53,8 @@ pub struct Limit {
     pub warn_at: Option<u64>,
     /// [Gated](Terms::Gated) requests pass only while less than this is used and reserved.
     pub gate: Option<u64>,
+    /// A lease charges what it asks for when it is opened, however it ends.
+    pub at_start: bool,
 }
 
 /// How a request is asked.
@@ -62,12 +67,14 @@ pub enum Terms {
     Strict,
     /// Hard limits admit it only below their gate, whatever it asks for.
     Gated,
+    /// It has happened already: admitted always, also past those who wait.
+    Recorded,
 }
 
 impl Limit {
     /// At most `max`, `None` for unlimited.
     pub const fn new(unit: Unit, max: Option<u64>) -> Self {
-        Self { unit, max, hard: true, stop: 0, warn_at: None, gate: None }
+        Self { unit, max, hard: true, stop: 0, warn_at: None, gate: None, at_start: false }
     }
 
     /// The same limit that counts and never refuses, unless `hard`.
@@ -96,6 +103,14 @@ impl Limit {
     #[must_use]
     pub const fn gate(mut self, gate: u64) -> Self {
         self.gate = Some(gate);
+        self
+    }
+
+    /// The same limit on what is begun: a lease charges it when it is opened, and its end changes
+    /// nothing. So it counts in the window in which it began.
+    #[must_use]
+    pub const fn at_start(mut self) -> Self {
+        self.at_start = true;
         self
     }
 }

@@ -49,8 +49,12 @@ impl Denied {
             (Code::RateLimitExceeded, _) if self.is_too_large() => {
                 "Send a smaller request: it is more than the whole limit"
             }
-            (Code::RateLimitExceeded, _) => "Wait for retry_after_seconds, then send it again",
+            (Code::RateLimitExceeded, _) | (_, Kind::Rate) => {
+                "Wait for retry_after_seconds, then send it again"
+            }
             (_, Kind::Concurrency) => "Wait until a running job has ended, then start it again",
+            (_, Kind::Cooldown) => "Wait for retry_after_seconds, then try this repository again",
+            (_, Kind::Model) => "Use one of the models that are allowed",
             (Code::AllowanceExceeded, _) => {
                 "Wait for the next period or ask for a larger allowance"
             }
@@ -80,6 +84,9 @@ impl Denied {
             Kind::Rate => "Rate",
             Kind::Job => "Job",
             Kind::Concurrency => "Concurrency",
+            Kind::Model => "Model",
+            Kind::Repo => "Repository",
+            Kind::Cooldown => "Cooldown",
             Kind::NotConfigured => "Budget",
         };
         match self.code {
@@ -132,7 +139,7 @@ impl Denied {
             }
             _ => {}
         }
-        details.insert("unit".into(), self.kind.unit().name().into());
+        details.insert("unit".into(), self.unit().name().into());
         details.insert("resets_in_seconds".into(), seconds(self.resets_in));
         if !self.scope.is_empty() && id_bytes > 0 {
             let cut_pair = |(name, value): &(String, String)| {
@@ -193,6 +200,7 @@ fn cut(text: &str, bytes: usize) -> String {
 mod tests {
     use super::*;
     use crate::accounting::key::Key;
+    use crate::accounting::limit::Unit;
 
     fn denied(id: &str) -> Box<Denied> {
         let mut denied = Denied::plain(Code::BudgetExceeded, Kind::Token, None);
@@ -248,6 +256,35 @@ mod tests {
         assert_eq!(seconds(Some(Duration::from_secs(3600))), json!(3600));
         assert_eq!(seconds(Some(Duration::from_nanos(1))), json!(0.001));
         assert_eq!(seconds(None), Value::Null);
+    }
+
+    #[test]
+    fn a_refusal_of_an_allowance_says_what_it_counts_and_what_to_do() {
+        let cases = [
+            (Kind::Token, "tokens", "larger allowance", false),
+            (Kind::Cost, "micro_usd", "larger allowance", false),
+            (Kind::Job, "jobs", "larger allowance", false),
+            (Kind::Repo, "actions", "larger allowance", false),
+            (Kind::Model, "tokens", "models that are allowed", false),
+            (Kind::Rate, "calls", "retry_after_seconds", true),
+            (Kind::Cooldown, "actions", "this repository again", true),
+            (Kind::Concurrency, "slots", "running job has ended", true),
+        ];
+        for (kind, unit, suggestion, retryable) in cases {
+            let denied = Denied::plain(Code::AllowanceExceeded, kind, None);
+            let value: Value = serde_json::from_str(&denied.to_llm_message()).unwrap();
+            assert_eq!(value["type"], kind.name());
+            assert_eq!(value["details"]["unit"], unit, "{kind:?}");
+            assert_eq!(value["retryable"], retryable, "{kind:?}");
+            assert!(denied.suggestion().contains(suggestion), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn every_name_is_of_one_kind_and_a_limiter_still_counts_tokens() {
+        assert!(Kind::ALL.into_iter().all(|kind| Kind::parse(kind.name()) == Some(kind)));
+        let limiter = Denied::plain(Code::RateLimitExceeded, Kind::Rate, None);
+        assert_eq!((limiter.unit(), limiter.retryable()), (Unit::Tokens, true));
     }
 
     #[test]

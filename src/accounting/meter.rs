@@ -40,6 +40,7 @@ struct Marks {
     stop: u64,
     warn_at: Option<u64>,
     gate: Option<u64>,
+    at_start: bool,
     told: Option<Box<Told>>,
 }
 
@@ -84,8 +85,9 @@ impl Meter {
         self.hard = limit.hard;
         self.unit = limit.unit;
         let told = self.marks.as_mut().and_then(|marks| marks.told.take());
-        let marks = Marks { stop: limit.stop, warn_at: limit.warn_at, gate: limit.gate, told };
-        let empty = marks.stop == 0 && marks.warn_at.is_none() && marks.gate.is_none();
+        let &Limit { stop, warn_at, gate, at_start, .. } = limit;
+        let marks = Marks { stop, warn_at, gate, at_start, told };
+        let empty = stop == 0 && warn_at.is_none() && gate.is_none() && !at_start;
         self.marks = (!empty || marks.told.is_some()).then(|| Box::new(marks));
     }
 
@@ -168,17 +170,19 @@ impl Meter {
     /// The largest `used + reserved` beside which `amount` passes, `None` where none is small
     /// enough.
     pub fn headroom(&self, amount: u64, terms: Terms) -> Option<u64> {
-        let free = self.ceiling().checked_sub(amount)?;
+        let free = self.ceiling().checked_sub(amount);
         match terms {
-            Terms::Gated => self.gate().checked_sub(1).map(|below| below.min(free)),
-            Terms::Plain | Terms::Strict => Some(free),
+            Terms::Gated => Some(self.gate().checked_sub(1)?.min(free?)),
+            Terms::Plain | Terms::Strict => free,
+            Terms::Recorded => Some(u64::MAX),
         }
     }
 
     /// Whether waiting never helps: it is more than the limit, or than what will ever be left.
     pub fn is_hopeless(&self, amount: u64, terms: Terms) -> bool {
         let taken = if matches!(self.window, Window::Lifetime) { self.used } else { 0 };
-        self.headroom(amount, terms).is_none_or(|room| taken > room)
+        let refuses = self.bounded && (self.hard || terms == Terms::Strict);
+        refuses && self.headroom(amount, terms).is_none_or(|room| taken > room)
     }
 
     /// [Gated](Terms::Gated) requests pass only below this.
@@ -209,9 +213,10 @@ impl Meter {
         match terms {
             Terms::Plain => !self.hard || self.fits(amount),
             Terms::Strict => self.fits(amount),
+            Terms::Recorded => true,
             Terms::Gated => {
                 let below = || self.used().saturating_add(self.reserved) < self.gate();
-                !self.hard || (self.fits(amount) && below())
+                !self.hard || !self.bounded || (self.fits(amount) && below())
             }
         }
     }
@@ -286,9 +291,13 @@ impl Meter {
     }
 
     /// Holds `amount` until [`commit`](Self::commit), [`release`](Self::release) or
-    /// [`expire`](Self::expire).
+    /// [`expire`](Self::expire); what counts [at its start](Limit::at_start) is charged now.
     #[inline]
     pub fn reserve(&mut self, amount: u64) -> Hold {
+        if self.marks.as_ref().is_some_and(|marks| marks.at_start) {
+            self.charge(amount);
+            return Hold { amount: 0, era: self.era };
+        }
         let amount = amount.min(u64::MAX - self.reserved);
         self.reserved += amount;
         Hold { amount, era: self.era }
@@ -358,6 +367,6 @@ impl Meter {
 
     /// The time until the next window, `None` where none will come.
     pub fn resets_in(&self, now: Moment) -> Option<Duration> {
-        self.window.ends_in(now)
+        self.window.ends_at(now).map(|end| end.since(now.tick))
     }
 }

@@ -60,6 +60,11 @@ impl Told {
         self.closed_until = self.closed_until.max(Some(until));
     }
 
+    /// Whether it takes nothing for some time.
+    pub const fn is_closed(&self) -> bool {
+        self.closed_until.is_some()
+    }
+
     /// Forgets what is over at `now`.
     pub fn roll(&mut self, now: Tick) {
         let over = |rest: &Rest| rest.until <= now;

@@ -1,6 +1,16 @@
 //! The faces: one file per main class. They turn what users ask into demands on meters and never
 //! decide themselves.
 
+pub mod allowance;
+mod allowance_accounts;
+mod allowance_checks;
+mod allowance_ends;
+mod allowance_job;
+mod allowance_jobs;
+pub mod allowance_report;
+mod allowance_starts;
+mod allowance_usage;
+pub mod allowances;
 pub mod budget_manager;
 pub mod operation_costs;
 pub mod persist;
@@ -10,6 +20,12 @@ pub mod shared_pool;
 pub mod token_budget;
 pub mod workflow_quota;
 
+pub use allowance::{
+    AgentAllowance, AllowanceStatus, ModelQuota, QuotaCheckResult, RepoAction, RepoLimit,
+    UsageRecord,
+};
+pub use allowance_report::{JobRef, QuotaEvent, ReportPreview, UsageReport};
+pub use allowances::AllowanceService;
 pub use budget_manager::{AgentBudget, BudgetInfo, BudgetLimit, BudgetManager, FullBudgetInfo};
 pub use operation_costs::OperationCosts;
 pub use rate_limiter::{RateLimiter, RateOptions};

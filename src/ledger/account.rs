@@ -119,6 +119,34 @@ impl Account {
         self.locked(|state, now, outbox| state.charge(self, demands, *now, outbox))
     }
 
+    /// [`record`](Self::record), unless `instead` has an answer, which is given in the same step.
+    pub(crate) fn record_unless<R>(
+        &self,
+        demands: &[(u8, u64)],
+        instead: impl FnOnce() -> Option<R>,
+    ) -> Result<Option<R>, Error> {
+        self.locked(|state, now, outbox| {
+            let answer = instead();
+            if answer.is_none() {
+                state.charge(self, demands, *now, outbox);
+            }
+            answer
+        })
+    }
+
+    /// Takes over what a store says was used: what was charged for leases that ran out is part of
+    /// the old count.
+    pub(crate) fn restore_used(&self, used: &[(u8, u64)]) -> Result<(), Error> {
+        self.locked(|state, _, _| {
+            for &(meter, used) in used {
+                state.meters[usize::from(meter)].restore_used(used);
+            }
+            if let Some(book) = &mut state.book {
+                book.forget_expired();
+            }
+        })
+    }
+
     /// Books `demands` that a caller has used who was given a slot: the oldest slot ends.
     pub(crate) fn record_for_slot(&self, demands: &[(u8, u64)]) -> Result<(), Error> {
         self.locked(|state, now, outbox| {
@@ -151,6 +179,13 @@ impl Account {
     /// who wait for it.
     pub(super) fn look(&self) -> Result<(), Error> {
         self.locked_at(self.precise_now(), |_, _, _| ())
+    }
+
+    /// When something happens next that those who wait may care about.
+    pub(super) fn next_event(&self) -> Result<Option<Tick>, Error> {
+        self.core.same_process()?;
+        let now = self.now();
+        Ok(self.state.lock().next_event(self, now))
     }
 
     /// Whether `demands` would be admitted; soft limits are checked as if they were hard.

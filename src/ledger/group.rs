@@ -32,16 +32,20 @@ pub struct Ask {
     pub multiplier: u64,
     /// How it is asked.
     pub terms: Terms,
+    /// Whether a request that waits may wait for this account; else its refusal is final.
+    pub patient: bool,
 }
 
 impl Ask {
     /// A request of `demands` on `account`.
     pub fn new(account: &Arc<Account>, demands: Demands) -> Self {
-        Self { account: Arc::clone(account), demands, multiplier: 1, terms: Terms::Plain }
+        let account = Arc::clone(account);
+        Self { account, demands, multiplier: 1, terms: Terms::Plain, patient: true }
     }
 
     fn merge(&mut self, other: &Self) {
         self.multiplier = self.multiplier.max(other.multiplier);
+        self.patient &= other.patient;
         for &(meter, amount) in &other.demands {
             match self.demands.iter_mut().find(|(number, _)| *number == meter) {
                 None => self.demands.push((meter, amount)),
@@ -51,7 +55,7 @@ impl Ask {
     }
 
     pub(super) fn part(&self) -> AskPart<'_> {
-        let Self { account, demands, multiplier, terms } = self;
+        let Self { account, demands, multiplier, terms, .. } = self;
         AskPart { account, demands, multiplier: *multiplier, terms: *terms }
     }
 }
@@ -103,13 +107,35 @@ pub fn charge(asks: &[Ask]) -> Result<(), Error> {
 pub fn reserve(asks: &[Ask], request: &Request) -> Result<Lease, Error> {
     let merged = distinct(asks)?;
     let asks: Vec<AskPart<'_>> = merged.iter().map(Ask::part).collect();
-    reserve_distinct(&asks, request)
+    reserve_distinct(&asks, request, || None, |lease, _| lease)
+}
+
+/// [`reserve`] that gives the lease to `then` in the same step; unless `instead` has an answer.
+/// Both run under the locks of the accounts: they lock no account, and end no lease.
+pub(crate) fn reserve_and<R>(
+    asks: &[Ask],
+    request: &Request,
+    instead: impl FnOnce() -> Option<R>,
+    then: impl FnOnce(Lease, Moment) -> R,
+) -> Result<R, Error> {
+    let merged = distinct(asks)?;
+    let asks: Vec<AskPart<'_>> = merged.iter().map(Ask::part).collect();
+    reserve_distinct(&asks, request, instead, then)
+}
+
+/// Whether all that is asked would be admitted now; changes nothing.
+pub fn check(asks: &[Ask]) -> Result<(), Error> {
+    let merged = merge(asks);
+    let asks: Vec<AskPart<'_>> = merged.iter().map(Ask::part).collect();
+    with_locked(accounts(&asks), |locked, outbox| {
+        verdict(&asks, locked, outbox).map_err(|no| no.0)
+    })?
 }
 
 /// Holds what is asked of one account in a lease, or nothing.
 #[inline]
 pub fn reserve_one(ask: AskPart<'_>, request: &Request) -> Result<Lease, Error> {
-    reserve_distinct(&[ask], request)
+    reserve_distinct(&[ask], request, || None, |lease, _| lease)
 }
 
 /// Holds all that is asked in one lease, or waits in this thread until its turn has come.
@@ -131,18 +157,27 @@ pub fn reserve_blocking(
 }
 
 #[inline]
-fn reserve_distinct(asks: &[AskPart<'_>], request: &Request) -> Result<Lease, Error> {
-    let opened = with_locked(accounts(asks), |locked, outbox| {
+fn reserve_distinct<R>(
+    asks: &[AskPart<'_>],
+    request: &Request,
+    instead: impl FnOnce() -> Option<R>,
+    then: impl FnOnce(Lease, Moment) -> R,
+) -> Result<R, Error> {
+    let done = with_locked(accounts(asks), |locked, outbox| {
+        if let Some(answer) = instead() {
+            return Ok((answer, locked[0].now.tick));
+        }
         decide(asks, locked, outbox)?;
         // From here on the reservation succeeds.
-        Ok::<_, Error>((open(asks, request, locked, outbox), locked[0].now.tick))
+        let lease = open(asks, request, locked, outbox);
+        Ok::<_, Error>((then(lease, locked[0].now), locked[0].now.tick))
     });
-    let (lease, tick) = opened??;
+    let (answer, tick) = done??;
     match asks {
         [ask] => ask.account.core().sweep.run(tick),
         _ => accounts(asks).for_each(|a| a.core().sweep.run(a.core().clock().tick())),
     }
-    Ok(lease)
+    Ok(answer)
 }
 
 /// Opens a lease over what was let pass, under the locks of all accounts.
@@ -205,6 +240,20 @@ fn decide(
     locked: &mut [Locked<'_>],
     outbox: &mut Outbox,
 ) -> Result<(), Error> {
+    verdict(asks, locked, outbox).map_err(|(refused, index)| {
+        let at = &locked[index];
+        at.account.tell_denied(&at.state, asks[index].demands, at.now, outbox);
+        refused
+    })
+}
+
+/// The refusal, if there is one, and which ask is refused.
+#[inline]
+fn verdict(
+    asks: &[AskPart<'_>],
+    locked: &mut [Locked<'_>],
+    outbox: &mut Outbox,
+) -> Result<(), (Error, usize)> {
     if refuses(asks, locked).is_none() {
         return Ok(());
     }
@@ -214,8 +263,7 @@ fn decide(
     let Some((index, demand)) = refuses(asks, locked) else { return Ok(()) };
     let (ask, at) = (&asks[index], &locked[index]);
     let refused = at.state.refusal(at.account, ask.demands, demand, at.now, ask.terms);
-    at.account.tell_denied(&at.state, ask.demands, at.now, outbox);
-    Err(with_wait(refused, asks, locked))
+    Err((with_wait(refused, asks, locked), index))
 }
 
 /// The first ask and the first of its demands that does not pass.

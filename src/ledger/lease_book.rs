@@ -97,7 +97,7 @@ impl Entry {
             Unit::Tokens => usage.total_tokens.saturating_mul(self.multiplier),
             Unit::Cost => usage.cost_micros_usd,
             // They happened, whatever came of them.
-            Unit::Calls | Unit::Steps | Unit::Workflows | Unit::Jobs => held,
+            Unit::Calls | Unit::Steps | Unit::Workflows | Unit::Jobs | Unit::Actions => held,
             Unit::Slots => 0,
         }
     }

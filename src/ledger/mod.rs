@@ -15,6 +15,7 @@ pub mod lease;
 mod lease_book;
 mod locked;
 pub mod mailbox;
+mod passing;
 mod queue;
 mod serve;
 pub mod sleeper;
@@ -31,7 +32,9 @@ pub use core::{Core, OnError, Policy, Unsettled};
 pub use error::{Error, LeaseError, StoreError};
 pub use event::{Event, EventKind};
 pub use fork::after_fork_in_child;
-pub use group::{Ask, AskPart, Demands, Request, charge, reserve, reserve_blocking, reserve_one};
+pub use group::{
+    Ask, AskPart, Demands, Request, charge, check, reserve, reserve_blocking, reserve_one,
+};
 pub use lease::{Abandoned, Actual, Lease, LeaseState};
 pub use mailbox::Mailbox;
 pub use sleeper::Sleeper;

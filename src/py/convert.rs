@@ -100,6 +100,17 @@ pub(super) fn duration(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<Dur
     if duration.is_zero() || duration > LONGEST { Err(bad()) } else { Ok(duration) }
 }
 
+/// The same, where 0 and `None` are no duration.
+pub(super) fn duration_or_none(
+    value: Option<&Bound<'_, PyAny>>,
+    argument: &str,
+) -> PyResult<Duration> {
+    match value {
+        Some(value) if elapsed(value) != Some(Duration::ZERO) => duration(value, argument),
+        _ => Ok(Duration::ZERO),
+    }
+}
+
 /// Seconds (int, float) or a `datetime.timedelta`, not negative; `None` for anything else.
 pub(super) fn elapsed(value: &Bound<'_, PyAny>) -> Option<Duration> {
     if let Ok(delta) = value.cast::<PyDelta>() {

@@ -1,5 +1,6 @@
 //! The Python face: it translates and never decides.
 
+mod allowances;
 mod amounts;
 mod budget_manager;
 mod clock;
@@ -28,6 +29,8 @@ mod _core {
     #[pymodule_export]
     use super::after_fork_in_child;
     #[pymodule_export]
+    use super::allowances::PyAllowanceLedger;
+    #[pymodule_export]
     use super::amounts::{PyRemaining, PyRequestBudget, PyUsage, PyUsageEstimate, usd};
     #[pymodule_export]
     use super::budget_manager::{
@@ -52,7 +55,9 @@ mod _core {
     #[pymodule_export]
     use super::shared_pool::PySharedPool;
     #[pymodule_export]
-    use super::together::{account_id, charge_together, cost_capped, reserve_together};
+    use super::together::{
+        account_id, charge_together, cost_capped, reserve_together, wait_together,
+    };
     #[pymodule_export]
     use super::token_budget::PyAgentTokenBudget;
     #[pymodule_export]

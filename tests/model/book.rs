@@ -215,7 +215,7 @@ impl Book {
                 Unit::Tokens => usage.total_tokens.saturating_mul(part.multiplier),
                 Unit::Cost => usage.cost_micros_usd,
                 Unit::Slots => 0,
-                Unit::Calls | Unit::Steps | Unit::Workflows | Unit::Jobs => held,
+                Unit::Calls | Unit::Steps | Unit::Workflows | Unit::Jobs | Unit::Actions => held,
             };
             rule.events.push(if lease.state == LeaseState::Expired {
                 Event::Recommit { window, at, actual, lease: index as u64 }
