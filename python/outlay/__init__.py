@@ -9,6 +9,10 @@ Example:
 
 """
 
+from ._allowance_reports import AllowanceStatus, QuotaCheckResult, QuotaEvent, UsageRecord, UsageReport
+from ._allowance_store import AllowanceStore, MemoryStore
+from ._allowance_values import AgentAllowance, ModelQuota, RepoLimit
+from ._allowances import AllowanceService
 from ._budget import Budget, Lease
 from ._core import (
     AgentBudget,
@@ -59,6 +63,7 @@ from ._errors import (
     WaitTimeout,
     WorkflowLimitExceeded,
 )
+from ._job import Job
 from ._process import watch_process as _watch_process
 from ._responses import usage_from_response as _usage_from_response  # noqa: F401 (Usage.from_response)
 from ._schema import LLM_MESSAGE_SCHEMA
@@ -68,9 +73,13 @@ _watch_process()
 
 __all__ = [
     "LLM_MESSAGE_SCHEMA",
+    "AgentAllowance",
     "AgentBudget",
     "AgentTokenBudget",
     "AllowanceExceeded",
+    "AllowanceService",
+    "AllowanceStatus",
+    "AllowanceStore",
     "Budget",
     "BudgetExceeded",
     "BudgetInfo",
@@ -83,20 +92,26 @@ __all__ = [
     "Indeterminate",
     "InvalidAmount",
     "InvalidId",
+    "Job",
     "Lease",
     "LeaseError",
     "LeaseExpired",
     "LeaseFinalized",
     "LimitExceeded",
     "ManualClock",
+    "MemoryStore",
+    "ModelQuota",
     "NotConfigured",
     "OutlayError",
     "PolicyError",
     "PriceTable",
+    "QuotaCheckResult",
+    "QuotaEvent",
     "QuotaExceeded",
     "RateLimitExceeded",
     "RateLimiter",
     "Remaining",
+    "RepoLimit",
     "RequestBudget",
     "RequestBudgetExceeded",
     "SharedPool",
@@ -109,6 +124,8 @@ __all__ = [
     "UnknownLease",
     "Usage",
     "UsageEstimate",
+    "UsageRecord",
+    "UsageReport",
     "WaitTimeout",
     "WorkflowLimitExceeded",
     "WorkflowQuota",

@@ -54,6 +54,9 @@ __all__ = [
     "after_fork_in_child",
     "at_exit",
     "charge_together",
+    "check_amount",
+    "check_id",
+    "check_period",
     "cost_capped",
     "reserve_together",
     "restore_denial",
@@ -71,10 +74,10 @@ _Clock: TypeAlias = SystemClock | ManualClock
 _Estimate: TypeAlias = UsageEstimate | Usage | _Amount
 _Prices: TypeAlias = Mapping[str, Mapping[str, str]]
 _Ending: TypeAlias = Literal["charge", "release"]
-_Native: TypeAlias = AgentTokenBudget | AgentBudget | SharedPool | RateLimiter | WorkflowToken
 _Checked: TypeAlias = tuple[bool, str, int, int, str]
 _JobEvent: TypeAlias = Literal["job_started", "job_completed", "job_failed", "job_cancelled"]
 _RepoAction: TypeAlias = Literal["pr", "issue"]
+_Native: TypeAlias = AgentTokenBudget | AgentBudget | SharedPool | RateLimiter | WorkflowToken
 
 # Clocks
 
@@ -2481,6 +2484,18 @@ class AllowanceLedger:
 
         """
 
+    def withdraw_job(self, agent_id: _Id, job_id: _Id) -> bool:
+        """Take back a job that has just begun: what it holds and counts, and its id.
+
+        Args:
+            agent_id: The agent.
+            job_id: The job.
+
+        Returns:
+            Whether such a job ran.
+
+        """
+
     def record(
         self,
         agent_id: _Id,
@@ -2715,6 +2730,42 @@ def cost_capped(budget: _Native) -> bool:
 
     Raises:
         TypeError: It is none.
+
+    """
+
+def check_amount(value: _Amount, argument: str) -> int:
+    """Return a whole number as an int: what the value classes in Python check theirs with.
+
+    Args:
+        value: The number.
+        argument: What it is called where it is refused.
+
+    Raises:
+        InvalidAmount: It is no whole number from 0 to 2**64 - 1.
+
+    """
+
+def check_id(value: _Id, argument: str) -> str:
+    """Return the text of an identifier.
+
+    Args:
+        value: The identifier.
+        argument: What it is called where it is refused.
+
+    Raises:
+        InvalidId: It is no `str` (or UUID) of 1 to 1,024 bytes.
+
+    """
+
+def check_period(value: _Period, argument: str) -> float:
+    """Return a time that may be 0, in seconds.
+
+    Args:
+        value: Seconds or a timedelta.
+        argument: What it is called where it is refused.
+
+    Raises:
+        PolicyError: It is no duration from 0 to 100 years.
 
     """
 

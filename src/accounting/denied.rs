@@ -261,9 +261,9 @@ impl Denied {
     /// Whether waiting is the cure: true for rates, concurrency and cooldowns, false where the
     /// budget is spent, and for what is more than the whole limit.
     pub const fn retryable(&self) -> bool {
-        let rate = matches!(self.code, Code::RateLimitExceeded);
-        let waits = matches!(self.kind, Kind::Rate | Kind::Concurrency | Kind::Cooldown);
-        (rate || waits) && !self.is_too_large()
+        let waits = matches!(self.code, Code::RateLimitExceeded)
+            || matches!(self.kind, Kind::Rate | Kind::Concurrency | Kind::Cooldown);
+        waits && !self.is_too_large()
     }
 
     /// Whether it asks for more than the whole limit, so that it can never pass: a window lets all

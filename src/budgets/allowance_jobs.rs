@@ -68,6 +68,11 @@ impl JobTable {
         job.map(Known::Runs)
     }
 
+    /// A job has never begun: it is handed over if it ran.
+    pub(super) fn forget(&mut self, id: &JobId) -> Option<Job> {
+        self.running.remove(id)
+    }
+
     /// The beginning of a job that has ended is counted now: true once.
     pub(super) fn count(&mut self, id: &JobId) -> bool {
         let ended = self.today.get_mut(id).or_else(|| self.yesterday.get_mut(id));

@@ -10,6 +10,7 @@ mod allowance_jobs;
 pub mod allowance_report;
 mod allowance_starts;
 mod allowance_usage;
+mod allowance_withdrawal;
 pub mod allowances;
 pub mod budget_manager;
 pub mod operation_costs;

@@ -102,9 +102,11 @@ impl State {
         for meter in (0..).take(self.meters.len()) {
             while let Some(turn) = self.queues.as_ref().and_then(|queues| queues.largest(meter)) {
                 let turn = Arc::clone(turn);
-                if !self.refuse_if_hopeless(meter, &turn, account, now, outbox) {
+                let (amount, terms) = (turn.asks_of(account, meter), turn.terms_of(account));
+                if !self.meters[usize::from(meter)].is_hopeless(amount, terms) {
                     break;
                 }
+                self.refuse_if_hopeless(meter, &turn, account, now, outbox);
             }
         }
     }

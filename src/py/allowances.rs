@@ -119,6 +119,14 @@ impl PyAllowanceLedger {
         Ok(self.0.start_job(&agent, &job, &model, repo.as_deref(), tokens)?.deadline_ns)
     }
 
+    fn withdraw_job(
+        &self,
+        agent_id: &Bound<'_, PyAny>,
+        job_id: &Bound<'_, PyAny>,
+    ) -> PyResult<bool> {
+        Ok(self.0.withdraw_job(&id(agent_id, "agent_id")?, &id(job_id, "job_id")?)?)
+    }
+
     #[expect(clippy::too_many_arguments, reason = "the fields of a report")]
     fn record(
         &self,

@@ -314,7 +314,7 @@ pub(super) fn type_name(value: &Bound<'_, PyAny>) -> String {
     name.map_or_else(|_| "that".to_owned(), |name| format!("a {name}"))
 }
 
-fn shown(value: &Bound<'_, PyAny>) -> String {
+pub(super) fn shown(value: &Bound<'_, PyAny>) -> String {
     number(value).map_or_else(|| type_name(value), |number| number.to_string())
 }
 

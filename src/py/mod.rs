@@ -3,6 +3,7 @@
 mod allowances;
 mod amounts;
 mod budget_manager;
+mod checks;
 mod clock;
 mod convert;
 mod denial;
@@ -36,6 +37,8 @@ mod _core {
     use super::budget_manager::{
         PyAgentBudget, PyBudgetInfo, PyBudgetLimit, PyBudgetManager, PyFullBudgetInfo,
     };
+    #[pymodule_export]
+    use super::checks::{check_amount, check_id, check_period};
     #[pymodule_export]
     use super::clock::{PyManualClock, PySystemClock};
     #[pymodule_export]

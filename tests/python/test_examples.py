@@ -14,6 +14,11 @@ PROMISED = {
     "workflow_quota.py": ["step 3 of 3", '"type":"step_limit"', "2 begun, 1 active"],
     "budget_manager.py": ["tokens_used=4200", "No budget configured", "used 4200 tokens"],
     "shared_pool.py": ["calls done", "request_budget_exceeded"],
+    "allowances.py": [
+        '"message":"concurrent job limit reached"',
+        "gpt-y: model not in allowlist",
+        "10000 tokens left",
+    ],
     "rate_limiter.py": ["3 done, 3 wait", '"error":"rate_limit_exceeded"', '"retry_after_seconds":20'],
     "langchain_agent.py": ["tool error: {", "I could not look up Tromso.", "open leases 0"],
 }

@@ -49,6 +49,23 @@ API = {
     "SharedPool": "reserve reserve_wait reserve_blocking record_used remaining committed reserved "
     "open_leases",
     "BudgetLease": "id reserved request_budget state expires_in commit release close extend",
+    "AgentAllowance": "agent_id daily_token_limit daily_job_limit concurrent_jobs max_job_duration "
+    "model_allowlist",
+    "ModelQuota": "model daily_token_budget hourly_rate_limit cost_ceiling_micros_usd",
+    "RepoLimit": "repo max_daily_prs max_daily_issues cooldown_after_failure",
+    "AllowanceStatus": "OK WARNING EXCEEDED",
+    "QuotaEvent": "JOB_STARTED JOB_COMPLETED JOB_FAILED JOB_CANCELLED",
+    "QuotaCheckResult": "allowed status remaining_tokens remaining_jobs reason",
+    "UsageRecord": "agent_id tokens_used jobs_started active_jobs period_start",
+    "UsageReport": "agent_id job_id event model tokens_in tokens_out cost_micros_usd timestamp",
+    "AllowanceService": "set_allowance set_model_quota set_repo_limit get_allowance get_model_quota "
+    "get_usage get_model_usage check start_job record_usage overdue_jobs reset_agent check_repo charge_repo "
+    "record_failure",
+    "Job": "job_id agent_id model repo deadline complete fail cancel",
+    "AllowanceStore": "get_allowance set_allowance get_usage increment_usage decrement_active_jobs "
+    "return_tokens reset_usage get_model_quota get_model_usage increment_model_usage",
+    "MemoryStore": "get_allowance set_allowance get_usage increment_usage decrement_active_jobs "
+    "return_tokens reset_usage get_model_quota get_model_usage increment_model_usage set_model_quota",
     "LimitExceeded": "message kind limit used reserved requested remaining retry_after retryable suggestion "
     "scope to_llm_message payload",
     "BudgetExceeded": "agent_id total resets_in",
@@ -118,6 +135,13 @@ STUB_NODES = dict(nodes(STUB))
 STUB_TEXTS = {documented.name: documented for documented in docstrings(STUB)}
 PUBLIC = [name for name in STUB_NODES if name and not any(part[0] == "_" for part in name.split("."))]
 CLASSES = [name for name in PUBLIC if isinstance(STUB_NODES[name], ast.ClassDef)]
+#: The public classes that are written in Python, and their public methods.
+ALLOWANCES = {
+    name: node
+    for module in ("_allowances", "_job", "_allowance_store", "_allowance_values", "_allowance_reports")
+    for name, node in nodes(PACKAGE / f"{module}.py")
+    if name.split(".")[0] in API and not any(part[0] == "_" for part in name.split("."))
+}
 EXAMPLES = [
     documented
     for path in [STUB, *sorted(PACKAGE.rglob("*.py"))]
@@ -171,6 +195,20 @@ def test_the_documented_exceptions_exist(name: str) -> None:
     for raised in re.findall(r"^(\w+):", STUB_TEXTS[name].section("Raises"), re.MULTILINE):
         error: Any = getattr(outlay, raised, None) or getattr(builtins, raised)
         assert issubclass(error, Exception)
+
+
+@pytest.mark.parametrize("name", ALLOWANCES)
+def test_what_is_public_of_the_allowances_is_documented(name: str) -> None:
+    node, text = ALLOWANCES[name], ast.get_docstring(ALLOWANCES[name])
+    assert text is not None, f"{name} has no docstring"
+    assert text.splitlines()[0].endswith("."), "one summary line, a sentence"
+    if isinstance(node, ast.ClassDef):
+        assert ">>>" in text
+    elif not name.startswith("MemoryStore."):  # its arguments are documented in AllowanceStore
+        documented = Documented(PACKAGE, name, node.lineno, text)
+        given = [one.arg for one in [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]]
+        listed = re.findall(r"^(\w+):", documented.section("Args"), re.MULTILINE)
+        assert listed == [one for one in given if one not in ("self", "leaving")]
 
 
 @pytest.mark.parametrize("name", CLASSES)

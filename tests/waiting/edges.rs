@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use outlay::ledger::Sleeper;
 use outlay::{
-    Core, Error, Limit, Mailbox, Meter, Policy, PoolOptions, Request, RequestBudget, SharedPool,
-    Unit, Unsettled, Usage, Wait, Window,
+    Core, Error, Limit, Mailbox, Meter, Policy, PoolOptions, RateLimiter, RateOptions, Request,
+    RequestBudget, SharedPool, Unit, Unsettled, Usage, Wait, Window,
 };
 
 use super::kit::{
@@ -309,4 +309,18 @@ fn a_soft_meter_never_makes_anybody_wait() {
     let a = account(&core, [soft]);
     let waits = [0, 1, u64::MAX, u64::MAX].map(|amount| wait(&a, amount, Some(Duration::ZERO)));
     assert!(waits.iter().all(|wait| outcome(wait).0 == Outcome::Granted));
+}
+
+#[test]
+fn what_a_provider_has_back_at_once_keeps_nobody_waiting() {
+    let (clock, injected) = manual();
+    let options = RateOptions { clock: injected, ..RateOptions::default() };
+    let limiter = RateLimiter::new(100, options).unwrap();
+    limiter.observe([("x-ratelimit-remaining-tokens", "0")], 200).unwrap();
+    let asks = [limiter.ask(&Usage::tokens(5))];
+    let waiting = Wait::for_lease(&asks, tokens(5), None, mailbox()).unwrap();
+    clock.advance(SECOND);
+    let said = [("x-ratelimit-remaining-tokens", "0"), ("x-ratelimit-reset-tokens", "0s")];
+    limiter.observe(said, 200).unwrap();
+    assert_eq!(outcome(&waiting).0, Outcome::Granted);
 }

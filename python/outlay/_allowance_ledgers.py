@@ -1,0 +1,126 @@
+"""Where an `AllowanceService` keeps its counts: in the native ledger alone, or in a user's store as well."""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from ._allowance_reports import UsageReport
+    from ._allowance_values import AgentAllowance, ModelQuota
+    from ._core import AllowanceLedger
+
+#: Tokens used, jobs started, jobs that run, the start of the day in nanoseconds since 1970.
+Usage: TypeAlias = tuple[int, int, int, int]
+#: Allowed, status, remaining tokens, remaining jobs, reason.
+Verdict: TypeAlias = tuple[bool, str, int, int, str]
+
+
+class Ledger(Protocol):
+    """What an `AllowanceService` asks of the place where its counts are kept."""
+
+    def set_allowance(self, allowance: AgentAllowance) -> None:
+        """Set or change what an agent may do."""
+
+    def allowance(self, agent_id: str) -> AgentAllowance | None:
+        """Return what an agent may do."""
+
+    def set_model_quota(self, quota: ModelQuota) -> None:
+        """Set or change what all agents may use of a model."""
+
+    def model_quota(self, model: str) -> ModelQuota | None:
+        """Return what all agents may use of a model."""
+
+    def usage(self, agent_id: str) -> Usage:
+        """Return what an agent has used today."""
+
+    def model_usage(self, model: str) -> int:
+        """Return the tokens of a model that were charged today."""
+
+    def check(self, agent_id: str, model: str, repo: str | None) -> Verdict:
+        """Say whether a job that uses one token would pass."""
+
+    def start_job(self, agent_id: str, job_id: str, model: str, repo: str | None, tokens: int) -> int | None:
+        """Begin a job, or refuse it; return when it is overdue."""
+
+    def record(self, report: UsageReport) -> bool:
+        """Take in what happened to a job; False where that was known."""
+
+    def reset_agent(self, agent_id: str) -> None:
+        """Forget what an agent has used today."""
+
+
+class MemoryLedger:
+    """The native ledger, and the values that were set, which it does not give out."""
+
+    def __init__(self, native: AllowanceLedger) -> None:
+        self._native = native
+        self._lock = Lock()
+        self._allowances: dict[str, AgentAllowance] = {}
+        self._quotas: dict[str, ModelQuota] = {}
+        self.usage = native.usage
+        self.model_usage = native.model_usage
+        self.check = native.check
+        self.start_job = native.start_job
+        self.reset_agent = native.reset_agent
+
+    def set_allowance(self, allowance: AgentAllowance) -> None:
+        """See `Ledger`."""
+        self._native.is_configured(allowance.agent_id)  # a forked child must not wait for the lock
+        with self._lock:
+            set_native_allowance(self._native, allowance.agent_id, allowance)
+            self._allowances[allowance.agent_id] = allowance
+
+    def allowance(self, agent_id: str) -> AgentAllowance | None:
+        """See `Ledger`."""
+        return self._allowances.get(agent_id) if self._native.is_configured(agent_id) else None
+
+    def set_model_quota(self, quota: ModelQuota) -> None:
+        """See `Ledger`."""
+        self._native.model_usage(quota.model)
+        with self._lock:
+            set_native_quota(self._native, quota.model, quota)
+            self._quotas[quota.model] = quota
+
+    def model_quota(self, model: str) -> ModelQuota | None:
+        """See `Ledger`."""
+        self._native.model_usage(model)
+        return self._quotas.get(model)
+
+    def record(self, report: UsageReport) -> bool:
+        """See `Ledger`."""
+        return record_native(self._native, report)
+
+
+def set_native_allowance(native: AllowanceLedger, agent_id: str, allowance: AgentAllowance) -> None:
+    """Tell the native ledger what an agent may do."""
+    native.set_allowance(
+        agent_id,
+        allowance.daily_token_limit,
+        allowance.daily_job_limit,
+        allowance.concurrent_jobs,
+        allowance.max_job_duration or None,
+        list(allowance.model_allowlist),
+    )
+
+
+def set_native_quota(native: AllowanceLedger, model: str, quota: ModelQuota | None) -> None:
+    """Tell the native ledger what all agents may use of a model; None is no limit."""
+    if quota is None:
+        native.set_model_quota(model, 0, 0, 0)
+    else:
+        limits = (quota.daily_token_budget, quota.hourly_rate_limit, quota.cost_ceiling_micros_usd)
+        native.set_model_quota(model, *limits)
+
+
+def record_native(native: AllowanceLedger, report: UsageReport) -> bool:
+    """Tell the native ledger what happened to a job."""
+    return native.record(
+        report.agent_id,
+        report.job_id,
+        report.event.value,
+        report.model,
+        report.tokens_in,
+        report.tokens_out,
+        report.cost_micros_usd,
+    )
