@@ -43,7 +43,8 @@ cargo-test:
 
 ## The ledger's locking and the ends of leases, in every order of the threads.
 loom:
-	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom cargo test --quiet --release --test loom
+	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom cargo test --quiet --release --test loom \
+	    --test loom_waiting
 
 pytest: $(INSTALLED)
 	$(BIN)/python -m pytest
