@@ -121,8 +121,9 @@ pub(super) fn block(
 ) -> PyResult<Grant> {
     let sleeper = Sleeper::new();
     let mailbox = Mailbox::of_thread(&sleeper);
+    // Nothing is known of an interpreter that is going; then this thread is not its main one.
+    let main = call_python(|| is_main_thread(py)).transpose()?.unwrap_or(false);
     let wait = join(Arc::clone(&mailbox))?;
-    let main = is_main_thread(py)?;
     loop {
         if let Some(result) = wait.take() {
             return Ok(result?);
