@@ -1,4 +1,4 @@
-"""What all tests share: a clock that is moved by hand."""
+"""What tests share: a clock that is moved by hand, and the kinds of event loops."""
 
 from __future__ import annotations
 
@@ -11,3 +11,9 @@ from outlay import ManualClock
 def clock():
     """Return a clock that stands still until the test moves it."""
     return ManualClock()
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def new_loop(request):
+    """Return what makes an event loop of each kind."""
+    return pytest.importorskip(request.param).new_event_loop
