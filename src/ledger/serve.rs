@@ -129,31 +129,33 @@ impl State {
         outbox: &mut Outbox,
     ) -> bool {
         let Some((index, ask)) = turn.ask_of(account) else { return false };
-        match self.refuses(&ask.demands, ask.terms, turn.ticket) {
-            None if turn.asks.len() > 1 => {
+        let refused = self.refuses(&ask.demands, ask.terms, turn.ticket);
+        let hopeless = refused.and_then(|_| self.hopeless(&ask.demands, ask.terms));
+        match (refused, hopeless) {
+            (None, _) if turn.asks.len() > 1 => {
                 // It needs the locks of its other accounts: decided right after this one is free.
                 outbox.try_again(turn);
                 false
             }
-            None => {
+            (None, _) => {
                 self.queues_mut().remove(meter, turn.ticket, account);
                 let grant = self.grant(turn, now, outbox);
                 end(turn, Ok(grant), outbox);
                 true
             }
-            Some(at) if self.is_hopeless(&ask.demands, at, ask.terms) => {
+            (_, Some(at)) => {
                 self.queues_mut().remove(meter, turn.ticket, account);
                 let refused = self.refusal(account, &ask.demands, at, now, ask.terms);
                 end(turn, Err(refused), outbox);
                 true
             }
-            Some(at) if ask.demands[at].0 != meter => {
+            (Some(at), None) if ask.demands[at].0 != meter => {
                 // Another meter is in its way now: it waits there, at the place of its age.
                 self.queues_mut().remove(meter, turn.ticket, account);
                 self.queue(index, ask.demands[at].0, turn);
                 true
             }
-            Some(_) => false,
+            (Some(_), None) => false,
         }
     }
 
@@ -201,12 +203,12 @@ impl State {
         }
     }
 
-    /// Whether the demand at `index` can never pass.
-    pub(crate) fn is_hopeless(&self, demands: &[(u8, u64)], index: usize, terms: Terms) -> bool {
-        self.closed
-            || self
-                .asked(demands, index)
-                .is_none_or(|(meter, asked)| meter.is_hopeless(asked, terms))
+    /// The first of `demands` that can never pass.
+    pub(crate) fn hopeless(&self, demands: &[(u8, u64)], terms: Terms) -> Option<usize> {
+        (0..demands.len()).find(|&index| {
+            let asked = self.asked(demands, index);
+            self.closed || asked.is_none_or(|(meter, asked)| meter.is_hopeless(asked, terms))
+        })
     }
 
     /// Tells those who watch the clock when to look next, where it is earlier than they know.

@@ -162,29 +162,36 @@ pub(super) fn try_again(turn: &Arc<Turn>) {
 /// Gives `turn` what it asks for, or the place in the queue of the meter that refuses it. An error
 /// where it can never pass: then it is in no queue.
 fn advance(turn: &Arc<Turn>, locked: &mut [Locked<'_>], outbox: &mut Outbox) -> Result<(), Error> {
-    let refused = turn.asks.iter().zip(locked.iter()).enumerate().find_map(|(index, (ask, at))| {
+    let mut asks = turn.asks.iter().zip(locked.iter()).enumerate();
+    let refused = asks.clone().find_map(|(index, (ask, at))| {
         Some((index, at.state.refuses(&ask.demands, ask.terms, turn.ticket)?))
+    });
+    let hopeless = refused.and_then(|_| {
+        asks.find_map(|(index, (ask, at))| {
+            Some((index, at.state.hopeless(&ask.demands, ask.terms)?))
+        })
     });
     let place = refused.map(|(index, at)| (index, turn.asks[index].demands[at].0));
     if let Some(old) = turn.queued() {
-        if place == Some(old) {
+        if place == Some(old) && hopeless.is_none() {
             return Ok(());
         }
         let at = &mut locked[old.0];
         at.state.queues_mut().remove(old.1, turn.ticket, at.account);
     }
-    let (Some((index, demand)), Some((_, meter))) = (refused, place) else {
-        let grant = grant(turn, locked, outbox);
-        end(turn, Ok(grant), outbox);
-        return Ok(());
-    };
-    let (ask, at) = (&turn.asks[index], &mut locked[index]);
-    if at.state.is_hopeless(&ask.demands, demand, ask.terms) {
+    if let Some((index, demand)) = hopeless {
+        let (ask, at) = (&turn.asks[index], &mut locked[index]);
         turn.put(Place::Over);
         let refusal = at.state.refusal(at.account, &ask.demands, demand, at.now, ask.terms);
         at.account.tell_denied(&at.state, &ask.demands, at.now, outbox);
         return Err(refusal);
     }
+    let Some((index, meter)) = place else {
+        let grant = grant(turn, locked, outbox);
+        end(turn, Ok(grant), outbox);
+        return Ok(());
+    };
+    let at = &mut locked[index];
     if turn.is_over(at.now.tick) {
         turn.put(Place::Over);
         return Err(at.state.timed_out(meter, turn, at.account, at.now));
