@@ -110,8 +110,9 @@ pub(super) fn block(
 ) -> PyResult<Grant> {
     let sleeper = Sleeper::new();
     let mailbox = Mailbox::of_thread(&sleeper);
+    // It runs Python code: at exit a thread that is not waited for must be in none.
+    let main = call_python(|| is_main_thread(py)).transpose()?.unwrap_or(false);
     let wait = join(Arc::clone(&mailbox))?;
-    let main = is_main_thread(py)?;
     loop {
         if let Some(result) = wait.take() {
             return Ok(result?);
