@@ -49,13 +49,15 @@ loom:
 pytest: $(INSTALLED)
 	$(BIN)/python -m pytest
 
-## What checking costs, beside an empty call and a hand-written class; memory of a million agents.
+## What checking costs, beside an empty call and a hand-written class; memory of a million agents; what
+## waiting costs.
 ## Fails where a floor is missed: on a busy machine, run it again.
 bench: $(INSTALLED)
 	cargo bench --bench hot_path
 	$(BIN)/python benches/python/hot_path.py --check
 	$(BIN)/python benches/python/memory.py --check
 	$(BIN)/python benches/python/limiter_traces.py --check
+	$(BIN)/python benches/python/waiting.py --waiters 10000 --check
 
 ## Every bench once, in small, so that none rots.
 bench-check: $(INSTALLED)
@@ -63,6 +65,7 @@ bench-check: $(INSTALLED)
 	$(BIN)/python benches/python/hot_path.py --rounds 3
 	$(BIN)/python benches/python/memory.py --agents 20000
 	$(BIN)/python benches/python/limiter_traces.py
+	$(BIN)/python benches/python/waiting.py --rounds 2
 
 wheel: $(BIN)/python
 	$(BIN)/maturin build --quiet --release --out dist

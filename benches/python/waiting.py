@@ -112,15 +112,16 @@ async def wake_up(batch: int) -> list[float]:
     return crowd.late
 
 
-async def bare_timers() -> list[float]:
+async def bare_timers(count: int) -> list[float]:
     """Wait as long for timers of the loop; by how many milliseconds each was late."""
 
-    async def one() -> float:
-        due = time.perf_counter() + WINDOW
-        await asyncio.sleep(WINDOW)
+    async def one(number: int) -> float:
+        seconds = WINDOW + number * 0.007
+        due = time.perf_counter() + seconds
+        await asyncio.sleep(seconds)
         return (time.perf_counter() - due) * 1e3
 
-    return [await one()]
+    return await asyncio.gather(*map(one, range(count)))
 
 
 async def idle(waiters: int) -> tuple[float, int]:
@@ -179,7 +180,7 @@ def wake_up_lines(run: Callable[..., list[float]], waiters: int, rounds: int) ->
     late: dict[int, list[float]] = {size: [] for size in sizes}
     bare: list[float] = []
     for _ in range(rounds):
-        bare += run(bare_timers())
+        bare += run(bare_timers(20))
         for size in sizes:
             late[size] += run(wake_up(size))
     lines: list[Line] = [("wake-up, bare timers, p50, ms", share(bare, 0.5), None)]

@@ -121,7 +121,7 @@ pub(super) fn block(
 ) -> PyResult<Grant> {
     let sleeper = Sleeper::new();
     let mailbox = Mailbox::of_thread(&sleeper);
-    // Nothing is known of an interpreter that is going; then this thread is not its main one.
+    // It runs Python code: at exit a thread that is not waited for must be in none.
     let main = call_python(|| is_main_thread(py)).transpose()?.unwrap_or(false);
     let wait = join(Arc::clone(&mailbox))?;
     loop {

@@ -301,6 +301,7 @@ pool.reserve(10).release()
 @pytest.mark.parametrize("kind", ["asyncio", "uvloop"])
 def test_nothing_warns_where_warnings_are_errors(kind):
     """-W error, debug mode, collections at every step: not a word on stderr."""
+    pytest.importorskip(kind)
     source = f"""
 import asyncio, gc, threading
 import {kind} as kind

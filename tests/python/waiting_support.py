@@ -9,13 +9,17 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-import uvloop
-
 from outlay import ManualClock, RateLimiter, SharedPool
+
+try:
+    import uvloop
+except ImportError:
+    TIMERS = (asyncio.TimerHandle,)
+else:
+    TIMERS = (asyncio.TimerHandle, uvloop.loop.TimerHandle)
 
 #: How long a test waits for what must come.
 SECONDS = 10
-TIMERS = (asyncio.TimerHandle, uvloop.loop.TimerHandle)
 
 
 def run(new_loop: Callable[[], asyncio.AbstractEventLoop], main: Coroutine[Any, Any, Any]) -> Any:
