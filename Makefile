@@ -56,6 +56,7 @@ bench: $(INSTALLED)
 	cargo bench --bench hot_path
 	$(BIN)/python benches/python/hot_path.py --check
 	$(BIN)/python benches/python/memory.py --check
+	$(BIN)/python benches/python/limiter.py --check
 	$(BIN)/python benches/python/limiter_traces.py --check
 	$(BIN)/python benches/python/waiting.py --waiters 10000 --check
 
@@ -64,6 +65,7 @@ bench-check: $(INSTALLED)
 	cargo bench --quiet --bench hot_path -- --test
 	$(BIN)/python benches/python/hot_path.py --rounds 3
 	$(BIN)/python benches/python/memory.py --agents 20000
+	$(BIN)/python benches/python/limiter.py --rounds 3
 	$(BIN)/python benches/python/limiter_traces.py
 	$(BIN)/python benches/python/waiting.py --rounds 2
 

@@ -2813,5 +2813,8 @@ class EmptyMethods:
     def consume(self, _operation: str, _estimated_tokens: int) -> None:
         """Do nothing, with the arguments of `AgentTokenBudget.consume`."""
 
+    def record_usage(self, _tokens: int) -> None:
+        """Do nothing, with the arguments of `RateLimiter.record_usage`."""
+
     def execute_step(self, _n: int | None = None) -> None:
         """Do nothing, with the arguments of `WorkflowToken.execute_step`."""

@@ -365,6 +365,12 @@ impl Meter {
         hold.era == self.era
     }
 
+    /// Whether the passing of time alone may change what it admits between `now` and `at`.
+    pub fn may_change_by(&self, at: Tick, now: Moment) -> bool {
+        let own = self.window.changes_at(now).is_some_and(|changes| changes <= at);
+        own || self.told().is_some_and(|told| told.may_change_by(at))
+    }
+
     /// The time until the next window, `None` where none will come.
     pub fn resets_in(&self, now: Moment) -> Option<Duration> {
         self.window.ends_at(now).map(|end| end.since(now.tick))

@@ -54,6 +54,11 @@ impl Ring {
         Duration::from_nanos(self.period_ns)
     }
 
+    /// When the next slot begins: until then nothing is forgotten.
+    pub const fn next_slot(&self) -> Tick {
+        Tick::from_raw(self.end)
+    }
+
     /// Forgets the slots that have left the window; a step backwards changes nothing.
     #[inline]
     pub fn advance(&mut self, now: Tick) {

@@ -75,6 +75,13 @@ impl Told {
         self.closed_until.take_if(|until| *until <= now);
     }
 
+    /// Whether something that was said is over by `at`.
+    pub fn may_change_by(&self, at: Tick) -> bool {
+        let rests = [self.tokens, self.requests].map(|rest| rest.map(|rest| rest.until));
+        let [tokens, requests] = rests;
+        [tokens, requests, self.closed_until].into_iter().flatten().any(|until| until <= at)
+    }
+
     /// The largest amount in a window, of `max` that the meter itself allows.
     pub fn ceiling(&self, max: u64) -> u64 {
         self.max.map_or(max, |told| max.min(told))

@@ -105,6 +105,14 @@ impl Window {
         }
     }
 
+    /// When something in it is forgotten, `None` where nothing ever is.
+    pub fn changes_at(&self, now: Moment) -> Option<Tick> {
+        match self {
+            Self::Sliding(ring) => Some(ring.next_slot()),
+            window => window.ends_at(now),
+        }
+    }
+
     /// When the next window begins, `None` where none will come.
     pub fn ends_at(&self, now: Moment) -> Option<Tick> {
         match self {

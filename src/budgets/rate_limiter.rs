@@ -78,11 +78,7 @@ impl RateLimiter {
     /// [`record_usage`](Self::record_usage) or for one slot of the window.
     #[inline]
     pub fn try_acquire(&self, tokens: u64) -> Result<bool, Error> {
-        match self.acquire(tokens) {
-            Ok(()) => Ok(true),
-            Err(Error::Denied(_)) => Ok(false),
-            Err(other) => Err(other),
-        }
+        self.account.try_take_slot(&[(TOKENS, tokens)])
     }
 
     /// [`try_acquire`](Self::try_acquire) with the refusal as an error.

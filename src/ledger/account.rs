@@ -13,7 +13,7 @@ use super::lease::{Lease, Part};
 use super::lease_book::Entry;
 use super::state::{State, event};
 use super::sync::{Mutex, MutexGuard};
-use crate::accounting::{Code, Denied, Key, Meter, Moment, Terms, Tick, Usage, Window};
+use crate::accounting::{Code, Denied, Key, Meter, Moment, Terms, Tick, Usage};
 
 /// What the refusal by a meter of an account is, in words.
 type Reasons = fn(id: &str, meter: u8) -> String;
@@ -24,8 +24,6 @@ pub struct Account {
     key: Key,
     code: Code,
     needs_wall: bool,
-    /// Whether windows of a duration make it depend on the monotonic clock.
-    timed: bool,
     /// What each meter's refusal is in words, where the code and the unit do not say it.
     reasons: Option<Reasons>,
     state: Mutex<State>,
@@ -62,10 +60,8 @@ impl Account {
     ) -> Self {
         let meters: SmallVec<[Meter; 2]> = meters.into_iter().collect();
         let needs_wall = meters.iter().any(|meter| meter.window().needs_wall());
-        let timed = |window: &Window| matches!(window, Window::Fixed { .. } | Window::Sliding(_));
-        let timed = meters.iter().any(|meter| timed(meter.window()));
         let state = Mutex::new(State { meters, book: None, queues: None, closed: false });
-        Self { core: Arc::clone(core), key, code, needs_wall, timed, reasons, state }
+        Self { core: Arc::clone(core), key, code, needs_wall, reasons, state }
     }
 
     /// The id.
@@ -152,6 +148,18 @@ impl Account {
         self.locked(|state, now, outbox| {
             state.end_slot(None);
             state.charge(self, demands, *now, outbox);
+        })
+    }
+
+    /// [`take_slot`](Self::take_slot) for who does not ask why it is refused.
+    #[inline]
+    pub(crate) fn try_take_slot(&self, demands: &[(u8, u64)]) -> Result<bool, Error> {
+        self.locked(|state, now, outbox| {
+            let refused = state.first_refused(self, demands, now, Terms::Gated, outbox);
+            if refused.is_none() {
+                state.take_slot(demands, *now);
+            }
+            refused.is_none()
         })
     }
 
@@ -280,11 +288,6 @@ impl Account {
     pub(super) fn precise_now(&self) -> Option<Moment> {
         let lags = !self.core.clock().lag().is_zero();
         lags.then(|| Moment { tick: self.core.clock().precise_tick(), ..self.now() })
-    }
-
-    /// Whether the passing of time alone, by the monotonic clock, makes room.
-    pub(super) const fn is_timed(&self) -> bool {
-        self.timed
     }
 
     /// What a refusal by that meter is in words.

@@ -254,12 +254,17 @@ fn verdict(
     locked: &mut [Locked<'_>],
     outbox: &mut Outbox,
 ) -> Result<(), (Error, usize)> {
-    if refuses(asks, locked).is_none() {
-        return Ok(());
-    }
+    if refuses(asks, locked).is_none() { Ok(()) } else { verdict_precisely(asks, locked, outbox) }
+}
+
+#[cold]
+fn verdict_precisely(
+    asks: &[AskPart<'_>],
+    locked: &mut [Locked<'_>],
+    outbox: &mut Outbox,
+) -> Result<(), (Error, usize)> {
     // What does not pass by a clock that lags is looked at by a precise one.
-    let timed = locked.iter_mut().filter(|at| at.account.is_timed());
-    timed.for_each(|at| at.refresh(outbox));
+    locked.iter_mut().for_each(|at| at.look_closer(outbox));
     let Some((index, demand)) = refuses(asks, locked) else { return Ok(()) };
     let (ask, at) = (&asks[index], &locked[index]);
     let refused = at.state.refusal(at.account, ask.demands, demand, at.now, ask.terms);

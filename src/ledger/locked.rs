@@ -35,10 +35,10 @@ impl<'a> Locked<'a> {
         self.state.hand_on(self.account, self.now, outbox);
     }
 
-    /// Brings the account to the present by the precise clock, if its own lags.
+    /// Brings the account to the present by the precise clock, where that may make a difference.
     #[cold]
-    pub(super) fn refresh(&mut self, outbox: &mut Outbox) {
-        if let Some(now) = self.account.precise_now() {
+    pub(super) fn look_closer(&mut self, outbox: &mut Outbox) {
+        if let Some(now) = self.state.precise_now(self.account, self.now) {
             self.now = now;
             self.touch(outbox);
         }

@@ -39,7 +39,7 @@ impl State {
     /// When something happens next that those who wait may care about, if nobody does anything.
     pub(crate) fn next_event(&self, account: &Account, now: Moment) -> Option<Tick> {
         let queues = self.queues.as_ref()?;
-        let slot = queues.next_slot_over();
+        let slot = queues.slots.next_over();
         if queues.is_empty() {
             return slot;
         }
@@ -62,9 +62,9 @@ impl State {
 
     fn end_slots(&mut self, now: Tick) {
         while let Some(queues) = &mut self.queues
-            && queues.next_slot_over().is_some_and(|over| over <= now)
+            && queues.slots.next_over().is_some_and(|over| over <= now)
         {
-            let Some(slot) = queues.pop_slot() else { return };
+            let Some(slot) = queues.slots.pop() else { return };
             self.meters[usize::from(slot.meter)].release(&slot.hold);
         }
     }
@@ -99,7 +99,7 @@ impl State {
 
     /// Tells those who watch the clock when to look next, where it is earlier than they know.
     pub(crate) fn rearm(&self, account: &Account, now: Moment, outbox: &mut Outbox) {
-        let Some(queues) = self.queues.as_ref().filter(|queues| !queues.is_empty()) else { return };
+        let Some(queues) = self.waits() else { return };
         if account.core().clock().is_manual() {
             return;
         }

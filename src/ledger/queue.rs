@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::account::Account;
 use super::mailbox::Mailbox;
+use super::slots::Slots;
 use super::turn::Turn;
-use crate::accounting::{Hold, Tick};
+use crate::accounting::Tick;
 
 /// The waits on the meters of one account, first in, first out.
 #[derive(Debug, Default)]
@@ -22,17 +23,8 @@ pub(crate) struct Queues {
     loops: BTreeMap<u64, (Arc<Mailbox>, usize)>,
     /// Threads that wait here, by ticket: the first of them watches the clock for all.
     threads: BTreeMap<u64, Arc<Mailbox>>,
-    /// What was given to callers that report their usage later: in the order of giving.
-    slots: BTreeMap<u64, Slot>,
-    next_slot: u64,
-}
-
-/// An amount that is held until the next usage is recorded, or for a slot of the window.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Slot {
-    pub(crate) meter: u8,
-    pub(crate) hold: Hold,
-    pub(crate) deadline: Tick,
+    /// What was given to callers that report their usage later.
+    pub(crate) slots: Slots,
 }
 
 impl Queues {
@@ -40,6 +32,12 @@ impl Queues {
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.waits.is_empty()
+    }
+
+    /// Whether anything here may be due by `now`.
+    #[inline]
+    pub(crate) fn may_be_due(&self, now: Tick) -> bool {
+        !self.is_empty() || self.slots.next_over().is_some_and(|over| over <= now)
     }
 
     /// The oldest wait on `meter`.
@@ -122,33 +120,5 @@ impl Queues {
     pub(crate) fn watchers(&self) -> impl Iterator<Item = &Arc<Mailbox>> {
         let loops = self.loops.values().map(|(mailbox, _)| mailbox);
         loops.chain(self.threads.first_key_value().map(|(_, mailbox)| mailbox))
-    }
-
-    /// Gives out `slot`; its number.
-    pub(crate) fn add_slot(&mut self, slot: Slot) -> u64 {
-        self.next_slot += 1;
-        self.slots.insert(self.next_slot, slot);
-        self.next_slot
-    }
-
-    /// The oldest slot.
-    pub(crate) fn pop_slot(&mut self) -> Option<Slot> {
-        self.slots.pop_first().map(|(_, slot)| slot)
-    }
-
-    /// The slot of that number, if it is still held.
-    pub(crate) fn remove_slot(&mut self, number: u64) -> Option<Slot> {
-        self.slots.remove(&number)
-    }
-
-    /// When the oldest slot is over.
-    #[inline]
-    pub(crate) fn next_slot_over(&self) -> Option<Tick> {
-        self.slots.first_key_value().map(|(_, slot)| slot.deadline)
-    }
-
-    /// The slots that are held.
-    pub(crate) fn slots(&self) -> impl Iterator<Item = &Slot> {
-        self.slots.values()
     }
 }

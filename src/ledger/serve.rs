@@ -6,7 +6,8 @@ use super::account::Account;
 use super::error::Error;
 use super::event::Outbox;
 use super::group;
-use super::queue::{Queues, Slot};
+use super::queue::Queues;
+use super::slots::Slot;
 use super::state::State;
 use super::turn::{Grant, Place, Turn, Wants};
 use crate::accounting::{Moment, Terms, Window};
@@ -16,10 +17,16 @@ impl State {
         self.queues.get_or_insert_default()
     }
 
+    /// The queues, where somebody waits.
+    #[inline]
+    pub(crate) fn waits(&self) -> Option<&Queues> {
+        self.queues.as_deref().filter(|queues| !queues.is_empty())
+    }
+
     /// Whether somebody older than `ticket` waits for `meter`, of which `amount` is asked.
     #[inline]
     pub(crate) fn is_behind(&self, meter: u8, amount: u64, terms: Terms, ticket: u64) -> bool {
-        let Some(queues) = &self.queues else { return false };
+        let Some(queues) = self.waits() else { return false };
         let stands_behind = match terms {
             Terms::Plain | Terms::Strict => amount > 0,
             Terms::Gated => true,
@@ -128,6 +135,16 @@ impl State {
         }
     }
 
+    /// After a step: what it has freed goes to those who wait.
+    #[cold]
+    pub(crate) fn serve_all(&mut self, account: &Account, now: Moment, outbox: &mut Outbox) {
+        self.serve(account, now, outbox);
+        if self.is_due(now.tick) {
+            self.catch_up(account, now, outbox);
+        }
+        self.rearm(account, now, outbox);
+    }
+
     /// Lets a caller through that reports its usage later; what it asks for is held for a slot of
     /// the window, or until the next usage is recorded.
     pub(crate) fn take_slot(&mut self, demands: &[(u8, u64)], now: Moment) -> Option<u64> {
@@ -140,15 +157,15 @@ impl State {
         };
         let hold = of_meter.reserve(amount);
         let slot = Slot { meter, hold, deadline: now.tick.plus(width) };
-        Some(self.queues_mut().add_slot(slot))
+        Some(self.queues_mut().slots.add(slot))
     }
 
     /// Ends a slot before its time.
     pub(crate) fn end_slot(&mut self, number: Option<u64>) {
         let Some(queues) = &mut self.queues else { return };
         let slot = match number {
-            Some(number) => queues.remove_slot(number),
-            None => queues.pop_slot(),
+            Some(number) => queues.slots.remove(number),
+            None => queues.slots.pop(),
         };
         if let Some(slot) = slot {
             self.meters[usize::from(slot.meter)].release(&slot.hold);

@@ -28,7 +28,9 @@ impl State {
     /// that are over make room for the next.
     #[inline]
     pub(crate) fn touch(&mut self, account: &Account, now: Moment, outbox: &mut Outbox) {
-        if self.queues.is_some() {
+        if let Some(queues) = &self.queues
+            && queues.may_be_due(now.tick)
+        {
             self.catch_up(account, now, outbox);
         }
         if self.is_due(now.tick) {
@@ -40,12 +42,8 @@ impl State {
     /// After a step: what it has freed goes to those who wait.
     #[inline]
     pub(crate) fn hand_on(&mut self, account: &Account, now: Moment, outbox: &mut Outbox) {
-        if self.queues.is_some() {
-            self.serve(account, now, outbox);
-            if self.is_due(now.tick) {
-                self.catch_up(account, now, outbox);
-            }
-            self.rearm(account, now, outbox);
+        if self.waits().is_some() {
+            self.serve_all(account, now, outbox);
         }
     }
 

@@ -1,15 +1,11 @@
-//! Whether a request passes, and when it could: nothing is changed here but the time.
-
-use std::time::Duration;
+//! Whether a request passes: nothing is changed here but the time.
 
 use super::account::Account;
-use super::core::Unsettled;
 use super::error::Error;
 use super::event::Outbox;
 use super::state::State;
 use super::turn::NO_TICKET;
-use crate::accounting::retry::Open;
-use crate::accounting::{Denied, Invalid, Meter, Moment, Terms, Window};
+use crate::accounting::{Denied, Invalid, Meter, Moment, Terms, Tick};
 
 impl State {
     /// The first of `demands` that does not pass, if there is one: it does not fit, or somebody
@@ -21,17 +17,20 @@ impl State {
         terms: Terms,
         ticket: u64,
     ) -> Option<usize> {
-        (0..demands.len()).find(|&index| {
+        let alone = self.waits().is_none();
+        for (index, &(number, _)) in demands.iter().enumerate() {
             let passes = self.asked(demands, index).is_some_and(|(meter, amount)| {
                 meter.admits(amount, terms)
-                    && !self.is_behind(demands[index].0, amount, terms, ticket)
+                    && (alone || !self.is_behind(number, amount, terms, ticket))
             });
-            !passes || self.closed
-        })
+            if !passes || self.closed {
+                return Some(index);
+            }
+        }
+        None
     }
 
-    /// Refuses what does not pass; changes nothing but the time. What does not pass by a clock that
-    /// lags is looked at by a precise one before it is refused.
+    /// Refuses what does not pass; changes nothing but the time.
     #[inline]
     pub(crate) fn decide(
         &mut self,
@@ -41,19 +40,59 @@ impl State {
         terms: Terms,
         outbox: &mut Outbox,
     ) -> Result<(), Error> {
-        if self.refuses(demands, terms, NO_TICKET).is_none() {
-            return Ok(());
-        }
-        if account.is_timed()
-            && let Some(precisely) = account.precise_now()
-        {
-            *now = precisely;
-            self.touch(account, precisely, outbox);
-        }
-        match self.refuses(demands, terms, NO_TICKET) {
+        match self.first_refused(account, demands, now, terms, outbox) {
             None => Ok(()),
             Some(index) => Err(self.refusal(account, demands, index, *now, terms)),
         }
+    }
+
+    /// The first of `demands` that does not pass. What does not pass by a clock that lags is looked
+    /// at by a precise one where that may make a difference.
+    #[inline]
+    pub(crate) fn first_refused(
+        &mut self,
+        account: &Account,
+        demands: &[(u8, u64)],
+        now: &mut Moment,
+        terms: Terms,
+        outbox: &mut Outbox,
+    ) -> Option<usize> {
+        let refused = self.refuses(demands, terms, NO_TICKET)?;
+        self.refused_precisely(refused, account, demands, now, terms, outbox)
+    }
+
+    #[cold]
+    fn refused_precisely(
+        &mut self,
+        refused: usize,
+        account: &Account,
+        demands: &[(u8, u64)],
+        now: &mut Moment,
+        terms: Terms,
+        outbox: &mut Outbox,
+    ) -> Option<usize> {
+        let Some(precisely) = self.precise_now(account, *now) else { return Some(refused) };
+        *now = precisely;
+        self.touch(account, precisely, outbox);
+        self.refuses(demands, terms, NO_TICKET)
+    }
+
+    /// The present by the precise clock, where more may be due by then than at `now`.
+    #[cold]
+    pub(crate) fn precise_now(&self, account: &Account, now: Moment) -> Option<Moment> {
+        let latest = now.tick.plus(account.core().clock().lag());
+        if latest == now.tick || !self.may_change_by(latest, now) {
+            return None;
+        }
+        account.precise_now()
+    }
+
+    /// Whether the passing of time alone may change anything between `now` and `at`.
+    fn may_change_by(&self, at: Tick, now: Moment) -> bool {
+        let lease = self.book.as_ref().and_then(|book| book.next_due());
+        lease.is_some_and(|due| due <= at)
+            || self.queues.as_ref().is_some_and(|queues| queues.may_be_due(at))
+            || self.meters.iter().any(|meter| meter.may_change_by(at, now))
     }
 
     /// A meter and what the demands up to `index` ask of it, `None` where there is none or no sum.
@@ -93,72 +132,5 @@ impl State {
             denied.reason = Some(format!("{}: others are waiting for it", denied.message()));
         }
         denied.into()
-    }
-
-    /// When all of `demands` could pass: the latest of their meters, `None` for never.
-    pub(crate) fn wait(
-        &self,
-        account: &Account,
-        demands: &[(u8, u64)],
-        now: Moment,
-        terms: Terms,
-    ) -> Option<Duration> {
-        if self.closed {
-            return None;
-        }
-        let mut wait = Duration::ZERO;
-        for (index, &(number, _)) in demands.iter().enumerate() {
-            let (meter, amount) = self.asked(demands, index)?;
-            let behind = self.is_behind(number, amount, terms, NO_TICKET);
-            if behind || !meter.admits(amount, terms) {
-                let open = || self.open_holds(number, account);
-                wait = wait.max(self.retry_behind(number, amount, terms, open, now)?);
-            }
-        }
-        Some(wait)
-    }
-
-    /// When `amount` could pass, after those who wait for the meter already.
-    fn retry_behind(
-        &self,
-        number: u8,
-        amount: u64,
-        terms: Terms,
-        open: impl Fn() -> Vec<Open>,
-        now: Moment,
-    ) -> Option<Duration> {
-        let meter = &self.meters[usize::from(number)];
-        let ahead = self.queues.as_ref().map_or(0, |queues| queues.asked(number));
-        let all = u128::from(amount) + ahead;
-        let ceiling = u128::from(meter.ceiling().max(1));
-        let first = u64::try_from(all.min(ceiling)).unwrap_or(u64::MAX).max(amount);
-        let wait = meter.retry_in(first, terms, open, now)?;
-        // Each window lets through one ceiling at most.
-        let windows = u32::try_from((all.saturating_sub(1)) / ceiling).unwrap_or(u32::MAX);
-        let period = meter.window().period().unwrap_or_default();
-        Some(wait.saturating_add(period.saturating_mul(windows)))
-    }
-
-    fn open_holds(&self, number: u8, account: &Account) -> Vec<Open> {
-        let meter = &self.meters[usize::from(number)];
-        let gauge = matches!(meter.window(), Window::Gauge);
-        let charged = !gauge && account.core().policy().unsettled == Unsettled::Charge;
-        let entries = self.book.iter().flat_map(|book| book.open());
-        let holds = entries.flat_map(|(_, entry)| {
-            let of_meter = entry.holds.iter().filter(|held| held.meter == number);
-            of_meter.filter(|held| meter.counts(&held.hold)).map(|held| Open {
-                deadline: entry.deadline,
-                amount: held.hold.amount,
-                charged,
-            })
-        });
-        let slots = self.queues.iter().flat_map(|queues| queues.slots());
-        let slots = slots.filter(|slot| slot.meter == number && meter.counts(&slot.hold));
-        let slots = slots.map(|slot| Open {
-            deadline: slot.deadline,
-            amount: slot.hold.amount,
-            charged: false,
-        });
-        holds.chain(slots).collect()
     }
 }

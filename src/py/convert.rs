@@ -18,12 +18,18 @@ const WHOLE: &str = "a whole number from 0 to 2**64 - 1";
 /// A whole number: int or what counts as one (numpy integers), no bool, no float.
 #[inline]
 pub(super) fn amount(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<u64> {
-    if value.is_exact_instance_of::<PyInt>()
-        && let Ok(amount) = value.extract::<u64>()
-    {
-        return Ok(amount);
+    match small_amount(value) {
+        Some(amount) => Ok(amount),
+        None => odd_amount(value, argument),
     }
-    odd_amount(value, argument)
+}
+
+/// What nearly all amounts are: an int below 2**63, which is read without asking for its index.
+#[inline]
+fn small_amount(value: &Bound<'_, PyAny>) -> Option<u64> {
+    let int = value.is_exact_instance_of::<PyInt>();
+    let signed = int.then(|| value.extract::<i64>().ok()).flatten()?;
+    u64::try_from(signed).ok()
 }
 
 #[cold]
@@ -283,10 +289,13 @@ pub(super) fn policy(
 /// What a request may use: a `UsageEstimate` (or `Usage`), or so many tokens.
 #[inline]
 pub(super) fn estimate(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<Usage> {
-    if let Some(usage) = usage(value) {
-        return Ok(usage);
+    if let Some(tokens) = small_amount(value) {
+        return Ok(Usage::tokens(tokens));
     }
-    amount(value, argument).map(Usage::tokens)
+    match usage(value) {
+        Some(usage) => Ok(usage),
+        None => amount(value, argument).map(Usage::tokens),
+    }
 }
 
 /// A `Usage` or `UsageEstimate`.

@@ -18,6 +18,10 @@ impl PyEmptyMethods {
     #[expect(clippy::unused_self, reason = "a method, to be called as one")]
     const fn consume(&self, _operation: &str, _estimated_tokens: u64) {}
 
+    /// The signature of `record_usage`.
+    #[expect(clippy::unused_self, reason = "a method, to be called as one")]
+    const fn record_usage(&self, _tokens: u64) {}
+
     /// The signature of `execute_step`.
     #[pyo3(signature = (_n = None))]
     #[expect(clippy::unused_self, reason = "a method, to be called as one")]

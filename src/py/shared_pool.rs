@@ -139,7 +139,7 @@ impl PySharedPool {
     }
 }
 
-#[inline]
+#[inline(always)] // it is large: not copied on its way
 fn request(
     estimate: &Bound<'_, PyAny>,
     request_budget: Option<&Bound<'_, PyAny>>,

@@ -1,0 +1,79 @@
+//! When a request could pass that does not pass now: after those who wait already.
+
+use std::time::Duration;
+
+use super::account::Account;
+use super::core::Unsettled;
+use super::state::State;
+use super::turn::NO_TICKET;
+use crate::accounting::retry::Open;
+use crate::accounting::{Moment, Terms, Window};
+
+impl State {
+    /// When all of `demands` could pass: the latest of their meters, `None` for never.
+    pub(crate) fn wait(
+        &self,
+        account: &Account,
+        demands: &[(u8, u64)],
+        now: Moment,
+        terms: Terms,
+    ) -> Option<Duration> {
+        if self.closed {
+            return None;
+        }
+        let mut wait = Duration::ZERO;
+        for (index, &(number, _)) in demands.iter().enumerate() {
+            let (meter, amount) = self.asked(demands, index)?;
+            let behind = self.is_behind(number, amount, terms, NO_TICKET);
+            if behind || !meter.admits(amount, terms) {
+                let open = || self.open_holds(number, account);
+                wait = wait.max(self.retry_behind(number, amount, terms, open, now)?);
+            }
+        }
+        Some(wait)
+    }
+
+    /// When `amount` could pass, after those who wait for the meter already.
+    fn retry_behind(
+        &self,
+        number: u8,
+        amount: u64,
+        terms: Terms,
+        open: impl Fn() -> Vec<Open>,
+        now: Moment,
+    ) -> Option<Duration> {
+        let meter = &self.meters[usize::from(number)];
+        let ahead = self.queues.as_ref().map_or(0, |queues| queues.asked(number));
+        let all = u128::from(amount) + ahead;
+        let ceiling = u128::from(meter.ceiling().max(1));
+        let first = u64::try_from(all.min(ceiling)).unwrap_or(u64::MAX).max(amount);
+        let wait = meter.retry_in(first, terms, open, now)?;
+        // Each window lets through one ceiling at most.
+        let windows = u32::try_from((all.saturating_sub(1)) / ceiling).unwrap_or(u32::MAX);
+        let period = meter.window().period().unwrap_or_default();
+        Some(wait.saturating_add(period.saturating_mul(windows)))
+    }
+
+    fn open_holds(&self, number: u8, account: &Account) -> Vec<Open> {
+        let meter = &self.meters[usize::from(number)];
+        let gauge = matches!(meter.window(), Window::Gauge);
+        let charged = !gauge && account.core().policy().unsettled == Unsettled::Charge;
+        let entries = self.book.iter().flat_map(|book| book.open());
+        let holds = entries.flat_map(|(_, entry)| {
+            let of_meter = entry.holds.iter().filter(|held| held.meter == number);
+            of_meter.filter(|held| meter.counts(&held.hold)).map(|held| Open {
+                deadline: entry.deadline,
+                amount: held.hold.amount,
+                charged,
+            })
+        });
+        let slots = self.queues.iter().flat_map(|queues| queues.slots.iter());
+        let slots = slots.filter(|slot| slot.meter == number && meter.counts(&slot.hold));
+        let slots = slots.map(|slot| Open {
+            deadline: slot.deadline,
+            amount: slot.hold.amount,
+            charged: false,
+        });
+        holds.chain(slots).collect()
+    }
+}
