@@ -31,7 +31,7 @@ NANOSECOND = 1e-9
 
 
 def full_limiter(clock, limit=100, **options):
-    """Return a limiter whose window is full; it frees after 61 seconds."""
+    """Return a limiter whose window is full; it frees after 60 seconds."""
     limiter = RateLimiter(limit, threshold=1.0, clock=clock, **options)
     limiter.record_usage(limit)
     return limiter
@@ -42,8 +42,8 @@ def waits(clock):
     limiter, pool = full_limiter(clock), SharedPool(capacity_tokens=100, clock=clock)
     held = pool.reserve(100)
     return {
-        "slot": (lambda **how: limiter.acquire_slot(1, **how), lambda: clock.advance(61)),
-        "limiter": (lambda **how: limiter.reserve_wait(1, **how), lambda: clock.advance(61)),
+        "slot": (lambda **how: limiter.acquire_slot(1, **how), lambda: clock.advance(60)),
+        "limiter": (lambda **how: limiter.reserve_wait(1, **how), lambda: clock.advance(60)),
         "pool": (lambda **how: pool.reserve_wait(1, **how), held.release),
     }
 
@@ -88,7 +88,7 @@ def test_a_thousand_slots_are_given_in_the_order_of_asking(new_loop, clock):
         tasks = await started(*map(work, range(1000)))
         for window in range(10):
             assert len(order) == 100 * window
-            clock.advance(61)
+            clock.advance(60)
             await settle()
         await ended(*tasks)
 
@@ -228,7 +228,7 @@ def test_time_is_served_before_a_timeout_at_the_same_moment(new_loop, clock):
     limiter = full_limiter(clock)
 
     async def main():
-        (task,) = await started(limiter.reserve_wait(1, timeout=61))
+        (task,) = await started(limiter.reserve_wait(1, timeout=60))
         clock.advance(100)
         await settle()
         assert (await ended(task))[0].state == "open"
@@ -299,7 +299,7 @@ def test_calls_that_do_not_wait_never_overtake(new_loop, clock):
         assert isinstance(refusal_of(lambda: pool.reserve_blocking(1, timeout=0)), WaitTimeout)
         small = await started(limiter.reserve_wait(1), pool.reserve_wait(1))
         assert not any(task.done() for task in small)
-        clock.advance(61)
+        clock.advance(60)
         held.release()
         await ended(first, large, *small)
         pool.reserve(1).release()

@@ -64,7 +64,7 @@ def test_a_grant_that_is_under_way_to_a_loop_that_closes_goes_to_the_next(loop, 
     limiter.record_usage(10)
     wait = {"lease": limiter.reserve_wait, "slot": limiter.acquire_slot}[way]
     tasks = waiting_in(loop, wait(10))
-    clock.advance(61)
+    clock.advance(60)
     assert not limiter.try_acquire(1)
     loop.close()
     assert limiter.try_acquire(10)
