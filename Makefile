@@ -52,13 +52,13 @@ pytest: $(INSTALLED)
 ## What checking costs, beside an empty call and a hand-written class; memory of a million agents.
 ## Fails where a floor is missed: on a busy machine, run it again.
 bench: $(INSTALLED)
-	cargo bench --bench hot_path
+	cargo bench --bench hot_path --bench waiting
 	$(BIN)/python benches/python/hot_path.py --check
 	$(BIN)/python benches/python/memory.py --check
 
 ## Every bench once, in small, so that none rots.
 bench-check: $(INSTALLED)
-	cargo bench --quiet --bench hot_path -- --test
+	cargo bench --quiet --bench hot_path --bench waiting -- --test
 	$(BIN)/python benches/python/hot_path.py --rounds 3
 	$(BIN)/python benches/python/memory.py --agents 20000
 
