@@ -53,7 +53,7 @@ pytest: $(INSTALLED)
 ## waiting costs.
 ## Fails where a floor is missed: on a busy machine, run it again.
 bench: $(INSTALLED)
-	cargo bench --bench hot_path
+	cargo bench --bench hot_path --bench waiting
 	$(BIN)/python benches/python/hot_path.py --check
 	$(BIN)/python benches/python/memory.py --check
 	$(BIN)/python benches/python/limiter.py --check
@@ -62,7 +62,7 @@ bench: $(INSTALLED)
 
 ## Every bench once, in small, so that none rots.
 bench-check: $(INSTALLED)
-	cargo bench --quiet --bench hot_path -- --test
+	cargo bench --quiet --bench hot_path --bench waiting -- --test
 	$(BIN)/python benches/python/hot_path.py --rounds 3
 	$(BIN)/python benches/python/memory.py --agents 20000
 	$(BIN)/python benches/python/limiter.py --rounds 3

@@ -16,6 +16,8 @@ mod meters;
 mod model;
 #[path = "waiting/ops.rs"]
 mod ops;
+#[path = "waiting/reentry.rs"]
+mod reentry;
 #[path = "waiting/tally.rs"]
 mod tally;
 
