@@ -43,7 +43,8 @@ cargo-test:
 
 ## The ledger's locking and the ends of leases, in every order of the threads.
 loom:
-	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom cargo test --quiet --release --test loom
+	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom cargo test --quiet --release --test loom \
+	    --test loom_waiting
 
 pytest: $(INSTALLED)
 	$(BIN)/python -m pytest
@@ -54,12 +55,14 @@ bench: $(INSTALLED)
 	cargo bench --bench hot_path
 	$(BIN)/python benches/python/hot_path.py --check
 	$(BIN)/python benches/python/memory.py --check
+	$(BIN)/python benches/python/limiter_traces.py --check
 
 ## Every bench once, in small, so that none rots.
 bench-check: $(INSTALLED)
 	cargo bench --quiet --bench hot_path -- --test
 	$(BIN)/python benches/python/hot_path.py --rounds 3
 	$(BIN)/python benches/python/memory.py --agents 20000
+	$(BIN)/python benches/python/limiter_traces.py
 
 wheel: $(BIN)/python
 	$(BIN)/maturin build --quiet --release --out dist

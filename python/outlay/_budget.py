@@ -8,15 +8,19 @@ one `Call` per request to the provider, reserves in it, runs the request inside 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 from outlay._core import BudgetManager, UsageEstimate, account_id, charge_together, reserve_together
 from outlay._errors import PolicyError
+from outlay._waiting import reserve_together_wait
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from outlay._core import AgentBudget, AgentTokenBudget, RateLimiter, SharedPool, Usage, WorkflowToken
 
     NativeBudget: TypeAlias = AgentBudget | AgentTokenBudget | RateLimiter | SharedPool | WorkflowToken
@@ -146,7 +150,8 @@ def _checked_own(budget: Any) -> Budget:
     if isinstance(budget, type) or not callable(getattr(budget, "reserve", None)):
         raise PolicyError(
             f"budget: {type(budget).__name__} is not a budget; allowed are SharedPool, AgentTokenBudget, "
-            "AgentBudget, WorkflowToken, an object with reserve(estimate, **labels), or a list of them"
+            "AgentBudget, RateLimiter, WorkflowToken, an object with reserve(estimate, **labels), or a "
+            "list of them"
         )
     return budget  # type: ignore[no-any-return]
 
@@ -172,7 +177,13 @@ class Call:
         self._open: bool = True
 
     def reserve(
-        self, budgets: Budgets, estimate: UsageEstimate, *, operation: str, labels: Mapping[str, str]
+        self,
+        budgets: Budgets,
+        estimate: UsageEstimate,
+        *,
+        operation: str,
+        labels: Mapping[str, str],
+        wait: float | timedelta | None = None,
     ) -> None:
         """Reserve the estimate in every budget that is not covered yet.
 
@@ -183,19 +194,45 @@ class Call:
             estimate: What the call may use.
             operation: The operation that an `AgentTokenBudget` weighs.
             labels: Passed to the user's own objects.
+            wait: How long this thread may wait for a pool or a limiter; default None, not at all.
 
         Raises:
             LimitExceeded: A budget refused; every lease of this call has been released.
 
         """
+        with self._reserving(budgets) as (native, own, leases):
+            if native:
+                lease = reserve_together(native, estimate, operation=operation, timeout=wait)
+                leases.append(lease)
+            _reserve_each(own, leases, estimate, labels)
+
+    async def reserve_async(
+        self,
+        budgets: Budgets,
+        estimate: UsageEstimate,
+        *,
+        operation: str,
+        labels: Mapping[str, str],
+        wait: float | timedelta | None = None,
+    ) -> None:
+        """Do as `reserve` does, and wait without blocking the event loop."""
+        with self._reserving(budgets) as (native, own, leases):
+            if native:
+                lease = await reserve_together_wait(native, estimate, operation=operation, timeout=wait)
+                leases.append(lease)
+            _reserve_each(own, leases, estimate, labels)
+
+    @contextmanager
+    def _reserving(
+        self, budgets: Budgets
+    ) -> Iterator[tuple[list[NativeBudget], list[tuple[_Key, Budget]], list[Lease]]]:
+        """Give the budgets that no call covers yet, and a list for their leases: all of them, or none."""
         native = [(key, one) for key, one in budgets.native if not self._covers(key)]
         own = [(key, one) for key, one in budgets.own if not self._covers(key)]
         leases: list[Lease] = []
         self._leases.append(leases)
         try:
-            if native:
-                leases.append(reserve_together([one for _, one in native], estimate, operation=operation))
-            _reserve_each(own, leases, estimate, labels)
+            yield [one for _, one in native], own, leases
         except BaseException:
             self.release()
             raise

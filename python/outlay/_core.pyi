@@ -62,6 +62,7 @@ __all__ = [
     "restore_denial",
     "set_exceptions",
     "usd",
+    "wait_together",
 ]
 
 __version__: Final[str]
@@ -2054,7 +2055,7 @@ class RateLimiter:
     def observe(
         self,
         headers: Mapping[str, str] | Mapping[bytes, bytes] | Iterable[tuple[str, str] | tuple[bytes, bytes]],
-        status: int = 200,
+        status: int = ...,
     ) -> None:
         """Take in what a provider's response says of its own rate limit: it is never admitted above.
 
@@ -2064,12 +2065,15 @@ class RateLimiter:
         unreadable is ignored; 0 is honoured. With status 429 nothing is admitted until the time that the
         response says (one slot where it says none); with 503 and 529 where it says one.
 
+        Where a call is booked (`record_usage`, or the commit of its lease) before its response is observed,
+        what is left is exactly what the response says; the other way round the call counts a second time.
+
         Args:
             headers: The headers of the response: a mapping, or pairs.
             status: The status of the response; default 200.
 
         Raises:
-            PolicyError: The headers are neither.
+            PolicyError: The headers are neither, or the status is no status code.
 
         Example:
             >>> limiter = RateLimiter(100_000)
@@ -2626,23 +2630,27 @@ def reserve_together(
     *,
     operation: str | None = None,
     ttl: _Period | None = None,
+    timeout: _Period | None = None,
 ) -> BudgetLease:
     """Hold an estimate of several budgets in one lease, or refuse and change nothing.
 
     A budget that is named twice is asked once. A `WorkflowToken` is asked for one step, an `AgentBudget` for
-    the tokens and one call.
+    the tokens and one call. With a timeout it waits in this thread, first in, first out, where a pool or a
+    limiter refuses; the other budgets never wait.
 
     Args:
         budgets: At least one budget.
         estimate: What the call may use.
         operation: What an `AgentTokenBudget` weighs; default None, "query".
         ttl: When the lease runs out, in seconds or as a timedelta; default None, the `lease_ttl` of each.
+        timeout: How long to wait at most: seconds or a timedelta; default None, not at all.
 
     Returns:
         The lease, whose end settles in every budget.
 
     Raises:
         LimitExceeded: A budget refuses; nothing was changed anywhere.
+        WaitTimeout: It took too long.
         PolicyError: There is no budget, or the time to live is not allowed.
         InvalidId: The name of the operation is not allowed.
         TypeError: Something is no budget of this package.
@@ -2654,6 +2662,34 @@ def reserve_together(
         ...     lease.commit(300)
         >>> pool.remaining().tokens, budget.remaining()
         (700, 200)
+
+    """
+
+def wait_together(
+    budgets: Sequence[_Native],
+    estimate: UsageEstimate,
+    mailbox: Mailbox,
+    *,
+    operation: str | None = None,
+    ttl: _Period | None = None,
+    timeout: _Period | None = None,
+) -> Wait:
+    """Queue for what `reserve_together` asks; `mailbox` is told when the wait has ended.
+
+    Args:
+        budgets: At least one budget.
+        estimate: What the call may use.
+        mailbox: That of the event loop.
+        operation: What an `AgentTokenBudget` weighs; default None, "query".
+        ttl: When the lease runs out, in seconds or as a timedelta; default None, the `lease_ttl` of each.
+        timeout: How long to wait at most: seconds or a timedelta; default None, for ever.
+
+    Returns:
+        The wait, which may have ended already.
+
+    Raises:
+        LimitExceeded: It can never pass, or a budget refuses that nobody waits for; nothing was changed.
+        PolicyError: There is no budget, or a time is not allowed.
 
     """
 

@@ -8,12 +8,13 @@ loop, from whatever thread; the desk then ends the futures of all waits that hav
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from threading import get_ident
+from collections.abc import Callable, Sequence
+from math import inf
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary, ref
 
 from . import _core
+from ._errors import LimitExceeded
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -21,10 +22,30 @@ if TYPE_CHECKING:
     from ._core import BudgetLease, RateLimiter, RequestBudget, SharedPool, Usage, UsageEstimate, Wait
 
 
-class _Desk:
-    """The waits of one event loop."""
+_DAY = 86_400.0  # the longest that loops sleep at a time
 
-    __slots__ = ("__weakref__", "futures", "loop", "mailbox", "scheduled", "thread", "timer", "waits")
+
+class _Call:
+    """What a loop calls later. A loop drops it when it closes: then its waits leave their queues."""
+
+    __slots__ = ("desk", "method")
+
+    def __init__(self, desk: _Desk, method: Callable[[], None]) -> None:
+        self.desk = desk
+        self.method = method
+
+    def __call__(self) -> None:
+        self.method()
+
+    def __del__(self) -> None:
+        if self.desk.loop.is_closed():
+            self.desk.leave()
+
+
+class _Desk:
+    """The waits of one event loop, which keeps it alive by its timer for as long as there are any."""
+
+    __slots__ = ("__weakref__", "loop", "mailbox", "rings", "scheduled", "timer", "waits")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         desk = ref(self)  # the mailbox does not keep the desk alive
@@ -34,76 +55,95 @@ class _Desk:
                 awake.wake()
 
         self.loop = loop
-        self.thread = get_ident()
         self.mailbox = _core.Mailbox(wake)
-        self.futures: dict[int, asyncio.Future[None]] = {}
-        self.waits: dict[int, Wait] = {}
-        self.timer: asyncio.TimerHandle | None = None
+        self.waits: dict[int, tuple[Wait, asyncio.Future[None]]] = {}
         self.scheduled = False
+        # The loop alone keeps the handle, so that it drops it when it closes.
+        self.timer: ref[asyncio.TimerHandle] | None = None
+        self.rings = inf
 
-    async def wait(self, wait: Wait) -> BudgetLease | None:
-        """Wait until `wait` has ended; what it was given and nobody received is given back."""
+    async def wait(self, join: Callable[[_core.Mailbox], Wait]) -> BudgetLease | None:
+        """Join a queue and wait for the end; what was given and nobody received is given back."""
+        wait = join(self.mailbox)
         ticket = wait.ticket
         try:
             if wait.pending:
-                self.waits[ticket] = wait
-                self.futures[ticket] = future = self.loop.create_future()
-                self.arm(self.mailbox.looks_in())
+                future = self.loop.create_future()
+                self.waits[ticket] = wait, future
+                if self.timer is None:
+                    self.arm(self.mailbox.looks_in())
                 await future
             return wait.result()
         finally:
-            self.futures.pop(ticket, None)
             self.waits.pop(ticket, None)
             wait.leave()
-            if self.timer is not None and not self.futures:
-                self.timer.cancel()
-                self.timer = None
+            if not self.waits:
+                self.disarm()
 
     def wake(self) -> None:
         """Have `run` called in the loop's thread; from any thread, under no lock."""
-        if self.scheduled:
+        if self.scheduled and not self.loop.is_closed():
             return
         self.scheduled = True
         try:
-            if self.thread == get_ident():
-                self.loop.call_soon(self.run)
-            else:
-                self.loop.call_soon_threadsafe(self.run)
-        except RuntimeError:
-            if not self.loop.is_closed():
-                raise
-            # Nobody here will ever take what is given: it goes to those who wait elsewhere.
-            for wait in list(self.waits.values()):
-                wait.leave()
-        except BaseException:
+            # Within a task the loop will look before it sleeps. Elsewhere in its thread this may be
+            # a signal handler that runs while it sleeps.
+            in_task = asyncio._get_running_loop() is self.loop and asyncio.current_task(self.loop)
+            call = self.loop.call_soon if in_task else self.loop.call_soon_threadsafe
+            call(_Call(self, self.run))
+        except BaseException as error:
             self.scheduled = False
-            raise
+            if not (isinstance(error, RuntimeError) and self.loop.is_closed()):
+                raise
+            self.leave()
 
     def run(self) -> None:
         """End the futures of the waits that have ended, after serving those who are due."""
         self.scheduled = True  # what is posted during the look is taken below
-        seconds = self.mailbox.look()
-        self.scheduled = False
-        for ticket in self.mailbox.take_posted():
-            future = self.futures.pop(ticket, None)
-            if future is not None and not future.done():
-                future.set_result(None)
-        self.arm(seconds)
+        try:
+            seconds = self.mailbox.look()
+            self.scheduled = False
+            self.end(self.mailbox.take_posted())
+            self.arm(seconds)
+        except BaseException:
+            # A signal handler has raised, at any point of this.
+            self.scheduled = False
+            self.end(list(self.waits))
+            self.arm(0)
+            raise
+
+    def end(self, tickets: list[int]) -> None:
+        """End the futures of those that wait no more."""
+        for ticket in tickets:
+            if (entry := self.waits.get(ticket)) is not None:
+                wait, future = entry
+                if not (wait.pending or future.done()):
+                    future.set_result(None)
+
+    def leave(self) -> None:
+        """Give what the waits are given to those who wait elsewhere: nobody here will ever take it."""
+        for wait, _ in list(self.waits.values()):
+            wait.leave()
 
     def tick(self) -> None:
         """Run when the timer rings."""
-        self.timer = None
+        self.timer, self.rings = None, inf
         self.run()
 
     def arm(self, seconds: float | None) -> None:
         """Look again in so many seconds; a timer that rings earlier will do."""
-        if seconds is None or not self.futures:
-            return
-        if self.timer is not None:
-            if self.timer.when() <= self.loop.time() + seconds:
-                return
-            self.timer.cancel()
-        self.timer = self.loop.call_later(seconds, self.tick)
+        seconds = _DAY if seconds is None else min(seconds, _DAY)
+        rings = self.loop.time() + seconds
+        if self.waits and rings < self.rings:
+            self.disarm()
+            self.timer = ref(self.loop.call_later(seconds, _Call(self, self.tick)))
+            self.rings = rings
+
+    def disarm(self) -> None:
+        """Stop the timer."""
+        if self.timer is not None and (timer := self.timer()) is not None:
+            timer.cancel()
+        self.timer, self.rings = None, inf
 
 
 _desks: WeakValueDictionary[int, _Desk] = WeakValueDictionary()
@@ -115,13 +155,7 @@ def _desk() -> _Desk:
     desk = _desks.get(id(loop))
     if desk is None or desk.loop is not loop:
         desk = _desks[id(loop)] = _Desk(loop)
-    desk.thread = get_ident()
     return desk
-
-
-async def _wait(join: Callable[[_core.Mailbox], Wait]) -> BudgetLease | None:
-    desk = _desk()
-    return await desk.wait(join(desk.mailbox))
 
 
 async def acquire_slot(
@@ -129,7 +163,7 @@ async def acquire_slot(
 ) -> None:
     """See the stub of `RateLimiter`."""
     if not self._try_slot(tokens, timeout):
-        await _wait(lambda mailbox: self._wait_for_slot(tokens, timeout, mailbox))
+        await _desk().wait(lambda mailbox: self._wait_for_slot(tokens, timeout, mailbox))
 
 
 async def limiter_reserve_wait(
@@ -142,7 +176,7 @@ async def limiter_reserve_wait(
     """See the stub of `RateLimiter`."""
     lease = self._try_reserve(tokens, ttl, timeout)
     if lease is None:
-        lease = await _wait(lambda mailbox: self._wait(tokens, ttl, timeout, mailbox))
+        lease = await _desk().wait(lambda mailbox: self._wait(tokens, ttl, timeout, mailbox))
         assert lease is not None
     return lease
 
@@ -158,8 +192,30 @@ async def pool_reserve_wait(
     """See the stub of `SharedPool`."""
     lease = self._try_reserve(estimate, request_budget, ttl, timeout)
     if lease is None:
-        lease = await _wait(lambda mailbox: self._wait(estimate, request_budget, ttl, timeout, mailbox))
+        lease = await _desk().wait(
+            lambda mailbox: self._wait(estimate, request_budget, ttl, timeout, mailbox)
+        )
         assert lease is not None
+    return lease
+
+
+async def reserve_together_wait(
+    budgets: Sequence[_core._Native],
+    estimate: UsageEstimate,
+    *,
+    operation: str,
+    timeout: float | timedelta | None,
+) -> BudgetLease:
+    """Reserve of several budgets in one step, as `reserve_together` does, and wait as it does."""
+    try:
+        return _core.reserve_together(budgets, estimate, operation=operation)
+    except LimitExceeded:
+        if timeout is None:
+            raise
+    lease = await _desk().wait(
+        lambda mailbox: _core.wait_together(budgets, estimate, mailbox, operation=operation, timeout=timeout)
+    )
+    assert lease is not None
     return lease
 
 

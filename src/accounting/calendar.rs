@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan, Zoned};
 
+use super::clock::{Moment, Tick};
 use super::invalid::Invalid;
 
 /// The length of a calendar window.
@@ -66,10 +67,11 @@ impl Calendar {
         over
     }
 
-    /// The time left in the window.
-    pub fn ends_in(&self, wall_ns: i64) -> Duration {
-        let left = self.end_ns.saturating_sub(wall_ns);
-        Duration::from_nanos(u64::try_from(left).unwrap_or(0))
+    /// When the window ends on the monotonic clock: before `now`, if it was not moved on.
+    pub fn ends_at(&self, now: Moment) -> Tick {
+        let left = self.end_ns.saturating_sub(now.wall_ns);
+        let apart = Duration::from_nanos(left.unsigned_abs());
+        if left < 0 { now.tick.minus(apart) } else { now.tick.plus(apart) }
     }
 
     /// When the window began, in nanoseconds since 1970 UTC.

@@ -102,6 +102,9 @@ pub struct ManualClock {
 
 /// Who has to act when a [`ManualClock`] is moved: where others wait for a time to come.
 pub trait Follower: fmt::Debug + Send + Sync {
+    /// When it has to act next.
+    fn next(&self) -> Option<Tick>;
+
     /// The clock was moved. Called without any lock.
     fn moved(&self);
 }
@@ -116,9 +119,24 @@ impl ManualClock {
         }
     }
 
-    /// Lets `duration` pass, on the monotonic and on the wall clock.
+    /// Lets `duration` pass, on the monotonic and on the wall clock. It stops on the way wherever
+    /// somebody has to act.
     pub fn advance(&self, duration: Duration) {
-        let step = nanos(duration);
+        let mut left = nanos(duration);
+        loop {
+            let now = self.tick();
+            let stops = self.followers().into_iter().filter_map(|follower| follower.next());
+            let stop = stops.filter(|stop| *stop > now).min();
+            let step = stop.map_or(left, |stop| nanos(stop.since(now)).min(left));
+            self.pass(step);
+            left -= step;
+            if left == 0 {
+                return;
+            }
+        }
+    }
+
+    fn pass(&self, step: u64) {
         // Relaxed: tests order their own moves; a reader needs no other memory with the time.
         let _ = self.elapsed_ns.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| {
             Some(now.saturating_add(step))
@@ -140,8 +158,13 @@ impl ManualClock {
     }
 
     fn tell(&self) {
-        let followers: Vec<_> = self.followers.lock().iter().filter_map(Weak::upgrade).collect();
-        followers.iter().for_each(|follower| follower.moved());
+        self.followers().iter().for_each(|follower| follower.moved());
+    }
+
+    fn followers(&self) -> Vec<Arc<dyn Follower>> {
+        let mut followers = self.followers.lock();
+        followers.retain(|follower| follower.strong_count() > 0);
+        followers.iter().filter_map(Weak::upgrade).collect()
     }
 
     /// Steps the wall clock to `wall_ns` (nanoseconds since 1970 UTC), forwards or backwards.

@@ -208,7 +208,7 @@ impl Denied {
             code,
             kind: if rests { Kind::Cooldown } else { Kind::of(code, meter.unit()) },
             id,
-            limit: meter.limit().unwrap_or(u64::MAX),
+            limit: meter.limit_told().unwrap_or(u64::MAX),
             used: meter.used(),
             reserved: meter.reserved(),
             requested,
@@ -266,9 +266,11 @@ impl Denied {
         waits && !self.is_too_large()
     }
 
-    /// Whether it asks for more than the whole limit, so that it can never pass.
+    /// Whether it asks for more than the whole limit, so that it can never pass: a window lets all
+    /// else pass some time, but for a limit of nothing.
     pub const fn is_too_large(&self) -> bool {
-        self.requested > self.limit && self.retry_after.is_none()
+        let never = self.requested > self.limit || self.period.is_some();
+        never && self.retry_after.is_none()
     }
 
     /// What the numbers count.

@@ -118,6 +118,12 @@ impl Meter {
         self.bounded.then_some(self.max)
     }
 
+    /// The limit, or that of the provider behind it where it is lower; `None` for unlimited.
+    pub fn limit_told(&self) -> Option<u64> {
+        let limit = self.limit()?;
+        Some(self.told().map_or(limit, |told| told.ceiling(limit)))
+    }
+
     /// What was charged in this window.
     #[inline]
     pub fn used(&self) -> u64 {
@@ -175,7 +181,8 @@ impl Meter {
     /// Whether waiting never helps: it is more than the limit, or than what will ever be left.
     pub fn is_hopeless(&self, amount: u64, terms: Terms) -> bool {
         let taken = if matches!(self.window, Window::Lifetime) { self.used } else { 0 };
-        self.headroom(amount, terms).is_none_or(|room| taken > room)
+        let refuses = self.bounded && (self.hard || terms == Terms::Strict);
+        refuses && self.headroom(amount, terms).is_none_or(|room| taken > room)
     }
 
     /// [Gated](Terms::Gated) requests pass only below this.
@@ -360,6 +367,6 @@ impl Meter {
 
     /// The time until the next window, `None` where none will come.
     pub fn resets_in(&self, now: Moment) -> Option<Duration> {
-        self.window.ends_in(now)
+        self.window.ends_at(now).map(|end| end.since(now.tick))
     }
 }

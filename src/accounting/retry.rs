@@ -41,26 +41,24 @@ impl Meter {
             Window::Sliding(ring) if self.reserved() == 0 => Some(ring.falls_to(free, now.tick)),
             Window::Sliding(ring) => slid_in(free, ring, self.reserved(), sorted(open()), now),
             Window::Gauge => returned(),
-            window if self.reserved() == 0 => window.ends_in(now),
-            window => [window.ends_in(now), returned()].into_iter().flatten().min(),
+            _ if self.reserved() == 0 => self.resets_in(now),
+            _ => [self.resets_in(now), returned()].into_iter().flatten().min(),
         };
         wait.map(|wait| wait.max(told.map_or(Duration::ZERO, |opens| opens.since(now.tick))))
     }
 
     /// When `amount`, which does not pass now, could pass by the passing of time alone, if no lease
     /// ends: the next moment to look for those who wait. `None` where only others can make room.
+    /// Looked at late, it is a moment before `now`.
     pub fn frees_at(&self, amount: u64, terms: Terms, now: Moment) -> Option<Tick> {
         let free = self.headroom(amount, terms)?;
         let told = self.told().and_then(|told| told.opens_at(self.reserved(), amount));
         let own = match self.window() {
-            _ if self.used().saturating_add(self.reserved()) <= free => now.tick,
-            Window::Sliding(ring) => {
-                let rest = free.checked_sub(self.reserved())?;
-                now.tick.plus(ring.falls_to(rest, now.tick))
-            }
-            window => now.tick.plus(window.ends_in(now)?),
+            _ if self.used().saturating_add(self.reserved()) <= free => None,
+            Window::Sliding(ring) => ring.falls_at(free.checked_sub(self.reserved())?),
+            window => Some(window.ends_at(now)?),
         };
-        Some(told.map_or(own, |opens| opens.max(own)))
+        own.max(told)
     }
 }
 
@@ -115,6 +113,36 @@ fn slid_in(
                 }
             }
             (None, None) => return None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::accounting::{CalendarUnit, Limit, Unit};
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn the_moment_of_room_is_the_same_however_late_one_looks() {
+        let at = |seconds: u64| {
+            let nanos = seconds * 1_000_000_000;
+            Moment { tick: Tick::from_nanos(nanos), wall_ns: nanos.cast_signed() }
+        };
+        let windows = [
+            Window::fixed(MINUTE, at(0).tick).unwrap(),
+            Window::sliding(MINUTE, 60, at(0).tick).unwrap(),
+            Window::calendar(CalendarUnit::Hour, "UTC", at(0)).unwrap(),
+        ];
+        for window in windows {
+            let mut meter = Meter::new(Limit::new(Unit::Tokens, Some(5)), window);
+            meter.charge(5);
+            let frees = meter.frees_at(1, Terms::Plain, at(0));
+            assert!(frees > Some(at(0).tick));
+            for look in [59, 60, 61, 3600, 9999] {
+                assert_eq!(meter.frees_at(1, Terms::Plain, at(look)), frees, "{look}: {meter:?}");
+            }
         }
     }
 }

@@ -1,8 +1,10 @@
 //! A sliding window as a ring of slots: constant memory, constant time.
 //!
 //! `slots + 1` slots of `period / slots` each are kept and the partly expired one counts whole,
-//! so the effective window is between one and `1 + 1/slots` periods: no span of `period` ever
-//! holds more than the limit.
+//! so the effective window is between one and `1 + 1/slots` periods: no span of `period`, open at
+//! one end, ever holds more than the limit. A slot ends with its last moment, and the first thing
+//! that is booked in an empty window ends a slot: it leaves after exactly one period, and so does
+//! what is booked at whole slots after it.
 
 use std::time::Duration;
 
@@ -12,8 +14,16 @@ use super::clock::{Tick, nanos};
 #[derive(Clone, Debug)]
 pub struct Ring {
     period_ns: u64,
-    width_ns: u64,
+    /// The period and the lag of the clock: how long a slot counts after its end.
+    span_ns: u64,
+    /// Slot `n` ends `n / count` of the span after this, rounded down: no drift.
+    anchor: u64,
+    /// The first slot that ends after the present, the end of the one before it, and its own.
     newest: u64,
+    begin: u64,
+    end: u64,
+    /// The latest time that was seen.
+    now: u64,
     sum: u128,
     /// Wide enough that no slot is ever full: what is taken out again was really in.
     slots: Box<[u128]>,
@@ -23,16 +33,20 @@ impl Ring {
     /// An empty ring over `period`, in `slots` parts (at least one), for a clock that may `lag`:
     /// an event may have happened that much later than it is booked, so it counts for longer.
     pub fn new(period: Duration, slots: u16, now: Tick, lag: Duration) -> Self {
-        let count = u64::from(slots.max(1));
         let period_ns = nanos(period).max(1);
-        let width_ns = period_ns.saturating_add(nanos(lag)).div_ceil(count);
+        let span_ns = period_ns.saturating_add(nanos(lag));
         let slots = vec![0; usize::from(slots.max(1)) + 1].into_boxed_slice();
-        Self { period_ns, width_ns, newest: now.raw() / width_ns, sum: 0, slots }
+        let now = now.raw();
+        let (anchor, begin, end) = (now, now, now);
+        let mut ring =
+            Self { period_ns, span_ns, anchor, newest: 0, begin, end, now, sum: 0, slots };
+        ring.anchor_here();
+        ring
     }
 
     /// The length of a slot.
     pub const fn width(&self) -> Duration {
-        Duration::from_nanos(self.width_ns)
+        Duration::from_nanos(self.span_ns.div_ceil(self.count()))
     }
 
     /// The length of the window.
@@ -41,34 +55,49 @@ impl Ring {
     }
 
     /// Forgets the slots that have left the window; a step backwards changes nothing.
+    #[inline]
     pub fn advance(&mut self, now: Tick) {
-        let slot = now.raw() / self.width_ns;
-        if slot <= self.newest {
-            return;
+        self.now = self.now.max(now.raw());
+        if self.now >= self.end {
+            self.turn();
         }
-        if slot - self.newest >= self.len() {
+    }
+
+    fn turn(&mut self) {
+        let newest = self.slot_until(self.now.saturating_add(1));
+        if newest - self.newest >= self.len() {
             self.clear();
         } else {
-            for passed in self.newest + 1..=slot {
+            for passed in self.newest + 1..=newest {
                 let index = self.index(passed);
                 self.sum -= self.slots[index];
                 self.slots[index] = 0;
             }
         }
-        self.newest = slot;
+        if self.sum == 0 {
+            self.anchor_here();
+        } else {
+            self.stand_in(newest);
+        }
     }
 
-    /// Books `amount` in the newest slot.
+    /// Books `amount` at the time that was seen last.
     pub fn add(&mut self, amount: u64) {
-        let index = self.index(self.newest);
+        if self.sum == 0 {
+            self.anchor_here();
+        }
+        let inside = self.now > self.begin;
+        let slot = if inside { self.newest } else { self.slot_until(self.now) };
+        let index = self.index(slot);
         self.slots[index] += u128::from(amount);
         self.sum += u128::from(amount);
     }
 
     /// Takes `amount` out of the slot it was booked in at `at`; false when that slot has left.
     pub fn remove(&mut self, amount: u64, at: Tick) -> bool {
-        let slot = at.raw() / self.width_ns;
-        if slot > self.newest || self.newest - slot >= self.len() {
+        let slot = self.slot_until(at.raw());
+        // Before the anchor nothing is left: the window was empty there.
+        if at.raw() < self.anchor || slot > self.newest || self.newest - slot >= self.len() {
             return false;
         }
         let index = self.index(slot);
@@ -91,22 +120,54 @@ impl Ring {
 
     /// How long until at most `rest` is in the window, when nothing more is booked.
     pub fn falls_to(&self, rest: u64, now: Tick) -> Duration {
-        let mut sum = self.sum;
-        let oldest = (self.newest + 1).saturating_sub(self.len());
-        for slot in oldest..=self.newest {
-            if sum <= u128::from(rest) {
-                break;
-            }
-            sum -= self.slots[self.index(slot)];
-            if sum <= u128::from(rest) {
-                let leaves = (slot + self.len()).saturating_mul(self.width_ns);
-                return Tick::from_raw(leaves).since(now);
-            }
-        }
-        Duration::ZERO
+        self.falls_at(rest).map_or(Duration::ZERO, |at| at.since(now))
     }
 
-    fn len(&self) -> u64 {
+    /// When at most `rest` is in the window, when nothing more is booked; `None` where that is so.
+    pub fn falls_at(&self, rest: u64) -> Option<Tick> {
+        let mut sum = self.sum;
+        if sum <= u128::from(rest) {
+            return None;
+        }
+        let oldest = self.newest.saturating_sub(self.count());
+        let slot = (oldest..=self.newest).find(|slot| {
+            sum -= self.slots[self.index(*slot)];
+            sum <= u128::from(rest)
+        })?;
+        Some(Tick::from_raw(self.end_of(slot.saturating_add(self.count()))))
+    }
+
+    /// Lets a slot end at the present; the window is empty.
+    fn anchor_here(&mut self) {
+        self.anchor = self.now;
+        self.stand_in(self.slot_until(self.now.saturating_add(1)));
+    }
+
+    /// The present is in `slot`.
+    fn stand_in(&mut self, slot: u64) {
+        self.newest = slot;
+        self.begin = self.end_of(slot.saturating_sub(1));
+        self.end = self.end_of(slot);
+    }
+
+    /// The slot that something at `at` is booked in: the first that does not end before it.
+    fn slot_until(&self, at: u64) -> u64 {
+        let slots = u128::from(at.saturating_sub(self.anchor)) * u128::from(self.count());
+        u64::try_from(slots.div_ceil(u128::from(self.span_ns))).unwrap_or(u64::MAX)
+    }
+
+    /// The end of `slot`.
+    fn end_of(&self, slot: u64) -> u64 {
+        let after = u128::from(slot) * u128::from(self.span_ns) / u128::from(self.count());
+        self.anchor.saturating_add(u64::try_from(after).unwrap_or(u64::MAX))
+    }
+
+    /// How many slots make up a window.
+    const fn count(&self) -> u64 {
+        self.len() - 1
+    }
+
+    const fn len(&self) -> u64 {
         self.slots.len() as u64
     }
 
@@ -125,14 +186,54 @@ mod tests {
         Tick::from_nanos(seconds * 1_000_000_000)
     }
 
+    const NS: Duration = Duration::from_nanos(1);
+
     #[test]
-    fn an_event_counts_for_the_period_and_at_most_one_slot_more() {
+    fn an_event_counts_for_the_period_and_less_than_one_slot_more() {
         let mut ring = Ring::new(MINUTE, 60, at(0), Duration::ZERO);
+        ring.add(1);
+        ring.advance(at(2).plus(NS));
         ring.add(5);
-        ring.advance(at(60));
+        ring.advance(at(63).minus(NS));
         assert_eq!(ring.used(), 5, "the partly expired slot counts whole");
-        ring.advance(at(61));
+        ring.advance(at(63));
         assert_eq!(ring.used(), 0);
+    }
+
+    #[test]
+    fn what_comes_first_or_at_whole_slots_after_it_counts_for_exactly_the_period() {
+        // A period that no number of slots divides, and one shorter than its slots are many.
+        for period in [MINUTE, Duration::from_secs(1), Duration::from_nanos(7)] {
+            for start in [at(0), at(1).plus(7 * NS), at(1000).plus(NS)] {
+                let mut ring = Ring::new(period, 60, at(0), Duration::ZERO);
+                ring.advance(start);
+                ring.add(5);
+                assert_eq!(ring.falls_to(0, start), period);
+                ring.advance(start.plus(period).minus(NS));
+                assert_eq!(ring.used(), 5);
+                ring.advance(start.plus(period));
+                assert_eq!(ring.used(), 0);
+            }
+        }
+        let mut ring = Ring::new(MINUTE, 60, at(0), Duration::ZERO);
+        for second in 0..1_000 {
+            ring.advance(at(7 * second));
+            ring.add(1);
+            assert_eq!(ring.used(), (second + 1).min(9), "in 60 s, open at one end");
+        }
+    }
+
+    #[test]
+    fn slots_do_not_drift() {
+        let second = Duration::from_secs(1);
+        let mut ring = Ring::new(second, 60, at(0), Duration::ZERO);
+        ring.add(1);
+        for half in 1..10_000 {
+            let now = at(0).plus(second * half / 2);
+            ring.advance(now);
+            ring.add(1);
+            assert_eq!((ring.used(), ring.falls_to(1, now)), (2, second / 2));
+        }
     }
 
     #[test]
@@ -153,8 +254,10 @@ mod tests {
     fn a_clock_that_lags_makes_events_count_for_longer() {
         let mut ring = Ring::new(MINUTE, 60, at(0), Duration::from_millis(4));
         ring.add(5);
-        ring.advance(at(60).plus(Duration::from_millis(4)).minus(Duration::from_nanos(1)));
+        ring.advance(at(60).plus(Duration::from_millis(4)).minus(NS));
         assert_eq!(ring.used(), 5, "it may have happened 4 ms later than it was booked");
+        ring.advance(at(60).plus(Duration::from_millis(4)));
+        assert_eq!(ring.used(), 0);
         assert_eq!(ring.period(), MINUTE);
     }
 

@@ -53,6 +53,8 @@ impl Told {
             _ => None,
         };
         self.closed_until = self.closed_until.max(closed.map(|wait| now.plus(wait)));
+        // What is back at once stands in nobody's way.
+        self.roll(now);
     }
 
     /// Takes nothing before `until`.

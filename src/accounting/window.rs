@@ -105,13 +105,11 @@ impl Window {
         }
     }
 
-    /// The time until the next window, `None` where none will come.
-    pub fn ends_in(&self, now: Moment) -> Option<Duration> {
+    /// When the next window begins, `None` where none will come.
+    pub fn ends_at(&self, now: Moment) -> Option<Tick> {
         match self {
-            Self::Fixed { period_ns, start } => {
-                Some(start.plus(Duration::from_nanos(*period_ns)).since(now.tick))
-            }
-            Self::Calendar(calendar) => Some(calendar.ends_in(now.wall_ns)),
+            Self::Fixed { period_ns, start } => Some(start.plus(Duration::from_nanos(*period_ns))),
+            Self::Calendar(calendar) => Some(calendar.ends_at(now)),
             Self::Lifetime | Self::Sliding(_) | Self::Gauge => None,
         }
     }
@@ -137,7 +135,7 @@ mod tests {
         let mut window = Window::fixed(Duration::from_secs(60), moment(5).tick).unwrap();
         assert!(!window.roll(moment(64)));
         assert!(window.roll(moment(200)));
-        assert_eq!(window.ends_in(moment(200)), Some(Duration::from_secs(45)));
+        assert_eq!(window.ends_at(moment(200)), Some(moment(245).tick));
         assert!(!window.roll(moment(100)), "a step backwards refills nothing");
     }
 

@@ -88,10 +88,7 @@ impl SharedPool {
     /// Holds the estimate until the lease ends, or refuses and changes nothing.
     #[inline]
     pub fn reserve(&self, request: Request) -> Result<Lease, Error> {
-        if let Some((unit, cap, asked)) = request.request_budget.broken_by(&request.estimate) {
-            self.account.core().same_process()?;
-            return Err(Denied::by_request(unit, cap, asked).into());
-        }
+        self.check_cap(&request)?;
         let demands = &demands(&request.estimate);
         group::reserve_one(
             AskPart { account: &self.account, demands, multiplier: 1, terms: Terms::Plain },
@@ -121,7 +118,20 @@ impl SharedPool {
         timeout: Option<Duration>,
         mailbox: Arc<Mailbox>,
     ) -> Result<Wait, Error> {
+        self.check_cap(&request)?;
         Wait::for_lease(&[self.ask(&request.estimate)], request, timeout, mailbox)
+    }
+
+    /// Refuses a request whose estimate is above its own cap.
+    #[inline]
+    fn check_cap(&self, request: &Request) -> Result<(), Error> {
+        match request.request_budget.broken_by(&request.estimate) {
+            None => Ok(()),
+            Some((unit, cap, asked)) => {
+                self.account.core().same_process()?;
+                Err(Denied::by_request(unit, cap, asked).into())
+            }
+        }
     }
 
     /// What a request of `estimate` asks of this pool.

@@ -181,6 +181,13 @@ impl Account {
         self.locked_at(self.precise_now(), |_, _, _| ())
     }
 
+    /// When something happens next that those who wait may care about.
+    pub(super) fn next_event(&self) -> Result<Option<Tick>, Error> {
+        self.core.same_process()?;
+        let now = self.now();
+        Ok(self.state.lock().next_event(self, now))
+    }
+
     /// Whether `demands` would be admitted; soft limits are checked as if they were hard.
     pub fn check(&self, demands: &[(u8, u64)]) -> Result<(), Error> {
         self.locked(|state, now, outbox| state.decide(self, demands, now, Terms::Strict, outbox))?

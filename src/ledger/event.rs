@@ -1,5 +1,6 @@
 //! What happened, for those who listen. Nobody listening costs one load.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -54,7 +55,7 @@ pub(crate) struct Outbox {
 
 #[derive(Default)]
 struct Waits {
-    again: Vec<Arc<Turn>>,
+    again: VecDeque<Arc<Turn>>,
     wakes: Vec<Arc<Mailbox>>,
 }
 
@@ -67,7 +68,7 @@ impl Outbox {
     pub(crate) fn try_again(&mut self, turn: &Arc<Turn>) {
         let again = &mut self.waits.get_or_insert_default().again;
         if !again.iter().any(|other| Arc::ptr_eq(other, turn)) {
-            again.push(Arc::clone(turn));
+            again.push_back(Arc::clone(turn));
         }
     }
 
@@ -88,13 +89,18 @@ impl Outbox {
         }
     }
 
+    /// Listeners come last: one that panics takes nobody's turn.
     #[cold]
-    fn send_all(self) {
+    fn send_all(mut self) {
+        // Each may let the next one pass: they are as many as wait, so one after the other.
+        while let Some(turn) = self.waits.as_mut().and_then(|waits| waits.again.pop_front()) {
+            try_again(&turn, &mut self);
+        }
+        if let Some(waits) = self.waits {
+            waits.wakes.iter().for_each(|mailbox| mailbox.wake());
+        }
         for (core, event) in self.events {
             core.tell(&event);
         }
-        let Some(waits) = self.waits else { return };
-        waits.again.iter().for_each(try_again);
-        waits.wakes.iter().for_each(|mailbox| mailbox.wake());
     }
 }

@@ -32,16 +32,20 @@ pub struct Ask {
     pub multiplier: u64,
     /// How it is asked.
     pub terms: Terms,
+    /// Whether a request that waits may wait for this account; else its refusal is final.
+    pub patient: bool,
 }
 
 impl Ask {
     /// A request of `demands` on `account`.
     pub fn new(account: &Arc<Account>, demands: Demands) -> Self {
-        Self { account: Arc::clone(account), demands, multiplier: 1, terms: Terms::Plain }
+        let account = Arc::clone(account);
+        Self { account, demands, multiplier: 1, terms: Terms::Plain, patient: true }
     }
 
     fn merge(&mut self, other: &Self) {
         self.multiplier = self.multiplier.max(other.multiplier);
+        self.patient &= other.patient;
         for &(meter, amount) in &other.demands {
             match self.demands.iter_mut().find(|(number, _)| *number == meter) {
                 None => self.demands.push((meter, amount)),
@@ -51,7 +55,7 @@ impl Ask {
     }
 
     pub(super) fn part(&self) -> AskPart<'_> {
-        let Self { account, demands, multiplier, terms } = self;
+        let Self { account, demands, multiplier, terms, .. } = self;
         AskPart { account, demands, multiplier: *multiplier, terms: *terms }
     }
 }

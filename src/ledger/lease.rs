@@ -78,6 +78,8 @@ enum Finish {
     Commit(Usage),
     Release,
     Abandon(Abandoned),
+    /// Nobody ever received it.
+    GiveBack,
 }
 
 /// Whether an abandoned lease is charged at its estimate.
@@ -215,6 +217,12 @@ impl Lease {
         let _ = self.finish(&Finish::Abandon(why));
     }
 
+    /// Ends a lease that nobody has received: it was never used, even if it has run out meanwhile.
+    pub(super) fn give_back(&self) {
+        // The only error is that this process is a forked child: the parent ends the lease.
+        let _ = self.finish(&Finish::GiveBack);
+    }
+
     /// Lets it run out `ttl` from now.
     pub fn extend(&self, ttl: Duration) -> Result<(), Error> {
         self.locked(|locked, _| {
@@ -249,7 +257,8 @@ impl Lease {
         if let Some(end) = self.end_of(locked) {
             return match (finish, end) {
                 (Finish::Commit(usage), End::Committed(booked)) if *usage == booked => Ok(()),
-                (Finish::Release, End::Released) | (Finish::Abandon(_), _) => Ok(()),
+                (Finish::Release, End::Released) => Ok(()),
+                (Finish::Abandon(_) | Finish::GiveBack, _) => Ok(()),
                 _ => Err(LeaseError::Finalized),
             };
         }
@@ -260,7 +269,7 @@ impl Lease {
         }
         if expired {
             match finish {
-                Finish::Commit(_) => self.expire_all(locked, outbox),
+                Finish::Commit(_) | Finish::GiveBack => self.expire_all(locked, outbox),
                 Finish::Release => return Err(LeaseError::Expired),
                 Finish::Abandon(_) => return Ok(()),
             }
@@ -270,7 +279,7 @@ impl Lease {
         for (part, at) in self.0.parts.iter().zip(locked) {
             let usage = match finish {
                 Finish::Commit(usage) => Some(usage),
-                Finish::Release => None,
+                Finish::Release | Finish::GiveBack => None,
                 Finish::Abandon(why) => charges(at.account, *why).then_some(&self.0.estimate),
             };
             at.state.finish(part.slot, usage, kept, at.account, at.now, outbox);
@@ -288,7 +297,7 @@ impl Lease {
     fn end_by(&self, finish: &Finish) -> End {
         match finish {
             Finish::Commit(usage) => End::Committed(*usage),
-            Finish::Release => End::Released,
+            Finish::Release | Finish::GiveBack => End::Released,
             Finish::Abandon(why) => {
                 let charged = self.0.parts.iter().any(|part| charges(&part.account, *why));
                 if charged { End::Committed(self.0.estimate) } else { End::Released }

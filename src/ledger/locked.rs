@@ -43,6 +43,13 @@ impl<'a> Locked<'a> {
             self.touch(outbox);
         }
     }
+
+    /// Brings the account to the present, read under its lock: who moves the clock after that
+    /// looks at the account after it is free.
+    fn bring(&mut self, outbox: &mut Outbox) {
+        self.now = self.account.precise_now().unwrap_or_else(|| self.account.now());
+        self.touch(outbox);
+    }
 }
 
 /// One step over distinct accounts under all of their locks, in the order given; what happened
@@ -52,36 +59,47 @@ pub(super) fn with_locked<'a, R>(
     accounts: impl ExactSizeIterator<Item = &'a Account>,
     step: impl FnOnce(&mut [Locked<'a>], &mut Outbox) -> R,
 ) -> Result<R, Error> {
-    let mut accounts = accounts;
     let mut outbox = Outbox::default();
-    let result = if accounts.len() == 1
+    let result = with_locked_into(accounts, &mut outbox, step);
+    outbox.send();
+    result
+}
+
+/// The same; what happened is put into `outbox`, to be sent by the caller.
+#[inline]
+fn with_locked_into<'a, R>(
+    accounts: impl ExactSizeIterator<Item = &'a Account>,
+    outbox: &mut Outbox,
+    step: impl FnOnce(&mut [Locked<'a>], &mut Outbox) -> R,
+) -> Result<R, Error> {
+    let mut accounts = accounts;
+    if accounts.len() == 1
         && let Some(account) = accounts.next()
     {
         account.core().same_process()?;
         let now = account.now();
         let mut one = [Locked::lock(account, now)];
-        one[0].touch(&mut outbox);
-        let result = step(&mut one, &mut outbox);
-        one[0].hand_on(&mut outbox);
-        result
+        one[0].touch(outbox);
+        let result = step(&mut one, outbox);
+        one[0].hand_on(outbox);
+        Ok(result)
     } else {
         let mut all = lock_all(accounts.collect())?;
-        all.iter_mut().for_each(|locked| locked.touch(&mut outbox));
-        let result = step(&mut all, &mut outbox);
-        all.iter_mut().for_each(|locked| locked.hand_on(&mut outbox));
-        result
-    };
-    outbox.send();
-    Ok(result)
+        all.iter_mut().for_each(|locked| locked.touch(outbox));
+        let result = step(&mut all, outbox);
+        all.iter_mut().for_each(|locked| locked.hand_on(outbox));
+        Ok(result)
+    }
 }
 
 /// The same by the precise clock: for waits, which end at an exact moment.
 pub(super) fn with_locked_precisely<'a, R>(
     accounts: impl ExactSizeIterator<Item = &'a Account>,
+    outbox: &mut Outbox,
     step: impl FnOnce(&mut [Locked<'a>], &mut Outbox) -> R,
 ) -> Result<R, Error> {
-    with_locked(accounts, |locked, outbox| {
-        locked.iter_mut().for_each(|at| at.refresh(outbox));
+    with_locked_into(accounts, outbox, |locked, outbox| {
+        locked.iter_mut().for_each(|at| at.bring(outbox));
         step(locked, outbox)
     })
 }

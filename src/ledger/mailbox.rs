@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::account::Account;
 use super::sleeper::Sleeper;
 use super::sync::Mutex;
-use crate::accounting::Tick;
+use crate::accounting::{Clock, Tick};
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
@@ -32,7 +32,8 @@ struct Inner {
 struct Watched {
     account: Weak<Account>,
     waits: usize,
-    /// When to look at the account; `None` where time alone changes nothing.
+    /// When to look at the account; `None` where time alone changes nothing, or a clock that is
+    /// moved by hand.
     look_at: Option<Tick>,
 }
 
@@ -68,12 +69,13 @@ impl Mailbox {
     /// Brings the accounts that are due to the present, so that capacity goes to those whose turn
     /// it is; the time until the next look.
     pub fn look(&self) -> Option<Duration> {
-        let due: Vec<Arc<Account>> = {
+        let now = Clock::System.precise_tick();
+        let due: Vec<Weak<Account>> = {
             let mut inner = self.inner.lock();
             let watched = inner.watched.values_mut();
-            watched.filter_map(Watched::take_if_due).collect()
+            watched.filter_map(|watched| watched.take_if_due(now)).collect()
         };
-        for account in due {
+        for account in due.iter().filter_map(Weak::upgrade) {
             // The only error is that this process is a forked child: nobody waits here.
             let _ = account.look();
         }
@@ -82,8 +84,10 @@ impl Mailbox {
 
     /// The time until the next look, `None` where nothing is to be looked at.
     pub fn looks_in(&self) -> Option<Duration> {
+        let now = Clock::System.precise_tick();
         let inner = self.inner.lock();
-        inner.watched.values().filter_map(Watched::looks_in).min()
+        let looks_at = inner.watched.values().filter_map(|watched| watched.look_at).min();
+        looks_at.map(|at| at.since(now))
     }
 
     pub(super) const fn id(&self) -> u64 {
@@ -142,18 +146,9 @@ impl Mailbox {
 }
 
 impl Watched {
-    fn looks_in(&self) -> Option<Duration> {
-        let account = self.account.upgrade()?;
-        Some(self.look_at?.since(account.core().clock().precise_tick()))
-    }
-
-    fn take_if_due(&mut self) -> Option<Arc<Account>> {
-        let account = self.account.upgrade()?;
-        let due = self.look_at? <= account.core().clock().precise_tick();
-        if due {
-            self.look_at = None;
-        }
-        due.then_some(account)
+    /// The account, to be held once the mailbox's lock is free: nothing is dropped under it.
+    fn take_if_due(&mut self, now: Tick) -> Option<Weak<Account>> {
+        self.look_at.take_if(|at| *at <= now).map(|_| Weak::clone(&self.account))
     }
 }
 

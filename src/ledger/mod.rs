@@ -15,6 +15,7 @@ pub mod lease;
 mod lease_book;
 mod locked;
 pub mod mailbox;
+mod passing;
 mod queue;
 mod serve;
 pub mod sleeper;

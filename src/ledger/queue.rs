@@ -14,6 +14,8 @@ pub(crate) struct Queues {
     /// By meter and ticket: the smallest ticket is the oldest.
     waits: BTreeMap<(u8, u64), Arc<Turn>>,
     deadlines: BTreeSet<(Tick, u64, u8)>,
+    /// By meter and what is asked of it: who asks the most is the first to be hopeless.
+    amounts: BTreeSet<(u8, u64, u64)>,
     /// What the waits on each meter ask of it, in all.
     asked: BTreeMap<u8, u128>,
     /// Event loops with waits here, and how many.
@@ -51,6 +53,13 @@ impl Queues {
         self.asked.keys().filter_map(|&meter| Some((meter, self.first(meter)?)))
     }
 
+    /// The wait that asks the most of `meter`.
+    pub(crate) fn largest(&self, meter: u8) -> Option<&Arc<Turn>> {
+        let of_meter = (meter, 0, 0)..=(meter, u64::MAX, u64::MAX);
+        let &(_, _, ticket) = self.amounts.range(of_meter).next_back()?;
+        self.waits.get(&(meter, ticket))
+    }
+
     /// What the waits on `meter` ask of it in all.
     pub(crate) fn asked(&self, meter: u8) -> u128 {
         self.asked.get(&meter).copied().unwrap_or(0)
@@ -61,7 +70,9 @@ impl Queues {
         if self.waits.insert((meter, turn.ticket), Arc::clone(turn)).is_some() {
             return;
         }
-        *self.asked.entry(meter).or_default() += u128::from(turn.asks_of(account, meter));
+        let amount = turn.asks_of(account, meter);
+        *self.asked.entry(meter).or_default() += u128::from(amount);
+        self.amounts.insert((meter, amount, turn.ticket));
         if let Some(deadline) = turn.deadline_of(account) {
             self.deadlines.insert((deadline, turn.ticket, meter));
         }
@@ -77,9 +88,11 @@ impl Queues {
     /// Takes the wait of that ticket out of the queue of `meter`.
     pub(crate) fn remove(&mut self, meter: u8, ticket: u64, account: &Account) {
         let Some(turn) = self.waits.remove(&(meter, ticket)) else { return };
+        let amount = turn.asks_of(account, meter);
         if let Some(asked) = self.asked.get_mut(&meter) {
-            *asked -= u128::from(turn.asks_of(account, meter));
+            *asked -= u128::from(amount);
         }
+        self.amounts.remove(&(meter, amount, ticket));
         if let Some(deadline) = turn.deadline_of(account) {
             self.deadlines.remove(&(deadline, ticket, meter));
         }

@@ -1,5 +1,4 @@
-//! How capacity goes to those who wait: under the account's lock, oldest first, at the moment at
-//! which it frees.
+//! How capacity goes to those who wait: under the account's lock, oldest first.
 
 use std::sync::Arc;
 
@@ -10,7 +9,7 @@ use super::group;
 use super::queue::{Queues, Slot};
 use super::state::State;
 use super::turn::{Grant, Place, Turn, Wants};
-use crate::accounting::{Denied, Moment, Terms, Tick, Window};
+use crate::accounting::{Moment, Terms, Window};
 
 impl State {
     pub(crate) fn queues_mut(&mut self) -> &mut Queues {
@@ -29,93 +28,14 @@ impl State {
         stands_behind && queues.first(meter).is_some_and(|first| first.ticket < ticket)
     }
 
-    /// Brings the account to `now` where somebody waits or holds a slot: what comes by the passing
-    /// of time alone comes in its order, however late it is looked at.
-    #[cold]
-    pub(crate) fn catch_up(&mut self, account: &Account, now: Moment, outbox: &mut Outbox) {
-        let mut last = None;
-        while let Some(at) =
-            self.next_event(account, now).filter(|at| *at <= now.tick && last != Some(*at))
-        {
-            last = Some(at);
-            let then = now.back_to(at);
-            self.expire_due(account, then, outbox);
-            self.roll(then);
-            self.end_slots(then.tick);
-            self.serve(account, then, outbox);
-            self.end_overdue(account, then, outbox);
-        }
-    }
-
-    /// When something happens next that those who wait may care about, if nobody does anything.
-    pub(crate) fn next_event(&self, account: &Account, now: Moment) -> Option<Tick> {
-        let queues = self.queues.as_ref()?;
-        let slot = queues.next_slot_over();
-        if queues.is_empty() {
-            return slot;
-        }
-        let lease = self.book.as_ref().and_then(|book| book.next_due());
-        let heads =
-            queues.heads().filter_map(|(meter, turn)| self.frees_at(meter, turn, account, now));
-        heads.chain(slot).chain(lease).chain(queues.next_deadline()).min()
-    }
-
-    /// When the first of a queue can be served by the passing of time alone.
-    fn frees_at(&self, meter: u8, turn: &Turn, account: &Account, now: Moment) -> Option<Tick> {
-        let (amount, terms) = (turn.asks_of(account, meter), turn.terms_of(account));
-        let of_meter = &self.meters[usize::from(meter)];
-        // Where it passes here already, something else is in its way.
-        if of_meter.admits(amount, terms) {
-            return None;
-        }
-        of_meter.frees_at(amount, terms, now)
-    }
-
-    fn end_slots(&mut self, now: Tick) {
-        while let Some(queues) = &mut self.queues
-            && queues.next_slot_over().is_some_and(|over| over <= now)
-        {
-            let Some(slot) = queues.pop_slot() else { return };
-            self.meters[usize::from(slot.meter)].release(&slot.hold);
-        }
-    }
-
-    /// Ends the waits that took too long.
-    fn end_overdue(&mut self, account: &Account, now: Moment, outbox: &mut Outbox) {
-        while let Some((meter, turn)) = self.queues.as_ref().and_then(|q| q.overdue(now.tick)) {
-            self.queues_mut().remove(meter, turn.ticket, account);
-            let refused = self.timed_out(meter, &turn, account, now);
-            end(&turn, Err(refused), outbox);
-        }
-        self.serve(account, now, outbox);
-    }
-
-    /// The refusal of a wait that took too long.
-    pub(crate) fn timed_out(
-        &self,
-        meter: u8,
-        turn: &Turn,
-        account: &Account,
-        now: Moment,
-    ) -> Error {
-        let (asked, terms) = (turn.asks_of(account, meter), turn.terms_of(account));
-        let of_meter = &self.meters[usize::from(meter)];
-        let mut denied = Denied::by(of_meter, account.code(), account.denied_id(), asked, now);
-        denied.retry_after = self.wait(account, &[(meter, asked)], now, terms);
-        let waited = turn.timeout.unwrap_or_default().as_secs_f64();
-        denied.reason = Some(format!("{} (waited {waited} s for it)", denied.message()));
-        Error::TimedOut(denied)
-    }
-
     /// Gives what is free to those whose turn it is.
     pub(crate) fn serve(&mut self, account: &Account, now: Moment, outbox: &mut Outbox) {
+        self.end_hopeless(account, now, outbox);
         let mut going = true;
         while going {
-            let Some(queues) = self.queues.as_ref().filter(|queues| !queues.is_empty()) else {
-                return;
-            };
+            let heads = self.queues.iter().flat_map(|queues| queues.heads());
             let heads: Vec<(u8, Arc<Turn>)> =
-                queues.heads().map(|(meter, turn)| (meter, Arc::clone(turn))).collect();
+                heads.map(|(m, turn)| (m, Arc::clone(turn))).collect();
             going = false;
             for (meter, turn) in heads {
                 going |= self.serve_first(meter, &turn, account, now, outbox);
@@ -145,19 +65,49 @@ impl State {
                 end(turn, Ok(grant), outbox);
                 true
             }
-            Some(at) if self.is_hopeless(&ask.demands, at, ask.terms) => {
-                self.queues_mut().remove(meter, turn.ticket, account);
-                let refused = self.refusal(account, &ask.demands, at, now, ask.terms);
-                end(turn, Err(refused), outbox);
-                true
+            Some(at) => {
+                let other = ask.demands[at].0;
+                if self.refuse_if_hopeless(meter, turn, account, now, outbox) {
+                    return true;
+                }
+                if other != meter {
+                    // Another meter is in its way now: it waits there, at the place of its age.
+                    self.queues_mut().remove(meter, turn.ticket, account);
+                    self.queue(index, other, turn);
+                }
+                other != meter
             }
-            Some(at) if ask.demands[at].0 != meter => {
-                // Another meter is in its way now: it waits there, at the place of its age.
-                self.queues_mut().remove(meter, turn.ticket, account);
-                self.queue(index, ask.demands[at].0, turn);
-                true
+        }
+    }
+
+    /// Ends a wait that can not pass any more; whether it was one.
+    fn refuse_if_hopeless(
+        &mut self,
+        meter: u8,
+        turn: &Turn,
+        account: &Account,
+        now: Moment,
+        outbox: &mut Outbox,
+    ) -> bool {
+        let Some((_, ask)) = turn.ask_of(account) else { return false };
+        let Some(demand) = self.hopeless(&ask.demands, ask.terms) else { return false };
+        self.queues_mut().remove(meter, turn.ticket, account);
+        let refused = self.refusal(account, &ask.demands, demand, now, ask.terms);
+        end(turn, Err(refused), outbox);
+        true
+    }
+
+    /// Ends the waits, wherever they stand, that ask more of their meter than it will ever have.
+    fn end_hopeless(&mut self, account: &Account, now: Moment, outbox: &mut Outbox) {
+        for meter in (0..).take(self.meters.len()) {
+            while let Some(turn) = self.queues.as_ref().and_then(|queues| queues.largest(meter)) {
+                let turn = Arc::clone(turn);
+                let (amount, terms) = (turn.asks_of(account, meter), turn.terms_of(account));
+                if !self.meters[usize::from(meter)].is_hopeless(amount, terms) {
+                    break;
+                }
+                self.refuse_if_hopeless(meter, &turn, account, now, outbox);
             }
-            Some(_) => false,
         }
     }
 
@@ -205,25 +155,13 @@ impl State {
         }
     }
 
-    /// Whether the demand at `index` can never pass.
-    pub(crate) fn is_hopeless(&self, demands: &[(u8, u64)], index: usize, terms: Terms) -> bool {
-        self.closed
-            || self
-                .asked(demands, index)
-                .is_none_or(|(meter, asked)| meter.is_hopeless(asked, terms))
-    }
-
-    /// Tells those who watch the clock when to look next, where it is earlier than they know.
-    pub(crate) fn rearm(&self, account: &Account, now: Moment, outbox: &mut Outbox) {
-        let Some(queues) = self.queues.as_ref().filter(|queues| !queues.is_empty()) else { return };
-        if account.core().clock().is_manual() {
-            return;
-        }
-        if let Some(at) = self.next_event(account, now) {
-            for mailbox in queues.watchers().filter(|mailbox| mailbox.arm(account, at)) {
-                outbox.wake(mailbox);
-            }
-        }
+    /// The first of `demands` that can never pass, if there is one.
+    pub(crate) fn hopeless(&self, demands: &[(u8, u64)], terms: Terms) -> Option<usize> {
+        let never = |index: &usize| match self.asked(demands, *index) {
+            Some((meter, asked)) => self.closed || meter.is_hopeless(asked, terms),
+            None => true,
+        };
+        (0..demands.len()).find(never)
     }
 }
 

@@ -1,6 +1,5 @@
 //! A thread that sleeps until it is woken. std's lock and condition variable: they know no table of
 //! sleeping threads that a fork could copy while another thread changes it.
-#![cfg_attr(loom, expect(dead_code, reason = "models do not sleep"))]
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;

@@ -31,9 +31,7 @@ impl State {
         if self.queues.is_some() {
             self.catch_up(account, now, outbox);
         }
-        if let Some(book) = &self.book
-            && book.next_due().is_some_and(|due| due <= now.tick)
-        {
+        if self.is_due(now.tick) {
             self.expire_due(account, now, outbox);
         }
         self.roll(now);
@@ -44,6 +42,9 @@ impl State {
     pub(crate) fn hand_on(&mut self, account: &Account, now: Moment, outbox: &mut Outbox) {
         if self.queues.is_some() {
             self.serve(account, now, outbox);
+            if self.is_due(now.tick) {
+                self.catch_up(account, now, outbox);
+            }
             self.rearm(account, now, outbox);
         }
     }
@@ -167,8 +168,8 @@ impl State {
         self.warn(account, now, outbox);
     }
 
-    /// Ends a lease for good, with `usage` or with none. After an expiry `usage` replaces what the
-    /// expiry charged. The end of the whole lease is kept for its other handles, if there are any.
+    /// Ends a lease for good, with `usage` or with none: that replaces what an expiry charged. The
+    /// end of the whole lease is kept for its other handles, if there are any.
     #[inline]
     pub(crate) fn finish(
         &mut self,
@@ -183,15 +184,15 @@ impl State {
         let Some(entry) = book.get(slot) else { return };
         match usage {
             Some(usage) => commit(entry, usage, meters),
-            None => entry.holds.iter().for_each(|h| meters[usize::from(h.meter)].release(&h.hold)),
+            None => release(entry, meters),
         }
         if account.core().listening() {
             outbox.push(account.core(), ended_event(entry, usage, meters, account, now));
         }
-        if let Some(usage) = usage {
-            let replaced = entry.expiry.as_ref().is_some_and(|expiry| expiry.charged);
+        let replaced = entry.expiry.as_ref().is_some_and(|expiry| expiry.charged);
+        if usage.is_some() || replaced {
             let estimate = replaced.then_some(entry.estimate);
-            book.book_committed(usage, estimate.as_ref());
+            book.book_committed(usage.unwrap_or(&Usage::zero()), estimate.as_ref());
         }
         book.end(slot, kept);
         self.warn(account, now, outbox);
@@ -268,6 +269,18 @@ fn commit(entry: &Entry, usage: &Usage, meters: &mut [Meter]) {
                 meter.commit(&held.hold, actual);
             }
             Some(end) => meter.recommit(&held.hold, &end.holds[index], actual),
+        }
+    }
+}
+
+/// Ends the holds of a lease with which nothing was done.
+#[inline]
+fn release(entry: &Entry, meters: &mut [Meter]) {
+    for (index, held) in entry.holds.iter().enumerate() {
+        let meter = &mut meters[usize::from(held.meter)];
+        match &entry.expiry {
+            None => meter.release(&held.hold),
+            Some(end) => meter.recommit(&held.hold, &end.holds[index], 0),
         }
     }
 }

@@ -103,9 +103,9 @@ impl Turn {
         *self.deadlines.get(index)?
     }
 
-    /// Whether its time is over on the clock of its first account.
-    pub(crate) fn is_over(&self, now: Tick) -> bool {
-        self.deadlines.first().is_some_and(|deadline| deadline.is_some_and(|at| at <= now))
+    /// Whether its time is over at `now` by the clock of the account at `index`.
+    pub(crate) fn is_over(&self, index: usize, now: Tick) -> bool {
+        self.deadlines[index].is_some_and(|deadline| deadline <= now)
     }
 
     pub(crate) fn queued(&self) -> Option<(usize, u8)> {

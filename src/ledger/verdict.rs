@@ -89,6 +89,9 @@ impl State {
         let mut denied = Denied::by(meter, account.code(), account.denied_id(), amount, now);
         denied.retry_after = self.wait(account, demands, now, terms);
         denied.reason = account.reason(number);
+        if denied.reason.is_none() && meter.admits(amount, terms) {
+            denied.reason = Some(format!("{}: others are waiting for it", denied.message()));
+        }
         denied.into()
     }
 

@@ -6,16 +6,15 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use super::account::Account;
-use super::error::{Error, LeaseError};
+use super::error::Error;
 use super::event::Outbox;
 use super::group::{self, Ask, Request};
-use super::lease::{Actual, Lease};
 use super::locked::{Locked, with_locked_precisely};
 use super::mailbox::Mailbox;
 use super::serve::end;
 use super::sleeper::Sleeper;
 use super::turn::{Grant, Place, Turn, Wants};
-use crate::accounting::{Follower, Usage};
+use crate::accounting::{Follower, Tick};
 
 /// A request that waits for its turn. Dropped, it leaves the queue; what it was given and did not
 /// take is released.
@@ -81,6 +80,10 @@ impl Wait {
 
     /// Leaves the queue; what it was given and did not take is released.
     pub fn leave(&self) {
+        // In a forked child the wait belongs to the parent, and its lock may be another thread's.
+        if self.turn.asks.iter().any(|ask| ask.account.core().same_process().is_err()) {
+            return;
+        }
         if self.turn.is_taken() {
             return;
         }
@@ -92,7 +95,7 @@ impl Wait {
             }
         });
         match self.turn.take() {
-            Some(Ok(Grant::Lease(lease))) => give_back(&lease),
+            Some(Ok(Grant::Lease(lease))) => lease.give_back(),
             Some(Ok(Grant::Slot(Some(number)))) => self.end_slot(number),
             Some(Ok(Grant::Slot(None)) | Err(_)) | None => {}
         }
@@ -124,33 +127,32 @@ impl Wait {
         &self,
         step: impl FnOnce(&mut [Locked<'_>], &mut Outbox) -> R,
     ) -> Result<R, Error> {
-        with_locked_precisely(self.turn.accounts(), step)
+        let mut outbox = Outbox::default();
+        let result = with_locked_precisely(self.turn.accounts(), &mut outbox, step);
+        outbox.send();
+        result
     }
 }
 
 impl Drop for Wait {
     fn drop(&mut self) {
-        // In a forked child this does nothing: there the wait belongs to the parent.
         self.leave();
     }
 }
 
 impl Follower for Account {
+    fn next(&self) -> Option<Tick> {
+        self.next_event().ok()?
+    }
+
     fn moved(&self) {
         let _ = self.look();
     }
 }
 
-/// A lease that nobody received was never used, even if it has run out meanwhile.
-fn give_back(lease: &Lease) {
-    if let Err(Error::Lease(LeaseError::Expired)) = lease.release() {
-        let _ = lease.commit(Actual::Usage(Usage::zero()));
-    }
-}
-
 /// Tries a wait again that spans several accounts and passed in the one whose queue it heads.
-pub(super) fn try_again(turn: &Arc<Turn>) {
-    let _ = with_locked_precisely(turn.accounts(), |locked, outbox| {
+pub(super) fn try_again(turn: &Arc<Turn>, outbox: &mut Outbox) {
+    let _ = with_locked_precisely(turn.accounts(), outbox, |locked, outbox| {
         if turn.queued().is_some()
             && let Err(refused) = advance(turn, locked, outbox)
         {
@@ -173,20 +175,21 @@ fn advance(turn: &Arc<Turn>, locked: &mut [Locked<'_>], outbox: &mut Outbox) -> 
         let at = &mut locked[old.0];
         at.state.queues_mut().remove(old.1, turn.ticket, at.account);
     }
-    let (Some((index, demand)), Some((_, meter))) = (refused, place) else {
+    let Some((index, meter)) = place else {
         let grant = grant(turn, locked, outbox);
         end(turn, Ok(grant), outbox);
         return Ok(());
     };
-    let (ask, at) = (&turn.asks[index], &mut locked[index]);
-    if at.state.is_hopeless(&ask.demands, demand, ask.terms) {
-        turn.put(Place::Over);
-        let refusal = at.state.refusal(at.account, &ask.demands, demand, at.now, ask.terms);
-        at.account.tell_denied(&at.state, &ask.demands, at.now, outbox);
-        return Err(refusal);
+    turn.put(Place::Over);
+    // What can never pass is not worth the wait for another meter.
+    for (ask, at) in turn.asks.iter().zip(locked.iter()) {
+        if let Some(demand) = at.state.hopeless(&ask.demands, ask.terms) {
+            at.account.tell_denied(&at.state, &ask.demands, at.now, outbox);
+            return Err(at.state.refusal(at.account, &ask.demands, demand, at.now, ask.terms));
+        }
     }
-    if turn.is_over(at.now.tick) {
-        turn.put(Place::Over);
+    let at = &mut locked[index];
+    if turn.is_over(index, at.now.tick) {
         return Err(at.state.timed_out(meter, turn, at.account, at.now));
     }
     at.state.queue(index, meter, turn);

@@ -189,6 +189,21 @@ impl<'py> FromPyObject<'_, 'py> for TokensArg {
     }
 }
 
+/// The status of a response.
+pub(super) struct StatusArg(pub(super) u16);
+
+impl<'py> FromPyObject<'_, 'py> for StatusArg {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let status = amount(&given, "status").ok().and_then(|status| u16::try_from(status).ok());
+        status.map(Self).ok_or_else(|| {
+            let allowed = format!("the status code of a response, not {}", shown(&given));
+            Invalid::policy("status", &allowed).into()
+        })
+    }
+}
+
 /// The calls of `charge`.
 pub(super) struct CallsArg(pub(super) u64);
 

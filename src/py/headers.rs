@@ -2,7 +2,7 @@
 
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyFloat, PyInt, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyFloat, PyInt, PyList, PyString, PyTuple};
 
 use super::convert;
 use super::python_call::call_python_late;
@@ -29,11 +29,13 @@ fn pairs(headers: &Bound<'_, PyAny>) -> PyResult<Vec<(String, String)>> {
     };
     let mut read = Vec::new();
     for pair in items.try_iter()? {
+        // A list of two too, as in ASGI.
         let pair = pair?;
-        let (name, value) = match pair.cast::<PyTuple>() {
-            Ok(pair) if pair.len() == 2 => (pair.get_item(0)?, pair.get_item(1)?),
-            _ => pair.extract()?,
+        let pair = match pair.cast::<PyList>() {
+            Ok(list) => list.to_tuple(),
+            Err(_) => pair.cast_into::<PyTuple>()?,
         };
+        let (name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = pair.extract()?;
         if let (Some(name), Some(value)) = (text(&name), text(&value)) {
             read.push((name, value));
         }

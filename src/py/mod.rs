@@ -58,7 +58,9 @@ mod _core {
     #[pymodule_export]
     use super::shared_pool::PySharedPool;
     #[pymodule_export]
-    use super::together::{account_id, charge_together, cost_capped, reserve_together};
+    use super::together::{
+        account_id, charge_together, cost_capped, reserve_together, wait_together,
+    };
     #[pymodule_export]
     use super::token_budget::PyAgentTokenBudget;
     #[pymodule_export]

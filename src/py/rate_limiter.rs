@@ -2,7 +2,7 @@
 
 use pyo3::prelude::*;
 
-use super::convert::{self, OnErrorArg, TokensArg, UnsettledArg};
+use super::convert::{self, OnErrorArg, StatusArg, TokensArg, UnsettledArg};
 use super::headers;
 use super::lease::PyBudgetLease;
 use super::waiting::{PyMailbox, PyWait, block, block_for_lease};
@@ -91,7 +91,7 @@ impl PyRateLimiter {
         mailbox: &Bound<'_, PyMailbox>,
     ) -> PyResult<PyWait> {
         let (timeout, mailbox) = (convert::timeout(timeout)?, mailbox.get().0.clone());
-        Ok(PyWait::new(self.0.wait_for_slot(tokens.0, timeout, mailbox)?))
+        Ok(PyWait::new(self.0.wait_for_slot(tokens.0, timeout, mailbox)?, None))
     }
 
     #[pyo3(signature = (tokens = TokensArg(0), *, timeout = None))]
@@ -143,7 +143,7 @@ impl PyRateLimiter {
     ) -> PyResult<PyWait> {
         let (estimate, ttl) = (estimate(tokens)?, convert::ttl(ttl)?);
         let (timeout, mailbox) = (convert::timeout(timeout)?, mailbox.get().0.clone());
-        Ok(PyWait::new(self.0.wait(estimate, ttl, timeout, mailbox)?))
+        Ok(PyWait::new(self.0.wait(estimate, ttl, timeout, mailbox)?, None))
     }
 
     #[pyo3(signature = (tokens, *, ttl = None, timeout = None))]
@@ -153,14 +153,14 @@ impl PyRateLimiter {
         tokens: &Bound<'_, PyAny>,
         ttl: Option<&Bound<'_, PyAny>>,
         timeout: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Option<PyBudgetLease>> {
+    ) -> PyResult<PyBudgetLease> {
         if let Some(lease) = self._try_reserve(tokens, ttl, timeout)? {
-            return Ok(Some(lease));
+            return Ok(lease);
         }
         let (estimate, ttl) = (estimate(tokens)?, convert::ttl(ttl)?);
         let timeout = convert::timeout(timeout)?;
         let join = |mailbox| self.0.wait(estimate, ttl, timeout, mailbox);
-        Ok(block_for_lease(py, join)?.map(|lease| PyBudgetLease::new(lease, None)))
+        Ok(PyBudgetLease::new(block_for_lease(py, join)?, None))
     }
 
     fn record_usage(&self, tokens: &Bound<'_, PyAny>) -> PyResult<()> {
@@ -177,11 +177,11 @@ impl PyRateLimiter {
         Ok(wait.map_or(f64::INFINITY, convert::seconds_up))
     }
 
-    #[pyo3(signature = (headers, status = 200))]
-    fn observe(&self, headers: &Bound<'_, PyAny>, status: u16) -> PyResult<()> {
+    #[pyo3(signature = (headers, status = StatusArg(200)))]
+    fn observe(&self, headers: &Bound<'_, PyAny>, status: StatusArg) -> PyResult<()> {
         let headers = headers::read(headers)?;
         let pairs = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        Ok(self.0.observe(pairs, status)?)
+        Ok(self.0.observe(pairs, status.0)?)
     }
 
     fn __repr__(&self) -> String {

@@ -84,7 +84,7 @@ impl PySharedPool {
     ) -> PyResult<PyWait> {
         let request = request(estimate, request_budget, ttl)?;
         let (timeout, mailbox) = (convert::timeout(timeout)?, mailbox.get().0.clone());
-        Ok(PyWait::new(self.0.wait(request, timeout, mailbox)?))
+        Ok(PyWait::new(self.0.wait(request, timeout, mailbox)?, None))
     }
 
     #[pyo3(signature = (estimate, request_budget = None, *, ttl = None, timeout = None))]
@@ -95,14 +95,14 @@ impl PySharedPool {
         request_budget: Option<&Bound<'_, PyAny>>,
         ttl: Option<&Bound<'_, PyAny>>,
         timeout: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Option<PyBudgetLease>> {
+    ) -> PyResult<PyBudgetLease> {
         if let Some(lease) = self._try_reserve(estimate, request_budget, ttl, timeout)? {
-            return Ok(Some(lease));
+            return Ok(lease);
         }
         let request = request(estimate, request_budget, ttl)?;
         let timeout = convert::timeout(timeout)?;
         let lease = block_for_lease(py, |mailbox| self.0.wait(request, timeout, mailbox))?;
-        Ok(lease.map(|lease| PyBudgetLease::new(lease, None)))
+        Ok(PyBudgetLease::new(lease, None))
     }
 
     fn record_used(&self, lease: &Bound<'_, PyAny>, usage: &Bound<'_, PyAny>) -> PyResult<()> {

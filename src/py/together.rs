@@ -14,9 +14,10 @@ use super::operation_cache::name_of;
 use super::rate_limiter::PyRateLimiter;
 use super::shared_pool::PySharedPool;
 use super::token_budget::PyAgentTokenBudget;
+use super::waiting::{PyMailbox, PyWait, block_for_lease};
 use super::workflow_quota::PyWorkflowToken;
 use crate::accounting::{Invalid, Usage};
-use crate::ledger::{Account, Ask, Request, group};
+use crate::ledger::{Account, Ask, Error, Request, Wait, group};
 
 /// A budget of this package.
 enum Native<'a, 'py> {
@@ -82,6 +83,11 @@ impl<'a, 'py> Native<'a, 'py> {
         })
     }
 
+    /// Whether a call may wait for it: capacity comes back there without anybody's help.
+    const fn is_waited_for(&self) -> bool {
+        matches!(self, Self::Pool(_) | Self::Limiter(_))
+    }
+
     fn remember(&self) -> Option<Py<PyAny>> {
         match self {
             Self::Tokens(budget) => PyAgentTokenBudget::remember(budget),
@@ -90,35 +96,81 @@ impl<'a, 'py> Native<'a, 'py> {
     }
 }
 
-/// Holds `estimate` of all budgets in one lease, or refuses and changes nothing.
+/// A request over several budgets.
+struct Together {
+    asks: Vec<Ask>,
+    request: Request,
+    /// The budgets whose `on_warning` a commit may call.
+    owner: Option<Py<PyAny>>,
+}
+
+impl Together {
+    fn of(
+        budgets: &[Bound<'_, PyAny>],
+        estimate: &Bound<'_, PyUsageEstimate>,
+        operation: Option<&Bound<'_, PyAny>>,
+        ttl: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        if budgets.is_empty() {
+            return Err(Invalid::policy("budgets", "at least one budget").into());
+        }
+        let operation = operation.map_or(Ok("query"), name_of)?;
+        let usage = estimate.get().0;
+        let request = Request { ttl: convert::ttl(ttl)?, ..usage.into() };
+        let mut asks = Vec::with_capacity(budgets.len());
+        let mut owners = Vec::new();
+        for budget in budgets {
+            let native = Native::of(budget)?;
+            let patient = native.is_waited_for();
+            asks.push(Ask { patient, ..native.ask(operation, &usage)? });
+            owners.extend(native.remember());
+        }
+        let owner = if owners.is_empty() {
+            None
+        } else {
+            Some(PyTuple::new(estimate.py(), owners)?.into_any().unbind())
+        };
+        Ok(Self { asks, request, owner })
+    }
+}
+
+/// Holds `estimate` of all budgets in one lease, or refuses and changes nothing. With a timeout it
+/// waits in this thread where a pool or a limiter refuses.
 #[pyfunction]
-#[pyo3(signature = (budgets, estimate, *, operation = None, ttl = None))]
+#[pyo3(signature = (budgets, estimate, *, operation = None, ttl = None, timeout = None))]
 pub(crate) fn reserve_together(
+    py: Python<'_>,
     budgets: Vec<Bound<'_, PyAny>>,
     estimate: &Bound<'_, PyUsageEstimate>,
     operation: Option<&Bound<'_, PyAny>>,
     ttl: Option<&Bound<'_, PyAny>>,
+    timeout: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<PyBudgetLease> {
-    if budgets.is_empty() {
-        return Err(Invalid::policy("budgets", "at least one budget").into());
-    }
-    let operation = operation.map_or(Ok("query"), name_of)?;
-    let estimate_ = estimate.get().0;
-    let ttl = convert::ttl(ttl)?;
-    let mut asks = Vec::with_capacity(budgets.len());
-    let mut owners = Vec::new();
-    for budget in &budgets {
-        let native = Native::of(budget)?;
-        asks.push(native.ask(operation, &estimate_)?);
-        owners.extend(native.remember());
-    }
-    let owner = if owners.is_empty() {
-        None
-    } else {
-        Some(PyTuple::new(estimate.py(), owners)?.into_any().unbind())
+    let Together { asks, request, owner } = Together::of(&budgets, estimate, operation, ttl)?;
+    let timeout = convert::timeout(timeout)?;
+    let lease = match group::reserve(&asks, &request) {
+        Err(Error::Denied(_)) if timeout.is_some() => {
+            block_for_lease(py, |mailbox| Wait::for_lease(&asks, request, timeout, mailbox))?
+        }
+        other => other?,
     };
-    let lease = group::reserve(&asks, &Request { ttl, ..estimate_.into() })?;
     Ok(PyBudgetLease::new(lease, owner))
+}
+
+/// Queues for a lease over all budgets.
+#[pyfunction]
+#[pyo3(signature = (budgets, estimate, mailbox, *, operation = None, ttl = None, timeout = None))]
+pub(crate) fn wait_together(
+    budgets: Vec<Bound<'_, PyAny>>,
+    estimate: &Bound<'_, PyUsageEstimate>,
+    mailbox: &Bound<'_, PyMailbox>,
+    operation: Option<&Bound<'_, PyAny>>,
+    ttl: Option<&Bound<'_, PyAny>>,
+    timeout: Option<&Bound<'_, PyAny>>,
+) -> PyResult<PyWait> {
+    let Together { asks, request, owner } = Together::of(&budgets, estimate, operation, ttl)?;
+    let (timeout, mailbox) = (convert::timeout(timeout)?, mailbox.get().0.clone());
+    Ok(PyWait::new(Wait::for_lease(&asks, request, timeout, mailbox)?, owner))
 }
 
 /// Charges one tool call to all budgets, or refuses and changes nothing.

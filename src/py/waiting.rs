@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::exceptions::PyException;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
 use super::lease::PyBudgetLease;
 use super::python_call::{call_python, sleep_detached};
+use crate::accounting::Invalid;
 use crate::ledger::{Error, Grant, Lease, Mailbox, Sleeper, Wait};
 
 /// How often the main thread looks for Ctrl-C while it waits.
@@ -42,11 +44,15 @@ impl PyMailbox {
 
 /// A request that waits for its turn.
 #[pyclass(module = "outlay._core", name = "Wait", frozen)]
-pub(crate) struct PyWait(Wait);
+pub(crate) struct PyWait {
+    inner: Wait,
+    /// The budgets whose `on_warning` a commit of the lease may call.
+    owner: Option<Py<PyAny>>,
+}
 
 impl PyWait {
-    pub(super) const fn new(wait: Wait) -> Self {
-        Self(wait)
+    pub(super) const fn new(inner: Wait, owner: Option<Py<PyAny>>) -> Self {
+        Self { inner, owner }
     }
 }
 
@@ -54,26 +60,31 @@ impl PyWait {
 impl PyWait {
     #[getter]
     fn ticket(&self) -> u64 {
-        self.0.ticket()
+        self.inner.ticket()
     }
 
     /// Whether it is still in a queue.
     #[getter]
     fn pending(&self) -> bool {
-        self.0.is_pending()
+        self.inner.is_pending()
     }
 
     /// What it was given, once: a lease, or None for a slot. Raises what refused it.
-    fn result(&self) -> PyResult<Option<PyBudgetLease>> {
-        match self.0.take().transpose()? {
-            Some(Grant::Lease(lease)) => Ok(Some(PyBudgetLease::new(lease, None))),
+    fn result(&self, py: Python<'_>) -> PyResult<Option<PyBudgetLease>> {
+        let owner = || self.owner.as_ref().map(|owner| owner.clone_ref(py));
+        match self.inner.take().transpose()? {
+            Some(Grant::Lease(lease)) => Ok(Some(PyBudgetLease::new(lease, owner()))),
             Some(Grant::Slot(_)) | None => Ok(None),
         }
     }
 
     /// Leaves the queue; gives back what was given and not taken.
     fn leave(&self) {
-        self.0.leave();
+        self.inner.leave();
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.owner.as_ref().map_or(Ok(()), |owner| visit.call(owner))
     }
 }
 
@@ -110,8 +121,9 @@ pub(super) fn block(
 ) -> PyResult<Grant> {
     let sleeper = Sleeper::new();
     let mailbox = Mailbox::of_thread(&sleeper);
+    // Nothing is known of an interpreter that is going; then this thread is not its main one.
+    let main = call_python(|| is_main_thread(py)).transpose()?.unwrap_or(false);
     let wait = join(Arc::clone(&mailbox))?;
-    let main = is_main_thread(py)?;
     loop {
         if let Some(result) = wait.take() {
             return Ok(result?);
@@ -131,10 +143,10 @@ pub(super) fn block(
 pub(super) fn block_for_lease(
     py: Python<'_>,
     join: impl FnOnce(Arc<Mailbox>) -> Result<Wait, Error>,
-) -> PyResult<Option<Lease>> {
+) -> PyResult<Lease> {
     match block(py, join)? {
-        Grant::Lease(lease) => Ok(Some(lease)),
-        Grant::Slot(_) => Ok(None),
+        Grant::Lease(lease) => Ok(lease),
+        Grant::Slot(_) => Err(Invalid::policy("join", "a wait for a lease").into()),
     }
 }
 

@@ -89,11 +89,17 @@ impl Naive {
         sums
     }
 
-    /// A request counts for an hour and for what is left of its minute.
+    /// A request counts for an hour and for what is left of its minute. Minutes are counted from
+    /// the first request after none did.
     fn requests(&self, model: usize) -> u64 {
-        let minute = |seconds: u64| ((1 << 62) + seconds * SECOND) / (60 * SECOND);
-        let recent = |at: u64| minute(self.now) - minute(at) <= 60;
-        self.requests.iter().filter(|(of, at)| *of == model && recent(*at)).count() as u64
+        let (mut leaving, mut anchor) = (Vec::new(), 0);
+        for &(_, at) in self.requests.iter().filter(|(of, _)| *of == model) {
+            if leaving.iter().all(|leaves| *leaves <= at) {
+                anchor = at;
+            }
+            leaving.push(anchor + ((at - anchor).div_ceil(60) + 60) * 60);
+        }
+        leaving.iter().filter(|leaves| **leaves > self.now).count() as u64
     }
 
     fn is_known(&self, id: (usize, usize)) -> bool {

@@ -365,10 +365,7 @@ impl Book {
         let deadlines: Vec<u64> = self.leases.iter().map(|lease| lease.deadline).collect();
         for meter in self.accounts.iter().flat_map(|account| &account.meters) {
             times.extend(meter.ends_in(self.now, &self.walls).map(|left| self.now + left));
-            if matches!(meter.kind, Kind::Sliding { .. }) {
-                let booked = meter.booked_at().chain(deadlines.iter().copied());
-                times.extend(booked.filter_map(|at| meter.leaves_at(at)));
-            }
+            times.extend(meter.leaving(&deadlines));
         }
         times.extend(&deadlines);
         // No deadline of the end of time: nobody waits that long.

@@ -267,7 +267,7 @@ impl Driver {
             Step::Slot(account, meter, by) => {
                 let (account, meter) = self.meter_at(account, meter);
                 let meter = &self.book.accounts[account].meters[meter];
-                let leaving = meter.booked_at().filter_map(|at| meter.leaves_at(at));
+                let leaving = meter.leaving(&[]).into_iter();
                 (leaving.filter(|&at| at > now).min(), by)
             }
         };

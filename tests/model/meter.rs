@@ -176,60 +176,88 @@ impl Meter {
     }
 
     fn sliding(&self, now: u64, width: u64, slots: u16) -> u64 {
-        let counts = |at: u64, now: u64| at / width + u64::from(slots) + 1 > now / width;
-        let mut log: Vec<(u64, u64, Option<u64>)> = Vec::new();
+        let log = self.log(width, slots);
+        u64::try_from(log.sum(now)).unwrap_or(u64::MAX)
+    }
+
+    fn log(&self, width: u64, slots: u16) -> Log {
+        let mut log = Log { entries: Vec::new(), anchor: 0, width, slots };
         let here = |window: Window| window.0 == self.resets;
         for event in &self.events {
             match *event {
                 Event::Charge { window, at, amount } if here(window) => {
-                    log.push((at, amount, None));
+                    log.book(at, amount, None);
                 }
                 Event::Commit { opened, window, at, held, actual } if here(window) => {
                     let booked =
                         if opened == window { actual } else { actual.saturating_sub(held) };
-                    log.push((at, booked, None));
+                    log.book(at, booked, None);
                 }
                 Event::Expire { opened, at, held, charged: true, lease, .. } if here(opened) => {
-                    log.push((at, held, Some(lease)));
+                    log.book(at, held, Some(lease));
                 }
                 Event::Recommit { window, at, actual, lease } if here(window) => {
                     let (opened, covered, charged) = self.expiry(lease);
-                    let known = log.iter().position(|entry| entry.2 == Some(lease));
-                    let still_counts = known.is_some_and(|index| counts(log[index].0, at));
+                    let known = log.entries.iter().find(|entry| entry.lease == Some(lease));
+                    let still_counts = known.is_some_and(|entry| entry.leaves > at);
                     if charged && opened == window && still_counts {
-                        log.retain(|entry| entry.2 != Some(lease));
-                        log.push((at, actual, None));
+                        log.entries.retain(|entry| entry.lease != Some(lease));
+                        log.book(at, actual, None);
                     } else {
                         // Nothing was charged, or the charge is out of reach: the rest is booked.
-                        log.push((at, actual.saturating_sub(covered), None));
+                        log.book(at, actual.saturating_sub(covered), None);
                     }
                 }
                 _ => {}
             }
         }
-        let counted = log.iter().filter(|entry| counts(entry.0, now));
-        let sum: u128 = counted.map(|entry| u128::from(entry.1)).sum();
-        u64::try_from(sum).unwrap_or(u64::MAX)
+        log
     }
 
-    /// When what is booked now, or at `at`, leaves a sliding window.
-    pub(crate) fn leaves_at(&self, at: u64) -> Option<u64> {
-        match self.kind {
-            Kind::Sliding { width, slots } => {
-                (at / width + u64::from(slots) + 1).checked_mul(width)
-            }
-            _ => None,
+    /// When what was booked leaves a sliding window, and what may be booked at `later` times.
+    pub(crate) fn leaving(&self, later: &[u64]) -> Vec<u64> {
+        let Kind::Sliding { width, slots } = self.kind else { return Vec::new() };
+        let log = self.log(width, slots);
+        let mut times: Vec<u64> = log.entries.iter().map(|entry| entry.leaves).collect();
+        for &anchor in later.iter().chain([&log.anchor]) {
+            let after = later.iter().filter(|at| **at >= anchor && **at < 1 << 60);
+            times.extend(after.map(|&at| Log { entries: Vec::new(), anchor, ..log }.leaves(at)));
         }
+        times
+    }
+}
+
+/// What a sliding window has booked.
+struct Log {
+    entries: Vec<Entry>,
+    /// A slot ends here, and so on by whole slots: where something was booked in an empty window.
+    anchor: u64,
+    width: u64,
+    slots: u16,
+}
+
+struct Entry {
+    leaves: u64,
+    amount: u64,
+    lease: Option<u64>,
+}
+
+impl Log {
+    fn book(&mut self, at: u64, amount: u64, lease: Option<u64>) {
+        if self.sum(at) == 0 {
+            self.anchor = at;
+        }
+        self.entries.push(Entry { leaves: self.leaves(at), amount, lease });
     }
 
-    /// All times at which something was booked.
-    pub(crate) fn booked_at(&self) -> impl Iterator<Item = u64> + '_ {
-        self.events.iter().filter_map(|event| match *event {
-            Event::Charge { at, .. }
-            | Event::Commit { at, .. }
-            | Event::Expire { at, .. }
-            | Event::Recommit { at, .. } => Some(at),
-            Event::GiveBack { .. } => None,
-        })
+    /// A period after the end of its slot.
+    fn leaves(&self, at: u64) -> u64 {
+        let slot = (at - self.anchor).div_ceil(self.width);
+        self.anchor + (slot + u64::from(self.slots)) * self.width
+    }
+
+    fn sum(&self, now: u64) -> u128 {
+        let counted = self.entries.iter().filter(|entry| entry.leaves > now);
+        counted.map(|entry| u128::from(entry.amount)).sum()
     }
 }

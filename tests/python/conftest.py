@@ -1,4 +1,4 @@
-"""What all tests share: a clock that is moved by hand."""
+"""What tests share: a clock that is moved by hand, and the kinds of event loops."""
 
 from __future__ import annotations
 
@@ -33,3 +33,9 @@ def watched(store, clock):
     allow(service)
     store.written()
     return service
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def new_loop(request):
+    """Return what makes an event loop of each kind."""
+    return pytest.importorskip(request.param).new_event_loop

@@ -5,6 +5,7 @@
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -18,7 +19,7 @@ for _package in ("rich", "langchain", "langchain_openai"):
 from rich.console import Console
 
 from outlay.__main__ import main
-from outlay._demo import agent, bill
+from outlay._demo import agent, bill, rush
 from outlay._demo.run import run_demo
 from outlay._demo.script import FUEL_TASK, answer
 from outlay._demo.tools import calculate
@@ -61,6 +62,25 @@ def test_it_shows_the_model_call_that_is_refused(printed):
     refusal = json_after(printed, "refused before it is made")
     assert (refusal["error"], refusal["type"]) == ("budget_exceeded", "token")
     assert refusal["details"]["agent_id"] == "bookkeeper"
+
+
+def test_in_the_rush_the_provider_refuses_without_outlay_and_never_with_it(printed):
+    bare = re.search(
+        r"without it: (\d+) answered, (\d+) refused with status 429; .* wait (\d\.\d) s", printed
+    )
+    assert bare is not None
+    assert int(bare[1]) + int(bare[2]) == rush.CALLS
+    assert int(bare[2]) > 0
+    assert 0 < float(bare[3]) <= rush.MINUTE_SECONDS
+    assert f"Under a RateLimiter: {rush.CALLS} answered, 0 refused by the provider" in printed
+
+
+def test_the_audit_sees_a_refusal_by_the_provider():
+    lines = bill.audit_rush(rush.Rush(answered=11, requests=12, server_refused=1))
+    assert [line.what for line in lines if line.difference] == [
+        "rush: calls answered",
+        "rush: refused by the provider",
+    ]
 
 
 def test_it_prints_the_accounts_and_the_audit(printed):

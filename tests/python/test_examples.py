@@ -19,6 +19,7 @@ PROMISED = {
         "gpt-y: model not in allowlist",
         "10000 tokens left",
     ],
+    "rate_limiter.py": ["3 done, 3 wait", '"error":"rate_limit_exceeded"', '"retry_after_seconds":20'],
     "langchain_agent.py": ["tool error: {", "I could not look up Tromso.", "open leases 0"],
 }
 

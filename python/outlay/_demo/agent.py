@@ -21,7 +21,7 @@ from outlay._demo.tools import make_tools
 from outlay.langchain import BudgetMiddleware, wrap
 from outlay.testing.openai_server import OpenAIServer, Reply
 
-__all__ = ["PRICES", "Accounts", "Outcome", "run_agent"]
+__all__ = ["PRICES", "Accounts", "Outcome", "offline", "run_agent"]
 
 MODEL = "demo-large"
 PRICES = {MODEL: {"input": "2.50", "output": "10.00"}}
@@ -95,7 +95,7 @@ def run_agent(view: View) -> Outcome:
         view.model_called(estimate=accounts.budget.reserved())
         return answer(request)
 
-    with _offline(), OpenAIServer(script) as server:
+    with offline(), OpenAIServer(script) as server:
         model = ChatOpenAI(
             model=MODEL,
             api_key=SecretStr("not-needed"),
@@ -145,7 +145,7 @@ def _messages(updates: Iterator[Any]) -> Iterator[Any]:
 
 
 @contextlib.contextmanager
-def _offline() -> Iterator[None]:
+def offline() -> Iterator[None]:
     """Keep the user's tracing, proxy and OpenAI settings out of the demo: it talks to loopback alone."""
     ours = {"LANGSMITH_TRACING": "false", "LANGCHAIN_TRACING_V2": "false", "NO_PROXY": "*", "no_proxy": "*"}
     theirs = [name for name in os.environ if name.startswith("OPENAI_")]

@@ -8,8 +8,9 @@ from math import ceil
 from typing import Any
 
 from outlay._demo.agent import PRICES, Outcome
+from outlay._demo.rush import Rush
 
-__all__ = ["Line", "audit_agent"]
+__all__ = ["Line", "audit_agent", "audit_rush"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,17 @@ def audit_agent(outcome: Outcome) -> list[Line]:
         Line("open leases, pool", len(accounts.pool.open_leases()), 0),
         Line("active workflows", accounts.quota.active_count(), 0),
         Line("errors in the server's script", len(outcome.server_errors), 0),
+    ]
+
+
+def audit_rush(rush: Rush) -> list[Line]:
+    """Compare the calls under the limiter with what the provider answered, refused and billed."""
+    return [
+        Line("rush: calls answered", rush.answered, rush.requests),
+        Line("rush: tokens committed", rush.tokens, rush.billed),
+        Line("rush: refused by the provider", rush.server_refused, 0),
+        Line("rush: tokens still reserved", rush.still_reserved, 0),
+        Line("rush: errors in the server's script", len(rush.server_errors), 0),
     ]
 
 

@@ -59,11 +59,22 @@ class ModelCall:
             # Built from the class of a wrapped model: unguarded where a guard was meant.
             raise PolicyError("this model has no budget: it was made from a wrapped model's class; wrap it")
         self._prompt = read_prompt(model, messages, kwargs)
-        estimates = [layer.estimate(self._prompt) for layer in self._layers]
+        self._estimates = [layer.estimate(self._prompt) for layer in self._layers]
         self._call = Call()
+
+    def reserve(self) -> None:
+        """Reserve in all layers, or raise the refusal as an error of the model."""
         try:
-            for layer, estimate in zip(self._layers, estimates, strict=True):
-                self._call.reserve(layer.budgets, estimate, operation=layer.operation, labels=layer.labels)
+            for layer, estimate in zip(self._layers, self._estimates, strict=True):
+                self._call.reserve(layer.budgets, estimate, **layer.terms())
+        except LimitExceeded as refusal:
+            raise as_model_error(refusal) from refusal.__cause__
+
+    async def reserve_async(self) -> None:
+        """Do as `reserve` does; where it waits, the event loop goes on."""
+        try:
+            for layer, estimate in zip(self._layers, self._estimates, strict=True):
+                await self._call.reserve_async(layer.budgets, estimate, **layer.terms())
         except LimitExceeded as refusal:
             raise as_model_error(refusal) from refusal.__cause__
 

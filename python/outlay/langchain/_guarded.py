@@ -64,6 +64,7 @@ def _guard_generate(original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def _generate(self: BaseChatModel, messages: Any, *args: Any, **kwargs: Any) -> Any:
         call = ModelCall(self, messages, kwargs)
+        call.reserve()
         try:
             with call.entered():
                 result = original(self, messages, *args, **kwargs)
@@ -80,6 +81,7 @@ def _guard_agenerate(original: Callable[..., Awaitable[Any]]) -> Callable[..., A
     @functools.wraps(original)
     async def _agenerate(self: BaseChatModel, messages: Any, *args: Any, **kwargs: Any) -> Any:
         call = ModelCall(self, messages, kwargs)
+        await call.reserve_async()
         try:
             with call.entered():
                 result = await original(self, messages, *args, **kwargs)
@@ -96,6 +98,7 @@ def _guard_stream(original: Callable[..., Iterator[Any]]) -> Callable[..., Itera
     @functools.wraps(original)
     def _stream(self: BaseChatModel, messages: Any, *args: Any, **kwargs: Any) -> Iterator[Any]:
         call = ModelCall(self, messages, kwargs)
+        call.reserve()
         seen = StreamUsage()
         chunks: Any = None
         try:
@@ -125,6 +128,7 @@ def _guard_astream(original: Callable[..., AsyncIterator[Any]]) -> Callable[...,
     @functools.wraps(original)
     async def _astream(self: BaseChatModel, messages: Any, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
         call = ModelCall(self, messages, kwargs)
+        await call.reserve_async()
         seen = StreamUsage()
         chunks: Any = None
         try:

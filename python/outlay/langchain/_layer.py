@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from outlay._budget import Budgets
@@ -27,10 +28,15 @@ class Layer:
     prices: PriceTable | None
     output_tokens: int
     labels: Mapping[str, str]
+    wait: float | timedelta | None = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Layer:
         # A copy of the model spends from the same accounts.
         return self
+
+    def terms(self) -> dict[str, Any]:
+        """Return how its calls ask: the operation, the labels, and how long they may wait."""
+        return {"operation": self.operation, "labels": self.labels, "wait": self.wait}
 
     def check_price(self, model_name: str | None) -> None:
         """Refuse a model that would be counted at $0.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from langchain_core.language_models import BaseChatModel
@@ -19,6 +20,7 @@ from outlay.langchain._layer import Layer
 ModelT = TypeVar("ModelT", bound=Runnable[Any, Any])
 
 DEFAULT_OUTPUT_TOKENS = 1_024
+_CENTURY = 100 * 365 * 24 * 3_600
 
 
 def wrap(
@@ -28,6 +30,7 @@ def wrap(
     operation: str = "query",
     prices: Mapping[str, Mapping[str, str]] | PriceTable | None = None,
     output_tokens: int | None = None,
+    wait: float | timedelta | None = None,
     **labels: str,
 ) -> ModelT:
     """Return a copy of a chat model that reserves from its budgets before each call.
@@ -42,14 +45,16 @@ def wrap(
 
     Args:
         model: A chat model, or one with arguments bound to it (`bind`, `bind_tools`).
-        budget: A `SharedPool`, `AgentTokenBudget`, `AgentBudget` or `WorkflowToken` (one step a call), an
-            object with the `outlay.Budget` protocol, or a list of them. The accounts of outlay in a list
-            are decided in one step: all reserve, or none does.
+        budget: A `SharedPool`, `AgentTokenBudget`, `AgentBudget`, `RateLimiter` or `WorkflowToken` (one step
+            a call), an object with the `outlay.Budget` protocol, or a list of them. The accounts of outlay
+            in a list are decided in one step: all reserve, or none does.
         operation: The operation that an `AgentTokenBudget` weighs; default "query".
         prices: USD per million tokens, as text, by model name: input, output and optionally cache_read,
             cache_write. Needed where a budget limits cost.
         output_tokens: The output to reserve, in tokens, where neither the call nor the model limits it;
             default 1,024.
+        wait: How long a call may wait for its turn where a pool or a limiter is full: seconds or a timedelta;
+            default None, not at all: it is refused at once. The other budgets never wait.
         **labels: Passed to objects with the `outlay.Budget` protocol.
 
     Returns:
@@ -74,26 +79,24 @@ def wrap(
         token 300
 
     """
-    if isinstance(model, RunnableBinding):
-        bound = wrap(
-            model.bound, budget, operation=operation, prices=prices, output_tokens=output_tokens, **labels
-        )
-        return model.model_copy(update={"bound": bound})
-    if not isinstance(model, BaseChatModel):
-        raise PolicyError(f"model: a LangChain chat model is allowed, not {type(model).__name__}")
     layer = Layer(
         budgets=normalise(budget),
         operation=_checked_operation(operation),
         prices=prices if prices is None or isinstance(prices, PriceTable) else PriceTable(prices),
         output_tokens=_checked_output(output_tokens),
         labels=checked_labels(labels),
+        wait=_checked_wait(wait),
     )
-    layer.check_price(called_name(model._get_ls_params(), {}))
     guarded: ModelT = _guard(model, layer)
     return guarded
 
 
-def _guard(model: BaseChatModel, layer: Layer) -> Any:
+def _guard(model: Any, layer: Layer) -> Any:
+    if isinstance(model, RunnableBinding):
+        return model.model_copy(update={"bound": _guard(model.bound, layer)})
+    if not isinstance(model, BaseChatModel):
+        raise PolicyError(f"model: a LangChain chat model is allowed, not {type(model).__name__}")
+    layer.check_price(called_name(model._get_ls_params(), {}))
     inner: tuple[Layer, ...] = getattr(model, LAYERS, ())
     guarded = model.model_copy()
     if LAYERS not in type(model).model_fields:
@@ -107,6 +110,16 @@ def _checked_operation(operation: Any) -> str:
     if not isinstance(operation, str) or not operation:
         raise PolicyError(f"operation: a name is allowed, not {operation!r:.100}")
     return operation
+
+
+def _checked_wait(wait: Any) -> float | timedelta | None:
+    if isinstance(wait, timedelta):
+        wait = wait.total_seconds()
+    if wait is None:
+        return None
+    if isinstance(wait, bool) or not isinstance(wait, int | float) or not 0 <= wait <= _CENTURY:
+        raise PolicyError(f"wait: seconds or a timedelta, from 0 to 100 years, or None, not {wait!r:.100}")
+    return wait
 
 
 def _checked_output(output_tokens: Any) -> int:

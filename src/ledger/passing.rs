@@ -1,0 +1,112 @@
+//! What the passing of time alone does for those who wait: each thing at its moment, in order.
+
+use super::account::Account;
+use super::error::Error;
+use super::event::Outbox;
+use super::serve::end;
+use super::state::State;
+use super::turn::Turn;
+use crate::accounting::{Denied, Moment, Tick};
+
+impl State {
+    /// Brings the account to `now` where somebody waits or holds a slot: what comes by the passing
+    /// of time alone comes in its order, however late it is looked at.
+    #[cold]
+    pub(crate) fn catch_up(&mut self, account: &Account, now: Moment, outbox: &mut Outbox) {
+        let mut last = None;
+        while let Some(at) = self.next_event(account, now).filter(|at| *at <= now.tick) {
+            // What was given just now and lives for no time at all may be due; nothing else comes
+            // twice at one moment.
+            if last == Some(at) && !self.is_due(at) {
+                break;
+            }
+            last = Some(at);
+            let then = now.back_to(at);
+            self.expire_due(account, then, outbox);
+            self.roll(then);
+            self.end_slots(then.tick);
+            self.serve(account, then, outbox);
+            self.end_overdue(account, then, outbox);
+        }
+    }
+
+    /// Whether a lease may have run out.
+    #[inline]
+    pub(crate) fn is_due(&self, now: Tick) -> bool {
+        self.book.as_ref().and_then(|book| book.next_due()).is_some_and(|due| due <= now)
+    }
+
+    /// When something happens next that those who wait may care about, if nobody does anything.
+    pub(crate) fn next_event(&self, account: &Account, now: Moment) -> Option<Tick> {
+        let queues = self.queues.as_ref()?;
+        let slot = queues.next_slot_over();
+        if queues.is_empty() {
+            return slot;
+        }
+        let lease = self.book.as_ref().and_then(|book| book.next_due());
+        let heads =
+            queues.heads().filter_map(|(meter, turn)| self.frees_at(meter, turn, account, now));
+        heads.chain(slot).chain(lease).chain(queues.next_deadline()).min()
+    }
+
+    /// When the first of a queue can be served by the passing of time alone.
+    fn frees_at(&self, meter: u8, turn: &Turn, account: &Account, now: Moment) -> Option<Tick> {
+        let (amount, terms) = (turn.asks_of(account, meter), turn.terms_of(account));
+        let of_meter = &self.meters[usize::from(meter)];
+        // Where it passes here already, something else is in its way.
+        if of_meter.admits(amount, terms) {
+            return None;
+        }
+        of_meter.frees_at(amount, terms, now)
+    }
+
+    fn end_slots(&mut self, now: Tick) {
+        while let Some(queues) = &mut self.queues
+            && queues.next_slot_over().is_some_and(|over| over <= now)
+        {
+            let Some(slot) = queues.pop_slot() else { return };
+            self.meters[usize::from(slot.meter)].release(&slot.hold);
+        }
+    }
+
+    /// Ends the waits that took too long.
+    fn end_overdue(&mut self, account: &Account, now: Moment, outbox: &mut Outbox) {
+        while let Some((meter, turn)) = self.queues.as_ref().and_then(|q| q.overdue(now.tick)) {
+            self.queues_mut().remove(meter, turn.ticket, account);
+            let refused = self.timed_out(meter, &turn, account, now);
+            end(&turn, Err(refused), outbox);
+        }
+        self.serve(account, now, outbox);
+    }
+
+    /// The refusal of a wait that took too long.
+    pub(crate) fn timed_out(
+        &self,
+        meter: u8,
+        turn: &Turn,
+        account: &Account,
+        now: Moment,
+    ) -> Error {
+        let (asked, terms) = (turn.asks_of(account, meter), turn.terms_of(account));
+        let of_meter = &self.meters[usize::from(meter)];
+        let mut denied = Denied::by(of_meter, account.code(), account.denied_id(), asked, now);
+        denied.retry_after = self.wait(account, &[(meter, asked)], now, terms);
+        let waited = turn.timeout.unwrap_or_default().as_secs_f64();
+        denied.reason = account.reason(meter);
+        denied.reason = Some(format!("{} (waited {waited} s for it)", denied.message()));
+        Error::TimedOut(denied)
+    }
+
+    /// Tells those who watch the clock when to look next, where it is earlier than they know.
+    pub(crate) fn rearm(&self, account: &Account, now: Moment, outbox: &mut Outbox) {
+        let Some(queues) = self.queues.as_ref().filter(|queues| !queues.is_empty()) else { return };
+        if account.core().clock().is_manual() {
+            return;
+        }
+        if let Some(at) = self.next_event(account, now) {
+            for mailbox in queues.watchers().filter(|mailbox| mailbox.arm(account, at)) {
+                outbox.wake(mailbox);
+            }
+        }
+    }
+}

@@ -1,0 +1,125 @@
+"""A wrapped model that may wait: calls that do not fit now go through in their turn, without a retry."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+import outlay
+from outlay.testing import ManualClock
+
+pytest.importorskip("langchain")
+
+from outlay.langchain import wrap
+from outlay.testing import ScriptedChatModel
+
+OUTPUT = 50
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+def guarded(limiter, *others, wait=120, answers=20):
+    model = ScriptedChatModel(script=["Hi."] * answers)
+    return wrap(model, [limiter, *others], output_tokens=OUTPUT, wait=wait)
+
+
+async def turns(tasks):
+    """Let the event loop run until nothing more happens."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+    return [task.done() for task in tasks]
+
+
+async def test_calls_wait_for_the_window_and_go_through_in_order(clock):
+    limiter = outlay.RateLimiter(100, clock=clock)
+    model = guarded(limiter)
+    limiter.record_usage(100)
+    tasks = [asyncio.create_task(model.ainvoke("Hello")) for _ in range(2)]
+    assert await turns(tasks) == [False, False]
+    clock.advance(61)
+    # One estimate of about 55 tokens fits beside what the first call really used.
+    assert await turns(tasks) == [True, True]
+    assert 0 < limiter.current_usage() < 100
+    assert limiter.retry_after() == 0
+
+
+async def test_without_wait_the_refusal_comes_at_once(clock):
+    limiter = outlay.RateLimiter(100, clock=clock)
+    limiter.record_usage(100)
+    with pytest.raises(outlay.RateLimitExceeded) as refused:
+        await guarded(limiter, wait=None).ainvoke("Hello")
+    assert refused.value.retryable
+
+
+async def test_a_wait_that_takes_too_long_is_refused_and_leaves_nothing(clock):
+    limiter = outlay.RateLimiter(100, clock=clock)
+    pool = outlay.SharedPool(capacity_tokens=1_000, clock=clock)
+    limiter.record_usage(100)
+    task = asyncio.create_task(guarded(limiter, pool, wait=5).ainvoke("Hello"))
+    assert await turns([task]) == [False]
+    clock.advance(5)
+    with pytest.raises(outlay.WaitTimeout):
+        await task
+    assert pool.reserved().total_tokens == 0
+
+
+async def test_a_budget_that_is_spent_is_not_waited_for(clock):
+    limiter = outlay.RateLimiter(10_000, clock=clock)
+    budget = outlay.AgentTokenBudget.daily("a-1", 10, clock=clock)
+    with pytest.raises(outlay.BudgetExceeded):
+        await guarded(limiter, budget).ainvoke("Hello")
+    assert limiter.retry_after() == 0
+
+
+async def test_a_cancelled_call_leaves_its_place(clock):
+    limiter = outlay.RateLimiter(100, clock=clock)
+    model = guarded(limiter)
+    limiter.record_usage(100)
+    first, second = (asyncio.create_task(model.ainvoke("Hello")) for _ in range(2))
+    await turns([first, second])
+    first.cancel()
+    clock.advance(61)
+    assert await turns([first, second]) == [True, True]
+    assert first.cancelled()
+    assert second.result().content == "Hi."
+
+
+async def test_streams_wait_too(clock):
+    limiter = outlay.RateLimiter(100, clock=clock)
+    model = guarded(limiter)
+    limiter.record_usage(100)
+
+    async def stream():
+        return "".join([chunk.content async for chunk in model.astream("Hello")])
+
+    task = asyncio.create_task(stream())
+    assert await turns([task]) == [False]
+    clock.advance(61)
+    await turns([task])
+    assert task.result() == "Hi."
+
+
+def test_a_thread_waits_for_a_lease_that_another_one_ends():
+    pool = outlay.SharedPool(capacity_tokens=100)
+    model = wrap(ScriptedChatModel(script=["Hi."]), pool, output_tokens=OUTPUT, wait=60)
+    held = pool.reserve(90)
+    answers: list[object] = []
+    thread = threading.Thread(target=lambda: answers.append(model.invoke("Hello").content))
+    thread.start()
+    # Somebody who does not wait is refused whether the thread has queued yet or not.
+    with pytest.raises(outlay.ThresholdExceeded):
+        pool.reserve(90)
+    held.release()
+    thread.join(timeout=30)
+    assert answers == ["Hi."]
+
+
+@pytest.mark.parametrize("wait", [-1, float("nan"), float("inf"), True, "5", [1]])
+def test_a_wait_that_is_no_time_is_named(wait):
+    with pytest.raises(outlay.PolicyError, match="wait"):
+        guarded(outlay.RateLimiter(100), wait=wait)

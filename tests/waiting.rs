@@ -1,0 +1,50 @@
+//! Waiting: first in, first out, at the exact moment, and nothing left behind.
+#![cfg(not(loom))]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+
+#[path = "waiting/check.rs"]
+mod check;
+#[path = "waiting/driver.rs"]
+mod driver;
+#[path = "waiting/edges.rs"]
+mod edges;
+#[path = "waiting/kit.rs"]
+mod kit;
+#[path = "waiting/meters.rs"]
+mod meters;
+#[path = "waiting/model.rs"]
+mod model;
+#[path = "waiting/ops.rs"]
+mod ops;
+#[path = "waiting/tally.rs"]
+mod tally;
+
+use driver::Driver;
+use proptest::prelude::*;
+use proptest::test_runner::{FileFailurePersistence, TestRunner};
+
+const HISTORIES: u32 = 5_000;
+
+#[test]
+fn random_histories_of_waiting_agree_with_the_naive_queue() {
+    let file = "tests/waiting.proptest-regressions";
+    let mut runner = TestRunner::new(ProptestConfig {
+        cases: HISTORIES,
+        max_shrink_iters: 20_000,
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(file))),
+        ..ProptestConfig::default()
+    });
+    let agree = runner.run(&(ops::plan(), ops::history()), |(plan, history)| {
+        let mut driver = Driver::new(&plan);
+        history.iter().for_each(|op| driver.run(op));
+        driver.finish();
+        Ok(())
+    });
+    if let Err(difference) = agree {
+        panic!("{difference}");
+    }
+    for (what, times) in tally::all() {
+        println!("{what}: {times}");
+        assert!(times > u64::from(HISTORIES) / 5, "{what}: only {times} times");
+    }
+}
