@@ -5,8 +5,10 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
-from allowance_support import allow, counts, quota, report
+from allowance_support import OwnStore, allow, counts, quota, report
 from face_support import DAY, refusal_of
+
+from outlay import AllowanceService, MemoryStore
 
 LAST_SECONDS = [
     "2026-01-31",
@@ -123,3 +125,30 @@ def test_yesterdays_reports_count_today(service, clock):
     clock.advance(DAY)
     assert service.record_usage(late)
     assert counts(service) == (4, 0, 0)
+
+
+def test_what_is_overdue_counts_on_the_day_on_which_it_began(service, clock):
+    """An estimate of yesterday takes nothing from today; the slot is free."""
+    at_the_last_second(clock, "2026-12-31")
+    allow(service, daily_token_limit=100, concurrent_jobs=1, max_job_duration=10)
+    job = service.start_job("a", "j", model="m", estimated_tokens=100)
+    clock.advance(60)
+    assert [late.job_id for late in service.overdue_jobs()] == ["j"]
+    assert (counts(service), service.get_model_usage("m")) == ((0, 0, 0), 0)
+    assert service.check("a", "m").remaining_tokens == 100
+    assert job.cancel()
+    assert counts(service) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("make", [MemoryStore, OwnStore])
+def test_a_new_service_after_a_step_back_does_not_begin_the_day_twice(clock, make):
+    """What was seen of a day is kept with the store."""
+    clock.set_time(dt.datetime(2026, 5, 5, 1))
+    store = make()
+    service = AllowanceService(store, clock=clock)
+    service.record_usage(report("job_completed", tokens_in=10, model="m"))
+    clock.set_time(dt.datetime(2026, 5, 4, 23))
+    for _ in range(2):
+        service = AllowanceService(store, clock=clock)
+        assert (counts(service)[0], service.get_model_usage("m")) == (10, 10)
+        clock.set_time(dt.datetime(2026, 5, 5, 2))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
+import dataclasses
 import datetime as dt
 import gc
 import logging
@@ -12,7 +13,7 @@ import pickle
 import threading
 
 import pytest
-from allowance_support import allow, counts, new_service, quota, report
+from allowance_support import OwnStore, allow, counts, new_service, quota, report
 from face_support import DAY, in_threads, refusal_of
 
 from outlay import AllowanceExceeded, AllowanceService, InvalidAmount, Job, MemoryStore, RepoLimit
@@ -39,6 +40,16 @@ def test_what_a_block_has_told_stands(service, caplog):
         service.record_usage(report("job_completed", "j2", 1))
     assert counts(service) == (4, 3, 0)
     assert caplog.records == []
+
+
+def test_a_block_that_is_left_days_after_its_end_tells_nothing_more(service, clock):
+    """The end is not remembered any more then; the handle knows it."""
+    allow(service)
+    with service.start_job("a", "j", estimated_tokens=7) as job:
+        job.complete(5)
+        clock.advance(3 * DAY)
+    assert counts(service) == (0, 0, 0)
+    service.start_job("a", "j")
 
 
 @pytest.mark.parametrize(
@@ -271,6 +282,38 @@ async def test_a_thousand_tasks_never_run_more_than_four_jobs(kind, clock):
     ready.set()
     await asyncio.gather(*tasks)
     assert (most, counts(service)) == (4, (4, 4, 0))
+
+
+class Hesitant(OwnStore):
+    """A store whose readers wait for each other, for as long as two can be inside at once."""
+
+    __slots__ = ("meeting",)
+
+    def get_usage(self, agent):
+        """Read, wait, and say what was read."""
+        record = self.usage.get(agent)
+        read = None if record is None else dataclasses.replace(record)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            self.meeting.wait()
+        return read
+
+
+def test_between_a_read_of_the_store_and_the_write_nobody_comes(clock):
+    """Two services of one store: one reader is never inside while the other is."""
+    store = Hesitant()
+    store.meeting = threading.Barrier(2, timeout=0.2)
+    services = [AllowanceService(store, clock=clock) for _ in range(2)]
+    allow(services[0], daily_job_limit=1)
+    started = []
+
+    def start(number):
+        with contextlib.suppress(AllowanceExceeded):
+            started.append(services[number].start_job("a", f"{number}"))
+
+    in_threads(2, start)
+    assert store.meeting.broken, "they met inside"
+    assert len(started) == 1
+    assert counts(services[1]) == (0, 1, 1)
 
 
 def test_two_services_on_one_store_share_one_limit(clock):
