@@ -41,7 +41,7 @@ lint: $(INSTALLED)
 cargo-test:
 	PROPTEST_RNG_SEED=$(SEED) cargo test --quiet
 
-## The ledger's locking and the ends of leases, in every order of the threads.
+## The ledger's locking, the ends of leases and waiting, in every order of the threads.
 loom:
 	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom cargo test --quiet --release --test loom \
 	    --test loom_waiting

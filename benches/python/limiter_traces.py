@@ -200,6 +200,8 @@ class Figures:
             missed.append(f"{self.name}: {self.highest:.4f} of the limit in a span")
         if self.token_share < TOKENS_MIN:
             missed.append(f"{self.name}: {self.token_share:.4f} of the tokens of the exact log")
+        if self.request_share < TOKENS_MIN:
+            missed.append(f"{self.name}: {self.request_share:.4f} of the requests of the exact log")
         return missed
 
 

@@ -146,7 +146,7 @@ async def idle(waiters: int) -> tuple[float, int]:
 def live_timers() -> int:
     """Return how many timers there are that were not cancelled; those that have rung are gone."""
     kinds = (asyncio.TimerHandle, uvloop.loop.TimerHandle) if uvloop else (asyncio.TimerHandle,)
-    return sum(isinstance(thing, kinds) and not thing.cancelled() for thing in gc.get_objects())
+    return sum(type(thing) in kinds and not thing.cancelled() for thing in gc.get_objects())
 
 
 def share(figures: list[float], part: float) -> float:

@@ -48,10 +48,11 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     demo = commands.add_parser(
         "demo",
-        help="run an agent under real limits, offline",
-        description="Run a LangChain agent under a token budget, a workflow quota and a shared pool, against "
-        "a server on loopback; or replay a trace of real agent sessions. Needs no network and no key. The "
-        "exit status is 0 where the final audit held, 1 where it did not.",
+        help="run an agent and a rush of calls under real limits, offline",
+        description="Run a LangChain agent under a token budget, a workflow quota and a shared pool, then a "
+        "rush of calls under a limiter of tokens per minute, against a server on loopback; or replay a trace "
+        "of real agent sessions. Needs no network and no key. The exit status is 0 where the final audit "
+        "held, 1 where it did not.",
     )
     demo.add_argument(
         "--trace",

@@ -1,4 +1,4 @@
-"""The native core of outlay: clocks, amounts, leases, budgets and prices.
+"""The native core of outlay: clocks, amounts, leases, budgets, limiters, waits, allowances and prices.
 
 Everything here that has no underscore and is listed in `outlay.__all__` is public and is imported from
 `outlay`. The rules that hold for all of it:
@@ -13,8 +13,8 @@ Everything here that has no underscore and is listed in `outlay.__all__` is publ
 - `used + reserved + amount <= limit` is what is admitted: a budget that is used up exactly is full, not over.
   A budget in debt (more was committed than reserved) refuses everything, even an amount of 0.
 - Everything may be used from many threads. Value classes are frozen, compare by value and pickle. Accounts
-  (budgets, pools, quotas, managers, leases, tokens) can not be pickled or copied (`TypeError`), for a copy
-  would have a limit of its own; in a forked child the accounts of the parent raise `ForkedLedger`.
+  (budgets, pools, quotas, managers, limiters, leases, tokens) can not be pickled or copied (`TypeError`), for
+  a copy would have a limit of its own; in a forked child the accounts of the parent raise `ForkedLedger`.
 """
 
 import os

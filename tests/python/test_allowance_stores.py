@@ -25,7 +25,7 @@ from outlay import (
 
 
 def test_the_protocol_has_ten_methods():
-    """API.md names them; a store in memory and a user's own follow it."""
+    """The names of the protocol; a store in memory and a user's own follow it."""
     assert sorted(name for name in vars(AllowanceStore) if name[0] != "_") == sorted(METHODS)
     for store in (MemoryStore(), OwnStore()):
         assert isinstance(store, AllowanceStore)

@@ -245,7 +245,7 @@ def test_odd_but_lawful_ids_work_everywhere(service, identifier):
 
 
 def test_every_reason_is_the_documented_one_and_its_message_is_valid(service):
-    """API.md: reasons, word for word, in check and in start_job."""
+    """Reasons, word for word, in check and in start_job."""
     allow(service, "list", model_allowlist=["m"])
     allow(service, "tokens", daily_token_limit=1)
     allow(service, "jobs", daily_job_limit=1)

@@ -252,7 +252,7 @@ def test_odd_but_lawful_ids_work_everywhere(rig, identifier):
 
 
 def test_a_uuid_is_its_text(rig):
-    """API.md: any str, or uuid.UUID."""
+    """Any str, or uuid.UUID."""
     identifier = uuid.UUID(int=5)
     rig.manager.set_budget(budget_limit(identifier))
     rig.manager.reserve(str(identifier), 1)
@@ -362,7 +362,7 @@ def test_a_value_of_a_wrong_kind_is_a_typed_error(argument, make):
 
 
 def test_accounts_refuse_pickling_and_copying():
-    """API.md: a clear TypeError that names the class."""
+    """A clear TypeError that names the class."""
     import copy
     import pickle
 

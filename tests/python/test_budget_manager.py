@@ -96,7 +96,7 @@ def test_an_existing_agent_keeps_its_usage_and_its_window(manager, clock):
 
 
 def test_a_shorter_window_does_not_wipe_what_was_used(manager, clock):
-    """API.md: an existing agent keeps its usage."""
+    """An existing agent keeps its usage."""
     manager.reserve("a", 100)
     clock.advance(50)
     manager.set_budget(budget_limit("a", 100, 3, 10))

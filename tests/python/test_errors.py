@@ -90,12 +90,27 @@ def step_refusal(identifier="a-1"):
     return refusal(token.execute_step)
 
 
-OF_IDS = [token_refusal, manager_refusal, unknown_refusal, workflow_refusal, step_refusal]
+def allowance_refusal(identifier="a-1"):
+    """Return a refusal of a job whose agent runs one already."""
+    service = outlay.AllowanceService(clock=ManualClock())
+    service.set_allowance(outlay.AgentAllowance(agent_id=identifier, concurrent_jobs=1))
+    service.start_job(identifier, "j-1")
+    return refusal(service.start_job, identifier, "j-2")
+
+
+OF_IDS = [
+    token_refusal,
+    manager_refusal,
+    unknown_refusal,
+    workflow_refusal,
+    step_refusal,
+    allowance_refusal,
+]
 
 
 @pytest.mark.parametrize("name", FAMILY)
 def test_every_exception_is_of_its_family(name):
-    """API.md: the tree of exceptions, and the built-in ones that some are as well."""
+    """The tree of exceptions, and the built-in ones that some are as well."""
     assert issubclass(getattr(outlay, name), FAMILY[name])
     assert name in outlay.__all__
 
@@ -124,7 +139,7 @@ def test_a_refusal_by_hand_with_a_huge_reason_stays_below_a_kilobyte(name):
 
 
 def test_a_token_refusal_is_the_documented_envelope():
-    """The example of API.md, number by number."""
+    """The example of the documentation, number by number."""
     refused = token_refusal()
     assert checked_message(refused) == {
         "error": "budget_exceeded",
@@ -179,7 +194,7 @@ def test_only_a_workflow_limit_of_an_hour_is_called_hourly(period, name):
 
 
 def test_a_step_refusal_says_how_many_steps_were_taken():
-    """API.md: steps_executed, max_steps, workflow_id, current."""
+    """Steps_executed, max_steps, workflow_id, current."""
     refused = step_refusal()
     assert type(refused) is outlay.StepLimitExceeded
     assert (refused.workflow_id, refused.steps_executed, refused.max_steps, refused.current) == (

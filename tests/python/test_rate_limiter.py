@@ -296,7 +296,7 @@ async def test_awaiting_what_never_fits_is_refused_at_once(clock):
 
 
 def test_a_refusal_costs_nothing(clock):
-    """Law 9: refused requests are not counted."""
+    """Refused requests are not counted."""
     limiter = of(100, clock)
     limiter.record_usage(90)
     for _ in range(10):

@@ -173,6 +173,37 @@ def test_a_storm_in_which_all_are_cancelled_at_once_leaves_nothing(new_loop, clo
     run(new_loop, main())
 
 
+def test_a_storm_of_ten_thousand_on_a_limiter_strands_nobody(new_loop, clock):
+    """Half of them are cancelled at random, some after they were granted: the others in order."""
+    chance = random.Random(7)
+    limiter = RateLimiter(1000, threshold=1.0, clock=clock)
+    limiter.record_usage(1000)
+    order = []
+
+    async def work(number):
+        with await limiter.reserve_wait(1) as lease:
+            order.append(number)
+            lease.release()
+
+    async def main():
+        tasks = await started(*map(work, range(10_000)))
+        doomed = chance.sample(tasks, 5000)
+        for task in doomed[:2500]:
+            task.cancel()
+        clock.advance(60)
+        for task in doomed[2500:]:
+            task.cancel()
+        _, pending = await asyncio.wait(tasks, timeout=SECONDS)
+        assert not pending
+        survivors = [number for number, task in enumerate(tasks) if not cancelled(task)]
+        assert len(survivors) >= 5000
+        assert order == survivors
+
+    run(new_loop, main())
+    assert limiter.current_usage() == 0
+    limiter.reserve(1000).release()
+
+
 def test_a_release_inside_the_cancellation_of_another_wait_is_handed_on(new_loop):
     """`except CancelledError` releases a lease; those who wait get it."""
     pool = SharedPool(capacity_tokens=2)

@@ -134,7 +134,7 @@ def test_a_period_that_ends_leaves_running_workflows_alone(clock):
 
 
 def test_a_refused_workflow_is_not_active_and_not_counted():
-    """Law 9: a refusal never costs."""
+    """A refusal never costs."""
     quota = WorkflowQuota(0, 5, 60)
     for _ in range(3):
         with pytest.raises(WorkflowLimitExceeded):

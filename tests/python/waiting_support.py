@@ -54,7 +54,7 @@ async def ended(*tasks: asyncio.Task[Any]) -> list[Any]:
 
 def live_timers() -> int:
     """Return how many timers of any loop are not cancelled; those that have rung are gone."""
-    return sum(isinstance(thing, TIMERS) and not thing.cancelled() for thing in gc.get_objects())
+    return sum(type(thing) in TIMERS and not thing.cancelled() for thing in gc.get_objects())
 
 
 def is_free(pool: SharedPool) -> bool:
