@@ -137,6 +137,22 @@ def test_a_reset_settles_what_is_owed_first(watched, store):
     assert counts(watched)[0] == 9
 
 
+@pytest.mark.parametrize("failing", ["get_usage", "get_model_usage", "increment_usage"])
+def test_leaving_a_block_tells_again_what_could_not_be_told(watched, store, failing):
+    """The store was away for a moment: what the job has used is known, and is not half the estimate."""
+
+    def complete(job):
+        store.failing[failing] = Away()
+        try:
+            job.complete(100, 1)
+        finally:
+            store.failing.clear()
+
+    with pytest.raises(Away), watched.start_job("a", "j", model="m", estimated_tokens=10) as begun:
+        complete(begun)
+    assert (counts(watched), watched.get_model_usage("m")) == ((101, 1, 0), 101)
+
+
 def test_a_block_keeps_its_own_error_when_the_store_fails(watched, store, caplog):
     """The error of the store is logged, the job can still be ended."""
     job = watched.start_job("a", "j", estimated_tokens=10)
