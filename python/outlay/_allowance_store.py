@@ -29,7 +29,9 @@ class AllowanceStore(Protocol):
 
     The getters raise `KeyError` or return None for what they do not know. The service reads the store before
     each decision and writes to it after, under one lock for each store: within one process that is one step.
-    An exception of the store comes out of the call of the service as it is.
+    An exception of the store comes out of the call of the service as it is. A write that raised is taken as
+    not made: it is made again before the next decision about its agent or model, or told again by you where
+    nothing was recorded. Tokens that were to be given back on a day before are not.
 
     Example:
         >>> isinstance(MemoryStore(), AllowanceStore)

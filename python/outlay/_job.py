@@ -22,7 +22,8 @@ class Job:
 
     A `with` block (sync or async) tells the end: left by itself, the job has completed at its estimate; left
     by an `Exception`, it has failed; cancelled or interrupted, it counts in full, for the work may be under
-    way. What the block has told already stands. Dropping the handle ends nothing.
+    way. What the block has told already stands; where the store did not take it, leaving tells it again.
+    Dropping the handle ends nothing.
 
     Made by `AllowanceService.start_job` and `overdue_jobs`.
 
@@ -38,7 +39,17 @@ class Job:
 
     """
 
-    __slots__ = ("__weakref__", "_agent_id", "_deadline", "_ended", "_job_id", "_model", "_record", "_repo")
+    __slots__ = (
+        "__weakref__",
+        "_agent_id",
+        "_deadline",
+        "_ended",
+        "_job_id",
+        "_model",
+        "_record",
+        "_repo",
+        "_untold",
+    )
 
     def __init__(
         self,
@@ -56,6 +67,8 @@ class Job:
         self._repo = repo
         self._deadline = deadline
         self._ended = False
+        #: The end that the block has told last and that could not be recorded.
+        self._untold: UsageReport | None = None
 
     @property
     def agent_id(self) -> str:
@@ -145,10 +158,18 @@ class Job:
         tokens_in: SupportsIndex = 0,
         tokens_out: SupportsIndex = 0,
         cost_micros_usd: SupportsIndex = 0,
-        *,
-        leaving: bool = False,
     ) -> bool:
-        report = UsageReport(
+        self._untold = self._report(event, tokens_in, tokens_out, cost_micros_usd)
+        return self._tell(self._untold)
+
+    def _report(
+        self,
+        event: QuotaEvent,
+        tokens_in: SupportsIndex = 0,
+        tokens_out: SupportsIndex = 0,
+        cost_micros_usd: SupportsIndex = 0,
+    ) -> UsageReport:
+        return UsageReport(
             agent_id=self._agent_id,
             job_id=self._job_id,
             event=event,
@@ -156,6 +177,8 @@ class Job:
             tokens_out=tokens_out,
             cost_micros_usd=cost_micros_usd,
         )
+
+    def _tell(self, report: UsageReport, *, leaving: bool = False) -> bool:
         counted = self._record(report, leaving)
         self._ended = True
         return counted
@@ -173,8 +196,10 @@ class Job:
             return False
         # Cancelled or interrupted, the work may be under way: it counts in full.
         failed = kind is not None and issubclass(kind, Exception)
+        event = QuotaEvent.JOB_FAILED if failed else QuotaEvent.JOB_COMPLETED
         try:
-            self._end(QuotaEvent.JOB_FAILED if failed else QuotaEvent.JOB_COMPLETED, leaving=True)
+            # What the block could not tell is known all the same, and is not to be guessed.
+            self._tell(self._untold or self._report(event), leaving=True)
         except ForkedLedger:
             pass  # the job is the parent's: a child that leaves the block ends nothing
         except Exception:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import weakref
+from collections.abc import Callable
 from threading import RLock
 from typing import Any
 
@@ -18,7 +19,24 @@ class StoreState:
         self.seen: dict[str, int] = {}
         #: The last day on which a model's tokens were read, and what of them is of the days before.
         self.models: dict[str, tuple[int, int]] = {}
+        #: By what they count for (an agent or a model): writes that failed, with the last day on which each
+        #: may be made; None for any.
+        self.owed: dict[tuple[str, str], list[tuple[int | None, Callable[[], object]]]] = {}
         self.store: Any = None
+
+    def settle(self, kind: str, name: str, today: int) -> None:
+        """Make the writes that failed before. One that fails again is raised, and still owed."""
+        while owed := self.owed.get((kind, name)):
+            day, write = owed.pop(0)  # taken first, for the store may ask a service of its own
+            if day is not None and day < today:
+                continue
+            try:
+                write()
+            except BaseException:
+                owed.insert(0, (day, write))
+                self.owed[kind, name] = owed
+                raise
+        self.owed.pop((kind, name), None)
 
 
 #: Re-entrant, for a garbage collection may forget a store while one is looked up.

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from ._allowance_values import AgentAllowance, ModelQuota
 
 _Found = TypeVar("_Found")
-_Write = Callable[[], object]
+#: Whose it is, the last day on which it may be made again (None for any), and the write.
+_Owed = tuple[tuple[str, str], int | None, Callable[[], object]]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_NS = 24 * 3600 * 10**9
 
@@ -130,7 +131,7 @@ class StoredLedger:
             if model and model != report.model:
                 self._read_model(model)
             has_ended = self._native.preview(agent_id, job_id, "job_completed", "", 0, 0) is None
-            failed = _write_all(self._writes(agent_id, change, has_ended))
+            failed = self._write_all(self._writes(agent_id, change, has_ended))
             counted = record_native(self._native, report)
             if not jobs:
                 self._end(agent_id, job_id)
@@ -144,25 +145,42 @@ class StoredLedger:
         """See `Ledger`."""
         self._native.is_configured(agent_id)
         with self._state.lock:
+            self._state.settle("agent", agent_id, self._native.usage(agent_id)[3])
             self._store.reset_usage(agent_id)
             self._native.reset_agent(agent_id)
 
-    def _writes(
-        self, agent_id: str, change: tuple[int, int, int, bool, str], has_ended: bool
-    ) -> list[_Write]:
+    def _writes(self, agent_id: str, change: tuple[int, int, int, bool, str], has_ended: bool) -> list[_Owed]:
         """Return what a report changes in the store. What is charged comes before what is given back."""
         jobs, total, returned, frees_slot, model = change
-        store = self._store
-        writes: list[_Write] = []
+        store, agent = self._store, ("agent", agent_id)
+        writes: list[_Owed] = []
         if total or jobs:
-            writes.append(partial(store.increment_usage, agent_id, total, jobs))
+            writes.append((agent, None, partial(store.increment_usage, agent_id, total, jobs)))
         if frees_slot or (jobs and has_ended):  # a job that is told to begin after its end runs no more
-            writes.append(partial(store.decrement_active_jobs, agent_id))
+            writes.append((agent, None, partial(store.decrement_active_jobs, agent_id)))
         if returned:
-            writes.append(partial(store.return_tokens, agent_id, returned))
+            today = self._native.usage(agent_id)[3]  # nothing comes back into another day
+            writes.append((agent, today, partial(store.return_tokens, agent_id, returned)))
         if model and total > returned:
-            writes.append(partial(store.increment_model_usage, model, total - returned))
+            write = partial(store.increment_model_usage, model, total - returned)
+            writes.append((("model", model), None, write))
         return writes
+
+    def _write_all(self, writes: list[_Owed]) -> BaseException | None:
+        """Make all writes and return the first error; one of the first write is raised: nothing has changed.
+
+        The others that fail are owed: the report has been taken in and is not said again.
+        """
+        failed: BaseException | None = None
+        for number, (whose, day, write) in enumerate(writes):
+            try:
+                write()
+            except BaseException as error:
+                if number == 0:
+                    raise
+                self._state.owed.setdefault(whose, []).append((day, write))
+                failed = failed or error
+        return failed
 
     def _begin(self, agent_id: str, job_id: str, model: str, tokens: int) -> None:
         day = self._native.usage(agent_id)[3]
@@ -181,6 +199,7 @@ class StoredLedger:
             set_native_allowance(self._native, agent_id, allowance)
             self._has_deadlines |= bool(allowance.max_job_duration)
         today = self._native.usage(agent_id)[3]
+        self._state.settle("agent", agent_id, today)
         tokens, jobs, active = self._read_usage(agent_id, today)
         # The native ledger has counted those that began here.
         elsewhere = max(0, active - len(self._begun.get(agent_id, ())))
@@ -218,8 +237,9 @@ class StoredLedger:
         """
         quota = self._quotas.get(model) or _found(self._store.get_model_quota, model)
         set_native_quota(self._native, model, quota)
-        told = clamped(_found(self._store.get_model_usage, model) or 0)
         today = self._native.usage(model)[3]
+        self._state.settle("model", model, today)
+        told = clamped(_found(self._store.get_model_usage, model) or 0)
         day, before = self._state.models.get(model, (today, 0))
         if day < today:
             day, before = today, told
@@ -251,17 +271,3 @@ def _start_of(record: Any) -> int | None:
         return None
     aware = start.replace(tzinfo=UTC) if start.utcoffset() is None else start
     return (aware - _EPOCH) // timedelta(microseconds=1) * 1000
-
-
-def _write_all(writes: list[_Write]) -> BaseException | None:
-    """Make all writes and return the first error; one of the first write is raised: nothing has changed."""
-    failed: BaseException | None = None
-    for number, write in enumerate(writes):
-        try:
-            write()
-        except BaseException as error:
-            if number == 0:
-                raise
-            # What is charged is charged: the rest is written all the same, and the report is not said again.
-            failed = failed or error
-    return failed

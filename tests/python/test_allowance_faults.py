@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from allowance_support import METHODS, allow, counts, quota, report
 
+from outlay import AllowanceExceeded
+
 WRITES = ["increment_usage", "decrement_active_jobs", "return_tokens", "increment_model_usage"]
 
 
@@ -88,8 +90,67 @@ def test_an_end_whose_later_write_fails_has_ended(watched, store, failing):
         job.fail(7)
     assert [name for name, *_ in store.written()] == [name for name in WRITES if name != failing]
     store.failing.clear()
+    assert (counts(watched), watched.get_model_usage("m")) == ((4, 1, 0), 4)
+    assert [name for name, *_ in store.written()] == [failing]
     assert job.fail(7) is False
     assert store.written() == []
+
+
+@pytest.mark.parametrize("failing", WRITES[1:])
+def test_a_write_that_is_owed_is_made_before_anything_is_decided(watched, store, failing):
+    """No slot is stuck, no token is lost; while the store fails nothing is decided on what it says."""
+    allow(watched, daily_token_limit=10, concurrent_jobs=1)
+    quota(watched, daily_token_budget=10)
+    job = watched.start_job("a", "j", model="m", estimated_tokens=10)
+    store.failing[failing] = Away()
+    with pytest.raises(Away):
+        job.fail(7)
+    with pytest.raises(Away):
+        watched.start_job("a", "k", model="m")
+    store.failing.clear()
+    with pytest.raises(AllowanceExceeded):
+        watched.start_job("a", "k", model="m", estimated_tokens=7)
+    watched.start_job("a", "k", model="m", estimated_tokens=6)
+
+
+def test_tokens_that_are_owed_do_not_come_back_on_another_day(watched, store, clock):
+    """They were charged to a day that is over."""
+    job = watched.start_job("a", "j", estimated_tokens=10)
+    store.failing["return_tokens"] = Away()
+    with pytest.raises(Away):
+        job.cancel(7)
+    store.failing.clear()
+    clock.advance(24 * 3600)
+    watched.record_usage(report("job_completed", "k", tokens_in=9))
+    assert counts(watched) == (9, 0, 0)
+
+
+def test_a_reset_settles_what_is_owed_first(watched, store):
+    """What comes back comes back to what was charged before the reset."""
+    job = watched.start_job("a", "j", estimated_tokens=10)
+    store.failing["return_tokens"] = Away()
+    with pytest.raises(Away):
+        job.cancel(7)
+    store.failing.clear()
+    watched.reset_agent("a")
+    watched.record_usage(report("job_completed", "k", tokens_in=9))
+    assert counts(watched)[0] == 9
+
+
+@pytest.mark.parametrize("failing", ["get_usage", "get_model_usage", "increment_usage"])
+def test_leaving_a_block_tells_again_what_could_not_be_told(watched, store, failing):
+    """The store was away for a moment: what the job has used is known, and is not half the estimate."""
+
+    def complete(job):
+        store.failing[failing] = Away()
+        try:
+            job.complete(100, 1)
+        finally:
+            store.failing.clear()
+
+    with pytest.raises(Away), watched.start_job("a", "j", model="m", estimated_tokens=10) as begun:
+        complete(begun)
+    assert (counts(watched), watched.get_model_usage("m")) == ((101, 1, 0), 101)
 
 
 def test_a_block_keeps_its_own_error_when_the_store_fails(watched, store, caplog):
