@@ -13,7 +13,7 @@ from ._checks import Id, checked_model, given, instance, no_copies
 from ._core import AllowanceLedger, check_amount, check_id
 from ._errors import PolicyError
 from ._job import Job
-from ._stored_ledger import StoredLedger
+from ._stored_ledger import stored_ledger
 
 if TYPE_CHECKING:
     from ._allowance_ledgers import Ledger
@@ -31,8 +31,8 @@ class AllowanceService:
 
     Without a store all is kept in memory. With one, the store keeps the allowances, the quotas and what was
     used; what its protocol has no word for (repositories, hours, cost, the ids of jobs and the tokens they
-    hold) stays in memory. Each operation is one step for all services on the same store object within the
-    process; between processes it is not. What a job used is booked in a store on the day of its end.
+    hold) stays in memory, shared by all services on the same store object and clock. Each operation is one
+    step for all of them within the process; between processes it is not. What a job used is booked in a store on the day of its end.
 
     Args:
         store: An `AllowanceStore`: `MemoryStore()` or an object of your own; default None, in memory.
@@ -59,12 +59,14 @@ class AllowanceService:
     def __init__(
         self, store: AllowanceStore | None = None, *, clock: SystemClock | ManualClock | None = None
     ) -> None:
-        self._native = AllowanceLedger(clock=clock)
-        if store is not None:
+        self._ledger: Ledger
+        if store is None:
+            self._native = AllowanceLedger(clock=clock)
+            self._ledger = MemoryLedger(self._native)
+        else:
             _check_store(store)
-        self._ledger: Ledger = (
-            MemoryLedger(self._native) if store is None else StoredLedger(self._native, store)
-        )
+            self._ledger = stored = stored_ledger(store, clock)
+            self._native = stored.native
 
     def set_allowance(self, allowance: AgentAllowance) -> None:
         """Set or change what an agent may do; what it has used and what runs stays.

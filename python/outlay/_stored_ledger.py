@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ._allowance_ledgers import record_native, set_native_allowance, set_native_quota
 from ._checks import clamped
-from ._core import AllowanceLedger
+from ._core import AllowanceLedger, ManualClock
 from ._store_state import state_of
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ._allowance_reports import UsageReport
     from ._allowance_store import AllowanceStore
     from ._allowance_values import AgentAllowance, ModelQuota
+    from ._core import SystemClock
 
 _Found = TypeVar("_Found")
 #: Whose it is, the last day on which it may be made again (None for any), and the write.
@@ -33,6 +34,17 @@ class _Begun(NamedTuple):
     tokens: int
 
 
+def stored_ledger(store: AllowanceStore, clock: SystemClock | ManualClock | None) -> StoredLedger:
+    """Return the ledger that all services on that store and clock share: what one holds, all of them see."""
+    state = state_of(store)
+    key = clock if isinstance(clock, ManualClock) else None
+    with state.lock:
+        ledger: StoredLedger | None = state.ledgers.get(key)
+        if ledger is None:
+            ledger = state.ledgers[key] = StoredLedger(AllowanceLedger(clock=clock), store)
+        return ledger
+
+
 class StoredLedger:
     """Decides in the native ledger on what the store says, and then writes to the store.
 
@@ -42,7 +54,7 @@ class StoredLedger:
     """
 
     def __init__(self, native: AllowanceLedger, store: AllowanceStore) -> None:
-        self._native = native
+        self.native = self._native = native
         self._store = store
         self._state = state_of(store)
         #: Nobody has an allowance here: it refuses those whom the store does not know (any more).

@@ -144,18 +144,24 @@ impl AllowanceService {
         let Some(account) = start.repo.as_ref().and_then(|repo| self.repos.find(repo)) else {
             return ask(&asks);
         };
-        let mut full = None;
+        let mut refused: Option<Box<Denied>> = None;
         for demands in ways(&account)? {
             asks.push(Ask { terms: Terms::Gated, ..Ask::new(&account, demands) });
             match ask(&asks) {
-                Err(Error::Denied(denied)) if denied.kind == Kind::Repo => {
-                    full.get_or_insert(denied);
+                Err(Error::Denied(denied))
+                    if matches!(denied.kind, Kind::Repo | Kind::Cooldown) =>
+                {
+                    // One way is enough: the job may begin when the first of them is open.
+                    let sooner = |best: &Box<Denied>| denied.retry_after < best.retry_after;
+                    if refused.as_ref().is_none_or(sooner) {
+                        refused = Some(denied);
+                    }
                 }
                 other => return other,
             }
             asks.pop();
         }
-        full.map_or_else(|| ask(&asks), |denied| Err(denied.into()))
+        refused.map_or_else(|| ask(&asks), |denied| Err(denied.into()))
     }
 
     /// Begins a job, unless something is known of it.

@@ -142,3 +142,17 @@ def test_threads_never_charge_more_than_the_limit():
     limit(service, max_daily_prs=10)
     in_threads(100, lambda number: passed.append(refusal_of(lambda: service.charge_repo("r", "pr")) is None))
     assert sum(passed) == 10
+
+
+def test_a_job_waits_for_the_first_way_that_opens(service, clock):
+    """The day's pull requests are used up, but issues have room once the cooldown is over."""
+    allow(service)
+    service.set_repo_limit(
+        RepoLimit(repo="r", max_daily_prs=1, max_daily_issues=2, cooldown_after_failure=300)
+    )
+    service.charge_repo("r", "pr")
+    service.record_failure("r")
+    refused = refusal_of(lambda: service.start_job("a", "j", repo="r"))
+    assert (refused.kind, refused.retry_after) == ("cooldown", 300)
+    clock.advance(300)
+    service.start_job("a", "j", repo="r")

@@ -12,6 +12,7 @@ from face_support import DAY, MAX, refusal_of
 
 from outlay import (
     AgentAllowance,
+    AllowanceExceeded,
     AllowanceService,
     AllowanceStore,
     InvalidAmount,
@@ -20,6 +21,7 @@ from outlay import (
     NotConfigured,
     PolicyError,
     UsageRecord,
+    UsageReport,
     _store_state,
 )
 
@@ -251,3 +253,16 @@ def test_what_is_known_of_a_store_goes_with_it():
     del own, state
     gc.collect()
     assert gone() is None
+
+
+def test_what_one_service_holds_the_others_on_its_store_see(clock):
+    """Held tokens and the ids of jobs: a job that two of them are told of is one job."""
+    store = MemoryStore(clock=clock)
+    one, other = (AllowanceService(store, clock=clock) for _ in range(2))
+    one.set_allowance(AgentAllowance(agent_id="a", daily_token_limit=100))
+    one.start_job("a", "j", estimated_tokens=100)
+    with pytest.raises(AllowanceExceeded, match="daily token limit exceeded"):
+        other.start_job("a", "k", estimated_tokens=1)
+    ended = UsageReport(agent_id="a", job_id="j", event="job_completed", tokens_in=60)
+    assert [service.record_usage(ended) for service in (other, one)] == [True, False]
+    assert other.get_usage("a").tokens_used == 60
