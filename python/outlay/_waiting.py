@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from math import inf
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary, ref
@@ -163,7 +164,7 @@ async def acquire_slot(
 ) -> None:
     """See the stub of `RateLimiter`."""
     if not self._try_slot(tokens, timeout):
-        await _desk().wait(lambda mailbox: self._wait_for_slot(tokens, timeout, mailbox))
+        await _desk().wait(partial(self._wait_for_slot, tokens, timeout))
 
 
 async def limiter_reserve_wait(
@@ -176,7 +177,7 @@ async def limiter_reserve_wait(
     """See the stub of `RateLimiter`."""
     lease = self._try_reserve(tokens, ttl, timeout)
     if lease is None:
-        lease = await _desk().wait(lambda mailbox: self._wait(tokens, ttl, timeout, mailbox))
+        lease = await _desk().wait(partial(self._wait, tokens, ttl, timeout))
         assert lease is not None
     return lease
 
@@ -192,9 +193,7 @@ async def pool_reserve_wait(
     """See the stub of `SharedPool`."""
     lease = self._try_reserve(estimate, request_budget, ttl, timeout)
     if lease is None:
-        lease = await _desk().wait(
-            lambda mailbox: self._wait(estimate, request_budget, ttl, timeout, mailbox)
-        )
+        lease = await _desk().wait(partial(self._wait, estimate, request_budget, ttl, timeout))
         assert lease is not None
     return lease
 
@@ -213,7 +212,7 @@ async def reserve_together_wait(
         if timeout is None:
             raise
     lease = await _desk().wait(
-        lambda mailbox: _core.wait_together(budgets, estimate, mailbox, operation=operation, timeout=timeout)
+        partial(_core.wait_together, budgets, estimate, operation=operation, timeout=timeout)
     )
     assert lease is not None
     return lease

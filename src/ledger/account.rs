@@ -60,7 +60,7 @@ impl Account {
     ) -> Self {
         let meters: SmallVec<[Meter; 2]> = meters.into_iter().collect();
         let needs_wall = meters.iter().any(|meter| meter.window().needs_wall());
-        let state = Mutex::new(State { meters, book: None, queues: None, closed: false });
+        let state = Mutex::new(State { meters, more: None });
         Self { core: Arc::clone(core), key, code, needs_wall, reasons, state }
     }
 
@@ -137,7 +137,7 @@ impl Account {
             for &(meter, used) in used {
                 state.meters[usize::from(meter)].restore_used(used);
             }
-            if let Some(book) = &mut state.book {
+            if let Some(book) = state.book_if_any() {
                 book.forget_expired();
             }
         })
@@ -227,7 +227,7 @@ impl Account {
             for (old, new) in state.meters.iter_mut().zip(new) {
                 old.replace(new, *now);
             }
-            if let Some(book) = &mut state.book {
+            if let Some(book) = state.book_if_any() {
                 book.forget_expired();
             }
         })
@@ -235,18 +235,18 @@ impl Account {
 
     /// Takes no more requests from now on; open leases still end. False when it was closed.
     pub fn close(&self) -> Result<bool, Error> {
-        self.locked(|state, _, _| !std::mem::replace(&mut state.closed, true))
+        self.locked(|state, _, _| !std::mem::replace(&mut state.more_mut().closed, true))
     }
 
     /// Whether it was closed.
     pub fn is_closed(&self) -> Result<bool, Error> {
-        self.locked(|state, _, _| state.closed)
+        self.locked(|state, _, _| state.is_closed())
     }
 
     /// The leases that are open, oldest first.
     pub fn open_leases(self: &Arc<Self>) -> Result<Vec<Lease>, Error> {
         let open = self.locked(|state, _, _| {
-            let book = state.book.as_deref().into_iter();
+            let book = state.book().into_iter();
             let open = book.flat_map(|book| book.open());
             let mut open: Vec<_> = open
                 .map(|(slot, entry)| {
@@ -266,13 +266,13 @@ impl Account {
 
     /// What was committed in all, and charged for unsettled leases.
     pub fn committed(&self) -> Result<Usage, Error> {
-        self.locked(|state, _, _| state.book.as_ref().map_or(Usage::zero(), |book| book.committed))
+        self.locked(|state, _, _| state.book().map_or(Usage::zero(), |book| book.committed))
     }
 
     /// The estimates of the open leases.
     pub fn reserved(&self) -> Result<Usage, Error> {
         self.locked(|state, _, _| {
-            let book = state.book.as_deref().into_iter();
+            let book = state.book().into_iter();
             let open = book.flat_map(|book| book.open());
             open.fold(Usage::zero(), |sum, (_, entry)| sum.saturating_add(&entry.estimate))
         })
@@ -334,7 +334,7 @@ impl Account {
     /// wanted to come: an account that it comes to earlier by now is not queued a second time.
     pub(super) fn sweep(self: &Arc<Self>, queued: Tick) {
         let next = self.locked(|state, _, _| {
-            let book = state.book.as_mut()?;
+            let book = state.book_if_any()?;
             if book.swept != Some(queued) {
                 return None;
             }

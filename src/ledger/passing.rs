@@ -33,17 +33,17 @@ impl State {
     /// Whether a lease may have run out.
     #[inline]
     pub(crate) fn is_due(&self, now: Tick) -> bool {
-        self.book.as_ref().and_then(|book| book.next_due()).is_some_and(|due| due <= now)
+        self.book().and_then(|book| book.next_due()).is_some_and(|due| due <= now)
     }
 
     /// When something happens next that those who wait may care about, if nobody does anything.
     pub(crate) fn next_event(&self, account: &Account, now: Moment) -> Option<Tick> {
-        let queues = self.queues.as_ref()?;
+        let queues = self.queues()?;
         let slot = queues.slots.next_over();
         if queues.is_empty() {
             return slot;
         }
-        let lease = self.book.as_ref().and_then(|book| book.next_due());
+        let lease = self.book().and_then(|book| book.next_due());
         let heads =
             queues.heads().filter_map(|(meter, turn)| self.frees_at(meter, turn, account, now));
         heads.chain(slot).chain(lease).chain(queues.next_deadline()).min()
@@ -61,7 +61,7 @@ impl State {
     }
 
     fn end_slots(&mut self, now: Tick) {
-        while let Some(queues) = &mut self.queues
+        while let Some(queues) = self.queues_if_any()
             && queues.slots.next_over().is_some_and(|over| over <= now)
         {
             let Some(slot) = queues.slots.pop() else { return };
@@ -71,7 +71,7 @@ impl State {
 
     /// Ends the waits that took too long.
     fn end_overdue(&mut self, account: &Account, now: Moment, outbox: &mut Outbox) {
-        while let Some((meter, turn)) = self.queues.as_ref().and_then(|q| q.overdue(now.tick)) {
+        while let Some((meter, turn)) = self.queues().and_then(|q| q.overdue(now.tick)) {
             self.queues_mut().remove(meter, turn.ticket, account);
             let refused = self.timed_out(meter, &turn, account, now);
             end(&turn, Err(refused), outbox);

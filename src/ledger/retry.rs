@@ -18,7 +18,7 @@ impl State {
         now: Moment,
         terms: Terms,
     ) -> Option<Duration> {
-        if self.closed {
+        if self.is_closed() {
             return None;
         }
         let mut wait = Duration::ZERO;
@@ -43,7 +43,7 @@ impl State {
         now: Moment,
     ) -> Option<Duration> {
         let meter = &self.meters[usize::from(number)];
-        let ahead = self.queues.as_ref().map_or(0, |queues| queues.asked(number));
+        let ahead = self.queues().map_or(0, |queues| queues.asked(number));
         let all = u128::from(amount) + ahead;
         let ceiling = u128::from(meter.ceiling().max(1));
         let first = u64::try_from(all.min(ceiling)).unwrap_or(u64::MAX).max(amount);
@@ -58,7 +58,7 @@ impl State {
         let meter = &self.meters[usize::from(number)];
         let gauge = matches!(meter.window(), Window::Gauge);
         let charged = !gauge && account.core().policy().unsettled == Unsettled::Charge;
-        let entries = self.book.iter().flat_map(|book| book.open());
+        let entries = self.book().into_iter().flat_map(|book| book.open());
         let holds = entries.flat_map(|(_, entry)| {
             let of_meter = entry.holds.iter().filter(|held| held.meter == number);
             of_meter.filter(|held| meter.counts(&held.hold)).map(|held| Open {
@@ -67,7 +67,7 @@ impl State {
                 charged,
             })
         });
-        let slots = self.queues.iter().flat_map(|queues| queues.slots.iter());
+        let slots = self.queues().into_iter().flat_map(|queues| queues.slots.iter());
         let slots = slots.filter(|slot| slot.meter == number && meter.counts(&slot.hold));
         let slots = slots.map(|slot| Open {
             deadline: slot.deadline,

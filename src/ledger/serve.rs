@@ -14,13 +14,13 @@ use crate::accounting::{Moment, Terms, Window};
 
 impl State {
     pub(crate) fn queues_mut(&mut self) -> &mut Queues {
-        self.queues.get_or_insert_default()
+        self.more_mut().queues.get_or_insert_default()
     }
 
     /// The queues, where somebody waits.
     #[inline]
     pub(crate) fn waits(&self) -> Option<&Queues> {
-        self.queues.as_deref().filter(|queues| !queues.is_empty())
+        self.queues().filter(|queues| !queues.is_empty())
     }
 
     /// Whether somebody older than `ticket` waits for `meter`, of which `amount` is asked.
@@ -40,7 +40,7 @@ impl State {
         self.end_hopeless(account, now, outbox);
         let mut going = true;
         while going {
-            let heads = self.queues.iter().flat_map(|queues| queues.heads());
+            let heads = self.queues().into_iter().flat_map(|queues| queues.heads());
             let heads: Vec<(u8, Arc<Turn>)> =
                 heads.map(|(m, turn)| (m, Arc::clone(turn))).collect();
             going = false;
@@ -107,7 +107,7 @@ impl State {
     /// Ends the waits, wherever they stand, that ask more of their meter than it will ever have.
     fn end_hopeless(&mut self, account: &Account, now: Moment, outbox: &mut Outbox) {
         for meter in (0..).take(self.meters.len()) {
-            while let Some(turn) = self.queues.as_ref().and_then(|queues| queues.largest(meter)) {
+            while let Some(turn) = self.queues().and_then(|queues| queues.largest(meter)) {
                 let turn = Arc::clone(turn);
                 let (amount, terms) = (turn.asks_of(account, meter), turn.terms_of(account));
                 if !self.meters[usize::from(meter)].is_hopeless(amount, terms) {
@@ -162,7 +162,7 @@ impl State {
 
     /// Ends a slot before its time.
     pub(crate) fn end_slot(&mut self, number: Option<u64>) {
-        let Some(queues) = &mut self.queues else { return };
+        let Some(queues) = self.queues_if_any() else { return };
         let slot = match number {
             Some(number) => queues.slots.remove(number),
             None => queues.slots.pop(),
@@ -175,7 +175,7 @@ impl State {
     /// The first of `demands` that can never pass, if there is one.
     pub(crate) fn hopeless(&self, demands: &[(u8, u64)], terms: Terms) -> Option<usize> {
         let never = |index: &usize| match self.asked(demands, *index) {
-            Some((meter, asked)) => self.closed || meter.is_hopeless(asked, terms),
+            Some((meter, asked)) => self.is_closed() || meter.is_hopeless(asked, terms),
             None => true,
         };
         (0..demands.len()).find(never)

@@ -16,7 +16,13 @@ use crate::accounting::{Meter, Moment, Tick, Usage};
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) meters: SmallVec<[Meter; 2]>,
-    pub(crate) book: Option<Box<LeaseBook>>,
+    pub(crate) more: Option<Box<More>>,
+}
+
+/// What accounts have that were more than charged; apart, so that the rest stay small.
+#[derive(Debug, Default)]
+pub(crate) struct More {
+    pub(crate) book: LeaseBook,
     /// Who waits, and the slots of a limiter.
     pub(crate) queues: Option<Box<Queues>>,
     /// The account takes no more requests; open leases still end.
@@ -28,7 +34,7 @@ impl State {
     /// that are over make room for the next.
     #[inline]
     pub(crate) fn touch(&mut self, account: &Account, now: Moment, outbox: &mut Outbox) {
-        if let Some(queues) = &self.queues
+        if let Some(queues) = self.queues()
             && queues.may_be_due(now.tick)
         {
             self.catch_up(account, now, outbox);
@@ -56,7 +62,7 @@ impl State {
 
     #[cold]
     pub(crate) fn expire_due(&mut self, account: &Account, now: Moment, outbox: &mut Outbox) {
-        while let Some((slot, deadline)) = self.book.as_mut().and_then(|b| b.pop_due(now.tick)) {
+        while let Some((slot, deadline)) = self.book_if_any().and_then(|b| b.pop_due(now.tick)) {
             let then = now.back_to(deadline);
             self.roll(then);
             self.expire(slot, account, then, outbox);
@@ -94,7 +100,7 @@ impl State {
         id: u64,
         deadline: Tick,
     ) -> usize {
-        let Self { meters, book, .. } = self;
+        let Self { meters, more } = self;
         let mut holds: SmallVec<[HeldMeter; 2]> = SmallVec::new();
         for &(meter, amount) in ask.demands {
             meters[usize::from(meter)].take_request();
@@ -104,7 +110,7 @@ impl State {
                 Some(same) => same.hold.amount += hold.amount,
             }
         }
-        book.get_or_insert_default().insert(Entry {
+        more.get_or_insert_default().book.insert(Entry {
             id,
             order: 0,
             handles: 1,
@@ -144,9 +150,8 @@ impl State {
         outbox: &mut Outbox,
     ) {
         let charged = account.core().policy().unsettled == Unsettled::Charge;
-        let Self { meters, book: Some(book), .. } = self else {
-            return;
-        };
+        let Self { meters, more: Some(more) } = self else { return };
+        let book = &mut more.book;
         let Some(entry) = book.get_mut(slot).filter(|entry| entry.is_open()) else {
             return;
         };
@@ -178,7 +183,8 @@ impl State {
         now: Moment,
         outbox: &mut Outbox,
     ) {
-        let Self { meters, book: Some(book), .. } = self else { return };
+        let Self { meters, more: Some(more) } = self else { return };
+        let book = &mut more.book;
         let Some(entry) = book.get(slot) else { return };
         match usage {
             Some(usage) => commit(entry, usage, meters),
@@ -205,7 +211,7 @@ impl State {
         now: Moment,
         outbox: &mut Outbox,
     ) {
-        let Some(entry) = self.book.as_mut().and_then(|book| book.get_mut(slot)) else { return };
+        let Some(entry) = self.book_if_any().and_then(|book| book.get_mut(slot)) else { return };
         entry.handles -= 1;
         if entry.handles > 0 {
             return;
@@ -218,16 +224,48 @@ impl State {
 
     #[inline]
     pub(crate) fn entry(&self, slot: usize) -> Option<&Entry> {
-        self.book.as_ref()?.get(slot)
+        self.book()?.get(slot)
     }
 
     pub(crate) fn entry_mut(&mut self, slot: usize) -> Option<&mut Entry> {
-        self.book.as_mut()?.get_mut(slot)
+        self.book_if_any()?.get_mut(slot)
+    }
+
+    /// The leases, if there ever was one.
+    #[inline]
+    pub(crate) fn book(&self) -> Option<&LeaseBook> {
+        self.more.as_ref().map(|more| &more.book)
+    }
+
+    #[inline]
+    pub(crate) fn book_if_any(&mut self) -> Option<&mut LeaseBook> {
+        self.more.as_mut().map(|more| &mut more.book)
+    }
+
+    /// The queues, if somebody ever waited or held a slot.
+    #[inline]
+    pub(crate) fn queues(&self) -> Option<&Queues> {
+        self.more.as_ref()?.queues.as_deref()
+    }
+
+    #[inline]
+    pub(crate) fn queues_if_any(&mut self) -> Option<&mut Queues> {
+        self.more.as_mut()?.queues.as_deref_mut()
+    }
+
+    #[inline]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.more.as_ref().is_some_and(|more| more.closed)
+    }
+
+    #[inline]
+    pub(crate) fn more_mut(&mut self) -> &mut More {
+        self.more.get_or_insert_default()
     }
 
     #[inline]
     pub(crate) fn book_mut(&mut self) -> &mut LeaseBook {
-        self.book.get_or_insert_default()
+        &mut self.more_mut().book
     }
 
     /// A lease of `account`, which is this one, is due then: the sweep has to know.

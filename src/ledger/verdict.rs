@@ -23,7 +23,7 @@ impl State {
                 meter.admits(amount, terms)
                     && (alone || !self.is_behind(number, amount, terms, ticket))
             });
-            if !passes || self.closed {
+            if !passes || self.is_closed() {
                 return Some(index);
             }
         }
@@ -89,9 +89,9 @@ impl State {
 
     /// Whether the passing of time alone may change anything between `now` and `at`.
     fn may_change_by(&self, at: Tick, now: Moment) -> bool {
-        let lease = self.book.as_ref().and_then(|book| book.next_due());
+        let lease = self.book().and_then(|book| book.next_due());
         lease.is_some_and(|due| due <= at)
-            || self.queues.as_ref().is_some_and(|queues| queues.may_be_due(at))
+            || self.queues().is_some_and(|queues| queues.may_be_due(at))
             || self.meters.iter().any(|meter| meter.may_change_by(at, now))
     }
 
@@ -118,7 +118,7 @@ impl State {
         terms: Terms,
     ) -> Error {
         let (number, amount) = demands[index];
-        if self.closed {
+        if self.is_closed() {
             return account.closed_denial(&self.meters, amount, now).into();
         }
         let Some(meter) = self.meters.get(usize::from(number)) else {

@@ -20,6 +20,7 @@ PROMISED = {
         "10000 tokens left",
     ],
     "rate_limiter.py": ["3 done, 3 wait", '"error":"rate_limit_exceeded"', '"retry_after_seconds":20'],
+    "waiting.py": ['"retryable":false', "task 0, task 1", "left: 6500"],
     "langchain_agent.py": ["tool error: {", "I could not look up Tromso.", "open leases 0"],
 }
 
