@@ -57,8 +57,10 @@ pub(crate) enum Place {
     Queued(usize, u8),
     /// It ended and nobody has taken it yet.
     Ended(Result<Grant, Error>),
-    /// It was taken, or has left.
+    /// In no queue: it has left, or it is being decided anew.
     Over,
+    /// What came of it was taken: nothing more comes.
+    Taken,
 }
 
 impl Turn {
@@ -111,13 +113,13 @@ impl Turn {
     pub(crate) fn queued(&self) -> Option<(usize, u8)> {
         match *self.place.lock() {
             Place::Queued(index, meter) => Some((index, meter)),
-            Place::Ended(_) | Place::Over => None,
+            Place::Ended(_) | Place::Over | Place::Taken => None,
         }
     }
 
-    /// Whether nothing is left of it.
+    /// Whether what came of it was taken: then nothing is left of it.
     pub(crate) fn is_taken(&self) -> bool {
-        matches!(*self.place.lock(), Place::Over)
+        matches!(*self.place.lock(), Place::Taken)
     }
 
     pub(crate) fn put(&self, place: Place) {
@@ -129,11 +131,11 @@ impl Turn {
     pub(crate) fn take(&self) -> Option<Result<Grant, Error>> {
         let mut place = self.place.lock();
         match &*place {
-            Place::Ended(_) => match std::mem::replace(&mut *place, Place::Over) {
+            Place::Ended(_) => match std::mem::replace(&mut *place, Place::Taken) {
                 Place::Ended(result) => Some(result),
-                Place::Queued(..) | Place::Over => None,
+                Place::Queued(..) | Place::Over | Place::Taken => None,
             },
-            Place::Queued(..) | Place::Over => None,
+            Place::Queued(..) | Place::Over | Place::Taken => None,
         }
     }
 }
