@@ -152,8 +152,8 @@ impl AllowanceService {
                     if matches!(denied.kind, Kind::Repo | Kind::Cooldown) =>
                 {
                     // One way is enough: the job may begin when the first of them is open.
-                    let sooner = |best: &Box<Denied>| denied.retry_after < best.retry_after;
-                    if refused.as_ref().is_none_or(sooner) {
+                    let sooner = |best: &Denied| denied.retry_after < best.retry_after;
+                    if refused.as_deref().is_none_or(sooner) {
                         refused = Some(denied);
                     }
                 }
