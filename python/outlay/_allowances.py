@@ -32,7 +32,8 @@ class AllowanceService:
     Without a store all is kept in memory. With one, the store keeps the allowances, the quotas and what was
     used; what its protocol has no word for (repositories, hours, cost, the ids of jobs and the tokens they
     hold) stays in memory, shared by all services on the same store object and clock. Each operation is one
-    step for all of them within the process; between processes it is not. What a job used is booked in a store on the day of its end.
+    step for all of them within the process; between processes it is not. What a job used is booked in a
+    store on the day of its end.
 
     Args:
         store: An `AllowanceStore`: `MemoryStore()` or an object of your own; default None, in memory.
