@@ -317,7 +317,7 @@ def problems(table: dict[str, Case]) -> list[str]:
     at_most("await acquire_slot(10), never recorded", NOTHING, 4.0)
     at_most("await acquire_slot()", leaky, 0.7)
     at_most("await acquire_slot(10), record_usage(10)", leaky, 1.0)
-    at_most(pair, TWO_EMPTY, 3.5)
+    at_most(pair, TWO_EMPTY, 4.5)
     at_most(pair, "hand-written log: hit(10)", 1.0)
     at_most(pair, f"{LIMITS}(10), 1,000 events", 1 / 10)
     few, many = (f"the same, {events:,} events in the window" for events in (FEW_EVENTS, MANY_EVENTS))

@@ -14,9 +14,7 @@ use super::clock::{Tick, nanos};
 #[derive(Clone, Debug)]
 pub struct Ring {
     period_ns: u64,
-    /// The period and the lag of the clock: how long a slot counts after its end.
-    span_ns: u64,
-    /// Slot `n` ends `n / count` of the span after this, rounded down: no drift.
+    /// Slot `n` ends `n / count` of the period after this, rounded down: no drift.
     anchor: u64,
     /// The first slot that ends after the present, the end of the one before it, and its own.
     newest: u64,
@@ -30,23 +28,20 @@ pub struct Ring {
 }
 
 impl Ring {
-    /// An empty ring over `period`, in `slots` parts (at least one), for a clock that may `lag`:
-    /// an event may have happened that much later than it is booked, so it counts for longer.
-    pub fn new(period: Duration, slots: u16, now: Tick, lag: Duration) -> Self {
+    /// An empty ring over `period`, in `slots` parts (at least one).
+    pub fn new(period: Duration, slots: u16, now: Tick) -> Self {
         let period_ns = nanos(period).max(1);
-        let span_ns = period_ns.saturating_add(nanos(lag));
         let slots = vec![0; usize::from(slots.max(1)) + 1].into_boxed_slice();
         let now = now.raw();
         let (anchor, begin, end) = (now, now, now);
-        let mut ring =
-            Self { period_ns, span_ns, anchor, newest: 0, begin, end, now, sum: 0, slots };
+        let mut ring = Self { period_ns, anchor, newest: 0, begin, end, now, sum: 0, slots };
         ring.anchor_here();
         ring
     }
 
     /// The length of a slot.
     pub const fn width(&self) -> Duration {
-        Duration::from_nanos(self.span_ns.div_ceil(self.count()))
+        Duration::from_nanos(self.period_ns.div_ceil(self.count()))
     }
 
     /// The length of the window.
@@ -158,12 +153,12 @@ impl Ring {
     /// The slot that something at `at` is booked in: the first that does not end before it.
     fn slot_until(&self, at: u64) -> u64 {
         let slots = u128::from(at.saturating_sub(self.anchor)) * u128::from(self.count());
-        u64::try_from(slots.div_ceil(u128::from(self.span_ns))).unwrap_or(u64::MAX)
+        u64::try_from(slots.div_ceil(u128::from(self.period_ns))).unwrap_or(u64::MAX)
     }
 
     /// The end of `slot`.
     fn end_of(&self, slot: u64) -> u64 {
-        let after = u128::from(slot) * u128::from(self.span_ns) / u128::from(self.count());
+        let after = u128::from(slot) * u128::from(self.period_ns) / u128::from(self.count());
         self.anchor.saturating_add(u64::try_from(after).unwrap_or(u64::MAX))
     }
 
@@ -195,7 +190,7 @@ mod tests {
 
     #[test]
     fn an_event_counts_for_the_period_and_less_than_one_slot_more() {
-        let mut ring = Ring::new(MINUTE, 60, at(0), Duration::ZERO);
+        let mut ring = Ring::new(MINUTE, 60, at(0));
         ring.add(1);
         ring.advance(at(2).plus(NS));
         ring.add(5);
@@ -210,7 +205,7 @@ mod tests {
         // A period that no number of slots divides, and one shorter than its slots are many.
         for period in [MINUTE, Duration::from_secs(1), Duration::from_nanos(7)] {
             for start in [at(0), at(1).plus(7 * NS), at(1000).plus(NS)] {
-                let mut ring = Ring::new(period, 60, at(0), Duration::ZERO);
+                let mut ring = Ring::new(period, 60, at(0));
                 ring.advance(start);
                 ring.add(5);
                 assert_eq!(ring.falls_to(0, start), period);
@@ -220,7 +215,7 @@ mod tests {
                 assert_eq!(ring.used(), 0);
             }
         }
-        let mut ring = Ring::new(MINUTE, 60, at(0), Duration::ZERO);
+        let mut ring = Ring::new(MINUTE, 60, at(0));
         for second in 0..1_000 {
             ring.advance(at(7 * second));
             ring.add(1);
@@ -231,7 +226,7 @@ mod tests {
     #[test]
     fn slots_do_not_drift() {
         let second = Duration::from_secs(1);
-        let mut ring = Ring::new(second, 60, at(0), Duration::ZERO);
+        let mut ring = Ring::new(second, 60, at(0));
         ring.add(1);
         for half in 1..10_000 {
             let now = at(0).plus(second * half / 2);
@@ -243,7 +238,7 @@ mod tests {
 
     #[test]
     fn the_time_until_room_is_exact() {
-        let mut ring = Ring::new(MINUTE, 60, at(0), Duration::ZERO);
+        let mut ring = Ring::new(MINUTE, 60, at(0));
         ring.add(5);
         ring.advance(at(10));
         ring.add(7);
@@ -256,19 +251,8 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_lags_makes_events_count_for_longer() {
-        let mut ring = Ring::new(MINUTE, 60, at(0), Duration::from_millis(4));
-        ring.add(5);
-        ring.advance(at(60).plus(Duration::from_millis(4)).minus(NS));
-        assert_eq!(ring.used(), 5, "it may have happened 4 ms later than it was booked");
-        ring.advance(at(60).plus(Duration::from_millis(4)));
-        assert_eq!(ring.used(), 0);
-        assert_eq!(ring.period(), MINUTE);
-    }
-
-    #[test]
     fn a_slot_that_has_left_gives_nothing_back() {
-        let mut ring = Ring::new(MINUTE, 60, at(0), Duration::ZERO);
+        let mut ring = Ring::new(MINUTE, 60, at(0));
         ring.add(5);
         assert!(ring.remove(2, at(0)));
         assert_eq!(ring.used(), 3);
@@ -279,7 +263,7 @@ mod tests {
 
     #[test]
     fn huge_amounts_do_not_wrap() {
-        let mut ring = Ring::new(MINUTE, 2, at(0), Duration::ZERO);
+        let mut ring = Ring::new(MINUTE, 2, at(0));
         ring.add(u64::MAX);
         ring.add(u64::MAX);
         ring.advance(at(30));

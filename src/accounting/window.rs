@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::calendar::{Calendar, CalendarUnit};
-use super::clock::{Clock, LONGEST, Moment, Tick, nanos};
+use super::clock::{LONGEST, Moment, Tick, nanos};
 use super::invalid::Invalid;
 use super::ring::Ring;
 
@@ -39,14 +39,7 @@ impl Window {
     /// A sliding window of `period` in `slots` parts.
     pub fn sliding(period: Duration, slots: u16, now: Tick) -> Result<Self, Invalid> {
         checked_period(period)?;
-        Ok(Self::Sliding(Box::new(Ring::new(period, slots, now, Duration::ZERO))))
-    }
-
-    /// A sliding window of `period` in `slots` parts that makes up for the lag of `clock`: no span
-    /// of true time holds more than the limit.
-    pub fn sliding_by(period: Duration, slots: u16, clock: &Clock) -> Result<Self, Invalid> {
-        checked_period(period)?;
-        Ok(Self::Sliding(Box::new(Ring::new(period, slots, clock.tick(), clock.lag()))))
+        Ok(Self::Sliding(Box::new(Ring::new(period, slots, now))))
     }
 
     /// A calendar window in the IANA time zone `zone`.

@@ -130,7 +130,7 @@ pub(super) fn open_agent(core: &Arc<Core>, id: Key) -> Result<Arc<Account>, Erro
 }
 
 pub(super) fn open_model(core: &Arc<Core>, id: Key) -> Result<Arc<Account>, Error> {
-    let hour = Window::sliding_by(HOUR, PARTS, core.clock())?;
+    let hour = Window::sliding(HOUR, PARTS, core.clock().tick())?;
     let windows = [day(core)?, hour, Window::Lifetime];
     let meters = meters(model_limits(&ModelQuota::default()), windows);
     let reason = |model: &str, meter| match meter {

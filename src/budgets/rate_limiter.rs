@@ -66,7 +66,7 @@ impl RateLimiter {
             return Err(Invalid::policy("threshold", "a number above 0 and at most 1").into());
         }
         let core = Core::new(clock, policy);
-        let window = Window::sliding_by(period, SLOTS, core.clock())?;
+        let window = Window::sliding(period, SLOTS, core.clock().tick())?;
         let limit = Limit::new(Unit::Tokens, Some(tokens)).gate(gate(tokens, threshold));
         let meter = Meter::new(limit, window);
         let key = Key::fixed("limiter");

@@ -13,7 +13,7 @@ use super::lease::{Lease, Part};
 use super::lease_book::Entry;
 use super::state::{State, event};
 use super::sync::{Mutex, MutexGuard};
-use crate::accounting::{Code, Denied, Key, Meter, Moment, Terms, Tick, Usage};
+use crate::accounting::{Clock, Code, Denied, Key, Meter, Moment, Terms, Tick, Usage, Window};
 
 /// What the refusal by a meter of an account is, in words.
 type Reasons = fn(id: &str, meter: u8) -> String;
@@ -24,6 +24,8 @@ pub struct Account {
     key: Key,
     code: Code,
     needs_wall: bool,
+    /// Has a sliding window: by a clock that lags, bookings would leave it too early.
+    slides: bool,
     /// What each meter's refusal is in words, where the code and the unit do not say it.
     reasons: Option<Reasons>,
     state: Mutex<State>,
@@ -60,8 +62,9 @@ impl Account {
     ) -> Self {
         let meters: SmallVec<[Meter; 2]> = meters.into_iter().collect();
         let needs_wall = meters.iter().any(|meter| meter.window().needs_wall());
+        let slides = meters.iter().any(|meter| matches!(meter.window(), Window::Sliding(_)));
         let state = Mutex::new(State { meters, more: None });
-        Self { core: Arc::clone(core), key, code, needs_wall, reasons, state }
+        Self { core: Arc::clone(core), key, code, needs_wall, slides, reasons, state }
     }
 
     /// The id.
@@ -180,20 +183,20 @@ impl Account {
         demands: &[(u8, u64)],
         terms: Terms,
     ) -> Result<Option<Duration>, Error> {
-        self.locked_at(self.precise_now(), |state, now, _| state.wait(self, demands, *now, terms))
+        self.locked_at(Self::present, |state, now, _| state.wait(self, demands, *now, terms))
     }
 
     /// Brings the account to the present, by the precise clock: what has become free goes to those
     /// who wait for it.
     pub(super) fn look(&self) -> Result<(), Error> {
-        self.locked_at(self.precise_now(), |_, _, _| ())
+        self.locked_at(Self::present, |_, _, _| ())
     }
 
     /// When something happens next that those who wait may care about.
     pub(super) fn next_event(&self) -> Result<Option<Tick>, Error> {
         self.core.same_process()?;
-        let now = self.now();
-        Ok(self.state.lock().next_event(self, now))
+        let state = self.state.lock();
+        Ok(state.next_event(self, self.now()))
     }
 
     /// Whether `demands` would be admitted; soft limits are checked as if they were hard.
@@ -278,21 +281,28 @@ impl Account {
         })
     }
 
+    /// The present, to be read under the lock: what is decided is booked when it is decided.
     #[inline]
     pub(super) fn now(&self) -> Moment {
-        self.core.now(self.needs_wall)
+        let read = if self.slides { Clock::precise_now } else { Clock::now };
+        read(self.core.clock(), self.needs_wall)
     }
 
     /// The present by the precise clock; `None` where the account's own is precise.
     #[cold]
     pub(super) fn precise_now(&self) -> Option<Moment> {
-        let lags = !self.core.clock().lag().is_zero();
-        lags.then(|| Moment { tick: self.core.clock().precise_tick(), ..self.now() })
+        let lags = !self.slides && !self.core.clock().lag().is_zero();
+        lags.then(|| self.core.clock().precise_now(self.needs_wall))
+    }
+
+    /// The present by the most precise clock there is.
+    pub(super) fn present(&self) -> Moment {
+        self.precise_now().unwrap_or_else(|| self.now())
     }
 
     /// What a refusal by that meter is in words.
     pub(super) fn reason(&self, meter: u8) -> Option<String> {
-        self.reasons.map(|reason| reason(self.key.as_str(), meter))
+        Some(self.reasons?(self.key.as_str(), meter))
     }
 
     #[inline]
@@ -306,21 +316,20 @@ impl Account {
         &self,
         step: impl FnOnce(&mut State, &mut Moment, &mut Outbox) -> R,
     ) -> Result<R, Error> {
-        self.locked_at(None, step)
+        self.locked_at(Self::now, step)
     }
 
-    /// One step at a moment that was read already, by default now.
     #[inline]
     fn locked_at<R>(
         &self,
-        at: Option<Moment>,
+        clock: impl FnOnce(&Self) -> Moment,
         step: impl FnOnce(&mut State, &mut Moment, &mut Outbox) -> R,
     ) -> Result<R, Error> {
         self.core.same_process()?;
-        let mut now = at.unwrap_or_else(|| self.now());
         let mut outbox = Outbox::default();
         let result = {
             let mut state = self.state.lock();
+            let mut now = clock(self);
             state.touch(self, now, &mut outbox);
             let result = step(&mut state, &mut now, &mut outbox);
             state.hand_on(self, now, &mut outbox);

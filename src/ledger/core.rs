@@ -10,7 +10,7 @@ use super::event::Event;
 use super::fork;
 use super::sweep::Sweep;
 use super::sync::Mutex;
-use crate::accounting::{Clock, Moment};
+use crate::accounting::Clock;
 
 /// What a lease is charged whose usage never came.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -113,11 +113,6 @@ impl Core {
     #[inline]
     pub(crate) fn same_process(&self) -> Result<(), Error> {
         if self.generation == fork::generation() { Ok(()) } else { Err(Error::Forked) }
-    }
-
-    #[inline]
-    pub(super) fn now(&self, needs_wall: bool) -> Moment {
-        self.clock.now(needs_wall)
     }
 }
 

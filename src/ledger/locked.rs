@@ -21,8 +21,9 @@ pub(super) struct Locked<'a> {
 
 impl<'a> Locked<'a> {
     #[inline]
-    fn lock(account: &'a Account, now: Moment) -> Self {
-        Self { account, state: account.lock(), now }
+    fn lock(account: &'a Account) -> Self {
+        let state = account.lock();
+        Self { account, state, now: account.now() }
     }
 
     #[inline]
@@ -47,13 +48,13 @@ impl<'a> Locked<'a> {
     /// Brings the account to the present, read under its lock: who moves the clock after that
     /// looks at the account after it is free.
     fn bring(&mut self, outbox: &mut Outbox) {
-        self.now = self.account.precise_now().unwrap_or_else(|| self.account.now());
+        self.now = self.account.present();
         self.touch(outbox);
     }
 }
 
 /// One step over distinct accounts under all of their locks, in the order given; what happened
-/// is told after it. The clocks are read before.
+/// is told after it.
 #[inline]
 pub(super) fn with_locked<'a, R>(
     accounts: impl ExactSizeIterator<Item = &'a Account>,
@@ -77,8 +78,7 @@ fn with_locked_into<'a, R>(
         && let Some(account) = accounts.next()
     {
         account.core().same_process()?;
-        let now = account.now();
-        let mut one = [Locked::lock(account, now)];
+        let mut one = [Locked::lock(account)];
         one[0].touch(outbox);
         let result = step(&mut one, outbox);
         one[0].hand_on(outbox);
@@ -108,12 +108,11 @@ fn lock_all(accounts: SmallVec<[&Account; 8]>) -> Result<SmallVec<[Locked<'_>; 8
     for account in &accounts {
         account.core().same_process()?;
     }
-    let moments: SmallVec<[Moment; 8]> = accounts.iter().map(|account| account.now()).collect();
     let mut order: SmallVec<[usize; 8]> = (0..accounts.len()).collect();
     order.sort_by_key(|&index| std::ptr::from_ref(accounts[index]).addr());
     let mut locked: SmallVec<[Option<Locked<'_>>; 8]> = accounts.iter().map(|_| None).collect();
     for index in order {
-        locked[index] = Some(Locked::lock(accounts[index], moments[index]));
+        locked[index] = Some(Locked::lock(accounts[index]));
     }
     Ok(locked.into_iter().flatten().collect())
 }
