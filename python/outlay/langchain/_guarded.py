@@ -16,8 +16,8 @@ from weakref import WeakValueDictionary
 from langchain_core.language_models import BaseChatModel
 from pydantic import Field, create_model
 
-from outlay.langchain._call import LAYERS, ModelCall, StreamUsage
-from outlay.langchain._layer import known_fields
+from outlay._layer import known_fields
+from outlay.langchain._call import LAYERS, StreamUsage, model_call
 
 _END: Any = object()
 # Weak, so that a model class made inside a function is not kept for ever.
@@ -63,7 +63,7 @@ def _make(cls: type[BaseChatModel]) -> type[BaseChatModel]:
 def _guard_generate(original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def _generate(self: BaseChatModel, messages: Any, *args: Any, **kwargs: Any) -> Any:
-        call = ModelCall(self, messages, kwargs)
+        call = model_call(self, messages, kwargs)
         call.reserve()
         try:
             with call.entered():
@@ -80,7 +80,7 @@ def _guard_generate(original: Callable[..., Any]) -> Callable[..., Any]:
 def _guard_agenerate(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     @functools.wraps(original)
     async def _agenerate(self: BaseChatModel, messages: Any, *args: Any, **kwargs: Any) -> Any:
-        call = ModelCall(self, messages, kwargs)
+        call = model_call(self, messages, kwargs)
         await call.reserve_async()
         try:
             with call.entered():
@@ -97,7 +97,7 @@ def _guard_agenerate(original: Callable[..., Awaitable[Any]]) -> Callable[..., A
 def _guard_stream(original: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
     @functools.wraps(original)
     def _stream(self: BaseChatModel, messages: Any, *args: Any, **kwargs: Any) -> Iterator[Any]:
-        call = ModelCall(self, messages, kwargs)
+        call = model_call(self, messages, kwargs)
         call.reserve()
         seen = StreamUsage()
         chunks: Any = None
@@ -127,7 +127,7 @@ def _guard_stream(original: Callable[..., Iterator[Any]]) -> Callable[..., Itera
 def _guard_astream(original: Callable[..., AsyncIterator[Any]]) -> Callable[..., AsyncIterator[Any]]:
     @functools.wraps(original)
     async def _astream(self: BaseChatModel, messages: Any, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
-        call = ModelCall(self, messages, kwargs)
+        call = model_call(self, messages, kwargs)
         await call.reserve_async()
         seen = StreamUsage()
         chunks: Any = None

@@ -9,18 +9,15 @@ from typing import Any, TypeVar
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable, RunnableBinding
 
-from outlay._budget import AnyBudget, checked_labels, normalise
+from outlay._budget import AnyBudget
 from outlay._core import PriceTable
-from outlay._errors import InvalidAmount, PolicyError
+from outlay._errors import PolicyError
+from outlay._layer import Layer, make_layer
 from outlay.langchain._call import LAYERS
 from outlay.langchain._estimate import called_name
 from outlay.langchain._guarded import guarded_class
-from outlay.langchain._layer import Layer
 
 ModelT = TypeVar("ModelT", bound=Runnable[Any, Any])
-
-DEFAULT_OUTPUT_TOKENS = 1_024
-_CENTURY = 100 * 365 * 24 * 3_600
 
 
 def wrap(
@@ -79,13 +76,13 @@ def wrap(
         token 300
 
     """
-    layer = Layer(
-        budgets=normalise(budget),
-        operation=_checked_operation(operation),
-        prices=prices if prices is None or isinstance(prices, PriceTable) else PriceTable(prices),
-        output_tokens=_checked_output(output_tokens),
-        labels=checked_labels(labels),
-        wait=_checked_wait(wait),
+    layer = make_layer(
+        budget,
+        operation=operation,
+        prices=prices,
+        output_tokens=output_tokens,
+        wait=wait,
+        labels=labels,
     )
     guarded: ModelT = _guard(model, layer)
     return guarded
@@ -104,29 +101,3 @@ def _guard(model: Any, layer: Layer) -> Any:
         object.__setattr__(guarded, "__class__", guarded_class(type(model)))
     guarded.__dict__[LAYERS] = (layer, *inner)
     return guarded
-
-
-def _checked_operation(operation: Any) -> str:
-    if not isinstance(operation, str) or not operation:
-        raise PolicyError(f"operation: a name is allowed, not {operation!r:.100}")
-    return operation
-
-
-def _checked_wait(wait: Any) -> float | timedelta | None:
-    if isinstance(wait, timedelta):
-        wait = wait.total_seconds()
-    if wait is None:
-        return None
-    if isinstance(wait, bool) or not isinstance(wait, int | float) or not 0 <= wait <= _CENTURY:
-        raise PolicyError(f"wait: seconds or a timedelta, from 0 to 100 years, or None, not {wait!r:.100}")
-    return wait
-
-
-def _checked_output(output_tokens: Any) -> int:
-    if output_tokens is None:
-        return DEFAULT_OUTPUT_TOKENS
-    if isinstance(output_tokens, bool) or not isinstance(output_tokens, int) or output_tokens < 0:
-        raise InvalidAmount(
-            f"output_tokens: a whole number of 0 or more is allowed, not {output_tokens!r:.100}"
-        )
-    return output_tokens

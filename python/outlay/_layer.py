@@ -1,19 +1,25 @@
-"""One `wrap`: its budgets, and how it turns a prompt into an estimate and a response into a usage."""
+"""One `wrap`: its budgets, and how it turns a prompt into an estimate and a response into a usage.
+
+Every integration builds on `make_layer` and `outlay._model_call.ModelCall`, so all of them take the same
+keywords and count the same way.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from outlay._budget import Budgets
+from outlay._budget import AnyBudget, Budgets, checked_labels, normalise
 from outlay._core import PriceTable, Usage, UsageEstimate, cost_capped
-from outlay._errors import PolicyError
+from outlay._errors import InvalidAmount, PolicyError
+from outlay._prompt import Prompt
 from outlay._responses import Fields, usage_fields
-from outlay.langchain._estimate import Prompt
 
+DEFAULT_OUTPUT_TOKENS = 1_024
+_CENTURY = 100 * 365 * 24 * 3_600
 _log = logging.getLogger("outlay")
 # The call is paid for: an unreadable count must lose neither the response nor the charge.
 _UNREADABLE = "a response carries a usage that cannot be booked, so the estimate is: %s"
@@ -34,7 +40,7 @@ class Layer:
         # A copy of the model spends from the same accounts.
         return self
 
-    def terms(self) -> dict[str, Any]:
+    def terms(self, prompt: Prompt) -> dict[str, Any]:  # noqa: ARG002
         """Return how its calls ask: the operation, the labels, and how long they may wait."""
         return {"operation": self.operation, "labels": self.labels, "wait": self.wait}
 
@@ -114,3 +120,63 @@ def known_fields(response: Any) -> Fields | None:
     if fields is None or not (fields["input_tokens"] or fields["output_tokens"]):
         return None
     return fields
+
+
+def make_layer(
+    budget: AnyBudget | Sequence[AnyBudget],
+    *,
+    operation: str = "query",
+    prices: Mapping[str, Mapping[str, str]] | PriceTable | None = None,
+    output_tokens: int | None = None,
+    wait: float | timedelta | None = None,
+    labels: Mapping[str, str],
+) -> Layer:
+    """Check the arguments that every `wrap` takes.
+
+    Args:
+        budget: One budget or a list of them.
+        operation: The operation that an `AgentTokenBudget` weighs; default "query".
+        prices: USD per million tokens, as text, by model name.
+        output_tokens: The output to reserve where the call does not limit it; default 1,024.
+        wait: How long a call may wait where a pool or a limiter is full; default None, not at all.
+        labels: The labels of the wrap.
+
+    Raises:
+        PolicyError: An argument is not what it should be.
+        InvalidAmount: `output_tokens` is no whole number, or negative.
+
+    """
+    return Layer(
+        budgets=normalise(budget),
+        operation=_checked_operation(operation),
+        prices=prices if prices is None or isinstance(prices, PriceTable) else PriceTable(prices),
+        output_tokens=_checked_output(output_tokens),
+        labels=checked_labels(labels),
+        wait=_checked_wait(wait),
+    )
+
+
+def _checked_operation(operation: Any) -> str:
+    if not isinstance(operation, str) or not operation:
+        raise PolicyError(f"operation: a name is allowed, not {operation!r:.100}")
+    return operation
+
+
+def _checked_wait(wait: Any) -> float | timedelta | None:
+    if isinstance(wait, timedelta):
+        wait = wait.total_seconds()
+    if wait is None:
+        return None
+    if isinstance(wait, bool) or not isinstance(wait, int | float) or not 0 <= wait <= _CENTURY:
+        raise PolicyError(f"wait: seconds or a timedelta, from 0 to 100 years, or None, not {wait!r:.100}")
+    return wait
+
+
+def _checked_output(output_tokens: Any) -> int:
+    if output_tokens is None:
+        return DEFAULT_OUTPUT_TOKENS
+    if isinstance(output_tokens, bool) or not isinstance(output_tokens, int) or output_tokens < 0:
+        raise InvalidAmount(
+            f"output_tokens: a whole number of 0 or more is allowed, not {output_tokens!r:.100}"
+        )
+    return output_tokens
