@@ -8,18 +8,19 @@ mod py;
 
 pub use accounting::{
     CalendarUnit, Clock, Code, Denied, Invalid, InvalidKind, Key, Kind, Limit, ManualClock, Meter,
-    MicroUsd, Price, PriceTable, RateHeaders, RequestBudget, SystemClock, Terms, Unit, Usage,
-    UsageEstimate, Window,
+    MicroUsd, Price, PriceTable, RateHeaders, Rates, RequestBudget, SystemClock, Terms, Unit,
+    Usage, UsageEstimate, Window,
 };
 pub use budgets::{
-    AgentAllowance, AgentBudget, AgentTokenBudget, AllowanceService, AllowanceStatus, BudgetInfo,
-    BudgetLimit, BudgetManager, FullBudgetInfo, JobRef, ModelQuota, OperationCosts, PoolOptions,
-    QuotaCheckResult, QuotaEvent, RateLimiter, RateOptions, Remaining, RepoAction, RepoLimit,
-    ReportPreview, SharedPool, TokenBudgetOptions, UsageRecord, UsageReport, WorkflowQuota,
-    WorkflowToken,
+    Advice, AgentAllowance, AgentBudget, AgentTokenBudget, Allotment, AllowanceService,
+    AllowanceStatus, BudgetInfo, BudgetLimit, BudgetManager, Explained, Figures, FullBudgetInfo,
+    Guard, GuardAsk, GuardPolicy, GuardRequest, JobRef, ModelQuota, OperationCosts, PartOf,
+    PoolOptions, QuotaCheckResult, QuotaEvent, RateLimiter, RateOptions, Remaining, RepoAction,
+    RepoLimit, ReportPreview, SharedPool, TokenBudgetOptions, UsageRecord, UsageReport,
+    WorkflowQuota, WorkflowToken,
 };
 pub use ledger::{
-    Abandoned, Account, Actual, Ask, Core, Error, Event, EventKind, Grant, Lease, LeaseError,
-    LeaseState, Mailbox, OnError, Policy, Request, Sleeper, StoreError, Unsettled, Wait,
-    after_fork_in_child,
+    Abandoned, Account, Actual, Ask, Carried, Core, Error, Event, EventKind, Grant, Kept, Lease,
+    LeaseError, LeaseState, Mailbox, OnError, Policy, Request, Sleeper, StoreError, Unsettled,
+    Wait, after_fork_in_child,
 };

@@ -2,7 +2,7 @@
 #![cfg(not(loom))]
 
 use outlay::accounting::message::MESSAGE_BYTES_MAX;
-use outlay::{Code, Denied, Key, Kind, MicroUsd, Price, PriceTable, Usage};
+use outlay::{Code, Denied, Key, Kind, MicroUsd, Price, PriceTable, Rates, Usage};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -83,11 +83,11 @@ fn exact_cost(price: &Price, usage: &Usage) -> Option<u128> {
         .min(u128::from(u64::MAX));
     let unknown = u128::from(usage.total_tokens).saturating_sub(known);
     let parts = [
-        (plain, price.input),
-        (read, price.cache_read),
-        (written, price.cache_write),
-        (u128::from(usage.output_tokens), price.output),
-        (unknown, price.input.max(price.output)),
+        (plain, price.rates.input),
+        (read, price.rates.cache_read),
+        (written, price.rates.cache_write),
+        (u128::from(usage.output_tokens), price.rates.output),
+        (unknown, price.rates.input.max(price.rates.output)),
     ];
     parts.into_iter().try_fold(0_u128, |sum, (tokens, price)| {
         sum.checked_add(tokens.checked_mul(u128::from(price))?)
@@ -147,7 +147,8 @@ proptest! {
         usage in usage(),
         [input, output, cache_read, cache_write] in prop::array::uniform4(amount()),
     ) {
-        let price = Price { input, output, cache_read, cache_write };
+        let rates = Rates { input, output, cache_read, cache_write, reasoning: output };
+        let price = Price::from(rates);
         let exact = exact_cost(&price, &usage);
         let rounded = exact.map(|exact| exact / MILLION + u128::from(exact % MILLION > 0));
         let expected = rounded.and_then(|cost| u64::try_from(cost).ok()).unwrap_or(u64::MAX);

@@ -11,7 +11,7 @@ use super::clock::{Moment, Tick};
 use super::invalid::Invalid;
 
 /// The length of a calendar window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CalendarUnit {
     /// From a full hour to the next.
     Hour,

@@ -135,9 +135,17 @@ impl Kind {
             (Code::NotConfigured, _) => Self::NotConfigured,
             // What an allowance counts in calls are the requests to a model in an hour.
             (Code::RateLimitExceeded, _) | (Code::AllowanceExceeded, Unit::Calls) => Self::Rate,
-            (_, Unit::Tokens) => Self::Token,
+            (
+                _,
+                Unit::Tokens
+                | Unit::InputTokens
+                | Unit::OutputTokens
+                | Unit::CacheReadTokens
+                | Unit::CacheWriteTokens
+                | Unit::ReasoningTokens,
+            ) => Self::Token,
             (_, Unit::Cost) => Self::Cost,
-            (_, Unit::Calls) => Self::Call,
+            (_, Unit::Calls | Unit::ToolCalls) => Self::Call,
             (_, Unit::Steps) => Self::StepLimit,
             (_, Unit::Workflows) => Self::WorkflowLimit,
             (_, Unit::Jobs) => Self::Job,

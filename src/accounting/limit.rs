@@ -1,15 +1,29 @@
 //! What a meter allows, and in which unit.
 
+use smallvec::SmallVec;
+
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Unit {
     /// Tokens (times the operation's cost, where an account has operation costs).
     Tokens,
+    /// Tokens of the prompt, cache included.
+    InputTokens,
+    /// Generated tokens, reasoning included.
+    OutputTokens,
+    /// Tokens read from a cache.
+    CacheReadTokens,
+    /// Tokens written to a cache.
+    CacheWriteTokens,
+    /// Tokens of reasoning.
+    ReasoningTokens,
     /// Micro-USD.
     Cost,
     /// Calls.
     Calls,
+    /// Calls of tools.
+    ToolCalls,
     /// Steps of a workflow.
     Steps,
     /// Workflows begun.
@@ -27,8 +41,14 @@ impl Unit {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Tokens => "tokens",
+            Self::InputTokens => "input_tokens",
+            Self::OutputTokens => "output_tokens",
+            Self::CacheReadTokens => "cache_read_tokens",
+            Self::CacheWriteTokens => "cache_write_tokens",
+            Self::ReasoningTokens => "reasoning_tokens",
             Self::Cost => "micro_usd",
             Self::Calls => "calls",
+            Self::ToolCalls => "tool_calls",
             Self::Steps => "steps",
             Self::Workflows => "workflows",
             Self::Jobs => "jobs",
@@ -49,8 +69,10 @@ pub struct Limit {
     pub hard: bool,
     /// The part at the top that is not given out: a stop threshold.
     pub stop: u64,
-    /// A warning is due once `used` reaches this.
-    pub warn_at: Option<u64>,
+    /// A warning is due once `used` reaches each of these.
+    pub warn_at: SmallVec<[u64; 1]>,
+    /// Whether [landing](Terms::Landing) requests may use the part that is not given out.
+    pub lands: bool,
     /// [Gated](Terms::Gated) requests pass only while less than this is used and reserved.
     pub gate: Option<u64>,
     /// A lease charges what it asks for when it is opened, however it ends.
@@ -67,41 +89,59 @@ pub enum Terms {
     Strict,
     /// Hard limits admit it only below their gate, whatever it asks for.
     Gated,
+    /// Also the last part is given out, which is kept back from the others: for a final answer.
+    Landing,
     /// It has happened already: admitted always, also past those who wait.
     Recorded,
 }
 
 impl Limit {
     /// At most `max`, `None` for unlimited.
-    pub const fn new(unit: Unit, max: Option<u64>) -> Self {
-        Self { unit, max, hard: true, stop: 0, warn_at: None, gate: None, at_start: false }
+    pub fn new(unit: Unit, max: Option<u64>) -> Self {
+        Self {
+            unit,
+            max,
+            hard: true,
+            stop: 0,
+            lands: false,
+            warn_at: SmallVec::new(),
+            gate: None,
+            at_start: false,
+        }
     }
 
     /// The same limit that counts and never refuses, unless `hard`.
     #[must_use]
-    pub const fn hard(mut self, hard: bool) -> Self {
+    pub fn hard(mut self, hard: bool) -> Self {
         self.hard = hard;
         self
     }
 
     /// The same limit, of which the last `stop` are not given out.
     #[must_use]
-    pub const fn stop(mut self, stop: u64) -> Self {
+    pub fn stop(mut self, stop: u64) -> Self {
         self.stop = stop;
         self
     }
 
-    /// The same limit with a warning once `used` reaches `warn_at`.
+    /// The same limit, whose last part is for [landing](Terms::Landing) requests.
     #[must_use]
-    pub const fn warn_at(mut self, warn_at: u64) -> Self {
-        self.warn_at = Some(warn_at);
+    pub fn landing(mut self, kept_back: u64) -> Self {
+        (self.stop, self.lands) = (kept_back, true);
+        self
+    }
+
+    /// The same limit with a warning once `used` reaches `warn_at`, beside those it has.
+    #[must_use]
+    pub fn warn_at(mut self, warn_at: u64) -> Self {
+        self.warn_at.push(warn_at);
         self
     }
 
     /// The same limit, where [gated](Terms::Gated) requests pass only while less than `gate` is
     /// used and reserved.
     #[must_use]
-    pub const fn gate(mut self, gate: u64) -> Self {
+    pub fn gate(mut self, gate: u64) -> Self {
         self.gate = Some(gate);
         self
     }
@@ -109,7 +149,7 @@ impl Limit {
     /// The same limit on what is begun: a lease charges it when it is opened, and its end changes
     /// nothing. So it counts in the window in which it began.
     #[must_use]
-    pub const fn at_start(mut self) -> Self {
+    pub fn at_start(mut self) -> Self {
         self.at_start = true;
         self
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use smallvec::SmallVec;
+
 use super::clock::{Moment, Tick};
 use super::limit::{Limit, Terms, Unit};
 use super::told::Told;
@@ -38,7 +40,8 @@ impl Expired {
 #[derive(Clone, Debug, Default)]
 struct Marks {
     stop: u64,
-    warn_at: Option<u64>,
+    lands: bool,
+    warn_at: SmallVec<[u64; 1]>,
     gate: Option<u64>,
     at_start: bool,
     told: Option<Box<Told>>,
@@ -56,7 +59,8 @@ pub struct Meter {
     unit: Unit,
     bounded: bool,
     hard: bool,
-    warned: bool,
+    /// How many of its warning marks it has warned of.
+    warned: u8,
 }
 
 impl Meter {
@@ -72,7 +76,7 @@ impl Meter {
             unit: limit.unit,
             bounded: false,
             hard: true,
-            warned: false,
+            warned: 0,
         };
         meter.set_limit(&limit);
         meter
@@ -85,9 +89,9 @@ impl Meter {
         self.hard = limit.hard;
         self.unit = limit.unit;
         let told = self.marks.as_mut().and_then(|marks| marks.told.take());
-        let &Limit { stop, warn_at, gate, at_start, .. } = limit;
-        let marks = Marks { stop, warn_at, gate, at_start, told };
-        let empty = stop == 0 && warn_at.is_none() && gate.is_none() && !at_start;
+        let Limit { stop, lands, warn_at, gate, at_start, .. } = limit.clone();
+        let empty = stop == 0 && warn_at.is_empty() && gate.is_none() && !at_start;
+        let marks = Marks { stop, lands, warn_at, gate, at_start, told };
         self.marks = (!empty || marks.told.is_some()).then(|| Box::new(marks));
     }
 
@@ -161,6 +165,14 @@ impl Meter {
         marks.told.as_ref().map_or(max, |told| told.ceiling(max))
     }
 
+    /// The same for those who may also use what is kept back.
+    fn ceiling_on(&self, terms: Terms) -> u64 {
+        match (terms, &self.marks) {
+            (Terms::Landing, Some(marks)) if marks.lands => self.limit_told().unwrap_or(self.max),
+            _ => self.ceiling(),
+        }
+    }
+
     /// What could still be admitted: a refusal's `remaining`.
     pub fn room(&self) -> u64 {
         let room = self.ceiling().saturating_sub(self.used()).saturating_sub(self.reserved);
@@ -170,10 +182,10 @@ impl Meter {
     /// The largest `used + reserved` beside which `amount` passes, `None` where none is small
     /// enough.
     pub fn headroom(&self, amount: u64, terms: Terms) -> Option<u64> {
-        let free = self.ceiling().checked_sub(amount);
+        let free = self.ceiling_on(terms).checked_sub(amount);
         match terms {
             Terms::Gated => Some(self.gate().checked_sub(1)?.min(free?)),
-            Terms::Plain | Terms::Strict => free,
+            Terms::Plain | Terms::Strict | Terms::Landing => free,
             Terms::Recorded => Some(u64::MAX),
         }
     }
@@ -193,14 +205,18 @@ impl Meter {
     }
 
     /// The law of a meter. Equality is admitted; in debt even zero is not.
-    #[inline]
     pub fn fits(&self, amount: u64) -> bool {
+        self.fits_under(amount, self.ceiling())
+    }
+
+    #[inline]
+    fn fits_under(&self, amount: u64, ceiling: u64) -> bool {
         if !self.bounded {
             return true;
         }
         let taken = self.used().checked_add(self.reserved);
         match taken.and_then(|taken| taken.checked_add(amount)) {
-            Some(sum) if sum <= self.ceiling() => {
+            Some(sum) if sum <= ceiling => {
                 self.told().is_none_or(|told| told.admits(self.reserved, amount))
             }
             _ => false,
@@ -212,6 +228,7 @@ impl Meter {
     pub fn admits(&self, amount: u64, terms: Terms) -> bool {
         match terms {
             Terms::Plain => !self.hard || self.fits(amount),
+            Terms::Landing => !self.hard || self.fits_under(amount, self.ceiling_on(terms)),
             Terms::Strict => self.fits(amount),
             Terms::Recorded => true,
             Terms::Gated => {
@@ -229,15 +246,21 @@ impl Meter {
         }
         if self.window.roll(now) {
             self.begin();
-        } else if self.warned && matches!(self.window, Window::Sliding(_)) {
+        } else if self.warned > 0 && matches!(self.window, Window::Sliding(_)) {
             // A sliding window never begins anew: it warns again once it was below its mark.
-            self.warned = self.at_mark();
+            self.rewarn();
         }
     }
 
-    fn at_mark(&self) -> bool {
-        let mark = self.marks.as_ref().and_then(|marks| marks.warn_at);
-        mark.is_some_and(|mark| self.used() >= mark.max(1))
+    /// Warns again of marks that have moved above what is used.
+    pub fn rewarn(&mut self) {
+        self.warned = self.warned.min(self.marks_reached());
+    }
+
+    fn marks_reached(&self) -> u8 {
+        let marks = self.marks.iter().flat_map(|marks| &marks.warn_at);
+        let reached = |mark: &&u64| self.used() >= (**mark).max(1);
+        u8::try_from(marks.filter(reached).count()).unwrap_or(u8::MAX)
     }
 
     /// Starts a new window at `now`.
@@ -249,7 +272,7 @@ impl Meter {
     fn begin(&mut self) {
         self.used = 0;
         self.reserved = 0;
-        self.warned = false;
+        self.warned = 0;
         self.era = self.era.wrapping_add(1);
     }
 
@@ -353,11 +376,10 @@ impl Meter {
     /// True once per window, when `used` has reached the warning mark.
     #[inline]
     pub fn take_warning(&mut self) -> bool {
-        if self.marks.is_none() || self.warned || !self.at_mark() {
-            return false;
-        }
-        self.warned = true;
-        true
+        let reached = self.marks.as_ref().map_or(0, |_| self.marks_reached());
+        let crossed = reached > self.warned;
+        self.warned = self.warned.max(reached);
+        crossed
     }
 
     /// Whether `hold` is part of what is reserved now.

@@ -28,6 +28,6 @@ pub use invalid::{Invalid, InvalidKind};
 pub use key::Key;
 pub use limit::{Limit, Terms, Unit};
 pub use meter::{Expired, Hold, Meter};
-pub use price::{Price, PriceTable};
+pub use price::{Price, PriceTable, Rates};
 pub use usage::{RequestBudget, Usage, UsageEstimate};
 pub use window::Window;

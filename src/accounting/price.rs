@@ -3,39 +3,86 @@
 //! Integers only: micro-USD per million tokens, summed in 128 bits and rounded up once per call.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::amount::MicroUsd;
-use super::invalid::Invalid;
+use super::invalid::{Invalid, InvalidKind};
 use super::usage::Usage;
 
 const MILLION: u128 = 1_000_000;
+/// The kinds of tokens that a price may name.
+pub const KEYS: [&str; 5] = ["input", "output", "cache_read", "cache_write", "reasoning"];
 
 /// What a model costs, in micro-USD per million tokens.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Price {
+    /// The rates of a prompt that no tier is for.
+    pub rates: Rates,
+    /// The rates of longer prompts, by ascending length.
+    tiers: Vec<Tier>,
+}
+
+/// What tokens cost by their kind, in micro-USD per million.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rates {
     /// Input that was neither read from nor written to a cache.
     pub input: u64,
-    /// Output, reasoning included.
+    /// Output, but for reasoning.
     pub output: u64,
     /// Input read from a cache; the price of input where the table names none.
     pub cache_read: u64,
     /// Input written to a cache; the price of input where the table names none.
     pub cache_write: u64,
+    /// Reasoning, which is part of the output; the price of output where the table names none.
+    pub reasoning: u64,
 }
 
-impl Price {
-    /// What `usage` costs in micro-USD, rounded up once. Tokens of which only the total is known
-    /// are priced at the dearer of input and output.
-    pub fn cost(&self, usage: &Usage) -> u64 {
+/// The rates of prompts above a length: they are those of the whole call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Tier {
+    above_input_tokens: u64,
+    rates: Rates,
+}
+
+impl Rates {
+    fn parse<'a>(
+        argument: &str,
+        entries: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, Invalid> {
+        let mut found: [Option<u64>; KEYS.len()] = [None; KEYS.len()];
+        for (key, text) in entries {
+            let Some(index) = KEYS.iter().position(|known| *known == key) else {
+                let allowed = format!("one of {}", KEYS.join(", "));
+                return Err(Invalid::policy(&format!("{argument}: key {key:?}"), &allowed));
+            };
+            let rate = MicroUsd::parse(&format!("{argument}[{key:?}]"), text)
+                .map_err(|bad| Invalid { kind: InvalidKind::Policy, ..bad })?;
+            found[index] = Some(rate.0);
+        }
+        let [Some(input), Some(output), cache_read, cache_write, reasoning] = found else {
+            return Err(Invalid::policy(argument, "given with both \"input\" and \"output\""));
+        };
+        Ok(Self {
+            input,
+            output,
+            cache_read: cache_read.unwrap_or(input),
+            cache_write: cache_write.unwrap_or(input),
+            reasoning: reasoning.unwrap_or(output),
+        })
+    }
+
+    fn cost(&self, usage: &Usage) -> u64 {
         let cached = usage.cache_read_tokens.saturating_add(usage.cache_write_tokens);
         let plain = usage.input_tokens.saturating_sub(cached);
+        let reasoning = usage.reasoning_tokens.min(usage.output_tokens);
         let known = usage.input_tokens.saturating_add(usage.output_tokens);
         let unknown = usage.total_tokens.saturating_sub(known);
         let parts = [
             (plain, self.input),
             (usage.cache_read_tokens, self.cache_read),
             (usage.cache_write_tokens, self.cache_write),
-            (usage.output_tokens, self.output),
+            (usage.output_tokens - reasoning, self.output),
+            (reasoning, self.reasoning),
             (unknown, self.input.max(self.output)),
         ];
         let sum = parts.iter().fold(0_u128, |sum, &(tokens, price)| {
@@ -45,53 +92,79 @@ impl Price {
     }
 }
 
+impl From<Rates> for Price {
+    /// The same for prompts of every length.
+    fn from(rates: Rates) -> Self {
+        Self { rates, tiers: Vec::new() }
+    }
+}
+
+impl Price {
+    /// Reads a price. `entries` are (key, USD per million tokens as text); "input" and "output"
+    /// are required, "cache_read" and "cache_write" cost what input costs unless given, and
+    /// "reasoning" what output costs.
+    pub fn parse<'a>(
+        argument: &str,
+        entries: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, Invalid> {
+        Rates::parse(argument, entries).map(Self::from)
+    }
+
+    /// Adds the rates of calls whose input is above so many tokens.
+    pub fn add_tier<'a>(
+        &mut self,
+        argument: &str,
+        above_input_tokens: u64,
+        entries: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<(), Invalid> {
+        let rates = Rates::parse(argument, entries)?;
+        if self.tiers.iter().any(|tier| tier.above_input_tokens == above_input_tokens) {
+            let allowed = format!("given once for above_input_tokens = {above_input_tokens}");
+            return Err(Invalid::policy(argument, &allowed));
+        }
+        self.tiers.push(Tier { above_input_tokens, rates });
+        self.tiers.sort_by_key(|tier| tier.above_input_tokens);
+        Ok(())
+    }
+
+    /// What `usage` costs in micro-USD, rounded up once. Tokens of which only the total is known
+    /// are priced at the dearer of input and output.
+    pub fn cost(&self, usage: &Usage) -> u64 {
+        // Of a total without its parts, all may be input.
+        let input = match usage.input_tokens.saturating_add(usage.output_tokens) {
+            0 => usage.total_tokens,
+            _ => usage.input_tokens,
+        };
+        let tier = self.tiers.iter().rev().find(|tier| input > tier.above_input_tokens);
+        tier.map_or(&self.rates, |tier| &tier.rates).cost(usage)
+    }
+}
+
 /// The prices of models by their names. An unknown model is an error, never $0.
 #[derive(Clone, Debug, Default)]
 pub struct PriceTable {
-    prices: HashMap<String, Price>,
+    prices: HashMap<String, Arc<Price>>,
 }
 
 impl PriceTable {
-    /// Adds a model. `entries` are (key, USD per million tokens as text); "input" and "output"
-    /// are required, "cache_read" and "cache_write" cost what input costs unless given.
+    /// Adds a model; see [`Price::parse`].
     pub fn insert<'a>(
         &mut self,
         model: &str,
         entries: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<(), Invalid> {
-        let (mut input, mut output, mut cache_read, mut cache_write) = (None, None, None, None);
-        for (key, text) in entries {
-            let place = match key {
-                "input" => &mut input,
-                "output" => &mut output,
-                "cache_read" => &mut cache_read,
-                "cache_write" => &mut cache_write,
-                other => {
-                    let allowed = "one of input, output, cache_read, cache_write";
-                    return Err(Invalid::policy(
-                        &format!("prices[{model:?}]: key {other:?}"),
-                        allowed,
-                    ));
-                }
-            };
-            let argument = format!("prices[{model:?}][{key:?}]");
-            *place = Some(
-                MicroUsd::parse(&argument, text)
-                    .map_err(|bad| Invalid { kind: super::invalid::InvalidKind::Policy, ..bad })?,
-            );
-        }
-        let (Some(input), Some(output)) = (input, output) else {
-            let argument = format!("prices[{model:?}]");
-            return Err(Invalid::policy(&argument, "given with both \"input\" and \"output\""));
-        };
-        let price = Price {
-            input: input.0,
-            output: output.0,
-            cache_read: cache_read.unwrap_or(input).0,
-            cache_write: cache_write.unwrap_or(input).0,
-        };
-        self.prices.insert(model.to_owned(), price);
+        self.set(model, Price::parse(&format!("prices[{model:?}]"), entries)?);
         Ok(())
+    }
+
+    /// Sets the price of a model.
+    pub fn set(&mut self, model: &str, price: Price) {
+        self.prices.insert(model.to_owned(), Arc::new(price));
+    }
+
+    /// The price of a model.
+    pub fn get(&self, model: &str) -> Option<&Arc<Price>> {
+        self.prices.get(model)
     }
 
     /// Whether the model has a price.
@@ -151,6 +224,24 @@ mod tests {
             assert!(error.message.contains("gpt-x"), "{error}");
         }
         assert!(!table.knows("gpt-x"));
+    }
+
+    #[test]
+    fn long_prompts_cost_the_rates_of_their_tier() {
+        let mut price = Price::parse("p", [("input", "1"), ("output", "10")]).unwrap();
+        let dear = [("input", "2"), ("output", "20"), ("reasoning", "30")];
+        price.add_tier("p", 200_000, dear).unwrap();
+        assert!(price.add_tier("p", 200_000, dear).is_err());
+        let usage = |input, output, reasoning| Usage {
+            input_tokens: input,
+            output_tokens: output,
+            total_tokens: input + output,
+            reasoning_tokens: reasoning,
+            ..Usage::zero()
+        };
+        assert_eq!(price.cost(&usage(200_000, 100, 0)), 200_000 + 1_000);
+        assert_eq!(price.cost(&usage(200_001, 100, 40)), 400_002 + 60 * 20 + 40 * 30);
+        assert_eq!(price.cost(&Usage::tokens(200_001)), 200_001 * 20, "all of it may be input");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use parking_lot::RwLock;
 use super::allowance::{AgentAllowance, ModelQuota, RepoAction, RepoLimit};
 use crate::accounting::clock::LONGEST;
 use crate::accounting::window::SLOTS as PARTS;
-use crate::accounting::{CalendarUnit, Code, Invalid, Key, Limit, Meter, Unit, Window};
+use crate::accounting::{CalendarUnit, Code, Denied, Invalid, Key, Limit, Meter, Unit, Window};
 use crate::ledger::{Account, Accounts, Core, Error};
 
 /// Of agents and of models: tokens of the day.
@@ -63,6 +63,15 @@ impl<S> Limited<S> {
         self.settings.read().get(id).cloned()
     }
 
+    /// Takes back what was set; what is used and reserved stays.
+    pub(super) fn unset(&self, id: &Key, limits: &[Limit]) -> Result<(), Error> {
+        let Some(account) = self.find(id) else { return Ok(()) };
+        account.adjust(|meters, _| {
+            meters.iter_mut().zip(limits).for_each(|(meter, limit)| meter.set_limit(limit));
+            self.settings.write().remove(id);
+        })
+    }
+
     /// Sets or changes the limits; what is used and reserved stays.
     pub(super) fn set(&self, id: Key, setting: S, limits: &[Limit]) -> Result<(), Error> {
         self.account(&id)?.adjust(|meters, _| {
@@ -108,6 +117,14 @@ pub(super) fn repo_limits(limit: &RepoLimit) -> [Limit; 2] {
     [below(Unit::Actions, limit.max_daily_prs), below(Unit::Actions, limit.max_daily_issues)]
 }
 
+/// A refusal in the words of `reason`, which is told the id and the meter.
+fn in_words(
+    id: Key,
+    reason: impl Fn(&str, u8) -> String + Send + Sync,
+) -> impl Fn(&mut Denied, u8) + Send + Sync {
+    move |denied, meter| denied.reason = Some(reason(id.as_str(), meter))
+}
+
 /// At most `max`, where 0 is no limit.
 fn at_most(unit: Unit, max: u64) -> Limit {
     Limit::new(unit, (max > 0).then_some(max))
@@ -126,7 +143,8 @@ pub(super) fn open_agent(core: &Arc<Core>, id: Key) -> Result<Arc<Account>, Erro
         JOBS => "daily job limit exceeded".to_owned(),
         _ => "concurrent job limit reached".to_owned(),
     };
-    Ok(Account::with_reasons(core, id, Code::AllowanceExceeded, meters, reason))
+    let reason = in_words(id.clone(), reason);
+    Ok(Account::named(core, id, Code::AllowanceExceeded, meters, reason))
 }
 
 pub(super) fn open_model(core: &Arc<Core>, id: Key) -> Result<Arc<Account>, Error> {
@@ -138,7 +156,8 @@ pub(super) fn open_model(core: &Arc<Core>, id: Key) -> Result<Arc<Account>, Erro
         REQUESTS => format!("hourly rate limit exceeded for: {model}"),
         _ => format!("cost ceiling reached for: {model}"),
     };
-    Ok(Account::with_reasons(core, id, Code::AllowanceExceeded, meters, reason))
+    let reason = in_words(id.clone(), reason);
+    Ok(Account::named(core, id, Code::AllowanceExceeded, meters, reason))
 }
 
 pub(super) fn open_repo(core: &Arc<Core>, id: Key) -> Result<Arc<Account>, Error> {
@@ -152,7 +171,8 @@ pub(super) fn open_repo(core: &Arc<Core>, id: Key) -> Result<Arc<Account>, Error
         _ => format!("cooldown after failure for: {repo}"),
     };
     let meters = actions.chain([door]);
-    Ok(Account::with_reasons(core, id, Code::AllowanceExceeded, meters, reason))
+    let reason = in_words(id.clone(), reason);
+    Ok(Account::named(core, id, Code::AllowanceExceeded, meters, reason))
 }
 
 fn meters<const N: usize>(limits: [Limit; N], windows: [Window; N]) -> impl Iterator<Item = Meter> {

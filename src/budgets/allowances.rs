@@ -1,6 +1,7 @@
 //! The allowances of agents, models and repositories: who may begin a job.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -42,6 +43,7 @@ pub struct AllowanceService {
     pub(super) models: Limited<ModelQuota>,
     pub(super) repos: Limited<RepoLimit>,
     pub(super) jobs: Mutex<JobTable>,
+    pub(super) generation: AtomicU64,
 }
 
 impl AllowanceService {
@@ -54,6 +56,7 @@ impl AllowanceService {
             models: Limited::new(&core, open_model),
             repos: Limited::new(&core, open_repo),
             jobs: Mutex::new(JobTable::new(day_of(core.clock().wall_ns()))),
+            generation: AtomicU64::new(0),
             core,
         }
     }
@@ -67,7 +70,9 @@ impl AllowanceService {
             Key::parse("model_allowlist", model)?;
         }
         let limits = agent_limits(&allowance);
-        self.agents.set(agent, allowance, &limits)
+        self.agents.set(agent, allowance, &limits)?;
+        self.changed();
+        Ok(())
     }
 
     /// Sets or changes what all agents may use of a model. What is used stays.
@@ -75,7 +80,9 @@ impl AllowanceService {
         self.core.same_process()?;
         let model = Key::parse("model", &quota.model)?;
         let limits = model_limits(&quota);
-        self.models.set(model, quota, &limits)
+        self.models.set(model, quota, &limits)?;
+        self.changed();
+        Ok(())
     }
 
     /// Sets or changes what all agents may do in a repository. What is used stays, and so does a

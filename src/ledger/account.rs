@@ -8,15 +8,15 @@ use smallvec::{SmallVec, smallvec};
 
 use super::core::Core;
 use super::error::Error;
-use super::event::{EventKind, Outbox};
+use super::event::Outbox;
 use super::lease::{Lease, Part};
 use super::lease_book::Entry;
-use super::state::{State, event};
+use super::naming::Naming;
+use super::state::State;
 use super::sync::{Mutex, MutexGuard};
-use crate::accounting::{Clock, Code, Denied, Key, Meter, Moment, Terms, Tick, Usage, Window};
-
-/// What the refusal by a meter of an account is, in words.
-type Reasons = fn(id: &str, meter: u8) -> String;
+use crate::accounting::{
+    Clock, Code, Denied, Invalid, Key, Meter, Moment, Terms, Tick, Usage, Window,
+};
 
 /// The meters of one agent, pool or workflow.
 pub struct Account {
@@ -26,8 +26,7 @@ pub struct Account {
     needs_wall: bool,
     /// Has a sliding window: by a clock that lags, bookings would leave it too early.
     slides: bool,
-    /// What each meter's refusal is in words, where the code and the unit do not say it.
-    reasons: Option<Reasons>,
+    naming: Option<Box<Box<dyn Naming>>>,
     state: Mutex<State>,
 }
 
@@ -42,15 +41,16 @@ impl Account {
         Arc::new(Self::build(core, key, code, meters, None))
     }
 
-    /// An account whose refusals have `reasons` of their own.
-    pub(crate) fn with_reasons(
+    /// An account whose refusals `naming` completes.
+    pub(crate) fn named(
         core: &Arc<Core>,
         key: Key,
         code: Code,
         meters: impl IntoIterator<Item = Meter>,
-        reasons: Reasons,
+        naming: impl Naming + 'static,
     ) -> Arc<Self> {
-        Arc::new(Self::build(core, key, code, meters, Some(reasons)))
+        let naming: Box<dyn Naming> = Box::new(naming);
+        Arc::new(Self::build(core, key, code, meters, Some(Box::new(naming))))
     }
 
     fn build(
@@ -58,13 +58,13 @@ impl Account {
         key: Key,
         code: Code,
         meters: impl IntoIterator<Item = Meter>,
-        reasons: Option<Reasons>,
+        naming: Option<Box<Box<dyn Naming>>>,
     ) -> Self {
         let meters: SmallVec<[Meter; 2]> = meters.into_iter().collect();
         let needs_wall = meters.iter().any(|meter| meter.window().needs_wall());
         let slides = meters.iter().any(|meter| matches!(meter.window(), Window::Sliding(_)));
         let state = Mutex::new(State { meters, more: None });
-        Self { core: Arc::clone(core), key, code, needs_wall, slides, reasons, state }
+        Self { core: Arc::clone(core), key, code, needs_wall, slides, naming, state }
     }
 
     /// The id.
@@ -204,13 +204,9 @@ impl Account {
         self.locked(|state, now, outbox| state.decide(self, demands, now, Terms::Strict, outbox))?
     }
 
-    /// The refusal of an amount for `meter` that no limit can hold.
-    pub fn deny_overflow(&self, meter: u8) -> Error {
-        let denied = self.read(|meters, now| {
-            let meter = &meters[usize::from(meter)];
-            Denied::by(meter, self.code, self.denied_id(), u64::MAX, now)
-        });
-        denied.map_or_else(|forked| forked, Error::Denied)
+    /// Whether `demands` would be admitted on these terms.
+    pub(crate) fn check_on(&self, demands: &[(u8, u64)], terms: Terms) -> Result<(), Error> {
+        self.locked(|state, now, outbox| state.decide(self, demands, now, terms, outbox))?
     }
 
     /// Reads the meters as they are now.
@@ -221,6 +217,17 @@ impl Account {
     /// Changes the meters in one step: limits, windows, resets.
     pub fn adjust<R>(&self, adjust: impl FnOnce(&mut [Meter], Moment) -> R) -> Result<R, Error> {
         self.locked(|state, now, _| adjust(&mut state.meters, *now))
+    }
+
+    /// Adds a meter, to which nothing was charged yet; its number.
+    pub(crate) fn add_meter(&self, meter: Meter) -> Result<u8, Error> {
+        self.locked(|state, _, _| {
+            let number = u8::try_from(state.meters.len()).map_err(|_| {
+                Invalid::policy("policy", "one that has not changed its rules 200 times")
+            })?;
+            state.meters.push(meter);
+            Ok(number)
+        })?
     }
 
     /// Takes over what `new` says of each meter. What open leases hold is held on, and what was
@@ -253,8 +260,7 @@ impl Account {
             let open = book.flat_map(|book| book.open());
             let mut open: Vec<_> = open
                 .map(|(slot, entry)| {
-                    let parts = entry.extra.as_ref().map(|extra| &extra.parts[..]);
-                    let parts = parts.filter(|parts| !parts.is_empty());
+                    let parts = entry.parts.as_ref().map(|parts| &parts[..]);
                     let alone = || smallvec![Part { account: Arc::clone(self), slot }];
                     (entry.order, entry.id, parts.map_or_else(alone, SmallVec::from))
                 })
@@ -300,9 +306,16 @@ impl Account {
         self.precise_now().unwrap_or_else(|| self.now())
     }
 
-    /// What a refusal by that meter is in words.
-    pub(super) fn reason(&self, meter: u8) -> Option<String> {
-        Some(self.reasons?(self.key.as_str(), meter))
+    /// The rule that a meter is of, where the account has several.
+    pub(super) fn rule(&self, meter: u8) -> Option<Key> {
+        self.naming.as_ref()?.rule(meter)
+    }
+
+    /// Completes a refusal by that meter.
+    pub(super) fn name(&self, denied: &mut Denied, meter: u8) {
+        if let Some(naming) = &self.naming {
+            naming.name(denied, meter);
+        }
     }
 
     #[inline]
@@ -352,42 +365,6 @@ impl Account {
         });
         if let Ok(Some(due)) = next {
             self.core.sweep.add(due, Arc::downgrade(self));
-        }
-    }
-
-    #[cold]
-    pub(super) fn tell_denied(
-        &self,
-        state: &State,
-        demands: &[(u8, u64)],
-        now: Moment,
-        outbox: &mut Outbox,
-    ) {
-        if self.core.listening() {
-            let meter = |number: u8| state.meters.get(usize::from(number));
-            let amounts =
-                demands.iter().filter_map(|&(n, amount)| Some((meter(n)?.unit(), amount)));
-            let denied = event(EventKind::Denied, self, None, amounts.collect(), now);
-            outbox.push(&self.core, denied);
-        }
-    }
-
-    /// Whose refusal it is; a pool and a limiter have no id.
-    pub(super) fn denied_id(&self) -> Option<Key> {
-        let nameless = matches!(self.code, Code::ThresholdExceeded | Code::RateLimitExceeded);
-        (!nameless).then(|| self.key.clone())
-    }
-
-    /// The refusal of an account that takes no more requests.
-    pub(super) fn closed_denial(&self, meters: &[Meter], asked: u64, now: Moment) -> Box<Denied> {
-        match meters {
-            [meter, ..] if self.code == Code::WorkflowQuotaExceeded => {
-                let mut denied = Denied::by(meter, self.code, self.denied_id(), asked, now);
-                denied.reason = Some("Step limit exceeded: the workflow has ended".to_owned());
-                denied.remaining = 0;
-                denied
-            }
-            _ => Denied::not_configured(self.key.as_str(), asked),
         }
     }
 }

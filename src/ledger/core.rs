@@ -41,15 +41,18 @@ pub struct Policy {
     pub unsettled: Unsettled,
     /// When its block ends by an error.
     pub on_error: OnError,
+    /// When its block is cancelled or interrupted: the call may be under way.
+    pub on_cancel: Unsettled,
 }
 
 impl Default for Policy {
-    /// 15 minutes; charge what is unsettled; release on errors.
+    /// 15 minutes; charge what is unsettled or cancelled; release on errors.
     fn default() -> Self {
         Self {
             lease_ttl: Duration::from_secs(900),
             unsettled: Unsettled::default(),
             on_error: OnError::default(),
+            on_cancel: Unsettled::default(),
         }
     }
 }
@@ -94,6 +97,13 @@ impl Core {
         self.listeners.lock().push(Arc::new(listener));
         // Release pairs with the load in `listening`: who sees true sees the listener.
         self.listening.store(true, Ordering::Release);
+    }
+
+    /// Tells the listeners of something that no account has done.
+    pub(crate) fn publish(&self, event: &Event) {
+        if self.listening() {
+            self.tell(event);
+        }
     }
 
     #[inline]

@@ -28,6 +28,8 @@ pub enum EventKind {
     Denied,
     /// `used` crossed the warning mark of a meter.
     Warned,
+    /// A request passed that a soft limit would have refused if it were hard.
+    Exceeded,
 }
 
 /// One event of one account.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use super::account::Account;
+use super::core::Core;
 use super::error::Error;
 use super::event::Outbox;
 use super::lease::{Lease, Part};
@@ -73,6 +74,14 @@ pub struct AskPart<'a> {
     pub terms: Terms,
 }
 
+impl AskPart<'_> {
+    /// The same for who does not hold the account.
+    pub(crate) fn to_ask(self) -> Ask {
+        let Self { account, demands, multiplier, terms } = self;
+        Ask { multiplier, terms, ..Ask::new(account, demands.into()) }
+    }
+}
+
 /// The request itself, beside what it asks of each account.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Request {
@@ -95,7 +104,7 @@ pub fn charge(asks: &[Ask]) -> Result<(), Error> {
     let merged = merge(asks);
     let asks: Vec<AskPart<'_>> = merged.iter().map(Ask::part).collect();
     with_locked(accounts(&asks), |locked, outbox| {
-        decide(&asks, locked, outbox)?;
+        decide(&asks, true, locked, outbox)?;
         for (ask, at) in asks.iter().zip(locked) {
             at.state.charge(at.account, ask.demands, at.now, outbox);
         }
@@ -107,7 +116,7 @@ pub fn charge(asks: &[Ask]) -> Result<(), Error> {
 pub fn reserve(asks: &[Ask], request: &Request) -> Result<Lease, Error> {
     let merged = distinct(asks)?;
     let asks: Vec<AskPart<'_>> = merged.iter().map(Ask::part).collect();
-    reserve_distinct(&asks, request, || None, |lease, _| lease)
+    reserve_distinct(&asks, request, true, || None, |lease, _| lease)
 }
 
 /// [`reserve`] that gives the lease to `then` in the same step; unless `instead` has an answer.
@@ -120,7 +129,7 @@ pub(crate) fn reserve_and<R>(
 ) -> Result<R, Error> {
     let merged = distinct(asks)?;
     let asks: Vec<AskPart<'_>> = merged.iter().map(Ask::part).collect();
-    reserve_distinct(&asks, request, instead, then)
+    reserve_distinct(&asks, request, true, instead, then)
 }
 
 /// Whether all that is asked would be admitted now; changes nothing.
@@ -132,10 +141,17 @@ pub fn check(asks: &[Ask]) -> Result<(), Error> {
     })?
 }
 
+/// Holds all that is asked of distinct accounts in one lease, or nothing. A refusal is told to no
+/// listener.
+#[inline]
+pub(crate) fn reserve_parts(asks: &[AskPart<'_>], request: &Request) -> Result<Lease, Error> {
+    reserve_distinct(asks, request, false, || None, |lease, _| lease)
+}
+
 /// Holds what is asked of one account in a lease, or nothing.
 #[inline]
 pub fn reserve_one(ask: AskPart<'_>, request: &Request) -> Result<Lease, Error> {
-    reserve_distinct(&[ask], request, || None, |lease, _| lease)
+    reserve_distinct(&[ask], request, true, || None, |lease, _| lease)
 }
 
 /// Holds all that is asked in one lease, or waits in this thread until its turn has come.
@@ -160,6 +176,7 @@ pub fn reserve_blocking(
 fn reserve_distinct<R>(
     asks: &[AskPart<'_>],
     request: &Request,
+    tells: bool,
     instead: impl FnOnce() -> Option<R>,
     then: impl FnOnce(Lease, Moment) -> R,
 ) -> Result<R, Error> {
@@ -167,7 +184,7 @@ fn reserve_distinct<R>(
         if let Some(answer) = instead() {
             return Ok((answer, locked[0].now.tick));
         }
-        decide(asks, locked, outbox)?;
+        decide(asks, tells, locked, outbox)?;
         // From here on the reservation succeeds.
         let lease = open(asks, request, locked, outbox);
         Ok::<_, Error>((then(lease, locked[0].now), locked[0].now.tick))
@@ -175,9 +192,21 @@ fn reserve_distinct<R>(
     let (answer, tick) = done??;
     match asks {
         [ask] => ask.account.core().sweep.run(tick),
-        _ => accounts(asks).for_each(|a| a.core().sweep.run(a.core().clock().tick())),
+        _ => sweep_each(asks),
     }
     Ok(answer)
+}
+
+/// Sweeps the cores of the accounts, each once where they stand together.
+fn sweep_each(asks: &[AskPart<'_>]) {
+    let mut last: *const Core = std::ptr::null();
+    for account in accounts(asks) {
+        let core = Arc::as_ptr(account.core());
+        if core != last {
+            account.core().sweep.run(account.core().clock().tick());
+        }
+        last = core;
+    }
 }
 
 /// Opens a lease over what was let pass, under the locks of all accounts.
@@ -237,12 +266,15 @@ fn open_part(
 #[inline]
 fn decide(
     asks: &[AskPart<'_>],
+    tells: bool,
     locked: &mut [Locked<'_>],
     outbox: &mut Outbox,
 ) -> Result<(), Error> {
     verdict(asks, locked, outbox).map_err(|(refused, index)| {
         let at = &locked[index];
-        at.account.tell_denied(&at.state, asks[index].demands, at.now, outbox);
+        if tells {
+            at.account.tell_denied(&at.state, asks[index].demands, at.now, outbox);
+        }
         refused
     })
 }

@@ -11,61 +11,10 @@ use super::end_cell::EndCell;
 use super::error::{Error, LeaseError};
 use super::event::Outbox;
 use super::lease_book::{End, Entry};
+use super::lease_end::{Abandoned, Actual, LeaseState};
+use super::lease_more::{Carried, LeaseMore};
 use super::locked::{Locked, with_locked};
 use crate::accounting::{RequestBudget, Usage, UsageEstimate};
-
-/// How far a lease has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum LeaseState {
-    /// It holds its estimate.
-    Open,
-    /// It ran out; one later commit still books.
-    Expired,
-    /// It ended and used nothing.
-    Released,
-    /// It ended with what was used.
-    Committed,
-}
-
-/// What a commit says was used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Actual {
-    /// Nothing is known: the estimate.
-    Estimate,
-    /// So many tokens; their cost is not known, so the estimate of the cost stands.
-    Tokens(u64),
-    /// All is known.
-    Usage(Usage),
-}
-
-impl From<Usage> for Actual {
-    fn from(usage: Usage) -> Self {
-        Self::Usage(usage)
-    }
-}
-
-impl Actual {
-    /// The usage of a call that was estimated at `estimate`.
-    #[inline]
-    pub(crate) const fn usage(self, estimate: &UsageEstimate) -> Usage {
-        match self {
-            Self::Estimate => *estimate,
-            Self::Tokens(tokens) => Usage::priced(tokens, estimate.cost_micros_usd),
-            Self::Usage(usage) => usage,
-        }
-    }
-}
-
-/// Why a lease ends that nobody has committed or released.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Abandoned {
-    /// Its block ended: the usage never came.
-    Unsettled,
-    /// Its block ended by an error.
-    Error,
-    /// Its block was cancelled: the call may be under way.
-    Cancelled,
-}
 
 /// One part of a lease: its place in an account's book.
 #[derive(Clone, Debug)]
@@ -76,6 +25,8 @@ pub(crate) struct Part {
 
 enum Finish {
     Commit(Usage),
+    /// Of the calls that it held, so many were made.
+    Settle(Usage, u64),
     Release,
     Abandon(Abandoned),
     /// Nobody ever received it.
@@ -88,7 +39,7 @@ fn charges(account: &Account, why: Abandoned) -> bool {
     match why {
         Abandoned::Unsettled => policy.unsettled == Unsettled::Charge,
         Abandoned::Error => policy.on_error == OnError::Charge,
-        Abandoned::Cancelled => true,
+        Abandoned::Cancelled => policy.on_cancel == Unsettled::Charge,
     }
 }
 
@@ -114,6 +65,7 @@ struct Inner {
     parts: SmallVec<[Part; 1]>,
     /// Set when the lease has ended and its accounts have forgotten it.
     end: EndCell,
+    more: Option<Box<LeaseMore>>,
 }
 
 impl Lease {
@@ -126,14 +78,22 @@ impl Lease {
     ) -> Self {
         let capped = *request_budget != RequestBudget::unlimited();
         let request_budget = capped.then(|| Box::new(*request_budget));
-        Self(Box::new(Inner { id, estimate, request_budget, parts, end: EndCell::default() }))
+        Self(Box::new(Inner {
+            id,
+            estimate,
+            request_budget,
+            parts,
+            end: EndCell::default(),
+            more: None,
+        }))
     }
 
     /// Lets the accounts of a lease over several know each other.
     pub(super) fn tell_parts(&self, locked: &mut [Locked<'_>]) {
+        let all = Arc::new(self.0.parts.to_vec());
         for (part, at) in self.0.parts.iter().zip(locked) {
             if let Some(entry) = at.state.entry_mut(part.slot) {
-                entry.extra.get_or_insert_default().parts = self.0.parts.to_vec();
+                entry.parts = Some(Arc::clone(&all));
             }
         }
     }
@@ -178,6 +138,11 @@ impl Lease {
         self.0.request_budget.as_deref().copied().unwrap_or_default()
     }
 
+    /// The accounts that it holds of.
+    pub fn accounts(&self) -> impl Iterator<Item = &Arc<Account>> {
+        self.0.parts.iter().map(|part| &part.account)
+    }
+
     /// Whether it is a lease of `account`.
     pub fn is_of(&self, account: &Arc<Account>) -> bool {
         self.0.parts.iter().any(|part| Arc::ptr_eq(&part.account, account))
@@ -203,18 +168,53 @@ impl Lease {
     /// is booked as an overrun. After an expiry it replaces what the expiry charged.
     #[inline]
     pub fn commit(&self, actual: Actual) -> Result<(), Error> {
-        self.finish(&Finish::Commit(actual.usage(&self.0.estimate)))
+        let usage = actual.usage(&self.0.estimate);
+        match &self.0.more {
+            None => self.finish(&Finish::Commit(usage)),
+            Some(more) => {
+                let priced = actual.unpriced().and_then(|usage| more.priced(usage));
+                self.ended(self.finish(&Finish::Commit(priced.unwrap_or(usage))))
+            }
+        }
+    }
+
+    /// [`commit`](Self::commit) of a lease that held many calls, of which `calls` were made.
+    pub(crate) fn settle(&self, usage: Usage, calls: u64) -> Result<(), Error> {
+        self.finish(&Finish::Settle(usage, calls))
     }
 
     /// Ends it; nothing was used.
     pub fn release(&self) -> Result<(), Error> {
-        self.finish(&Finish::Release)
+        match self.finish(&Finish::Release) {
+            Err(Error::Lease(LeaseError::Expired)) => Err(LeaseError::Expired.into()),
+            done => self.ended(done),
+        }
     }
 
     /// Ends it as its policy says, unless it has ended. Never fails.
     pub fn abandon(&self, why: Abandoned) {
         // The only error is that this process is a forked child: the parent ends the lease.
-        let _ = self.finish(&Finish::Abandon(why));
+        let done = self.finish(&Finish::Abandon(why));
+        // One that has run out may still be committed.
+        if self.0.more.is_some() && self.state().is_ok_and(|state| state >= LeaseState::Released) {
+            let _ = self.ended(done);
+        }
+    }
+
+    /// Lets go of what the lease kept.
+    #[inline]
+    fn ended<R>(&self, result: R) -> R {
+        match &self.0.more {
+            None => result,
+            Some(more) => more.ended(result),
+        }
+    }
+
+    /// Gives it what it carries beside its holds.
+    #[must_use]
+    pub fn carrying(mut self, carried: Carried) -> Self {
+        self.0.more = carried.more();
+        self
     }
 
     /// Ends a lease that nobody has received: it was never used, even if it has run out meanwhile.
@@ -256,7 +256,11 @@ impl Lease {
     ) -> Result<(), LeaseError> {
         if let Some(end) = self.end_of(locked) {
             return match (finish, end) {
-                (Finish::Commit(usage), End::Committed(booked)) if *usage == booked => Ok(()),
+                (Finish::Commit(usage) | Finish::Settle(usage, _), End::Committed(booked))
+                    if *usage == booked =>
+                {
+                    Ok(())
+                }
                 (Finish::Release, End::Released) => Ok(()),
                 (Finish::Abandon(_) | Finish::GiveBack, _) => Ok(()),
                 _ => Err(LeaseError::Finalized),
@@ -269,7 +273,9 @@ impl Lease {
         }
         if expired {
             match finish {
-                Finish::Commit(_) | Finish::GiveBack => self.expire_all(locked, outbox),
+                Finish::Commit(_) | Finish::Settle(..) | Finish::GiveBack => {
+                    self.expire_all(locked, outbox);
+                }
                 Finish::Release => return Err(LeaseError::Expired),
                 Finish::Abandon(_) => return Ok(()),
             }
@@ -277,8 +283,12 @@ impl Lease {
         let end = self.end_by(finish);
         let kept = (!alone).then_some(end);
         for (part, at) in self.0.parts.iter().zip(locked) {
+            if let (Finish::Settle(_, calls), Some(entry)) = (finish, at.state.entry_mut(part.slot))
+            {
+                entry.extra.get_or_insert_default().calls = Some(*calls);
+            }
             let usage = match finish {
-                Finish::Commit(usage) => Some(usage),
+                Finish::Commit(usage) | Finish::Settle(usage, _) => Some(usage),
                 Finish::Release | Finish::GiveBack => None,
                 Finish::Abandon(why) => charges(at.account, *why).then_some(&self.0.estimate),
             };
@@ -296,7 +306,7 @@ impl Lease {
     #[inline]
     fn end_by(&self, finish: &Finish) -> End {
         match finish {
-            Finish::Commit(usage) => End::Committed(*usage),
+            Finish::Commit(usage) | Finish::Settle(usage, _) => End::Committed(*usage),
             Finish::Release | Finish::GiveBack => End::Released,
             Finish::Abandon(why) => {
                 let charged = self.0.parts.iter().any(|part| charges(&part.account, *why));

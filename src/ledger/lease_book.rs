@@ -2,13 +2,15 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use slab::Slab;
 use smallvec::SmallVec;
 
 use super::group::Request;
-use super::lease::{LeaseState, Part};
+use super::lease::Part;
+use super::lease_end::LeaseState;
 use crate::accounting::{Expired, Hold, RequestBudget, Tick, Unit, Usage};
 
 /// Lease numbers are taken a block at a time: one atomic step in a thousand leases.
@@ -39,6 +41,8 @@ pub(crate) struct Entry {
     pub(crate) expiry: Option<Box<Expiry>>,
     /// How it ended for good, if it did and other handles have to know.
     pub(crate) end: Option<Box<End>>,
+    /// All parts of the lease, where there are several.
+    pub(crate) parts: Option<Arc<Vec<Part>>>,
     /// What few leases have.
     pub(crate) extra: Option<Box<Extra>>,
 }
@@ -59,12 +63,12 @@ impl End {
     }
 }
 
-/// What few leases have: a cap of their own, parts in several accounts.
+/// What few leases have: a cap of their own, calls that were counted.
 #[derive(Debug, Default)]
 pub(crate) struct Extra {
     pub(crate) request_budget: RequestBudget,
-    /// All parts, where there are several.
-    pub(crate) parts: Vec<Part>,
+    /// How many calls were made of those that it held, where it is told.
+    pub(crate) calls: Option<u64>,
 }
 
 /// How a lease ran out.
@@ -86,6 +90,10 @@ impl Entry {
         }
     }
 
+    fn calls(&self) -> Option<u64> {
+        self.extra.as_ref()?.calls
+    }
+
     pub(crate) const fn is_open(&self) -> bool {
         self.end.is_none() && self.expiry.is_none()
     }
@@ -95,9 +103,15 @@ impl Entry {
     pub(crate) fn actual(&self, unit: Unit, held: u64, usage: &Usage) -> u64 {
         match unit {
             Unit::Tokens => usage.total_tokens.saturating_mul(self.multiplier),
+            Unit::InputTokens => usage.input_tokens,
+            Unit::OutputTokens => usage.output_tokens,
+            Unit::CacheReadTokens => usage.cache_read_tokens,
+            Unit::CacheWriteTokens => usage.cache_write_tokens,
+            Unit::ReasoningTokens => usage.reasoning_tokens,
             Unit::Cost => usage.cost_micros_usd,
+            Unit::Calls | Unit::ToolCalls => self.calls().unwrap_or(held),
             // They happened, whatever came of them.
-            Unit::Calls | Unit::Steps | Unit::Workflows | Unit::Jobs | Unit::Actions => held,
+            Unit::Steps | Unit::Workflows | Unit::Jobs | Unit::Actions => held,
             Unit::Slots => 0,
         }
     }
@@ -108,7 +122,7 @@ impl Extra {
     pub(crate) fn of(request: &Request) -> Option<Box<Self>> {
         let request_budget = request.request_budget;
         let capped = request_budget != RequestBudget::unlimited();
-        capped.then(|| Box::new(Self { request_budget, parts: Vec::new() }))
+        capped.then(|| Box::new(Self { request_budget, ..Self::default() }))
     }
 }
 

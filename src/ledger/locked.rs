@@ -108,8 +108,12 @@ fn lock_all(accounts: SmallVec<[&Account; 8]>) -> Result<SmallVec<[Locked<'_>; 8
     for account in &accounts {
         account.core().same_process()?;
     }
+    let address = |account: &&Account| std::ptr::from_ref::<Account>(account).addr();
+    if accounts.is_sorted_by_key(address) {
+        return Ok(accounts.into_iter().map(Locked::lock).collect());
+    }
     let mut order: SmallVec<[usize; 8]> = (0..accounts.len()).collect();
-    order.sort_by_key(|&index| std::ptr::from_ref(accounts[index]).addr());
+    order.sort_by_key(|&index| address(&accounts[index]));
     let mut locked: SmallVec<[Option<Locked<'_>>; 8]> = accounts.iter().map(|_| None).collect();
     for index in order {
         locked[index] = Some(Locked::lock(accounts[index]));

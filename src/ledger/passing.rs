@@ -92,7 +92,7 @@ impl State {
         let mut denied = Denied::by(of_meter, account.code(), account.denied_id(), asked, now);
         denied.retry_after = self.wait(account, &[(meter, asked)], now, terms);
         let waited = turn.timeout.unwrap_or_default().as_secs_f64();
-        denied.reason = account.reason(meter);
+        account.name(&mut denied, meter);
         denied.reason = Some(format!("{} (waited {waited} s for it)", denied.message()));
         Error::TimedOut(denied)
     }

@@ -28,7 +28,7 @@ impl State {
     pub(crate) fn is_behind(&self, meter: u8, amount: u64, terms: Terms, ticket: u64) -> bool {
         let Some(queues) = self.waits() else { return false };
         let stands_behind = match terms {
-            Terms::Plain | Terms::Strict => amount > 0,
+            Terms::Plain | Terms::Strict | Terms::Landing => amount > 0,
             Terms::Gated => true,
             Terms::Recorded => false,
         };

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::account::Account;
 use super::core::Unsettled;
-use super::event::{Event, EventKind, Outbox};
+use super::event::{EventKind, Outbox};
 use super::group::{AskPart, Request};
 use super::lease_book::{End, Entry, Expiry, Extra, HeldMeter, LeaseBook};
 use super::queue::Queues;
@@ -82,11 +82,8 @@ impl State {
             self.meters[usize::from(index)].charge(amount);
         }
         if account.core().listening() {
-            let amounts = demands.iter().map(|&(i, n)| (self.meters[usize::from(i)].unit(), n));
-            outbox.push(
-                account.core(),
-                event(EventKind::Charged, account, None, amounts.collect(), now),
-            );
+            let amounts = demands.iter().map(|&(i, n)| (i, self.meters[usize::from(i)].unit(), n));
+            account.tell(EventKind::Charged, None, amounts, now, outbox);
         }
         self.warn(account, now, outbox);
     }
@@ -120,6 +117,7 @@ impl State {
             holds,
             expiry: None,
             end: None,
+            parts: None,
             extra: Extra::of(request),
         })
     }
@@ -136,7 +134,7 @@ impl State {
         if account.core().listening()
             && let Some(entry) = self.entry(slot)
         {
-            outbox.push(account.core(), self.held_event(EventKind::Reserved, account, entry, now));
+            self.tell_held(EventKind::Reserved, account, entry, now, outbox);
         }
     }
 
@@ -166,7 +164,7 @@ impl State {
         if account.core().listening()
             && let Some(entry) = self.entry(slot)
         {
-            outbox.push(account.core(), self.held_event(EventKind::Expired, account, entry, now));
+            self.tell_held(EventKind::Expired, account, entry, now, outbox);
         }
         self.warn(account, now, outbox);
     }
@@ -191,7 +189,7 @@ impl State {
             None => release(entry, meters),
         }
         if account.core().listening() {
-            outbox.push(account.core(), ended_event(entry, usage, meters, account, now));
+            tell_ended(entry, usage, meters, account, now, outbox);
         }
         let replaced = entry.expiry.as_ref().is_some_and(|expiry| expiry.charged);
         if usage.is_some() || replaced {
@@ -278,19 +276,26 @@ impl State {
 
     #[inline]
     fn warn(&mut self, account: &Account, now: Moment, outbox: &mut Outbox) {
-        for meter in &mut self.meters {
+        for (number, meter) in (0_u8..).zip(&mut self.meters) {
             if meter.take_warning() && account.core().listening() {
-                let amounts = SmallVec::from_iter([(meter.unit(), meter.used())]);
-                outbox.push(account.core(), event(EventKind::Warned, account, None, amounts, now));
+                let amounts = std::iter::once((number, meter.unit(), meter.used()));
+                account.tell(EventKind::Warned, None, amounts, now, outbox);
             }
         }
     }
 
     #[cold]
-    fn held_event(&self, kind: EventKind, account: &Account, entry: &Entry, now: Moment) -> Event {
+    fn tell_held(
+        &self,
+        kind: EventKind,
+        account: &Account,
+        entry: &Entry,
+        now: Moment,
+        outbox: &mut Outbox,
+    ) {
         let unit = |held: &HeldMeter| self.meters[usize::from(held.meter)].unit();
-        let amounts = entry.holds.iter().map(|held| (unit(held), held.hold.amount));
-        event(kind, account, Some(entry.id), amounts.collect(), now)
+        let amounts = entry.holds.iter().map(|held| (held.meter, unit(held), held.hold.amount));
+        account.tell(kind, Some(entry.id), amounts, now, outbox);
     }
 }
 
@@ -322,28 +327,19 @@ fn release(entry: &Entry, meters: &mut [Meter]) {
 }
 
 #[cold]
-fn ended_event(
+fn tell_ended(
     entry: &Entry,
     usage: Option<&Usage>,
     meters: &[Meter],
     account: &Account,
     now: Moment,
-) -> Event {
+    outbox: &mut Outbox,
+) {
     let amount = |held: &HeldMeter| {
         let unit = meters[usize::from(held.meter)].unit();
-        (unit, usage.map_or(held.hold.amount, |u| entry.actual(unit, held.hold.amount, u)))
+        let amount = usage.map_or(held.hold.amount, |u| entry.actual(unit, held.hold.amount, u));
+        (held.meter, unit, amount)
     };
     let kind = if usage.is_some() { EventKind::Committed } else { EventKind::Released };
-    event(kind, account, Some(entry.id), entry.holds.iter().map(amount).collect(), now)
-}
-
-#[cold]
-pub(crate) fn event(
-    kind: EventKind,
-    account: &Account,
-    lease: Option<u64>,
-    amounts: SmallVec<[(crate::accounting::Unit, u64); 2]>,
-    now: Moment,
-) -> Event {
-    Event { kind, key: account.key().clone(), lease, amounts, tick: now.tick }
+    account.tell(kind, Some(entry.id), entry.holds.iter().map(amount), now, outbox);
 }

@@ -127,10 +127,21 @@ impl State {
         let amount = self.asked(demands, index).map_or(u64::MAX, |(_, amount)| amount);
         let mut denied = Denied::by(meter, account.code(), account.denied_id(), amount, now);
         denied.retry_after = self.wait(account, demands, now, terms);
-        denied.reason = account.reason(number);
+        account.name(&mut denied, number);
         if denied.reason.is_none() && meter.admits(amount, terms) {
             denied.reason = Some(format!("{}: others are waiting for it", denied.message()));
         }
         denied.into()
+    }
+}
+
+impl Account {
+    /// The refusal of an amount for `meter` that no limit can hold.
+    pub fn deny_overflow(&self, meter: u8) -> Error {
+        let denied = self.read(|meters, now| {
+            let meter = &meters[usize::from(meter)];
+            Denied::by(meter, self.code(), self.denied_id(), u64::MAX, now)
+        });
+        denied.map_or_else(|forked| forked, Error::Denied)
     }
 }

@@ -181,9 +181,13 @@ fn advance(turn: &Arc<Turn>, locked: &mut [Locked<'_>], outbox: &mut Outbox) -> 
         return Ok(());
     };
     turn.put(Place::Over);
-    // What can never pass is not worth the wait for another meter.
+    // What can never pass is not worth the wait for another meter, nor is what nobody waits for.
     for (ask, at) in turn.asks.iter().zip(locked.iter()) {
-        if let Some(demand) = at.state.hopeless(&ask.demands, ask.terms) {
+        let final_here = || {
+            let refused = at.state.refuses(&ask.demands, ask.terms, turn.ticket);
+            refused.filter(|_| !ask.patient)
+        };
+        if let Some(demand) = at.state.hopeless(&ask.demands, ask.terms).or_else(final_here) {
             at.account.tell_denied(&at.state, &ask.demands, at.now, outbox);
             return Err(at.state.refusal(at.account, &ask.demands, demand, at.now, ask.terms));
         }

@@ -1,5 +1,7 @@
 //! `AllowanceLedger`: what the allowances of the package stand on.
 
+use std::sync::Arc;
+
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
@@ -12,10 +14,19 @@ use crate::budgets::{
 
 /// The jobs of agents, and what they use of models and repositories.
 #[pyclass(module = "outlay._core", name = "AllowanceLedger", frozen, weakref)]
-pub(crate) struct PyAllowanceLedger(AllowanceService);
+pub(crate) struct PyAllowanceLedger(Arc<AllowanceService>);
+
+impl PyAllowanceLedger {
+    /// The allowances of a guard.
+    pub(super) fn of(service: &Arc<AllowanceService>) -> Self {
+        Self(Arc::clone(service))
+    }
+}
 
 /// allowed, status, remaining tokens and jobs (-1 for no limit), reason
 type Checked = (bool, &'static str, i128, i128, String);
+/// tokens, jobs, concurrent jobs; the longest job in seconds; models
+type Set = ((u64, u64, u64), f64, Vec<String>);
 /// agent, job, model, repository, deadline
 type Overdue = (String, String, String, Option<String>, i64);
 /// jobs, tokens in all, tokens that come back, whether a running job ends, model
@@ -26,7 +37,7 @@ impl PyAllowanceLedger {
     #[new]
     #[pyo3(signature = (*, clock = None))]
     fn new(clock: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
-        Ok(Self(AllowanceService::new(convert::clock(clock)?)))
+        Ok(Self(Arc::new(AllowanceService::new(convert::clock(clock)?))))
     }
 
     fn set_allowance(
@@ -79,6 +90,16 @@ impl PyAllowanceLedger {
             max_daily_issues: convert::amount(max_daily_issues, "max_daily_issues")?,
             cooldown_after_failure: cooldown?,
         })?)
+    }
+
+    /// What was set for an agent, None where nothing was.
+    fn allowance(&self, agent_id: &Bound<'_, PyAny>) -> PyResult<Option<Set>> {
+        let set = self.0.allowance(&id(agent_id, "agent_id")?)?;
+        Ok(set.map(|set| {
+            let longest = set.max_job_duration.as_secs_f64();
+            let limits = (set.daily_token_limit, set.daily_job_limit, set.concurrent_jobs);
+            (limits, longest, set.model_allowlist)
+        }))
     }
 
     fn is_configured(&self, agent_id: &Bound<'_, PyAny>) -> PyResult<bool> {

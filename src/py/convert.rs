@@ -283,7 +283,8 @@ pub(super) fn policy(
 ) -> PyResult<Policy> {
     let ttl = lease_ttl.map(|ttl| duration(ttl, "lease_ttl")).transpose()?;
     let lease_ttl = ttl.unwrap_or(Policy::default().lease_ttl);
-    Ok(Policy { lease_ttl, unsettled: unsettled.0, on_error: on_error.0 })
+    let (unsettled, on_error) = (unsettled.0, on_error.0);
+    Ok(Policy { lease_ttl, unsettled, on_error, ..Policy::default() })
 }
 
 /// What a request may use: a `UsageEstimate` (or `Usage`), or so many tokens.

@@ -1,5 +1,7 @@
 //! `BudgetLease`: a context manager, sync and async.
 
+use std::sync::Arc;
+
 use pyo3::exceptions::{PyException, PyStopIteration};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -74,6 +76,16 @@ impl PyBudgetLease {
             return Ok(self.inner.commit(actual)?);
         }
         Ok(interruptible(|| self.inner.commit(actual))??)
+    }
+
+    /// The accounts of the lease, as numbers.
+    fn _accounts(&self) -> Vec<usize> {
+        self.inner.accounts().map(|account| Arc::as_ptr(account).addr()).collect()
+    }
+
+    /// Ends it as a block that is cancelled does: the call may be under way.
+    fn _cancel(&self) {
+        self.inner.abandon(Abandoned::Cancelled);
     }
 
     fn release(&self) -> PyResult<()> {

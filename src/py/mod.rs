@@ -1,5 +1,6 @@
 //! The Python face: it translates and never decides.
 
+mod allotment;
 mod allowances;
 mod amounts;
 mod budget_manager;
@@ -9,7 +10,12 @@ mod convert;
 mod denial;
 mod empty;
 mod errors;
+mod guard;
+mod guard_report;
+mod guard_request;
 mod headers;
+mod label_cache;
+mod labels;
 mod lease;
 mod operation_cache;
 mod prices;
@@ -30,6 +36,8 @@ mod _core {
     #[pymodule_export]
     use super::after_fork_in_child;
     #[pymodule_export]
+    use super::allotment::PyAllotment;
+    #[pymodule_export]
     use super::allowances::PyAllowanceLedger;
     #[pymodule_export]
     use super::amounts::{PyRemaining, PyRequestBudget, PyUsage, PyUsageEstimate, usd};
@@ -47,6 +55,10 @@ mod _core {
     use super::empty::PyEmptyMethods;
     #[pymodule_export]
     use super::errors::set_exceptions;
+    #[pymodule_export]
+    use super::guard::{PyGuard, set_price_resolver};
+    #[pymodule_export]
+    use super::labels::set_labels_var;
     #[pymodule_export]
     use super::lease::PyBudgetLease;
     #[pymodule_export]

@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyMapping, PyString};
 
 use super::convert;
-use crate::accounting::{Invalid, PriceTable};
+use crate::accounting::{Invalid, Price, PriceTable};
 
 /// USD per million tokens by model, as text.
 #[pyclass(module = "outlay", name = "PriceTable", frozen)]
@@ -14,21 +14,12 @@ pub(crate) struct PyPriceTable(PriceTable);
 impl PyPriceTable {
     #[new]
     fn new(prices: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let shape = || -> PyErr {
-            let allowed = "a mapping of model names to mappings such as {\"input\": \"2.50\", \
-                           \"output\": \"10.00\"}, USD per million tokens as text";
-            Invalid::policy("prices", allowed).into()
-        };
         let mut table = PriceTable::default();
         for item in prices.cast::<PyMapping>().map_err(|_| shape())?.items()? {
             let (model, entries): (Bound<'_, PyString>, Bound<'_, PyAny>) =
                 item.extract().map_err(|_| shape())?;
-            let mut texts: Vec<(String, String)> = Vec::new();
-            for entry in entries.cast::<PyMapping>().map_err(|_| shape())?.items()? {
-                texts.push(entry.extract().map_err(|_| shape())?);
-            }
-            let entries = texts.iter().map(|(key, text)| (key.as_str(), text.as_str()));
-            table.insert(convert::utf8(&model, "model")?, entries)?;
+            let model = convert::utf8(&model, "model")?;
+            table.set(model, price(&format!("prices[{model:?}]"), &entries)?);
         }
         Ok(Self(table))
     }
@@ -50,4 +41,51 @@ impl PyPriceTable {
     fn __repr__(&self) -> &'static str {
         "PriceTable(...)"
     }
+}
+
+fn shape() -> PyErr {
+    let allowed = "a mapping of model names to mappings such as {\"input\": \"2.50\", \
+                   \"output\": \"10.00\"}, USD per million tokens as text";
+    Invalid::policy("prices", allowed).into()
+}
+
+/// The price of one model: a mapping of kinds to text, and "tiers".
+pub(super) fn price(argument: &str, entries: &Bound<'_, PyAny>) -> PyResult<Price> {
+    let (texts, tiers) = rates(entries, "tiers")?;
+    let mut price = Price::parse(argument, pairs(&texts))?;
+    let argument = format!("{argument}[\"tiers\"]");
+    for tier in
+        tiers.map(|tiers| tiers.extract::<Vec<Bound<'_, PyAny>>>()).transpose()?.iter().flatten()
+    {
+        let (texts, above) = rates(tier, "above_input_tokens")?;
+        let above = above.ok_or_else(|| {
+            Invalid::policy(&argument, "a list of mappings with \"above_input_tokens\"")
+        })?;
+        let above = convert::amount(&above, "above_input_tokens")?;
+        price.add_tier(&argument, above, pairs(&texts))?;
+    }
+    Ok(price)
+}
+
+type Texts = Vec<(String, String)>;
+
+/// The rates in a mapping, and what stands under `other`.
+fn rates<'py>(
+    entries: &Bound<'py, PyAny>,
+    other: &str,
+) -> PyResult<(Texts, Option<Bound<'py, PyAny>>)> {
+    let (mut texts, mut found) = (Texts::new(), None);
+    for entry in entries.cast::<PyMapping>().map_err(|_| shape())?.items()? {
+        let (key, value): (String, Bound<'py, PyAny>) = entry.extract().map_err(|_| shape())?;
+        if key == other {
+            found = Some(value);
+        } else {
+            texts.push((key, value.extract()?));
+        }
+    }
+    Ok((texts, found))
+}
+
+fn pairs(texts: &Texts) -> impl Iterator<Item = (&str, &str)> {
+    texts.iter().map(|(key, text)| (key.as_str(), text.as_str()))
 }

@@ -1,23 +1,29 @@
 //! One request over several budgets, decided in one step: what `wrap` stands on.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyDict, PyTuple};
 
+use super::allotment::PyAllotment;
 use super::amounts::PyUsageEstimate;
 use super::budget_manager::PyAgentBudget;
 use super::convert;
+use super::guard::PyGuard;
+use super::labels::Labels;
 use super::lease::PyBudgetLease;
 use super::operation_cache::name_of;
+use super::python_call::call_python_late;
 use super::rate_limiter::PyRateLimiter;
 use super::shared_pool::PySharedPool;
 use super::token_budget::PyAgentTokenBudget;
 use super::waiting::{PyMailbox, PyWait, block_for_lease};
 use super::workflow_quota::PyWorkflowToken;
-use crate::accounting::{Invalid, Usage};
-use crate::ledger::{Account, Ask, Error, Request, Wait, group};
+use crate::accounting::{Denied, Invalid, Usage};
+use crate::budgets::{GuardAsk, GuardRequest};
+use crate::ledger::{Account, Ask, Carried, Error, Request, Wait, group};
 
 /// A budget of this package.
 enum Native<'a, 'py> {
@@ -96,48 +102,113 @@ impl<'a, 'py> Native<'a, 'py> {
     }
 }
 
-/// A request over several budgets.
+/// What a request over several budgets asks of them.
 struct Together {
     asks: Vec<Ask>,
     request: Request,
     /// The budgets whose `on_warning` a commit may call.
     owner: Option<Py<PyAny>>,
+    carried: Carried,
+    /// How long a guard's policy lets it wait.
+    wait: Option<Duration>,
+}
+
+/// The keywords of a request over several budgets.
+struct Terms<'a, 'py> {
+    operation: Option<&'a Bound<'py, PyAny>>,
+    ttl: Option<&'a Bound<'py, PyAny>>,
+    labels: Option<&'a Bound<'py, PyDict>>,
+    /// Accounts that a call around this one pays for.
+    covered: Vec<usize>,
 }
 
 impl Together {
     fn of(
         budgets: &[Bound<'_, PyAny>],
         estimate: &Bound<'_, PyUsageEstimate>,
-        operation: Option<&Bound<'_, PyAny>>,
-        ttl: Option<&Bound<'_, PyAny>>,
+        terms: &Terms<'_, '_>,
     ) -> PyResult<Self> {
         if budgets.is_empty() {
             return Err(Invalid::policy("budgets", "at least one budget").into());
         }
-        let operation = operation.map_or(Ok("query"), name_of)?;
-        let usage = estimate.get().0;
-        let request = Request { ttl: convert::ttl(ttl)?, ..usage.into() };
-        let mut asks = Vec::with_capacity(budgets.len());
-        let mut owners = Vec::new();
+        let py = estimate.py();
+        let operation = terms.operation.map_or(Ok("query"), name_of)?;
+        let mut usage = estimate.get().0;
+        let mut together = Self {
+            asks: Vec::with_capacity(budgets.len()),
+            request: Request { ttl: convert::ttl(terms.ttl)?, ..usage.into() },
+            owner: None,
+            carried: Carried::none(),
+            wait: None,
+        };
+        let (mut owners, mut keeps) = (Vec::new(), Vec::new());
+        let mut guarded = Vec::new();
         for budget in budgets {
+            if let Some(asked) = guard_ask(py, budget, &usage, terms)? {
+                usage.cost_micros_usd = usage.cost_micros_usd.max(asked.estimate.cost_micros_usd);
+                together.carried.price = together.carried.price.or(asked.carried.price);
+                keeps.extend(asked.carried.keeps);
+                together.wait = shorter(together.wait, asked.wait);
+                guarded.extend(asked.asks);
+                continue;
+            }
             let native = Native::of(budget)?;
             let patient = native.is_waited_for();
-            asks.push(Ask { patient, ..native.ask(operation, &usage)? });
+            together.asks.push(Ask { patient, ..native.ask(operation, &usage)? });
             owners.extend(native.remember());
         }
-        let owner = if owners.is_empty() {
-            None
-        } else {
-            Some(PyTuple::new(estimate.py(), owners)?.into_any().unbind())
-        };
-        Ok(Self { asks, request, owner })
+        together.asks.extend(guarded);
+        let paid = |ask: &Ask| terms.covered.contains(&Arc::as_ptr(&ask.account).addr());
+        together.asks.retain(|ask| !paid(ask));
+        together.request.estimate = usage;
+        if !keeps.is_empty() {
+            together.carried.keeps = Some(Arc::new(keeps));
+        }
+        if !owners.is_empty() {
+            together.owner = Some(PyTuple::new(py, owners)?.into_any().unbind());
+        }
+        Ok(together)
     }
 }
 
-/// Holds `estimate` of all budgets in one lease, or refuses and changes nothing. With a timeout it
-/// waits in this thread where a pool or a limiter refuses.
+fn shorter(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+/// What a guard, or a part of one, is asked; `None` for any other budget.
+fn guard_ask(
+    py: Python<'_>,
+    budget: &Bound<'_, PyAny>,
+    usage: &Usage,
+    terms: &Terms<'_, '_>,
+) -> PyResult<Option<GuardAsk>> {
+    let (guard, part) = (budget.cast::<PyGuard>(), budget.cast::<PyAllotment>());
+    if guard.is_err() && part.is_err() {
+        return Ok(None);
+    }
+    let labels = Labels::of(py, terms.labels)?;
+    let pairs = labels.pairs()?;
+    let request = GuardRequest { estimate: *usage, ttl: None, landing: labels.landing };
+    let covered = |account: &Arc<Account>| terms.covered.contains(&Arc::as_ptr(account).addr());
+    if let Ok(guard) = guard {
+        return Ok(Some(guard.get().inner.ask_call(&pairs, &request)?));
+    }
+    match part {
+        Ok(part) => Ok(Some(part.get().open()?.ask_call(&pairs, &request, covered)?)),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Holds `estimate` of all budgets in one lease, or refuses and changes nothing; None where a call
+/// around this one pays for all of them. With a timeout it waits in this thread where a pool or a
+/// limiter refuses, and so it does where a guard's policy says so.
 #[pyfunction]
-#[pyo3(signature = (budgets, estimate, *, operation = None, ttl = None, timeout = None))]
+#[pyo3(signature = (budgets, estimate, *, operation = None, ttl = None, timeout = None,
+    labels = None, covered = Vec::new()))]
+#[expect(clippy::too_many_arguments, reason = "the keywords of the Python function")]
 pub(crate) fn reserve_together(
     py: Python<'_>,
     budgets: Vec<Bound<'_, PyAny>>,
@@ -145,32 +216,68 @@ pub(crate) fn reserve_together(
     operation: Option<&Bound<'_, PyAny>>,
     ttl: Option<&Bound<'_, PyAny>>,
     timeout: Option<&Bound<'_, PyAny>>,
-) -> PyResult<PyBudgetLease> {
-    let Together { asks, request, owner } = Together::of(&budgets, estimate, operation, ttl)?;
-    let timeout = convert::timeout(timeout)?;
+    labels: Option<&Bound<'_, PyDict>>,
+    covered: Vec<usize>,
+) -> PyResult<Option<PyBudgetLease>> {
+    let terms = Terms { operation, ttl, labels, covered };
+    let Together { asks, request, owner, carried, wait } =
+        Together::of(&budgets, estimate, &terms)?;
+    let timeout = convert::timeout(timeout)?.or(wait);
+    if asks.is_empty() {
+        return Ok(None);
+    }
     let lease = match group::reserve(&asks, &request) {
         Err(Error::Denied(_)) if timeout.is_some() => {
             block_for_lease(py, |mailbox| Wait::for_lease(&asks, request, timeout, mailbox))?
         }
+        Err(Error::Denied(denied)) => return Err(first_refusal(&asks, denied).into()),
         other => other?,
     };
-    Ok(PyBudgetLease::new(lease, owner))
+    Ok(Some(PyBudgetLease::new(lease.carrying(carried), owner)))
 }
 
-/// Queues for a lease over all budgets.
+/// `reserve_together` for an event loop: a lease, None where all is paid for, or a wait.
 #[pyfunction]
-#[pyo3(signature = (budgets, estimate, mailbox, *, operation = None, ttl = None, timeout = None))]
-pub(crate) fn wait_together(
-    budgets: Vec<Bound<'_, PyAny>>,
-    estimate: &Bound<'_, PyUsageEstimate>,
-    mailbox: &Bound<'_, PyMailbox>,
-    operation: Option<&Bound<'_, PyAny>>,
-    ttl: Option<&Bound<'_, PyAny>>,
-    timeout: Option<&Bound<'_, PyAny>>,
-) -> PyResult<PyWait> {
-    let Together { asks, request, owner } = Together::of(&budgets, estimate, operation, ttl)?;
-    let (timeout, mailbox) = (convert::timeout(timeout)?, mailbox.get().0.clone());
-    Ok(PyWait::new(Wait::for_lease(&asks, request, timeout, mailbox)?, owner))
+#[pyo3(signature = (budgets, estimate, mailbox, *, operation = None, ttl = None, timeout = None,
+    labels = None, covered = Vec::new()))]
+#[expect(clippy::too_many_arguments, reason = "the keywords of the Python function")]
+pub(crate) fn wait_together<'py>(
+    py: Python<'py>,
+    budgets: Vec<Bound<'py, PyAny>>,
+    estimate: &Bound<'py, PyUsageEstimate>,
+    mailbox: &Bound<'py, PyAny>,
+    operation: Option<&Bound<'py, PyAny>>,
+    ttl: Option<&Bound<'py, PyAny>>,
+    timeout: Option<&Bound<'py, PyAny>>,
+    labels: Option<&Bound<'py, PyDict>>,
+    covered: Vec<usize>,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let terms = Terms { operation, ttl, labels, covered };
+    let Together { asks, request, owner, carried, wait } =
+        Together::of(&budgets, estimate, &terms)?;
+    let timeout = convert::timeout(timeout)?.or(wait);
+    if asks.is_empty() {
+        return Ok(None);
+    }
+    match group::reserve(&asks, &request) {
+        Err(Error::Denied(_)) if timeout.is_some() => {}
+        Err(Error::Denied(denied)) => return Err(first_refusal(&asks, denied).into()),
+        other => {
+            let lease = PyBudgetLease::new(other?.carrying(carried), owner);
+            return Ok(Some(Bound::new(py, lease)?.into_any()));
+        }
+    }
+    // Asked for only now: most requests never wait.
+    let mailbox = call_python_late(py, || mailbox.call0())?.cast_into::<PyMailbox>()?;
+    let mailbox = mailbox.get().0.clone();
+    let wait = Wait::for_lease(&asks, request, timeout, mailbox)?;
+    Ok(Some(Bound::new(py, PyWait::owned(wait, owner, carried))?.into_any()))
+}
+
+/// Of all that refuse, the first in the order of what was asked.
+#[cold]
+fn first_refusal(asks: &[Ask], denied: Box<Denied>) -> Error {
+    group::check(asks).err().unwrap_or(Error::Denied(denied))
 }
 
 /// Charges one tool call to all budgets, or refuses and changes nothing.

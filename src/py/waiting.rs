@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use super::lease::PyBudgetLease;
 use super::python_call::{call_python, sleep_detached};
 use crate::accounting::Invalid;
-use crate::ledger::{Error, Grant, Lease, Mailbox, Sleeper, Wait};
+use crate::ledger::{Carried, Error, Grant, Lease, Mailbox, Sleeper, Wait};
 
 /// How often the main thread looks for Ctrl-C while it waits.
 const SIGNALS: Duration = Duration::from_millis(50);
@@ -48,11 +48,36 @@ pub(crate) struct PyWait {
     inner: Wait,
     /// The budgets whose `on_warning` a commit of the lease may call.
     owner: Option<Py<PyAny>>,
+    carried: Carried,
 }
 
 impl PyWait {
     pub(super) const fn new(inner: Wait, owner: Option<Py<PyAny>>) -> Self {
-        Self { inner, owner }
+        Self { inner, owner, carried: Carried::none() }
+    }
+
+    /// A wait for a lease that carries something.
+    pub(super) const fn carrying(inner: Wait, carried: Carried) -> Self {
+        Self { inner, owner: None, carried }
+    }
+
+    /// The same for the lease of an owner.
+    pub(super) const fn owned(inner: Wait, owner: Option<Py<PyAny>>, carried: Carried) -> Self {
+        Self { inner, owner, carried }
+    }
+
+    /// Waits in this thread, without the GIL, for a lease that carries something.
+    pub(super) fn block(
+        py: Python<'_>,
+        join: impl FnOnce(Arc<Mailbox>) -> Result<(Wait, Carried), Error>,
+    ) -> PyResult<PyBudgetLease> {
+        let mut carried = Carried::none();
+        let lease = block_for_lease(py, |mailbox| {
+            let (wait, carries) = join(mailbox)?;
+            carried = carries;
+            Ok(wait)
+        })?;
+        Ok(PyBudgetLease::new(lease.carrying(carried), None))
     }
 }
 
@@ -73,7 +98,10 @@ impl PyWait {
     fn result(&self, py: Python<'_>) -> PyResult<Option<PyBudgetLease>> {
         let owner = || self.owner.as_ref().map(|owner| owner.clone_ref(py));
         match self.inner.take().transpose()? {
-            Some(Grant::Lease(lease)) => Ok(Some(PyBudgetLease::new(lease, owner()))),
+            Some(Grant::Lease(lease)) => {
+                let lease = lease.carrying(self.carried.clone());
+                Ok(Some(PyBudgetLease::new(lease, owner())))
+            }
             Some(Grant::Slot(_)) | None => Ok(None),
         }
     }

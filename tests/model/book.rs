@@ -215,7 +215,17 @@ impl Book {
                 Unit::Tokens => usage.total_tokens.saturating_mul(part.multiplier),
                 Unit::Cost => usage.cost_micros_usd,
                 Unit::Slots => 0,
-                Unit::Calls | Unit::Steps | Unit::Workflows | Unit::Jobs | Unit::Actions => held,
+                Unit::InputTokens => usage.input_tokens,
+                Unit::OutputTokens => usage.output_tokens,
+                Unit::CacheReadTokens => usage.cache_read_tokens,
+                Unit::CacheWriteTokens => usage.cache_write_tokens,
+                Unit::ReasoningTokens => usage.reasoning_tokens,
+                Unit::ToolCalls
+                | Unit::Calls
+                | Unit::Steps
+                | Unit::Workflows
+                | Unit::Jobs
+                | Unit::Actions => held,
             };
             rule.events.push(if lease.state == LeaseState::Expired {
                 Event::Recommit { window, at, actual, lease: index as u64 }

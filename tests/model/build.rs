@@ -24,6 +24,7 @@ pub(crate) fn real_account(
     told: &Told,
 ) -> Arc<Account> {
     let policy = Policy {
+        on_cancel: outlay::Unsettled::Charge,
         lease_ttl: Duration::from_nanos(LEASE_TTL),
         unsettled: plan.unsettled,
         on_error: plan.on_error,

@@ -1,0 +1,234 @@
+//! Allotments: a part of what a request may use, set aside for a sub-agent.
+//!
+//! The part is one lease of the parent: it holds what it sets aside, so that all parts together
+//! are never more than the parent has. The child spends from an account of its own, and what is
+//! left comes back when the part is closed and the last of its requests has ended.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use smallvec::SmallVec;
+
+use super::counter::Counter;
+use super::matched::Owned;
+use super::part::{Carved, Part, PartOf, UNITS};
+use super::rules::Group;
+use super::{Guard, GuardAsk, GuardRequest};
+use crate::accounting::clock::LONGEST;
+use crate::accounting::{Invalid, Terms, Unit, Usage};
+use crate::budgets::policy::{Labels, Mode, Rule, RuleKind, RuleLimit, Scope, Span};
+use crate::ledger::{
+    Account, AskPart, Carried, Demands, Error, Kept, Lease, Mailbox, Request, Wait, group,
+};
+
+/// A part of a guard's budgets, carved out for a sub-agent. Dropped, it is closed.
+#[derive(Clone)]
+pub struct Allotment {
+    guard: Arc<Guard>,
+    part: Arc<Part>,
+    labels: Vec<(String, String)>,
+}
+
+impl Guard {
+    /// Sets a part of all budgets that match aside, or refuses and changes nothing. Limiters and
+    /// slots are not set aside: the child's requests ask them as any others do.
+    pub fn allot(
+        self: &Arc<Self>,
+        labels: &Labels<'_>,
+        of: PartOf,
+        ttl: Option<Duration>,
+    ) -> Result<Allotment, Error> {
+        self.allot_in(None, labels, of, ttl)
+    }
+
+    fn allot_in(
+        self: &Arc<Self>,
+        parent: Option<&Arc<Part>>,
+        labels: &Labels<'_>,
+        of: PartOf,
+        ttl: Option<Duration>,
+    ) -> Result<Allotment, Error> {
+        if UNITS.iter().all(|unit| of.of(*unit).is_none()) {
+            return Err(Invalid::policy("allotment", "of tokens, usd or calls").into());
+        }
+        self.core.same_process()?;
+        let matched = self.matched(labels)?;
+        let estimate = Usage::priced(of.tokens.unwrap_or(0), of.cost_micros_usd.unwrap_or(0));
+        let calls = of.calls.unwrap_or(0);
+        let mut owned: Owned<'_> = SmallVec::new();
+        let mut carved = Vec::new();
+        for asked in &matched.asked {
+            if !asked.can_be_allotted {
+                continue;
+            }
+            let not_mine = |counter: &Counter, meter, unit| {
+                of.of(unit).is_none() || parent.is_some_and(|parent| parent.pays(counter, meter))
+            };
+            let demands = asked.amounts(&estimate, calls, not_mine);
+            if !demands.is_empty() {
+                let held = |(number, _): &&(u8, Unit)| demands.iter().any(|(n, _)| n == number);
+                let meters = asked.demands.iter().filter(held).copied().collect();
+                carved.push(Carved { counter: Arc::clone(&asked.counter), meters });
+                owned.push((&asked.counter.account, demands, false));
+            }
+        }
+        if let Some(parent) = parent {
+            let units: Vec<Unit> = UNITS.into_iter().filter(|u| of.of(*u).is_some()).collect();
+            parent.ask_for(&estimate, calls, &units, &mut owned)?;
+        }
+        if owned.is_empty() {
+            owned.push((&self.nobody, Demands::new(), false));
+        }
+        let asks: Vec<AskPart<'_>> = owned
+            .iter()
+            .map(|(account, demands, _)| AskPart {
+                account,
+                demands,
+                multiplier: 1,
+                terms: Terms::Plain,
+            })
+            .collect();
+        // What is left of a window is nothing in the next one.
+        let ttl = ttl.unwrap_or(LONGEST).min(Part::resets_in(&carved)?);
+        let deadline = self.core.clock().tick().plus(ttl);
+        let request = Request { estimate, ttl: Some(ttl), ..Request::default() };
+        let lease = group::reserve_parts(&asks, &request)?;
+        let keeps = parent.map(|p| Arc::clone(p) as Arc<dyn Kept>);
+        let lease = lease.carrying(Carried { price: None, keeps });
+        let labels = labels.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        let part = Arc::new(Part {
+            counter: self.part_counter(&of, labels)?,
+            lease,
+            of,
+            carved,
+            parent: parent.cloned(),
+            closed: AtomicBool::new(false),
+            deadline,
+            told: Mutex::new([0; 3]),
+        });
+        let labels = part.counter.values.clone();
+        Ok(Allotment { guard: Arc::clone(self), part, labels })
+    }
+
+    fn part_counter(&self, of: &PartOf, values: Vec<(String, String)>) -> Result<Counter, Error> {
+        let limit = |unit: &Unit| RuleLimit { unit: *unit, max: of.of(*unit), kept_back: 0 };
+        let rule = Rule {
+            name: "allotment".to_owned(),
+            kind: RuleKind::Allotment,
+            scope: Scope::default(),
+            limits: UNITS.iter().map(limit).collect(),
+            span: Span::Lifetime,
+            mode: Mode::Hard,
+            warn_at: Vec::new(),
+            wait: None,
+            adaptive: false,
+        };
+        Counter::new(&self.core, &Group::of(rule), values)
+    }
+}
+
+impl Allotment {
+    /// Holds the estimate in the part, and under the limits that are not set aside.
+    pub fn reserve(&self, labels: &Labels<'_>, request: GuardRequest) -> Result<Lease, Error> {
+        self.guard.reserve_in(Some(&self.part), &self.with(labels), request)
+    }
+
+    /// What a request asks, to be reserved together with others or to be waited for.
+    pub fn ask(&self, labels: &Labels<'_>, request: &GuardRequest) -> Result<GuardAsk, Error> {
+        self.guard.ask_in(Some(&self.part), &self.with(labels), request)
+    }
+
+    /// [`ask`](Self::ask) for a call that is about to be made; see [`Guard::ask_call`]. What the part
+    /// pays is not asked where `covered` says that all it was carved out of is paid already.
+    pub fn ask_call(
+        &self,
+        labels: &Labels<'_>,
+        request: &GuardRequest,
+        covered: impl Fn(&Arc<Account>) -> bool,
+    ) -> Result<GuardAsk, Error> {
+        let labels = self.with(labels);
+        let mut ask = self.guard.ask_call_in(Some(&self.part), &labels, request)?;
+        let carved = self.part.carved_accounts();
+        if !carved.is_empty() && carved.iter().all(covered) {
+            let own = self.part.own_accounts();
+            ask.asks.retain(|ask| !own.iter().any(|own| Arc::ptr_eq(own, &ask.account)));
+        }
+        Ok(ask)
+    }
+
+    /// All accounts that its requests pay: its own, and those that it was carved out of.
+    pub fn accounts(&self) -> Vec<Arc<Account>> {
+        [self.part.own_accounts(), self.part.carved_accounts()].concat()
+    }
+
+    /// Queues for a lease; see [`Guard::wait`].
+    pub fn wait(
+        &self,
+        labels: &Labels<'_>,
+        request: &GuardRequest,
+        timeout: Option<Duration>,
+        mailbox: Arc<Mailbox>,
+    ) -> Result<(Wait, Carried), Error> {
+        let ask = self.ask(labels, request)?;
+        let own = Request { estimate: ask.estimate, ttl: request.ttl, ..Request::default() };
+        let timeout = timeout.or(ask.wait);
+        Ok((Wait::for_lease(&ask.asks, own, timeout, mailbox)?, ask.carried))
+    }
+
+    /// A part of this part.
+    pub fn allot(
+        &self,
+        labels: &Labels<'_>,
+        of: PartOf,
+        ttl: Option<Duration>,
+    ) -> Result<Self, Error> {
+        self.guard.allot_in(Some(&self.part), &self.with(labels), of, ttl)
+    }
+
+    /// What is left of the part: tokens, micro-USD, calls; `None` where it was not set aside.
+    pub fn remaining(&self) -> Result<PartOf, Error> {
+        self.part.counter.account.read(|meters, _| {
+            let left = |unit| meters.iter().find(|m| m.unit() == unit).and_then(|m| m.remaining());
+            PartOf {
+                tokens: left(Unit::Tokens),
+                cost_micros_usd: left(Unit::Cost),
+                calls: left(Unit::Calls),
+            }
+        })
+    }
+
+    /// Takes no more requests. What is left goes back once the last lease has ended and every
+    /// handle is dropped.
+    pub fn close(&self) {
+        self.part.closed.store(true, Ordering::Relaxed);
+    }
+
+    /// Its labels.
+    pub fn labels(&self) -> &[(String, String)] {
+        &self.labels
+    }
+
+    /// The guard that it is a part of.
+    pub const fn guard(&self) -> &Arc<Guard> {
+        &self.guard
+    }
+
+    /// The labels of a request: its own come before those of the part.
+    fn with<'a>(&'a self, labels: &Labels<'a>) -> Vec<(&'a str, &'a str)> {
+        let mut all: Vec<(&str, &str)> = labels.to_vec();
+        for (name, value) in &self.labels {
+            if !labels.iter().any(|(own, _)| own == name) {
+                all.push((name, value));
+            }
+        }
+        all
+    }
+}
+
+impl std::fmt::Debug for Allotment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Allotment").field("labels", &self.labels).finish_non_exhaustive()
+    }
+}

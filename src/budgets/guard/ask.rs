@@ -1,0 +1,100 @@
+//! What a request asks of a guard, to be decided together with others, waited for or looked at.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::part::Part;
+use super::{Guard, GuardRequest, carried};
+use crate::accounting::{Terms, UsageEstimate};
+use crate::budgets::policy::Labels;
+use crate::ledger::{Account, Ask, Carried, Demands, Error, Mailbox, Request, Wait, group};
+
+/// All that a request asks of a guard, to be reserved together with what it asks of others.
+#[derive(Debug)]
+pub struct GuardAsk {
+    /// The accounts.
+    pub asks: Vec<Ask>,
+    /// The estimate with its cost.
+    pub estimate: UsageEstimate,
+    /// What the lease has to carry.
+    pub carried: Carried,
+    /// How long the policy lets it wait, `None` where it is refused at once.
+    pub wait: Option<Duration>,
+}
+
+impl Guard {
+    /// What a request asks, to be reserved together with others or to be waited for.
+    pub fn ask(&self, labels: &Labels<'_>, request: &GuardRequest) -> Result<GuardAsk, Error> {
+        self.ask_in(None, labels, request)
+    }
+
+    pub(super) fn ask_in(
+        &self,
+        part: Option<&Arc<Part>>,
+        labels: &Labels<'_>,
+        request: &GuardRequest,
+    ) -> Result<GuardAsk, Error> {
+        self.core.same_process()?;
+        let matched = self.matched(labels)?;
+        let estimate = self.priced(&matched, part, labels, request.estimate)?;
+        let terms = if request.landing { Terms::Landing } else { Terms::Plain };
+        let owned = self.demands(&matched, &estimate, part)?;
+        let ask = |(account, demands, patient): (&Arc<Account>, Demands, bool)| Ask {
+            account: Arc::clone(account),
+            demands,
+            multiplier: 1,
+            terms,
+            patient,
+        };
+        let mut asks: Vec<Ask> = owned.into_iter().map(ask).collect();
+        // The first of the policy that refuses is the one that is named.
+        asks.sort_by_key(|ask| matched.place(&ask.account));
+        Ok(GuardAsk { asks, estimate, carried: carried(&matched, part), wait: matched.wait })
+    }
+
+    /// [`ask`](Self::ask) for a call that is about to be made: soft limits tell what they would
+    /// refuse, and it counts for the advice.
+    pub fn ask_call(&self, labels: &Labels<'_>, request: &GuardRequest) -> Result<GuardAsk, Error> {
+        self.ask_call_in(None, labels, request)
+    }
+
+    pub(super) fn ask_call_in(
+        &self,
+        part: Option<&Arc<Part>>,
+        labels: &Labels<'_>,
+        request: &GuardRequest,
+    ) -> Result<GuardAsk, Error> {
+        let ask = self.ask_in(part, labels, request)?;
+        let matched = self.matched(labels)?;
+        let over = self.soft_over(&matched, &ask.estimate)?;
+        over.iter().for_each(|event| self.core.publish(event));
+        matched.asked.iter().for_each(|asked| asked.counter.count());
+        Ok(ask)
+    }
+
+    /// Queues for a lease where a pool or a limiter lets requests wait; `mailbox` is told when the
+    /// wait has ended. Without a `timeout` it waits as long as the policy says.
+    pub fn wait(
+        &self,
+        labels: &Labels<'_>,
+        request: &GuardRequest,
+        timeout: Option<Duration>,
+        mailbox: Arc<Mailbox>,
+    ) -> Result<(Wait, Carried), Error> {
+        let ask = self.ask(labels, request)?;
+        let own = Request { estimate: ask.estimate, ttl: request.ttl, ..Request::default() };
+        let timeout = timeout.or(ask.wait);
+        Ok((Wait::for_lease(&ask.asks, own, timeout, mailbox)?, ask.carried))
+    }
+
+    /// Whether a request would pass now; soft limits are checked as if they were hard.
+    pub fn check(&self, labels: &Labels<'_>, request: &GuardRequest) -> Result<(), Error> {
+        let ask = self.ask(labels, request)?;
+        let strict = |ask: Ask| Ask {
+            terms: if request.landing { Terms::Landing } else { Terms::Strict },
+            ..ask
+        };
+        let asks: Vec<Ask> = ask.asks.into_iter().map(strict).collect();
+        group::check(&asks)
+    }
+}

@@ -1,0 +1,100 @@
+//! What changes a guard beside requests: steps, what providers say, another policy.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::{Guard, Laid};
+use crate::accounting::{RateHeaders, Unit, Window};
+use crate::budgets::AllowanceService;
+use crate::budgets::policy::{GuardPolicy, Labels, Rule};
+use crate::ledger::{Ask, Demands, Error, charge};
+
+impl Guard {
+    /// Charges one step to the workflows that match, or refuses.
+    pub fn step(&self, labels: &Labels<'_>) -> Result<(), Error> {
+        self.core.same_process()?;
+        let matched = self.matched(labels)?;
+        let asks: Vec<Ask> = matched
+            .steps
+            .iter()
+            .map(|(counter, meter)| Ask::new(&counter.account, Demands::from_slice(&[(*meter, 1)])))
+            .collect();
+        if asks.is_empty() { Ok(()) } else { charge(&asks) }
+    }
+
+    /// Takes in what a provider's response says of its own limits, for the limiters that match and
+    /// are adaptive.
+    pub fn observe<'a>(
+        &self,
+        labels: &Labels<'_>,
+        headers: impl IntoIterator<Item = (&'a str, &'a str)>,
+        status: u16,
+    ) -> Result<(), Error> {
+        self.core.same_process()?;
+        let matched = self.matched(labels)?;
+        let said = RateHeaders::read(headers, self.core.clock().wall_ns());
+        let of_requests = RateHeaders { limit_tokens: None, tokens: None, ..said };
+        let limits_tokens = |rule: &Rule| rule.limits.iter().any(|l| l.unit == Unit::Tokens);
+        for asked in &matched.asked {
+            let metered = asked.counter.metered();
+            if !metered.iter().any(|metered| metered.rule.adaptive) {
+                continue;
+            }
+            asked.counter.account.adjust(|meters, now| {
+                for (meter, metered) in meters.iter_mut().zip(&metered) {
+                    let Window::Sliding(ring) = meter.window() else { continue };
+                    let spans = [ring.period(), ring.width()];
+                    match metered.unit {
+                        _ if !metered.rule.adaptive => {}
+                        Unit::Tokens => meter.told_mut().hear(&said, status, spans, now.tick),
+                        // One that limits tokens too hears of the requests there.
+                        Unit::Calls if !limits_tokens(&metered.rule) => {
+                            meter.told_mut().hear(&of_requests, status, spans, now.tick);
+                        }
+                        _ => {}
+                    }
+                }
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Lays down another policy. A rule with the same name, scope and window keeps what it has
+    /// counted; one that comes back finds it again.
+    pub fn update(&self, policy: GuardPolicy) -> Result<(), Error> {
+        self.core.same_process()?;
+        let mut laid = self.laid.write();
+        let next = Arc::new(Laid::new(policy, &laid.groups));
+        self.allowances.take_back(&laid.policy, &next.policy)?;
+        set_allowances(&self.allowances, &next.policy)?;
+        for entry in &self.counters {
+            let ((number, _), counter) = entry.pair();
+            if let Some(group) = next.groups.get(*number) {
+                counter.take_over(group, &self.core)?;
+            }
+        }
+        *self.prices.write() = next.policy.prices.clone();
+        *laid = next;
+        // Release pairs with the load in `matched`: who sees it sees the policy.
+        self.generation.fetch_add(1, Ordering::Release);
+        self.matched.clear();
+        Ok(())
+    }
+}
+
+/// Sets what a policy says of agents, models and repositories.
+pub(super) fn set_allowances(
+    service: &AllowanceService,
+    policy: &GuardPolicy,
+) -> Result<(), Error> {
+    for allowance in &policy.allowances {
+        service.set_allowance(allowance.clone())?;
+    }
+    for quota in &policy.model_quotas {
+        service.set_model_quota(quota.clone())?;
+    }
+    for repo in &policy.repos {
+        service.set_repo_limit(repo.clone())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,191 @@
+//! A counter of a guard: the account of all rules about the same requests.
+//!
+//! Rules whose scopes are the same are always asked together, so they share an account, and with
+//! it one lock: each has meters of its own in it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::RwLock;
+use smallvec::SmallVec;
+
+use super::matched::amount;
+use super::rules::Group;
+use crate::accounting::{Code, Denied, Invalid, Key, Kind, Limit, Meter, Unit};
+use crate::budgets::policy::{Rule, RuleKind, Span};
+use crate::ledger::{Account, Core, Error, Naming};
+
+/// What a meter counts, and for which rule.
+#[derive(Clone)]
+pub(super) struct Metered {
+    pub(super) rule: Arc<Rule>,
+    pub(super) unit: Unit,
+    /// Whether the rule is in force; what it has counted is kept if it is not.
+    pub(super) in_force: bool,
+}
+
+/// With so many meters, those of rules that are gone are used again.
+const REUSED: usize = 200;
+
+type Meters = Arc<RwLock<Vec<Metered>>>;
+
+/// What a group of rules has counted for one set of values.
+pub(super) struct Counter {
+    pub(super) account: Arc<Account>,
+    meters: Meters,
+    /// The labels by which it is told apart from the group's other counters.
+    pub(super) values: Vec<(String, String)>,
+    /// How many requests it has let through.
+    pub(super) granted: AtomicU64,
+}
+
+/// What a rule counts, limited or not.
+fn units_of(rule: &Rule) -> SmallVec<[Unit; 4]> {
+    // A part says at its end what was used of each.
+    let always: &[Unit] = match rule.kind {
+        RuleKind::Allotment => &[Unit::Tokens, Unit::Cost, Unit::Calls],
+        _ => &[],
+    };
+    let mut units = SmallVec::from_slice(always);
+    for limit in &rule.limits {
+        if !units.contains(&limit.unit) {
+            units.push(limit.unit);
+        }
+    }
+    units
+}
+
+impl Counter {
+    pub(super) fn new(
+        core: &Arc<Core>,
+        group: &Group,
+        values: Vec<(String, String)>,
+    ) -> Result<Self, Error> {
+        let mut metered = Vec::new();
+        let mut meters: SmallVec<[Meter; 4]> = SmallVec::new();
+        for rule in &group.rules {
+            for unit in units_of(rule) {
+                meters.push(Meter::new(rule.limit(unit), rule.span.window(core.clock())?));
+                metered.push(Metered { rule: Arc::clone(rule), unit, in_force: true });
+            }
+        }
+        let metered = Arc::new(RwLock::new(metered));
+        let naming = Named { meters: Arc::clone(&metered), values: values.clone() };
+        // What tells counters apart may be longer than a key: the key only names the first rule.
+        let key = Key::parse("name", group.name())?;
+        let account = Account::named(core, key, group.code(), meters, naming);
+        Ok(Self { account, meters: metered, values, granted: AtomicU64::new(0) })
+    }
+
+    /// Its meters by their numbers.
+    pub(super) fn metered(&self) -> Vec<Metered> {
+        self.meters.read().clone()
+    }
+
+    /// Takes over the rules of the group as they are now; what was counted stays.
+    pub(super) fn take_over(&self, group: &Group, core: &Core) -> Result<(), Error> {
+        // Not under the lock of `meters`: a refusal reads them under that of the account.
+        let mut metered = self.metered();
+        for known in metered.iter_mut() {
+            let now = group.rules.iter().find(|rule| rule.counts_like(&known.rule));
+            known.in_force = now.is_some_and(|rule| units_of(rule).contains(&known.unit));
+            if let Some(rule) = now {
+                known.rule = Arc::clone(rule);
+            }
+        }
+        for rule in &group.rules {
+            for unit in units_of(rule) {
+                let is_it = |m: &Metered| m.unit == unit && m.rule.counts_like(rule);
+                if !metered.iter().any(is_it) {
+                    let was_there = metered.iter().any(|m| m.rule.counts_like(rule));
+                    let meter = Meter::new(rule.limit(unit), rule.span.window(core.clock())?);
+                    if metered.len() >= REUSED
+                        && let Some(place) = self.free_meter(&metered)?
+                    {
+                        self.account.adjust(|meters, _| meters[place] = meter)?;
+                        let rule = Arc::clone(rule);
+                        metered[place] = Metered { rule, unit, in_force: true };
+                        continue;
+                    }
+                    let number = self.account.add_meter(meter)?;
+                    if was_there {
+                        self.begin(number, unit, rule)?;
+                    }
+                    metered.push(Metered { rule: Arc::clone(rule), unit, in_force: true });
+                }
+            }
+        }
+        self.account.adjust(|meters, _| {
+            for (meter, metered) in meters.iter_mut().zip(metered.iter()) {
+                let limit = metered.rule.limit(metered.unit);
+                let limit = if metered.in_force { limit } else { Limit::new(metered.unit, None) };
+                meter.set_limit(&limit);
+                meter.rewarn();
+            }
+        })?;
+        *self.meters.write() = metered;
+        Ok(())
+    }
+
+    /// A meter of a rule that is gone, of which nothing is held.
+    fn free_meter(&self, metered: &[Metered]) -> Result<Option<usize>, Error> {
+        self.account.read(|meters, _| {
+            let free = |(meter, of): (&Meter, &Metered)| !of.in_force && meter.reserved() == 0;
+            meters.iter().zip(metered).position(free)
+        })
+    }
+
+    /// A limit that comes later finds the tokens and the cost that were ever committed, where
+    /// the window never ends; else it begins to count.
+    fn begin(&self, number: u8, unit: Unit, rule: &Rule) -> Result<(), Error> {
+        if matches!(rule.span, Span::Lifetime | Span::Run) {
+            let used = amount(unit, &self.account.committed()?, 0);
+            self.account.adjust(|meters, _| meters[usize::from(number)].restore_used(used))?;
+        }
+        Ok(())
+    }
+
+    /// One request more.
+    pub(super) fn count(&self) {
+        // Relaxed: it is only read for an estimate.
+        self.granted.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Says in a refusal which rule it was.
+struct Named {
+    meters: Meters,
+    values: Vec<(String, String)>,
+}
+
+impl Naming for Named {
+    fn name(&self, denied: &mut Denied, meter: u8) {
+        let Some(Metered { rule, unit, .. }) = self.meters.read().get(usize::from(meter)).cloned()
+        else {
+            return;
+        };
+        denied.code = match rule.kind.code() {
+            Code::WorkflowQuotaExceeded if unit != Unit::Steps => Code::BudgetExceeded,
+            code => code,
+        };
+        denied.kind = Kind::of(denied.code, unit);
+        denied.reason = None;
+        denied.reason = Some(format!("{}: {}", denied.message(), rule.name));
+        let agent = self.values.iter().find(|(label, _)| label == "agent");
+        denied.id = agent.and_then(|(_, value)| Key::parse("agent", value).ok());
+        // The label `step` says which step it was.
+        let table = if rule.kind == RuleKind::Step { RuleKind::Workflow } else { rule.kind };
+        denied.scope = vec![(table.name().to_owned(), rule.name.clone())];
+        denied.scope.extend(self.values.iter().cloned());
+    }
+
+    fn rule(&self, meter: u8) -> Option<Key> {
+        let metered = self.meters.read();
+        metered.get(usize::from(meter)).and_then(|m| Key::parse("name", &m.rule.name).ok())
+    }
+}
+
+/// The refusal of a label that is no id.
+pub(super) fn checked_labels(labels: &[(&str, &str)]) -> Result<(), Invalid> {
+    labels.iter().try_for_each(|(name, value)| Key::check(name, value))
+}

@@ -1,0 +1,199 @@
+//! Finds what applies to a request, once for all requests with the same labels.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use smallvec::SmallVec;
+
+use super::counter::{Counter, checked_labels};
+use super::matched::{Asked, Matched};
+use super::rules::Group;
+use super::{Guard, Laid};
+use crate::accounting::{Key, Price, Unit, UsageEstimate};
+use crate::budgets::policy::scope::label;
+use crate::budgets::policy::{Labels, Mode, UnknownPrice};
+use crate::ledger::{Error, Event, EventKind};
+
+/// How many sets of labels are kept; more than that are found anew.
+const KEPT: usize = 4_096;
+
+impl Guard {
+    /// What applies to requests with these labels.
+    pub(super) fn matched(&self, labels: &Labels<'_>) -> Result<Arc<Matched>, Error> {
+        let key = bytes_of(labels);
+        let generation = self.present_generation();
+        if let Some(found) = self.matched.get(&key[..])
+            && found.generation == generation
+        {
+            return Ok(Arc::clone(&found));
+        }
+        checked_labels(labels)?;
+        self.resolve_price(labels)?;
+        // Held while counters are made: an update takes over all that are there.
+        let matched = {
+            let laid = self.laid.read();
+            Arc::new(self.find(&laid, labels, generation)?)
+        };
+        if self.matched.len() >= KEPT {
+            self.matched.clear();
+        }
+        self.matched.insert(key.to_vec().into_boxed_slice(), Arc::clone(&matched));
+        Ok(matched)
+    }
+
+    /// Asks what a model costs that nobody has priced yet.
+    fn resolve_price(&self, labels: &Labels<'_>) -> Result<(), Error> {
+        let (Some(resolver), Some(model)) = (&self.resolver, label(labels, "model")) else {
+            return Ok(());
+        };
+        if label(labels, "tool").is_some() || self.known_price(labels).is_some() {
+            return Ok(());
+        }
+        if let Some(price) = resolver(model, label(labels, "provider"))? {
+            let name = label(labels, "provider").map(|of| format!("{of}:{model}"));
+            self.prices.write().set(name.as_deref().unwrap_or(model), price);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    pub(super) fn present_generation(&self) -> u64 {
+        // Acquire pairs with the release of who changed something.
+        let own = self.generation.load(Ordering::Acquire);
+        own.wrapping_add(self.allowances.generation())
+    }
+
+    fn find(&self, laid: &Laid, labels: &Labels<'_>, generation: u64) -> Result<Matched, Error> {
+        let is_tool = label(labels, "tool").is_some();
+        let (agent, model) = (label(labels, "agent"), label(labels, "model"));
+        let model = model.filter(|_| !is_tool);
+        let mut matched = Matched {
+            generation,
+            asked: Vec::new(),
+            order: Vec::new(),
+            allowances: if is_tool {
+                Vec::new()
+            } else {
+                self.allowances.accounts_of_call(agent, model)?
+            },
+            price: self.price(laid, labels),
+            needs_price: false,
+            wait: None,
+            is_tool,
+            steps: Vec::new(),
+        };
+        let counts_cost = |(_, units): &(_, SmallVec<[(u8, Unit); 4]>)| {
+            units.iter().any(|(_, unit)| *unit == Unit::Cost)
+        };
+        matched.needs_price = matched.allowances.iter().any(counts_cost);
+        for (number, group) in laid.groups.iter().enumerate() {
+            let Some(values) = group.values(labels) else { continue };
+            if !group.stands_back(&laid.groups, labels) {
+                let counter = self.counter(number, group, values)?;
+                add(&mut matched, &counter, group);
+            }
+        }
+        let address = |index: &usize| Arc::as_ptr(&matched.asked[*index].counter.account).addr();
+        let mut order: Vec<usize> = (0..matched.asked.len()).collect();
+        order.sort_by_key(address);
+        matched.order = order;
+        Ok(matched)
+    }
+
+    /// The counter of a group for these values of its labels.
+    fn counter(
+        &self,
+        number: usize,
+        group: &Group,
+        values: Vec<(String, String)>,
+    ) -> Result<Arc<Counter>, Error> {
+        let key = (number, joined(&values));
+        if let Some(found) = self.counters.get(&key) {
+            return Ok(Arc::clone(&found));
+        }
+        let made = Arc::new(Counter::new(&self.core, group, values)?);
+        let entry = self.counters.entry(key).or_insert(made);
+        Ok(Arc::clone(&entry))
+    }
+
+    /// What a call of the model costs, as far as somebody has said.
+    fn price(&self, laid: &Laid, labels: &Labels<'_>) -> Option<Arc<Price>> {
+        label(labels, "model")?;
+        self.known_price(labels).or_else(|| match &laid.policy.defaults.unknown_price {
+            UnknownPrice::Fallback(price) => Some(Arc::new(price.clone())),
+            UnknownPrice::Deny | UnknownPrice::Zero => None,
+        })
+    }
+
+    fn known_price(&self, labels: &Labels<'_>) -> Option<Arc<Price>> {
+        let model = label(labels, "model")?;
+        let prices = self.prices.read();
+        let of = label(labels, "provider").map(|provider| format!("{provider}:{model}"));
+        let bare = model.split_once(':').map(|(_, bare)| bare);
+        let known = of.as_deref().and_then(|name| prices.get(name)).or_else(|| prices.get(model));
+        known.or_else(|| bare.and_then(|name| prices.get(name))).cloned()
+    }
+
+    /// What soft and shadow limits would refuse if they were hard, to be told once it has passed.
+    pub(super) fn soft_over(
+        &self,
+        matched: &Matched,
+        estimate: &UsageEstimate,
+    ) -> Result<Vec<Event>, Error> {
+        let mut events = Vec::new();
+        for asked in matched.asked.iter().filter(|asked| !asked.soft.is_empty()) {
+            let metered = asked.counter.metered();
+            let demands = asked.amounts(estimate, 1, |_, number, _| !asked.is_soft(number));
+            asked.counter.account.read(|meters, now| {
+                for &(number, amount) in &demands {
+                    let (meter, of) = (&meters[usize::from(number)], &metered[usize::from(number)]);
+                    if !meter.fits(amount) {
+                        let shadow = of.rule.mode == Mode::Shadow;
+                        let kind = if shadow { EventKind::Denied } else { EventKind::Exceeded };
+                        let Ok(key) = Key::parse("name", &of.rule.name) else { continue };
+                        let amounts = SmallVec::from_slice(&[(meter.unit(), amount)]);
+                        events.push(Event { kind, key, lease: None, amounts, tick: now.tick });
+                    }
+                }
+            })?;
+        }
+        Ok(events)
+    }
+}
+
+/// One group more applies.
+fn add(matched: &mut Matched, counter: &Arc<Counter>, group: &Group) {
+    for rule in &group.rules {
+        let limits_cost = rule.limits.iter().any(|limit| limit.unit == Unit::Cost);
+        matched.needs_price |= limits_cost && rule.mode == Mode::Hard;
+        matched.wait = match (matched.wait, rule.wait) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+    }
+    for (number, metered) in (0_u8..).zip(counter.metered()) {
+        if metered.unit == Unit::Steps && metered.in_force {
+            matched.steps.push((Arc::clone(counter), number));
+        }
+    }
+    matched.asked.push(Asked::of(counter, group, matched.is_tool));
+}
+
+/// Labels as bytes that no other labels have.
+fn bytes_of(labels: &Labels<'_>) -> SmallVec<[u8; 256]> {
+    let mut bytes = SmallVec::new();
+    for text in labels.iter().flat_map(|(name, value)| [name, value]) {
+        bytes.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
+        bytes.extend_from_slice(text.as_bytes());
+    }
+    bytes
+}
+
+fn joined(named: &[(String, String)]) -> String {
+    let labels: Vec<(&str, &str)> = named.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+    let mut text = String::new();
+    for (name, value) in labels {
+        text.push_str(&format!("{}:{name}={}:{value};", name.len(), value.len()));
+    }
+    text
+}

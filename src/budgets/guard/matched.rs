@@ -1,0 +1,119 @@
+//! What applies to requests with the same labels: found once, and kept.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use smallvec::SmallVec;
+
+use super::Laid;
+use super::counter::Counter;
+use super::rules::Group;
+use crate::accounting::{Price, Unit, UsageEstimate};
+use crate::budgets::policy::Mode;
+use crate::ledger::{Account, AskPart, Demands};
+
+/// An account, and the units of its meters by their numbers.
+pub(super) type Metered = (Arc<Account>, SmallVec<[(u8, Unit); 4]>);
+/// The accounts that a request asks, with what it asks and whether it may wait for them.
+pub(super) type Owned<'a> = SmallVec<[(&'a Arc<Account>, Demands, bool); 8]>;
+
+/// A counter that a request is asked of, and the numbers of its meters.
+pub(super) struct Asked {
+    pub(super) counter: Arc<Counter>,
+    pub(super) demands: SmallVec<[(u8, Unit); 4]>,
+    pub(super) patient: bool,
+    /// Whether a part of it can be set aside.
+    pub(super) can_be_allotted: bool,
+    /// Its meters whose limits are not hard.
+    pub(super) soft: Vec<u8>,
+}
+
+/// All that applies to one set of labels.
+pub(super) struct Matched {
+    pub(super) generation: u64,
+    /// In the order of the policy.
+    pub(super) asked: Vec<Asked>,
+    /// The order in which the ledger locks them.
+    pub(super) order: Vec<usize>,
+    /// Accounts of allowances, which are asked for tokens and cost.
+    pub(super) allowances: Vec<Metered>,
+    pub(super) price: Option<Arc<Price>>,
+    /// Whether money is limited here, so that a price is needed.
+    pub(super) needs_price: bool,
+    /// The shortest time that those who wait may wait.
+    pub(super) wait: Option<Duration>,
+    pub(super) is_tool: bool,
+    /// Workflows whose steps are counted, and the numbers of their meters.
+    pub(super) steps: Vec<(Arc<Counter>, u8)>,
+}
+
+impl Matched {
+    /// The place in the policy of the rule that a meter is of.
+    pub(super) fn rule(&self, ask: &AskPart<'_>, meter: u8, laid: &Laid) -> usize {
+        let is_it = |asked: &&Asked| Arc::ptr_eq(&asked.counter.account, ask.account);
+        let metered = self.asked.iter().find(is_it).map(|asked| asked.counter.metered());
+        let rule = metered.and_then(|all| all.get(usize::from(meter)).map(|m| Arc::clone(&m.rule)));
+        let rules = &laid.policy.rules;
+        let place = rule.and_then(|rule| rules.iter().position(|other| other.counts_like(&rule)));
+        place.unwrap_or(usize::MAX)
+    }
+
+    /// The place of an account in the order of the policy; those that are of no rule come last.
+    pub(super) fn place(&self, account: &Arc<Account>) -> usize {
+        let is_it = |asked: &Asked| Arc::ptr_eq(&asked.counter.account, account);
+        self.asked.iter().position(is_it).unwrap_or(usize::MAX)
+    }
+}
+
+/// What one request asks of a unit.
+pub(super) const fn amount(unit: Unit, estimate: &UsageEstimate, calls: u64) -> u64 {
+    match unit {
+        Unit::Tokens => estimate.total_tokens,
+        Unit::InputTokens => estimate.input_tokens,
+        Unit::OutputTokens => estimate.output_tokens,
+        Unit::CacheReadTokens => estimate.cache_read_tokens,
+        Unit::CacheWriteTokens => estimate.cache_write_tokens,
+        Unit::ReasoningTokens => estimate.reasoning_tokens,
+        Unit::Cost => estimate.cost_micros_usd,
+        Unit::Slots => 1,
+        _ => calls,
+    }
+}
+
+impl Asked {
+    /// The counter of a group, as a request asks it; a request of a tool has other demands.
+    pub(super) fn of(counter: &Arc<Counter>, group: &Group, is_tool: bool) -> Self {
+        let metered = counter.metered();
+        let in_force = (0_u8..).zip(&metered).filter(|(_, metered)| metered.in_force);
+        let asks = |unit: Unit| match unit {
+            Unit::Steps => false,
+            Unit::ToolCalls => is_tool,
+            _ => true,
+        };
+        let demands = in_force.clone().filter(|(_, metered)| asks(metered.unit));
+        let soft = in_force.filter(|(_, metered)| metered.rule.mode != Mode::Hard);
+        Self {
+            counter: Arc::clone(counter),
+            demands: demands.map(|(number, metered)| (number, metered.unit)).collect(),
+            patient: group.is_patient(),
+            can_be_allotted: group.can_be_allotted(),
+            soft: soft.map(|(number, _)| number).collect(),
+        }
+    }
+
+    pub(super) fn is_soft(&self, number: u8) -> bool {
+        self.soft.contains(&number)
+    }
+
+    /// Meters and amounts, but for the units that a part of the request pays elsewhere.
+    pub(super) fn amounts(
+        &self,
+        estimate: &UsageEstimate,
+        calls: u64,
+        paid: impl Fn(&Counter, u8, Unit) -> bool,
+    ) -> Demands {
+        let mine = |&&(number, unit): &&(u8, Unit)| !paid(&self.counter, number, unit);
+        let asked = self.demands.iter().filter(mine);
+        asked.map(|&(number, unit)| (number, amount(unit, estimate, calls))).collect()
+    }
+}

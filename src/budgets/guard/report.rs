@@ -1,0 +1,126 @@
+//! What a guard says of itself: which limits apply, and how full they are.
+
+use std::time::Duration;
+
+use super::Guard;
+use super::counter::{Counter, Metered};
+use crate::accounting::{Meter, Unit};
+use crate::budgets::policy::{Labels, Rule};
+use crate::ledger::Error;
+
+/// One unit of a counter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Figures {
+    /// The word of the unit in a policy.
+    pub unit: &'static str,
+    /// The most of it, `None` where it is only counted.
+    pub limit: Option<u64>,
+    /// What was charged in the window.
+    pub used: u64,
+    /// What open leases hold.
+    pub reserved: u64,
+    /// What is left, `None` where nothing limits it.
+    pub remaining: Option<u64>,
+    /// The part of the limit that is kept back.
+    pub kept_back: u64,
+}
+
+/// A counter: a rule, or a rule and the values of its labels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explained {
+    /// The rule's name.
+    pub name: String,
+    /// The name of its table.
+    pub kind: &'static str,
+    /// Whom it is about.
+    pub scope: Vec<(String, String)>,
+    /// The labels by which it is told apart from the rule's other counters.
+    pub values: Vec<(String, String)>,
+    /// In which window it counts.
+    pub window: String,
+    /// What happens at the limit.
+    pub mode: &'static str,
+    /// The time until the next window, `None` where none will come.
+    pub resets_in: Option<Duration>,
+    /// How long requests may wait for it.
+    pub wait: Option<Duration>,
+    /// What it counts.
+    pub figures: Vec<Figures>,
+}
+
+impl Guard {
+    /// The rules that apply to a request with these labels, in the order of the policy.
+    pub fn explain(&self, labels: &Labels<'_>) -> Result<Vec<Explained>, Error> {
+        self.core.same_process()?;
+        let mut all = Vec::new();
+        for asked in &self.matched(labels)?.asked {
+            all.extend(explained(&asked.counter)?);
+        }
+        let policy = self.laid.read().clone();
+        let rules = &policy.policy.rules;
+        all.sort_by_key(|found| {
+            rules.iter().position(|rule| rule.name == found.name && rule.kind.name() == found.kind)
+        });
+        Ok(all)
+    }
+
+    /// What all rules have counted, for all values of labels that were ever asked.
+    pub fn snapshot(&self) -> Result<Vec<Explained>, Error> {
+        self.core.same_process()?;
+        let counters: Vec<_> = self.counters.iter().map(|entry| entry.value().clone()).collect();
+        let mut all = Vec::new();
+        for counter in &counters {
+            all.extend(explained(counter)?);
+        }
+        all.sort_by(|a, b| (a.kind, &a.name, &a.values).cmp(&(b.kind, &b.name, &b.values)));
+        Ok(all)
+    }
+}
+
+/// A counter, by the rules that share it.
+fn explained(counter: &Counter) -> Result<Vec<Explained>, Error> {
+    let metered = counter.metered();
+    counter.account.read(|meters, now| {
+        let mut all: Vec<Explained> = Vec::new();
+        for (meter, Metered { rule, in_force, .. }) in meters.iter().zip(&metered) {
+            if !in_force {
+                continue;
+            }
+            let figures = figures(meter, rule);
+            match all.last_mut().filter(|last| last.name == rule.name && last.is_of(rule)) {
+                Some(same) => same.figures.push(figures),
+                None => all.push(Explained {
+                    name: rule.name.clone(),
+                    kind: rule.kind.name(),
+                    scope: rule.scope.0.iter().map(|(n, p)| (n.clone(), p.to_string())).collect(),
+                    values: counter.values.clone(),
+                    window: rule.span.to_string(),
+                    mode: rule.mode.name(),
+                    resets_in: meter.resets_in(now),
+                    wait: rule.wait,
+                    figures: vec![figures],
+                }),
+            }
+        }
+        all
+    })
+}
+
+impl Explained {
+    fn is_of(&self, rule: &Rule) -> bool {
+        self.kind == rule.kind.name() && self.window == rule.span.to_string()
+    }
+}
+
+fn figures(meter: &Meter, rule: &Rule) -> Figures {
+    let unit: Unit = meter.unit();
+    let kept_back = rule.limits.iter().find(|limit| limit.unit == unit);
+    Figures {
+        unit: crate::budgets::policy::unit_word(unit),
+        limit: meter.limit_told(),
+        used: meter.used(),
+        reserved: meter.reserved(),
+        remaining: meter.remaining(),
+        kept_back: kept_back.map_or(0, |limit| limit.kept_back),
+    }
+}

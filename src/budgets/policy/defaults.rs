@@ -1,0 +1,140 @@
+//! `[defaults]` and `[store]`: what applies where a rule says nothing else.
+
+use super::reader::{Place, Table};
+use super::rule::Mode;
+use super::words::{MODES, checked_zone};
+use crate::accounting::{Invalid, Price};
+use crate::ledger::{OnError, Policy, Unsettled};
+
+const DEFAULTS: [&str; 10] = [
+    "on_unknown_price",
+    "fallback_price",
+    "on_missing_usage",
+    "on_cancel",
+    "on_error",
+    "mode",
+    "warn_at",
+    "timezone",
+    "estimate",
+    "output_tokens",
+];
+const STORE: [&str; 2] = ["url", "lease_ttl"];
+const CHARGE_OR_RELEASE: [(&str, bool); 3] =
+    [("charge_estimate", true), ("charge", true), ("release", false)];
+
+/// What happens to a call of a model without a price where cost is limited.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum UnknownPrice {
+    /// It is refused as a fault: nobody knows what it costs.
+    #[default]
+    Deny,
+    /// It counts $0.
+    Zero,
+    /// It costs this.
+    Fallback(Price),
+}
+
+/// What applies where a rule says nothing else.
+#[derive(Clone, Debug)]
+pub struct Defaults {
+    /// What happens to calls without a price.
+    pub unknown_price: UnknownPrice,
+    /// How leases end that nobody ends.
+    pub leases: Policy,
+    /// What happens at a limit.
+    pub mode: Mode,
+    /// Shares of a limit, in millionths, at which a warning is due.
+    pub warn_at: Vec<u64>,
+    /// The time zone of calendar windows.
+    pub zone: String,
+    /// Whether outputs are reserved as learnt from earlier calls, and not in full.
+    pub expected_output: bool,
+    /// The output tokens that are reserved where nobody limits them.
+    pub output_tokens: Option<u64>,
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        Self {
+            unknown_price: UnknownPrice::Deny,
+            leases: Policy::default(),
+            mode: Mode::Hard,
+            warn_at: Vec::new(),
+            zone: "UTC".to_owned(),
+            expected_output: false,
+            output_tokens: None,
+        }
+    }
+}
+
+impl Defaults {
+    pub(super) fn read(root: &mut Table<'_>) -> Result<Self, Invalid> {
+        let mut defaults = Self::default();
+        if let Some((place, node)) = root.take("store") {
+            defaults.read_store(place.table(node)?)?;
+        }
+        if let Some((place, node)) = root.take("defaults") {
+            defaults.read_defaults(place.table(node)?)?;
+        }
+        Ok(defaults)
+    }
+
+    fn read_store(&mut self, mut table: Table<'_>) -> Result<(), Invalid> {
+        table.only(&STORE)?;
+        table.read("url", |place, node| match place.text(node)? {
+            "memory://" => Ok(()),
+            other => Err(place.error(&format!("must be \"memory://\", not {other:?}"))),
+        })?;
+        if let Some(ttl) = table.read("lease_ttl", Place::duration)? {
+            self.leases.lease_ttl = ttl;
+        }
+        Ok(())
+    }
+
+    fn read_defaults(&mut self, mut table: Table<'_>) -> Result<(), Invalid> {
+        table.only(&DEFAULTS)?;
+        let words = [("deny", 0), ("zero", 1), ("fallback", 2)];
+        let unknown = table.read("on_unknown_price", |place, node| place.word(node, &words))?;
+        let price = table.read("fallback_price", super::read_price)?;
+        let place = table.place.clone();
+        self.unknown_price = match (unknown.unwrap_or(0), price) {
+            (2, Some(price)) => UnknownPrice::Fallback(price),
+            (2, None) => return Err(place.error("\"fallback_price\" is missing")),
+            (_, Some(_)) => {
+                let needed = "\"fallback_price\" needs on_unknown_price = \"fallback\"";
+                return Err(place.error(needed));
+            }
+            (1, None) => UnknownPrice::Zero,
+            (_, None) => UnknownPrice::Deny,
+        };
+        let mut charges =
+            |key: &str| table.read(key, |place, node| place.word(node, &CHARGE_OR_RELEASE));
+        let unsettled = |charge| if charge { Unsettled::Charge } else { Unsettled::Release };
+        if let Some(charge) = charges("on_missing_usage")? {
+            self.leases.unsettled = unsettled(charge);
+        }
+        if let Some(charge) = charges("on_cancel")? {
+            self.leases.on_cancel = unsettled(charge);
+        }
+        if let Some(charge) = charges("on_error")? {
+            self.leases.on_error = if charge { OnError::Charge } else { OnError::Release };
+        }
+        if let Some(mode) = table.read("mode", |place, node| place.word(node, &MODES))? {
+            self.mode = mode;
+        }
+        if let Some(shares) = table.read("warn_at", super::sections::shares)? {
+            self.warn_at = shares;
+        }
+        if let Some(zone) = table.read("timezone", |place, node| {
+            checked_zone(place, place.text(node)?).map(str::to_owned)
+        })? {
+            self.zone = zone;
+        }
+        let words = [("strict", false), ("expected", true)];
+        if let Some(expected) = table.read("estimate", |place, node| place.word(node, &words))? {
+            self.expected_output = expected;
+        }
+        self.output_tokens = table.read("output_tokens", Place::whole)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,109 @@
+//! A policy as a tree: read from TOML, where each value knows its line, or from JSON.
+
+use toml_edit::{Document, Item, TableLike, Value as TomlValue};
+
+use crate::accounting::Invalid;
+
+/// A value, and the line of the file that it stands on.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Node {
+    pub(super) value: Value,
+    pub(super) line: Option<usize>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Value {
+    Text(String),
+    Integer(u64),
+    /// Anything else that is no collection, as it was written.
+    Other(String),
+    List(Vec<Node>),
+    Table(Vec<(String, Node)>),
+}
+
+impl Value {
+    /// What it is, for a message.
+    pub(super) fn shown(&self) -> String {
+        match self {
+            Self::Text(text) => format!("{text:?}"),
+            Self::Integer(number) => number.to_string(),
+            Self::Other(text) => text.clone(),
+            Self::List(_) => "a list".to_owned(),
+            Self::Table(_) => "a table".to_owned(),
+        }
+    }
+}
+
+/// Reads TOML; `file` is named in errors.
+pub(super) fn from_toml(file: &str, text: &str) -> Result<Node, Invalid> {
+    let bad = |error: toml_edit::TomlError| {
+        let line = error.span().map_or(1, |span| line_of(text, span.start));
+        let message = format!("{file}:{line}: {}", error.message().trim_end().replace('\n', " "));
+        Invalid { kind: crate::accounting::InvalidKind::Policy, message }
+    };
+    let document = Document::parse(text.to_owned()).map_err(bad)?;
+    Ok(table(document.as_table(), text, Some(1)))
+}
+
+/// Reads JSON, which a dict of Python becomes.
+pub(super) fn from_json(value: &serde_json::Value) -> Node {
+    use serde_json::Value as Json;
+    let value = match value {
+        Json::String(text) => Value::Text(text.clone()),
+        Json::Number(number) => {
+            number.as_u64().map_or_else(|| Value::Other(number.to_string()), Value::Integer)
+        }
+        Json::Array(items) => Value::List(items.iter().map(from_json).collect()),
+        Json::Object(entries) => {
+            Value::Table(entries.iter().map(|(k, v)| (k.clone(), from_json(v))).collect())
+        }
+        Json::Null => Value::Other("None".to_owned()),
+        Json::Bool(flag) => Value::Other(flag.to_string()),
+    };
+    Node { value, line: None }
+}
+
+fn table(entries: &dyn TableLike, text: &str, line: Option<usize>) -> Node {
+    let read = |(key, item): (&str, &Item)| {
+        let at = entries.key(key).and_then(toml_edit::Key::span);
+        let at = at.or_else(|| item.span()).map(|span| line_of(text, span.start)).or(line);
+        (key.to_owned(), item_node(item, text, at))
+    };
+    Node { value: Value::Table(entries.iter().map(read).collect()), line }
+}
+
+fn item_node(item: &Item, text: &str, line: Option<usize>) -> Node {
+    match item {
+        Item::None => Node { value: Value::Other("nothing".to_owned()), line },
+        Item::Value(value) => value_node(value, text, line),
+        Item::Table(inner) => table(inner, text, line),
+        Item::ArrayOfTables(tables) => {
+            let read = |inner: &toml_edit::Table| {
+                let at = inner.span().map(|span| line_of(text, span.start)).or(line);
+                table(inner, text, at)
+            };
+            Node { value: Value::List(tables.iter().map(read).collect()), line }
+        }
+    }
+}
+
+fn value_node(value: &TomlValue, text: &str, line: Option<usize>) -> Node {
+    let line = value.span().map(|span| line_of(text, span.start)).or(line);
+    let read = match value {
+        TomlValue::String(written) => Value::Text(written.value().clone()),
+        TomlValue::Integer(written) => u64::try_from(*written.value())
+            .map_or_else(|_| Value::Other(written.value().to_string()), Value::Integer),
+        TomlValue::Float(written) => Value::Other(written.value().to_string()),
+        TomlValue::Boolean(written) => Value::Other(written.value().to_string()),
+        TomlValue::Datetime(written) => Value::Other(written.value().to_string()),
+        TomlValue::Array(items) => {
+            Value::List(items.iter().map(|item| value_node(item, text, line)).collect())
+        }
+        TomlValue::InlineTable(inner) => return table(inner, text, line),
+    };
+    Node { value: read, line }
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count() + 1
+}

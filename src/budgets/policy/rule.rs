@@ -1,0 +1,209 @@
+//! A rule of a policy: whom it is about, what it limits, in which window.
+
+use std::time::Duration;
+
+use super::scope::Scope;
+use crate::accounting::window::SLOTS;
+use crate::accounting::{CalendarUnit, Clock, Code, Invalid, Limit, Unit, Window};
+
+/// Which table a rule comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RuleKind {
+    /// `[[budget]]`
+    Budget,
+    /// `[[workflow]]`
+    Workflow,
+    /// `step` of a workflow.
+    Step,
+    /// `limit` of a `[[pool]]`
+    Pool,
+    /// `max_concurrent` of a `[[pool]]`
+    Slots,
+    /// `[[limiter]]`
+    Limiter,
+    /// `[[tool]]`
+    Tool,
+    /// `guard.allot`
+    Allotment,
+}
+
+impl RuleKind {
+    /// The name of its table.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Budget => "budget",
+            Self::Workflow => "workflow",
+            Self::Step => "step",
+            Self::Pool | Self::Slots => "pool",
+            Self::Limiter => "limiter",
+            Self::Tool => "tool",
+            Self::Allotment => "allotment",
+        }
+    }
+
+    /// What its refusals are.
+    pub const fn code(self) -> Code {
+        match self {
+            Self::Budget | Self::Tool | Self::Allotment => Code::BudgetExceeded,
+            Self::Workflow | Self::Step => Code::WorkflowQuotaExceeded,
+            Self::Pool => Code::ThresholdExceeded,
+            Self::Slots => Code::AllowanceExceeded,
+            Self::Limiter => Code::RateLimitExceeded,
+        }
+    }
+
+    /// Whether it is about calls of models alone, unless its scope names tools.
+    pub const fn is_of_models(self) -> bool {
+        matches!(self, Self::Pool | Self::Slots | Self::Limiter)
+    }
+}
+
+/// When what was used is forgotten.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Span {
+    /// Never.
+    Lifetime,
+    /// With the run: each value of the label `run` has a counter of its own.
+    Run,
+    /// At whole periods after the first use.
+    Fixed(Duration),
+    /// Continuously.
+    Rolling(Duration),
+    /// At the edges of the calendar, in a time zone.
+    Calendar(CalendarUnit, String),
+    /// At once.
+    Gauge,
+}
+
+impl Span {
+    /// A window that begins now.
+    pub fn window(&self, clock: &Clock) -> Result<Window, Invalid> {
+        match self {
+            Self::Lifetime | Self::Run => Ok(Window::Lifetime),
+            Self::Fixed(period) => Window::fixed(*period, clock.tick()),
+            Self::Rolling(period) => Window::sliding(*period, SLOTS, clock.tick()),
+            Self::Calendar(unit, zone) => Window::calendar(*unit, zone, clock.now(true)),
+            Self::Gauge => Ok(Window::Gauge),
+        }
+    }
+
+    /// Whether a part of it can be set aside for a sub-agent.
+    pub const fn can_be_allotted(&self) -> bool {
+        !matches!(self, Self::Rolling(_) | Self::Gauge)
+    }
+}
+
+impl std::fmt::Display for Span {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Lifetime => f.write_str("lifetime"),
+            Self::Run => f.write_str("run"),
+            Self::Fixed(period) => write!(f, "fixed:{}s", period.as_secs_f64()),
+            Self::Rolling(period) => write!(f, "rolling:{}s", period.as_secs_f64()),
+            Self::Gauge => f.write_str("concurrent"),
+            Self::Calendar(unit, zone) => {
+                let unit = match unit {
+                    CalendarUnit::Hour => "hour",
+                    CalendarUnit::Day => "day",
+                    CalendarUnit::Week => "week",
+                    CalendarUnit::Month => "month",
+                };
+                write!(f, "calendar:{unit} {zone}")
+            }
+        }
+    }
+}
+
+/// What happens at the limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// Requests above it are refused.
+    #[default]
+    Hard,
+    /// They pass; the operator is warned.
+    Soft,
+    /// They pass; what would have been refused is told.
+    Shadow,
+}
+
+impl Mode {
+    /// Its word in a policy.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Hard => "hard",
+            Self::Soft => "soft",
+            Self::Shadow => "shadow",
+        }
+    }
+}
+
+/// The limit of one unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleLimit {
+    /// What is counted.
+    pub unit: Unit,
+    /// The most of it, `None` where it is only counted.
+    pub max: Option<u64>,
+    /// Kept back for the final answer, or a pool's stop threshold.
+    pub kept_back: u64,
+}
+
+/// A rule.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// Its name; that of its table and this are unique.
+    pub name: String,
+    /// The table that it comes from.
+    pub kind: RuleKind,
+    /// Whom it is about.
+    pub scope: Scope,
+    /// What it limits, a unit each.
+    pub limits: Vec<RuleLimit>,
+    /// In which window.
+    pub span: Span,
+    /// What happens at the limit.
+    pub mode: Mode,
+    /// Shares of the limit, in millionths, at which a warning is due.
+    pub warn_at: Vec<u64>,
+    /// How long a request that may wait waits for it.
+    pub wait: Option<Duration>,
+    /// Whether the provider's own headers lower it.
+    pub adaptive: bool,
+}
+
+impl Rule {
+    /// Whether two rules count the same thing, whatever their limits.
+    pub fn counts_like(&self, other: &Self) -> bool {
+        let of =
+            |rule: &Self| (rule.kind, rule.name.clone(), rule.scope.clone(), rule.span.clone());
+        of(self) == of(other)
+    }
+
+    /// Whether each run has a counter of its own.
+    pub fn is_per_run(&self) -> bool {
+        self.span == Span::Run
+    }
+
+    /// The limit of a meter of that unit; one that nothing limits where the rule names none.
+    pub fn limit(&self, unit: Unit) -> Limit {
+        let Some(rule) = self.limits.iter().find(|limit| limit.unit == unit) else {
+            return Limit::new(unit, None);
+        };
+        let mut limit = Limit::new(unit, rule.max).hard(self.mode == Mode::Hard);
+        if let Some(max) = rule.max {
+            let kept_back = rule.kept_back.min(max);
+            let lands = self.kind == RuleKind::Budget;
+            limit = if lands { limit.landing(kept_back) } else { limit.stop(kept_back) };
+            for share in &self.warn_at {
+                limit = limit.warn_at(share_of(max, *share));
+            }
+        }
+        limit
+    }
+}
+
+/// The least usage that reaches a share, in millionths, of a limit.
+fn share_of(max: u64, share: u64) -> u64 {
+    let mark = (u128::from(max) * u128::from(share)).div_ceil(1_000_000);
+    u64::try_from(mark).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,143 @@
+//! Which requests a rule is about: patterns on their labels.
+
+use crate::accounting::Invalid;
+
+/// The labels of one request.
+pub type Labels<'a> = [(&'a str, &'a str)];
+
+/// What a label must be.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Pattern {
+    /// Anything; each value has a counter of its own.
+    Each,
+    /// This text.
+    Exactly(String),
+    /// A text with `*` in it for any text; all that match share a counter.
+    Like(Vec<String>),
+}
+
+impl Pattern {
+    /// Reads a pattern.
+    pub fn parse(text: &str) -> Self {
+        match text {
+            "*" => Self::Each,
+            _ if text.contains('*') => Self::Like(text.split('*').map(str::to_owned).collect()),
+            _ => Self::Exactly(text.to_owned()),
+        }
+    }
+
+    /// Whether `value` is meant.
+    pub fn matches(&self, value: &str) -> bool {
+        match self {
+            Self::Each => true,
+            Self::Exactly(text) => text == value,
+            Self::Like(parts) => matches_parts(parts, value),
+        }
+    }
+}
+
+/// Whether `value` is the parts with any text between them.
+fn matches_parts(parts: &[String], value: &str) -> bool {
+    let [first, middle @ .., last] = parts else { return false };
+    let Some(mut rest) = value.strip_prefix(first.as_str()) else { return false };
+    for part in middle {
+        match rest.find(part.as_str()) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
+    }
+    rest.ends_with(last.as_str())
+}
+
+impl std::fmt::Display for Pattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Each => f.write_str("*"),
+            Self::Exactly(text) => f.write_str(text),
+            Self::Like(parts) => f.write_str(&parts.join("*")),
+        }
+    }
+}
+
+/// Patterns by label; all of them must match.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Scope(pub Vec<(String, Pattern)>);
+
+impl Scope {
+    /// Adds a pattern.
+    ///
+    /// # Errors
+    /// The label is there already.
+    pub fn add(&mut self, label: &str, pattern: Pattern) -> Result<(), Invalid> {
+        if self.names(label) {
+            return Err(Invalid::policy("scope", &format!("without a second {label:?}")));
+        }
+        self.0.push((label.to_owned(), pattern));
+        // Whatever their order in a file, it is the same scope.
+        self.0.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Ok(())
+    }
+
+    /// Whether it says anything of that label.
+    pub fn names(&self, label: &str) -> bool {
+        self.0.iter().any(|(name, _)| name == label)
+    }
+
+    /// The values by which its counters are told apart, if the labels match.
+    pub fn values<'a>(&self, labels: &Labels<'a>) -> Option<Vec<&'a str>> {
+        let mut values = Vec::new();
+        for (name, pattern) in &self.0 {
+            let value = label(labels, name)?;
+            let meant =
+                pattern.matches(value) || (name == "model" && is_of(pattern, value, labels));
+            if !meant {
+                return None;
+            }
+            if *pattern == Pattern::Each {
+                values.push(value);
+            }
+        }
+        Some(values)
+    }
+}
+
+/// The value of a label.
+pub fn label<'a>(labels: &Labels<'a>, name: &str) -> Option<&'a str> {
+    labels.iter().find(|(label, _)| *label == name).map(|(_, value)| *value)
+}
+
+/// Whether a pattern such as `openai:gpt-*` means the model of that provider.
+fn is_of(pattern: &Pattern, model: &str, labels: &Labels<'_>) -> bool {
+    let provider = label(labels, "provider");
+    provider.is_some_and(|provider| pattern.matches(&format!("{provider}:{model}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_in_a_pattern_stands_for_any_text() {
+        for (pattern, value, matches) in [
+            ("gpt-*", "gpt-5", true),
+            ("gpt-*", "gp", false),
+            ("*-mini", "gpt-5-mini", true),
+            ("a*b*c", "aXbYc", true),
+            ("a*b*c", "ac", false),
+            ("a*a", "a", false),
+            ("*", "", true),
+        ] {
+            assert_eq!(Pattern::parse(pattern).matches(value), matches, "{pattern} {value}");
+        }
+    }
+
+    #[test]
+    fn a_model_may_be_named_with_its_provider() {
+        let scope = Scope(vec![("model".into(), Pattern::parse("openai:*"))]);
+        assert!(scope.values(&[("model", "gpt-5"), ("provider", "openai")]).is_some());
+        assert!(scope.values(&[("model", "openai:gpt-5")]).is_some());
+        assert!(scope.values(&[("model", "gpt-5"), ("provider", "azure")]).is_none());
+        assert!(scope.values(&[("model", "gpt-5")]).is_none());
+        assert!(scope.values(&[]).is_none(), "a request without the label is not meant");
+    }
+}

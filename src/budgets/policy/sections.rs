@@ -1,0 +1,308 @@
+//! The lists of a policy: budgets, workflows, pools, limiters, tools, allowances.
+
+use std::time::Duration;
+
+use super::node::{Node, Value};
+use super::reader::{Place, Table};
+use super::rule::{Rule, RuleKind, RuleLimit, Span};
+use super::scope::{Pattern, Scope};
+use super::words::{MODES, UNITS, checked_zone, keep_back, limits, span};
+use super::{AgentAllowance, Defaults, GuardPolicy, ModelQuota, RepoLimit};
+use crate::accounting::{Invalid, Key, Unit};
+
+const WORKFLOW_UNITS: [(&str, Unit); 5] = [
+    ("usd", Unit::Cost),
+    ("tokens", Unit::Tokens),
+    ("calls", Unit::Calls),
+    ("steps", Unit::Steps),
+    ("tool_calls", Unit::ToolCalls),
+];
+const RATES: [(&str, Unit); 4] = [
+    ("tokens", Unit::Tokens),
+    ("input_tokens", Unit::InputTokens),
+    ("output_tokens", Unit::OutputTokens),
+    ("requests", Unit::Calls),
+];
+const PERIODS: [(&str, u64); 4] = [("second", 1), ("minute", 60), ("hour", 3_600), ("day", 86_400)];
+/// Labels that no request can have: the arguments of `reserve` have their names.
+const TAKEN: [&str; 4] = ["estimate", "ttl", "timeout", "self"];
+
+pub(super) fn read(root: &mut Table<'_>, policy: &mut GuardPolicy) -> Result<(), Invalid> {
+    each(root, "budget", |table| budget(table, policy))?;
+    each(root, "workflow", |table| workflow(table, policy))?;
+    each(root, "pool", |table| pool(table, policy))?;
+    each(root, "limiter", |table| limiter(table, policy))?;
+    each(root, "tool", |table| tool(table, policy))?;
+    each(root, "allowance", |table| allowance(table, &mut policy.allowances))?;
+    each(root, "model_quota", |table| model_quota(table, &mut policy.model_quotas))?;
+    each(root, "repo", |table| repo(table, &mut policy.repos))
+}
+
+/// Every table of a list.
+fn each(
+    root: &mut Table<'_>,
+    key: &str,
+    mut read: impl FnMut(Table<'_>) -> Result<(), Invalid>,
+) -> Result<(), Invalid> {
+    let Some((place, node)) = root.take(key) else { return Ok(()) };
+    for (index, item) in place.list(node)?.iter().enumerate() {
+        read(place.inside(&format!("[{index}]"), item).table(item)?)?;
+    }
+    Ok(())
+}
+
+/// What most rules have: a name, a scope, a mode, marks, a window.
+fn common(
+    table: &mut Table<'_>,
+    kind: RuleKind,
+    unless: &Span,
+    defaults: &Defaults,
+) -> Result<Rule, Invalid> {
+    let name = table.need("name", Place::id)?;
+    let scope = table.read("scope", scope)?.unwrap_or_default();
+    let mode = table.read("mode", |place, node| place.word(node, &MODES))?;
+    let warn_at = table.read("warn_at", shares)?;
+    let zone = table.read("timezone", |place, node| {
+        checked_zone(place, place.text(node)?).map(str::to_owned)
+    })?;
+    let zone = zone.unwrap_or_else(|| defaults.zone.clone());
+    let window = table.read("window", |place, node| span(place, node, &zone))?;
+    Ok(Rule {
+        name,
+        kind,
+        scope,
+        limits: Vec::new(),
+        span: window.unwrap_or_else(|| unless.clone()),
+        mode: mode.unwrap_or(defaults.mode),
+        warn_at: warn_at.unwrap_or_else(|| defaults.warn_at.clone()),
+        wait: None,
+        adaptive: false,
+    })
+}
+
+const BUDGET: [&str; 8] =
+    ["name", "scope", "limit", "window", "timezone", "mode", "warn_at", "landing"];
+
+fn budget(mut table: Table<'_>, policy: &mut GuardPolicy) -> Result<(), Invalid> {
+    table.only(&BUDGET)?;
+    let mut rule = common(&mut table, RuleKind::Budget, &Span::Lifetime, &policy.defaults)?;
+    rule.limits = table.need("limit", |place, node| limits(place, node, &UNITS))?;
+    table.read("landing", |place, node| keep_back(place, node, &mut rule.limits))?;
+    policy.rules.push(rule);
+    Ok(())
+}
+
+const WORKFLOW: [&str; 8] =
+    ["name", "scope", "limit", "window", "timezone", "mode", "warn_at", "step"];
+
+fn workflow(mut table: Table<'_>, policy: &mut GuardPolicy) -> Result<(), Invalid> {
+    table.only(&WORKFLOW)?;
+    let mut rule = common(&mut table, RuleKind::Workflow, &Span::Run, &policy.defaults)?;
+    let place = table.place.clone();
+    let at = |bad: Invalid| place.error(&bad.message);
+    rule.scope.add("workflow", Pattern::parse(&rule.name)).map_err(at)?;
+    let steps = table.take("step");
+    let limit = table.read("limit", |place, node| limits(place, node, &WORKFLOW_UNITS))?;
+    if limit.is_none() && steps.is_none() {
+        return Err(place.error("limits nothing; give \"limit\" or \"step\""));
+    }
+    rule.limits = limit.unwrap_or_default();
+    if let Some((place, node)) = steps {
+        for (step, place, node) in place.table(node)?.rest() {
+            let mut scope = rule.scope.clone();
+            let pattern = if step == "default" { "*" } else { step };
+            let at = |bad: Invalid| place.error(&bad.message);
+            scope.add("step", Pattern::parse(pattern)).map_err(at)?;
+            let name = format!("{}.step.{step}", rule.name);
+            Key::check("the name of the workflow and the step", &name).map_err(at)?;
+            policy.rules.push(Rule {
+                name,
+                kind: RuleKind::Step,
+                scope,
+                limits: limits(&place, node, &WORKFLOW_UNITS[..3])?,
+                span: Span::Run,
+                ..rule.clone()
+            });
+        }
+    }
+    policy.rules.push(rule);
+    Ok(())
+}
+
+const POOL: [&str; 10] = [
+    "name",
+    "scope",
+    "limit",
+    "window",
+    "timezone",
+    "mode",
+    "warn_at",
+    "max_concurrent",
+    "stop_threshold",
+    "on_limit",
+];
+
+fn pool(mut table: Table<'_>, policy: &mut GuardPolicy) -> Result<(), Invalid> {
+    table.only(&POOL)?;
+    let mut rule = common(&mut table, RuleKind::Pool, &Span::Lifetime, &policy.defaults)?;
+    let slots = table.read("max_concurrent", Place::whole)?;
+    let limit = table.read("limit", |place, node| limits(place, node, &UNITS))?;
+    rule.wait = table.read("on_limit", on_limit)?.flatten();
+    if slots.is_none() && limit.is_none() {
+        return Err(table.place.error("limits nothing; give \"max_concurrent\" or \"limit\""));
+    }
+    rule.limits = limit.unwrap_or_default();
+    table.read("stop_threshold", |place, node| keep_back(place, node, &mut rule.limits))?;
+    if let Some(slots) = slots {
+        let limits = vec![RuleLimit { unit: Unit::Slots, max: Some(slots), kept_back: 0 }];
+        policy.rules.push(Rule {
+            kind: RuleKind::Slots,
+            limits,
+            span: Span::Gauge,
+            ..rule.clone()
+        });
+    }
+    if !rule.limits.is_empty() {
+        policy.rules.push(rule);
+    }
+    Ok(())
+}
+
+fn limiter(mut table: Table<'_>, policy: &mut GuardPolicy) -> Result<(), Invalid> {
+    let rates = rate_words();
+    let own = ["name", "scope", "mode", "warn_at", "on_limit", "adaptive"];
+    let words = own.into_iter().chain(rates.iter().map(|(word, ..)| word.as_str()));
+    table.only(&words.collect::<Vec<_>>())?;
+    let mut rule = common(&mut table, RuleKind::Limiter, &Span::Lifetime, &policy.defaults)?;
+    rule.wait = table.read("on_limit", on_limit)?.flatten();
+    let adaptive = [("headers", true)];
+    let adaptive = table.read("adaptive", |place, node| place.word(node, &adaptive))?;
+    rule.adaptive = adaptive.unwrap_or(false);
+    let before = policy.rules.len();
+    for (_, seconds) in PERIODS {
+        let mut limits = Vec::new();
+        for (word, unit, _) in rates.iter().filter(|(.., period)| *period == seconds) {
+            let max = table.read(word, Place::whole)?;
+            limits.extend(max.map(|max| RuleLimit { unit: *unit, max: Some(max), kept_back: 0 }));
+        }
+        if !limits.is_empty() {
+            let span = Span::Rolling(Duration::from_secs(seconds));
+            policy.rules.push(Rule { limits, span, ..rule.clone() });
+        }
+    }
+    if policy.rules.len() > before {
+        return Ok(());
+    }
+    let words: Vec<&str> = rates.iter().map(|(word, ..)| word.as_str()).collect();
+    Err(table.place.error(&format!("limits nothing; give one of {}", words.join(", "))))
+}
+
+/// `tokens_per_minute` and its like: what is counted, and in how many seconds.
+fn rate_words() -> Vec<(String, Unit, u64)> {
+    let words = PERIODS.iter().flat_map(|(period, seconds)| {
+        let word =
+            move |(what, unit): &(&str, Unit)| (format!("{what}_per_{period}"), *unit, *seconds);
+        RATES.iter().map(word)
+    });
+    words.collect()
+}
+
+const TOOL: [&str; 7] = ["name", "scope", "limit", "window", "timezone", "mode", "warn_at"];
+
+fn tool(mut table: Table<'_>, policy: &mut GuardPolicy) -> Result<(), Invalid> {
+    table.only(&TOOL)?;
+    let mut rule = common(&mut table, RuleKind::Tool, &Span::Lifetime, &policy.defaults)?;
+    let place = table.place.clone();
+    let pattern = Pattern::parse(&rule.name);
+    rule.scope.add("tool", pattern).map_err(|bad| place.error(&bad.message))?;
+    rule.limits = table.need("limit", |place, node| limits(place, node, &UNITS[7..8]))?;
+    policy.rules.push(rule);
+    Ok(())
+}
+
+fn allowance(mut table: Table<'_>, into: &mut Vec<AgentAllowance>) -> Result<(), Invalid> {
+    let own = ["agent", "daily_token_limit", "daily_job_limit", "concurrent_jobs"];
+    table.only(&[&own[..], &["max_job_duration", "model_allowlist"]].concat())?;
+    let models = table.read("model_allowlist", |place, node| {
+        place.list(node)?.iter().map(|item| place.inside("[]", item).id(item)).collect()
+    })?;
+    into.push(AgentAllowance {
+        agent_id: table.need("agent", Place::id)?,
+        daily_token_limit: amount(&mut table, "daily_token_limit")?,
+        daily_job_limit: amount(&mut table, "daily_job_limit")?,
+        concurrent_jobs: amount(&mut table, "concurrent_jobs")?,
+        max_job_duration: table.read("max_job_duration", Place::duration)?.unwrap_or_default(),
+        model_allowlist: models.unwrap_or_default(),
+    });
+    Ok(())
+}
+
+fn model_quota(mut table: Table<'_>, into: &mut Vec<ModelQuota>) -> Result<(), Invalid> {
+    table.only(&["model", "daily_token_budget", "hourly_rate_limit", "cost_ceiling_usd"])?;
+    into.push(ModelQuota {
+        model: table.need("model", Place::id)?,
+        daily_token_budget: amount(&mut table, "daily_token_budget")?,
+        hourly_rate_limit: amount(&mut table, "hourly_rate_limit")?,
+        cost_ceiling_micros_usd: table.read("cost_ceiling_usd", Place::usd)?.unwrap_or(0),
+    });
+    Ok(())
+}
+
+fn repo(mut table: Table<'_>, into: &mut Vec<RepoLimit>) -> Result<(), Invalid> {
+    table.only(&["repo", "max_daily_prs", "max_daily_issues", "cooldown_after_failure"])?;
+    let cooldown = table.read("cooldown_after_failure", Place::duration)?;
+    into.push(RepoLimit {
+        repo: table.need("repo", Place::id)?,
+        max_daily_prs: amount(&mut table, "max_daily_prs")?,
+        max_daily_issues: amount(&mut table, "max_daily_issues")?,
+        cooldown_after_failure: cooldown.unwrap_or_default(),
+    });
+    Ok(())
+}
+
+fn amount(table: &mut Table<'_>, key: &str) -> Result<u64, Invalid> {
+    Ok(table.read(key, Place::whole)?.unwrap_or(0))
+}
+
+fn scope(place: &Place, node: &Node) -> Result<Scope, Invalid> {
+    let mut scope = Scope::default();
+    for (label, place, node) in place.table(node)?.rest() {
+        if TAKEN.contains(&label) || label.is_empty() {
+            return Err(place.error(&format!("{label:?} can be no label of a request")));
+        }
+        let text = place.id(node)?;
+        scope.add(label, Pattern::parse(&text)).map_err(|bad| place.error(&bad.message))?;
+    }
+    Ok(scope)
+}
+
+/// A share, or a list of shares.
+pub(super) fn shares(place: &Place, node: &Node) -> Result<Vec<u64>, Invalid> {
+    match &node.value {
+        Value::List(items) => items.iter().map(|item| place.share(item)).collect(),
+        _ => Ok(vec![place.share(node)?]),
+    }
+}
+
+/// `"deny"`, or `{ wait = "30s" }`.
+fn on_limit(place: &Place, node: &Node) -> Result<Option<Duration>, Invalid> {
+    if matches!(node.value, Value::Text(_)) {
+        return place.word(node, &[("deny", ())]).map(|()| None);
+    }
+    let mut table = place.table(node)?;
+    table.only(&["wait"])?;
+    table.need("wait", Place::duration).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::rule::Mode;
+    use super::*;
+
+    #[test]
+    fn a_rule_takes_the_mode_of_the_defaults() {
+        let text = "[defaults]\nmode = \"shadow\"\n[[budget]]\nname = \"b\"\nlimit = {calls = 1}";
+        let policy = GuardPolicy::from_toml("p", text).unwrap();
+        assert_eq!(policy.rules[0].mode, Mode::Shadow);
+    }
+}

@@ -1,0 +1,116 @@
+//! The words of a policy: windows, modes, what is limited.
+
+use super::node::Node;
+use super::reader::Place;
+use super::rule::{Mode, RuleLimit, Span};
+use crate::accounting::{CalendarUnit, Invalid, Unit};
+
+pub(super) const MODES: [(&str, Mode); 4] =
+    [("hard", Mode::Hard), ("enforce", Mode::Hard), ("soft", Mode::Soft), ("shadow", Mode::Shadow)];
+
+const CALENDAR: [(&str, CalendarUnit); 4] = [
+    ("hour", CalendarUnit::Hour),
+    ("day", CalendarUnit::Day),
+    ("week", CalendarUnit::Week),
+    ("month", CalendarUnit::Month),
+];
+
+/// What a limit may name.
+pub(super) const UNITS: [(&str, Unit); 9] = [
+    ("usd", Unit::Cost),
+    ("tokens", Unit::Tokens),
+    ("input_tokens", Unit::InputTokens),
+    ("output_tokens", Unit::OutputTokens),
+    ("cache_read_tokens", Unit::CacheReadTokens),
+    ("cache_write_tokens", Unit::CacheWriteTokens),
+    ("reasoning_tokens", Unit::ReasoningTokens),
+    ("calls", Unit::Calls),
+    ("tool_calls", Unit::ToolCalls),
+];
+
+/// The word of a unit in a policy.
+pub(crate) fn unit_word(unit: Unit) -> &'static str {
+    match unit {
+        Unit::Steps => "steps",
+        Unit::Slots => "concurrent",
+        _ => UNITS.iter().find(|(_, known)| *known == unit).map_or(unit.name(), |(word, _)| word),
+    }
+}
+
+/// `{ usd = "20.00", tokens = 5_000_000 }`: at least one of `units`.
+pub(super) fn limits(
+    place: &Place,
+    node: &Node,
+    units: &[(&str, Unit)],
+) -> Result<Vec<RuleLimit>, Invalid> {
+    let mut table = place.table(node)?;
+    let words: Vec<&str> = units.iter().map(|(word, _)| *word).collect();
+    table.only(&words)?;
+    let mut limits = Vec::new();
+    for (word, unit) in units {
+        let max = table.read(word, |place, node| match unit {
+            Unit::Cost => place.usd(node),
+            _ => place.whole(node),
+        })?;
+        limits.extend(max.map(|max| RuleLimit { unit: *unit, max: Some(max), kept_back: 0 }));
+    }
+    if limits.is_empty() {
+        return Err(place.error(&format!("limits nothing; give one of {}", words.join(", "))));
+    }
+    Ok(limits)
+}
+
+/// Keeps a part of the limits back: `{ tokens = 5_000 }`.
+pub(super) fn keep_back(
+    place: &Place,
+    node: &Node,
+    limits: &mut [RuleLimit],
+) -> Result<(), Invalid> {
+    for part in self::limits(place, node, &UNITS)? {
+        let word = unit_word(part.unit);
+        let Some(limit) = limits.iter_mut().find(|limit| limit.unit == part.unit) else {
+            return Err(place.error(&format!("{word:?} is kept back of what has no limit")));
+        };
+        let (part, max) = (part.max.unwrap_or(0), limit.max.unwrap_or(u64::MAX));
+        if part > max {
+            return Err(place.error(&format!("{word:?} must be at most the limit, {max}")));
+        }
+        limit.kept_back = part;
+    }
+    Ok(())
+}
+
+/// `"calendar:day"`, `"rolling:24h"`, `"fixed:1h"`, `"run"`, `"lifetime"`; a calendar's zone may
+/// stand behind it, else `zone` is meant.
+pub(super) fn span(place: &Place, node: &Node, zone: &str) -> Result<Span, Invalid> {
+    let text = place.text(node)?;
+    let bad = || {
+        let allowed = "one of \"calendar:hour\", \"calendar:day\", \"calendar:week\", \
+                       \"calendar:month\" (\"calendar:day Europe/Berlin\" for a time zone), \
+                       \"rolling:24h\", \"fixed:1h\", \"run\", \"lifetime\"";
+        place.error(&format!("must be {allowed}, not {text:?}"))
+    };
+    let (kind, rest) = text.split_once(':').unwrap_or((text, ""));
+    let duration = || {
+        let value = super::node::Value::Text(rest.to_owned());
+        place.duration(&Node { value, line: node.line })
+    };
+    match kind {
+        "lifetime" if rest.is_empty() => Ok(Span::Lifetime),
+        "run" if rest.is_empty() => Ok(Span::Run),
+        "rolling" => duration().map(Span::Rolling),
+        "fixed" => duration().map(Span::Fixed),
+        "calendar" => {
+            let (unit, zone) = rest.split_once(' ').unwrap_or((rest, zone));
+            let unit = CALENDAR.iter().find(|(word, _)| *word == unit).ok_or_else(bad)?.1;
+            Ok(Span::Calendar(unit, checked_zone(place, zone)?.to_owned()))
+        }
+        _ => Err(bad()),
+    }
+}
+
+/// The name of a time zone.
+pub(super) fn checked_zone<'a>(place: &Place, zone: &'a str) -> Result<&'a str, Invalid> {
+    let known = crate::accounting::calendar::Calendar::new(CalendarUnit::Day, zone, 0);
+    known.map(|_| zone).map_err(|bad| place.error(&bad.message))
+}

@@ -1,0 +1,78 @@
+//! What few leases carry: the price of their model, and what must live until they have ended.
+
+use std::fmt;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::accounting::{Price, Usage};
+
+/// What must live until a lease has ended.
+pub trait Kept: Send + Sync {
+    /// The lease has ended. The caller holds no lock.
+    fn ended(&self);
+}
+
+impl Kept for Vec<Arc<dyn Kept>> {
+    fn ended(&self) {
+        self.iter().for_each(|kept| kept.ended());
+    }
+}
+
+/// What is given to a lease to carry.
+#[derive(Clone, Default)]
+pub struct Carried {
+    /// What a usage costs that is committed without its cost.
+    pub price: Option<Arc<Price>>,
+    /// Dropped when the lease has ended, or its handle is dropped.
+    pub keeps: Option<Arc<dyn Kept>>,
+}
+
+/// What a lease may carry beside its holds.
+pub(super) struct LeaseMore {
+    price: Option<Arc<Price>>,
+    keeps: Mutex<Option<Arc<dyn Kept>>>,
+}
+
+impl Carried {
+    /// Nothing.
+    pub const fn none() -> Self {
+        Self { price: None, keeps: None }
+    }
+
+    /// What a lease has to carry, if it is anything.
+    pub(super) fn more(self) -> Option<Box<LeaseMore>> {
+        let Self { price, keeps } = self;
+        let any = price.is_some() || keeps.is_some();
+        any.then(|| Box::new(LeaseMore { price, keeps: Mutex::new(keeps) }))
+    }
+}
+
+impl fmt::Debug for Carried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Carried").field("price", &self.price).finish_non_exhaustive()
+    }
+}
+
+impl LeaseMore {
+    /// A usage with its cost, where the price is known.
+    pub(super) fn priced(&self, usage: Usage) -> Option<Usage> {
+        let price = self.price.as_ref()?;
+        Some(Usage { cost_micros_usd: price.cost(&usage), ..usage })
+    }
+
+    /// The lease has ended: lets go of what it kept. The caller holds no lock.
+    pub(super) fn ended<R>(&self, result: R) -> R {
+        let kept = self.keeps.lock().take();
+        if let Some(kept) = kept {
+            kept.ended();
+        }
+        result
+    }
+}
+
+impl fmt::Debug for LeaseMore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LeaseMore").field("price", &self.price).finish_non_exhaustive()
+    }
+}

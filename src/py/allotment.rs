@@ -1,0 +1,151 @@
+//! `Allotment`: a part of a guard's budgets for a sub-agent.
+
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use super::convert;
+use super::guard_request::{part_of, request};
+use super::labels::Labels;
+use super::lease::PyBudgetLease;
+use super::waiting::{PyMailbox, PyWait};
+use crate::budgets::Allotment;
+use crate::ledger::{Error, LeaseError};
+
+/// A part of a guard's budgets, carved out for a sub-agent.
+#[pyclass(module = "outlay", name = "Allotment", frozen, weakref)]
+pub(crate) struct PyAllotment(RwLock<Option<Allotment>>);
+
+impl PyAllotment {
+    pub(super) const fn new(inner: Allotment) -> Self {
+        Self(RwLock::new(Some(inner)))
+    }
+
+    /// The part, unless it was closed.
+    pub(super) fn open(&self) -> Result<Allotment, Error> {
+        self.0.read().clone().ok_or_else(|| LeaseError::Finalized.into())
+    }
+}
+
+#[pymethods]
+impl PyAllotment {
+    #[pyo3(signature = (estimate = None, *, ttl = None, **labels))]
+    fn reserve(
+        &self,
+        py: Python<'_>,
+        estimate: Option<&Bound<'_, PyAny>>,
+        ttl: Option<&Bound<'_, PyAny>>,
+        labels: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<PyBudgetLease> {
+        let labels = Labels::of(py, labels)?;
+        let request = request(estimate, ttl, labels.landing)?;
+        let lease = self.open()?.reserve(&labels.pairs()?, request)?;
+        Ok(PyBudgetLease::new(lease, None))
+    }
+
+    /// `reserve`, or None where it is to wait.
+    fn _try_reserve(
+        &self,
+        py: Python<'_>,
+        estimate: Option<&Bound<'_, PyAny>>,
+        ttl: Option<&Bound<'_, PyAny>>,
+        timeout: Option<&Bound<'_, PyAny>>,
+        labels: &Bound<'_, PyDict>,
+    ) -> PyResult<Option<PyBudgetLease>> {
+        convert::timeout(timeout)?;
+        let labels = Labels::of(py, Some(labels))?;
+        let (pairs, request) = (labels.pairs()?, request(estimate, ttl, labels.landing)?);
+        let part = self.open()?;
+        match part.reserve(&pairs, request) {
+            Ok(lease) => Ok(Some(PyBudgetLease::new(lease, None))),
+            Err(Error::Denied(denied)) => match part.ask(&pairs, &request)?.wait {
+                Some(_) => Ok(None),
+                None => Err(Error::Denied(denied).into()),
+            },
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    fn _wait(
+        &self,
+        py: Python<'_>,
+        estimate: Option<&Bound<'_, PyAny>>,
+        ttl: Option<&Bound<'_, PyAny>>,
+        timeout: Option<&Bound<'_, PyAny>>,
+        labels: &Bound<'_, PyDict>,
+        mailbox: &Bound<'_, PyMailbox>,
+    ) -> PyResult<PyWait> {
+        let labels = Labels::of(py, Some(labels))?;
+        let request = request(estimate, ttl, labels.landing)?;
+        let (timeout, mailbox) = (convert::timeout(timeout)?, mailbox.get().0.clone());
+        let (wait, carried) = self.open()?.wait(&labels.pairs()?, &request, timeout, mailbox)?;
+        Ok(PyWait::carrying(wait, carried))
+    }
+
+    #[pyo3(signature = (*, tokens = None, cost_micros_usd = None, calls = None, ttl = None, **labels))]
+    fn allot(
+        &self,
+        py: Python<'_>,
+        tokens: Option<&Bound<'_, PyAny>>,
+        cost_micros_usd: Option<&Bound<'_, PyAny>>,
+        calls: Option<&Bound<'_, PyAny>>,
+        ttl: Option<&Bound<'_, PyAny>>,
+        labels: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        let labels = Labels::of(py, labels)?;
+        let (of, ttl) = (part_of(tokens, cost_micros_usd, calls)?, convert::ttl(ttl)?);
+        Ok(Self::new(self.open()?.allot(&labels.pairs()?, of, ttl)?))
+    }
+
+    /// What is left of the part; None for what was not set aside.
+    fn remaining<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let left = self.open()?.remaining()?;
+        let dict = PyDict::new(py);
+        dict.set_item("tokens", left.tokens)?;
+        dict.set_item("cost_micros_usd", left.cost_micros_usd)?;
+        dict.set_item("calls", left.calls)?;
+        Ok(dict)
+    }
+
+    /// The accounts that its requests pay, as numbers.
+    fn _accounts(&self) -> PyResult<Vec<usize>> {
+        Ok(self.open()?.accounts().iter().map(|account| Arc::as_ptr(account).addr()).collect())
+    }
+
+    fn close(&self) {
+        let part = self.0.write().take();
+        // Dropped outside of the lock: the end of the part tells its parent.
+        if let Some(part) = part {
+            part.close();
+        }
+    }
+
+    #[getter]
+    fn closed(&self) -> bool {
+        self.0.read().is_none()
+    }
+
+    fn __enter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __exit__(
+        &self,
+        _kind: &Bound<'_, PyAny>,
+        _value: &Bound<'_, PyAny>,
+        _traceback: &Bound<'_, PyAny>,
+    ) -> bool {
+        self.close();
+        false
+    }
+
+    fn __repr__(&self) -> &'static str {
+        if self.closed() { "<Allotment, closed>" } else { "<Allotment>" }
+    }
+
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(convert::no_copies("Allotment"))
+    }
+}

@@ -1,0 +1,327 @@
+//! `Guard`: all limits of a policy at once.
+
+use std::sync::Arc;
+
+use pyo3::exceptions::PyException;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyList, PyType};
+
+use super::allotment::PyAllotment;
+use super::allowances::PyAllowanceLedger;
+use super::convert::{self, StatusArg};
+use super::guard_report::{advice, event, explained};
+use super::guard_request::{part_of, request};
+use super::headers;
+use super::label_cache::{LabelCache, addresses};
+use super::labels::{Labels, scope};
+use super::lease::PyBudgetLease;
+use super::prices::price;
+use super::python_call::{call_python, call_python_late};
+use super::waiting::{PyMailbox, PyWait};
+use crate::accounting::{Invalid, Price};
+use crate::budgets::{Guard, GuardPolicy};
+use crate::ledger::Error;
+
+/// Says what a model costs that a policy does not price, or None: asked once for each.
+static RESOLVER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+
+/// Tells who knows the prices of models; the package calls it once.
+#[pyfunction]
+pub(crate) fn set_price_resolver(py: Python<'_>, resolver: Py<PyAny>) {
+    let _ = RESOLVER.set(py, resolver);
+}
+
+/// All limits of a policy, decided in one step.
+#[pyclass(module = "outlay", name = "Guard", frozen, weakref)]
+pub(crate) struct PyGuard {
+    pub(super) inner: Arc<Guard>,
+    cache: LabelCache,
+}
+
+impl PyGuard {
+    fn of(policy: GuardPolicy, clock: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        Ok(Self {
+            inner: Arc::new(
+                Guard::new(policy, convert::clock(clock)?)?.resolving(Box::new(resolve)),
+            ),
+            cache: LabelCache::default(),
+        })
+    }
+}
+
+/// What a model costs that the policy does not price.
+fn resolve(model: &str, provider: Option<&str>) -> Result<Option<Price>, Error> {
+    let asked = Python::attach(|py| {
+        let Some(resolver) = RESOLVER.get(py) else { return Ok(None) };
+        let found = call_python_late(py, || resolver.bind(py).call1((model, provider)))?;
+        if found.is_none() {
+            return Ok(None);
+        }
+        price(&format!("prices[{model:?}]"), &found).map(Some)
+    });
+    asked.map_err(|error: PyErr| {
+        let what = format!("known to genai-prices without an error: {error}");
+        Invalid::policy(&format!("the price of {model:?}"), &what).into()
+    })
+}
+
+#[pymethods]
+impl PyGuard {
+    #[new]
+    #[pyo3(signature = (policy, *, clock = None))]
+    fn new(policy: &Bound<'_, PyAny>, clock: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        Self::of(read_policy(policy)?, clock)
+    }
+
+    #[classmethod]
+    #[pyo3(signature = (path, *, clock = None))]
+    fn from_toml(
+        _class: &Bound<'_, PyType>,
+        path: &Bound<'_, PyAny>,
+        clock: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        Self::of(read_file(path)?, clock)
+    }
+
+    #[classmethod]
+    #[pyo3(signature = (policy, *, clock = None))]
+    fn from_dict(
+        _class: &Bound<'_, PyType>,
+        policy: &Bound<'_, PyDict>,
+        clock: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        Self::of(read_dict(policy)?, clock)
+    }
+
+    #[pyo3(signature = (estimate = None, *, ttl = None, **labels))]
+    fn reserve(
+        &self,
+        py: Python<'_>,
+        estimate: Option<&Bound<'_, PyAny>>,
+        ttl: Option<&Bound<'_, PyAny>>,
+        labels: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<PyBudgetLease> {
+        let mut request = request(estimate, ttl, false)?;
+        let scope = scope(py)?;
+        let plain = if scope.is_none() { labels.and_then(addresses) } else { None };
+        if let Some(pairs) = &plain
+            && let Some(known) = self.cache.get(pairs)
+            && let Some(lease) = self.inner.reserve_known(&known, request)?
+        {
+            return Ok(PyBudgetLease::new(lease, None));
+        }
+        let all = Labels::with_scope(labels, scope)?;
+        let pairs = all.pairs()?;
+        request.landing = all.landing;
+        let lease = self.inner.reserve(&pairs, request)?;
+        if let (Some(addresses), Some(labels)) = (plain, labels) {
+            self.cache.set(addresses, labels, self.inner.known(&pairs)?);
+        }
+        Ok(PyBudgetLease::new(lease, None))
+    }
+
+    /// `reserve`, or None where it is to wait.
+    fn _try_reserve(
+        &self,
+        py: Python<'_>,
+        estimate: Option<&Bound<'_, PyAny>>,
+        ttl: Option<&Bound<'_, PyAny>>,
+        timeout: Option<&Bound<'_, PyAny>>,
+        labels: &Bound<'_, PyDict>,
+    ) -> PyResult<Option<PyBudgetLease>> {
+        convert::timeout(timeout)?;
+        let labels = Labels::of(py, Some(labels))?;
+        let pairs = labels.pairs()?;
+        let request = request(estimate, ttl, labels.landing)?;
+        match self.inner.reserve(&pairs, request) {
+            Ok(lease) => Ok(Some(PyBudgetLease::new(lease, None))),
+            Err(Error::Denied(denied)) => match self.inner.ask(&pairs, &request)?.wait {
+                Some(_) => Ok(None),
+                None => Err(Error::Denied(denied).into()),
+            },
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    fn _wait(
+        &self,
+        py: Python<'_>,
+        estimate: Option<&Bound<'_, PyAny>>,
+        ttl: Option<&Bound<'_, PyAny>>,
+        timeout: Option<&Bound<'_, PyAny>>,
+        labels: &Bound<'_, PyDict>,
+        mailbox: &Bound<'_, PyMailbox>,
+    ) -> PyResult<PyWait> {
+        let labels = Labels::of(py, Some(labels))?;
+        let request = request(estimate, ttl, labels.landing)?;
+        let (timeout, mailbox) = (convert::timeout(timeout)?, mailbox.get().0.clone());
+        let (wait, carried) = self.inner.wait(&labels.pairs()?, &request, timeout, mailbox)?;
+        Ok(PyWait::carrying(wait, carried))
+    }
+
+    #[pyo3(signature = (estimate = None, *, ttl = None, timeout = None, **labels))]
+    fn reserve_blocking(
+        &self,
+        py: Python<'_>,
+        estimate: Option<&Bound<'_, PyAny>>,
+        ttl: Option<&Bound<'_, PyAny>>,
+        timeout: Option<&Bound<'_, PyAny>>,
+        labels: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<PyBudgetLease> {
+        let given = labels.map_or_else(|| PyDict::new(py), Clone::clone);
+        if let Some(lease) = self._try_reserve(py, estimate, ttl, timeout, &given)? {
+            return Ok(lease);
+        }
+        let labels = Labels::of(py, labels)?;
+        let (pairs, request) = (labels.pairs()?, request(estimate, ttl, labels.landing)?);
+        let timeout = convert::timeout(timeout)?;
+        PyWait::block(py, |mailbox| self.inner.wait(&pairs, &request, timeout, mailbox))
+    }
+
+    #[pyo3(signature = (estimate = None, **labels))]
+    fn check(
+        &self,
+        py: Python<'_>,
+        estimate: Option<&Bound<'_, PyAny>>,
+        labels: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<()> {
+        let labels = Labels::of(py, labels)?;
+        let pairs = labels.pairs()?;
+        Ok(self.inner.check(&pairs, &request(estimate, None, labels.landing)?)?)
+    }
+
+    #[pyo3(signature = (**labels))]
+    fn charge_step(&self, py: Python<'_>, labels: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
+        Ok(self.inner.step(&Labels::of(py, labels)?.pairs()?)?)
+    }
+
+    #[pyo3(signature = (*, tokens = None, cost_micros_usd = None, calls = None, ttl = None, **labels))]
+    fn allot(
+        &self,
+        py: Python<'_>,
+        tokens: Option<&Bound<'_, PyAny>>,
+        cost_micros_usd: Option<&Bound<'_, PyAny>>,
+        calls: Option<&Bound<'_, PyAny>>,
+        ttl: Option<&Bound<'_, PyAny>>,
+        labels: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<PyAllotment> {
+        let labels = Labels::of(py, labels)?;
+        let (of, ttl) = (part_of(tokens, cost_micros_usd, calls)?, convert::ttl(ttl)?);
+        Ok(PyAllotment::new(self.inner.allot(&labels.pairs()?, of, ttl)?))
+    }
+
+    #[pyo3(signature = (headers, status = StatusArg(200), **labels))]
+    fn observe(
+        &self,
+        py: Python<'_>,
+        headers: &Bound<'_, PyAny>,
+        status: StatusArg,
+        labels: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<()> {
+        let headers = headers::read(headers)?;
+        let labels = Labels::of(py, labels)?;
+        let said = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        Ok(self.inner.observe(&labels.pairs()?, said, status.0)?)
+    }
+
+    fn update(&self, policy: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.inner.update(read_policy(policy)?)?;
+        Ok(())
+    }
+
+    #[pyo3(signature = (**labels))]
+    fn explain<'py>(
+        &self,
+        py: Python<'py>,
+        labels: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        explained(py, self.inner.explain(&Labels::of(py, labels)?.pairs()?)?)
+    }
+
+    fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        explained(py, self.inner.snapshot()?)
+    }
+
+    #[pyo3(signature = (**labels))]
+    fn advice<'py>(
+        &self,
+        py: Python<'py>,
+        labels: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        advice(py, &self.inner.advice(&Labels::of(py, labels)?.pairs()?)?)
+    }
+
+    fn events(&self, callback: Py<PyAny>) -> PyResult<()> {
+        Python::attach(|py| {
+            if callback.bind(py).is_callable() {
+                Ok(())
+            } else {
+                let given = convert::type_name(callback.bind(py));
+                Err(PyErr::from(Invalid::policy("callback", &format!("callable, not {given}"))))
+            }
+        })?;
+        self.inner.core().subscribe(move |happened| {
+            Python::attach(|py| {
+                // A lease may be dropped while an exception flies: that one goes on afterwards.
+                let flying = PyErr::take(py);
+                let told = call_python(|| callback.call1(py, (event(py, happened)?,)));
+                if let Some(Err(error)) = told {
+                    error.write_unraisable(py, Some(callback.bind(py)));
+                }
+                if let Some(error) = flying {
+                    error.restore(py);
+                }
+            });
+        });
+        Ok(())
+    }
+
+    fn _allowance_ledger(&self) -> PyAllowanceLedger {
+        PyAllowanceLedger::of(self.inner.allowances())
+    }
+
+    fn __repr__(&self) -> String {
+        match self.inner.snapshot() {
+            Ok(counters) => format!("<Guard with {} counters>", counters.len()),
+            Err(_) => "<Guard of another process>".to_owned(),
+        }
+    }
+
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(convert::no_copies("Guard"))
+    }
+}
+
+/// A dict, or the path of a file.
+fn read_policy(policy: &Bound<'_, PyAny>) -> PyResult<GuardPolicy> {
+    match policy.cast::<PyDict>() {
+        Ok(dict) => read_dict(dict),
+        Err(_) => read_file(policy),
+    }
+}
+
+fn read_dict(dict: &Bound<'_, PyDict>) -> PyResult<GuardPolicy> {
+    let py = dict.py();
+    let options = PyDict::new(py);
+    // A Decimal is text here, as in TOML.
+    options.set_item("default", py.import("builtins")?.getattr("str")?)?;
+    let text = py.import("json")?.call_method("dumps", (dict,), Some(&options));
+    let text = text.map_err(|error| match error.is_instance_of::<PyException>(py) {
+        true => Invalid::policy("policy", &format!("a dict as of TOML: {error}")).into(),
+        false => error,
+    })?;
+    Ok(GuardPolicy::from_json(text.extract::<&str>()?)?)
+}
+
+fn read_file(path: &Bound<'_, PyAny>) -> PyResult<GuardPolicy> {
+    let path: std::path::PathBuf = path.extract().map_err(|_| {
+        let given = convert::type_name(path);
+        PyErr::from(Invalid::policy(
+            "policy",
+            &format!("a dict or the path of a file, not {given}"),
+        ))
+    })?;
+    let text = std::fs::read_to_string(&path)?;
+    Ok(GuardPolicy::from_toml(&path.to_string_lossy(), &text)?)
+}

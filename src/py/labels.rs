@@ -1,0 +1,85 @@
+//! The labels of a request: its keywords, and those of the scopes around it.
+
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyString};
+use smallvec::SmallVec;
+
+use super::convert;
+
+/// Gives the labels of the scopes around the present code, a dict, or None.
+static SCOPE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+/// The label of scopes inside which the final answer is made.
+const LANDING: &str = " landing";
+
+/// Tells who gives the labels of scopes; the package calls it once.
+#[pyfunction]
+pub(crate) fn set_labels_var(py: Python<'_>, get: Py<PyAny>) {
+    let _ = SCOPE.set(py, get);
+}
+
+/// Names and values, kept alive.
+pub(super) struct Labels<'py> {
+    held: SmallVec<[(Bound<'py, PyString>, Bound<'py, PyString>); 6]>,
+    pub(super) landing: bool,
+}
+
+impl<'py> Labels<'py> {
+    /// The keywords of a call, then what the scopes around it say beside them.
+    pub(super) fn of(py: Python<'py>, keywords: Option<&Bound<'py, PyDict>>) -> PyResult<Self> {
+        Self::with_scope(keywords, scope(py)?)
+    }
+
+    /// The same where the labels of the scopes are known.
+    pub(super) fn with_scope(
+        keywords: Option<&Bound<'py, PyDict>>,
+        scope: Option<Bound<'py, PyDict>>,
+    ) -> PyResult<Self> {
+        let mut labels = Self { held: SmallVec::new(), landing: false };
+        if let Some(keywords) = keywords {
+            for (name, value) in keywords {
+                labels.add(name.cast_into()?, &value)?;
+            }
+        }
+        if let Some(scope) = scope {
+            for (name, value) in scope {
+                let name: Bound<'py, PyString> = name.cast_into()?;
+                if name.to_str()? == LANDING {
+                    labels.landing = true;
+                } else if !labels
+                    .held
+                    .iter()
+                    .any(|(own, _)| own.to_str().ok() == name.to_str().ok())
+                {
+                    labels.add(name, &value)?;
+                }
+            }
+        }
+        Ok(labels)
+    }
+
+    fn add(&mut self, name: Bound<'py, PyString>, value: &Bound<'py, PyAny>) -> PyResult<()> {
+        let text = match value.cast_exact::<PyString>() {
+            Ok(text) => text.clone(),
+            Err(_) => convert::id(value, name.to_str()?)?,
+        };
+        self.held.push((name, text));
+        Ok(())
+    }
+
+    pub(super) fn pairs(&self) -> PyResult<SmallVec<[(&str, &str); 6]>> {
+        self.held
+            .iter()
+            .map(|(name, value)| {
+                Ok((convert::utf8(name, "label")?, convert::utf8(value, name.to_str()?)?))
+            })
+            .collect()
+    }
+}
+
+/// The labels of the scopes around the present code.
+pub(super) fn scope(py: Python<'_>) -> PyResult<Option<Bound<'_, PyDict>>> {
+    let Some(get) = SCOPE.get(py) else { return Ok(None) };
+    let labels = get.bind(py).call0()?;
+    if labels.is_none() { Ok(None) } else { Ok(Some(labels.cast_into()?)) }
+}
