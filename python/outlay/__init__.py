@@ -13,16 +13,18 @@ from ._allowance_reports import AllowanceStatus, QuotaCheckResult, QuotaEvent, U
 from ._allowance_store import AllowanceStore, MemoryStore
 from ._allowance_values import AgentAllowance, ModelQuota, RepoLimit
 from ._allowances import AllowanceService
-from ._budget import Budget, Lease
+from ._calibration import EstimateReport, estimates
 from ._core import (
     AgentBudget,
     AgentTokenBudget,
+    Allotment,
     BudgetInfo,
     BudgetLease,
     BudgetLimit,
     BudgetManager,
     Denial,
     FullBudgetInfo,
+    Guard,
     ManualClock,
     PriceTable,
     RateLimiter,
@@ -37,6 +39,7 @@ from ._core import (
     __version__,
     usd,
 )
+from ._doctor import doctor
 from ._errors import (
     AllowanceExceeded,
     BudgetExceeded,
@@ -63,19 +66,24 @@ from ._errors import (
     WaitTimeout,
     WorkflowLimitExceeded,
 )
+from ._governed import governed
+from ._guard import scope as _scope  # noqa: F401 (the methods of guards)
 from ._job import Job
 from ._process import watch_process as _watch_process
+from ._protocols import Budget, Lease
 from ._responses import usage_from_response as _usage_from_response  # noqa: F401 (Usage.from_response)
-from ._schema import LLM_MESSAGE_SCHEMA
+from ._schema import LLM_MESSAGE_SCHEMA, POLICY_SCHEMA
 from ._waiting import acquire_slot as _acquire_slot  # noqa: F401 (the methods that wait)
 
 _watch_process()
 
 __all__ = [
     "LLM_MESSAGE_SCHEMA",
+    "POLICY_SCHEMA",
     "AgentAllowance",
     "AgentBudget",
     "AgentTokenBudget",
+    "Allotment",
     "AllowanceExceeded",
     "AllowanceService",
     "AllowanceStatus",
@@ -87,8 +95,10 @@ __all__ = [
     "BudgetLimit",
     "BudgetManager",
     "Denial",
+    "EstimateReport",
     "ForkedLedger",
     "FullBudgetInfo",
+    "Guard",
     "Indeterminate",
     "InvalidAmount",
     "InvalidId",
@@ -131,5 +141,8 @@ __all__ = [
     "WorkflowQuota",
     "WorkflowToken",
     "__version__",
+    "doctor",
+    "estimates",
+    "governed",
     "usd",
 ]

@@ -1,4 +1,4 @@
-"""The command ``outlay``: ``outlay demo`` shows an agent that lands on its budget."""
+"""The command ``outlay``: ``check`` and ``explain`` for policies, ``doctor``, and the ``demo``."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The arguments without the program's name; None takes the process's own.
 
     Returns:
-        0 where the demo's audit held, 1 where it did not, 2 for bad use: a file that cannot be replayed, a
-        package that is not installed, no command; 130 after Ctrl-C. Bad arguments end the process with
-        status 2, as argparse does.
+        0 where the policy can be read and the demo's audit held, 1 where not, 2 for bad use: a file that
+        cannot be replayed, a package that is not installed, no command; 130 after Ctrl-C. Bad arguments end
+        the process with status 2, as argparse does.
 
     """
     parser = _parser()
@@ -30,6 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.command is None:
         parser.print_help()
         return 2
+    if arguments.command != "demo":
+        return _policy_command(arguments)
     try:
         return _demo(arguments.trace, plain=arguments.plain)
     except ModuleNotFoundError as error:
@@ -61,7 +63,47 @@ def _parser() -> argparse.ArgumentParser:
         help="replay a csv or csv.gz with the columns agent, session, turn, t_ms, in_tokens, out_tokens",
     )
     demo.add_argument("--plain", action="store_true", help="no colour and no live display")
+    check = commands.add_parser(
+        "check",
+        help="read a policy file and say whether it is good",
+        description="Read a policy. The exit status is 0 where a guard can be made of it, 1 where not: then "
+        "the file, the line and what is allowed are on stderr.",
+    )
+    explain = commands.add_parser(
+        "explain",
+        help="show which rules of a policy a request would meet",
+        description="Show every rule that matches a request with these labels, its limits in a fresh guard, "
+        "and what the model costs.",
+    )
+    for command in (check, explain):
+        command.add_argument("policy", type=Path, help="a policy in TOML, or a pyproject.toml")
+    explain.add_argument(
+        "labels", nargs="*", type=_label, metavar="LABEL=VALUE", help="such as agent=coder model=gpt-x"
+    )
+    commands.add_parser(
+        "doctor",
+        help="show what is installed and which integrations work",
+        description="Show the installed extras with their versions, whether each integration imports, and "
+        "what is active in the process. In a program, outlay.doctor() returns the same as a dict.",
+    )
     return parser
+
+
+def _label(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise argparse.ArgumentTypeError(f"LABEL=VALUE is allowed, not {text!r:.100}")
+    return name, value
+
+
+def _policy_command(arguments: argparse.Namespace) -> int:
+    from outlay import _cli
+
+    if arguments.command == "doctor":
+        return _cli.show_doctor()
+    if arguments.command == "check":
+        return _cli.check(arguments.policy)
+    return _cli.explain(arguments.policy, dict(arguments.labels))
 
 
 def _demo(trace: Path | None, *, plain: bool) -> int:

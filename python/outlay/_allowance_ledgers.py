@@ -73,7 +73,10 @@ class MemoryLedger:
 
     def allowance(self, agent_id: str) -> AgentAllowance | None:
         """See `Ledger`."""
-        return self._allowances.get(agent_id) if self._native.is_configured(agent_id) else None
+        if not self._native.is_configured(agent_id):
+            return None
+        known = self._allowances.get(agent_id)
+        return known if known is not None else _native_allowance(self._native, agent_id)
 
     def set_model_quota(self, quota: ModelQuota) -> None:
         """See `Ledger`."""
@@ -90,6 +93,24 @@ class MemoryLedger:
     def record(self, report: UsageReport) -> bool:
         """See `Ledger`."""
         return record_native(self._native, report)
+
+
+def _native_allowance(native: AllowanceLedger, agent_id: str) -> AgentAllowance | None:
+    """Read what a guard's policy has set for an agent."""
+    from ._allowance_values import AgentAllowance
+
+    set_by_policy = native.allowance(agent_id)
+    if set_by_policy is None:
+        return None
+    (tokens, jobs, concurrent), longest, models = set_by_policy
+    return AgentAllowance(
+        agent_id=agent_id,
+        daily_token_limit=tokens,
+        daily_job_limit=jobs,
+        concurrent_jobs=concurrent,
+        max_job_duration=longest,
+        model_allowlist=tuple(models),
+    )
 
 
 def set_native_allowance(native: AllowanceLedger, agent_id: str, allowance: AgentAllowance) -> None:

@@ -69,6 +69,14 @@ class AllowanceService:
             self._ledger = stored = stored_ledger(store, clock)
             self._native = stored.native
 
+    @classmethod
+    def _of_ledger(cls, native: AllowanceLedger) -> AllowanceService:
+        """Return the service over a ledger that is there: that of a guard."""
+        service = cls.__new__(cls)
+        service._native = native
+        service._ledger = MemoryLedger(native)
+        return service
+
     def set_allowance(self, allowance: AgentAllowance) -> None:
         """Set or change what an agent may do; what it has used and what runs stays.
 

@@ -12,76 +12,32 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from outlay._core import BudgetManager, UsageEstimate, account_id, charge_together, reserve_together
+from outlay._core import (
+    Allotment,
+    BudgetLease,
+    BudgetManager,
+    Guard,
+    Usage,
+    UsageEstimate,
+    account_id,
+    reserve_together,
+)
 from outlay._errors import PolicyError
+from outlay._protocols import Budget, Lease
+from outlay._responses import as_usage
 from outlay._waiting import reserve_together_wait
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from outlay._core import AgentBudget, AgentTokenBudget, RateLimiter, SharedPool, Usage, WorkflowToken
+    from outlay._core import AgentBudget, AgentTokenBudget, RateLimiter, SharedPool, WorkflowToken
 
-    NativeBudget: TypeAlias = AgentBudget | AgentTokenBudget | RateLimiter | SharedPool | WorkflowToken
+    Account: TypeAlias = AgentBudget | AgentTokenBudget | RateLimiter | SharedPool | WorkflowToken
+    NativeBudget: TypeAlias = Account | Allotment | Guard
 
 _log = logging.getLogger("outlay")
-
-
-@runtime_checkable
-class Lease(Protocol):
-    """What a user's own `Budget` gives out: it is ended exactly once.
-
-    Example:
-        >>> class Printed:
-        ...     def commit(self, usage=None): print("used", usage.total_tokens if usage else "the estimate")
-        ...     def release(self): print("released")
-        ...     def close(self): print("closed")
-        >>> isinstance(Printed(), Lease)
-        True
-
-    """
-
-    def commit(self, usage: Usage | None = None) -> Any:
-        """Book what the call used; None says that the usage is unknown, and means the estimate."""
-
-    def release(self) -> Any:
-        """Give everything back: the call was never made."""
-
-    def close(self) -> Any:
-        """End a lease whose call failed; the budget decides whether a failed call costs."""
-
-
-@runtime_checkable
-class Budget(Protocol):
-    """A user's own budget: anything with this method goes wherever a pool of outlay goes.
-
-    Example:
-        >>> from outlay import SharedPool
-        >>> class Audited:
-        ...     def __init__(self, pool): self.pool, self.asked = pool, []
-        ...     def reserve(self, estimate, **labels):
-        ...         self.asked.append((estimate.total_tokens, labels))
-        ...         return self.pool.reserve(estimate)
-        >>> isinstance(Audited(SharedPool(capacity_tokens=1_000)), Budget)
-        True
-
-    """
-
-    def reserve(self, estimate: UsageEstimate, **labels: str) -> Lease:
-        """Reserve the estimate for one call.
-
-        Args:
-            estimate: What the call may use: tokens, and micro-USD where prices are known.
-            **labels: The labels of the wrap, and `tool` for a tool call.
-
-        Returns:
-            A lease that is ended once: committed, released or closed.
-
-        Raises:
-            LimitExceeded: There is no room; nothing was changed.
-
-        """
 
 
 AnyBudget: TypeAlias = "NativeBudget | Budget"
@@ -94,6 +50,11 @@ class Budgets:
 
     native: tuple[tuple[_Key, NativeBudget], ...]
     own: tuple[tuple[_Key, Budget], ...]
+
+    @property
+    def accounts(self) -> list[Account]:
+        """The budgets that are one account each: all of the core's but guards and their parts."""
+        return [one for _, one in self.native if not isinstance(one, Guard | Allotment)]
 
 
 def normalise(budget: AnyBudget | Sequence[AnyBudget]) -> Budgets:
@@ -114,7 +75,9 @@ def normalise(budget: AnyBudget | Sequence[AnyBudget]) -> Budgets:
     own: dict[_Key, Any] = {}
     for one in given:
         number = _account_number(one)
-        if number is not None:
+        if isinstance(one, Guard | Allotment):
+            native.setdefault(("guard", id(one)), one)
+        elif number is not None:
             native.setdefault(("account", number), one)
         else:
             own.setdefault(("object", id(one)), _checked_own(one))
@@ -136,6 +99,10 @@ def checked_labels(labels: Mapping[str, Any]) -> dict[str, str]:
     return dict(labels)
 
 
+def _account_key(number: int) -> _Key:
+    return ("account", number)
+
+
 def _account_number(budget: Any) -> int | None:
     try:
         return account_id(budget)
@@ -149,9 +116,9 @@ def _checked_own(budget: Any) -> Budget:
         raise PolicyError("budget: a BudgetManager keeps many agents; give manager.agent(agent_id)")
     if isinstance(budget, type) or not callable(getattr(budget, "reserve", None)):
         raise PolicyError(
-            f"budget: {type(budget).__name__} is not a budget; allowed are SharedPool, AgentTokenBudget, "
-            "AgentBudget, RateLimiter, WorkflowToken, an object with reserve(estimate, **labels), or a "
-            "list of them"
+            f"budget: {type(budget).__name__} is not a budget; allowed are Guard, SharedPool, "
+            "AgentTokenBudget, AgentBudget, RateLimiter, WorkflowToken, an object with "
+            "reserve(estimate, **labels), or a list of them"
         )
     return budget  # type: ignore[no-any-return]
 
@@ -163,7 +130,7 @@ class Call:
     it, the others find the account covered and leave it alone.
     """
 
-    __slots__ = ("_covered", "_leases", "_open", "_outer")
+    __slots__ = ("_covered", "_estimates", "_leases", "_open", "_outer", "_paid_inside", "_watched", "inside")
 
     def __init__(self) -> None:
         outer: Call | None = _current.get()
@@ -175,6 +142,11 @@ class Call:
         self._covered: dict[_Key, Any] = {}
         self._leases: list[list[Lease]] = []
         self._open: bool = True
+        self._watched: dict[_Key, int] = {}
+        self._paid_inside: set[_Key] = set()
+        self._estimates: list[UsageEstimate] = []
+        #: What the calls inside have used; kept only where it is a list.
+        self.inside: list[Usage] | None = None
 
     def reserve(
         self,
@@ -184,6 +156,8 @@ class Call:
         operation: str,
         labels: Mapping[str, str],
         wait: float | timedelta | None = None,
+        facts: Mapping[str, str] | None = None,
+        cover: bool = True,
     ) -> None:
         """Reserve the estimate in every budget that is not covered yet.
 
@@ -193,18 +167,30 @@ class Call:
             budgets: The budgets of one wrap.
             estimate: What the call may use.
             operation: The operation that an `AgentTokenBudget` weighs.
-            labels: Passed to the user's own objects.
-            wait: How long this thread may wait for a pool or a limiter; default None, not at all.
+            labels: Passed to the user's own objects, and to guards.
+            wait: How long this thread may wait for a pool or a limiter; default None, not at all, unless
+                a guard's policy says so.
+            facts: Labels for guards alone, which `labels` overrule: what the host knows of the request.
+            cover: Pay for the calls inside this one too; default True. A call that reserves no estimate
+                must not: what the calls inside it use would go by unasked.
 
         Raises:
             LimitExceeded: A budget refused; every lease of this call has been released.
 
         """
-        with self._reserving(budgets) as (native, own, leases):
+        self._estimates.append(estimate)
+        with self._reserving(budgets, cover) as (native, own, leases):
             if native:
-                lease = reserve_together(native, estimate, operation=operation, timeout=wait)
-                leases.append(lease)
-            _reserve_each(own, leases, estimate, labels)
+                lease = reserve_together(
+                    native,
+                    estimate,
+                    operation=operation,
+                    timeout=wait,
+                    labels={**(facts or {}), **labels},
+                    covered=self._accounts_covered(),
+                )
+                self._take(lease, native, leases, cover)
+            reserve_each(own, leases, estimate, labels)
 
     async def reserve_async(
         self,
@@ -214,17 +200,27 @@ class Call:
         operation: str,
         labels: Mapping[str, str],
         wait: float | timedelta | None = None,
+        facts: Mapping[str, str] | None = None,
+        cover: bool = True,
     ) -> None:
         """Do as `reserve` does, and wait without blocking the event loop."""
-        with self._reserving(budgets) as (native, own, leases):
+        self._estimates.append(estimate)
+        with self._reserving(budgets, cover) as (native, own, leases):
             if native:
-                lease = await reserve_together_wait(native, estimate, operation=operation, timeout=wait)
-                leases.append(lease)
-            _reserve_each(own, leases, estimate, labels)
+                lease = await reserve_together_wait(
+                    native,
+                    estimate,
+                    operation=operation,
+                    timeout=wait,
+                    labels={**(facts or {}), **labels},
+                    covered=self._accounts_covered(),
+                )
+                self._take(lease, native, leases, cover)
+            reserve_each(own, leases, estimate, labels)
 
     @contextmanager
     def _reserving(
-        self, budgets: Budgets
+        self, budgets: Budgets, cover: bool
     ) -> Iterator[tuple[list[NativeBudget], list[tuple[_Key, Budget]], list[Lease]]]:
         """Give the budgets that no call covers yet, and a list for their leases: all of them, or none."""
         native = [(key, one) for key, one in budgets.native if not self._covers(key)]
@@ -236,27 +232,70 @@ class Call:
         except BaseException:
             self.release()
             raise
-        self._covered.update(native)
-        self._covered.update(own)
+        self._note((key for key, _ in own), cover)
+
+    def _note(self, keys: Iterable[_Key], cover: bool) -> None:
+        """Remember what this call pays: for the calls inside it too, or for itself alone."""
+        if cover:
+            self._covered.update((key, None) for key in keys)
+        else:
+            self._watched.update((key, len(self._leases) - 1) for key in keys)
+
+    def paid_inside(self, budgets: Budgets) -> bool:
+        """Whether a call inside this one has paid one of these budgets, which this one does not cover."""
+        guarded = any(key[0] == "guard" for key, _ in budgets.native)
+        return (guarded and bool(self._paid_inside)) or not self._paid_inside.isdisjoint(
+            key for key, _ in (*budgets.native, *budgets.own)
+        )
+
+    def _take(
+        self, lease: BudgetLease | None, native: Iterable[NativeBudget], leases: list[Lease], cover: bool
+    ) -> None:
+        """Keep a lease over accounts of the core, which no layer inside is charged for again."""
+        if lease is not None:
+            leases.append(lease)
+            # Who pays from a part pays for what it was carved out of.
+            numbers = {*lease._accounts(), *_carved(native)}
+            self._note(map(_account_key, numbers), cover)
+
+    def _accounts_covered(self) -> list[int]:
+        covered: set[int] = set()
+        call: Call | None = self
+        while call is not None:
+            if call._open:
+                covered.update(number for kind, number in call._covered if kind == "account")
+            call = call._outer
+        return list(covered)
 
     def commit(self, *usages: Usage | None) -> None:
         """Book what was used, one usage for each `reserve`, in its order; None books the estimate."""
         self._open = False
         leases, self._leases = self._leases, []
+        self._tell_outer(usages)
         paid = zip(leases, usages, strict=True)
-        _end_each((lease.commit, (usage,)) for each, usage in paid for lease in each)
+        end_each((lease.commit, (usage,)) for each, usage in paid for lease in each)
 
     def release(self) -> None:
         """Give everything back, the last reserved first; never raises."""
         self._open = False
-        _release_each([lease for leases in self._leases for lease in leases])
+        release_each([lease for leases in self._leases for lease in leases])
         self._leases.clear()
 
     def close(self) -> None:
         """End the call as one that failed: each budget's own `on_error` decides."""
         self._open = False
         leases, self._leases = self._leases, []
-        _end_each((lease.close, ()) for each in leases for lease in each)
+        end_each((lease.close, ()) for each in leases for lease in each)
+
+    def cancel(self) -> None:
+        """End the call as one that was cancelled: it may be under way, so it is charged.
+
+        A guard's policy may say that cancelled calls cost nothing.
+        """
+        self._open = False
+        leases, self._leases = self._leases, []
+        self._tell_outer([None] * len(leases))
+        end_each(_cancelling(lease) for each in leases for lease in each)
 
     def entered(self) -> _Entered:
         """Mark everything inside the `with` block as part of this call.
@@ -265,6 +304,22 @@ class Call:
         closed in another context.
         """
         return _Entered(self)
+
+    def _tell_outer(self, usages: Sequence[Usage | None]) -> None:
+        outer = self._outer
+        if outer is not None and outer._open and outer.inside is not None:
+            outer.inside.append(self._largest(usages))
+        while outer is not None:
+            for key in outer._watched:
+                told = usages[self._watched[key]] if key in self._watched else None
+                if key in self._covered or key in self._paid_inside or (told and told.total_tokens):
+                    outer._paid_inside.add(key)
+            outer = outer._outer
+
+    def _largest(self, usages: Sequence[Usage | None]) -> Usage:
+        """Return what this call used, as its layers and the calls inside it know."""
+        booked = [as_usage(one) for one in (usages if any(usages) else self._estimates) if one is not None]
+        return max([*booked, sum(self.inside or (), Usage.zero())], key=lambda one: one.total_tokens)
 
     def _covers(self, key: _Key) -> bool:
         call: Call | None = self
@@ -275,64 +330,26 @@ class Call:
         return False
 
 
-class Step:
-    """The leases of one step; a `with` block around the step ends them as the block ends."""
-
-    __slots__ = ("_leases",)
-
-    def __init__(self, leases: list[Lease]) -> None:
-        self._leases = leases
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, *_exception: object) -> None:
-        # Cancelled or interrupted, the step may have done its work all the same.
-        failed = kind is not None and issubclass(kind, Exception)
-        _end_each((lease.close, ()) if failed else (lease.commit, (None,)) for lease in self._leases)
+def _carved(native: Iterable[NativeBudget]) -> Iterator[int]:
+    for one in native:
+        if isinstance(one, Allotment):
+            yield from one._accounts()
 
 
-def charge_step(budgets: Budgets, *, operation: str, labels: Mapping[str, str]) -> Step:
-    """Charge one step (a tool call, a turn of an agent) in one decision.
-
-    Steps join no outer call: a tool that runs an agent of its own makes steps of its own.
-
-    Args:
-        budgets: The budgets of one middleware.
-        operation: The name of the tool: the operation of which an `AgentTokenBudget` consumes one.
-        labels: Passed to the user's own objects.
-
-    Returns:
-        The leases of the user's own objects: run the step in a `with` block of it.
-
-    Raises:
-        LimitExceeded: A budget refused; nothing was changed.
-
-    """
-    leases: list[Lease] = []
-    try:
-        # The core charges at once and for good, so the objects that can still give back come first.
-        _reserve_each(budgets.own, leases, UsageEstimate(), labels)
-        if budgets.native:
-            charge_together([one for _, one in budgets.native], operation)
-    except BaseException:
-        _release_each(leases)
-        raise
-    return Step(leases)
-
-
-def _reserve_each(
+def reserve_each(
     own: Iterable[tuple[_Key, Budget]],
     leases: list[Lease],
     estimate: UsageEstimate,
     labels: Mapping[str, str],
 ) -> None:
+    """Reserve in a user's own objects, one by one."""
     # One by one into the caller's list, so that a refusal finds every lease that was given out before it.
     for _, one in own:
         leases.append(one.reserve(estimate, **labels))
 
 
-def _end_each(endings: Iterable[tuple[Callable[..., Any], tuple[Any, ...]]]) -> None:
+def end_each(endings: Iterable[tuple[Callable[..., Any], tuple[Any, ...]]]) -> None:
+    """Call each ending, and raise what the first that failed raised."""
     failed: Exception | None = None
     for ending, arguments in endings:
         try:
@@ -344,7 +361,12 @@ def _end_each(endings: Iterable[tuple[Callable[..., Any], tuple[Any, ...]]]) -> 
         raise failed
 
 
-def _release_each(leases: Sequence[Lease]) -> None:
+def _cancelling(lease: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    return (lease._cancel, ()) if isinstance(lease, BudgetLease) else (lease.commit, (None,))
+
+
+def release_each(leases: Sequence[Lease]) -> None:
+    """Release leases, the last first; never raises."""
     for lease in reversed(leases):
         try:
             lease.release()

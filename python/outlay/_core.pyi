@@ -19,15 +19,19 @@ Everything here that has no underscore and is listed in `outlay.__all__` is publ
 
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from decimal import Decimal
 from types import ModuleType, TracebackType
 from typing import Any, Final, Literal, Self, SupportsIndex, TypeAlias, final
 from uuid import UUID
 
+from outlay._allowances import AllowanceService
+
 __all__ = [
     "AgentBudget",
     "AgentTokenBudget",
+    "Allotment",
     "AllowanceLedger",
     "BudgetInfo",
     "BudgetLease",
@@ -36,6 +40,7 @@ __all__ = [
     "Denial",
     "EmptyMethods",
     "FullBudgetInfo",
+    "Guard",
     "Mailbox",
     "ManualClock",
     "PriceTable",
@@ -61,6 +66,8 @@ __all__ = [
     "reserve_together",
     "restore_denial",
     "set_exceptions",
+    "set_labels_var",
+    "set_price_resolver",
     "usd",
     "wait_together",
 ]
@@ -72,12 +79,20 @@ _Amount: TypeAlias = SupportsIndex
 _Period: TypeAlias = float | timedelta
 _Clock: TypeAlias = SystemClock | ManualClock
 _Estimate: TypeAlias = UsageEstimate | Usage | _Amount
-_Prices: TypeAlias = Mapping[str, Mapping[str, str]]
+_Tier: TypeAlias = Mapping[str, str | int]
+_Price: TypeAlias = Mapping[str, str] | Mapping[str, str | Sequence[_Tier]]
+_Prices: TypeAlias = Mapping[str, Mapping[str, str]] | Mapping[str, _Price]
+_Path: TypeAlias = str | os.PathLike[str]
+_Policy: TypeAlias = dict[str, Any] | _Path
+_Headers: TypeAlias = (
+    Mapping[str, str] | Mapping[bytes, bytes] | Iterable[tuple[str, str] | tuple[bytes, bytes]]
+)
 _Ending: TypeAlias = Literal["charge", "release"]
 _Checked: TypeAlias = tuple[bool, str, int, int, str]
 _JobEvent: TypeAlias = Literal["job_started", "job_completed", "job_failed", "job_cancelled"]
 _RepoAction: TypeAlias = Literal["pr", "issue"]
 _Native: TypeAlias = AgentTokenBudget | AgentBudget | SharedPool | RateLimiter | WorkflowToken
+_Asked: TypeAlias = _Native | Guard | Allotment
 
 # Clocks
 
@@ -563,6 +578,8 @@ class BudgetLease:
 
         """
 
+    def _accounts(self) -> list[int]: ...
+    def _cancel(self) -> None: ...
     def close(self) -> None:
         """End the lease as a failed call would, by `on_error`, if it is still open; never raises.
 
@@ -2054,7 +2071,7 @@ class RateLimiter:
 
     def observe(
         self,
-        headers: Mapping[str, str] | Mapping[bytes, bytes] | Iterable[tuple[str, str] | tuple[bytes, bytes]],
+        headers: _Headers,
         status: int = ...,
     ) -> None:
         """Take in what a provider's response says of its own rate limit: it is never admitted above.
@@ -2155,7 +2172,9 @@ class PriceTable:
     """What models cost: read once, then asked by every call.
 
     "input" and "output" are required; "cache_read" and "cache_write" cost what input costs unless they are
-    given. Prices are text, so that they are exact.
+    given, "reasoning" (a part of the output) what output costs. "tiers" are the prices of long prompts, a
+    list of mappings with "above_input_tokens", "input", "output" and the others: the whole call costs what
+    the highest tier says that its input is above. Prices are text, so that they are exact.
 
     Args:
         prices: USD per million tokens by model, such as `{"gpt-x": {"input": "2.50", "output": "10.00"}}`.
@@ -2167,6 +2186,10 @@ class PriceTable:
         >>> table = PriceTable({"gpt-x": {"input": "2.50", "output": "10.00", "cache_read": "0.25"}})
         >>> table.cost("gpt-x", Usage(input_tokens=1_000, output_tokens=100, cache_read_tokens=800))
         1700
+        >>> long = {"above_input_tokens": 200_000, "input": "5", "output": "20"}
+        >>> table = PriceTable({"gpt-y": {"input": "2.50", "output": "10", "tiers": [long]}})
+        >>> table.cost("gpt-y", Usage(input_tokens=200_001, output_tokens=0))
+        1000005
 
     """
 
@@ -2193,6 +2216,649 @@ class PriceTable:
             InvalidAmount: It is no usage.
 
         """
+
+# Guards
+
+@final
+class Guard:
+    """All limits of a policy at once: every rule whose scope matches a request's labels, in one step.
+
+    A rule that names a label is not about requests without it. `"*"` gives each value of a label a counter
+    of its own; a text with `*` in it is a pattern, whose values share one. What a call costs is said by the
+    price of its model: that of the policy, by "provider:model" or "model", else that of genai-prices. A guard
+    is a budget of every `wrap`, which gives it the labels `provider` and `model`, `agent` where the framework
+    knows it, `tool` for calls of tools, and those of the wrap. docs/policy.md describes the policy.
+
+    Args:
+        policy: A dict, or the path of a TOML file: a policy, or a pyproject.toml with `[tool.outlay]`.
+        clock: Where time comes from; default None, the machine's clocks.
+
+    Raises:
+        PolicyError: The policy has an unknown key or an impossible value; the file and the line are named.
+        OSError: The file can not be read.
+
+    Example:
+        >>> guard = Guard({
+        ...     "budget": [{"name": "per-agent", "scope": {"agent": "*"}, "limit": {"tokens": 1_000}}],
+        ... })
+        >>> with guard.reserve(800, agent="a-1") as lease:
+        ...     lease.commit(300)
+        >>> try:
+        ...     guard.reserve(800, agent="a-1")
+        ... except BudgetExceeded as refused:
+        ...     refused.message, refused.remaining
+        ('Token budget exceeded: per-agent', 700)
+        >>> guard.reserve(800, agent="a-2").state
+        'open'
+
+    """
+
+    def __new__(cls, policy: _Policy, *, clock: _Clock | None = None) -> Self: ...
+    @classmethod
+    def from_toml(cls, path: _Path, *, clock: _Clock | None = None) -> Guard:
+        """Make a guard of a policy file.
+
+        Args:
+            path: A policy in TOML, or a pyproject.toml with `[tool.outlay]`.
+            clock: Where time comes from; default None, the machine's clocks.
+
+        Raises:
+            PolicyError: The policy has an unknown key or an impossible value, named with its line.
+            OSError: The file can not be read.
+
+        Example:
+            >>> import pathlib, tempfile
+            >>> with tempfile.TemporaryDirectory() as directory:
+            ...     path = pathlib.Path(directory, "policy.toml")
+            ...     _ = path.write_text('budget = [{ name = "all", limit = { calls = 2 } }]')
+            ...     Guard.from_toml(path).advice()["remaining"]
+            {'calls': 2}
+
+        """
+
+    @classmethod
+    def from_dict(cls, policy: dict[str, Any], *, clock: _Clock | None = None) -> Guard:
+        """Make a guard of a dict with the keys of the policy file.
+
+        Args:
+            policy: The policy; money may be a `Decimal`.
+            clock: Where time comes from; default None, the machine's clocks.
+
+        Raises:
+            PolicyError: The policy has an unknown key or an impossible value.
+
+        Example:
+            >>> guard = Guard.from_dict({"budget": [{"name": "all", "limit": {"usd": "1.50"}}]})
+            >>> guard.advice()["remaining"]
+            {'cost_micros_usd': 1500000}
+
+        """
+
+    @property
+    def allowances(self) -> AllowanceService:
+        """The allowances, model quotas and repositories of the policy, as a service that jobs begin in.
+
+        Example:
+            >>> guard = Guard({"allowance": [{"agent": "a-1", "concurrent_jobs": 1}]})
+            >>> with guard.allowances.start_job("a-1", "job-1"):
+            ...     guard.allowances.check("a-1").reason
+            'concurrent job limit reached'
+
+        """
+
+    def reserve(
+        self, estimate: _Estimate | None = None, *, ttl: _Period | None = None, **labels: str
+    ) -> BudgetLease:
+        """Hold the estimate under every limit that matches, or refuse and change nothing.
+
+        The refusal names the first refusing rule in the order of the policy. Soft rules let everything pass
+        and tell the event "exceeded", rules in shadow the event "denied".
+
+        Args:
+            estimate: What the call may use: a `UsageEstimate`, or tokens; default None, one call of none. An
+                estimate without a cost costs what the policy's price says, and so does the committed usage.
+            ttl: When the lease runs out, in seconds or as a timedelta; default None, the policy's
+                `lease_ttl`.
+            **labels: Whom the call is about (agent, model, provider, workflow, run, repo, tool, user, ...).
+                Those of the scopes around it are added. With `tool=` it is the call of a tool.
+
+        Returns:
+            The lease to commit; its commit settles under every limit.
+
+        Raises:
+            LimitExceeded: A rule refuses: `BudgetExceeded`, `ThresholdExceeded`, `RateLimitExceeded`,
+                `AllowanceExceeded`. `scope` and the message name the rule.
+            PolicyError: Cost is limited, and nobody knows the price of the model.
+            InvalidAmount: The estimate is no whole number.
+            InvalidId: A label is no text of 1 to 1,024 bytes.
+
+        Example:
+            >>> guard = Guard({
+            ...     "budget": [{"name": "day", "limit": {"usd": "0.01"}, "window": "calendar:day"}],
+            ...     "prices": {"gpt-x": {"input": "2.50", "output": "10.00"}},
+            ... })
+            >>> estimate = UsageEstimate(input_tokens=1_000, output_tokens=500)
+            >>> with guard.reserve(estimate, model="gpt-x") as lease:
+            ...     lease.reserved.cost_micros_usd
+            ...     lease.commit(Usage(input_tokens=1_000, output_tokens=100))
+            7500
+            >>> guard.advice(model="gpt-x")["remaining"]
+            {'cost_micros_usd': 6500}
+
+        """
+
+    async def reserve_wait(
+        self,
+        estimate: _Estimate | None = None,
+        *,
+        ttl: _Period | None = None,
+        timeout: _Period | None = None,
+        **labels: str,
+    ) -> BudgetLease:
+        """Do as `reserve` does, and wait, first in, first out, where a rule says `on_limit = { wait = ... }`.
+
+        Only pools and limiters are waited for; every other refusal comes at once. Cancelled, it leaves the
+        queue, and releases what it was given and has not received.
+
+        Args:
+            estimate: What the call may use; default None, one call of no tokens.
+            ttl: When the lease runs out, in seconds or as a timedelta; default None, the policy's
+                `lease_ttl`.
+            timeout: How long to wait at most: seconds or a timedelta; default None, the shortest wait of the
+                rules that match.
+            **labels: Whom the call is about.
+
+        Returns:
+            The lease to commit.
+
+        Raises:
+            LimitExceeded: A rule refuses that nobody waits for; nothing was changed.
+            WaitTimeout: It took too long.
+            PolicyError: A price is missing, or a time is not allowed.
+
+        Example:
+            >>> import asyncio
+            >>> guard = Guard({"pool": [{"name": "one", "max_concurrent": 1, "on_limit": {"wait": "30s"}}]})
+            >>> async def second(first):
+            ...     waiting = asyncio.ensure_future(guard.reserve_wait(model="gpt-x"))
+            ...     await asyncio.sleep(0)
+            ...     first.release()
+            ...     return await waiting
+            >>> asyncio.run(second(guard.reserve(model="gpt-x"))).state
+            'open'
+
+        """
+
+    def reserve_blocking(
+        self,
+        estimate: _Estimate | None = None,
+        *,
+        ttl: _Period | None = None,
+        timeout: _Period | None = None,
+        **labels: str,
+    ) -> BudgetLease:
+        """Do as `reserve_wait` does, in a thread: without the GIL, and Ctrl-C ends it.
+
+        Args:
+            estimate: What the call may use; default None, one call of no tokens.
+            ttl: When the lease runs out, in seconds or as a timedelta; default None, the policy's
+                `lease_ttl`.
+            timeout: How long to wait at most: seconds or a timedelta; default None, the shortest wait of the
+                rules that match.
+            **labels: Whom the call is about.
+
+        Returns:
+            The lease to commit.
+
+        Raises:
+            LimitExceeded: A rule refuses that nobody waits for; nothing was changed.
+            WaitTimeout: It took too long.
+            PolicyError: A price is missing, or a time is not allowed.
+
+        Example:
+            >>> guard = Guard({"pool": [{"name": "one", "max_concurrent": 1, "on_limit": {"wait": "30s"}}]})
+            >>> first = guard.reserve(model="gpt-x")
+            >>> try:
+            ...     guard.reserve_blocking(model="gpt-x", timeout=0)
+            ... except WaitTimeout:
+            ...     "no slot"
+            'no slot'
+
+        """
+
+    def check(self, estimate: _Estimate | None = None, **labels: str) -> None:
+        """Raise what `reserve` would raise now; change nothing. Soft limits are checked as if they were hard.
+
+        Args:
+            estimate: What the call may use; default None, one call of no tokens.
+            **labels: Whom the call is about.
+
+        Raises:
+            LimitExceeded: A rule refuses, or would if it were hard.
+            PolicyError: Cost is limited, and nobody knows the price of the model.
+
+        Example:
+            >>> guard = Guard({"budget": [{"name": "all", "limit": {"tokens": 100}, "mode": "soft"}]})
+            >>> try:
+            ...     guard.check(101)
+            ... except BudgetExceeded as refused:
+            ...     refused.remaining
+            100
+
+        """
+
+    def charge_step(self, **labels: str) -> None:
+        """Charge one step to the workflows that match, or refuse and change nothing.
+
+        Args:
+            **labels: Whom the step is about: `workflow` is the name of the rule.
+
+        Raises:
+            StepLimitExceeded: A workflow has no step left.
+
+        Example:
+            >>> guard = Guard({"workflow": [{"name": "release", "limit": {"steps": 1}}]})
+            >>> guard.charge_step(workflow="release", run="r-1")
+            >>> try:
+            ...     guard.charge_step(workflow="release", run="r-1")
+            ... except StepLimitExceeded as refused:
+            ...     refused.max_steps
+            1
+
+        """
+
+    def scope(self, **labels: str) -> AbstractContextManager[None]:
+        """Add labels to every request of every guard inside the `with` block.
+
+        The labels of a request, and those of a scope within, come before those of a scope around it. Tasks
+        that are started inside inherit the scope; bare threads do not.
+
+        Args:
+            **labels: The labels.
+
+        Raises:
+            PolicyError: A label is no text.
+
+        Example:
+            >>> guard = Guard({"budget": [{"name": "u", "scope": {"user": "*"}, "limit": {"calls": 1}}]})
+            >>> with guard.scope(user="ann"):
+            ...     guard.reserve().commit()
+            ...     guard.advice()["remaining"]
+            {'calls': 0}
+
+        """
+
+    def run(self, run_id: str | None = None, **labels: str) -> AbstractContextManager[str]:
+        """Be a run inside the `with` block: a rule with `window = "run"` counts it by itself.
+
+        Args:
+            run_id: The label `run`; default None, a new one.
+            **labels: More labels, as of `scope`.
+
+        Returns:
+            A context manager that gives the id of the run.
+
+        Example:
+            >>> guard = Guard({"budget": [{"name": "r", "limit": {"calls": 1}, "window": "run"}]})
+            >>> for number in range(2):
+            ...     with guard.run(f"r-{number}"):
+            ...         guard.reserve().commit()
+
+        """
+
+    def step(self, name: str = "default", **labels: str) -> AbstractContextManager[None]:
+        """Charge one step as the `with` block begins; inside, the limits of `step.NAME` hold for it alone.
+
+        Args:
+            name: The name of the step; default "default". A step without limits of its own has those of
+                `step.default`.
+            **labels: More labels, as of `scope`.
+
+        Returns:
+            A context manager; to enter it raises `StepLimitExceeded` where no step is left.
+
+        Example:
+            >>> guard = Guard({"workflow": [{"name": "release", "step": {"review": {"tokens": 500}}}]})
+            >>> with guard.run(workflow="release"):
+            ...     for _ in range(2):
+            ...         with guard.step("review"):
+            ...             guard.reserve(500).commit()
+
+        """
+
+    def landing(self) -> AbstractContextManager[None]:
+        """Allow what budgets keep back (`landing`) inside the `with` block: for the final answer.
+
+        Example:
+            >>> rule = {"name": "all", "limit": {"tokens": 1_000}, "landing": {"tokens": 200}}
+            >>> guard = Guard({"budget": [rule]})
+            >>> guard.reserve(800).commit()
+            >>> guard.advice()["landing"]
+            True
+            >>> with guard.landing():
+            ...     guard.reserve(200).commit()
+
+        """
+
+    def allot(
+        self,
+        *,
+        tokens: _Amount | None = None,
+        cost_micros_usd: _Amount | None = None,
+        calls: _Amount | None = None,
+        ttl: _Period | None = None,
+        **labels: str,
+    ) -> Allotment:
+        """Set a part of all budgets that match aside for a sub-agent, or refuse and change nothing.
+
+        Sliding windows, limiters and slots are not set aside: the requests of the part ask them as all
+        others do, and so they do for what is not set aside.
+
+        Args:
+            tokens: Tokens; default None, not set aside.
+            cost_micros_usd: Millionths of a US dollar; default None, not set aside.
+            calls: Calls; default None, not set aside.
+            ttl: When the part runs out, in seconds or as a timedelta; default None, 100 years.
+            **labels: Whose budgets; the requests of the part have these labels too.
+
+        Returns:
+            The part.
+
+        Raises:
+            LimitExceeded: A budget has not as much left.
+            PolicyError: Nothing is to be set aside.
+
+        Example:
+            >>> guard = Guard({"budget": [{"name": "all", "limit": {"tokens": 1_000}}]})
+            >>> with guard.allot(tokens=600) as part:
+            ...     part.reserve(400).commit(100)
+            ...     guard.advice()["remaining"]
+            {'tokens': 400}
+            >>> guard.advice()["remaining"]
+            {'tokens': 900}
+
+        """
+
+    def observe(self, headers: _Headers, status: int = ..., **labels: str) -> None:
+        """Take in what a provider says of its own rate limit, as `RateLimiter.observe` does.
+
+        The limiters that match and say `adaptive = "headers"` are told.
+
+        Args:
+            headers: The headers of the response: a mapping, or pairs.
+            status: The status of the response; default 200.
+            **labels: Whom the call was about.
+
+        Raises:
+            PolicyError: The headers are neither, or the status is no status code.
+
+        Example:
+            >>> rule = {"name": "tpm", "tokens_per_minute": 90_000, "adaptive": "headers"}
+            >>> guard = Guard({"limiter": [rule]})
+            >>> said = {"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "1m"}
+            >>> guard.observe(said, model="gpt-x")
+            >>> try:
+            ...     guard.reserve(1, model="gpt-x")
+            ... except RateLimitExceeded as refused:
+            ...     refused.scope["limiter"]
+            'tpm'
+
+        """
+
+    def update(self, policy: _Policy) -> None:
+        """Lay down another policy. What a rule with the same kind, name, scope and window counted stays.
+
+        Args:
+            policy: A dict, or the path of a TOML file.
+
+        Raises:
+            PolicyError: The policy makes no sense; the former one stays in force.
+            OSError: The file can not be read.
+
+        Example:
+            >>> guard = Guard({"budget": [{"name": "all", "limit": {"tokens": 100}}]})
+            >>> guard.reserve(100).commit()
+            >>> guard.update({"budget": [{"name": "all", "limit": {"tokens": 150}}]})
+            >>> guard.advice()["remaining"]
+            {'tokens': 50}
+
+        """
+
+    def explain(self, **labels: str) -> list[dict[str, Any]]:
+        """Return the counters that a request with these labels is asked of, in the order of the policy.
+
+        Args:
+            **labels: Whom the request would be about.
+
+        Returns:
+            Dicts with `name`, `kind` (the table of the rule), `scope`, `values` (the labels by which its
+            counters are told apart), `window`, `mode`, `resets_in` and `wait` (seconds or None), and
+            `limits`: by unit a dict of `limit`, `used`, `reserved`, `remaining` and `kept_back`, where money
+            is in micro-USD.
+
+        Example:
+            >>> guard = Guard({
+            ...     "budget": [{"name": "coder", "scope": {"agent": "coder"}, "limit": {"tokens": 100}}],
+            ... })
+            >>> [rule["name"] for rule in guard.explain(agent="coder")], guard.explain(agent="other")
+            (['coder'], [])
+
+        """
+
+    def snapshot(self) -> list[dict[str, Any]]:
+        """Return every counter that was ever asked, as dicts like those of `explain`.
+
+        Example:
+            >>> guard = Guard({"budget": [{"name": "a", "scope": {"agent": "*"}, "limit": {"calls": 9}}]})
+            >>> for agent in ("a-1", "a-2"):
+            ...     guard.reserve(agent=agent).commit()
+            >>> [counter["values"] for counter in guard.snapshot()]
+            [{'agent': 'a-1'}, {'agent': 'a-2'}]
+
+        """
+
+    def advice(self, **labels: str) -> dict[str, Any]:
+        """Return what is left for requests with these labels: what a prompt may tell the model.
+
+        Args:
+            **labels: Whom the requests are about.
+
+        Returns:
+            `remaining`, a dict of the least that any hard limit leaves of "tokens", "cost_micros_usd" and
+            "calls", where they are limited; `calls_left_estimate`, for how many calls like those so far that
+            may do, or None; `landing`, whether only what is kept back for the final answer is left.
+
+        Example:
+            >>> guard = Guard({"budget": [{"name": "all", "limit": {"tokens": 1_000}}]})
+            >>> guard.reserve(300).commit(250)
+            >>> guard.advice()
+            {'remaining': {'tokens': 750}, 'calls_left_estimate': 3, 'landing': False}
+
+        """
+
+    def events(self, callback: Callable[[dict[str, Any]], object]) -> None:
+        """Call `callback` with everything that happens from now on, under no lock.
+
+        Args:
+            callback: Takes a dict with `event` ("reserved", "committed", "released", "expired", "charged",
+                "denied", "warned", "exceeded"), `name` of the rule, `lease` (its id or None) and `amounts` by
+                unit. What it raises is reported as unraisable, and changes nothing.
+
+        Raises:
+            PolicyError: It can not be called.
+
+        Example:
+            >>> guard = Guard({"budget": [{"name": "all", "limit": {"tokens": 10}, "mode": "shadow"}]})
+            >>> seen = []
+            >>> guard.events(seen.append)
+            >>> guard.reserve(11).commit()
+            >>> [event["event"] for event in seen], seen[1]["amounts"]
+            (['reserved', 'denied', 'committed'], {'tokens': 11})
+
+        """
+
+    def _try_reserve(
+        self,
+        estimate: _Estimate | None,
+        ttl: _Period | None,
+        timeout: _Period | None,
+        labels: dict[str, str],
+    ) -> BudgetLease | None: ...
+    def _wait(
+        self,
+        estimate: _Estimate | None,
+        ttl: _Period | None,
+        timeout: _Period | None,
+        labels: dict[str, str],
+        mailbox: Mailbox,
+    ) -> Wait: ...
+    def _allowance_ledger(self) -> AllowanceLedger: ...
+
+@final
+class Allotment:
+    """A part of a guard's budgets, set aside for a sub-agent by `Guard.allot`.
+
+    It is one lease of the parent: all parts together are never more than the parent has. It takes requests
+    until it is closed; when it is closed and its last lease has ended, what is left goes back. It is a budget
+    of every `wrap`, as its guard is. Dropped, it is closed.
+
+    Example:
+        >>> guard = Guard({"budget": [{"name": "all", "limit": {"tokens": 1_000, "calls": 10}}]})
+        >>> with guard.allot(tokens=300, calls=2) as part:
+        ...     part.reserve(200).commit()
+        ...     try:
+        ...         part.reserve(200)
+        ...     except BudgetExceeded as refused:
+        ...         refused.remaining
+        100
+        >>> guard.advice()["remaining"]
+        {'tokens': 800, 'calls': 9}
+
+    """
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+
+    def reserve(
+        self, estimate: _Estimate | None = None, *, ttl: _Period | None = None, **labels: str
+    ) -> BudgetLease:
+        """Hold the estimate in the part, and under the limits that are not set aside.
+
+        Args:
+            estimate: What the call may use; default None, one call of no tokens.
+            ttl: When the lease runs out, in seconds or as a timedelta; default None, the policy's
+                `lease_ttl`.
+            **labels: Whom the call is about, beside the labels of the part.
+
+        Returns:
+            The lease to commit.
+
+        Raises:
+            LimitExceeded: The part has not as much left, or a rule refuses; nothing was changed.
+            LeaseFinalized: The part was closed.
+            LeaseExpired: The part has run out.
+            PolicyError: Cost is limited, and nobody knows the price of the model.
+
+        """
+
+    async def reserve_wait(
+        self,
+        estimate: _Estimate | None = None,
+        *,
+        ttl: _Period | None = None,
+        timeout: _Period | None = None,
+        **labels: str,
+    ) -> BudgetLease:
+        """Do as `reserve` does, and wait as `Guard.reserve_wait` does; the part itself is not waited for.
+
+        Args:
+            estimate: What the call may use; default None, one call of no tokens.
+            ttl: When the lease runs out, in seconds or as a timedelta; default None, the policy's
+                `lease_ttl`.
+            timeout: How long to wait at most: seconds or a timedelta; default None, the shortest wait of the
+                rules that match.
+            **labels: Whom the call is about, beside the labels of the part.
+
+        Returns:
+            The lease to commit.
+
+        Raises:
+            LimitExceeded: The part has not as much left, or a rule refuses that nobody waits for.
+            WaitTimeout: It took too long.
+            LeaseFinalized: The part was closed.
+            LeaseExpired: The part has run out.
+
+        """
+
+    def allot(
+        self,
+        *,
+        tokens: _Amount | None = None,
+        cost_micros_usd: _Amount | None = None,
+        calls: _Amount | None = None,
+        ttl: _Period | None = None,
+        **labels: str,
+    ) -> Allotment:
+        """Set a part of this part aside, as `Guard.allot` does.
+
+        Args:
+            tokens: Tokens; default None, not set aside.
+            cost_micros_usd: Millionths of a US dollar; default None, not set aside.
+            calls: Calls; default None, not set aside.
+            ttl: When the part runs out, in seconds or as a timedelta; default None, 100 years.
+            **labels: More labels.
+
+        Returns:
+            The part of the part.
+
+        Raises:
+            LimitExceeded: There is not as much left.
+            LeaseFinalized: This part was closed.
+            LeaseExpired: This part has run out.
+            PolicyError: Nothing is to be set aside.
+
+        """
+
+    def remaining(self) -> dict[str, int | None]:
+        """Return what is left of the part: "tokens", "cost_micros_usd" and "calls", None if not set aside.
+
+        Raises:
+            LeaseFinalized: The part was closed.
+
+        Example:
+            >>> guard = Guard({"budget": [{"name": "all", "limit": {"tokens": 1_000}}]})
+            >>> guard.allot(tokens=300).remaining()
+            {'tokens': 300, 'cost_micros_usd': None, 'calls': None}
+
+        """
+
+    def close(self) -> None:
+        """Take no more requests; what is left goes back once the last lease has ended. It never raises."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _value: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> Literal[False]: ...
+    def _accounts(self) -> list[int]: ...
+    def _try_reserve(
+        self,
+        estimate: _Estimate | None,
+        ttl: _Period | None,
+        timeout: _Period | None,
+        labels: dict[str, str],
+    ) -> BudgetLease | None: ...
+    def _wait(
+        self,
+        estimate: _Estimate | None,
+        ttl: _Period | None,
+        timeout: _Period | None,
+        labels: dict[str, str],
+        mailbox: Mailbox,
+    ) -> Wait: ...
 
 # Refusals
 
@@ -2421,6 +3087,18 @@ class AllowanceLedger:
 
         """
 
+    def allowance(self, agent_id: _Id) -> tuple[tuple[int, int, int], float, list[str]] | None:
+        """Return what was set for an agent, None where nothing was.
+
+        Args:
+            agent_id: The agent.
+
+        Returns:
+            The tokens and jobs of a day and the jobs at once, the longest duration in seconds (0 for none),
+            and the models.
+
+        """
+
     def is_configured(self, agent_id: _Id) -> bool:
         """Return whether an agent has an allowance.
 
@@ -2625,33 +3303,38 @@ class AllowanceLedger:
         """
 
 def reserve_together(
-    budgets: Sequence[_Native],
+    budgets: Sequence[_Asked],
     estimate: UsageEstimate,
     *,
     operation: str | None = None,
     ttl: _Period | None = None,
     timeout: _Period | None = None,
-) -> BudgetLease:
+    labels: Mapping[str, str] | None = None,
+    covered: Sequence[int] = ...,
+) -> BudgetLease | None:
     """Hold an estimate of several budgets in one lease, or refuse and change nothing.
 
     A budget that is named twice is asked once. A `WorkflowToken` is asked for one step, an `AgentBudget` for
     the tokens and one call. With a timeout it waits in this thread, first in, first out, where a pool or a
-    limiter refuses; the other budgets never wait.
+    limiter refuses; the other budgets never wait. Where a guard's policy says so, it waits without one.
 
     Args:
         budgets: At least one budget.
         estimate: What the call may use.
         operation: What an `AgentTokenBudget` weighs; default None, "query".
         ttl: When the lease runs out, in seconds or as a timedelta; default None, the `lease_ttl` of each.
-        timeout: How long to wait at most: seconds or a timedelta; default None, not at all.
+        timeout: How long to wait at most: seconds or a timedelta; default None, not at all unless a guard's
+            policy says so.
+        labels: What guards are asked with, beside those of the scopes around; default None, none.
+        covered: The numbers (`account_id`) of accounts that a call around this one pays for; default none.
 
     Returns:
-        The lease, whose end settles in every budget.
+        The lease, whose end settles in every budget; None where a call around this one pays for all.
 
     Raises:
         LimitExceeded: A budget refuses; nothing was changed anywhere.
         WaitTimeout: It took too long.
-        PolicyError: There is no budget, or the time to live is not allowed.
+        PolicyError: There is no budget, a guard knows no price, or the time to live is not allowed.
         InvalidId: The name of the operation is not allowed.
         TypeError: Something is no budget of this package.
 
@@ -2666,15 +3349,17 @@ def reserve_together(
     """
 
 def wait_together(
-    budgets: Sequence[_Native],
+    budgets: Sequence[_Asked],
     estimate: UsageEstimate,
-    mailbox: Mailbox,
+    mailbox: Callable[[], Mailbox],
     *,
     operation: str | None = None,
     ttl: _Period | None = None,
     timeout: _Period | None = None,
-) -> Wait:
-    """Queue for what `reserve_together` asks; `mailbox` is told when the wait has ended.
+    labels: Mapping[str, str] | None = None,
+    covered: Sequence[int] = ...,
+) -> BudgetLease | Wait | None:
+    """Do as `reserve_together` does for an event loop; `mailbox` is told when the wait has ended.
 
     Args:
         budgets: At least one budget.
@@ -2682,13 +3367,16 @@ def wait_together(
         mailbox: That of the event loop.
         operation: What an `AgentTokenBudget` weighs; default None, "query".
         ttl: When the lease runs out, in seconds or as a timedelta; default None, the `lease_ttl` of each.
-        timeout: How long to wait at most: seconds or a timedelta; default None, for ever.
+        timeout: How long to wait at most: seconds or a timedelta; default None, not at all unless a guard's
+            policy says so.
+        labels: What guards are asked with, beside those of the scopes around; default None, none.
+        covered: The numbers (`account_id`) of accounts that a call around this one pays for; default none.
 
     Returns:
-        The wait, which may have ended already.
+        A lease, a wait, which may have ended already, or None where a call around this one pays for all.
 
     Raises:
-        LimitExceeded: It can never pass, or a budget refuses that nobody waits for; nothing was changed.
+        LimitExceeded: A budget refuses that nobody waits for; nothing was changed.
         PolicyError: There is no budget, or a time is not allowed.
 
     """
@@ -2780,6 +3468,22 @@ def set_exceptions(module: ModuleType) -> None:
 
     Args:
         module: The module that has them all.
+
+    """
+
+def set_labels_var(get: Callable[[], dict[str, str] | None]) -> None:
+    """Say where the labels of scopes are found; the package calls it once.
+
+    Args:
+        get: Gives the labels of the scopes around the present code, or None.
+
+    """
+
+def set_price_resolver(resolver: Callable[[str, str | None], _Price | None]) -> None:
+    """Say who knows the prices that a policy does not name; the package calls it once.
+
+    Args:
+        resolver: Takes a model and its provider (or None), and gives its price or None.
 
     """
 

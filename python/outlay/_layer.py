@@ -7,12 +7,15 @@ keywords and count the same way.
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from outlay._active import remember
 from outlay._budget import AnyBudget, Budgets, checked_labels, normalise
+from outlay._calibration import Calibration, EstimateMode
 from outlay._core import PriceTable, Usage, UsageEstimate, cost_capped
 from outlay._errors import InvalidAmount, PolicyError
 from outlay._prompt import Prompt
@@ -25,7 +28,7 @@ _log = logging.getLogger("outlay")
 _UNREADABLE = "a response carries a usage that cannot be booked, so the estimate is: %s"
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False, slots=True, weakref_slot=True)
 class Layer:
     """What one `wrap` was given; a model wrapped twice has two."""
 
@@ -35,14 +38,19 @@ class Layer:
     output_tokens: int
     labels: Mapping[str, str]
     wait: float | timedelta | None = None
+    estimate_mode: EstimateMode = "strict"
+    calibration: Calibration = field(default_factory=Calibration)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Layer:
         # A copy of the model spends from the same accounts.
         return self
 
-    def terms(self, prompt: Prompt) -> dict[str, Any]:  # noqa: ARG002
+    def terms(self, prompt: Prompt) -> dict[str, Any]:
         """Return how its calls ask: the operation, the labels, and how long they may wait."""
-        return {"operation": self.operation, "labels": self.labels, "wait": self.wait}
+        facts = dict(prompt.labels)
+        if prompt.model_name is not None:
+            facts["model"] = prompt.model_name
+        return {"operation": self.operation, "labels": self.labels, "wait": self.wait, "facts": facts}
 
     def check_price(self, model_name: str | None) -> None:
         """Refuse a model that would be counted at $0.
@@ -55,7 +63,8 @@ class Layer:
 
         """
         if self.prices is None:
-            if any(cost_capped(budget) for _, budget in self.budgets.native):
+            # A guard has prices of its own, and refuses what it cannot price itself.
+            if any(cost_capped(budget) for budget in self.budgets.accounts):
                 raise PolicyError(
                     "prices: a budget has a cost limit, so every model needs a price; "
                     'give prices={"MODEL": {"input": "USD per million tokens", "output": "..."}}'
@@ -71,7 +80,10 @@ class Layer:
 
         """
         self.check_price(prompt.model_name)
-        tokens = {"input_tokens": prompt.input_tokens, "output_tokens": self._output(prompt)}
+        given = prompt.input_tokens
+        if self.estimate_mode == "expected":
+            given = self.calibration.input_tokens(prompt)
+        tokens = {"input_tokens": given, "output_tokens": self.output_reserve(prompt)}
         if self.prices is None:
             return UsageEstimate(**tokens)
         if prompt.model_name is None:
@@ -90,10 +102,10 @@ class Layer:
         """
         if fields is None:
             return None
-        if cut and not fields["output_tokens"]:
-            # Some providers tell the input first and the output last: what was generated until the cut
-            # is billed, and unknown.
-            fields = {**fields, "output_tokens": self._output(prompt)}
+        if cut and (not fields["output_tokens"] or prompt.labels.get("provider") == "anthropic"):
+            # Some providers tell the input first and the output last (Anthropic begins with a count of a
+            # few): what was generated until the cut is billed, and unknown.
+            fields = {**fields, "output_tokens": self.output_reserve(prompt)}
             fields.pop("total_tokens", None)
         try:
             if self.prices is None or prompt.model_name is None:
@@ -104,8 +116,11 @@ class Layer:
             _log.warning(_UNREADABLE, error)
             return None
 
-    def _output(self, prompt: Prompt) -> int:
+    def output_reserve(self, prompt: Prompt) -> int:
+        """Return the output to reserve for a prompt, in tokens: all of its limit, or what is expected."""
         limit = self.output_tokens if prompt.output_limit is None else prompt.output_limit
+        if self.estimate_mode == "expected":
+            limit = self.calibration.output_tokens(prompt, limit)
         return limit * prompt.choices
 
 
@@ -129,6 +144,7 @@ def make_layer(
     prices: Mapping[str, Mapping[str, str]] | PriceTable | None = None,
     output_tokens: int | None = None,
     wait: float | timedelta | None = None,
+    estimate: EstimateMode = "strict",
     labels: Mapping[str, str],
 ) -> Layer:
     """Check the arguments that every `wrap` takes.
@@ -139,6 +155,7 @@ def make_layer(
         prices: USD per million tokens, as text, by model name.
         output_tokens: The output to reserve where the call does not limit it; default 1,024.
         wait: How long a call may wait where a pool or a limiter is full; default None, not at all.
+        estimate: "strict" (default) reserves all that a call may use, "expected" what its model has taught.
         labels: The labels of the wrap.
 
     Raises:
@@ -146,20 +163,29 @@ def make_layer(
         InvalidAmount: `output_tokens` is no whole number, or negative.
 
     """
-    return Layer(
+    layer = Layer(
         budgets=normalise(budget),
         operation=_checked_operation(operation),
         prices=prices if prices is None or isinstance(prices, PriceTable) else PriceTable(prices),
         output_tokens=_checked_output(output_tokens),
         labels=checked_labels(labels),
         wait=_checked_wait(wait),
+        estimate_mode=_checked_mode(estimate),
     )
+    remember(layer, sys._getframe(1).f_globals["__name__"])
+    return layer
 
 
 def _checked_operation(operation: Any) -> str:
     if not isinstance(operation, str) or not operation:
         raise PolicyError(f"operation: a name is allowed, not {operation!r:.100}")
     return operation
+
+
+def _checked_mode(estimate: Any) -> EstimateMode:
+    if estimate not in ("strict", "expected"):
+        raise PolicyError(f"estimate: 'strict' or 'expected' is allowed, not {estimate!r:.100}")
+    return estimate  # type: ignore[no-any-return]
 
 
 def _checked_wait(wait: Any) -> float | timedelta | None:

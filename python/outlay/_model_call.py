@@ -62,7 +62,13 @@ class ModelCall:
 
     def commit(self, fields: Fields | None, *, cut: bool = False) -> None:
         """Book what was used; None books the estimate. `cut`: a stream was left before its end."""
-        self._call.commit(*(layer.usage(fields, self._prompt, cut=cut) for layer in self._layers))
+        usages = [layer.usage(fields, self._prompt, cut=cut) for layer in self._layers]
+        self._call.commit(*usages)
+        if fields is None or cut:
+            return
+        for layer, estimate, usage in zip(self._layers, self._estimates, usages, strict=True):
+            if usage is not None:
+                layer.calibration.learn(self._prompt, estimate, fields)
 
     def release(self) -> None:
         """Give everything back: the provider was never touched, or has said that nothing is billed."""
@@ -76,7 +82,10 @@ class ModelCall:
         """
         if seen is not None and seen.started:
             self.commit(seen.fields(), cut=True)
+        elif isinstance(error, LimitExceeded):
+            # A layer further in has refused: the provider was never touched.
+            self._call.release()
         elif isinstance(error, Exception):
             self._call.close()
         else:
-            self.commit(None)
+            self._call.cancel()

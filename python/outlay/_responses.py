@@ -11,7 +11,7 @@ import operator
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
-from outlay._core import PriceTable, Usage
+from outlay._core import PriceTable, Usage, UsageEstimate
 from outlay._errors import InvalidAmount, PolicyError
 
 UsageT = TypeVar("UsageT", bound=Usage)
@@ -99,6 +99,14 @@ def model_name(obj: Any) -> str | None:
             return found
     generation = _first_generation(obj)
     return None if generation is None else model_name(generation)
+
+
+def as_usage(said: Usage | UsageEstimate) -> Usage:
+    """Return an estimate as the usage that it stands for."""
+    if isinstance(said, Usage):
+        return said
+    names = ("input_tokens", "output_tokens", "total_tokens", "cost_micros_usd")
+    return Usage(**{name: getattr(said, name) for name in names})
 
 
 # Places: where a response keeps its usage.

@@ -1,5 +1,7 @@
-"""The JSON Schema of a refusal's message for the model."""
+"""The JSON Schemas: of a refusal's message for the model, and of a guard's policy."""
 
+import json
+from pathlib import Path
 from typing import Any, Final
 
 _COUNT: Final = {"type": "integer", "minimum": 0}
@@ -104,3 +106,10 @@ LLM_MESSAGE_SCHEMA: Final[dict[str, Any]] = {
     ],
     "additionalProperties": False,
 }
+
+#: The JSON Schema (draft 2020-12) of a policy: editors read it for policy files, programs for dicts. A
+#: ``Guard`` refuses all that it refuses, and some more: a part kept back of what has no limit, a time zone
+#: that nobody knows, a name that is given twice.
+POLICY_SCHEMA: Final[dict[str, Any]] = json.loads(
+    Path(__file__).with_name("policy.schema.json").read_text(encoding="utf-8")
+)

@@ -8,14 +8,13 @@ loop, from whatever thread; the desk then ends the futures of all waits that hav
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from math import inf
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary, ref
 
 from . import _core
-from ._errors import LimitExceeded
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -150,13 +149,13 @@ class _Desk:
 _desks: WeakValueDictionary[int, _Desk] = WeakValueDictionary()
 
 
-def _desk() -> _Desk:
+def desk() -> _Desk:
     """Return the desk of the running loop; its waits keep it alive."""
     loop = asyncio.get_running_loop()
-    desk = _desks.get(id(loop))
-    if desk is None or desk.loop is not loop:
-        desk = _desks[id(loop)] = _Desk(loop)
-    return desk
+    known = _desks.get(id(loop))
+    if known is None or known.loop is not loop:
+        known = _desks[id(loop)] = _Desk(loop)
+    return known
 
 
 async def acquire_slot(
@@ -164,7 +163,7 @@ async def acquire_slot(
 ) -> None:
     """See the stub of `RateLimiter`."""
     if not self._try_slot(tokens, timeout):
-        await _desk().wait(partial(self._wait_for_slot, tokens, timeout))
+        await desk().wait(partial(self._wait_for_slot, tokens, timeout))
 
 
 async def limiter_reserve_wait(
@@ -177,7 +176,7 @@ async def limiter_reserve_wait(
     """See the stub of `RateLimiter`."""
     lease = self._try_reserve(tokens, ttl, timeout)
     if lease is None:
-        lease = await _desk().wait(partial(self._wait, tokens, ttl, timeout))
+        lease = await desk().wait(partial(self._wait, tokens, ttl, timeout))
         assert lease is not None
     return lease
 
@@ -193,37 +192,43 @@ async def pool_reserve_wait(
     """See the stub of `SharedPool`."""
     lease = self._try_reserve(estimate, request_budget, ttl, timeout)
     if lease is None:
-        lease = await _desk().wait(partial(self._wait, estimate, request_budget, ttl, timeout))
+        lease = await desk().wait(partial(self._wait, estimate, request_budget, ttl, timeout))
         assert lease is not None
     return lease
 
 
 async def reserve_together_wait(
-    budgets: Sequence[_core._Native],
+    budgets: Sequence[_core._Asked],
     estimate: UsageEstimate,
     *,
     operation: str,
     timeout: float | timedelta | None,
-) -> BudgetLease:
+    labels: Mapping[str, str],
+    covered: Sequence[int],
+) -> BudgetLease | None:
     """Reserve of several budgets in one step, as `reserve_together` does, and wait as it does."""
-    try:
-        return _core.reserve_together(budgets, estimate, operation=operation)
-    except LimitExceeded:
-        if timeout is None:
-            raise
-    lease = await _desk().wait(
-        partial(_core.wait_together, budgets, estimate, operation=operation, timeout=timeout)
+    # Kept until the wait is joined: nothing else keeps a desk alive that nobody waits at.
+    places: list[_Desk] = []
+
+    def mailbox() -> _core.Mailbox:
+        places.append(desk())
+        return places[0].mailbox
+
+    got = _core.wait_together(
+        budgets, estimate, mailbox, operation=operation, timeout=timeout, labels=labels, covered=covered
     )
-    assert lease is not None
-    return lease
+    if got is None or isinstance(got, _core.BudgetLease):
+        return got
+    joined = got
+    return await places[0].wait(lambda _mailbox: joined)
 
 
-def _attach(owner: type, name: str, method: Callable[..., object]) -> None:
+def attach(owner: type, name: str, method: Callable[..., object]) -> None:
     """Make `method` a method of a native class, whose stub declares it."""
     method.__name__, method.__qualname__, method.__module__ = name, f"{owner.__name__}.{name}", "outlay"
     setattr(owner, name, method)
 
 
-_attach(_core.RateLimiter, "acquire_slot", acquire_slot)
-_attach(_core.RateLimiter, "reserve_wait", limiter_reserve_wait)
-_attach(_core.SharedPool, "reserve_wait", pool_reserve_wait)
+attach(_core.RateLimiter, "acquire_slot", acquire_slot)
+attach(_core.RateLimiter, "reserve_wait", limiter_reserve_wait)
+attach(_core.SharedPool, "reserve_wait", pool_reserve_wait)

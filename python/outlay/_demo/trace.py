@@ -92,9 +92,11 @@ class Accounts:
             workflow = self._workflows[call.workflow]
             estimate = UsageEstimate(input_tokens=call.input_tokens, output_tokens=call.output_estimate)
             agent = self.agents[call.agent]
-            self._leases[call] = reserve_together([workflow, agent, self.pool], estimate)
+            lease = reserve_together([workflow, agent, self.pool], estimate)
         except LimitExceeded as denial:
             return _limit_of(denial)
+        if lease is not None:
+            self._leases[call] = lease
         return None
 
     def end(self, call: Call) -> bool:

@@ -1,5 +1,7 @@
 """Budgets for LangChain: `wrap` guards a chat model, `BudgetMiddleware` the steps of an agent.
 
+`audit` sees the calls of models that were not wrapped.
+
 Before the call, an estimate is reserved: a third of the prompt's UTF-8 bytes, 4 tokens a message and
 2,000 a picture, and the output limit of the call or the model in full, else `output_tokens`. After it,
 what the response says it used is booked; where it does not say, the estimate is. A stream that is left
@@ -30,12 +32,13 @@ try:
 except ImportError as missing:
     raise ImportError("outlay.langchain needs LangChain: pip install outlay[langchain]") from missing
 
+from outlay.langchain._audit import Audit, UnmeteredCall, audit
 from outlay.langchain._wrap import wrap
 
 if TYPE_CHECKING:
     from outlay.langchain._middleware import BudgetMiddleware
 
-__all__ = ["BudgetMiddleware", "wrap"]
+__all__ = ["Audit", "BudgetMiddleware", "UnmeteredCall", "audit", "wrap"]
 
 
 def __getattr__(name: str) -> Any:

@@ -17,6 +17,8 @@ from outlay.langchain._errors import as_model_error
 from outlay.langchain._estimate import read_prompt
 
 LAYERS = "outlay_layers"
+# In the metadata of a run: its model is wrapped.
+GUARDED = "outlay_guarded"
 
 
 class StreamUsage:

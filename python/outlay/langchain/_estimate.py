@@ -7,6 +7,7 @@ from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
+from langchain_core.runnables.config import var_child_runnable_config
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from outlay._prompt import (
@@ -32,6 +33,21 @@ def read_prompt(model: BaseChatModel, messages: Iterable[BaseMessage], kwargs: M
         The estimate, in tokens.
 
     """
+    return read_messages(messages, kwargs, model._get_ls_params(**kwargs), getattr(model, "n", None))
+
+
+def read_messages(
+    messages: Iterable[BaseMessage], kwargs: Mapping[str, Any], params: Mapping[str, Any], choices: Any = None
+) -> Prompt:
+    """Estimate messages as they are sent, by what LangChain says of the model.
+
+    Args:
+        messages: The messages.
+        kwargs: As in `read_prompt`.
+        params: LangChain's own words for the model: `ls_model_name`, `ls_provider`, `ls_max_tokens`.
+        choices: How many answers the model gives unless the call says otherwise.
+
+    """
     size = sum(_message_bytes(message) for message in messages)
     count = sum(1 for _ in messages)
     media = sum(_media_tokens(message) for message in messages)
@@ -39,14 +55,22 @@ def read_prompt(model: BaseChatModel, messages: Iterable[BaseMessage], kwargs: M
     if kwargs.get("response_format") is not None:
         schemas.append(kwargs["response_format"])
     size += sum(_schema_bytes(schema) for schema in schemas)
-    params = model._get_ls_params(**kwargs)
-    choices = kwargs.get("n") or getattr(model, "n", None)
+    choices = kwargs.get("n") or choices
+    provider = params.get("ls_provider")
     return Prompt(
         model_name=called_name(params, kwargs),
         input_tokens=tokens_of(size, count, media),
         output_limit=_output_limit(params, kwargs),
         choices=choices if isinstance(choices, int) and choices > 0 else 1,
+        labels={**({"provider": provider} if isinstance(provider, str) else {}), **running_agent()},
     )
+
+
+def running_agent() -> dict[str, str]:
+    """Return the label `agent` where an agent with a name is running, else nothing."""
+    config = var_child_runnable_config.get() or {}
+    name = (config.get("metadata") or {}).get("lc_agent_name")
+    return {"agent": name} if isinstance(name, str) and name else {}
 
 
 def called_name(params: Mapping[str, Any], kwargs: Mapping[str, Any]) -> str | None:

@@ -17,7 +17,7 @@ from langchain_core.language_models import BaseChatModel
 from pydantic import Field, create_model
 
 from outlay._layer import known_fields
-from outlay.langchain._call import LAYERS, StreamUsage, model_call
+from outlay.langchain._call import GUARDED, LAYERS, StreamUsage, model_call
 
 _END: Any = object()
 # Weak, so that a model class made inside a function is not kept for ever.
@@ -42,6 +42,7 @@ def _make(cls: type[BaseChatModel]) -> type[BaseChatModel]:
         cls.__name__, __base__=cls, __module__=cls.__module__, __doc__=cls.__doc__, **{LAYERS: layers}
     )
     guarded.__qualname__ = cls.__qualname__
+    guarded._get_ls_params = _mark(cls._get_ls_params)
     guarded._generate = _guard_generate(cls._generate)
     if cls._agenerate is not BaseChatModel._agenerate:
         guarded._agenerate = _guard_agenerate(cls._agenerate)
@@ -58,6 +59,15 @@ def _make(cls: type[BaseChatModel]) -> type[BaseChatModel]:
         if native is not None:
             setattr(guarded, name, guard(native))
     return guarded  # type: ignore[no-any-return]
+
+
+def _mark(original: Callable[..., Any]) -> Callable[..., Any]:
+    # LangChain puts these into the metadata of the run: traces and `audit` see that the call is metered.
+    @functools.wraps(original)
+    def _get_ls_params(self: BaseChatModel, *args: Any, **kwargs: Any) -> Any:
+        return {**original(self, *args, **kwargs), GUARDED: True}
+
+    return _get_ls_params
 
 
 def _guard_generate(original: Callable[..., Any]) -> Callable[..., Any]:

@@ -10,12 +10,18 @@ from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResp
 from langchain.agents.middleware.types import ToolCallRequest
 from langchain_core.messages import AIMessage, ToolMessage
 
-from outlay._budget import AnyBudget, Step, charge_step, checked_labels, normalise
+from outlay._budget import AnyBudget, checked_labels, normalise
 from outlay._core import SharedPool
 from outlay._errors import LimitExceeded, PolicyError
+from outlay._steps import Step, charge_step
+from outlay.langchain._errors import as_model_error
+from outlay.langchain._estimate import running_agent
 
 _numbers = itertools.count(1)
 _STEPS = ("tools", "turns")
+# What a step may do where it is refused; the first is the default.
+_DENIED = {"tools": ("continue", "end", "error"), "turns": ("end", "error")}
+_ENDS = "outlay_ends_run"
 _NAME_BYTES_MAX = 1024
 
 
@@ -27,9 +33,11 @@ class BudgetMiddleware(AgentMiddleware[Any, Any, Any]):
     empty estimate, with `tool=NAME` for a tool call, and commits it after the step. A list is decided in
     one step.
 
-    A refused tool does not run: the model reads the refusal as an error `ToolMessage` holding the JSON, and
-    can finish with what it has. A refused turn ends the run with an `AIMessage` holding the JSON. Parallel
-    tool calls are charged one by one, in no order. A step counts from its start: a tool that fails, or that
+    A refused tool does not run. `on_denied` says what then, in the words of LangChain's own limits:
+    "continue", the model reads the refusal as an error `ToolMessage` holding the JSON, and can finish with
+    what it has; "end", the other calls of the turn are answered, then the run ends with an `AIMessage`
+    holding the JSON; "error", the refusal is raised. A refused turn ends the run or raises. Parallel tool
+    calls are charged one by one, in no order. A step counts from its start: a tool that fails, or that
     interrupts the graph and is run again, has made a step each time.
 
     The model's own calls are guarded by `wrap`, which sees those that middleware does not.
@@ -38,10 +46,12 @@ class BudgetMiddleware(AgentMiddleware[Any, Any, Any]):
         budget: A `WorkflowToken`, `AgentTokenBudget` or `AgentBudget`, an object with the `outlay.Budget`
             protocol, or a list of them.
         steps: What a step is: "tools" (default), each tool call; "turns", each turn of the model.
+        on_denied: What a refused step does: "continue" (default, tools only), "end" (default for turns) or
+            "error".
         **labels: Passed to objects with the `outlay.Budget` protocol.
 
     Raises:
-        PolicyError: `steps` is neither of the two, or a budget cannot count steps.
+        PolicyError: `steps` or `on_denied` is none of those, or a budget cannot count steps.
 
     Example:
         >>> from langchain.agents import create_agent
@@ -66,11 +76,16 @@ class BudgetMiddleware(AgentMiddleware[Any, Any, Any]):
         budget: AnyBudget | Sequence[AnyBudget],
         *,
         steps: Literal["tools", "turns"] = "tools",
+        on_denied: Literal["continue", "end", "error"] | None = None,
         **labels: str,
     ) -> None:
         super().__init__()
         if steps not in _STEPS:
             raise PolicyError(f"steps: 'tools' or 'turns' is allowed, not {steps!r:.100}")
+        allowed = _DENIED[steps]
+        if on_denied is not None and on_denied not in allowed:
+            raise PolicyError(f"on_denied: for {steps} one of {allowed} is allowed, not {on_denied!r:.100}")
+        self._on_denied = on_denied or allowed[0]
         self._budgets = normalise(budget)
         if any(isinstance(one, SharedPool) for _, one in self._budgets.native):
             raise PolicyError("budget: a step has no tokens for a SharedPool; give the pool to wrap")
@@ -85,39 +100,40 @@ class BudgetMiddleware(AgentMiddleware[Any, Any, Any]):
         return self._name
 
     def wrap_tool_call(self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Any]) -> Any:
-        """Charge a step, then run the tool; a refusal is the tool's answer."""
+        """Charge a step, then run the tool."""
         if self._by_turns:
             return handler(request)
         try:
             step = self._tool_step(request)
         except LimitExceeded as refusal:
-            return _tool_refused(request, refusal)
+            return self._refused_tool(request, refusal)
         with step:
             return handler(request)
 
     async def awrap_tool_call(
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Awaitable[Any]]
     ) -> Any:
-        """Charge a step, then run the tool; a refusal is the tool's answer."""
+        """Charge a step, then run the tool."""
         if self._by_turns:
             return await handler(request)
         try:
             step = self._tool_step(request)
         except LimitExceeded as refusal:
-            return _tool_refused(request, refusal)
+            return self._refused_tool(request, refusal)
         with step:
             return await handler(request)
 
     def wrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
     ) -> ModelResponse[Any] | AIMessage:
-        """Charge a step, then let the model take its turn; a refusal ends the run."""
+        """Charge a step, then let the model take its turn."""
         if not self._by_turns:
-            return handler(request)
+            ending = _ending(request)
+            return handler(request) if ending is None else ending
         try:
             step = self._turn_step()
         except LimitExceeded as refusal:
-            return AIMessage(content=str(refusal))
+            return self._refused_turn(refusal)
         with step:
             return handler(request)
 
@@ -126,27 +142,53 @@ class BudgetMiddleware(AgentMiddleware[Any, Any, Any]):
         request: ModelRequest[Any],
         handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]],
     ) -> ModelResponse[Any] | AIMessage:
-        """Charge a step, then let the model take its turn; a refusal ends the run."""
+        """Charge a step, then let the model take its turn."""
         if not self._by_turns:
-            return await handler(request)
+            ending = _ending(request)
+            return await handler(request) if ending is None else ending
         try:
             step = self._turn_step()
         except LimitExceeded as refusal:
-            return AIMessage(content=str(refusal))
+            return self._refused_turn(refusal)
         with step:
             return await handler(request)
 
     def _tool_step(self, request: ToolCallRequest) -> Step:
         tool = request.tool_call["name"]
-        return charge_step(self._budgets, operation=_operation(tool), labels={**self._labels, "tool": tool})
+        return charge_step(self._budgets, operation=_operation(tool), labels=self._step_labels(tool=tool))
 
     def _turn_step(self) -> Step:
-        return charge_step(self._budgets, operation="query", labels=self._labels)
+        return charge_step(self._budgets, operation="query", labels=self._step_labels())
+
+    def _step_labels(self, **step: str) -> dict[str, str]:
+        return {**running_agent(), **self._labels, **step}
+
+    def _refused_tool(self, request: ToolCallRequest, refusal: LimitExceeded) -> ToolMessage:
+        if self._on_denied == "error":
+            raise as_model_error(refusal) from refusal.__cause__
+        call = request.tool_call
+        return ToolMessage(
+            content=str(refusal),
+            tool_call_id=call["id"],
+            name=call["name"],
+            status="error",
+            additional_kwargs={_ENDS: True} if self._on_denied == "end" else {},
+        )
+
+    def _refused_turn(self, refusal: LimitExceeded) -> AIMessage:
+        if self._on_denied == "error":
+            raise as_model_error(refusal) from refusal.__cause__
+        return AIMessage(content=str(refusal))
 
 
-def _tool_refused(request: ToolCallRequest, refusal: LimitExceeded) -> ToolMessage:
-    call = request.tool_call
-    return ToolMessage(content=str(refusal), tool_call_id=call["id"], name=call["name"], status="error")
+def _ending(request: ModelRequest[Any]) -> AIMessage | None:
+    """Return what ends the run, if a tool call of the last turn was refused so that it ends."""
+    for message in reversed(request.messages):
+        if not isinstance(message, ToolMessage):
+            return None
+        if message.additional_kwargs.get(_ENDS):
+            return AIMessage(content=message.content)
+    return None
 
 
 def _operation(tool: str) -> str:

@@ -7,9 +7,11 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.runnables import Runnable, RunnableBinding
+from langchain_core.runnables import Runnable, RunnableWithFallbacks
+from langchain_core.runnables.base import RunnableBindingBase
 
 from outlay._budget import AnyBudget
+from outlay._calibration import EstimateMode
 from outlay._core import PriceTable
 from outlay._errors import PolicyError
 from outlay._layer import Layer, make_layer
@@ -28,6 +30,7 @@ def wrap(
     prices: Mapping[str, Mapping[str, str]] | PriceTable | None = None,
     output_tokens: int | None = None,
     wait: float | timedelta | None = None,
+    estimate: EstimateMode = "strict",
     **labels: str,
 ) -> ModelT:
     """Return a copy of a chat model that reserves from its budgets before each call.
@@ -41,7 +44,7 @@ def wrap(
     that two of them name is charged once a call.
 
     Args:
-        model: A chat model, or one with arguments bound to it (`bind`, `bind_tools`).
+        model: A chat model, also one with bound arguments, retries or fallbacks; each model in it is guarded.
         budget: A `SharedPool`, `AgentTokenBudget`, `AgentBudget`, `RateLimiter` or `WorkflowToken` (one step
             a call), an object with the `outlay.Budget` protocol, or a list of them. The accounts of outlay
             in a list are decided in one step: all reserve, or none does.
@@ -52,6 +55,8 @@ def wrap(
             default 1,024.
         wait: How long a call may wait for its turn where a pool or a limiter is full: seconds or a timedelta;
             default None, not at all: it is refused at once. The other budgets never wait.
+        estimate: "strict" (default) reserves all that a call may use; "expected" what past calls of its model
+            used: more run side by side, and together they may pass a limit by what they use above it.
         **labels: Passed to objects with the `outlay.Budget` protocol.
 
     Returns:
@@ -82,6 +87,7 @@ def wrap(
         prices=prices,
         output_tokens=output_tokens,
         wait=wait,
+        estimate=estimate,
         labels=labels,
     )
     guarded: ModelT = _guard(model, layer)
@@ -89,10 +95,16 @@ def wrap(
 
 
 def _guard(model: Any, layer: Layer) -> Any:
-    if isinstance(model, RunnableBinding):
+    if isinstance(model, RunnableBindingBase):
         return model.model_copy(update={"bound": _guard(model.bound, layer)})
+    if isinstance(model, RunnableWithFallbacks):
+        others = [_guard(one, layer) for one in model.fallbacks]
+        return model.model_copy(update={"runnable": _guard(model.runnable, layer), "fallbacks": others})
     if not isinstance(model, BaseChatModel):
-        raise PolicyError(f"model: a LangChain chat model is allowed, not {type(model).__name__}")
+        raise PolicyError(
+            f"model: a LangChain chat model is allowed, with bindings, retries or fallbacks, not "
+            f"{type(model).__name__}; of an agent or a graph, wrap the model that it is given"
+        )
     layer.check_price(called_name(model._get_ls_params(), {}))
     inner: tuple[Layer, ...] = getattr(model, LAYERS, ())
     guarded = model.model_copy()

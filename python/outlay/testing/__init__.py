@@ -22,14 +22,25 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from outlay._core import ManualClock
     from outlay.testing.openai_server import OpenAIServer, Reply
+    from outlay.testing.provider_server import ProviderServer
     from outlay.testing.scripted_model import Pause, ScriptedChatModel, ScriptedReply, tool_call
 
-__all__ = ["ManualClock", "OpenAIServer", "Pause", "Reply", "ScriptedChatModel", "ScriptedReply", "tool_call"]
+__all__ = [
+    "ManualClock",
+    "OpenAIServer",
+    "Pause",
+    "ProviderServer",
+    "Reply",
+    "ScriptedChatModel",
+    "ScriptedReply",
+    "tool_call",
+]
 
 _HOMES = {
     "ManualClock": "outlay._core",
     "OpenAIServer": "outlay.testing.openai_server",
     "Pause": "outlay.testing.scripted_model",
+    "ProviderServer": "outlay.testing.provider_server",
     "Reply": "outlay.testing.openai_server",
     "ScriptedChatModel": "outlay.testing.scripted_model",
     "ScriptedReply": "outlay.testing.scripted_model",

@@ -18,13 +18,20 @@ _POLL_SECONDS = 0.02
 
 @dataclass(frozen=True)
 class Answer:
-    """What is sent back: one JSON body, or the events of a stream; `gate` holds it until the event is set."""
+    """What is sent back: one JSON body, or the events of a stream; `gate` holds it until the event is set.
+
+    A stream is held after the event number `hold_after`, its first piece. With `event_names` each event is
+    named by its "type"; `done` ends the stream with OpenAI's "[DONE]".
+    """
 
     status: int
     headers: Mapping[str, str]
     _: KW_ONLY
     body: dict[str, Any] | None = None
     events: Iterator[dict[str, Any]] | None = None
+    event_names: bool = False
+    done: bool = True
+    hold_after: int = 0
     gate: threading.Event | None = None
 
 
@@ -135,10 +142,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _send_events(self, answer: Answer, events: Iterator[dict[str, Any]]) -> None:
         self._send_head(answer, {"Content-Type": "text/event-stream", "Transfer-Encoding": "chunked"})
         for number, event in enumerate(events):
-            self._send_event(json.dumps(event))
-            if number == 0:
+            self._send_event(json.dumps(event), event.get("type") if answer.event_names else None)
+            if number == answer.hold_after:
                 self._hold(answer.gate)
-        self._send_event("[DONE]")
+        if answer.done:
+            self._send_event("[DONE]")
         self.wfile.write(b"0\r\n\r\n")
 
     def _send_head(self, answer: Answer, headers: dict[str, str]) -> None:
@@ -147,8 +155,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
 
-    def _send_event(self, text: str) -> None:
-        data = f"data: {text}\n\n".encode()
+    def _send_event(self, text: str, name: str | None = None) -> None:
+        line = f"event: {name}\n" if name else ""
+        data = f"{line}data: {text}\n\n".encode()
         self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
 
     def _hold(self, gate: threading.Event | None) -> None:

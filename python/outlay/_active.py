@@ -1,0 +1,33 @@
+"""What was wrapped in this process: a weak list, for `outlay.doctor`."""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+if TYPE_CHECKING:
+    from outlay._layer import Layer
+
+_lock = Lock()
+_layers: WeakKeyDictionary[Layer, str] = WeakKeyDictionary()
+
+
+def remember(layer: Layer, module: str) -> None:
+    """Note a layer for as long as somebody keeps it.
+
+    Args:
+        layer: The layer.
+        module: The name of the module that made it: that of an integration.
+
+    """
+    host = module.removeprefix("outlay.").partition(".")[0].lstrip("_")
+    with _lock:
+        _layers[layer] = f"{host}.audit" if module.endswith("._audit") else host
+
+
+def active() -> list[tuple[str, Layer]]:
+    """Return the layers that are alive, each with the integration that made it, by its name."""
+    with _lock:
+        layers = list(_layers.items())
+    return sorted(((host, layer) for layer, host in layers), key=lambda one: one[0])

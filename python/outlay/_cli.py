@@ -1,0 +1,164 @@
+"""The commands `outlay check`, `outlay explain` and `outlay doctor`, in plain text."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from outlay._core import Guard
+from outlay._doctor import doctor
+from outlay._errors import OutlayError, PolicyError
+from outlay._guard import _resolve_price
+
+_RULES = ("budget", "workflow", "pool", "limiter", "tool")
+_OTHERS = ("allowance", "model_quota", "repo", "prices")
+_UNITS = {"cost_micros_usd": "usd", "concurrent": "at once"}
+_HEAD = ("rule", "kind", "counter", "window", "mode", "unit", "limit", "used", "remaining")
+
+
+def check(path: Path) -> int:
+    """Say whether a policy can be read: 0, or 1 with the file, the line and what is allowed."""
+    guard = _read(path)
+    if guard is None:
+        return 1
+    policy = _tables(path)
+    found = {kind: len(policy.get(kind, ())) for kind in (*_RULES, *_OTHERS)}
+    rules = sum(found[kind] for kind in _RULES)
+    named = ", ".join(f"{kind} {count}" for kind, count in found.items() if count)
+    print(f"ok: {rules} {'rule' if rules == 1 else 'rules'}" + (f" ({named})" if named else ""))
+    return 0
+
+
+def explain(path: Path, labels: Mapping[str, str]) -> int:
+    """Show which rules a request with these labels would meet, and what its model costs."""
+    guard = _read(path)
+    if guard is None:
+        return 1
+    try:
+        counters = guard.explain(**labels)
+    except OutlayError as error:
+        print(error, file=sys.stderr)
+        return 1
+    policy = _tables(path)
+    rows = [row for counter in counters for row in _rows(counter)] + _allowances(guard, policy, labels)
+    if rows:
+        print(_table([_HEAD, *rows]))
+    else:
+        print("no rule matches: every request with these labels passes")
+    waits = [counter["wait"] for counter in counters if counter["wait"] is not None]
+    if waits:
+        print(f"wait: up to {min(waits):g} s where a pool or a limiter is full")
+    if "model" in labels:
+        print(f"price: {_price(policy, labels['model'], labels.get('provider'))}")
+    return 0
+
+
+def show_doctor() -> int:
+    """Show what is installed and what is active."""
+    found = doctor()
+    print(f"outlay {found['outlay']}, Python {found['python']}, {found['platform']}")
+    rows = [("extra", "packages", "outlay's module")]
+    for name, extra in found["extras"].items():
+        packages = ", ".join(f"{package} {known or '-'}" for package, known in extra["packages"].items())
+        error = " ".join(str(extra["error"]).split())
+        rows.append((name, packages, "imports" if extra["imports"] else error))
+    print(_table(rows))
+    prices = f"genai-prices {found['genai_prices']}" if found["genai_prices"] else "nobody"
+    print(f"who knows the prices that no policy names: {prices}")
+    scope = ", ".join(f"{name}={value}" for name, value in found["scope"].items())
+    print(f"scope: {scope or 'none'}")
+    print(f"audit of LangChain: {'on' if found['audit'] else 'off'}")
+    wrapped = [f"{one['by']} ({', '.join(one['budgets'])})" for one in found["wrapped"]]
+    print(f"wrapped in this process: {', '.join(wrapped) or 'nothing'}")
+    return 0
+
+
+def _read(path: Path) -> Guard | None:
+    try:
+        return Guard(path)
+    except PolicyError as error:
+        print(error, file=sys.stderr)
+    except OSError as error:
+        print(f"{path}: {error.strerror or error}", file=sys.stderr)
+    return None
+
+
+def _tables(path: Path) -> dict[str, Any]:
+    """Return the tables of a policy that a guard has read."""
+    policy = tomllib.loads(path.read_text(encoding="utf-8"))
+    tool = policy.get("tool")
+    own: dict[str, Any] = tool.get("outlay", policy) if isinstance(tool, dict) else policy
+    return own
+
+
+def _rows(counter: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    values = ", ".join(f"{name}={value}" for name, value in counter["values"].items()) or "shared"
+    first = (counter["name"], counter["kind"], values, counter["window"], counter["mode"])
+    keys = ("limit", "used", "remaining")
+    return [
+        (*first, _UNITS.get(unit, unit), *(_shown(unit, figures[key]) for key in keys))
+        for unit, figures in counter["limits"].items()
+    ]
+
+
+def _allowances(guard: Guard, policy: Mapping[str, Any], labels: Mapping[str, str]) -> list[tuple[str, ...]]:
+    """Return what allowances and quotas say of tokens: calls of models count for them too."""
+    service = guard.allowances
+    rows: list[tuple[str, ...]] = []
+    for kind, label, key in (
+        ("allowance", "agent", "daily_token_limit"),
+        ("model_quota", "model", "daily_token_budget"),
+    ):
+        for given in policy.get(kind, ()):
+            name, limit = given[label], given.get(key, 0)
+            if limit and labels.get(label) == name and "tool" not in labels:
+                is_agent = label == "agent"
+                used = service.get_usage(name).tokens_used if is_agent else service.get_model_usage(name)
+                counts = (f"{limit}", f"{used}", f"{max(limit - used, 0)}")
+                rows.append((name, kind, f"{label}={name}", "calendar:day UTC", "hard", "tokens", *counts))
+    return rows
+
+
+def _shown(unit: str, amount: int | None) -> str:
+    if amount is None:
+        return "-"
+    return _money(amount) if unit == "cost_micros_usd" else str(amount)
+
+
+def _money(micros_usd: int) -> str:
+    cents, rest = divmod(micros_usd, 10_000)
+    exact = Decimal(micros_usd).scaleb(-6).normalize()
+    return f"{exact:f}" if rest else f"{cents // 100}.{cents % 100:02}"
+
+
+def _price(policy: Mapping[str, Any], model: str, provider: str | None) -> str:
+    known, bare = policy.get("prices", {}), model.partition(":")[2]
+    for name in (f"{provider}:{model}" if provider else model, model, bare):
+        if name in known:
+            return f"{_rates(known[name])} ([prices] {name!r})"
+    found = _resolve_price(model, provider)
+    if found is not None:
+        return f"{_rates(found)} (genai-prices)"
+    defaults = policy.get("defaults", {})
+    if defaults.get("on_unknown_price") == "fallback":
+        return f"{_rates(defaults['fallback_price'])} (fallback_price)"
+    if defaults.get("on_unknown_price") == "zero":
+        return "unknown, counted at $0 (on_unknown_price)"
+    return "unknown; where cost is limited, the request is refused with PolicyError"
+
+
+def _rates(price: Mapping[str, Any]) -> str:
+    rates = ", ".join(f"{kind} {rate}" for kind, rate in price.items() if kind != "tiers")
+    tiers = ", tiers for long input" if price.get("tiers") else ""
+    return f"{rates} USD per million tokens{tiers}"
+
+
+def _table(rows: Sequence[Iterable[str]]) -> str:
+    cells = [[str(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in cells)
+    return "\n".join(line.rstrip() for line in lines)

@@ -1,0 +1,64 @@
+"""What a user's own budget looks like: the protocols `Budget` and `Lease`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from outlay._core import Usage, UsageEstimate
+
+
+@runtime_checkable
+class Lease(Protocol):
+    """What a user's own `Budget` gives out: it is ended exactly once.
+
+    Example:
+        >>> class Printed:
+        ...     def commit(self, usage=None): print("used", usage.total_tokens if usage else "the estimate")
+        ...     def release(self): print("released")
+        ...     def close(self): print("closed")
+        >>> isinstance(Printed(), Lease)
+        True
+
+    """
+
+    def commit(self, usage: Usage | None = None) -> Any:
+        """Book what the call used; None says that the usage is unknown, and means the estimate."""
+
+    def release(self) -> Any:
+        """Give everything back: the call was never made."""
+
+    def close(self) -> Any:
+        """End a lease whose call failed; the budget decides whether a failed call costs."""
+
+
+@runtime_checkable
+class Budget(Protocol):
+    """A user's own budget: anything with this method goes wherever a pool of outlay goes.
+
+    Example:
+        >>> from outlay import SharedPool
+        >>> class Audited:
+        ...     def __init__(self, pool): self.pool, self.asked = pool, []
+        ...     def reserve(self, estimate, **labels):
+        ...         self.asked.append((estimate.total_tokens, labels))
+        ...         return self.pool.reserve(estimate)
+        >>> isinstance(Audited(SharedPool(capacity_tokens=1_000)), Budget)
+        True
+
+    """
+
+    def reserve(self, estimate: UsageEstimate, **labels: str) -> Lease:
+        """Reserve the estimate for one call.
+
+        Args:
+            estimate: What the call may use: tokens, and micro-USD where prices are known.
+            **labels: The labels of the wrap, and `tool` for a tool call.
+
+        Returns:
+            A lease that is ended once: committed, released or closed.
+
+        Raises:
+            LimitExceeded: There is no room; nothing was changed.
+
+        """

@@ -1,0 +1,92 @@
+"""The middleware that reserves before each HTTP attempt of an Anthropic client."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx2
+from anthropic import Middleware
+
+from outlay._errors import LimitExceeded
+from outlay._http_meter import Meter
+from outlay._layer import Layer
+from outlay._model_call import ModelCall
+from outlay._prompt import Prompt, read_body
+from outlay.anthropic._errors import as_anthropic_error
+
+_MESSAGES = "/v1/messages"
+_COMPLETE = "/v1/complete"
+
+
+class BudgetMiddleware(Middleware):
+    """Asks the budgets of one wrap before each attempt, and ends the lease with the answer.
+
+    The SDK runs it inside its retries, so a retry after a 429 or a 5xx is admitted anew.
+    """
+
+    def __init__(self, layer: Layer) -> None:
+        self._layer = layer
+        self._meter = Meter(httpx2, layer)
+
+    def handle(self, request: Any, call_next: Any) -> Any:
+        """Guard one attempt of an `Anthropic` client."""
+        prompt = _read(request)
+        if prompt is None:
+            return call_next(request)
+        call = ModelCall((self._layer,), prompt, as_anthropic_error)
+        call.reserve()
+        try:
+            with call.entered():
+                response = call_next(request)
+        except BaseException as error:
+            _failed(call, error)
+            raise
+        self._answered(response, call)
+        return response
+
+    async def handle_async(self, request: Any, call_next: Any) -> Any:
+        """Guard one attempt of an `AsyncAnthropic` client."""
+        prompt = _read(request)
+        if prompt is None:
+            return await call_next(request)
+        call = ModelCall((self._layer,), prompt, as_anthropic_error)
+        await call.reserve_async()
+        try:
+            with call.entered():
+                response = await call_next(request)
+        except BaseException as error:
+            _failed(call, error)
+            raise
+        self._answered(response, call)
+        return response
+
+    def _answered(self, response: Any, call: ModelCall) -> None:
+        answer = getattr(response, "http_response", None)
+        if answer is None:
+            # A middleware further in had the answer at hand: nobody was asked.
+            call.release()
+        else:
+            self._meter.answered(answer, call)
+
+
+def _read(request: Any) -> Prompt | None:
+    path = request.url.partition("?")[0].rstrip("/")
+    if request.method.lower() != "post" or not path.endswith((_MESSAGES, _COMPLETE)):
+        return None
+    body = request.json if isinstance(request.json, Mapping) else {}
+    # `extra_body=` of the call is merged into the body as it is sent.
+    extra = getattr(request.options, "extra_json", None)
+    if isinstance(extra, Mapping):
+        body = {**body, **extra}
+    if path.endswith(_COMPLETE):
+        body = {**body, "input": body.get("prompt"), "max_tokens": body.get("max_tokens_to_sample")}
+    return read_body(body, provider="anthropic")
+
+
+def _failed(call: ModelCall, error: BaseException) -> None:
+    # Refused by a budget further in: the provider was never asked.
+    if isinstance(error, LimitExceeded):
+        call.release()
+    else:
+        call.fail(error)

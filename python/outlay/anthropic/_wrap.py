@@ -1,0 +1,96 @@
+"""`wrap`: an Anthropic client that asks its budgets before each request to a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from outlay._budget import AnyBudget
+from outlay._calibration import EstimateMode
+from outlay._core import PriceTable
+from outlay._errors import PolicyError
+from outlay._layer import make_layer
+from outlay.anthropic._middleware import BudgetMiddleware
+
+ClientT = TypeVar("ClientT")
+
+
+def wrap(
+    client: ClientT,
+    budget: AnyBudget | Sequence[AnyBudget],
+    *,
+    operation: str = "query",
+    prices: Mapping[str, Mapping[str, str]] | PriceTable | None = None,
+    output_tokens: int | None = None,
+    wait: float | timedelta | None = None,
+    estimate: EstimateMode = "strict",
+    **labels: str,
+) -> ClientT:
+    """Return a copy of an Anthropic client that reserves from its budgets before each request to a model.
+
+    Guarded are `messages.create`, its streams, `messages.stream`, `messages.parse`, the tool runner and the
+    same under `beta`, raw and streaming responses too. Copies made of the copy (`with_options`) stay guarded;
+    the original stays unguarded. The two share their connections.
+
+    Each HTTP attempt is a call of its own: a 429 or a 5xx releases its lease, and the SDK's retry is admitted
+    anew. A stream that is closed early, cancelled or dropped is charged: its output by `max_tokens`, where
+    the stream had not told it yet. A `RateLimiter` among the budgets is told the rate-limit headers.
+
+    A refusal is raised before the provider is touched. It is the outlay class and `anthropic.AnthropicError`
+    in one, so the SDK neither retries nor wraps it. Wraps stack: an account that two of them name is charged
+    once a call.
+
+    Args:
+        client: An `Anthropic` or `AsyncAnthropic`, or a client of the SDK for Bedrock, Vertex AI or Foundry.
+        budget: A `Guard`, `SharedPool`, `AgentTokenBudget`, `AgentBudget`, `RateLimiter`, `WorkflowToken`, an
+            object with the `outlay.Budget` protocol, or a list of them, decided in one step.
+        operation: The operation that an `AgentTokenBudget` weighs; default "query".
+        prices: USD per million tokens, as text, by model name: input, output and optionally cache_read,
+            cache_write. Needed where a budget limits cost.
+        output_tokens: The output to reserve, in tokens, where the call has no `max_tokens`; default 1,024.
+        wait: Seconds or a timedelta that a call may wait for a pool or a limiter; default None, not at all.
+        estimate: "strict" (default) or "expected", as `outlay.langchain.wrap` says.
+        **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
+
+    Returns:
+        A guarded copy of the client, of the same class.
+
+    Raises:
+        PolicyError: An argument is not what it should be, or a budget limits cost and there are no prices.
+        InvalidAmount: `output_tokens` is no whole number, or negative.
+
+    Example:
+        >>> from anthropic import Anthropic, AnthropicError
+        >>> from outlay import BudgetExceeded, SharedPool
+        >>> client = wrap(Anthropic(api_key="none"), SharedPool(capacity_tokens=300))
+        >>> try:
+        ...     client.messages.create(
+        ...         model="claude", max_tokens=1_000, messages=[{"role": "user", "content": "Hi"}]
+        ...     )
+        ... except BudgetExceeded as refusal:
+        ...     print(refusal.limit, isinstance(refusal, AnthropicError))
+        300 True
+
+    """
+    layer = make_layer(
+        budget,
+        operation=operation,
+        prices=prices,
+        output_tokens=output_tokens,
+        wait=wait,
+        estimate=estimate,
+        labels=labels,
+    )
+    layer.check_price(None)
+    guarded: ClientT = _checked(client).with_middleware(BudgetMiddleware(layer))
+    return guarded
+
+
+def _checked(client: Any) -> Any:
+    if not callable(getattr(client, "with_middleware", None)) or isinstance(client, type):
+        raise PolicyError(
+            "client: anthropic.Anthropic or AsyncAnthropic, or their kinds for Bedrock, Vertex AI and "
+            f"Foundry are allowed, not {type(client).__name__}"
+        )
+    return client

@@ -1,0 +1,251 @@
+"""`audit`: sees the calls of models that nobody has wrapped, and books what they used."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar, Token
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Any, Self
+from uuid import UUID
+
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.messages import BaseMessage, HumanMessage
+from langchain_core.outputs import LLMResult
+from langchain_core.tracers.context import register_configure_hook
+
+from outlay._budget import AnyBudget, Call
+from outlay._core import PriceTable, SharedPool, Usage, UsageEstimate
+from outlay._layer import Layer, known_fields, make_layer
+from outlay._prompt import Prompt
+from outlay._responses import Fields
+from outlay.langchain._call import GUARDED
+from outlay.langchain._estimate import read_messages
+
+CALLS_KEPT = 1_000
+OPEN_MAX = 10_000
+_log = logging.getLogger("outlay")
+_ambient: ContextVar[Audit | None] = ContextVar("outlay_langchain_audit", default=None)
+register_configure_hook(_ambient, inheritable=True)
+
+
+@dataclass(frozen=True, slots=True)
+class UnmeteredCall:
+    """A call of a model that was not wrapped.
+
+    Args:
+        model: The model's name; None if nobody said.
+        usage: What it used; the estimate where the response did not say.
+        estimated: Whether it is the estimate.
+        agent: The agent that ran, where it has a name.
+        booked: Whether the budget was charged; False without one, or where it refused.
+
+    """
+
+    model: str | None
+    usage: Usage
+    estimated: bool
+    agent: str | None
+    booked: bool
+
+
+def audit(
+    budget: AnyBudget | Sequence[AnyBudget] | None = None,
+    *,
+    on_call: Callable[[UnmeteredCall], object] | None = None,
+    operation: str = "query",
+    prices: Mapping[str, Mapping[str, str]] | PriceTable | None = None,
+    output_tokens: int | None = None,
+    **labels: str,
+) -> Audit:
+    """Watch for calls of models that are not wrapped, and book what they used.
+
+    In a `with` block it sees the calls of every model that LangChain runs in this context, and needs no
+    change of the code inside; or give it as a callback. It stops nothing, for LangChain tells of a call and
+    asks nobody: `wrap` is what refuses. It is best effort: a call in a bare thread is not seen; one that is
+    cancelled is booked at its estimate when the block ends; a budget in debt refuses, and what it refused is
+    added up in `unbooked`. Calls of wrapped models and answers out of a cache are left out. A model over a
+    client that is wrapped itself (`outlay.openai.wrap`) looks unmetered: give no budget there.
+
+    Args:
+        budget: As for `wrap`; default None, nothing is booked.
+        on_call: Called with each `UnmeteredCall`; what it raises is logged.
+        operation: The operation that an `AgentTokenBudget` weighs; default "query".
+        prices: USD per million tokens, as text, by model name. A model without a price is not booked.
+        output_tokens: The output to charge where neither the response tells it nor the call limits it;
+            default 1,024.
+        **labels: Passed to objects with the `outlay.Budget` protocol.
+
+    Returns:
+        The watcher: `calls` (the last 1,000), `count`, and `unbooked`, the usage that no budget was charged.
+
+    Raises:
+        PolicyError: An argument is not what it should be.
+        InvalidAmount: `output_tokens` is no whole number, or negative.
+
+    Example:
+        >>> from outlay import SharedPool
+        >>> from outlay.langchain import audit, wrap
+        >>> from outlay.testing import ScriptedChatModel
+        >>> pool = SharedPool(capacity_tokens=10_000)
+        >>> bare = ScriptedChatModel(script=["Hello."])
+        >>> with audit(pool) as seen:
+        ...     bare.invoke("Say hello.").content
+        'Hello.'
+        >>> [(call.model, call.booked) for call in seen.calls]
+        [('scripted', True)]
+        >>> pool.committed().total_tokens == seen.calls[0].usage.total_tokens
+        True
+
+    """
+    # A pool without limits stands in where nothing is to be booked.
+    layer = make_layer(
+        SharedPool() if budget is None else budget,
+        operation=operation,
+        prices=prices,
+        output_tokens=output_tokens,
+        labels=labels,
+    )
+    return Audit(layer, on_call, books=budget is not None)
+
+
+class Audit(BaseCallbackHandler):
+    """What `audit` returns: a context manager, and a callback of LangChain."""
+
+    # In the thread of the call, and not in a pool of threads: its context says what has been paid.
+    run_inline = True
+
+    def __init__(
+        self, layer: Layer, on_call: Callable[[UnmeteredCall], object] | None, *, books: bool
+    ) -> None:
+        self._layer = layer
+        self._on_call = on_call
+        self._books = books
+        self._lock = threading.Lock()
+        self._open: OrderedDict[UUID, Prompt] = OrderedDict()
+        self._tokens: list[Token[Audit | None]] = []
+        self.calls: deque[UnmeteredCall] = deque(maxlen=CALLS_KEPT)
+        self.count = 0
+        self.unbooked = Usage.zero()
+
+    def __enter__(self) -> Self:
+        self._tokens.append(_ambient.set(self))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _ambient.reset(self._tokens.pop())
+        self.settle()
+
+    def settle(self) -> None:
+        """Book the estimates of calls whose end was never told: LangChain is silent of cancelled ones."""
+        with self._lock:
+            left, self._open = self._open, OrderedDict()
+        for prompt in left.values():
+            self._seen(prompt, None)
+
+    def on_chat_model_start(
+        self,
+        serialized: dict[str, Any],  # noqa: ARG002 (the callback's signature)
+        messages: list[list[BaseMessage]],
+        *,
+        run_id: UUID,
+        metadata: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Note a call that begins."""
+        self._begin(messages[0] if messages else [], run_id, metadata or {}, kwargs)
+
+    def on_llm_start(
+        self,
+        serialized: dict[str, Any],  # noqa: ARG002 (the callback's signature)
+        prompts: list[str],
+        *,
+        run_id: UUID,
+        metadata: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Note a call of a model that is no chat model; such a model cannot be wrapped."""
+        self._begin([HumanMessage(prompt) for prompt in prompts[:1]], run_id, metadata or {}, kwargs)
+
+    def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:  # noqa: ARG002
+        """Book a call that has ended."""
+        prompt = self._end(run_id)
+        if prompt is not None and not _is_cached(response):
+            self._seen(prompt, response)
+
+    def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+        """Book a call that failed where it may be billed: after its first piece, or cancelled."""
+        prompt = self._end(run_id)
+        response = kwargs.get("response")
+        begun = isinstance(response, LLMResult) and any(response.generations)
+        if prompt is not None and (begun or not isinstance(error, Exception)):
+            self._seen(prompt, response if begun else None)
+
+    def _begin(
+        self, messages: Sequence[BaseMessage], run_id: UUID, metadata: Mapping[str, Any], kwargs: Any
+    ) -> None:
+        if metadata.get(GUARDED):
+            return
+        params = kwargs.get("invocation_params") or {}
+        prompt = read_messages(messages, params, metadata)
+        with self._lock:
+            self._open[run_id] = prompt
+            lost = self._open.popitem(last=False)[1] if len(self._open) > OPEN_MAX else None
+        if lost is not None:
+            self._seen(lost, None)
+
+    def _end(self, run_id: UUID) -> Prompt | None:
+        with self._lock:
+            return self._open.pop(run_id, None)
+
+    def _seen(self, prompt: Prompt, response: Any) -> None:
+        fields = None if response is None else known_fields(response)
+        usage = _usage(self._layer, prompt, fields)
+        booked = self._books and self._book(prompt, usage)
+        seen = UnmeteredCall(prompt.model_name, usage, fields is None, prompt.labels.get("agent"), booked)
+        with self._lock:
+            self.count += 1
+            self.calls.append(seen)
+            if not booked:
+                self.unbooked += usage
+        if self._on_call is not None:
+            try:
+                self._on_call(seen)
+            except Exception:
+                _log.exception("the on_call of an audit failed")
+
+    def _book(self, prompt: Prompt, usage: Usage) -> bool:
+        try:
+            self._layer.check_price(prompt.model_name)
+            call = Call()
+            # Nothing is held, for it is spent already: a budget refuses that only where it is in debt.
+            call.reserve(self._layer.budgets, UsageEstimate(), **self._layer.terms(prompt))
+            call.commit(usage)
+        except Exception as error:
+            # It must not end the run that it watches; what is not booked is told in `unbooked`.
+            _log.warning("a call of %r was not metered and could not be booked: %s", prompt.model_name, error)
+            return False
+        return True
+
+
+def _usage(layer: Layer, prompt: Prompt, fields: Fields | None) -> Usage:
+    """Return what was used, at the estimate where nobody said; at no cost where the model has no price."""
+    if layer.prices is not None and not layer.prices.knows(prompt.model_name or ""):
+        layer = replace(layer, prices=None)
+    told = None if fields is None else layer.usage(fields, prompt, cut=False)
+    if told is not None:
+        return told
+    estimate = {"input_tokens": prompt.input_tokens, "output_tokens": layer.output_reserve(prompt)}
+    return layer.usage(estimate, prompt, cut=False) or Usage(**estimate)
+
+
+def _is_cached(response: LLMResult) -> bool:
+    # An answer out of LangChain's cache repeats its old usage, and says that it costs nothing.
+    generation = response.generations[0][0] if response.generations and response.generations[0] else None
+    usage = getattr(getattr(generation, "message", None), "usage_metadata", None) or {}
+    return usage.get("total_cost") == 0

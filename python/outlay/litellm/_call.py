@@ -1,0 +1,150 @@
+"""One call of a wrapped function: its prompt out of the arguments, and what its response says of itself."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import litellm
+
+from outlay._layer import Layer
+from outlay._model_call import ModelCall
+from outlay._prompt import Prompt, read_body
+from outlay._responses import Fields
+from outlay._stream_usage import StreamUsage
+from outlay.litellm._errors import as_litellm_error
+
+# The arguments that may be given without their names.
+POSITIONAL = {
+    "completion": ("model", "messages"),
+    "acompletion": ("model", "messages"),
+    "embedding": ("model", "input"),
+    "aembedding": ("model", "input"),
+    "responses": ("input", "model"),
+    "aresponses": ("input", "model"),
+}
+_BODY = ("messages", "input", "instructions", "tools", "functions", "response_format", "text", "n")
+_LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+
+
+class LiteCall(ModelCall):
+    """A call that may be answered by another model than the one it asked for."""
+
+    def answered(self, response: Any) -> None:
+        """Price the call by the model that answered, where the prices know it; a fallback may cost more."""
+        priced = [layer.prices for layer in self._layers if layer.prices is not None]
+        for name in _served(response) if priced else ():
+            if all(prices.knows(name) for prices in priced):
+                self._prompt = dataclasses.replace(self._prompt, model_name=name)
+                return
+
+
+class ChunkUsage(StreamUsage):
+    """What a stream of LiteLLM has said: by the provider's chunks, which the stream keeps."""
+
+    def __init__(self, stream: Any) -> None:
+        super().__init__()
+        self._stream = stream
+
+    def fields(self) -> Fields | None:
+        """Return the usage that the provider told, or None if it told none.
+
+        LiteLLM ends each stream with a usage, and counts one itself where the provider told none; the chunks
+        that it keeps are the provider's. A Router's sync stream keeps none: there its word is taken.
+        """
+        kept = getattr(self._stream, "chunks", None)
+        if not isinstance(kept, list) or not kept:
+            return super().fields()
+        told = StreamUsage()
+        for chunk in kept:
+            told.add(chunk)
+        return told.fields()
+
+
+def named(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a call by their names; those that have none here are left out."""
+    return {**dict(zip(POSITIONAL[name], args, strict=False)), **kwargs}
+
+
+def lite_call(name: str, layers: Sequence[Layer], arguments: Mapping[str, Any]) -> LiteCall:
+    """Begin one call; nothing is reserved yet.
+
+    Raises:
+        PolicyError: A model has no price where it needs one.
+
+    """
+    return LiteCall(layers, read_prompt(name, layers, arguments), as_litellm_error)
+
+
+def read_prompt(name: str, layers: Sequence[Layer], arguments: Mapping[str, Any]) -> Prompt:
+    """Estimate a call by its arguments.
+
+    Args:
+        name: The name of the function.
+        layers: Its wraps; their prices decide whether the model is known with its provider's prefix.
+        arguments: The arguments, by name.
+
+    Returns:
+        The estimate, in tokens.
+
+    """
+    body = {part: _plain(arguments[part]) for part in _BODY if arguments.get(part) is not None}
+    body |= {limit: arguments[limit] for limit in _LIMITS if limit in arguments}
+    model = arguments.get("model")
+    if isinstance(model, str):
+        body["model"] = _priced_name(model, layers)
+    prompt = read_body(body, provider=_provider(arguments))
+    if "embedding" in name:
+        return dataclasses.replace(prompt, output_limit=0, choices=1)
+    return prompt
+
+
+def from_cache(response: Any) -> bool:
+    """Say whether a response or a stream came out of LiteLLM's cache."""
+    return _hidden(response).get("cache_hit") is True
+
+
+def _priced_name(model: str, layers: Sequence[Layer]) -> str:
+    bare = model.split("/", 1)[-1]
+    priced = [layer.prices for layer in layers if layer.prices is not None]
+    if priced and not all(prices.knows(model) for prices in priced):
+        return bare if all(prices.knows(bare) for prices in priced) else model
+    return model
+
+
+def _provider(arguments: Mapping[str, Any]) -> str:
+    """Return the provider as LiteLLM names it, or "litellm" where the arguments do not say."""
+    given, model = arguments.get("custom_llm_provider"), arguments.get("model")
+    if isinstance(given, str) and given:
+        return given
+    if not isinstance(model, str):
+        return "litellm"
+    prefix = model.split("/", 1)[0]
+    if "/" in model and prefix in {getattr(one, "value", one) for one in litellm.provider_list}:
+        return prefix
+    known = litellm.model_cost.get(model)
+    provider = known.get("litellm_provider") if isinstance(known, Mapping) else None
+    return provider if isinstance(provider, str) and provider else "litellm"
+
+
+def _served(response: Any) -> list[str]:
+    """Return the names of what answered: the Router's group, LiteLLM's model, the provider's own name."""
+    hidden = _hidden(response)
+    headers = hidden.get("additional_headers")
+    group = headers.get("x-litellm-model-group") if isinstance(headers, Mapping) else None
+    names = (group, hidden.get("litellm_model_name"), getattr(response, "model", None))
+    return [name for name in names if isinstance(name, str) and name]
+
+
+def _hidden(response: Any) -> Mapping[str, Any]:
+    hidden = getattr(response, "_hidden_params", None)
+    return hidden if isinstance(hidden, Mapping) else {}
+
+
+def _plain(part: Any) -> Any:
+    # LiteLLM takes its own messages back as objects.
+    if isinstance(part, list | tuple):
+        return [_plain(one) for one in part]
+    dump = getattr(part, "model_dump", None)
+    return dump(exclude_none=True) if dump is not None and not isinstance(part, type) else part

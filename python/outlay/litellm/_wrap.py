@@ -1,0 +1,181 @@
+"""`wrap`: LiteLLM's functions and Routers, which ask their budgets before each call."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from types import ModuleType
+from typing import Any, TypeVar
+
+import litellm
+from litellm.router import Router
+
+from outlay._budget import AnyBudget
+from outlay._calibration import EstimateMode
+from outlay._core import PriceTable
+from outlay._errors import PolicyError
+from outlay._layer import Layer, known_fields, make_layer
+from outlay.litellm._call import POSITIONAL, LiteCall, from_cache, lite_call, named
+from outlay.litellm._streams import AsyncStream, SyncStream
+
+TargetT = TypeVar("TargetT")
+
+
+def wrap(
+    target: TargetT,
+    budget: AnyBudget | Sequence[AnyBudget],
+    *,
+    operation: str = "query",
+    prices: Mapping[str, Mapping[str, str]] | PriceTable | None = None,
+    output_tokens: int | None = None,
+    wait: float | timedelta | None = None,
+    estimate: EstimateMode = "strict",
+    **labels: str,
+) -> TargetT:
+    """Return LiteLLM's function, module or Router so that it reserves from its budgets before each call.
+
+    A function is returned guarded, and LiteLLM's own stays as it is. The module `litellm` becomes an object
+    that has the guarded functions and no others. A `Router` is guarded in place.
+
+    A call is one lease, whatever is retried or falls back inside it: LiteLLM's `num_retries`, its
+    `fallbacks`, the Router's. Where prices know the model that answered, its price is booked. A refusal is
+    raised before any of that begins; it is the outlay class and LiteLLM's `OpenAIError` in one, with the
+    status 422, so a Router around it neither retries nor re-wraps it.
+
+    Args:
+        target: `litellm.completion`, `acompletion`, `embedding`, `aembedding`, `responses`, `aresponses`,
+            the module `litellm`, or a `litellm.Router`.
+        budget: A `Guard`, `SharedPool`, `AgentTokenBudget`, `AgentBudget`, `RateLimiter`, `WorkflowToken`, an
+            object with the `outlay.Budget` protocol, or a list of them, decided in one step.
+        operation: The operation that an `AgentTokenBudget` weighs; default "query".
+        prices: USD per million tokens, as text, by model name, with or without the provider's prefix; for a
+            Router by the name of the model group: input, output and optionally cache_read, cache_write.
+            Needed where a budget limits cost. LiteLLM's own prices are never used.
+        output_tokens: The output to reserve, in tokens, where the call does not limit it; default 1,024.
+        wait: Seconds or a timedelta that a call may wait for a pool or a limiter; default None, not at all.
+        estimate: "strict" (default) or "expected", as `outlay.langchain.wrap` says.
+        **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
+
+    Returns:
+        The guarded target.
+
+    Raises:
+        PolicyError: An argument is not what it should be; raised by the call where its model has no price.
+        InvalidAmount: `output_tokens` is no whole number, or negative.
+
+    Example:
+        >>> import litellm
+        >>> from outlay import LimitExceeded, SharedPool
+        >>> completion = wrap(litellm.completion, SharedPool(capacity_tokens=100))
+        >>> try:
+        ...     completion("openai/gpt-x", [{"role": "user", "content": "Hi"}], max_tokens=200)
+        ... except LimitExceeded as refusal:
+        ...     print(refusal.kind, refusal.limit, isinstance(refusal, litellm.OpenAIError))
+        token 100 True
+
+    """
+    layer = make_layer(
+        budget,
+        operation=operation,
+        prices=prices,
+        output_tokens=output_tokens,
+        wait=wait,
+        estimate=estimate,
+        labels=labels,
+    )
+    layer.check_price(None)
+    return _guarded(target, layer)  # type: ignore[no-any-return]
+
+
+def _guarded(target: Any, layer: Layer) -> Any:
+    if isinstance(target, Router):
+        for name in POSITIONAL:
+            # On the instance, where the Router's own chat.completions and batches find them too.
+            setattr(target, name, _guard(getattr(target, name), name, layer))
+        return target
+    if isinstance(target, ModuleType) and target is litellm:
+        return Functions(layer)
+    if inspect.isroutine(target) and getattr(target, "__name__", None) in POSITIONAL:
+        return _guard(target, target.__name__, layer)
+    allowed = ", ".join(POSITIONAL)
+    what = getattr(target, "__name__", None) or type(target).__name__
+    raise PolicyError(f"target: one of {allowed}, the module or a Router of litellm, not {what}")
+
+
+class Functions:
+    """The guarded functions of LiteLLM, under its names."""
+
+    def __init__(self, layer: Layer) -> None:
+        for name in POSITIONAL:
+            setattr(self, name, _guard(getattr(litellm, name), name, layer))
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"litellm.{name} is not guarded; what is: {', '.join(POSITIONAL)}")
+
+
+def _guard(function: Callable[..., Any], name: str, layer: Layer) -> Callable[..., Any]:
+    return (_guard_async if name.startswith("a") else _guard_sync)(function, name, layer)
+
+
+def _guard_sync(function: Callable[..., Any], name: str, layer: Layer) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        arguments = named(name, args, kwargs)
+        call = lite_call(name, (layer,), arguments)
+        call.reserve()
+        hide = _ask_for_usage(name, arguments, kwargs)
+        try:
+            with call.entered():
+                response = function(*args, **kwargs)
+        except BaseException as error:
+            call.fail(error)
+            raise
+        return _settled(response, call, hide, SyncStream)
+
+    return guarded
+
+
+def _guard_async(function: Callable[..., Any], name: str, layer: Layer) -> Callable[..., Any]:
+    @functools.wraps(function)
+    async def guarded(*args: Any, **kwargs: Any) -> Any:
+        arguments = named(name, args, kwargs)
+        call = lite_call(name, (layer,), arguments)
+        await call.reserve_async()
+        hide = _ask_for_usage(name, arguments, kwargs)
+        try:
+            with call.entered():
+                response = await function(*args, **kwargs)
+        except BaseException as error:
+            call.fail(error)
+            raise
+        return _settled(response, call, hide, AsyncStream)
+
+    return guarded
+
+
+def _ask_for_usage(name: str, arguments: Mapping[str, Any], kwargs: dict[str, Any]) -> bool:
+    """Make a stream of chat completions tell its usage; say whether the caller did not ask for it."""
+    if not arguments.get("stream") or not name.endswith("completion"):
+        return False
+    options = arguments.get("stream_options")
+    options = dict(options) if isinstance(options, Mapping) else {}
+    kwargs["stream_options"] = {**options, "include_usage": True}
+    return options.get("include_usage") is not True
+
+
+def _settled(response: Any, call: LiteCall, hide: bool, stream: type[AsyncStream] | type[SyncStream]) -> Any:
+    # A response of LiteLLM is a pydantic model, which iterates over its fields.
+    if not hasattr(response, "model_dump"):
+        # LiteLLM's stream has both ways of reading it, and works in the one that it was asked in.
+        if stream is AsyncStream and hasattr(response, "__anext__"):
+            return AsyncStream(response, call, hide=hide)
+        if stream is SyncStream and hasattr(response, "__next__"):
+            return SyncStream(response, call, hide=hide)
+    if from_cache(response):
+        call.release()
+        return response
+    call.answered(response)
+    call.commit(known_fields(response))
+    return response

@@ -1,0 +1,74 @@
+"""`BudgetMiddleware`: a FastMCP server whose tool calls are steps of a budget."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
+
+from outlay._budget import AnyBudget
+from outlay._errors import LimitExceeded
+from outlay.mcp._errors import as_tool_error
+from outlay.mcp._steps import StepLayer, make_step_layer
+
+
+class BudgetMiddleware(Middleware):
+    """Charges one step before each tool call of a FastMCP server.
+
+    A `WorkflowToken` executes one step, an `AgentTokenBudget` consumes 1 of the operation that is named
+    like the tool, an `AgentBudget` makes one call; a user's own object reserves an empty estimate, with
+    `tool=NAME`, and commits it after the step. A list is decided in one step.
+
+    A refused tool does not run: the client gets a tool result with `isError` whose text is the refusal's
+    JSON. Inside the server the refusal is the class of outlay and FastMCP's `ToolError` in one. A step
+    counts from its start: a tool that fails has made a step. Each `tools/call` is one step: also a tool
+    that another tool of the server calls, and each round of a tool that asks the client for input.
+
+    Args:
+        budget: A `WorkflowToken`, `AgentTokenBudget` or `AgentBudget`, an object with the `outlay.Budget`
+            protocol, or a list of them.
+        agent: Who calls, as the label `agent`; default None, no such label.
+        **labels: Passed to objects with the `outlay.Budget` protocol.
+
+    Raises:
+        PolicyError: A budget cannot count steps, or a label is not text.
+
+    Example:
+        >>> import asyncio
+        >>> from fastmcp import Client, FastMCP
+        >>> from outlay import WorkflowQuota
+        >>> token = WorkflowQuota.hourly(10, 1).begin_workflow("w-1")
+        >>> server = FastMCP("words", middleware=[BudgetMiddleware(token)])
+        >>> @server.tool
+        ... def look_up(word: str) -> str:
+        ...     return "found " + word
+        >>> async def twice():
+        ...     async with Client(server) as client:
+        ...         calls = [await client.call_tool_mcp("look_up", {"word": word}) for word in "ab"]
+        ...         return [call.is_error for call in calls]
+        >>> asyncio.run(twice())
+        [False, True]
+
+    """
+
+    def __init__(
+        self, budget: AnyBudget | Sequence[AnyBudget], *, agent: str | None = None, **labels: str
+    ) -> None:
+        self.layer = make_step_layer(budget, agent, labels)
+
+    @classmethod
+    def of_layer(cls, layer: StepLayer) -> BudgetMiddleware:
+        """Make the middleware of one `wrap`."""
+        made = cls.__new__(cls)
+        made.layer = layer
+        return made
+
+    async def on_call_tool(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
+        """Charge a step, then run the tool; a refusal is the tool's answer."""
+        try:
+            step = self.layer.charge(context.message.name)
+        except LimitExceeded as refusal:
+            raise as_tool_error(refusal) from refusal.__cause__
+        with step:
+            return await call_next(context)

@@ -1,0 +1,130 @@
+"""`wrap_sampling`: what a server asks of the client's model, charged to the client's budget."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from outlay._budget import AnyBudget
+from outlay._core import PriceTable
+from outlay._errors import LimitExceeded, PolicyError
+from outlay._layer import Layer, make_layer
+from outlay._model_call import ModelCall
+from outlay._prompt import Prompt, read_body
+
+_REFUSED = -32000  # JSON-RPC: the first code that is left to implementations
+_MODEL = "client-model"
+
+
+def wrap_sampling(
+    callback: Callable[..., Any],
+    budget: AnyBudget | Sequence[AnyBudget],
+    *,
+    operation: str = "sampling",
+    prices: Mapping[str, str] | None = None,
+    wait: float | timedelta | None = None,
+    **labels: str,
+) -> Callable[..., Awaitable[Any]]:
+    """Return a sampling callback that reserves before it asks the client's model.
+
+    A server may ask for as many completions as it likes, on the client's bill. What it asks for carries its
+    own output limit, so the estimate is the prompt and that limit in full. MCP tells no usage, so the
+    estimate is what is booked. Where the callback asks a model or a client that is wrapped with the same
+    budget, leave this out: there the true usage is known.
+
+    A refusal is answered as an MCP error whose message is the refusal's JSON; the session goes on.
+
+    Args:
+        callback: The `sampling_callback` of mcp (context, params), or the `sampling_handler` of FastMCP
+            (messages, params, context), sync or async.
+        budget: One budget, or a list of them; as in the wrap of a model.
+        operation: The operation that an `AgentTokenBudget` weighs; default "sampling".
+        prices: USD per million tokens, as text, of the client's model: input and output. Needed where a
+            budget limits cost.
+        wait: How long a call may wait where a pool or a limiter is full: seconds or a timedelta; default
+            None, not at all.
+        **labels: Passed to objects with the `outlay.Budget` protocol.
+
+    Returns:
+        The guarded callback.
+
+    Raises:
+        PolicyError: An argument is not what it should be.
+
+    Example:
+        >>> import asyncio
+        >>> from mcp import types
+        >>> from outlay import SharedPool
+        >>> async def answer(context, params):
+        ...     text = types.TextContent(type="text", text="Blue.")
+        ...     return types.CreateMessageResult(role="assistant", content=text, model="m")
+        >>> pool = SharedPool(capacity_tokens=100)
+        >>> guarded = wrap_sampling(answer, pool)
+        >>> question = {"role": "user", "content": {"type": "text", "text": "A colour?"}}
+        >>> asked = {"messages": [question], "maxTokens": 60}
+        >>> params = types.CreateMessageRequestParams.model_validate(asked)
+        >>> first, second = [asyncio.run(guarded(None, params)) for _ in range(2)]
+        >>> first.content.text, type(second).__name__, pool.committed().total_tokens
+        ('Blue.', 'ErrorData', 67)
+
+    """
+    if not callable(callback):
+        raise PolicyError(f"callback: a function is allowed, not {type(callback).__name__}")
+    layer = make_layer(
+        budget,
+        operation=operation,
+        prices=None if prices is None else PriceTable({_MODEL: prices}),
+        wait=wait,
+        labels=labels,
+    )
+    layer.check_price(_MODEL)
+
+    @functools.wraps(callback)
+    async def guarded(*args: Any) -> Any:
+        return await _sample(callback, args, layer)
+
+    return guarded
+
+
+async def _sample(callback: Callable[..., Any], args: tuple[Any, ...], layer: Layer) -> Any:
+    call = ModelCall([layer], _prompt(args, layer), lambda refusal: refusal)
+    try:
+        await call.reserve_async()
+    except LimitExceeded as refusal:
+        if len(args) != 2:  # FastMCP makes the error itself, of what its handler raises.
+            raise
+        from mcp.types import ErrorData
+
+        return ErrorData(code=_REFUSED, message=str(refusal))
+    try:
+        with call.entered():
+            answer = callback(*args)
+            if inspect.isawaitable(answer):
+                answer = await answer
+    except BaseException as error:
+        call.fail(error)
+        raise
+    call.commit(None)
+    return answer
+
+
+def _prompt(args: tuple[Any, ...], layer: Layer) -> Prompt:
+    asked = next((one for one in args if hasattr(one, "messages")), None)
+    if asked is None:
+        raise PolicyError("callback: neither called as (context, params) nor as (messages, params, context)")
+    params = asked.model_dump(mode="json", by_alias=True, exclude_none=True)
+    body = {
+        # A message holds one block or a list of them; read_body knows lists.
+        "messages": [{**message, "content": _blocks(message["content"])} for message in params["messages"]],
+        "system": params.get("systemPrompt"),
+        "tools": params.get("tools"),
+        "max_tokens": params.get("maxTokens"),
+    }
+    return read_body(body, provider="mcp", model=None if layer.prices is None else _MODEL)
+
+
+def _blocks(content: Any) -> list[Any]:
+    return content if isinstance(content, list) else [content]

@@ -1,0 +1,72 @@
+"""What servers and clients share: the budgets of one wrap, and how a tool call is charged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from outlay._budget import AnyBudget, Budgets, checked_labels, normalise
+from outlay._core import RateLimiter, SharedPool
+from outlay._errors import LimitExceeded, PolicyError
+from outlay._steps import Step, charge_step
+
+_NAME_BYTES_MAX = 1024
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class StepLayer:
+    """The budgets and the labels of one wrap."""
+
+    budgets: Budgets
+    labels: Mapping[str, str]
+
+    def charge(self, tool: str) -> Step:
+        """Charge one call of a tool.
+
+        Raises:
+            LimitExceeded: A budget refused; nothing was changed.
+
+        """
+        labels = {**self.labels, "tool": tool}
+        return charge_step(self.budgets, operation=_operation(tool), labels=labels)
+
+    def without(self, others: Iterable[StepLayer]) -> StepLayer | None:
+        """Return the layer without the accounts that others charge already; None if none is left."""
+        covered = {key for each in others for key, _ in (*each.budgets.native, *each.budgets.own)}
+        native = tuple(one for one in self.budgets.native if one[0] not in covered)
+        own = tuple(one for one in self.budgets.own if one[0] not in covered)
+        return StepLayer(Budgets(native, own), self.labels) if native or own else None
+
+
+def make_step_layer(
+    budget: AnyBudget | Sequence[AnyBudget], agent: str | None, labels: Mapping[str, str]
+) -> StepLayer:
+    """Check the arguments that everything here takes.
+
+    Raises:
+        PolicyError: An argument is not what it should be, or a budget cannot count steps.
+
+    """
+    budgets = normalise(budget)
+    for _, one in budgets.native:
+        if isinstance(one, SharedPool | RateLimiter):
+            raise PolicyError(
+                f"budget: a step has no tokens for a {type(one).__name__}; give it to the wrap of a model"
+            )
+    return StepLayer(budgets, checked_labels(labels if agent is None else {**labels, "agent": agent}))
+
+
+def refused(refusal: LimitExceeded) -> Any:
+    """Return the tool result that says so: `isError`, and the refusal's JSON as its text."""
+    from mcp.types import CallToolResult
+
+    content = [{"type": "text", "text": str(refusal)}]
+    # By its name on the wire, which is the same in every release.
+    return CallToolResult.model_validate({"content": content, "isError": True})
+
+
+def _operation(tool: str) -> str:
+    """Return the operation named like the tool; a model may invent a name that no operation can have."""
+    size = len(tool.encode(errors="replace"))
+    return tool if 0 < size <= _NAME_BYTES_MAX else "tool"

@@ -1,0 +1,36 @@
+"""Budgets for OpenAI's own client, version 2 and 3: `wrap` guards `OpenAI`, `AsyncOpenAI` and Azure's.
+
+Chat completions, responses, embeddings and the older completions are guarded, plain, parsed, streamed and
+as raw responses. Before the call, an estimate is reserved: a third of the prompt's UTF-8 bytes, 4 tokens a
+message and 2,000 a picture, and the output limit of the call in full, else `output_tokens`. After it, what
+the response says it used is booked; where it does not say, the estimate is. The client's own retries are
+part of the call: one lease, however many requests it takes. A stream of chat completions is made to tell
+its usage, and the extra chunk is kept from a caller who did not ask for it. A stream that is left early is
+charged, for it is billed. A provider's error releases the lease, unless the budget says
+`on_error="charge"`.
+
+Example:
+    >>> from openai import OpenAI
+    >>> from outlay import SharedPool
+    >>> from outlay.openai import wrap
+    >>> from outlay.testing import ProviderServer, Reply
+    >>> pool = SharedPool(capacity_tokens=10_000)
+    >>> with ProviderServer([Reply(text="Hello.")]) as server:
+    ...     client = wrap(OpenAI(base_url=server.base_url, api_key="none"), pool)
+    ...     client.responses.create(model="gpt-x", input="Say hello.").output_text
+    'Hello.'
+    >>> pool.committed().total_tokens == server.billed[0]["total_tokens"]
+    True
+
+"""
+
+from __future__ import annotations
+
+try:
+    import openai  # noqa: F401
+except ImportError as missing:
+    raise ImportError("outlay.openai needs OpenAI's client: pip install outlay[openai]") from missing
+
+from outlay.openai._wrap import wrap
+
+__all__ = ["wrap"]

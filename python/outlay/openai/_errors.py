@@ -1,0 +1,9 @@
+"""Refusals that OpenAI's client passes on: each is the class of outlay and `openai.OpenAIError` in one."""
+
+from __future__ import annotations
+
+import openai
+
+from outlay._host_errors import host_errors
+
+as_openai_error = host_errors(globals(), openai.OpenAIError)

@@ -1,0 +1,111 @@
+"""Reads the usage out of the bytes of a response as they pass: server-sent events, or one JSON body."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Protocol
+
+from outlay._stream_usage import StreamUsage
+
+# A usage that is told, where most chunks say "usage": null; nested in text, the quotes are escaped.
+_USAGE = re.compile(rb'"usage"\s*:\s*(?!null|\s)')
+_LAST = frozenset({"response.completed", "response.incomplete", "response.failed"})
+
+
+class Reader(Protocol):
+    """Looks at what passes, and may keep some of it from the caller."""
+
+    seen: StreamUsage
+    complete: bool
+    refused: bool
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Take bytes from the provider, and return those that are passed on now."""
+
+    def end(self) -> bytes:
+        """Return what is passed on after the last byte came."""
+
+
+class Events:
+    """Server-sent events, line by line.
+
+    Args:
+        hide: Keep back the chunk of chat completions that tells nothing but the usage.
+
+    """
+
+    def __init__(self, *, hide: bool) -> None:
+        self.seen = StreamUsage()
+        self.complete = False
+        self.refused = False
+        self._hide = hide
+        self._line = b""
+        self._hidden = False
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Take bytes from the provider, and return the whole lines among them."""
+        lines = (self._line + chunk).split(b"\n")
+        self._line = lines.pop()
+        return b"".join(line + b"\n" for line in lines if self._keep(line))
+
+    def end(self) -> bytes:
+        """Return a last line that had no end."""
+        line, self._line = self._line, b""
+        return line if self._keep(line) else b""
+
+    def _keep(self, line: bytes) -> bool:
+        if not line.startswith(b"data:"):
+            # The blank line that ends a hidden event goes with it.
+            hidden, self._hidden = self._hidden and not line.strip(), False
+            return not hidden
+        data = line[len(b"data:") :].strip()
+        if data == b"[DONE]":
+            self.complete = True
+            return True
+        if not self.seen.started or _USAGE.search(data):
+            return self._read(_parsed(data))
+        return True
+
+    def _read(self, event: Any) -> bool:
+        if not isinstance(event, dict):
+            self.seen.started = True
+            return True
+        if not self.seen.started and (event.get("error") or event.get("type") == "error"):
+            self.refused = True
+            return True
+        self.seen.add(event)
+        if event.get("type") in _LAST:
+            self.complete = True
+        self._hidden = self._hide and event.get("choices") == [] and bool(event.get("usage"))
+        return not self._hidden
+
+
+class Body:
+    """One JSON body, kept until its end."""
+
+    def __init__(self) -> None:
+        self.seen = StreamUsage()
+        self.complete = False
+        self.refused = False
+        self._parts: list[bytes] = []
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Take bytes from the provider, and pass them on."""
+        self._parts.append(chunk)
+        return chunk
+
+    def end(self) -> bytes:
+        """Read the whole body."""
+        answer = _parsed(b"".join(self._parts))
+        self._parts.clear()
+        if isinstance(answer, dict):
+            self.seen.add(answer)
+        return b""
+
+
+def _parsed(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except ValueError:
+        return None

@@ -1,0 +1,145 @@
+"""The guarded class of a client: the same class, with a budget asked before each call of a model.
+
+Every way of calling goes through the client's `request`, above its retries. Every copy of a client goes
+through `copy` or `with_options`, and must not lose the budget.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable
+from typing import Any
+from weakref import WeakValueDictionary
+
+import openai
+
+from outlay._errors import PolicyError
+from outlay._layer import Layer, known_fields
+from outlay._model_call import ModelCall
+from outlay.openai._errors import as_openai_error
+from outlay.openai._events import Body, Events, Reader
+from outlay.openai._request import Request, read_request
+from outlay.openai._tap import Tap
+
+LAYERS = "_outlay_layers"
+# Weak, so that a client class made inside a function is not kept for ever.
+_guarded: WeakValueDictionary[type[Any], type[Any]] = WeakValueDictionary()
+_making = threading.Lock()
+
+
+def guarded_class(cls: type[Any]) -> type[Any]:
+    """Return the guarded class of a client's class, always the same while it is in use."""
+    with _making:
+        known = _guarded.get(cls)
+        if known is None:
+            known = _guarded[cls] = _make(cls)
+        return known
+
+
+def _make(cls: type[Any]) -> type[Any]:
+    guard = _guard_async if issubclass(cls, openai.AsyncOpenAI) else _guard_sync
+    own = {
+        "__module__": cls.__module__,
+        "__qualname__": cls.__qualname__,
+        "__doc__": cls.__doc__,
+        LAYERS: (),
+        "request": guard(cls.request),
+        "copy": _guard_copy(cls.copy),
+        "with_options": _guard_copy(cls.with_options),
+    }
+    return type(cls.__name__, (cls,), own)
+
+
+def _guard_sync(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def request(self: Any, cast_to: Any, options: Any, *, stream: bool = False, **more: Any) -> Any:
+        asked = read_request(self, options, stream=stream)
+        if asked is None:
+            return original(self, cast_to, options, stream=stream, **more)
+        call = _call(self, asked)
+        call.reserve()
+        try:
+            with call.entered():
+                result = original(self, cast_to, asked.options, stream=stream, **more)
+        except BaseException as error:
+            _fail(call, asked, error)
+            raise
+        _settle(call, asked, result, stream=stream)
+        return result
+
+    return request
+
+
+def _guard_async(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    async def request(self: Any, cast_to: Any, options: Any, *, stream: bool = False, **more: Any) -> Any:
+        asked = read_request(self, options, stream=stream)
+        if asked is None:
+            return await original(self, cast_to, options, stream=stream, **more)
+        call = _call(self, asked)
+        await call.reserve_async()
+        try:
+            with call.entered():
+                result = await original(self, cast_to, asked.options, stream=stream, **more)
+        except BaseException as error:
+            _fail(call, asked, error)
+            raise
+        _settle(call, asked, result, stream=stream)
+        return result
+
+    return request
+
+
+def _guard_copy(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def copy(self: Any, **options: Any) -> Any:
+        copied = original(self, **options)
+        copied.__dict__[LAYERS] = getattr(self, LAYERS)
+        return copied
+
+    return copy
+
+
+def _call(client: Any, asked: Request) -> ModelCall:
+    layers: tuple[Layer, ...] = getattr(client, LAYERS)
+    if not layers:
+        # Built from the class of a wrapped client: unguarded where a guard was meant.
+        raise PolicyError("this client has no budget: it was made from a wrapped client's class; wrap it")
+    return ModelCall(layers, asked.prompt, as_openai_error)
+
+
+def _fail(call: ModelCall, asked: Request, error: BaseException) -> None:
+    if asked.answered:
+        # The answer came and is billed; it was the caller's own format that it did not fit.
+        call.commit(known_fields(asked.answered[-1]))
+    elif isinstance(error, openai.APIResponseValidationError):
+        call.commit(None)
+    else:
+        call.fail(error)
+
+
+def _settle(call: ModelCall, asked: Request, result: Any, *, stream: bool) -> None:
+    response = _http_response(result)
+    if response is None:
+        call.commit(known_fields(result))
+        return
+    reader: Reader = Events(hide=asked.hide) if asked.streamed else Body()
+    if stream or not response.is_closed:
+        Tap(call, reader).attach(response)
+        return
+    # A raw response that is read: the caller parses it later, or never.
+    reader.feed(response.content)
+    reader.end()
+    call.commit(reader.seen.fields())
+
+
+def _http_response(result: Any) -> Any:
+    """Return the HTTP response of a stream or of a raw response; None for an answer that is parsed."""
+    if isinstance(result, openai.BaseModel):
+        return None
+    for name in ("http_response", "response"):
+        inner = getattr(result, name, None)
+        if hasattr(inner, "aiter_bytes"):
+            return inner
+    return result if hasattr(result, "aiter_raw") else None

@@ -1,0 +1,127 @@
+"""Which requests of the client are calls of a model, what they ask for, and how a stream is made to tell."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import urlsplit
+
+import openai
+
+from outlay._prompt import MESSAGE_TOKENS, Prompt, read_body
+
+# Azure names a deployment before the same endings.
+_CALLS = ("/chat/completions", "/completions", "/responses", "/responses/compact", "/embeddings")
+_CHAT = ("/completions",)
+_EMBEDDINGS = ("/embeddings",)
+
+
+@dataclass
+class Request:
+    """One call of a model: what it asks for, and the options under which it is sent.
+
+    Args:
+        prompt: The estimate.
+        options: The client's options, changed where a stream must tell its usage.
+        streamed: The answer is a stream of events.
+        hide: The chunk that tells the usage was not asked for, so that it is kept from the caller.
+        answered: The answers before the client parsed them; a parser may refuse what is paid for.
+
+    """
+
+    prompt: Prompt
+    options: Any
+    streamed: bool
+    hide: bool
+    answered: list[Any] = field(default_factory=list)
+
+
+def read_request(client: Any, options: Any, *, stream: bool) -> Request | None:
+    """Read the options of a request; None if it is no call of a model.
+
+    Args:
+        client: The client.
+        options: Its `FinalRequestOptions`.
+        stream: The client will make a stream of the answer.
+
+    """
+    path = urlsplit(options.url).path
+    if options.method.lower() != "post" or not path.endswith(_CALLS):
+        return None
+    body = _body(options)
+    request = Request(
+        prompt=_read_prompt(client, path, body),
+        options=copy.copy(options),
+        streamed=bool(body.get("stream")),
+        hide=False,
+    )
+    if stream and path.endswith(_CHAT):
+        _force_usage(request, body)
+    if callable(options.post_parser):
+        request.options.post_parser = _kept(request, options.post_parser)
+    return request
+
+
+def _body(options: Any) -> Mapping[str, Any]:
+    given = options.json_data
+    if given is None and isinstance(options.content, bytes | bytearray):
+        try:
+            given = json.loads(options.content)
+        except ValueError:
+            given = None
+    body = given if isinstance(given, Mapping) else {}
+    # `extra_body` replaces what the method was given.
+    return {**body, **(options.extra_json or {})}
+
+
+def _read_prompt(client: Any, path: str, body: Mapping[str, Any]) -> Prompt:
+    azure = isinstance(client, openai.AzureOpenAI | openai.AsyncAzureOpenAI)
+    provider = "azure" if azure else "openai"
+    if path.endswith(_EMBEDDINGS):
+        tokens = _token_ids(body.get("input"))
+        prompt = read_body(body if tokens is None else {**body, "input": None}, provider=provider)
+        return replace(prompt, input_tokens=prompt.input_tokens + (tokens or 0), output_limit=0, choices=1)
+    if "prompt" in body and "messages" not in body and "input" not in body:
+        # The older completions; `prompt` of the responses is a reference to a stored one.
+        best_of = body.get("best_of")
+        prompt = read_body({**body, "input": body["prompt"]}, provider=provider)
+        return replace(prompt, choices=max(prompt.choices, best_of if isinstance(best_of, int) else 1))
+    return read_body(body, provider=provider)
+
+
+def _token_ids(given: Any) -> int | None:
+    """Count an input of embeddings that comes as token ids; None if it is text."""
+    if not isinstance(given, list) or not given:
+        return None
+    if isinstance(given[0], int):
+        return len(given) + MESSAGE_TOKENS
+    if isinstance(given[0], list):
+        return sum(len(ids) + MESSAGE_TOKENS for ids in given)
+    return None
+
+
+def _force_usage(request: Request, body: Mapping[str, Any]) -> None:
+    given = body.get("stream_options")
+    asked = given if isinstance(given, Mapping) else {}
+    if asked.get("include_usage") is True:
+        return
+    forced = {"stream_options": {**asked, "include_usage": True}}
+    options = request.options
+    if options.json_data is None or "stream_options" in (options.extra_json or {}):
+        options.extra_json = {**(options.extra_json or {}), **forced}
+    elif isinstance(options.json_data, Mapping):
+        options.json_data = {**options.json_data, **forced}
+    else:
+        return
+    request.hide = True
+
+
+def _kept(request: Request, parser: Any) -> Any:
+    def parse(answer: Any) -> Any:
+        request.answered.append(answer)
+        return parser(answer)
+
+    return parse

@@ -1,0 +1,107 @@
+"""`wrap`: a client that asks its budgets before each call of a model."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import inspect
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TypeVar
+
+import openai
+
+from outlay._budget import AnyBudget
+from outlay._calibration import EstimateMode
+from outlay._core import PriceTable
+from outlay._errors import PolicyError
+from outlay._layer import Layer, make_layer
+from outlay.openai._guarded import LAYERS, guarded_class
+
+ClientT = TypeVar("ClientT", bound="openai.OpenAI | openai.AsyncOpenAI")
+
+
+def wrap(
+    client: ClientT,
+    budget: AnyBudget | Sequence[AnyBudget],
+    *,
+    operation: str = "query",
+    prices: Mapping[str, Mapping[str, str]] | PriceTable | None = None,
+    output_tokens: int | None = None,
+    wait: float | timedelta | None = None,
+    estimate: EstimateMode = "strict",
+    **labels: str,
+) -> ClientT:
+    """Return a copy of a client that reserves from its budgets before each call of a model.
+
+    The copy is of the same class and shares the connections of the original, which stays unguarded. Its own
+    copies (`copy`, `with_options`) keep the budget. Guarded are chat completions, responses, embeddings and
+    the older completions, in every mode; everything else passes untouched.
+
+    A refusal is raised before the provider is touched. It is the outlay class and `openai.OpenAIError` in
+    one, so the client neither retries nor wraps it. Wraps stack: an account that two of them name is
+    charged once a call.
+
+    Args:
+        client: An `OpenAI` or `AsyncOpenAI`, or a subclass such as `AzureOpenAI`.
+        budget: A `Guard`, a pool or any other budget, or a list of them, decided in one step.
+        operation: What an `AgentTokenBudget` weighs; default "query".
+        prices: USD per million tokens, as text, by model name; needed where a budget limits cost.
+        output_tokens: The output to reserve, in tokens, where the call does not limit it; default 1,024.
+        wait: Seconds or a timedelta that a call may wait for a pool or a limiter; default None, not at all.
+        estimate: "strict" (default) or "expected", as `outlay.langchain.wrap` says.
+        **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
+
+    Returns:
+        A guarded copy of the client.
+
+    Raises:
+        PolicyError: An argument is not what it should be, or a model that must be priced has no price.
+        InvalidAmount: `output_tokens` is no whole number, or negative.
+
+    Example:
+        >>> from openai import OpenAI
+        >>> from outlay import BudgetExceeded, SharedPool
+        >>> from outlay.testing import ProviderServer, Reply
+        >>> pool = SharedPool(capacity_tokens=300)
+        >>> with ProviderServer([Reply(text="Hi.")]) as server:
+        ...     client = wrap(OpenAI(base_url=server.base_url, api_key="none"), pool, output_tokens=200)
+        ...     client.responses.create(model="gpt-x", input="Hello").output_text
+        ...     try:
+        ...         client.responses.create(model="gpt-x", input="Hello " * 100)
+        ...     except BudgetExceeded as refusal:
+        ...         print(refusal.kind, refusal.limit, server.calls)
+        'Hi.'
+        token 300 1
+
+    """
+    layer = make_layer(
+        budget,
+        operation=operation,
+        prices=prices,
+        output_tokens=output_tokens,
+        wait=wait,
+        estimate=estimate,
+        labels=labels,
+    )
+    if not isinstance(client, openai.OpenAI | openai.AsyncOpenAI):
+        raise PolicyError(
+            f"client: an OpenAI, AsyncOpenAI, AzureOpenAI or AsyncAzureOpenAI is allowed, not "
+            f"{type(client).__name__}"
+        )
+    layer.check_price(None)
+    return _guard(client, layer)
+
+
+def _guard(client: ClientT, layer: Layer) -> ClientT:
+    # Not client.copy(): it builds a new client from the arguments that it knows, and a subclass has others.
+    guarded = copy.copy(client)
+    for name in list(guarded.__dict__):
+        # client.chat and its like are kept on first use, and would still call the original.
+        if isinstance(inspect.getattr_static(type(client), name, None), functools.cached_property):
+            del guarded.__dict__[name]
+    inner: tuple[Layer, ...] = getattr(client, LAYERS, ())
+    if not hasattr(type(client), LAYERS):
+        guarded.__class__ = guarded_class(type(client))
+    guarded.__dict__[LAYERS] = (layer, *inner)
+    return guarded

@@ -1,0 +1,36 @@
+"""Budgets for the OpenAI Agents SDK: `wrap` a model, `BudgetProvider` a run, `guard_tools` the tools.
+
+Before a request, an estimate is reserved: a third of the prompt's UTF-8 bytes, 4 tokens an item and 2,000 a
+picture, and the `max_tokens` of the model settings in full, else `output_tokens`. After it, what the response
+says it used is booked; where it does not say, the estimate is. A stream that is left early or cancelled is
+charged, for it is billed. A provider's error releases the lease, unless the budget says `on_error="charge"`.
+A refusal is also an `agents.AgentsException`: `Runner` raises it as it is and never retries it.
+
+Example:
+    >>> from agents import Agent, RunConfig, Runner
+    >>> from agents.testing import ScriptedModel, assistant_message
+    >>> from outlay import SharedPool
+    >>> from outlay.openai_agents import wrap
+    >>> pool = SharedPool(capacity_tokens=10_000)
+    >>> agent = Agent("greeter", model=wrap(ScriptedModel([[assistant_message("Hello.")]]), pool))
+    >>> Runner.run_sync(agent, "Say hello.", run_config=RunConfig(tracing_disabled=True)).final_output
+    'Hello.'
+    >>> pool.committed().total_tokens > 0
+    True
+
+"""
+
+from __future__ import annotations
+
+try:
+    import agents.models.interface  # noqa: F401
+except ImportError as missing:
+    raise ImportError(
+        "outlay.openai_agents needs the OpenAI Agents SDK: pip install outlay[openai-agents]"
+    ) from missing
+
+from outlay.openai_agents._provider import BudgetProvider
+from outlay.openai_agents._tools import guard_tools
+from outlay.openai_agents._wrap import wrap
+
+__all__ = ["BudgetProvider", "guard_tools", "wrap"]

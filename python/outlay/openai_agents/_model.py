@@ -1,0 +1,119 @@
+"""The guarded model: an `agents.Model` that asks its budgets before each request of the model inside."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from agents.exceptions import ModelBehaviorError
+from agents.items import ModelResponse, TResponseStreamEvent
+from agents.models.interface import Model
+from agents.retry import ModelRetryAdvice, ModelRetryAdviceRequest, ModelRetryNormalizedError
+
+from outlay._errors import LimitExceeded
+from outlay._layer import Layer, known_fields
+from outlay._model_call import ModelCall
+from outlay._stream_usage import StreamUsage
+from outlay.openai_agents._errors import as_agents_error
+from outlay.openai_agents._estimate import model_name, read_prompt
+
+_END: Any = object()
+_PROMPT = ("system_instructions", "input", "model_settings", "tools", "output_schema", "handoffs")
+
+
+def guard(model: Model, layers: Sequence[Layer]) -> GuardedModel:
+    """Return the model guarded; one that is guarded already keeps its layers inside the new ones."""
+    if isinstance(model, GuardedModel):
+        return GuardedModel(model.wrapped, (*layers, *model.layers))
+    for layer in layers:
+        layer.check_price(model_name(model))
+    return GuardedModel(model, layers)
+
+
+class GuardedModel(Model):
+    """A model whose every request is one lease in each of its budgets; all else is the model inside."""
+
+    def __init__(self, wrapped: Model, layers: Sequence[Layer]) -> None:
+        self.wrapped = wrapped
+        self.layers = tuple(layers)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("wrapped", "layers"):  # a copy that is still empty
+            raise AttributeError(name)
+        return getattr(self.wrapped, name)
+
+    async def get_response(self, *args: Any, **kwargs: Any) -> ModelResponse:
+        """Reserve, ask the model, book what it used."""
+        call = self._call(args, kwargs)
+        await call.reserve_async()
+        try:
+            with call.entered():
+                response = await self.wrapped.get_response(*args, **kwargs)
+        except BaseException as error:
+            _fail(call, error)
+            raise
+        call.commit(known_fields(response))
+        return response
+
+    async def stream_response(self, *args: Any, **kwargs: Any) -> AsyncIterator[TResponseStreamEvent]:
+        """Reserve, ask the model, book what the last event says it used."""
+        call = self._call(args, kwargs)
+        await call.reserve_async()
+        seen = StreamUsage()
+        events: Any = None
+        try:
+            with call.entered():
+                events = aiter(self.wrapped.stream_response(*args, **kwargs))
+            while True:
+                with call.entered():
+                    event = await anext(events, _END)
+                if event is _END:
+                    break
+                seen.add(event)
+                yield event
+        except BaseException as error:
+            _fail(call, error, seen)
+            raise
+        finally:
+            aclose = getattr(events, "aclose", None)
+            if aclose is not None:
+                await aclose()
+        call.commit(seen.fields())
+
+    def get_retry_advice(self, request: ModelRetryAdviceRequest) -> ModelRetryAdvice | None:
+        """Advise as the model inside does, and against any retry of a refusal."""
+        if isinstance(request.error, LimitExceeded):
+            # An abort is the one thing that no retry policy overrules.
+            return ModelRetryAdvice(
+                suggested=False,
+                reason=request.error.message,
+                normalized=ModelRetryNormalizedError(is_abort=True),
+            )
+        return self.wrapped.get_retry_advice(request)
+
+    async def close(self) -> None:
+        """Close the model inside."""
+        await self.wrapped.close()
+
+    async def _cleanup_on_run_end(self, owner: object) -> None:
+        await self.wrapped._cleanup_on_run_end(owner)
+
+    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> ModelCall:
+        # The runner names its arguments; a caller of its own may give them in their order.
+        given = {**dict(zip(_PROMPT, args, strict=False)), **kwargs}
+        prompt = read_prompt(self.wrapped, *(given[name] for name in _PROMPT))
+        return ModelCall(self.layers, prompt, as_agents_error)
+
+
+def _fail(call: ModelCall, error: BaseException, seen: StreamUsage | None = None) -> None:
+    """End a call that did not come to its end."""
+    if seen is not None and seen.started:
+        call.fail(error, seen)
+    elif isinstance(error, LimitExceeded):
+        # A budget inside, of a wrapped client, has refused: no provider was asked.
+        call.release()
+    elif isinstance(error, ModelBehaviorError):
+        # The answer came and is billed; the SDK threw it away, usage and all ("incomplete", no choices).
+        call.commit(None)
+    else:
+        call.fail(error, seen)

@@ -1,0 +1,88 @@
+"""`BudgetProvider`: every model that a run takes by name, under a budget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from agents.models.interface import Model, ModelProvider
+
+from outlay._budget import AnyBudget
+from outlay._calibration import EstimateMode
+from outlay._core import PriceTable
+from outlay._errors import PolicyError
+from outlay._layer import make_layer
+from outlay.openai_agents._model import guard
+
+
+class BudgetProvider(ModelProvider):
+    """Guards every model that a run looks up by name: of its agents, of handoffs, of agents used as tools.
+
+    Give it to `RunConfig(model_provider=...)`. An agent whose `model` is an object and no name goes past
+    every provider: wrap that object. The models are guarded as by `outlay.openai_agents.wrap`.
+
+    Args:
+        provider: The provider that makes the models, such as `agents.MultiProvider()`.
+        budget: What `wrap` takes: one budget, or a list of them.
+        operation: The operation that an `AgentTokenBudget` weighs; default "query".
+        prices: USD per million tokens, as text, by model name.
+        output_tokens: The output to reserve where the settings do not limit it, in tokens; default 1,024.
+        wait: How long a call may wait where a pool or a limiter is full; default None, not at all.
+        estimate: "strict" (default) or "expected", as `outlay.langchain.wrap` says.
+        **labels: Passed to objects with the `outlay.Budget` protocol.
+
+    Raises:
+        PolicyError: An argument is not what it should be; a model without a price that needs one, when the
+            run looks it up.
+        InvalidAmount: `output_tokens` is no whole number, or negative.
+
+    Example:
+        >>> from agents import Agent, ModelProvider, RunConfig, Runner
+        >>> from agents.testing import ScriptedModel, assistant_message
+        >>> from outlay import SharedPool
+        >>> class Offline(ModelProvider):
+        ...     def get_model(self, model_name):
+        ...         return ScriptedModel([[assistant_message("Hi from " + model_name)]])
+        >>> pool = SharedPool(capacity_tokens=10_000)
+        >>> guarded = RunConfig(model_provider=BudgetProvider(Offline(), pool), tracing_disabled=True)
+        >>> Runner.run_sync(Agent("greeter", model="gpt-x"), "Hello", run_config=guarded).final_output
+        'Hi from gpt-x'
+        >>> pool.committed().total_tokens > 0
+        True
+
+    """
+
+    def __init__(
+        self,
+        provider: ModelProvider,
+        budget: AnyBudget | Sequence[AnyBudget],
+        *,
+        operation: str = "query",
+        prices: Mapping[str, Mapping[str, str]] | PriceTable | None = None,
+        output_tokens: int | None = None,
+        wait: float | timedelta | None = None,
+        estimate: EstimateMode = "strict",
+        **labels: str,
+    ) -> None:
+        given: Any = provider
+        if not isinstance(given, ModelProvider):
+            raise PolicyError(f"provider: an agents.ModelProvider is allowed, not {type(given).__name__}")
+        self._provider = given
+        self._layer = make_layer(
+            budget,
+            operation=operation,
+            prices=prices,
+            output_tokens=output_tokens,
+            wait=wait,
+            estimate=estimate,
+            labels=labels,
+        )
+
+    def get_model(self, model_name: str | None) -> Model:
+        """Return the guarded model of a name."""
+        return guard(self._provider.get_model(model_name), (self._layer,))
+
+    async def aclose(self) -> None:
+        """Close the provider inside."""
+        await self._provider.aclose()

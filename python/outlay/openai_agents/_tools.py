@@ -1,0 +1,93 @@
+"""`guard_tools`: the tool calls of an agent under a budget."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from agents import FunctionTool
+from agents.tool_guardrails import ToolGuardrailFunctionOutput, ToolInputGuardrail, ToolInputGuardrailData
+
+from outlay._budget import AnyBudget, checked_labels, normalise
+from outlay._core import SharedPool
+from outlay._errors import LimitExceeded, PolicyError
+from outlay._steps import charge_step
+
+_NAME_BYTES_MAX = 1024
+
+
+def guard_tools(
+    tools: Iterable[FunctionTool], budget: AnyBudget | Sequence[AnyBudget], **labels: str
+) -> list[FunctionTool]:
+    """Return copies of the tools that charge one step before each call.
+
+    A `WorkflowToken` executes one step, an `AgentTokenBudget` consumes 1 of the operation that is named like
+    the tool, an `AgentBudget` makes one call; a user's own object reserves and commits an empty estimate,
+    with `tool=NAME`. A list is decided in one step.
+
+    A refused tool does not run: the model reads the JSON of the refusal as the tool's output, and can finish
+    with what it has. Parallel tool calls are charged one by one, in no order. A step counts from its start: a
+    tool that fails has made one. It is charged by a tool guardrail, the last of those that the tool has, so a
+    call that another guardrail rejects costs nothing. A tool that waits for approval is charged when it runs;
+    with `pre_approval_tool_input_guardrails` it is charged at the question too.
+
+    Args:
+        tools: Function tools, agents as tools (`Agent.as_tool`) among them. Tools that the provider runs, and
+            those of MCP servers, have no such guardrail.
+        budget: A `WorkflowToken`, `AgentTokenBudget` or `AgentBudget`, an object with the `outlay.Budget`
+            protocol, or a list of them.
+        **labels: Passed to objects with the `outlay.Budget` protocol.
+
+    Returns:
+        The copies, in the same order.
+
+    Raises:
+        PolicyError: A tool is no function tool, or a budget cannot count steps.
+
+    Example:
+        >>> from agents import Agent, RunConfig, Runner, function_tool
+        >>> from agents.testing import ScriptedModel, assistant_message, function_call
+        >>> from outlay import WorkflowQuota
+        >>> @function_tool
+        ... def look_up(word: str) -> str:
+        ...     return "found " + word
+        >>> both = [function_call("look_up", {"word": word}, call_id=word) for word in "ab"]
+        >>> model = ScriptedModel([both, [assistant_message("Only the first.")]])
+        >>> token = WorkflowQuota.hourly(10, 1).begin_workflow("w-1")
+        >>> agent = Agent("reader", tools=guard_tools([look_up], token), model=model)
+        >>> run = Runner.run_sync(agent, "Look a and b up.", run_config=RunConfig(tracing_disabled=True))
+        >>> [str(item.output)[:9] for item in run.new_items if item.type == "tool_call_output_item"]
+        ['found a', '{"error":']
+
+    """
+    budgets = normalise(budget)
+    if any(isinstance(one, SharedPool) for _, one in budgets.native):
+        raise PolicyError("budget: a step has no tokens for a SharedPool; give the pool to wrap")
+    own_labels = checked_labels(labels)
+
+    def outlay_budget(data: ToolInputGuardrailData) -> ToolGuardrailFunctionOutput:
+        tool = data.context.tool_name
+        known = {"agent": data.agent.name, **own_labels, "tool": tool}
+        try:
+            # The guardrail does not see the tool's end, so a user's own lease is committed at its start.
+            with charge_step(budgets, operation=_operation(tool), labels=known):
+                return ToolGuardrailFunctionOutput.allow()
+        except LimitExceeded as refusal:
+            return ToolGuardrailFunctionOutput.reject_content(str(refusal), output_info=refusal.payload)
+
+    return [_guarded(tool, ToolInputGuardrail(outlay_budget)) for tool in tools]
+
+
+def _guarded(tool: Any, guardrail: ToolInputGuardrail[Any]) -> FunctionTool:
+    if not isinstance(tool, FunctionTool):
+        raise PolicyError(f"tools: only a FunctionTool can be refused, not {type(tool).__name__}")
+    guarded = copy.copy(tool)
+    guarded.tool_input_guardrails = [*(tool.tool_input_guardrails or ()), guardrail]
+    return guarded
+
+
+def _operation(tool: str) -> str:
+    """Return the operation named like the tool; a model may invent a name that no operation can have."""
+    size = len(tool.encode(errors="replace"))
+    return tool if 0 < size <= _NAME_BYTES_MAX else "tool"

@@ -1,0 +1,88 @@
+"""`wrap`: a model that asks its budgets before each request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from agents.models.interface import Model
+
+from outlay._budget import AnyBudget
+from outlay._calibration import EstimateMode
+from outlay._core import PriceTable
+from outlay._errors import PolicyError
+from outlay._layer import make_layer
+from outlay.openai_agents._model import guard
+
+
+def wrap(
+    model: Model,
+    budget: AnyBudget | Sequence[AnyBudget],
+    *,
+    operation: str = "query",
+    prices: Mapping[str, Mapping[str, str]] | PriceTable | None = None,
+    output_tokens: int | None = None,
+    wait: float | timedelta | None = None,
+    estimate: EstimateMode = "strict",
+    **labels: str,
+) -> Model:
+    """Return a model that reserves from its budgets before each request of the model inside.
+
+    Give it to an `Agent` or to `RunConfig(model=...)`. Every request is one lease, streamed or not, whichever
+    agent makes it. The original stays unguarded. For models that are given by name, use `BudgetProvider`.
+
+    A refusal is raised before the provider is touched. It is the outlay class and `agents.AgentsException` in
+    one: the runner raises it as it is, and no `ModelRetrySettings` retries it. Wraps stack: an account that
+    two of them name is charged once a call.
+
+    Args:
+        model: A model of the Agents SDK.
+        budget: A `Guard`, a pool or any other budget, or a list of them, decided in one step.
+        operation: What an `AgentTokenBudget` weighs; default "query".
+        prices: USD per million tokens, as text, by model name; needed where a budget limits cost.
+        output_tokens: The output to reserve, in tokens, where the call does not limit it; default 1,024.
+        wait: Seconds or a timedelta that a call may wait for a pool or a limiter; default None, not at all.
+        estimate: "strict" (default) or "expected", as `outlay.langchain.wrap` says.
+        **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
+
+    Returns:
+        A model around the model.
+
+    Raises:
+        PolicyError: An argument is not what it should be, or a model that must be priced has no price.
+        InvalidAmount: `output_tokens` is no whole number, or negative.
+
+    Example:
+        >>> from agents import Agent, RunConfig, Runner
+        >>> from agents.testing import ScriptedModel, assistant_message
+        >>> from outlay import BudgetExceeded, SharedPool
+        >>> pool = SharedPool(capacity_tokens=300)
+        >>> script = ScriptedModel([[assistant_message("Hi.")]])
+        >>> agent = Agent("greeter", model=wrap(script, pool, output_tokens=200))
+        >>> quiet = RunConfig(tracing_disabled=True)
+        >>> try:
+        ...     Runner.run_sync(agent, "Hello " * 100, run_config=quiet)
+        ... except BudgetExceeded as refusal:
+        ...     print(refusal.kind, refusal.limit)
+        token 300
+        >>> Runner.run_sync(agent, "Hello", run_config=quiet).final_output
+        'Hi.'
+
+    """
+    layer = make_layer(
+        budget,
+        operation=operation,
+        prices=prices,
+        output_tokens=output_tokens,
+        wait=wait,
+        estimate=estimate,
+        labels=labels,
+    )
+    given: Any = model
+    if not isinstance(given, Model):
+        raise PolicyError(
+            f"model: an agents.Model is allowed, not {type(given).__name__}; "
+            "models that are given by name are guarded by BudgetProvider"
+        )
+    return guard(given, (layer,))

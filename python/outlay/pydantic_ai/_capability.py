@@ -1,0 +1,150 @@
+"""`BudgetCapability`: the model calls and the tool calls of an agent under a budget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Literal
+
+from pydantic_ai import RunContext
+from pydantic_ai.capabilities import AbstractCapability
+from pydantic_ai.messages import ToolCallPart
+from pydantic_ai.models import Model
+from pydantic_ai.tools import ToolDefinition
+
+from outlay._budget import AnyBudget, Budgets
+from outlay._calibration import EstimateMode
+from outlay._core import PriceTable, SharedPool
+from outlay._errors import LimitExceeded, PolicyError
+from outlay._layer import make_layer
+from outlay._steps import charge_step
+from outlay.pydantic_ai._model import guard
+
+_NAME_BYTES_MAX = 1024
+
+if not hasattr(AbstractCapability, "get_wrapper_model"):
+    # An older host would never ask for the guarded model, and every call would pass.
+    raise ImportError("outlay.pydantic_ai needs Pydantic AI 2.68 or later: pip install outlay[pydantic-ai]")
+
+
+class BudgetCapability(AbstractCapability[Any]):
+    """Guards the model calls of an agent, and charges one step before each of its tool calls.
+
+    The model calls are guarded as by `outlay.pydantic_ai.wrap`, whichever model serves them, each try of a
+    fallback by itself. For a tool call, a `WorkflowToken` executes one step, an `AgentTokenBudget` consumes 1
+    of the operation that is named like the tool, an `AgentBudget` makes one call; a user's own object
+    reserves an empty estimate, with `tool=NAME`, and commits it after the tool. A list is decided in one
+    step. A `SharedPool` counts tokens, so it takes no part in tool calls.
+
+    A refused tool does not run: the model reads the JSON of the refusal as the tool's result, and can finish
+    with what it has. Parallel tool calls are charged one by one, in no order. A step counts from its start.
+    Output tools are free. A refused model call ends the run with an error that is also
+    `pydantic_ai.UsageLimitExceeded`.
+
+    It guards the agent that it is given to. A sub-agent that a tool runs needs one of its own, with the same
+    budget; or wrap the model that they share. It does not see what other capabilities ask of a model before
+    the request, such as `OpenAICompaction`; a wrapped model does.
+
+    Args:
+        budget: What `wrap` takes: one budget, or a list of them.
+        models: Whether the model calls are guarded; default True. False leaves the tools.
+        steps: "tools" (default) charges each tool call; None charges none.
+        operation: The operation that an `AgentTokenBudget` weighs for a model call; default "query".
+        prices: USD per million tokens, as text, by model name.
+        output_tokens: The output to reserve where the settings do not limit it, in tokens; default 1,024.
+        wait: How long a model call may wait where a pool or a limiter is full; default None, not at all.
+        estimate: "strict" (default) or "expected", as `outlay.langchain.wrap` says.
+        **labels: Passed to objects with the `outlay.Budget` protocol.
+
+    Raises:
+        PolicyError: An argument is not what it should be, or nothing is left to guard.
+        InvalidAmount: `output_tokens` is no whole number, or negative.
+
+    Example:
+        >>> from pydantic_ai import Agent
+        >>> from pydantic_ai.models.test import TestModel
+        >>> from outlay import WorkflowQuota
+        >>> token = WorkflowQuota.hourly(10, 1).begin_workflow("w-1")
+        >>> agent = Agent(TestModel(), capabilities=[BudgetCapability(token, models=False)])
+        >>> @agent.tool_plain
+        ... def look_up(word: str) -> str:
+        ...     return "found " + word
+        >>> agent.run_sync("Look a word up.").output
+        '{"look_up":"found a"}'
+        >>> "step_limit" in agent.run_sync("Look another one up.").output
+        True
+
+    """
+
+    def __init__(
+        self,
+        budget: AnyBudget | Sequence[AnyBudget],
+        *,
+        models: bool = True,
+        steps: Literal["tools"] | None = "tools",
+        operation: str = "query",
+        prices: Mapping[str, Mapping[str, str]] | PriceTable | None = None,
+        output_tokens: int | None = None,
+        wait: float | timedelta | None = None,
+        estimate: EstimateMode = "strict",
+        **labels: str,
+    ) -> None:
+        if steps not in ("tools", None):
+            raise PolicyError(f"steps: 'tools' or None is allowed, not {steps!r:.100}")
+        self._layer = make_layer(
+            budget,
+            operation=operation,
+            prices=prices,
+            output_tokens=output_tokens,
+            wait=wait,
+            estimate=estimate,
+            labels=labels,
+        )
+        self._models = models
+        self._steps = _countable(self._layer.budgets) if steps else Budgets((), ())
+        if models:
+            self._layer.check_price(None)
+        elif not (self._steps.native or self._steps.own):
+            raise PolicyError("budget: nothing to guard: models=False, and no budget here counts tool calls")
+
+    @classmethod
+    def get_serialization_name(cls) -> str | None:
+        """Return None: a budget is an object, which a spec in a file cannot carry."""
+        return None
+
+    def get_wrapper_model(self, model: Model) -> Model | None:
+        """Guard the model that serves an attempt at a request."""
+        return guard(model, (self._layer,)) if self._models else None
+
+    async def wrap_tool_execute(
+        self,
+        ctx: RunContext[Any],
+        *,
+        call: ToolCallPart,
+        tool_def: ToolDefinition,
+        args: Any,
+        handler: Any,
+    ) -> Any:
+        """Charge a step, then run the tool; a refusal is the tool's result."""
+        if tool_def.kind == "output" or not (self._steps.native or self._steps.own):
+            return await handler(args)
+        tool, agent = call.tool_name, getattr(ctx.agent, "name", None)
+        known = {"agent": agent} if agent else {}
+        labels = {**known, **self._layer.labels, "tool": tool}
+        try:
+            step = charge_step(self._steps, operation=_operation(tool), labels=labels)
+        except LimitExceeded as refusal:
+            return str(refusal)
+        with step:
+            return await handler(args)
+
+
+def _countable(budgets: Budgets) -> Budgets:
+    native = tuple((key, one) for key, one in budgets.native if not isinstance(one, SharedPool))
+    return Budgets(native, budgets.own)
+
+
+def _operation(tool: str) -> str:
+    """Return the operation named like the tool; a model may invent a name that no operation can have."""
+    size = len(tool.encode(errors="replace"))
+    return tool if 0 < size <= _NAME_BYTES_MAX else "tool"

@@ -1,0 +1,56 @@
+"""The script of a loopback server: its replies, and how it counts tokens."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+_BYTES_PER_TOKEN = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """One answer of the scripted model.
+
+    Args:
+        text: What the model says; for an error status, the error's message.
+        tool_calls: The tools it asks for, each ``{"name": str, "args": dict, "id": str}``; without an ``id``
+            one is made.
+        usage: ``"count"`` (default) counts the request and the answer with `count_tokens`; a mapping is
+            reported as it stands (``prompt_tokens`` and ``completion_tokens``; total and details are filled
+            in where missing); None reports no usage at all, as some compatible servers do.
+        status: The HTTP status; anything but 200 sends an OpenAI error object.
+        headers: Headers added to the response, of an error or of an answer.
+        gate: Holds a plain answer before it is sent, and a stream after its first piece, until the event is
+            set, the client goes away or the server closes.
+
+    Example:
+        >>> Reply(text="Hello", usage={"prompt_tokens": 9, "completion_tokens": 1}).status
+        200
+
+    """
+
+    text: str = ""
+    tool_calls: Sequence[Mapping[str, Any]] = ()
+    usage: Mapping[str, Any] | Literal["count"] | None = "count"
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    gate: threading.Event | None = None
+
+
+def count_tokens(text: str) -> int:
+    """Count the tokens of a text as this server does: one for every 4 bytes of UTF-8, rounded up.
+
+    It is no tokenizer: it is made to grow as a real count does and to be the same on every machine.
+
+    Example:
+        >>> count_tokens("twelve bytes"), count_tokens("")
+        (3, 0)
+
+    """
+    return -(-len(text.encode("utf-8", "surrogatepass")) // _BYTES_PER_TOKEN)
+
+
+Script = Callable[[dict[str, Any]], Reply] | Sequence[Reply]
