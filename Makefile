@@ -6,25 +6,28 @@ SEED ?= 20261122
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+OTHERS := .venv-others
+OTHER_TESTS := tests/python/openai tests/python/httpx tests/python/litellm_sdk tests/python/recipes \
+    tests/python/conformance tests/python/langchain/test_deepagents.py tests/python/test_mcp_1_client.py
 SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find src -name '*.rs')
 
-.PHONY: demo test lint cargo-test loom pytest bench bench-check wheel clean
+.PHONY: demo test lint cargo-test loom pytest pytest-others bench bench-check wheel clean
 
 ## Build, install into .venv, and run the demo on real input: offline, without a key.
 demo: $(INSTALLED)
 	$(BIN)/outlay demo
 
 ## The whole test suite: lints, types and stubs, cargo tests, loom, pytest, the wheel.
-test: lint cargo-test loom pytest bench-check wheel-check
+test: lint cargo-test loom pytest pytest-others bench-check wheel-check
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet "maturin>=1.9.4,<2"
+	$(BIN)/python -m pip install --quiet "maturin>=1.9.4,<2" uv
 
 $(INSTALLED): $(BIN)/python $(SOURCES)
-	. $(BIN)/activate && maturin develop --quiet --release --extras dev
+	. $(BIN)/activate && maturin develop --quiet --uv --release --extras dev
 	touch $@
 
 lint: $(INSTALLED)
@@ -49,12 +52,22 @@ loom:
 pytest: $(INSTALLED)
 	$(BIN)/python -m pytest
 
-## What checking costs, beside an empty call and a hand-written class; memory of a million agents; what
-## waiting costs.
+## The integrations with the other majors of the SDKs, and the frameworks that pin them.
+pytest-others: $(OTHERS)/.installed
+	PYTHONPATH=python $(OTHERS)/bin/python -m pytest $(OTHER_TESTS)
+
+$(OTHERS)/.installed: $(INSTALLED)
+	test -x $(OTHERS)/bin/python || $(PYTHON) -m venv $(OTHERS)
+	$(BIN)/uv pip install --quiet --python $(OTHERS)/bin/python --requirement pyproject.toml --extra others
+	touch $@
+
+## What checking costs, beside an empty call and a hand-written class; what a guard costs; memory of a million
+## agents; what waiting costs.
 ## Fails where a floor is missed: on a busy machine, run it again.
 bench: $(INSTALLED)
 	cargo bench --bench hot_path --bench waiting
 	$(BIN)/python benches/python/hot_path.py --check
+	$(BIN)/python benches/python/guard.py --check
 	$(BIN)/python benches/python/memory.py --check
 	$(BIN)/python benches/python/limiter.py --check
 	$(BIN)/python benches/python/limiter_traces.py --check
@@ -64,6 +77,7 @@ bench: $(INSTALLED)
 bench-check: $(INSTALLED)
 	cargo bench --quiet --bench hot_path --bench waiting -- --test
 	$(BIN)/python benches/python/hot_path.py --rounds 3
+	$(BIN)/python benches/python/guard.py --rounds 3
 	$(BIN)/python benches/python/memory.py --agents 20000
 	$(BIN)/python benches/python/limiter.py --rounds 3
 	$(BIN)/python benches/python/limiter_traces.py

@@ -21,6 +21,20 @@ PROMISED = {
     ],
     "rate_limiter.py": ["3 done, 3 wait", '"error":"rate_limit_exceeded"', '"retry_after_seconds":20'],
     "waiting.py": ['"retryable":false', "task 0, task 1", "left: 6500"],
+    "governed.py": [
+        "two answers: 606",
+        "ten words of a stream: 616",
+        "denied before it ran",
+        "open leases: 0",
+    ],
+    "guard.py": [
+        "no second search: Call budget exceeded: web_search",
+        "too much for a review: Token budget exceeded: release.step.review",
+        '"type":"step_limit"',
+        "the sub-agent has 2000 tokens left",
+        "time to land: True",
+        "per-agent 9900 tokens, 32600 micro-USD",
+    ],
     "langchain_agent.py": ["tool error: {", "I could not look up Tromso.", "open leases 0"],
 }
 

@@ -19,7 +19,21 @@ from outlay import _core
 PACKAGE = Path(__file__).parents[2] / "python" / "outlay"
 STUB = PACKAGE / "_core.pyi"
 #: Modules that import a framework; their examples are skipped where it is missing.
-FRAMED = {"langchain", "_demo", "scripted_model"}
+FRAMED = {
+    "langchain": "langchain",
+    "_demo": "langchain",
+    "scripted_model": "langchain",
+    "prices": "genai_prices",
+    "_genai_prices": "genai_prices",
+    "openai": "openai",
+    "anthropic": "anthropic",
+    "httpx": "httpx",
+    "httpx2": "httpx2",
+    "pydantic_ai": "pydantic_ai",
+    "openai_agents": "agents",
+    "mcp": "fastmcp",
+    "litellm": "litellm",
+}
 
 #: What users see, by class: methods and attributes.
 API = {
@@ -55,6 +69,7 @@ API = {
     "RepoLimit": "repo max_daily_prs max_daily_issues cooldown_after_failure",
     "AllowanceStatus": "OK WARNING EXCEEDED",
     "QuotaEvent": "JOB_STARTED JOB_COMPLETED JOB_FAILED JOB_CANCELLED",
+    "EstimateReport": "calls input_mean input_p95 output_mean output_p95",
     "QuotaCheckResult": "allowed status remaining_tokens remaining_jobs reason",
     "UsageRecord": "agent_id tokens_used jobs_started active_jobs period_start",
     "UsageReport": "agent_id job_id event model tokens_in tokens_out cost_micros_usd timestamp",
@@ -77,7 +92,7 @@ API = {
 NAMES = """
     AllowanceExceeded Budget ForkedLedger Indeterminate InvalidAmount InvalidId LLM_MESSAGE_SCHEMA LeaseError
     LeaseExpired LeaseFinalized NotConfigured OutlayError PolicyError QuotaExceeded RequestBudgetExceeded
-    StoreCorrupt StoreError StoreUnavailable ThresholdExceeded UnknownLease WaitTimeout usd
+    StoreCorrupt StoreError StoreUnavailable ThresholdExceeded UnknownLease WaitTimeout estimates governed usd
 """
 
 
@@ -98,9 +113,10 @@ class Documented(NamedTuple):
         parts = self.path.relative_to(PACKAGE.parent).with_suffix("").parts
         return ".".join(part for part in parts if part != "__init__")
 
-    def needs_framework(self) -> bool:
-        """Whether its module imports a framework."""
-        return not FRAMED.isdisjoint(self.path.relative_to(PACKAGE).with_suffix("").parts)
+    def frameworks(self) -> list[str]:
+        """Return the frameworks that its module imports."""
+        parts = self.path.relative_to(PACKAGE).with_suffix("").parts
+        return [FRAMED[part] for part in parts if part in FRAMED]
 
     def section(self, title: str) -> str:
         """Return the lines under a title, without their common indentation."""
@@ -152,8 +168,8 @@ EXAMPLES = [
 
 @pytest.mark.parametrize("documented", EXAMPLES, ids=str)
 def test_example_runs(documented: Documented) -> None:
-    if documented.needs_framework():
-        pytest.importorskip("langchain")
+    for framework in documented.frameworks():
+        pytest.importorskip(framework)
     if documented.path == STUB:
         names = {name: getattr(outlay, name) for name in outlay.__all__}
     else:

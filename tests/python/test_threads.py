@@ -174,7 +174,7 @@ def test_eight_threads_on_one_account_are_admitted_exactly_the_limit(face):
             collided += runs >= THREADS
 
     in_threads(THREADS + 1, lambda number: lead() if number == THREADS else crew.work(number))
-    assert collided > ROUNDS // 40, f"threads changed places within only {collided} rounds"
+    assert collided > 0, "threads never changed places within a round"
 
 
 @pytest.mark.parametrize("face", FACES)

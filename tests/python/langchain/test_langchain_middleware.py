@@ -8,6 +8,8 @@ import threading
 
 import pytest
 from langchain.agents import create_agent
+from langchain.agents.middleware import ModelRetryMiddleware, ToolRetryMiddleware
+from langchain_core.exceptions import ModelError
 from langchain_core.messages import AIMessage
 
 from outlay import (
@@ -15,6 +17,7 @@ from outlay import (
     BudgetLimit,
     BudgetManager,
     PolicyError,
+    StepLimitExceeded,
     UsageEstimate,
     WorkflowQuota,
 )
@@ -238,6 +241,68 @@ async def test_own_budget_is_committed_where_the_tool_is_cancelled():
     with pytest.raises(asyncio.CancelledError):
         await task
     assert own.ended == ["commit"]
+
+
+# What a refused step does.
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+async def test_end_answers_the_turn_and_then_ends_the_run_with_the_json(asynchronous, tools):
+    """The three that fit have run, every call has its answer, and the model is not called again."""
+    model = ScriptedChatModel(script=[calls(5)])
+    middleware = BudgetMiddleware(workflow(3), on_denied="end")
+    messages = await run(create_agent(model, [tools.look_up()], middleware=[middleware]), asynchronous)
+    assert sorted(answer.status for answer in tool_messages(messages)) == ["error"] * 2 + ["success"] * 3
+    assert (len(tools.ran), len(model.calls)) == (3, 1)
+    assert json.loads(messages[-1].text)["type"] == "step_limit"
+    assert isinstance(messages[-1], AIMessage)
+
+
+def test_a_run_that_was_ended_may_be_gone_on_with(tools):
+    """Only the refusals of the last turn end a run: the next question is answered."""
+    model = ScriptedChatModel(script=[calls(1), "answered"])
+    agent = create_agent(
+        model, [tools.look_up()], middleware=[BudgetMiddleware(workflow(0), on_denied="end")]
+    )
+    ended = agent.invoke(USER)["messages"]
+    assert agent.invoke({"messages": [*ended, ("user", "and now?")]})["messages"][-1].text == "answered"
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+@pytest.mark.parametrize("steps", ["tools", "turns"])
+async def test_error_raises_the_refusal(asynchronous, steps, tools):
+    """It is outlay's own, and LangChain's, which no retry middleware tries again."""
+    model = ScriptedChatModel(script=[calls(1)])
+    middleware = BudgetMiddleware(workflow(0), steps=steps, on_denied="error")
+    retry = [ToolRetryMiddleware(initial_delay=0), ModelRetryMiddleware(initial_delay=0)]
+    agent = create_agent(model, [tools.look_up()], middleware=[*retry, middleware])
+    with pytest.raises(StepLimitExceeded) as raised:
+        await run(agent, asynchronous)
+    assert isinstance(raised.value, ModelError)
+    assert (tools.ran, len(model.calls)) == ([], 1 if steps == "tools" else 0)
+
+
+@pytest.mark.parametrize(("steps", "on_denied"), [("tools", "stop"), ("turns", "continue"), ("tools", 5)])
+def test_unknown_endings_are_refused_by_name(steps, on_denied):
+    """A turn that is refused has no answer that the model could go on with."""
+    with pytest.raises(PolicyError, match="on_denied"):
+        BudgetMiddleware(workflow(1), steps=steps, on_denied=on_denied)
+
+
+def test_own_budget_is_told_which_agent_runs(tools):
+    """The name of the agent is a label, unless the middleware names one."""
+    asked = []
+
+    class Named:
+        def reserve(self, estimate, **labels):
+            asked.append(labels)
+            return Recorded().reserve(estimate)
+
+    for labels in ({}, {"agent": "mine"}):
+        middleware = BudgetMiddleware(Named(), **labels)
+        model = ScriptedChatModel(script=[calls(1), "done"])
+        create_agent(model, [tools.look_up()], middleware=[middleware], name="coder").invoke(USER)
+    assert asked == [{"agent": "coder", "tool": "look_up"}, {"agent": "mine", "tool": "look_up"}]
 
 
 @pytest.mark.parametrize("steps", ["tool", "", None, 3])

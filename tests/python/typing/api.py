@@ -6,6 +6,7 @@ An ignored error is one that must be there: `--strict` warns where an ignore is 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, assert_type
@@ -15,11 +16,13 @@ import outlay
 from outlay import (
     AgentBudget,
     AgentTokenBudget,
+    Allotment,
     BudgetInfo,
     BudgetLease,
     BudgetLimit,
     BudgetManager,
     FullBudgetInfo,
+    Guard,
     ManualClock,
     PriceTable,
     Remaining,
@@ -253,6 +256,33 @@ def refusals(budget: AgentTokenBudget) -> str:
     return ""
 
 
+@outlay.governed(SharedPool(), estimate=lambda x, y="": len(y), usage=len)
+def governed_plain(x: int, y: str = "") -> str:
+    """Keep its type."""
+    return y * x
+
+
+@outlay.governed([SharedPool()], 5, operation="query", wait=1.5, agent="a-1")
+async def governed_async(x: int) -> bytes:
+    """Keep its type, async."""
+    return bytes(x)
+
+
+@outlay.governed(SharedPool(), UsageEstimate(total_tokens=1))
+def governed_generator(x: int) -> Iterator[int]:
+    """Keep its type, a generator."""
+    yield x
+
+
+async def governed_functions() -> None:
+    """Arguments and results are those of the function."""
+    assert_type(governed_plain(1, y="a"), str)
+    assert_type(await governed_async(1), bytes)
+    assert_type(list(governed_generator(1)), list[int])
+    governed_plain("1")  # type: ignore[arg-type]
+    outlay.governed(SharedPool(), "5")  # type: ignore[arg-type]
+
+
 class Own:
     """A user's own budget follows the protocol."""
 
@@ -266,3 +296,47 @@ class Own:
 
 own: outlay.Budget = Own(SharedPool())
 lease: outlay.Lease = SharedPool().reserve(1)
+
+
+def estimate_reports() -> float:
+    """Read what `estimates` tells."""
+    assert_type(outlay.estimates(), dict[str, outlay.EstimateReport])
+    return sum(seen.calls * seen.input_mean + seen.output_p95 for seen in outlay.estimates().values())
+
+
+async def guards(path: Path) -> None:
+    """Guard, its scopes and its parts."""
+    guard = Guard({"budget": [{"name": "all", "limit": {"tokens": 1_000}}]}, clock=ManualClock())
+    assert_type(Guard(path), Guard)
+    assert_type(Guard.from_toml("policy.toml", clock=SystemClock()), Guard)
+    assert_type(Guard.from_dict({"version": 1}), Guard)
+    Guard(5)  # type: ignore[arg-type]
+    Guard()  # type: ignore[call-arg]
+    assert_type(guard.reserve(), BudgetLease)
+    assert_type(guard.reserve(UsageEstimate(input_tokens=1), ttl=5, agent="a-1", model="m"), BudgetLease)
+    assert_type(await guard.reserve_wait(5, timeout=dt.timedelta(seconds=1), agent="a-1"), BudgetLease)
+    assert_type(guard.reserve_blocking(5, timeout=0, agent="a-1"), BudgetLease)
+    guard.reserve(1, agent=5)  # type: ignore[arg-type]
+    guard.check(5, agent="a-1")
+    guard.charge_step(workflow="w")
+    with guard.run(workflow="w") as run_id, guard.step("plan"), guard.scope(user="u"), guard.landing():
+        assert_type(run_id, str)
+    with guard.allot(tokens=5, cost_micros_usd=6, calls=7, ttl=60, agent="a-1") as part:
+        assert_type(part, Allotment)
+        assert_type(part.reserve(1, agent="a-1"), BudgetLease)
+        assert_type(await part.reserve_wait(timeout=1), BudgetLease)
+        assert_type(part.allot(calls=1), Allotment)
+        assert_type(part.remaining(), dict[str, int | None])
+        assert_type(part.closed, bool)
+        part.close()
+    guard.observe({"retry-after": "1"}, 429, model="m")
+    guard.update(path)
+    assert_type(guard.explain(agent="a-1"), list[dict[str, Any]])
+    assert_type(guard.snapshot(), list[dict[str, Any]])
+    assert_type(guard.advice(agent="a-1"), dict[str, Any])
+    guard.events(print)
+    assert_type(guard.allowances, outlay.AllowanceService)
+    outlay.governed([guard, SharedPool()], 5)
+    outlay.governed(guard.allot(calls=1), 5)
+    assert_type(outlay.POLICY_SCHEMA, dict[str, Any])
+    assert_type(outlay.doctor(), dict[str, Any])

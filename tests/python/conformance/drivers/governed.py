@@ -1,0 +1,109 @@
+"""`outlay.governed`: functions of one's own around a client that is not wrapped."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import openai
+
+from outlay import LimitExceeded, governed
+
+
+class Driver:
+    """A function of each kind: plain, async, a generator, an async generator."""
+
+    name = "governed"
+    package = "openai"
+    gaps = {
+        "fallback": "a function has no fallback models",
+        "five_tools": "a function runs no tools",
+        "sub_agent": "a function has no agents",
+        "internal_call": "a function makes no calls of its own",
+        "cache_hit": "a function has no cache of responses",
+    }
+
+    def make(self, server, budget, **keywords):
+        """Govern a function of each kind."""
+        return self._functions(server, lambda function: governed(budget, 1_100, **keywords)(function))
+
+    def retrying(self, server, budget):
+        """Govern functions whose client retries; the server says how soon."""
+        return self._functions(server, governed(budget, 1_100), max_retries=2)
+
+    def stacked(self, server, budget):
+        """Govern twice."""
+        return self._functions(
+            server, lambda function: governed(budget, 1_100)(governed(budget, 1_100)(function))
+        )
+
+    def _functions(self, server, govern, **options):
+        options = {"base_url": server.base_url, "api_key": "none", "timeout": 10, "max_retries": 0, **options}
+        client, asynchronous = openai.OpenAI(**options), openai.AsyncOpenAI(**options)
+
+        def call(text):
+            return client.chat.completions.create(**_request(text))
+
+        async def acall(text):
+            return await asynchronous.chat.completions.create(**_request(text))
+
+        def stream(text, usage):
+            with client.chat.completions.create(**_request(text), **_streamed(usage)) as chunks:
+                yield from chunks
+
+        async def astream(text, usage):
+            request = asynchronous.chat.completions.create(**_request(text), **_streamed(usage))
+            async with await request as chunks:
+                async for chunk in chunks:
+                    yield chunk
+
+        each = {function.__name__: govern(function) for function in (call, acall, stream, astream)}
+        return SimpleNamespace(clients=(client, asynchronous), **each)
+
+    async def aclose(self, client):
+        """Close the connections."""
+        plain, asynchronous = client.clients
+        plain.close()
+        await asynchronous.close()
+
+    def host_error(self):
+        """There is no host: a refusal is outlay's own."""
+        return LimitExceeded
+
+    def call(self, client, text="Hi"):
+        """Call the plain function."""
+        return client.call(text).choices[0].message.content
+
+    async def acall(self, client, text="Hi"):
+        """Call the async function."""
+        return (await client.acall(text)).choices[0].message.content
+
+    def stream(self, client, text="Hi", *, usage=True):
+        """Go through the generator."""
+        chunks = client.stream(text, usage)
+        try:
+            for chunk in chunks:
+                if chunk.choices and chunk.choices[0].delta.content:
+                    yield chunk.choices[0].delta.content
+        finally:
+            chunks.close()
+
+    async def astream(self, client, text="Hi", *, usage=True):
+        """Go through the async generator."""
+        chunks = client.astream(text, usage)
+        try:
+            async for chunk in chunks:
+                if chunk.choices and chunk.choices[0].delta.content:
+                    yield chunk.choices[0].delta.content
+        finally:
+            await chunks.aclose()
+
+
+def _request(text):
+    return {"model": "gpt-test", "messages": [{"role": "user", "content": text}]}
+
+
+def _streamed(usage):
+    return {"stream": True, **({"stream_options": {"include_usage": True}} if usage else {})}
+
+
+DRIVER = Driver()

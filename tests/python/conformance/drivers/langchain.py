@@ -1,0 +1,122 @@
+"""LangChain: a wrapped `ChatOpenAI`, and agents of `create_agent`."""
+
+from __future__ import annotations
+
+from contextlib import aclosing, closing
+
+import langchain_openai
+from langchain.agents import create_agent
+from langchain.agents.middleware import SummarizationMiddleware
+from langchain_core.caches import InMemoryCache
+from langchain_core.exceptions import ModelError
+
+from outlay.langchain import BudgetMiddleware, wrap
+from outlay.testing import Reply
+
+TEXT = "Hello there, friend."
+
+
+class Driver:
+    """A chat model in its four modes, and what agents do with it."""
+
+    name = "langchain"
+    package = "langchain_openai"
+    gaps: dict[str, str] = {}
+    scripts = {
+        "sub_agent": [
+            Reply(tool_calls=[{"name": "ask_helper", "args": {"question": "How?"}, "id": "call-1"}]),
+            Reply(text="So."),
+            Reply(text=TEXT),
+        ]
+    }
+
+    def make(self, server, budget, **keywords):
+        """Wrap a model that asks its streams for their usage."""
+        return wrap(self._model(server), budget, **keywords)
+
+    def retrying(self, server, budget):
+        """Wrap a model whose client retries; the server says how soon."""
+        return wrap(self._model(server, max_retries=2), budget)
+
+    def stacked(self, server, budget):
+        """Wrap twice."""
+        return wrap(wrap(self._model(server), budget), budget)
+
+    def _model(self, server, **options):
+        # LangChain leaves usage out of the streams of a base_url unless it is told.
+        options = {"max_retries": 0, "stream_usage": True, "timeout": 10, **options}
+        return langchain_openai.ChatOpenAI(
+            model="gpt-test", base_url=server.base_url, api_key="none", **options
+        )
+
+    def host_error(self):
+        """Return what a refusal must also be."""
+        return ModelError
+
+    def call(self, client, text="Hi"):
+        """Invoke the model."""
+        return client.invoke(text).text
+
+    async def acall(self, client, text="Hi"):
+        """Invoke the model."""
+        return (await client.ainvoke(text)).text
+
+    def stream(self, client, text="Hi", *, usage=True):
+        """Stream the answer."""
+        with closing(client.stream(text, stream_usage=usage)) as chunks:
+            for chunk in chunks:
+                if chunk.text:
+                    yield chunk.text
+
+    async def astream(self, client, text="Hi", *, usage=True):
+        """Stream the answer."""
+        async with aclosing(client.astream(text, stream_usage=usage)) as chunks:
+            async for chunk in chunks:
+                if chunk.text:
+                    yield chunk.text
+
+    def fallback(self, server, budget):
+        """Fall back from one wrapped model to another."""
+        model = self.make(server, budget).with_fallbacks([self.make(server, budget)])
+        return model.invoke("Hi").text
+
+    def five_tools(self, server, budget):
+        """Run an agent whose tool calls are the steps of the budget."""
+
+        def look_up(word: str) -> str:
+            """Look a word up."""
+            return f"found {word}"
+
+        agent = create_agent(self._model(server), [look_up], middleware=[BudgetMiddleware(budget)])
+        messages = agent.invoke(_user("Look up five words."))["messages"]
+        return [message.status for message in messages if message.type == "tool"]
+
+    def sub_agent(self, server, budget):
+        """Run an agent with a tool that is an agent."""
+        helper = create_agent(self.make(server, budget), [])
+
+        def ask_helper(question: str) -> str:
+            """Ask a helper."""
+            return helper.invoke(_user(question))["messages"][-1].text
+
+        create_agent(self.make(server, budget), [ask_helper]).invoke(_user("Ask the helper."))
+
+    def internal_call(self, server, budget):
+        """Run an agent whose history is summarised first."""
+        summarise = SummarizationMiddleware(
+            self.make(server, budget), trigger=("messages", 2), keep=("messages", 1)
+        )
+        agent = create_agent(self.make(server, budget), [], middleware=[summarise])
+        agent.invoke({"messages": [("user", "One."), ("assistant", "Two."), ("user", "Three.")]})
+
+    def cache_hit(self, server, budget):
+        """Ask the same twice, with a cache."""
+        model = wrap(self._model(server, cache=InMemoryCache()), budget)
+        assert model.invoke("Hi").text == model.invoke("Hi").text
+
+
+def _user(text):
+    return {"messages": [("user", text)]}
+
+
+DRIVER = Driver()

@@ -1,0 +1,139 @@
+"""The OpenAI Agents SDK: runs on a wrapped model, responses."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+
+import httpx2
+from agents import (
+    Agent,
+    AgentsException,
+    ModelProvider,
+    ModelSettings,
+    OpenAIResponsesModel,
+    RunConfig,
+    Runner,
+    function_tool,
+)
+from openai import AsyncOpenAI
+
+from outlay.openai import wrap as wrap_client
+from outlay.openai_agents import BudgetProvider, guard_tools, wrap
+from outlay.testing import Reply
+
+TEXT = "Hello there, friend."
+HELPER = {"name": "helper", "args": {"input": "Help"}}
+
+
+class Driver:
+    """Runs, sync and async."""
+
+    name = "openai-agents"
+    package = "agents.models.interface"
+    gaps = {
+        "fallback": "the SDK has no fallback models",
+        "internal_call": "its compaction of a session goes past the model, straight to the client",
+        "cache_hit": "the SDK has no cache of responses",
+    }
+    scripts = {"sub_agent": (Reply(tool_calls=[HELPER]), Reply(text=TEXT), Reply(text=TEXT))}
+
+    def make(self, server, budget, **keywords):
+        """Make an agent on a wrapped model."""
+        client = _client(server, 0)
+        return _agent(client, wrap(_model(client), budget, **keywords))
+
+    def retrying(self, server, budget):
+        """Make an agent whose client retries; the server says how soon."""
+        client = _client(server, 2)
+        return _agent(client, wrap(_model(client), budget))
+
+    def stacked(self, server, budget):
+        """Wrap the client and the model."""
+        client = _client(server, 0)
+        return _agent(client, wrap(_model(wrap_client(client, budget)), budget))
+
+    async def aclose(self, client):
+        """Close the connections."""
+        await client.client.close()
+
+    def host_error(self):
+        """Return what a refusal must also be."""
+        return AgentsException
+
+    def call(self, client, text="Hi"):
+        """Run the agent, in an event loop of this thread."""
+        asyncio.set_event_loop(asyncio.new_event_loop())
+        try:
+            return Runner.run_sync(client.agent, text, run_config=_config()).final_output
+        finally:
+            asyncio.get_event_loop().close()
+            asyncio.set_event_loop(None)
+
+    async def acall(self, client, text="Hi"):
+        """Run the agent."""
+        return (await Runner.run(client.agent, text, run_config=_config())).final_output
+
+    async def astream(self, client, text="Hi", *, usage=True):
+        """Stream the agent's answer; this API always tells its usage."""
+        run = Runner.run_streamed(client.agent, text, run_config=_config())
+        try:
+            async for event in run.stream_events():
+                if event.type == "raw_response_event" and event.data.type == "response.output_text.delta":
+                    yield event.data.delta
+        finally:
+            # The run is a task of its own: a stream that is left goes on until it is told.
+            run.cancel()
+            await asyncio.gather(run.run_loop_task, return_exceptions=True)
+
+    async def five_tools(self, server, budget):
+        """Run an agent that asks for five tools at once."""
+
+        @function_tool
+        def look_up(word: str) -> str:
+            return "found " + word
+
+        async with _client(server, 0) as client:
+            agent = Agent("reader", model=_model(client), tools=guard_tools([look_up], budget))
+            run = await Runner.run(agent, "Hi", run_config=_config())
+        return [item.output for item in run.new_items if item.type == "tool_call_output_item"]
+
+    async def sub_agent(self, server, budget):
+        """Run an agent that uses another one as a tool."""
+        async with _client(server, 0) as client:
+            helper = Agent("helper", model="small").as_tool("helper", "Helps.")
+            guarded = BudgetProvider(_Local(client), budget)
+            agent = Agent("a", model="large", tools=[helper])
+            await Runner.run(agent, "Hi", run_config=_config(model_provider=guarded))
+
+
+class _Local(ModelProvider):
+    """Makes models of one client."""
+
+    def __init__(self, client):
+        self.client = client
+
+    def get_model(self, model_name):
+        """Return the model of a name."""
+        return _model(self.client, model_name)
+
+
+def _client(server, retries):
+    # No connection is kept, as each event loop needs its own.
+    http = httpx2.AsyncClient(limits=httpx2.Limits(max_keepalive_connections=0), timeout=10)
+    return AsyncOpenAI(base_url=server.base_url, api_key="none", max_retries=retries, http_client=http)
+
+
+def _model(client, name="gpt-test"):
+    return OpenAIResponsesModel(name, client)
+
+
+def _config(**keywords):
+    return RunConfig(tracing_disabled=True, model_settings=ModelSettings(include_usage=True), **keywords)
+
+
+def _agent(client, model):
+    return SimpleNamespace(client=client, agent=Agent("greeter", model=model))
+
+
+DRIVER = Driver()

@@ -1,0 +1,1 @@
+"""Lets the tests of guards import their own helpers."""

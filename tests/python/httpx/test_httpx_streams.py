@@ -1,0 +1,120 @@
+"""Streams through a transport of httpx or httpx2: they pass at once, and are booked wherever they end."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+
+import pytest
+from httpx_support import HI_ESTIMATE, USAGE, hi
+
+from outlay.testing import Reply
+
+TEXT = "one two three"
+# A messages stream that is left before the provider told its output: the input, and max_tokens.
+CUT = 27 + 100
+
+
+@pytest.fixture
+def held(serve):
+    """Return a server that holds every stream after its first piece."""
+    gate = threading.Event()
+    yield serve(lambda request: Reply(text=TEXT, usage=USAGE, gate=gate))
+    gate.set()
+
+
+@pytest.fixture
+def url(held):
+    """Return the path that streams Anthropic's messages."""
+    return held.anthropic_url + "/v1/messages"
+
+
+def test_pieces_pass_while_the_provider_still_writes(held, guard, pool, url):
+    # The server holds the rest until its gate is set, and it is not.
+    with guard.client(pool) as client, client.stream("POST", url, json=hi(stream=True)) as response:
+        parts = response.iter_text()
+        assert "message_start" in next(parts)
+        assert pool.reserved().total_tokens == HI_ESTIMATE
+    assert pool.committed().total_tokens == CUT
+    assert held.wait_for(lambda: held.aborted == 1)
+
+
+def test_a_stream_that_is_never_read_costs_the_estimate(guard, pool, url):
+    with guard.client(pool) as client, client.stream("POST", url, json=hi(stream=True)):
+        pass
+    assert pool.committed().total_tokens == HI_ESTIMATE
+
+
+def test_a_dropped_stream_is_charged(guard, pool, url):
+    with guard.client(pool) as client:
+        response = client.send(client.build_request("POST", url, json=hi(stream=True)), stream=True)
+        lines = response.iter_lines()
+        next(lines)
+        del response, lines
+        gc.collect()
+        assert pool.open_leases() == []
+    assert pool.committed().total_tokens >= HI_ESTIMATE
+
+
+def test_a_cancelled_stream_is_charged(guard, pool, url):
+    async def run():
+        async with guard.async_client(pool) as client:
+            began = asyncio.Event()
+
+            async def read():
+                async with client.stream("POST", url, json=hi(stream=True)) as response:
+                    async for line in response.aiter_lines():
+                        if "content_block_delta" in line:
+                            began.set()
+
+            task = asyncio.create_task(read())
+            await began.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    asyncio.run(run())
+    assert pool.committed().total_tokens == CUT
+
+
+def test_a_call_cancelled_before_its_answer_costs_the_estimate(held, guard, pool, url):
+    async def run():
+        async with guard.async_client(pool) as client:
+            task = asyncio.create_task(client.post(url, json=hi()))
+            await asyncio.to_thread(held.wait_for, lambda: held.calls == 1)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    asyncio.run(run())
+    assert pool.committed().total_tokens == HI_ESTIMATE
+
+
+def broken(hx, *events):
+    """Answer with some events and a connection that breaks after them."""
+
+    class Body(hx.SyncByteStream):
+        def __iter__(self):
+            for event in events:
+                yield b"data: %s\n\n" % event
+            raise hx.ReadError("gone")
+
+    headers = {"content-type": "text/event-stream"}
+    return hx.MockTransport(lambda request: hx.Response(200, headers=headers, stream=Body()))
+
+
+@pytest.mark.parametrize(
+    ("events", "charged"),
+    [
+        ([], HI_ESTIMATE),
+        ([b'{"choices": [{"delta": {"content": "Hi"}}]}'], HI_ESTIMATE),
+        ([b'{"usage": {"prompt_tokens": 3, "completion_tokens": 4}}'], 7),
+        ([b'{"type": "error", "error": {"type": "overloaded_error"}}'], 0),
+        ([b'{"choices": [{"delta": {"content": "Hi"}}]}', b'{"error": {"message": "late"}}'], HI_ESTIMATE),
+    ],
+)
+def test_a_stream_that_breaks_is_charged_as_far_as_it_came(hx, guard, pool, events, charged):
+    with guard.client(pool, inner=broken(hx, *events)) as client, pytest.raises(hx.ReadError):
+        client.post("http://test/chat/completions", json=hi(stream=True))
+    assert pool.committed().total_tokens == charged

@@ -1,0 +1,59 @@
+"""Models of other providers: what each API says it used is what is booked."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from pydantic_ai import Agent
+
+from outlay import BudgetExceeded
+from outlay.pydantic_ai import wrap
+from outlay.testing import Reply
+
+USAGE = {"prompt_tokens": 100, "completion_tokens": 50, "prompt_tokens_details": {"cached_tokens": 30}}
+
+
+def anthropic(server):
+    client = pytest.importorskip("anthropic")
+    models = pytest.importorskip("pydantic_ai.models.anthropic")
+    providers = pytest.importorskip("pydantic_ai.providers.anthropic")
+    made = client.AsyncAnthropic(base_url=server.anthropic_url, api_key="none", max_retries=0)
+    return models.AnthropicModel("claude-x", provider=providers.AnthropicProvider(anthropic_client=made))
+
+
+def google(server):
+    models = pytest.importorskip("pydantic_ai.models.google")
+    providers = pytest.importorskip("pydantic_ai.providers.google")
+    provider = providers.GoogleProvider(api_key="none", base_url=server.gemini_url)
+    return models.GoogleModel("gemini-x", provider=provider)
+
+
+@pytest.fixture(params=[anthropic, google], ids=["anthropic", "google"])
+def make(request):
+    return request.param
+
+
+async def test_usage_is_what_was_billed(make, serve, pool, billed):
+    server = serve([Reply(text="one two three", usage=USAGE)] * 2)
+    agent = Agent(wrap(make(server), pool))
+    assert (await agent.run("Hi")).output == "one two three"
+    async with agent.run_stream("Hi") as run:
+        assert await run.get_output() == "one two three"
+    assert pool.committed().total_tokens == billed(server) == 300
+
+
+async def test_stream_left_early_is_charged(make, serve, pool):
+    server = serve([Reply(text="one two three", usage=USAGE, gate=threading.Event())])
+    async with Agent(wrap(make(server), pool, output_tokens=500)).run_stream("Hi") as run:
+        async for _ in run.stream_text(delta=True, debounce_by=None):
+            break
+        await run.cancel()
+    assert pool.committed().output_tokens > 0
+
+
+async def test_refusal_asks_no_provider(make, serve, make_pool):
+    server = serve([])
+    with pytest.raises(BudgetExceeded):
+        await Agent(wrap(make(server), make_pool(10))).run("Hi")
+    assert server.calls == 0
