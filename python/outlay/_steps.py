@@ -9,6 +9,15 @@ from outlay._budget import Budgets, end_each, release_each, reserve_each
 from outlay._core import UsageEstimate, charge_together
 from outlay._protocols import Lease
 
+# The longest name that an operation can have.
+_NAME_BYTES_MAX = 1024
+
+
+def operation_of(tool: str) -> str:
+    """Return the operation named like the tool; a model may invent a name that no operation can have."""
+    size = len(tool.encode(errors="replace"))
+    return tool if 0 < size <= _NAME_BYTES_MAX else "tool"
+
 
 class Step:
     """The leases of one step; a `with` block around the step ends them as the block ends."""

@@ -201,7 +201,7 @@ impl Account {
 
     /// Whether `demands` would be admitted; soft limits are checked as if they were hard.
     pub fn check(&self, demands: &[(u8, u64)]) -> Result<(), Error> {
-        self.locked(|state, now, outbox| state.decide(self, demands, now, Terms::Strict, outbox))?
+        self.check_on(demands, Terms::Strict)
     }
 
     /// Whether `demands` would be admitted on these terms.

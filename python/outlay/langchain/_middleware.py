@@ -13,7 +13,7 @@ from langchain_core.messages import AIMessage, ToolMessage
 from outlay._budget import AnyBudget, checked_labels, normalise
 from outlay._core import SharedPool
 from outlay._errors import LimitExceeded, PolicyError
-from outlay._steps import Step, charge_step
+from outlay._steps import Step, charge_step, operation_of
 from outlay.langchain._errors import as_model_error
 from outlay.langchain._estimate import running_agent
 
@@ -22,7 +22,6 @@ _STEPS = ("tools", "turns")
 # What a step may do where it is refused; the first is the default.
 _DENIED = {"tools": ("continue", "end", "error"), "turns": ("end", "error")}
 _ENDS = "outlay_ends_run"
-_NAME_BYTES_MAX = 1024
 
 
 class BudgetMiddleware(AgentMiddleware[Any, Any, Any]):
@@ -155,7 +154,7 @@ class BudgetMiddleware(AgentMiddleware[Any, Any, Any]):
 
     def _tool_step(self, request: ToolCallRequest) -> Step:
         tool = request.tool_call["name"]
-        return charge_step(self._budgets, operation=_operation(tool), labels=self._step_labels(tool=tool))
+        return charge_step(self._budgets, operation=operation_of(tool), labels=self._step_labels(tool=tool))
 
     def _turn_step(self) -> Step:
         return charge_step(self._budgets, operation="query", labels=self._step_labels())
@@ -189,9 +188,3 @@ def _ending(request: ModelRequest[Any]) -> AIMessage | None:
         if message.additional_kwargs.get(_ENDS):
             return AIMessage(content=message.content)
     return None
-
-
-def _operation(tool: str) -> str:
-    """Return the operation named like the tool; a model may invent a name that no operation can have."""
-    size = len(tool.encode(errors="replace"))
-    return tool if 0 < size <= _NAME_BYTES_MAX else "tool"

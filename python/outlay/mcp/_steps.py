@@ -9,9 +9,7 @@ from typing import Any
 from outlay._budget import AnyBudget, Budgets, checked_labels, normalise
 from outlay._core import RateLimiter, SharedPool
 from outlay._errors import LimitExceeded, PolicyError
-from outlay._steps import Step, charge_step
-
-_NAME_BYTES_MAX = 1024
+from outlay._steps import Step, charge_step, operation_of
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -29,7 +27,7 @@ class StepLayer:
 
         """
         labels = {**self.labels, "tool": tool}
-        return charge_step(self.budgets, operation=_operation(tool), labels=labels)
+        return charge_step(self.budgets, operation=operation_of(tool), labels=labels)
 
     def without(self, others: Iterable[StepLayer]) -> StepLayer | None:
         """Return the layer without the accounts that others charge already; None if none is left."""
@@ -64,9 +62,3 @@ def refused(refusal: LimitExceeded) -> Any:
     content = [{"type": "text", "text": str(refusal)}]
     # By its name on the wire, which is the same in every release.
     return CallToolResult.model_validate({"content": content, "isError": True})
-
-
-def _operation(tool: str) -> str:
-    """Return the operation named like the tool; a model may invent a name that no operation can have."""
-    size = len(tool.encode(errors="replace"))
-    return tool if 0 < size <= _NAME_BYTES_MAX else "tool"

@@ -12,9 +12,7 @@ from agents.tool_guardrails import ToolGuardrailFunctionOutput, ToolInputGuardra
 from outlay._budget import AnyBudget, checked_labels, normalise
 from outlay._core import SharedPool
 from outlay._errors import LimitExceeded, PolicyError
-from outlay._steps import charge_step
-
-_NAME_BYTES_MAX = 1024
+from outlay._steps import charge_step, operation_of
 
 
 def guard_tools(
@@ -71,7 +69,7 @@ def guard_tools(
         known = {"agent": data.agent.name, **own_labels, "tool": tool}
         try:
             # The guardrail does not see the tool's end, so a user's own lease is committed at its start.
-            with charge_step(budgets, operation=_operation(tool), labels=known):
+            with charge_step(budgets, operation=operation_of(tool), labels=known):
                 return ToolGuardrailFunctionOutput.allow()
         except LimitExceeded as refusal:
             return ToolGuardrailFunctionOutput.reject_content(str(refusal), output_info=refusal.payload)
@@ -85,9 +83,3 @@ def _guarded(tool: Any, guardrail: ToolInputGuardrail[Any]) -> FunctionTool:
     guarded = copy.copy(tool)
     guarded.tool_input_guardrails = [*(tool.tool_input_guardrails or ()), guardrail]
     return guarded
-
-
-def _operation(tool: str) -> str:
-    """Return the operation named like the tool; a model may invent a name that no operation can have."""
-    size = len(tool.encode(errors="replace"))
-    return tool if 0 < size <= _NAME_BYTES_MAX else "tool"

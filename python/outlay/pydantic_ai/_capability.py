@@ -17,10 +17,8 @@ from outlay._calibration import EstimateMode
 from outlay._core import PriceTable, SharedPool
 from outlay._errors import LimitExceeded, PolicyError
 from outlay._layer import make_layer
-from outlay._steps import charge_step
+from outlay._steps import charge_step, operation_of
 from outlay.pydantic_ai._model import guard
-
-_NAME_BYTES_MAX = 1024
 
 if not hasattr(AbstractCapability, "get_wrapper_model"):
     # An older host would never ask for the guarded model, and every call would pass.
@@ -132,7 +130,7 @@ class BudgetCapability(AbstractCapability[Any]):
         known = {"agent": agent} if agent else {}
         labels = {**known, **self._layer.labels, "tool": tool}
         try:
-            step = charge_step(self._steps, operation=_operation(tool), labels=labels)
+            step = charge_step(self._steps, operation=operation_of(tool), labels=labels)
         except LimitExceeded as refusal:
             return str(refusal)
         with step:
@@ -142,9 +140,3 @@ class BudgetCapability(AbstractCapability[Any]):
 def _countable(budgets: Budgets) -> Budgets:
     native = tuple((key, one) for key, one in budgets.native if not isinstance(one, SharedPool))
     return Budgets(native, budgets.own)
-
-
-def _operation(tool: str) -> str:
-    """Return the operation named like the tool; a model may invent a name that no operation can have."""
-    size = len(tool.encode(errors="replace"))
-    return tool if 0 < size <= _NAME_BYTES_MAX else "tool"
