@@ -27,7 +27,7 @@ $(BIN)/python:
 	$(BIN)/python -m pip install --quiet "maturin>=1.9.4,<2" uv
 
 $(INSTALLED): $(BIN)/python $(SOURCES)
-	. $(BIN)/activate && maturin develop --quiet --uv --release --extras dev
+	. $(BIN)/activate && UV_COMPILE_BYTECODE=1 maturin develop --quiet --uv --release --extras dev
 	touch $@
 
 lint: $(INSTALLED)
@@ -58,7 +58,8 @@ pytest-others: $(OTHERS)/.installed
 
 $(OTHERS)/.installed: $(INSTALLED)
 	test -x $(OTHERS)/bin/python || $(PYTHON) -m venv $(OTHERS)
-	$(BIN)/uv pip install --quiet --python $(OTHERS)/bin/python --requirement pyproject.toml --extra others
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(OTHERS)/bin/python \
+	    --requirement pyproject.toml --extra others
 	touch $@
 
 ## What checking costs, beside an empty call and a hand-written class; what a guard costs; memory of a million
