@@ -13,10 +13,10 @@ pub use accounting::{
 };
 pub use budgets::{
     Advice, AgentAllowance, AgentBudget, AgentTokenBudget, Allotment, AllowanceService,
-    AllowanceStatus, BudgetInfo, BudgetLimit, BudgetManager, Explained, Figures, FullBudgetInfo,
-    Guard, GuardAsk, GuardPolicy, GuardRequest, JobRef, ModelQuota, OperationCosts, PartOf,
-    PoolOptions, QuotaCheckResult, QuotaEvent, RateLimiter, RateOptions, Remaining, RepoAction,
-    RepoLimit, ReportPreview, SharedPool, TokenBudgetOptions, UsageRecord, UsageReport,
+    AllowanceStatus, BudgetInfo, BudgetLimit, BudgetManager, EstimateMode, Explained, Figures,
+    FullBudgetInfo, Guard, GuardAsk, GuardPolicy, GuardRequest, JobRef, ModelQuota, OperationCosts,
+    PartOf, PoolOptions, QuotaCheckResult, QuotaEvent, RateLimiter, RateOptions, Remaining,
+    RepoAction, RepoLimit, ReportPreview, SharedPool, TokenBudgetOptions, UsageRecord, UsageReport,
     WorkflowQuota, WorkflowToken,
 };
 pub use ledger::{

@@ -125,7 +125,7 @@ impl Refused {
         self.set();
         let refused = denied(self.service.start_job("a", "2", "m", Some("r"), 1));
         assert_eq!((refused.code, refused.kind), (Code::AllowanceExceeded, kind));
-        assert_eq!((refused.message().as_str(), refused.unit()), (reason, unit));
+        assert_eq!((refused.message().as_str(), refused.unit), (reason, unit));
         let check = self.service.check("a", "m", Some("r")).unwrap();
         assert_eq!((check.allowed, check.reason.as_str()), (false, reason));
         assert_eq!(check.status, AllowanceStatus::Exceeded);

@@ -2712,6 +2712,7 @@ class Guard:
         labels: dict[str, str],
         mailbox: Mailbox,
     ) -> Wait: ...
+    def _estimating(self) -> tuple[str | None, int | None]: ...
     def _allowance_ledger(self) -> AllowanceLedger: ...
 
 @final
@@ -2791,6 +2792,107 @@ class Allotment:
 
         """
 
+    def reserve_blocking(
+        self,
+        estimate: _Estimate | None = None,
+        *,
+        ttl: _Period | None = None,
+        timeout: _Period | None = None,
+        **labels: str,
+    ) -> BudgetLease:
+        """Do as `reserve_wait` does, in a thread: without the GIL, and Ctrl-C ends it.
+
+        Args:
+            estimate: What the call may use; default None, one call of no tokens.
+            ttl: When the lease runs out, in seconds or as a timedelta; default None, the policy's
+                `lease_ttl`.
+            timeout: How long to wait at most: seconds or a timedelta; default None, the shortest wait of the
+                rules that match.
+            **labels: Whom the call is about.
+
+        Returns:
+            The lease to commit.
+
+        Raises:
+            LimitExceeded: The part or a rule refuses that nobody waits for; nothing was changed.
+            WaitTimeout: It took too long.
+            LeaseFinalized: The part is closed.
+
+        Example:
+            >>> guard = Guard({"budget": [{"name": "all", "limit": {"tokens": 1_000}}]})
+            >>> guard.allot(tokens=300).reserve_blocking(300).state
+            'open'
+
+        """
+
+    def check(self, estimate: _Estimate | None = None, **labels: str) -> None:
+        """Raise what `reserve` would raise now; change nothing. Soft limits are checked as if they were hard.
+
+        Args:
+            estimate: What the call may use; default None, one call of no tokens.
+            **labels: Whom the call is about.
+
+        Raises:
+            LimitExceeded: The part or a rule refuses.
+            LeaseFinalized: The part is closed.
+
+        Example:
+            >>> guard = Guard({"budget": [{"name": "all", "limit": {"tokens": 1_000}}]})
+            >>> try:
+            ...     guard.allot(tokens=300).check(301)
+            ... except BudgetExceeded as refused:
+            ...     refused.remaining
+            300
+
+        """
+
+    def charge_step(self, **labels: str) -> None:
+        """Charge one step to the guard's workflows that match, or refuse: steps are not set aside.
+
+        Args:
+            **labels: Whom the step is about, beside the labels of the part.
+
+        Raises:
+            StepLimitExceeded: A workflow has no step left.
+            LeaseFinalized: The part is closed.
+
+        Example:
+            >>> guard = Guard({"workflow": [{"name": "w", "limit": {"steps": 1, "tokens": 100}}]})
+            >>> with guard.allot(tokens=50, workflow="w", run="r-1") as part:
+            ...     part.charge_step()
+            ...     try:
+            ...         part.charge_step()
+            ...     except StepLimitExceeded as refused:
+            ...         refused.max_steps
+            1
+
+        """
+
+    def observe(self, headers: _Headers, status: int = ..., **labels: str) -> None:
+        """Take in what a provider says of its own rate limit, as `Guard.observe` does.
+
+        Args:
+            headers: The headers of the response: a mapping, or pairs.
+            status: The status of the response; default 200.
+            **labels: Whom the call was about, beside the labels of the part.
+
+        Raises:
+            PolicyError: The headers are neither, or the status is no status code.
+            LeaseFinalized: The part is closed.
+
+        Example:
+            >>> rule = {"name": "tpm", "tokens_per_minute": 90_000, "adaptive": "headers"}
+            >>> guard = Guard({"limiter": [rule], "budget": [{"name": "all", "limit": {"tokens": 1_000}}]})
+            >>> part = guard.allot(tokens=100)
+            >>> part.observe({"retry-after": "60"}, 429)
+            >>> try:
+            ...     part.reserve(1)
+            ... except RateLimitExceeded as refused:
+            ...     refused.retry_after > 59
+            True
+
+        """
+
     def allot(
         self,
         *,
@@ -2843,6 +2945,7 @@ class Allotment:
         _value: BaseException | None,
         _traceback: TracebackType | None,
     ) -> Literal[False]: ...
+    def _estimating(self) -> tuple[str | None, int | None]: ...
     def _accounts(self) -> list[int]: ...
     def _try_reserve(
         self,
@@ -3381,15 +3484,18 @@ def wait_together(
 
     """
 
-def charge_together(budgets: Sequence[_Native], operation: str) -> None:
-    """Charge one tool call to several budgets, or refuse and change nothing.
+def charge_together(
+    budgets: Sequence[_Native | Guard | Allotment], operation: str, *, labels: dict[str, str] | None = None
+) -> None:
+    """Charge one step to several budgets, or refuse and change nothing.
 
     An `AgentTokenBudget` books one token of the operation, an `AgentBudget` one call, a `WorkflowToken` one
-    step.
+    step, a `Guard` one step of the workflows that match the labels.
 
     Args:
         budgets: The budgets.
         operation: The name of the tool.
+        labels: Whom the step is about, for guards; default None, nobody.
 
     Raises:
         LimitExceeded: A budget refuses; nothing was changed anywhere.
@@ -3488,7 +3594,7 @@ def set_price_resolver(resolver: Callable[[str, str | None], _Price | None]) -> 
     """
 
 def restore_denial(
-    names: tuple[str, str, str | None],
+    names: tuple[tuple[str, str, str], str | None],
     numbers: Sequence[int],
     times: Sequence[int | None],
     texts: tuple[str | None, list[tuple[str, str]]],
@@ -3496,7 +3602,7 @@ def restore_denial(
     """Return a pickled `Denial`.
 
     Args:
-        names: The error, the kind and the id.
+        names: The error, the kind and the unit; the id.
         numbers: limit, used, reserved, requested and remaining.
         times: retry_after, resets_in and period in nanoseconds.
         texts: The reason and the labels.

@@ -154,18 +154,17 @@ impl Kind {
         }
     }
 
-    /// The unit that the numbers of such a refusal count, but for an allowance's
-    /// ([`Denied::unit`]).
-    pub const fn unit(self) -> Unit {
-        match self {
-            Self::Token | Self::Rate | Self::Model | Self::NotConfigured => Unit::Tokens,
-            Self::Call => Unit::Calls,
-            Self::Cost => Unit::Cost,
-            Self::WorkflowLimit => Unit::Workflows,
-            Self::StepLimit => Unit::Steps,
-            Self::Job => Unit::Jobs,
-            Self::Concurrency => Unit::Slots,
-            Self::Repo | Self::Cooldown => Unit::Actions,
+    /// What the numbers of such a refusal count where no meter says it.
+    pub const fn unit(self, code: Code) -> Unit {
+        match (self, code) {
+            (Self::Call, _) | (Self::Rate, Code::AllowanceExceeded) => Unit::Calls,
+            (Self::Token | Self::Rate | Self::Model | Self::NotConfigured, _) => Unit::Tokens,
+            (Self::Cost, _) => Unit::Cost,
+            (Self::WorkflowLimit, _) => Unit::Workflows,
+            (Self::StepLimit, _) => Unit::Steps,
+            (Self::Job, _) => Unit::Jobs,
+            (Self::Concurrency, _) => Unit::Slots,
+            (Self::Repo | Self::Cooldown, _) => Unit::Actions,
         }
     }
 }
@@ -178,6 +177,8 @@ pub struct Denied {
     pub code: Code,
     /// What ran out.
     pub kind: Kind,
+    /// What the numbers count.
+    pub unit: Unit,
     /// Whose account: the agent's, the workflow's, the pool's id; `None` where it has none.
     pub id: Option<Key>,
     /// The maximum in the window.
@@ -215,6 +216,7 @@ impl Denied {
         Box::new(Self {
             code,
             kind: if rests { Kind::Cooldown } else { Kind::of(code, meter.unit()) },
+            unit: meter.unit(),
             id,
             limit: meter.limit_told().unwrap_or(u64::MAX),
             used: meter.used(),
@@ -234,6 +236,7 @@ impl Denied {
         Box::new(Self {
             code,
             kind,
+            unit: kind.unit(code),
             id,
             limit: 0,
             used: 0,
@@ -260,6 +263,7 @@ impl Denied {
     pub fn by_request(unit: Unit, cap: u64, asked: u64) -> Box<Self> {
         let code = Code::RequestBudgetExceeded;
         let mut denied = Self::plain(code, Kind::of(code, unit), None);
+        denied.unit = unit;
         denied.limit = cap;
         denied.remaining = cap;
         denied.requested = asked;
@@ -279,14 +283,6 @@ impl Denied {
     pub const fn is_too_large(&self) -> bool {
         let never = self.requested > self.limit || self.period.is_some();
         never && self.retry_after.is_none()
-    }
-
-    /// What the numbers count.
-    pub const fn unit(&self) -> Unit {
-        match (self.code, self.kind) {
-            (Code::AllowanceExceeded, Kind::Rate) => Unit::Calls,
-            (_, kind) => kind.unit(),
-        }
     }
 }
 

@@ -37,6 +37,29 @@ pub enum Unit {
 }
 
 impl Unit {
+    /// All units.
+    pub const ALL: [Self; 14] = [
+        Self::Tokens,
+        Self::InputTokens,
+        Self::OutputTokens,
+        Self::CacheReadTokens,
+        Self::CacheWriteTokens,
+        Self::ReasoningTokens,
+        Self::Cost,
+        Self::Calls,
+        Self::ToolCalls,
+        Self::Steps,
+        Self::Workflows,
+        Self::Jobs,
+        Self::Slots,
+        Self::Actions,
+    ];
+
+    /// The unit of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|unit| unit.name() == name)
+    }
+
     /// The unit's name in a message for the model.
     pub const fn name(self) -> &'static str {
         match self {

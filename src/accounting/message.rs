@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::denied::{Code, Denied, Kind};
+use super::limit::Unit;
 
 /// The longest message in bytes.
 pub const MESSAGE_BYTES_MAX: usize = 1024;
@@ -52,7 +53,10 @@ impl Denied {
             (Code::RateLimitExceeded, _) | (_, Kind::Rate) => {
                 "Wait for retry_after_seconds, then send it again"
             }
-            (_, Kind::Concurrency) => "Wait until a running job has ended, then start it again",
+            (Code::AllowanceExceeded, Kind::Concurrency) => {
+                "Wait until a running job has ended, then start it again"
+            }
+            (_, Kind::Concurrency) => "Wait until a running call has ended, then send it again",
             (_, Kind::Cooldown) => "Wait for retry_after_seconds, then try this repository again",
             (_, Kind::Model) => "Use one of the models that are allowed",
             (Code::AllowanceExceeded, _) => {
@@ -67,6 +71,9 @@ impl Denied {
             (Code::ThresholdExceeded, _) => {
                 "Finish with what you have, or send a smaller request that fits what remains"
             }
+            (Code::BudgetExceeded, _) if self.resets_in.is_none() => {
+                "Finish with what you have or request a higher allocation"
+            }
             (Code::BudgetExceeded, _) => "Wait for budget reset or request a higher allocation",
         }
     }
@@ -75,20 +82,7 @@ impl Denied {
         if let Some(reason) = &self.reason {
             return cut(reason, id_bytes.max(64));
         }
-        let what = match self.kind {
-            Kind::Token => "Token",
-            Kind::Call => "Call",
-            Kind::Cost => "Cost",
-            Kind::WorkflowLimit => "Workflow",
-            Kind::StepLimit => "Step",
-            Kind::Rate => "Rate",
-            Kind::Job => "Job",
-            Kind::Concurrency => "Concurrency",
-            Kind::Model => "Model",
-            Kind::Repo => "Repository",
-            Kind::Cooldown => "Cooldown",
-            Kind::NotConfigured => "Budget",
-        };
+        let what = self.what();
         match self.code {
             Code::NotConfigured => {
                 let id = self.id.as_ref().map_or("", |id| id.as_str());
@@ -102,6 +96,30 @@ impl Denied {
             Code::WorkflowQuotaExceeded | Code::RateLimitExceeded | Code::AllowanceExceeded => {
                 format!("{what} limit exceeded")
             }
+        }
+    }
+
+    /// What ran out, as the first word of a sentence.
+    const fn what(&self) -> &'static str {
+        match (self.kind, self.unit) {
+            (Kind::Token, Unit::InputTokens) => "Input token",
+            (Kind::Token, Unit::OutputTokens) => "Output token",
+            (Kind::Token, Unit::CacheReadTokens) => "Cache read token",
+            (Kind::Token, Unit::CacheWriteTokens) => "Cache write token",
+            (Kind::Token, Unit::ReasoningTokens) => "Reasoning token",
+            (Kind::Token, _) => "Token",
+            (Kind::Call, Unit::ToolCalls) => "Tool call",
+            (Kind::Call, _) => "Call",
+            (Kind::Cost, _) => "Cost",
+            (Kind::WorkflowLimit, _) => "Workflow",
+            (Kind::StepLimit, _) => "Step",
+            (Kind::Rate, _) => "Rate",
+            (Kind::Job, _) => "Job",
+            (Kind::Concurrency, _) => "Concurrency",
+            (Kind::Model, _) => "Model",
+            (Kind::Repo, _) => "Repository",
+            (Kind::Cooldown, _) => "Cooldown",
+            (Kind::NotConfigured, _) => "Budget",
         }
     }
 
@@ -139,7 +157,7 @@ impl Denied {
             }
             _ => {}
         }
-        details.insert("unit".into(), self.unit().name().into());
+        details.insert("unit".into(), self.unit.name().into());
         details.insert("resets_in_seconds".into(), seconds(self.resets_in));
         if !self.scope.is_empty() && id_bytes > 0 {
             let cut_pair = |(name, value): &(String, String)| {
@@ -200,7 +218,6 @@ fn cut(text: &str, bytes: usize) -> String {
 mod tests {
     use super::*;
     use crate::accounting::key::Key;
-    use crate::accounting::limit::Unit;
 
     fn denied(id: &str) -> Box<Denied> {
         let mut denied = Denied::plain(Code::BudgetExceeded, Kind::Token, None);
@@ -284,7 +301,7 @@ mod tests {
     fn every_name_is_of_one_kind_and_a_limiter_still_counts_tokens() {
         assert!(Kind::ALL.into_iter().all(|kind| Kind::parse(kind.name()) == Some(kind)));
         let limiter = Denied::plain(Code::RateLimitExceeded, Kind::Rate, None);
-        assert_eq!((limiter.unit(), limiter.retryable()), (Unit::Tokens, true));
+        assert_eq!((limiter.unit, limiter.retryable()), (Unit::Tokens, true));
     }
 
     #[test]

@@ -52,6 +52,24 @@ impl Usage {
         Self { total_tokens: tokens, cost_micros_usd, ..Self::zero() }
     }
 
+    /// How much it is in a unit; `None` where it says nothing of it. Tokens of which nobody says
+    /// whether they are of the input or of the output count as both.
+    #[inline]
+    pub(crate) const fn amount(&self, unit: Unit) -> Option<u64> {
+        let known = self.input_tokens.saturating_add(self.output_tokens);
+        let unknown = self.total_tokens.saturating_sub(known);
+        Some(match unit {
+            Unit::Tokens => self.total_tokens,
+            Unit::InputTokens => self.input_tokens.saturating_add(unknown),
+            Unit::OutputTokens => self.output_tokens.saturating_add(unknown),
+            Unit::CacheReadTokens => self.cache_read_tokens,
+            Unit::CacheWriteTokens => self.cache_write_tokens,
+            Unit::ReasoningTokens => self.reasoning_tokens,
+            Unit::Cost => self.cost_micros_usd,
+            _ => return None,
+        })
+    }
+
     pub(crate) const fn to_array(self) -> [u64; 7] {
         [
             self.input_tokens,

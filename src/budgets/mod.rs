@@ -35,7 +35,7 @@ pub use guard::{
     Advice, Allotment, Explained, Figures, Guard, GuardAsk, GuardRequest, Known, PartOf,
 };
 pub use operation_costs::OperationCosts;
-pub use policy::GuardPolicy;
+pub use policy::{EstimateMode, GuardPolicy};
 pub use rate_limiter::{RateLimiter, RateOptions};
 pub use shared_pool::{PoolOptions, Remaining, SharedPool};
 pub use token_budget::{AgentTokenBudget, TokenBudgetOptions};

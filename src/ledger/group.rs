@@ -55,7 +55,7 @@ impl Ask {
         }
     }
 
-    pub(super) fn part(&self) -> AskPart<'_> {
+    pub(crate) fn part(&self) -> AskPart<'_> {
         let Self { account, demands, multiplier, terms, .. } = self;
         AskPart { account, demands, multiplier: *multiplier, terms: *terms }
     }

@@ -103,16 +103,10 @@ impl Entry {
     pub(crate) fn actual(&self, unit: Unit, held: u64, usage: &Usage) -> u64 {
         match unit {
             Unit::Tokens => usage.total_tokens.saturating_mul(self.multiplier),
-            Unit::InputTokens => usage.input_tokens,
-            Unit::OutputTokens => usage.output_tokens,
-            Unit::CacheReadTokens => usage.cache_read_tokens,
-            Unit::CacheWriteTokens => usage.cache_write_tokens,
-            Unit::ReasoningTokens => usage.reasoning_tokens,
-            Unit::Cost => usage.cost_micros_usd,
             Unit::Calls | Unit::ToolCalls => self.calls().unwrap_or(held),
-            // They happened, whatever came of them.
-            Unit::Steps | Unit::Workflows | Unit::Jobs | Unit::Actions => held,
             Unit::Slots => 0,
+            // Steps, jobs and the like happened, whatever came of them.
+            other => usage.amount(other).unwrap_or(held),
         }
     }
 }

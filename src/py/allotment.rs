@@ -6,12 +6,14 @@ use parking_lot::RwLock;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::convert;
+use super::asking;
+use super::convert::{self, StatusArg};
 use super::guard_request::{part_of, request};
+use super::headers;
 use super::labels::Labels;
 use super::lease::PyBudgetLease;
 use super::waiting::{PyMailbox, PyWait};
-use crate::budgets::Allotment;
+use crate::budgets::{Allotment, EstimateMode};
 use crate::ledger::{Error, LeaseError};
 
 /// A part of a guard's budgets, carved out for a sub-agent.
@@ -48,40 +50,50 @@ impl PyAllotment {
     /// `reserve`, or None where it is to wait.
     fn _try_reserve(
         &self,
-        py: Python<'_>,
         estimate: Option<&Bound<'_, PyAny>>,
         ttl: Option<&Bound<'_, PyAny>>,
         timeout: Option<&Bound<'_, PyAny>>,
         labels: &Bound<'_, PyDict>,
     ) -> PyResult<Option<PyBudgetLease>> {
-        convert::timeout(timeout)?;
-        let labels = Labels::of(py, Some(labels))?;
-        let (pairs, request) = (labels.pairs()?, request(estimate, ttl, labels.landing)?);
-        let part = self.open()?;
-        match part.reserve(&pairs, request) {
-            Ok(lease) => Ok(Some(PyBudgetLease::new(lease, None))),
-            Err(Error::Denied(denied)) => match part.ask(&pairs, &request)?.wait {
-                Some(_) => Ok(None),
-                None => Err(Error::Denied(denied).into()),
-            },
-            Err(other) => Err(other.into()),
-        }
+        asking::try_reserve(&self.open()?, estimate, ttl, timeout, labels)
     }
 
     fn _wait(
         &self,
-        py: Python<'_>,
         estimate: Option<&Bound<'_, PyAny>>,
         ttl: Option<&Bound<'_, PyAny>>,
         timeout: Option<&Bound<'_, PyAny>>,
         labels: &Bound<'_, PyDict>,
         mailbox: &Bound<'_, PyMailbox>,
     ) -> PyResult<PyWait> {
-        let labels = Labels::of(py, Some(labels))?;
-        let request = request(estimate, ttl, labels.landing)?;
-        let (timeout, mailbox) = (convert::timeout(timeout)?, mailbox.get().0.clone());
-        let (wait, carried) = self.open()?.wait(&labels.pairs()?, &request, timeout, mailbox)?;
-        Ok(PyWait::carrying(wait, carried))
+        asking::wait(&self.open()?, estimate, ttl, timeout, labels, mailbox)
+    }
+
+    #[pyo3(signature = (estimate = None, *, ttl = None, timeout = None, **labels))]
+    fn reserve_blocking(
+        &self,
+        py: Python<'_>,
+        estimate: Option<&Bound<'_, PyAny>>,
+        ttl: Option<&Bound<'_, PyAny>>,
+        timeout: Option<&Bound<'_, PyAny>>,
+        labels: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<PyBudgetLease> {
+        asking::block(py, &self.open()?, estimate, ttl, timeout, labels)
+    }
+
+    #[pyo3(signature = (estimate = None, **labels))]
+    fn check(
+        &self,
+        py: Python<'_>,
+        estimate: Option<&Bound<'_, PyAny>>,
+        labels: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<()> {
+        asking::check(py, &self.open()?, estimate, labels)
+    }
+
+    #[pyo3(signature = (**labels))]
+    fn charge_step(&self, py: Python<'_>, labels: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
+        Ok(self.open()?.step(&Labels::of(py, labels)?.pairs()?)?)
     }
 
     #[pyo3(signature = (*, tokens = None, cost_micros_usd = None, calls = None, ttl = None, **labels))]
@@ -107,6 +119,27 @@ impl PyAllotment {
         dict.set_item("cost_micros_usd", left.cost_micros_usd)?;
         dict.set_item("calls", left.calls)?;
         Ok(dict)
+    }
+
+    /// How the policy of its guard wants calls estimated; see `Guard._estimating`.
+    fn _estimating(&self) -> PyResult<(Option<&'static str>, Option<u64>)> {
+        let (mode, output_tokens) = self.open()?.guard().estimating();
+        Ok((mode.map(EstimateMode::name), output_tokens))
+    }
+
+    /// What a provider's response says of its own limits; see `Guard.observe`.
+    #[pyo3(signature = (headers, status = StatusArg(200), **labels))]
+    fn observe(
+        &self,
+        py: Python<'_>,
+        headers: &Bound<'_, PyAny>,
+        status: StatusArg,
+        labels: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<()> {
+        let headers = headers::read(headers)?;
+        let labels = Labels::of(py, labels)?;
+        let said = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        Ok(self.open()?.observe(&labels.pairs()?, said, status.0)?)
     }
 
     /// The accounts that its requests pay, as numbers.

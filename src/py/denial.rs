@@ -7,7 +7,7 @@ use pyo3::types::{PyDict, PyTuple};
 
 use super::convert;
 use crate::accounting::clock::nanos;
-use crate::accounting::{Code, Denied, Invalid, Key, Kind};
+use crate::accounting::{Code, Denied, Invalid, Key, Kind, Unit};
 
 /// The numbers of a refusal, behind every `LimitExceeded`.
 #[pyclass(module = "outlay._core", name = "Denial", frozen, eq, hash)]
@@ -43,6 +43,7 @@ impl PyDenial {
         Ok(Self(Box::new(Denied {
             code,
             kind,
+            unit: kind.unit(code),
             id: id.transpose()?,
             limit: limit.0,
             used: used.0,
@@ -146,7 +147,8 @@ impl PyDenial {
         let py = slf.py();
         let restore = py.import("outlay._core")?.getattr("restore_denial")?;
         let denied = &slf.get().0;
-        let names = (denied.code.name(), denied.kind.name(), denied.id.as_ref().map(Key::as_str));
+        let names = (denied.code.name(), denied.kind.name(), denied.unit.name());
+        let names = (names, denied.id.as_ref().map(Key::as_str));
         let numbers =
             (denied.limit, denied.used, denied.reserved, denied.requested, denied.remaining);
         let times =
@@ -156,7 +158,7 @@ impl PyDenial {
     }
 }
 
-type Names<'a> = (&'a str, &'a str, Option<String>);
+type Names<'a> = ((&'a str, &'a str, &'a str), Option<String>);
 type Texts = (Option<String>, Vec<(String, String)>);
 
 /// Makes a pickled `Denial` anew. Its times are whole nanoseconds: a copy must not say an earlier
@@ -168,8 +170,9 @@ pub(crate) fn restore_denial(
     times: [Option<u64>; 3],
     texts: Texts,
 ) -> PyResult<PyDenial> {
-    let (error, kind, id) = names;
+    let ((error, kind, unit), id) = names;
     let (code, kind) = named(error, kind)?;
+    let unit = Unit::parse(unit).ok_or_else(|| unknown("unit", &Unit::ALL.map(Unit::name)))?;
     let id = id.map(|id| Key::parse("id", &id)).transpose()?;
     let [limit, used, reserved, requested, remaining] = numbers;
     let [retry_after, resets_in, period] = times.map(|time| time.map(Duration::from_nanos));
@@ -177,6 +180,7 @@ pub(crate) fn restore_denial(
     Ok(PyDenial(Box::new(Denied {
         code,
         kind,
+        unit,
         id,
         limit,
         used,

@@ -3,24 +3,27 @@
 use std::sync::Arc;
 
 use pyo3::exceptions::PyException;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyType};
 
 use super::allotment::PyAllotment;
 use super::allowances::PyAllowanceLedger;
+use super::asking;
 use super::convert::{self, StatusArg};
-use super::guard_report::{advice, event, explained};
+use super::guard_events::Told;
+use super::guard_report::{advice, explained};
 use super::guard_request::{part_of, request};
 use super::headers;
 use super::label_cache::{LabelCache, addresses};
 use super::labels::{Labels, scope};
 use super::lease::PyBudgetLease;
 use super::prices::price;
-use super::python_call::{call_python, call_python_late};
+use super::python_call::call_python_late;
 use super::waiting::{PyMailbox, PyWait};
 use crate::accounting::{Invalid, Price};
-use crate::budgets::{Guard, GuardPolicy};
+use crate::budgets::{EstimateMode, Guard, GuardPolicy};
 use crate::ledger::Error;
 
 /// Says what a model costs that a policy does not price, or None: asked once for each.
@@ -37,6 +40,7 @@ pub(crate) fn set_price_resolver(py: Python<'_>, resolver: Py<PyAny>) {
 pub(crate) struct PyGuard {
     pub(super) inner: Arc<Guard>,
     cache: LabelCache,
+    told: Arc<Told>,
 }
 
 impl PyGuard {
@@ -46,6 +50,7 @@ impl PyGuard {
                 Guard::new(policy, convert::clock(clock)?)?.resolving(Box::new(resolve)),
             ),
             cache: LabelCache::default(),
+            told: Arc::default(),
         })
     }
 }
@@ -124,40 +129,23 @@ impl PyGuard {
     /// `reserve`, or None where it is to wait.
     fn _try_reserve(
         &self,
-        py: Python<'_>,
         estimate: Option<&Bound<'_, PyAny>>,
         ttl: Option<&Bound<'_, PyAny>>,
         timeout: Option<&Bound<'_, PyAny>>,
         labels: &Bound<'_, PyDict>,
     ) -> PyResult<Option<PyBudgetLease>> {
-        convert::timeout(timeout)?;
-        let labels = Labels::of(py, Some(labels))?;
-        let pairs = labels.pairs()?;
-        let request = request(estimate, ttl, labels.landing)?;
-        match self.inner.reserve(&pairs, request) {
-            Ok(lease) => Ok(Some(PyBudgetLease::new(lease, None))),
-            Err(Error::Denied(denied)) => match self.inner.ask(&pairs, &request)?.wait {
-                Some(_) => Ok(None),
-                None => Err(Error::Denied(denied).into()),
-            },
-            Err(other) => Err(other.into()),
-        }
+        asking::try_reserve(&*self.inner, estimate, ttl, timeout, labels)
     }
 
     fn _wait(
         &self,
-        py: Python<'_>,
         estimate: Option<&Bound<'_, PyAny>>,
         ttl: Option<&Bound<'_, PyAny>>,
         timeout: Option<&Bound<'_, PyAny>>,
         labels: &Bound<'_, PyDict>,
         mailbox: &Bound<'_, PyMailbox>,
     ) -> PyResult<PyWait> {
-        let labels = Labels::of(py, Some(labels))?;
-        let request = request(estimate, ttl, labels.landing)?;
-        let (timeout, mailbox) = (convert::timeout(timeout)?, mailbox.get().0.clone());
-        let (wait, carried) = self.inner.wait(&labels.pairs()?, &request, timeout, mailbox)?;
-        Ok(PyWait::carrying(wait, carried))
+        asking::wait(&*self.inner, estimate, ttl, timeout, labels, mailbox)
     }
 
     #[pyo3(signature = (estimate = None, *, ttl = None, timeout = None, **labels))]
@@ -169,14 +157,7 @@ impl PyGuard {
         timeout: Option<&Bound<'_, PyAny>>,
         labels: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<PyBudgetLease> {
-        let given = labels.map_or_else(|| PyDict::new(py), Clone::clone);
-        if let Some(lease) = self._try_reserve(py, estimate, ttl, timeout, &given)? {
-            return Ok(lease);
-        }
-        let labels = Labels::of(py, labels)?;
-        let (pairs, request) = (labels.pairs()?, request(estimate, ttl, labels.landing)?);
-        let timeout = convert::timeout(timeout)?;
-        PyWait::block(py, |mailbox| self.inner.wait(&pairs, &request, timeout, mailbox))
+        asking::block(py, &*self.inner, estimate, ttl, timeout, labels)
     }
 
     #[pyo3(signature = (estimate = None, **labels))]
@@ -186,9 +167,7 @@ impl PyGuard {
         estimate: Option<&Bound<'_, PyAny>>,
         labels: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<()> {
-        let labels = Labels::of(py, labels)?;
-        let pairs = labels.pairs()?;
-        Ok(self.inner.check(&pairs, &request(estimate, None, labels.landing)?)?)
+        asking::check(py, &*self.inner, estimate, labels)
     }
 
     #[pyo3(signature = (**labels))]
@@ -252,29 +231,18 @@ impl PyGuard {
         advice(py, &self.inner.advice(&Labels::of(py, labels)?.pairs()?)?)
     }
 
-    fn events(&self, callback: Py<PyAny>) -> PyResult<()> {
-        Python::attach(|py| {
-            if callback.bind(py).is_callable() {
-                Ok(())
-            } else {
-                let given = convert::type_name(callback.bind(py));
-                Err(PyErr::from(Invalid::policy("callback", &format!("callable, not {given}"))))
-            }
-        })?;
-        self.inner.core().subscribe(move |happened| {
-            Python::attach(|py| {
-                // A lease may be dropped while an exception flies: that one goes on afterwards.
-                let flying = PyErr::take(py);
-                let told = call_python(|| callback.call1(py, (event(py, happened)?,)));
-                if let Some(Err(error)) = told {
-                    error.write_unraisable(py, Some(callback.bind(py)));
-                }
-                if let Some(error) = flying {
-                    error.restore(py);
-                }
-            });
-        });
+    fn events(&self, py: Python<'_>, callback: Py<PyAny>) -> PyResult<()> {
+        if !callback.bind(py).is_callable() {
+            let given = convert::type_name(callback.bind(py));
+            return Err(Invalid::policy("callback", &format!("callable, not {given}")).into());
+        }
+        self.told.listen(self.inner.core(), callback);
         Ok(())
+    }
+    /// How its policy wants calls estimated, and the output to reserve; None where it does not say.
+    fn _estimating(&self) -> (Option<&'static str>, Option<u64>) {
+        let (mode, output_tokens) = self.inner.estimating();
+        (mode.map(EstimateMode::name), output_tokens)
     }
 
     fn _allowance_ledger(&self) -> PyAllowanceLedger {
@@ -290,6 +258,14 @@ impl PyGuard {
 
     fn __reduce__(&self) -> PyResult<()> {
         Err(convert::no_copies("Guard"))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.told.traverse(&visit)
+    }
+
+    fn __clear__(&self) {
+        self.told.clear();
     }
 }
 

@@ -3,6 +3,7 @@
 mod allotment;
 mod allowances;
 mod amounts;
+mod asking;
 mod budget_manager;
 mod checks;
 mod clock;
@@ -11,6 +12,7 @@ mod denial;
 mod empty;
 mod errors;
 mod guard;
+mod guard_events;
 mod guard_report;
 mod guard_request;
 mod headers;

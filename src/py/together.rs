@@ -280,20 +280,32 @@ fn first_refusal(asks: &[Ask], denied: Box<Denied>) -> Error {
     group::check(asks).err().unwrap_or(Error::Denied(denied))
 }
 
-/// Charges one tool call to all budgets, or refuses and changes nothing.
+/// Charges one step to all budgets, or refuses and changes nothing: a guard charges it to the
+/// workflows that match the labels.
 #[pyfunction]
+#[pyo3(signature = (budgets, operation, *, labels = None))]
 pub(crate) fn charge_together(
+    py: Python<'_>,
     budgets: Vec<Bound<'_, PyAny>>,
     operation: &Bound<'_, PyAny>,
+    labels: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<()> {
     let operation = name_of(operation)?;
     let mut asks = Vec::with_capacity(budgets.len());
     for budget in &budgets {
+        if let Ok(guard) = budget.cast::<PyGuard>() {
+            asks.extend(guard.get().inner.step_asks(&Labels::of(py, labels)?.pairs()?)?);
+            continue;
+        }
+        if let Ok(part) = budget.cast::<PyAllotment>() {
+            asks.extend(part.get().open()?.step_asks(&Labels::of(py, labels)?.pairs()?)?);
+            continue;
+        }
         let native = Native::of(budget)?;
         asks.push(native.ask_tool(operation)?);
         native.remember();
     }
-    Ok(group::charge(&asks)?)
+    if asks.is_empty() { Ok(()) } else { Ok(group::charge(&asks)?) }
 }
 
 /// The identity of the account behind a budget: handles of one account give one number.

@@ -20,7 +20,8 @@ use crate::accounting::clock::LONGEST;
 use crate::accounting::{Invalid, Terms, Unit, Usage};
 use crate::budgets::policy::{Labels, Mode, Rule, RuleKind, RuleLimit, Scope, Span};
 use crate::ledger::{
-    Account, AskPart, Carried, Demands, Error, Kept, Lease, Mailbox, Request, Wait, group,
+    Account, Ask, AskPart, Carried, Demands, Error, Kept, Lease, Mailbox, Request, Wait, charge,
+    group,
 };
 
 /// A part of a guard's budgets, carved out for a sub-agent. Dropped, it is closed.
@@ -135,6 +136,15 @@ impl Allotment {
         self.guard.reserve_in(Some(&self.part), &self.with(labels), request)
     }
 
+    /// [`reserve`](Self::reserve), or `None` where it is refused and may [`wait`](Self::wait).
+    pub fn try_reserve(
+        &self,
+        labels: &Labels<'_>,
+        request: GuardRequest,
+    ) -> Result<Option<Lease>, Error> {
+        self.guard.try_reserve_in(Some(&self.part), &self.with(labels), request)
+    }
+
     /// What a request asks, to be reserved together with others or to be waited for.
     pub fn ask(&self, labels: &Labels<'_>, request: &GuardRequest) -> Result<GuardAsk, Error> {
         self.guard.ask_in(Some(&self.part), &self.with(labels), request)
@@ -171,10 +181,34 @@ impl Allotment {
         timeout: Option<Duration>,
         mailbox: Arc<Mailbox>,
     ) -> Result<(Wait, Carried), Error> {
-        let ask = self.ask(labels, request)?;
-        let own = Request { estimate: ask.estimate, ttl: request.ttl, ..Request::default() };
-        let timeout = timeout.or(ask.wait);
-        Ok((Wait::for_lease(&ask.asks, own, timeout, mailbox)?, ask.carried))
+        self.guard.wait_in(Some(&self.part), &self.with(labels), request, timeout, mailbox)
+    }
+
+    /// Whether a request would pass now; see [`Guard::check`].
+    pub fn check(&self, labels: &Labels<'_>, request: &GuardRequest) -> Result<(), Error> {
+        self.guard.check_in(Some(&self.part), &self.with(labels), request)
+    }
+
+    /// Charges one step to the workflows that match, or refuses: steps are not set aside.
+    pub fn step(&self, labels: &Labels<'_>) -> Result<(), Error> {
+        let asks = self.step_asks(labels)?;
+        if asks.is_empty() { Ok(()) } else { charge(&asks) }
+    }
+
+    /// What one step asks; see [`Guard::step_asks`].
+    pub fn step_asks(&self, labels: &Labels<'_>) -> Result<Vec<Ask>, Error> {
+        self.part.check_open()?;
+        self.guard.step_asks(&self.with(labels))
+    }
+
+    /// Takes in what a provider's response says of its own limits; see [`Guard::observe`].
+    pub fn observe<'a>(
+        &self,
+        labels: &Labels<'_>,
+        headers: impl IntoIterator<Item = (&'a str, &'a str)>,
+        status: u16,
+    ) -> Result<(), Error> {
+        self.guard.observe(&self.with(labels), headers, status)
     }
 
     /// A part of this part.

@@ -7,7 +7,9 @@ use super::part::Part;
 use super::{Guard, GuardRequest, carried};
 use crate::accounting::{Terms, UsageEstimate};
 use crate::budgets::policy::Labels;
-use crate::ledger::{Account, Ask, Carried, Demands, Error, Mailbox, Request, Wait, group};
+use crate::ledger::{
+    Account, Ask, AskPart, Carried, Demands, Error, Mailbox, Request, Wait, group,
+};
 
 /// All that a request asks of a guard, to be reserved together with what it asks of others.
 #[derive(Debug)]
@@ -81,15 +83,42 @@ impl Guard {
         timeout: Option<Duration>,
         mailbox: Arc<Mailbox>,
     ) -> Result<(Wait, Carried), Error> {
-        let ask = self.ask(labels, request)?;
+        self.wait_in(None, labels, request, timeout, mailbox)
+    }
+
+    pub(super) fn wait_in(
+        &self,
+        part: Option<&Arc<Part>>,
+        labels: &Labels<'_>,
+        request: &GuardRequest,
+        timeout: Option<Duration>,
+        mailbox: Arc<Mailbox>,
+    ) -> Result<(Wait, Carried), Error> {
+        let ask = self.ask_call_in(part, labels, request)?;
         let own = Request { estimate: ask.estimate, ttl: request.ttl, ..Request::default() };
         let timeout = timeout.or(ask.wait);
-        Ok((Wait::for_lease(&ask.asks, own, timeout, mailbox)?, ask.carried))
+        match Wait::for_lease(&ask.asks, own, timeout, mailbox) {
+            Err(Error::Denied(denied)) => {
+                let matched = self.matched(labels)?;
+                let parts: Vec<AskPart<'_>> = ask.asks.iter().map(Ask::part).collect();
+                Err(self.first_refusal(&matched, &parts, denied))
+            }
+            other => Ok((other?, ask.carried)),
+        }
     }
 
     /// Whether a request would pass now; soft limits are checked as if they were hard.
     pub fn check(&self, labels: &Labels<'_>, request: &GuardRequest) -> Result<(), Error> {
-        let ask = self.ask(labels, request)?;
+        self.check_in(None, labels, request)
+    }
+
+    pub(super) fn check_in(
+        &self,
+        part: Option<&Arc<Part>>,
+        labels: &Labels<'_>,
+        request: &GuardRequest,
+    ) -> Result<(), Error> {
+        let ask = self.ask_in(part, labels, request)?;
         let strict = |ask: Ask| Ask {
             terms: if request.landing { Terms::Landing } else { Terms::Strict },
             ..ask

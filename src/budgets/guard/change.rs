@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::counter::Counter;
 use super::{Guard, Laid};
 use crate::accounting::{RateHeaders, Unit, Window};
 use crate::budgets::AllowanceService;
@@ -12,14 +13,19 @@ use crate::ledger::{Ask, Demands, Error, charge};
 impl Guard {
     /// Charges one step to the workflows that match, or refuses.
     pub fn step(&self, labels: &Labels<'_>) -> Result<(), Error> {
+        let asks = self.step_asks(labels)?;
+        if asks.is_empty() { Ok(()) } else { charge(&asks) }
+    }
+
+    /// What one step asks, to be charged together with others.
+    pub fn step_asks(&self, labels: &Labels<'_>) -> Result<Vec<Ask>, Error> {
         self.core.same_process()?;
         let matched = self.matched(labels)?;
-        let asks: Vec<Ask> = matched
-            .steps
-            .iter()
-            .map(|(counter, meter)| Ask::new(&counter.account, Demands::from_slice(&[(*meter, 1)])))
-            .collect();
-        if asks.is_empty() { Ok(()) } else { charge(&asks) }
+        matched.ask(self.core.clock());
+        let ask = |(counter, meter): &(Arc<Counter>, u8)| {
+            Ask::new(&counter.account, Demands::from_slice(&[(*meter, 1)]))
+        };
+        Ok(matched.steps.iter().map(ask).collect())
     }
 
     /// Takes in what a provider's response says of its own limits, for the limiters that match and

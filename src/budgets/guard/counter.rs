@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 
 use super::matched::amount;
 use super::rules::Group;
+use super::runs::Rest;
 use crate::accounting::{Code, Denied, Invalid, Key, Kind, Limit, Meter, Unit};
 use crate::budgets::policy::{Rule, RuleKind, Span};
 use crate::ledger::{Account, Core, Error, Naming};
@@ -37,6 +38,7 @@ pub(super) struct Counter {
     pub(super) values: Vec<(String, String)>,
     /// How many requests it has let through.
     pub(super) granted: AtomicU64,
+    pub(super) rest: Rest,
 }
 
 /// What a rule counts, limited or not.
@@ -74,7 +76,8 @@ impl Counter {
         // What tells counters apart may be longer than a key: the key only names the first rule.
         let key = Key::parse("name", group.name())?;
         let account = Account::named(core, key, group.code(), meters, naming);
-        Ok(Self { account, meters: metered, values, granted: AtomicU64::new(0) })
+        let rest = Rest::new(group.is_of_runs(), core.clock().tick());
+        Ok(Self { account, meters: metered, values, granted: AtomicU64::new(0), rest })
     }
 
     /// Its meters by their numbers.
@@ -168,15 +171,21 @@ impl Naming for Named {
             Code::WorkflowQuotaExceeded if unit != Unit::Steps => Code::BudgetExceeded,
             code => code,
         };
-        denied.kind = Kind::of(denied.code, unit);
+        (denied.kind, denied.unit) = (Kind::of(denied.code, unit), unit);
         denied.reason = None;
         denied.reason = Some(format!("{}: {}", denied.message(), rule.name));
-        let agent = self.values.iter().find(|(label, _)| label == "agent");
-        denied.id = agent.and_then(|(_, value)| Key::parse("agent", value).ok());
-        // The label `step` says which step it was.
-        let table = if rule.kind == RuleKind::Step { RuleKind::Workflow } else { rule.kind };
-        denied.scope = vec![(table.name().to_owned(), rule.name.clone())];
+        let told = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        denied.scope = match rule.name.split_once(".step.") {
+            Some((workflow, step)) if rule.kind == RuleKind::Step => {
+                vec![told(RuleKind::Workflow.name(), workflow), told("step", step)]
+            }
+            _ => vec![told(rule.kind.name(), &rule.name)],
+        };
         denied.scope.extend(self.values.iter().cloned());
+        // Values come last: of a rule of many, they say which one it was.
+        let label = if denied.code == Code::WorkflowQuotaExceeded { "workflow" } else { "agent" };
+        let id = denied.scope.iter().rev().find(|(name, _)| name == label);
+        denied.id = id.and_then(|(_, value)| Key::parse(label, value).ok());
     }
 
     fn rule(&self, meter: u8) -> Option<Key> {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use smallvec::SmallVec;
 
@@ -80,6 +81,7 @@ impl Guard {
             needs_price: false,
             wait: None,
             is_tool,
+            of_a_run: false,
             steps: Vec::new(),
         };
         let counts_cost = |(_, units): &(_, SmallVec<[(u8, Unit); 4]>)| {
@@ -89,7 +91,8 @@ impl Guard {
         for (number, group) in laid.groups.iter().enumerate() {
             let Some(values) = group.values(labels) else { continue };
             if !group.stands_back(&laid.groups, labels) {
-                let counter = self.counter(number, group, values)?;
+                let counter =
+                    self.counter(number, group, values, laid.policy.defaults.keep_runs)?;
                 add(&mut matched, &counter, group);
             }
         }
@@ -106,14 +109,20 @@ impl Guard {
         number: usize,
         group: &Group,
         values: Vec<(String, String)>,
+        keep: Duration,
     ) -> Result<Arc<Counter>, Error> {
         let key = (number, joined(&values));
         if let Some(found) = self.counters.get(&key) {
+            found.rest.end(self.core.clock().tick());
             return Ok(Arc::clone(&found));
         }
         let made = Arc::new(Counter::new(&self.core, group, values)?);
-        let entry = self.counters.entry(key).or_insert(made);
-        Ok(Arc::clone(&entry))
+        let mine = Arc::clone(&made);
+        let found = Arc::clone(&*self.counters.entry(key).or_insert(made));
+        if found.rest.of_a_run() && Arc::ptr_eq(&found, &mine) {
+            self.count_run(keep)?;
+        }
+        Ok(found)
     }
 
     /// What a call of the model costs, as far as somebody has said.
@@ -176,6 +185,7 @@ fn add(matched: &mut Matched, counter: &Arc<Counter>, group: &Group) {
             matched.steps.push((Arc::clone(counter), number));
         }
     }
+    matched.of_a_run |= counter.rest.of_a_run();
     matched.asked.push(Asked::of(counter, group, matched.is_tool));
 }
 

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::Laid;
 use super::counter::Counter;
 use super::rules::Group;
-use crate::accounting::{Price, Unit, UsageEstimate};
+use crate::accounting::{Clock, Price, Unit, UsageEstimate};
 use crate::budgets::policy::Mode;
 use crate::ledger::{Account, AskPart, Demands};
 
@@ -43,11 +43,22 @@ pub(super) struct Matched {
     /// The shortest time that those who wait may wait.
     pub(super) wait: Option<Duration>,
     pub(super) is_tool: bool,
+    /// Whether there is a counter of a run among them.
+    pub(super) of_a_run: bool,
     /// Workflows whose steps are counted, and the numbers of their meters.
     pub(super) steps: Vec<(Arc<Counter>, u8)>,
 }
 
 impl Matched {
+    /// The counters of runs are asked now: they do not rest.
+    #[inline]
+    pub(super) fn ask(&self, clock: &Clock) {
+        if self.of_a_run {
+            let now = clock.tick();
+            self.asked.iter().for_each(|asked| asked.counter.rest.end(now));
+        }
+    }
+
     /// The place in the policy of the rule that a meter is of.
     pub(super) fn rule(&self, ask: &AskPart<'_>, meter: u8, laid: &Laid) -> usize {
         let is_it = |asked: &&Asked| Arc::ptr_eq(&asked.counter.account, ask.account);
@@ -67,16 +78,10 @@ impl Matched {
 
 /// What one request asks of a unit.
 pub(super) const fn amount(unit: Unit, estimate: &UsageEstimate, calls: u64) -> u64 {
-    match unit {
-        Unit::Tokens => estimate.total_tokens,
-        Unit::InputTokens => estimate.input_tokens,
-        Unit::OutputTokens => estimate.output_tokens,
-        Unit::CacheReadTokens => estimate.cache_read_tokens,
-        Unit::CacheWriteTokens => estimate.cache_write_tokens,
-        Unit::ReasoningTokens => estimate.reasoning_tokens,
-        Unit::Cost => estimate.cost_micros_usd,
-        Unit::Slots => 1,
-        _ => calls,
+    match (estimate.amount(unit), unit) {
+        (Some(amount), _) => amount,
+        (None, Unit::Slots) => 1,
+        (None, _) => calls,
     }
 }
 

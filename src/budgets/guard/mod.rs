@@ -13,6 +13,7 @@ mod matched;
 mod part;
 mod report;
 mod rules;
+mod runs;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -33,8 +34,9 @@ use self::counter::Counter;
 use self::matched::{Matched, Owned};
 use self::part::Part;
 use self::rules::Group;
+use self::runs::Runs;
 use super::allowances::AllowanceService;
-use super::policy::{GuardPolicy, Labels, UnknownPrice};
+use super::policy::{EstimateMode, GuardPolicy, Labels, UnknownPrice};
 use crate::accounting::{
     Clock, Code, Denied, Invalid, Key, Price, PriceTable, Terms, Unit, Usage, UsageEstimate,
 };
@@ -88,6 +90,7 @@ pub struct Guard {
     /// By the number of the group and the values of its labels.
     counters: DashMap<(usize, String), Arc<Counter>>,
     matched: DashMap<Box<[u8]>, Arc<Matched>>,
+    runs: Runs,
     prices: RwLock<PriceTable>,
     allowances: Arc<AllowanceService>,
     /// Asked where no rule applies, so that there is a lease all the same.
@@ -127,6 +130,7 @@ impl Guard {
             generation: AtomicU64::new(0),
             counters: DashMap::new(),
             matched: DashMap::new(),
+            runs: Runs::new(),
             prices,
             allowances,
             nobody,
@@ -166,7 +170,7 @@ impl Guard {
         }
         self.core.same_process()?;
         let estimate = self.priced(matched, None, &[], request.estimate)?;
-        self.reserve_matched(None, matched, estimate, request).map(Some)
+        self.reserve_matched(None, matched, estimate, request, false).map(Some)
     }
 
     fn reserve_in(
@@ -178,7 +182,32 @@ impl Guard {
         self.core.same_process()?;
         let matched = self.matched(labels)?;
         let estimate = self.priced(&matched, part, labels, request.estimate)?;
-        self.reserve_matched(part, &matched, estimate, request)
+        self.reserve_matched(part, &matched, estimate, request, false)
+    }
+
+    /// [`reserve`](Self::reserve), or `None` where it is refused and may [`wait`](Self::wait).
+    pub fn try_reserve(
+        &self,
+        labels: &Labels<'_>,
+        request: GuardRequest,
+    ) -> Result<Option<Lease>, Error> {
+        self.try_reserve_in(None, labels, request)
+    }
+
+    fn try_reserve_in(
+        &self,
+        part: Option<&Arc<Part>>,
+        labels: &Labels<'_>,
+        request: GuardRequest,
+    ) -> Result<Option<Lease>, Error> {
+        self.core.same_process()?;
+        let matched = self.matched(labels)?;
+        let estimate = self.priced(&matched, part, labels, request.estimate)?;
+        let waits = matched.wait.is_some();
+        match self.reserve_matched(part, &matched, estimate, request, waits) {
+            Err(Error::Denied(_)) if waits => Ok(None),
+            other => other.map(Some),
+        }
     }
 
     #[inline]
@@ -188,6 +217,7 @@ impl Guard {
         matched: &Matched,
         estimate: UsageEstimate,
         request: GuardRequest,
+        waits: bool,
     ) -> Result<Lease, Error> {
         let over = self.soft_over(matched, &estimate)?;
         let terms = if request.landing { Terms::Landing } else { Terms::Plain };
@@ -198,7 +228,9 @@ impl Guard {
             .collect();
         let request = Request { estimate, ttl: request.ttl, ..Request::default() };
         let lease = match group::reserve_parts(&asks, &request) {
-            Err(Error::Denied(denied)) => return Err(self.first_refusal(matched, &asks, denied)),
+            Err(Error::Denied(denied)) if !waits => {
+                return Err(self.first_refusal(matched, &asks, denied));
+            }
             other => other?,
         };
         matched.asked.iter().for_each(|asked| asked.counter.count());
@@ -236,7 +268,7 @@ impl Guard {
     #[cold]
     fn tell_denied(&self, denied: &Denied) {
         let rule = denied.scope.first().and_then(|(_, name)| Key::parse("name", name).ok());
-        let amounts = SmallVec::from_slice(&[(denied.unit(), denied.requested)]);
+        let amounts = SmallVec::from_slice(&[(denied.unit, denied.requested)]);
         let (key, tick) = (rule.unwrap_or(Key::fixed("guard")), self.core.clock().tick());
         self.core.publish(&Event { kind: EventKind::Denied, key, lease: None, amounts, tick });
     }
@@ -244,6 +276,13 @@ impl Guard {
     /// The allowances of the policy.
     pub const fn allowances(&self) -> &Arc<AllowanceService> {
         &self.allowances
+    }
+
+    /// How the policy wants calls estimated, and the output tokens it reserves where nobody limits
+    /// them; `None` where it does not say.
+    pub fn estimating(&self) -> (Option<EstimateMode>, Option<u64>) {
+        let defaults = &self.laid.read().policy.defaults;
+        (defaults.estimate, defaults.output_tokens)
     }
 
     /// What its accounts share.
@@ -287,6 +326,7 @@ impl Guard {
     ) -> Result<Owned<'a>, Error> {
         let paid = |counter: &Counter, meter, _| part.is_some_and(|part| part.pays(counter, meter));
         let mut owned: Owned<'_> = SmallVec::new();
+        matched.ask(self.core.clock());
         for asked in matched.order.iter().map(|index| &matched.asked[*index]) {
             let demands = asked.amounts(estimate, 1, paid);
             if !demands.is_empty() {

@@ -155,7 +155,7 @@ impl Part {
     }
 
     /// Whether it still gives something out.
-    fn check_open(&self) -> Result<(), Error> {
+    pub(super) fn check_open(&self) -> Result<(), Error> {
         // Relaxed: a request that races with the end may come before it.
         let closed = self.closed.load(Ordering::Relaxed);
         if closed { Err(LeaseError::Finalized.into()) } else { self.check_time() }

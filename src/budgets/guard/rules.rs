@@ -84,6 +84,11 @@ impl Group {
         self.shared.patient
     }
 
+    /// Whether each run has a counter of its own.
+    pub(super) const fn is_of_runs(&self) -> bool {
+        self.shared.per_run
+    }
+
     /// Whether a part of it can be set aside for a sub-agent.
     pub(super) const fn can_be_allotted(&self) -> bool {
         !self.shared.slides

@@ -1,12 +1,14 @@
 //! `[defaults]` and `[store]`: what applies where a rule says nothing else.
 
+use std::time::Duration;
+
 use super::reader::{Place, Table};
 use super::rule::Mode;
 use super::words::{MODES, checked_zone};
 use crate::accounting::{Invalid, Price};
 use crate::ledger::{OnError, Policy, Unsettled};
 
-const DEFAULTS: [&str; 10] = [
+const DEFAULTS: [&str; 11] = [
     "on_unknown_price",
     "fallback_price",
     "on_missing_usage",
@@ -17,6 +19,7 @@ const DEFAULTS: [&str; 10] = [
     "timezone",
     "estimate",
     "output_tokens",
+    "keep_runs",
 ];
 const STORE: [&str; 2] = ["url", "lease_ttl"];
 const CHARGE_OR_RELEASE: [(&str, bool); 3] =
@@ -34,6 +37,25 @@ pub enum UnknownPrice {
     Fallback(Price),
 }
 
+/// How the integrations estimate what a call may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EstimateMode {
+    /// All that it may use.
+    Strict,
+    /// What earlier calls of the model have taught.
+    Expected,
+}
+
+impl EstimateMode {
+    /// The word of it in a policy.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Strict => "strict",
+            Self::Expected => "expected",
+        }
+    }
+}
+
 /// What applies where a rule says nothing else.
 #[derive(Clone, Debug)]
 pub struct Defaults {
@@ -47,10 +69,12 @@ pub struct Defaults {
     pub warn_at: Vec<u64>,
     /// The time zone of calendar windows.
     pub zone: String,
-    /// Whether outputs are reserved as learnt from earlier calls, and not in full.
-    pub expected_output: bool,
+    /// How wraps estimate that do not say it themselves.
+    pub estimate: Option<EstimateMode>,
     /// The output tokens that are reserved where nobody limits them.
     pub output_tokens: Option<u64>,
+    /// How long the count of a run is kept that nobody asks.
+    pub keep_runs: Duration,
 }
 
 impl Default for Defaults {
@@ -61,8 +85,9 @@ impl Default for Defaults {
             mode: Mode::Hard,
             warn_at: Vec::new(),
             zone: "UTC".to_owned(),
-            expected_output: false,
+            estimate: None,
             output_tokens: None,
+            keep_runs: Duration::from_secs(24 * 3_600),
         }
     }
 }
@@ -130,11 +155,12 @@ impl Defaults {
         })? {
             self.zone = zone;
         }
-        let words = [("strict", false), ("expected", true)];
-        if let Some(expected) = table.read("estimate", |place, node| place.word(node, &words))? {
-            self.expected_output = expected;
-        }
+        let words = [("strict", EstimateMode::Strict), ("expected", EstimateMode::Expected)];
+        self.estimate = table.read("estimate", |place, node| place.word(node, &words))?;
         self.output_tokens = table.read("output_tokens", Place::whole)?;
+        if let Some(keep) = table.read("keep_runs", Place::duration)? {
+            self.keep_runs = keep;
+        }
         Ok(())
     }
 }

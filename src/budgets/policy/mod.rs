@@ -13,7 +13,7 @@ mod words;
 
 use std::collections::HashSet;
 
-pub use defaults::{Defaults, UnknownPrice};
+pub use defaults::{Defaults, EstimateMode, UnknownPrice};
 pub use rule::{Mode, Rule, RuleKind, RuleLimit, Span};
 pub use scope::{Labels, Pattern, Scope};
 pub(crate) use words::unit_word;
