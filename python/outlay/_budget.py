@@ -17,11 +17,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from outlay._core import (
     Allotment,
     BudgetLease,
-    BudgetManager,
     Guard,
     Usage,
     UsageEstimate,
-    account_id,
     reserve_together,
 )
 from outlay._errors import PolicyError
@@ -57,35 +55,6 @@ class Budgets:
         return [one for _, one in self.native if not isinstance(one, Guard | Allotment)]
 
 
-def normalise(budget: AnyBudget | Sequence[AnyBudget]) -> Budgets:
-    """Read "one budget or a list of them".
-
-    Args:
-        budget: One budget, or a list or tuple of them; the same account twice counts once.
-
-    Returns:
-        The budgets, each account once, in the order given.
-
-    Raises:
-        PolicyError: The list is empty or holds something that is not a budget.
-
-    """
-    given: Iterable[Any] = budget if isinstance(budget, list | tuple) else (budget,)
-    native: dict[_Key, Any] = {}
-    own: dict[_Key, Any] = {}
-    for one in given:
-        number = _account_number(one)
-        if isinstance(one, Guard | Allotment):
-            native.setdefault(("guard", id(one)), one)
-        elif number is not None:
-            native.setdefault(("account", number), one)
-        else:
-            own.setdefault(("object", id(one)), _checked_own(one))
-    if not native and not own:
-        raise PolicyError("budget: the list is empty; give at least one budget")
-    return Budgets(tuple(native.items()), tuple(own.items()))
-
-
 def checked_labels(labels: Mapping[str, Any]) -> dict[str, str]:
     """Return a copy of the labels.
 
@@ -101,26 +70,6 @@ def checked_labels(labels: Mapping[str, Any]) -> dict[str, str]:
 
 def _account_key(number: int) -> _Key:
     return ("account", number)
-
-
-def _account_number(budget: Any) -> int | None:
-    try:
-        return account_id(budget)
-    except TypeError:
-        return None
-
-
-def _checked_own(budget: Any) -> Budget:
-    # A manager has a reserve() with another meaning, and would pass for a user's own object.
-    if isinstance(budget, BudgetManager):
-        raise PolicyError("budget: a BudgetManager keeps many agents; give manager.agent(agent_id)")
-    if isinstance(budget, type) or not callable(getattr(budget, "reserve", None)):
-        raise PolicyError(
-            f"budget: {type(budget).__name__} is not a budget; allowed are Guard, SharedPool, "
-            "AgentTokenBudget, AgentBudget, RateLimiter, WorkflowToken, an object with "
-            "reserve(estimate, **labels), or a list of them"
-        )
-    return budget  # type: ignore[no-any-return]
 
 
 class Call:

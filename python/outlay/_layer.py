@@ -14,7 +14,8 @@ from datetime import timedelta
 from typing import Any
 
 from outlay._active import remember
-from outlay._budget import AnyBudget, Budgets, checked_labels, normalise
+from outlay._budget import AnyBudget, Budgets, checked_labels
+from outlay._budget_list import normalise
 from outlay._calibration import Calibration, EstimateMode
 from outlay._core import PriceTable, Usage, UsageEstimate, cost_capped
 from outlay._errors import InvalidAmount, PolicyError

@@ -10,7 +10,8 @@ from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResp
 from langchain.agents.middleware.types import ToolCallRequest
 from langchain_core.messages import AIMessage, ToolMessage
 
-from outlay._budget import AnyBudget, checked_labels, normalise
+from outlay._budget import AnyBudget, checked_labels
+from outlay._budget_list import normalise
 from outlay._core import SharedPool
 from outlay._errors import LimitExceeded, PolicyError
 from outlay._steps import Step, charge_step, operation_of

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from outlay._budget import AnyBudget, Budgets, checked_labels, normalise
+from outlay._budget import AnyBudget, Budgets, checked_labels
+from outlay._budget_list import normalise
 from outlay._core import RateLimiter, SharedPool
 from outlay._errors import LimitExceeded, PolicyError
 from outlay._steps import Step, charge_step, operation_of

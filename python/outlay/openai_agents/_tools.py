@@ -9,7 +9,8 @@ from typing import Any
 from agents import FunctionTool
 from agents.tool_guardrails import ToolGuardrailFunctionOutput, ToolInputGuardrail, ToolInputGuardrailData
 
-from outlay._budget import AnyBudget, checked_labels, normalise
+from outlay._budget import AnyBudget, checked_labels
+from outlay._budget_list import normalise
 from outlay._core import SharedPool
 from outlay._errors import LimitExceeded, PolicyError
 from outlay._steps import charge_step, operation_of
