@@ -183,6 +183,10 @@ class Call:
             raise
         self._note((key for key, _ in own), cover)
 
+    def cover(self, keys: Iterable[_Key]) -> None:
+        """Note accounts that were charged beside this call: the calls inside it leave them alone."""
+        self._note(keys, cover=True)
+
     def _note(self, keys: Iterable[_Key], cover: bool) -> None:
         """Remember what this call pays: for the calls inside it too, or for itself alone."""
         if cover:
