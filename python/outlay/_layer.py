@@ -167,7 +167,7 @@ def make_layer(
     layer = Layer(
         budgets=normalise(budget),
         operation=_checked_operation(operation),
-        prices=prices if prices is None or isinstance(prices, PriceTable) else PriceTable(prices),
+        prices=_checked_prices(prices),
         output_tokens=_checked_output(output_tokens),
         labels=checked_labels(labels),
         wait=_checked_wait(wait),
@@ -175,6 +175,15 @@ def make_layer(
     )
     remember(layer, sys._getframe(1).f_globals["__name__"])
     return layer
+
+
+def _checked_prices(prices: Any) -> PriceTable | None:
+    if prices is None or isinstance(prices, PriceTable):
+        return prices
+    try:
+        return PriceTable(prices)
+    except TypeError as error:
+        raise PolicyError(f"prices: USD per million tokens, as text, by model name: {error}") from error
 
 
 def _checked_operation(operation: Any) -> str:

@@ -1,4 +1,4 @@
-"""A list of budgets that would charge one of them twice is refused, by every integration."""
+"""What every wrap takes, read in one place: lists that would charge a budget twice, prices."""
 
 from __future__ import annotations
 
@@ -197,3 +197,10 @@ def _taken(entry, budgets):
         return entry(budgets)
     except ImportError as missing:
         pytest.skip(str(missing))
+
+
+@pytest.mark.parametrize("prices", [5, ["m"], {"m": 5}, {"m": {"input": 2.5, "output": "1"}}, {5: {}}])
+def test_prices_that_cannot_be_read_are_refused_by_name(prices):
+    """A float among them was a TypeError that named nothing."""
+    with pytest.raises(PolicyError, match="prices"):
+        governed(SharedPool(), 5, prices=prices, model="m")
