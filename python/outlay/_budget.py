@@ -17,14 +17,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from outlay._core import (
     Allotment,
     BudgetLease,
-    BudgetManager,
     Guard,
     Usage,
     UsageEstimate,
-    account_id,
     reserve_together,
 )
 from outlay._errors import PolicyError
+from outlay._late import Asked, Spare, book_late
 from outlay._protocols import Budget, Lease
 from outlay._responses import as_usage
 from outlay._waiting import reserve_together_wait
@@ -57,35 +56,6 @@ class Budgets:
         return [one for _, one in self.native if not isinstance(one, Guard | Allotment)]
 
 
-def normalise(budget: AnyBudget | Sequence[AnyBudget]) -> Budgets:
-    """Read "one budget or a list of them".
-
-    Args:
-        budget: One budget, or a list or tuple of them; the same account twice counts once.
-
-    Returns:
-        The budgets, each account once, in the order given.
-
-    Raises:
-        PolicyError: The list is empty or holds something that is not a budget.
-
-    """
-    given: Iterable[Any] = budget if isinstance(budget, list | tuple) else (budget,)
-    native: dict[_Key, Any] = {}
-    own: dict[_Key, Any] = {}
-    for one in given:
-        number = _account_number(one)
-        if isinstance(one, Guard | Allotment):
-            native.setdefault(("guard", id(one)), one)
-        elif number is not None:
-            native.setdefault(("account", number), one)
-        else:
-            own.setdefault(("object", id(one)), _checked_own(one))
-    if not native and not own:
-        raise PolicyError("budget: the list is empty; give at least one budget")
-    return Budgets(tuple(native.items()), tuple(own.items()))
-
-
 def checked_labels(labels: Mapping[str, Any]) -> dict[str, str]:
     """Return a copy of the labels.
 
@@ -103,26 +73,6 @@ def _account_key(number: int) -> _Key:
     return ("account", number)
 
 
-def _account_number(budget: Any) -> int | None:
-    try:
-        return account_id(budget)
-    except TypeError:
-        return None
-
-
-def _checked_own(budget: Any) -> Budget:
-    # A manager has a reserve() with another meaning, and would pass for a user's own object.
-    if isinstance(budget, BudgetManager):
-        raise PolicyError("budget: a BudgetManager keeps many agents; give manager.agent(agent_id)")
-    if isinstance(budget, type) or not callable(getattr(budget, "reserve", None)):
-        raise PolicyError(
-            f"budget: {type(budget).__name__} is not a budget; allowed are Guard, SharedPool, "
-            "AgentTokenBudget, AgentBudget, RateLimiter, WorkflowToken, an object with "
-            "reserve(estimate, **labels), or a list of them"
-        )
-    return budget  # type: ignore[no-any-return]
-
-
 class Call:
     """One request to a provider: its leases, and the accounts that no layer inside it charges again.
 
@@ -130,7 +80,18 @@ class Call:
     it, the others find the account covered and leave it alone.
     """
 
-    __slots__ = ("_covered", "_estimates", "_leases", "_open", "_outer", "_paid_inside", "_watched", "inside")
+    __slots__ = (
+        "_asked",
+        "_covered",
+        "_estimates",
+        "_leases",
+        "_open",
+        "_outer",
+        "_paid_inside",
+        "_spare",
+        "_watched",
+        "inside",
+    )
 
     def __init__(self) -> None:
         outer: Call | None = _current.get()
@@ -145,6 +106,8 @@ class Call:
         self._watched: dict[_Key, int] = {}
         self._paid_inside: set[_Key] = set()
         self._estimates: list[UsageEstimate] = []
+        self._asked: list[Asked] = []
+        self._spare = Spare()
         #: What the calls inside have used; kept only where it is a list.
         self.inside: list[Usage] | None = None
 
@@ -178,7 +141,7 @@ class Call:
             LimitExceeded: A budget refused; every lease of this call has been released.
 
         """
-        self._estimates.append(estimate)
+        self._ask(Asked(budgets, estimate, operation, labels, facts or {}))
         with self._reserving(budgets, cover) as (native, own, leases):
             if native:
                 lease = reserve_together(
@@ -204,7 +167,7 @@ class Call:
         cover: bool = True,
     ) -> None:
         """Do as `reserve` does, and wait without blocking the event loop."""
-        self._estimates.append(estimate)
+        self._ask(Asked(budgets, estimate, operation, labels, facts or {}))
         with self._reserving(budgets, cover) as (native, own, leases):
             if native:
                 lease = await reserve_together_wait(
@@ -217,6 +180,11 @@ class Call:
                 )
                 self._take(lease, native, leases, cover)
             reserve_each(own, leases, estimate, labels)
+
+    def _ask(self, asked: Asked) -> None:
+        self._estimates.append(asked.estimate)
+        if self._outer is not None:
+            self._asked.append(asked)
 
     @contextmanager
     def _reserving(
@@ -233,6 +201,10 @@ class Call:
             self.release()
             raise
         self._note((key for key, _ in own), cover)
+
+    def cover(self, keys: Iterable[_Key]) -> None:
+        """Note accounts that were charged beside this call: the calls inside it leave them alone."""
+        self._note(keys, cover=True)
 
     def _note(self, keys: Iterable[_Key], cover: bool) -> None:
         """Remember what this call pays: for the calls inside it too, or for itself alone."""
@@ -258,8 +230,9 @@ class Call:
             numbers = {*lease._accounts(), *_carved(native)}
             self._note(map(_account_key, numbers), cover)
 
-    def _accounts_covered(self) -> list[int]:
-        covered: set[int] = set()
+    def _accounts_covered(self, *, ended: bool = False) -> list[int]:
+        paid = (*self._covered, *self._watched) if ended else ()
+        covered = {number for kind, number in paid if kind == "account"}
         call: Call | None = self
         while call is not None:
             if call._open:
@@ -273,7 +246,8 @@ class Call:
         leases, self._leases = self._leases, []
         self._tell_outer(usages)
         paid = zip(leases, usages, strict=True)
-        end_each((lease.commit, (usage,)) for each, usage in paid for lease in each)
+        ends = ((lease.commit, (usage,)) for each, usage in paid for lease in each)
+        end_each((*ends, (self._settle_late, (usages,))))
 
     def release(self) -> None:
         """Give everything back, the last reserved first; never raises."""
@@ -294,8 +268,10 @@ class Call:
         """
         self._open = False
         leases, self._leases = self._leases, []
-        self._tell_outer([None] * len(leases))
-        end_each(_cancelling(lease) for each in leases for lease in each)
+        usages = [None] * len(leases)
+        self._tell_outer(usages)
+        ends = (_cancelling(lease) for each in leases for lease in each)
+        end_each((*ends, (self._settle_late, (usages,))))
 
     def entered(self) -> _Entered:
         """Mark everything inside the `with` block as part of this call.
@@ -315,6 +291,23 @@ class Call:
                 if key in self._covered or key in self._paid_inside or (told and told.total_tokens):
                     outer._paid_inside.add(key)
             outer = outer._outer
+
+    def _settle_late(self, usages: Sequence[Usage | None]) -> None:
+        """Leave what was booked for nothing to the calls that are left; book what nobody has paid for."""
+        if all(usages) and not self._asked:
+            return
+        told = [as_usage(one or guess) for one, guess in zip(usages, self._estimates, strict=True)]
+        if not all(usages):
+            most = max((one.total_tokens for one in told), default=0)
+            self._spare.tokens = max(0, most - sum(self.inside or (), Usage.zero()).total_tokens)
+        outer = self._outer
+        while outer is not None and (outer._open or not outer._covered):
+            outer = outer._outer
+        if outer is not None and self._asked:
+            book_late(self._asked, told, outer._spare, self._pays, self._accounts_covered(ended=True))
+
+    def _pays(self, key: _Key) -> bool:
+        return key in self._covered or key in self._watched or self._covers(key)
 
     def _largest(self, usages: Sequence[Usage | None]) -> Usage:
         """Return what this call used, as its layers and the calls inside it know."""

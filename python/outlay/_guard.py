@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import ContextVar
 from functools import partial
-from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING, Any, SupportsIndex
+from weakref import WeakKeyDictionary, ref
 
 from . import _core
 from ._allowances import AllowanceService
@@ -27,6 +27,8 @@ _LANDING = " landing"
 _LONGEST = 1024  # bytes of a label
 _steps = itertools.count(1)
 _services: WeakKeyDictionary[Guard, AllowanceService] = WeakKeyDictionary()
+# Of each part the guard that it is a part of, however many parts lie between.
+_guards: WeakKeyDictionary[Allotment, ref[Guard]] = WeakKeyDictionary()
 
 
 def current_labels() -> dict[str, str]:
@@ -116,6 +118,32 @@ async def allotment_reserve_wait(
     return await reserve_wait(self, estimate, ttl=ttl, timeout=timeout, **labels)
 
 
+def _noting(native: Callable[..., Allotment]) -> Callable[..., Allotment]:
+    """Return `allot` as it is, with a note of the guard that the part is of."""
+
+    def allot(
+        self: Guard | Allotment,
+        *,
+        tokens: SupportsIndex | None = None,
+        cost_micros_usd: SupportsIndex | None = None,
+        calls: SupportsIndex | None = None,
+        ttl: float | timedelta | None = None,
+        **labels: str,
+    ) -> Allotment:
+        """See the stub of `Guard`."""
+        of = {"tokens": tokens, "cost_micros_usd": cost_micros_usd, "calls": calls}
+        part = native(self, **of, ttl=ttl, **labels)
+        _guards[part] = guard_of(self)
+        return part
+
+    return allot
+
+
+def guard_of(one: Guard | Allotment) -> ref[Guard]:
+    """Return a reference to a guard, or to the guard of a part; equal for those of one guard."""
+    return _guards[one] if isinstance(one, _core.Allotment) else ref(one)
+
+
 def allowances(self: Guard) -> AllowanceService:
     """See the stub of `Guard`."""
     service = _services.get(self)
@@ -142,6 +170,8 @@ def _attach_all() -> None:
         attach(_core.Guard, name, method)
     attach(_core.Guard, "reserve_wait", reserve_wait)
     attach(_core.Allotment, "reserve_wait", allotment_reserve_wait)
+    for kind in (_core.Guard, _core.Allotment):
+        attach(kind, "allot", _noting(kind.allot))
     setattr(_core.Guard, "allowances", property(allowances))  # noqa: B010 (the stub declares it)
     _core.set_labels_var(_labels.get)
     _core.set_price_resolver(_resolve_price)

@@ -14,7 +14,8 @@ from datetime import timedelta
 from typing import Any
 
 from outlay._active import remember
-from outlay._budget import AnyBudget, Budgets, checked_labels, normalise
+from outlay._budget import AnyBudget, Budgets, checked_labels
+from outlay._budget_list import normalise
 from outlay._calibration import Calibration, EstimateMode
 from outlay._core import PriceTable, Usage, UsageEstimate, cost_capped
 from outlay._errors import InvalidAmount, PolicyError
@@ -166,7 +167,7 @@ def make_layer(
     layer = Layer(
         budgets=normalise(budget),
         operation=_checked_operation(operation),
-        prices=prices if prices is None or isinstance(prices, PriceTable) else PriceTable(prices),
+        prices=_checked_prices(prices),
         output_tokens=_checked_output(output_tokens),
         labels=checked_labels(labels),
         wait=_checked_wait(wait),
@@ -174,6 +175,15 @@ def make_layer(
     )
     remember(layer, sys._getframe(1).f_globals["__name__"])
     return layer
+
+
+def _checked_prices(prices: Any) -> PriceTable | None:
+    if prices is None or isinstance(prices, PriceTable):
+        return prices
+    try:
+        return PriceTable(prices)
+    except TypeError as error:
+        raise PolicyError(f"prices: USD per million tokens, as text, by model name: {error}") from error
 
 
 def _checked_operation(operation: Any) -> str:

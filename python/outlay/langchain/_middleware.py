@@ -10,10 +10,9 @@ from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResp
 from langchain.agents.middleware.types import ToolCallRequest
 from langchain_core.messages import AIMessage, ToolMessage
 
-from outlay._budget import AnyBudget, checked_labels, normalise
-from outlay._core import SharedPool
+from outlay._budget import AnyBudget, checked_labels
 from outlay._errors import LimitExceeded, PolicyError
-from outlay._steps import Step, charge_step, operation_of
+from outlay._steps import Step, charge_step, operation_of, step_budgets
 from outlay.langchain._errors import as_model_error
 from outlay.langchain._estimate import running_agent
 
@@ -37,7 +36,8 @@ class BudgetMiddleware(AgentMiddleware[Any, Any, Any]):
     what it has; "end", the other calls of the turn are answered, then the run ends with an `AIMessage`
     holding the JSON; "error", the refusal is raised. A refused turn ends the run or raises. Parallel tool
     calls are charged one by one, in no order. A step counts from its start: a tool that fails, or that
-    interrupts the graph and is run again, has made a step each time.
+    interrupts the graph and is run again, has made a step each time. Of two such middlewares on one budget
+    the outer one pays; a turn and the call of its wrapped model are one step of a `WorkflowToken`.
 
     The model's own calls are guarded by `wrap`, which sees those that middleware does not.
 
@@ -85,9 +85,7 @@ class BudgetMiddleware(AgentMiddleware[Any, Any, Any]):
         if on_denied is not None and on_denied not in allowed:
             raise PolicyError(f"on_denied: for {steps} one of {allowed} is allowed, not {on_denied!r:.100}")
         self._on_denied = on_denied or allowed[0]
-        self._budgets = normalise(budget)
-        if any(isinstance(one, SharedPool) for _, one in self._budgets.native):
-            raise PolicyError("budget: a step has no tokens for a SharedPool; give the pool to wrap")
+        self._budgets = step_budgets(budget, turns=steps == "turns")
         self._labels = checked_labels(labels)
         self._by_turns = steps == "turns"
         # An agent refuses two middlewares of one name, but steps and turns may well be counted together.
@@ -130,7 +128,7 @@ class BudgetMiddleware(AgentMiddleware[Any, Any, Any]):
             ending = _ending(request)
             return handler(request) if ending is None else ending
         try:
-            step = self._turn_step()
+            step = self._turn_step(request)
         except LimitExceeded as refusal:
             return self._refused_turn(refusal)
         with step:
@@ -146,7 +144,7 @@ class BudgetMiddleware(AgentMiddleware[Any, Any, Any]):
             ending = _ending(request)
             return await handler(request) if ending is None else ending
         try:
-            step = self._turn_step()
+            step = self._turn_step(request)
         except LimitExceeded as refusal:
             return self._refused_turn(refusal)
         with step:
@@ -154,10 +152,14 @@ class BudgetMiddleware(AgentMiddleware[Any, Any, Any]):
 
     def _tool_step(self, request: ToolCallRequest) -> Step:
         tool = request.tool_call["name"]
-        return charge_step(self._budgets, operation=operation_of(tool), labels=self._step_labels(tool=tool))
+        labels = self._step_labels(tool=tool)
+        return charge_step(
+            self._budgets, operation=operation_of(tool), labels=labels, about=request.tool_call
+        )
 
-    def _turn_step(self) -> Step:
-        return charge_step(self._budgets, operation="query", labels=self._step_labels())
+    def _turn_step(self, request: ModelRequest[Any]) -> Step:
+        labels = self._step_labels()
+        return charge_step(self._budgets, operation="query", labels=labels, about=request.runtime)
 
     def _step_labels(self, **step: str) -> dict[str, str]:
         return {**running_agent(), **self._labels, **step}

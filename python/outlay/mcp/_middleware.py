@@ -67,7 +67,7 @@ class BudgetMiddleware(Middleware):
     async def on_call_tool(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
         """Charge a step, then run the tool; a refusal is the tool's answer."""
         try:
-            step = self.layer.charge(context.message.name)
+            step = self.layer.charge(context.message.name, about=context.message)
         except LimitExceeded as refusal:
             raise as_tool_error(refusal) from refusal.__cause__
         with step:

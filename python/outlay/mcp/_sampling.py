@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import Any
 
 from outlay._budget import AnyBudget
-from outlay._core import PriceTable
 from outlay._errors import LimitExceeded, PolicyError
 from outlay._layer import Layer, make_layer
 from outlay._model_call import ModelCall
@@ -76,7 +75,7 @@ def wrap_sampling(
     layer = make_layer(
         budget,
         operation=operation,
-        prices=None if prices is None else PriceTable({_MODEL: prices}),
+        prices=None if prices is None else {_MODEL: prices},
         wait=wait,
         labels=labels,
     )

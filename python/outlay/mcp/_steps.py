@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from outlay._budget import AnyBudget, Budgets, checked_labels, normalise
-from outlay._core import RateLimiter, SharedPool
-from outlay._errors import LimitExceeded, PolicyError
-from outlay._steps import Step, charge_step, operation_of
+from outlay._budget import AnyBudget, Budgets, checked_labels
+from outlay._errors import LimitExceeded
+from outlay._steps import Step, charge_step, operation_of, step_budgets
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -19,15 +18,15 @@ class StepLayer:
     budgets: Budgets
     labels: Mapping[str, str]
 
-    def charge(self, tool: str) -> Step:
-        """Charge one call of a tool.
+    def charge(self, tool: str, about: Any = None) -> Step:
+        """Charge one call of a tool; `about` as `charge_step` says.
 
         Raises:
             LimitExceeded: A budget refused; nothing was changed.
 
         """
         labels = {**self.labels, "tool": tool}
-        return charge_step(self.budgets, operation=operation_of(tool), labels=labels)
+        return charge_step(self.budgets, operation=operation_of(tool), labels=labels, about=about)
 
     def without(self, others: Iterable[StepLayer]) -> StepLayer | None:
         """Return the layer without the accounts that others charge already; None if none is left."""
@@ -46,12 +45,7 @@ def make_step_layer(
         PolicyError: An argument is not what it should be, or a budget cannot count steps.
 
     """
-    budgets = normalise(budget)
-    for _, one in budgets.native:
-        if isinstance(one, SharedPool | RateLimiter):
-            raise PolicyError(
-                f"budget: a step has no tokens for a {type(one).__name__}; give it to the wrap of a model"
-            )
+    budgets = step_budgets(budget)
     return StepLayer(budgets, checked_labels(labels if agent is None else {**labels, "agent": agent}))
 
 

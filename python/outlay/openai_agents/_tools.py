@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from agents import FunctionTool
 from agents.tool_guardrails import ToolGuardrailFunctionOutput, ToolInputGuardrail, ToolInputGuardrailData
 
-from outlay._budget import AnyBudget, checked_labels, normalise
-from outlay._core import SharedPool
+from outlay._budget import AnyBudget, Budgets, checked_labels
 from outlay._errors import LimitExceeded, PolicyError
-from outlay._steps import charge_step, operation_of
+from outlay._steps import charge_step, operation_of, step_budgets
 
 
 def guard_tools(
@@ -59,27 +58,44 @@ def guard_tools(
         ['found a', '{"error":']
 
     """
-    budgets = normalise(budget)
-    if any(isinstance(one, SharedPool) for _, one in budgets.native):
-        raise PolicyError("budget: a step has no tokens for a SharedPool; give the pool to wrap")
-    own_labels = checked_labels(labels)
+    layer = _Layer(step_budgets(budget), checked_labels(labels))
+    if not isinstance(tools, Iterable):
+        raise PolicyError(f"tools: a list of FunctionTool is allowed, not {type(tools).__name__}")
+    return [_guarded(tool, layer) for tool in tools]
 
-    def outlay_budget(data: ToolInputGuardrailData) -> ToolGuardrailFunctionOutput:
+
+class _Layer:
+    """The budgets and the labels of one `guard_tools`; called, it is the guardrail of a tool."""
+
+    def __init__(self, budgets: Budgets, labels: Mapping[str, str]) -> None:
+        self.budgets = budgets
+        self.labels = labels
+        self.__name__ = "outlay_budget"
+
+    def __call__(self, data: ToolInputGuardrailData) -> ToolGuardrailFunctionOutput:
         tool = data.context.tool_name
-        known = {"agent": data.agent.name, **own_labels, "tool": tool}
+        known = {"agent": data.agent.name, **self.labels, "tool": tool}
         try:
             # The guardrail does not see the tool's end, so a user's own lease is committed at its start.
-            with charge_step(budgets, operation=operation_of(tool), labels=known):
+            with charge_step(self.budgets, operation=operation_of(tool), labels=known):
                 return ToolGuardrailFunctionOutput.allow()
         except LimitExceeded as refusal:
             return ToolGuardrailFunctionOutput.reject_content(str(refusal), output_info=refusal.payload)
 
-    return [_guarded(tool, ToolInputGuardrail(outlay_budget)) for tool in tools]
+    def without(self, others: Iterable[Any]) -> _Layer:
+        """Return the layer without the budgets that other guardrails of the tool charge."""
+        budgets = [one.budgets for one in others if isinstance(one, _Layer)]
+        paid = {key for each in budgets for key, _ in (*each.native, *each.own)}
+        native = tuple(each for each in self.budgets.native if each[0] not in paid)
+        own = tuple(each for each in self.budgets.own if each[0] not in paid)
+        return _Layer(Budgets(native, own), self.labels)
 
 
-def _guarded(tool: Any, guardrail: ToolInputGuardrail[Any]) -> FunctionTool:
+def _guarded(tool: Any, layer: _Layer) -> FunctionTool:
     if not isinstance(tool, FunctionTool):
         raise PolicyError(f"tools: only a FunctionTool can be refused, not {type(tool).__name__}")
-    guarded = copy.copy(tool)
-    guarded.tool_input_guardrails = [*(tool.tool_input_guardrails or ()), guardrail]
+    guarded, present = copy.copy(tool), tool.tool_input_guardrails or ()
+    left = layer.without(one.guardrail_function for one in present)
+    if left.budgets.native or left.budgets.own:
+        guarded.tool_input_guardrails = [*present, ToolInputGuardrail(left)]
     return guarded

@@ -14,10 +14,10 @@ from pydantic_ai.tools import ToolDefinition
 
 from outlay._budget import AnyBudget, Budgets
 from outlay._calibration import EstimateMode
-from outlay._core import PriceTable, SharedPool
+from outlay._core import PriceTable
 from outlay._errors import LimitExceeded, PolicyError
 from outlay._layer import make_layer
-from outlay._steps import charge_step, operation_of
+from outlay._steps import charge_step, countable, operation_of
 from outlay.pydantic_ai._model import guard
 
 if not hasattr(AbstractCapability, "get_wrapper_model"):
@@ -32,7 +32,7 @@ class BudgetCapability(AbstractCapability[Any]):
     fallback by itself. For a tool call, a `WorkflowToken` executes one step, an `AgentTokenBudget` consumes 1
     of the operation that is named like the tool, an `AgentBudget` makes one call; a user's own object
     reserves an empty estimate, with `tool=NAME`, and commits it after the tool. A list is decided in one
-    step. A `SharedPool` counts tokens, so it takes no part in tool calls.
+    step. A `SharedPool` and a `RateLimiter` count tokens, so they take no part in tool calls.
 
     A refused tool does not run: the model reads the JSON of the refusal as the tool's result, and can finish
     with what it has. Parallel tool calls are charged one by one, in no order. A step counts from its start.
@@ -99,7 +99,7 @@ class BudgetCapability(AbstractCapability[Any]):
             labels=labels,
         )
         self._models = models
-        self._steps = _countable(self._layer.budgets) if steps else Budgets((), ())
+        self._steps = countable(self._layer.budgets) if steps else Budgets((), ())
         if models:
             self._layer.check_price(None)
         elif not (self._steps.native or self._steps.own):
@@ -130,13 +130,8 @@ class BudgetCapability(AbstractCapability[Any]):
         known = {"agent": agent} if agent else {}
         labels = {**known, **self._layer.labels, "tool": tool}
         try:
-            step = charge_step(self._steps, operation=operation_of(tool), labels=labels)
+            step = charge_step(self._steps, operation=operation_of(tool), labels=labels, about=call)
         except LimitExceeded as refusal:
             return str(refusal)
         with step:
             return await handler(args)
-
-
-def _countable(budgets: Budgets) -> Budgets:
-    native = tuple((key, one) for key, one in budgets.native if not isinstance(one, SharedPool))
-    return Budgets(native, budgets.own)

@@ -18,7 +18,8 @@ from outlay import (
     UsageEstimate,
     WorkflowQuota,
 )
-from outlay._budget import Call, normalise
+from outlay._budget import Call
+from outlay._budget_list import normalise
 from outlay.langchain import wrap
 from outlay.testing import Pause, ScriptedChatModel, ScriptedReply
 
@@ -84,17 +85,11 @@ def test_refusal_by_the_last_changes_nothing_in_the_first(pool, make_pool):
     assert (agent.used(), agent.reserved()) == (0, 0)
 
 
-def test_same_account_twice_in_a_list_counts_once(pool):
-    """A list is a set of accounts."""
-    wrap(scripted(), [pool, pool]).invoke("hi")
-    assert pool.committed().total_tokens == 42
-
-
 def test_two_handles_of_one_agent_count_once():
-    """Handles of the same account are the same account."""
+    """Handles of the same account are the same account, in one wrap and in another."""
     manager = BudgetManager()
     manager.set_budget(BudgetLimit(agent_id="a", token_budget=100_000, calls_budget=9, window_secs=60))
-    wrap(wrap(scripted(), manager.agent("a")), [manager.agent("a"), manager.agent("a")]).invoke("hi")
+    wrap(wrap(scripted(), manager.agent("a")), manager.agent("a")).invoke("hi")
     assert manager.full_info("a").calls_used == 1
 
 
@@ -270,12 +265,10 @@ def test_own_lease_that_fails_to_commit_does_not_keep_the_others_open(pool):
     assert pool.committed().total_tokens == 42
 
 
-@pytest.mark.parametrize("stacked", [False, True])
-def test_own_budget_in_two_wraps_is_asked_once(stacked):
+def test_own_budget_in_two_wraps_is_asked_once():
     """A user's own object is an account like any other."""
     own = Recorded()
-    model = wrap(wrap(scripted(), own), own) if stacked else wrap(scripted(), [own, own])
-    model.invoke("hi")
+    wrap(wrap(scripted(), own), own).invoke("hi")
     assert len(own.asked) == 1
 
 

@@ -117,3 +117,10 @@ async def test_a_cost_limit_needs_a_price_and_is_held():
 def test_only_a_function_can_be_a_callback():
     with pytest.raises(PolicyError, match="callback"):
         wrap_sampling("no", SharedPool(capacity_tokens=1))
+
+
+@pytest.mark.parametrize("prices", [{"gpt-x": {"input": "1", "output": "2"}}, {"input": 1.5}, 5])
+def test_prices_that_are_none_are_refused_by_name(prices):
+    """They are those of one model, the client's, as text."""
+    with pytest.raises(PolicyError, match="prices"):
+        wrap_sampling(fast_answer, SharedPool(), prices=prices)

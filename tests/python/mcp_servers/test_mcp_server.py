@@ -10,6 +10,7 @@ from mcp_support import SERVERS, Own, Tools, client_of, outcome, raw_call, text_
 
 from outlay import (
     AgentTokenBudget,
+    Guard,
     PolicyError,
     RateLimiter,
     SharedPool,
@@ -183,3 +184,25 @@ async def test_a_tool_that_calls_a_tool_makes_two_steps():
     async with client_of(wrap(server, token)) as client:
         assert text_of(await raw_call(client, "outer")) == "found inner"
     assert token.steps_executed() == 2
+
+
+async def test_a_tool_that_fails_has_made_a_step_of_a_guard(make_server):
+    """A guard gave the call back where the server lets the tool's error through."""
+    guard = Guard({"tool": [{"name": "broken", "limit": {"calls": 2}}]})
+    async with client_of(wrap(make_server(Tools()), guard)) as client:
+        for _ in range(3):
+            await outcome(client, "broken")
+    assert guard.snapshot()[0]["limits"]["calls"]["used"] == 2
+
+
+async def test_two_middlewares_on_one_budget_charge_a_call_once():
+    from fastmcp import Client, FastMCP
+
+    from outlay.mcp import BudgetMiddleware
+
+    shared, other = token_of(5), token_of(5)
+    server = FastMCP("words", middleware=[BudgetMiddleware(shared), BudgetMiddleware([other, shared])])
+    server.tool(Tools().look_up)
+    async with Client(server) as client:
+        assert await outcome(client, "look_up", {"word": "a"}) == "ran"
+    assert (shared.steps_executed(), other.steps_executed()) == (1, 1)

@@ -19,7 +19,7 @@ from agents import (
     tool_input_guardrail,
 )
 
-from outlay import AgentTokenBudget, BudgetExceeded, PolicyError, UsageEstimate, WorkflowQuota
+from outlay import AgentTokenBudget, BudgetExceeded, PolicyError, RateLimiter, UsageEstimate, WorkflowQuota
 from outlay.openai_agents import BudgetProvider, guard_tools, wrap
 from outlay.testing import Reply
 
@@ -244,5 +244,17 @@ def test_original_tool_stays_free():
 def test_what_cannot_be_guarded_is_refused(pool):
     with pytest.raises(PolicyError, match="WebSearchTool"):
         guard_tools([WebSearchTool()], three_steps())
-    with pytest.raises(PolicyError, match="SharedPool"):
-        guard_tools([look_up], pool)
+    for budget in (pool, RateLimiter(1_000)):
+        with pytest.raises(PolicyError, match=f"a step has no tokens for a {type(budget).__name__}"):
+            guard_tools([look_up], budget)
+    with pytest.raises(PolicyError, match=r"tools: .*NoneType"):
+        guard_tools(None, three_steps())
+
+
+async def test_tools_guarded_twice_with_one_budget_are_charged_once(chat, serve, quiet):
+    shared, other = three_steps(), three_steps()
+    tools = guard_tools(guard_tools([look_up], shared), [shared, other])
+    server = serve([Reply(tool_calls=FIVE[:1]), Reply(text="done")])
+    run = await Runner.run(Agent("a", tools=tools, model=chat(server)), "Hi", run_config=quiet)
+    assert outputs(run) == ["found a"]
+    assert (shared.steps_executed(), other.steps_executed()) == (1, 1)

@@ -12,7 +12,7 @@ from pydantic_ai.messages import ToolReturnPart
 from pydantic_ai.models.test import TestModel
 from pydantic_ai.usage import RunUsage
 
-from outlay import AgentTokenBudget, BudgetExceeded, PolicyError, UsageEstimate, WorkflowQuota
+from outlay import AgentTokenBudget, BudgetExceeded, PolicyError, RateLimiter, UsageEstimate, WorkflowQuota
 from outlay.pydantic_ai import BudgetCapability, _model, wrap
 from outlay.testing import Reply
 
@@ -225,3 +225,19 @@ async def test_usage_limits_of_the_host_overspend_where_a_budget_does_not(chat, 
     ended = await eight(Agent(wrap(chat(server), pool, output_tokens=900)))
     assert sum(isinstance(end, UsageLimitExceeded) for end in ended) == 6
     assert billed(server) == pool.committed().total_tokens == 2_000
+
+
+def test_a_limiter_counts_the_requests_and_lets_the_tools_be():
+    limiter, steps = RateLimiter(100_000), three_steps()
+    agent = reader(TestModel(), BudgetCapability([limiter, steps]))
+    assert agent.run_sync("Hi").output == '{"look_up":"found a"}'
+    assert limiter.current_usage() > 0
+    # Two requests and a tool call.
+    assert steps.steps_executed() == 3
+
+
+def test_two_capabilities_on_one_budget_charge_a_tool_once():
+    steps = three_steps()
+    both = [BudgetCapability(steps, models=False) for _ in range(2)]
+    assert reader(TestModel(), *both).run_sync("Hi").output == '{"look_up":"found a"}'
+    assert steps.steps_executed() == 1

@@ -97,3 +97,10 @@ def test_crewai_itself_tries_other_errors_again_and_lets_a_hook_that_fails_pass(
     finally:
         hooks.remove(failing)
     assert server.calls == 1
+
+
+def test_the_limit_of_the_model_is_what_is_reserved(guard, serve, make_pool):
+    server = serve([])
+    with pytest.raises(HookAborted) as caught:
+        guard(llm_of(server, max_tokens=5_000), make_pool(4_000)).call("Hi")
+    assert caught.value.source.requested > 5_000

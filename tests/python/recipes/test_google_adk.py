@@ -9,7 +9,7 @@ pytest.importorskip("google.adk", reason="the Google ADK recipe needs google-adk
 
 from google.adk.agents import LlmAgent, RunConfig
 from google.adk.agents.run_config import StreamingMode
-from google.adk.models import Gemini
+from google.adk.models import BaseLlm, Gemini, LlmRequest, LlmResponse
 from google.adk.plugins.base_plugin import BasePlugin
 from google.adk.runners import InMemoryRunner
 from google.genai import types
@@ -89,3 +89,26 @@ async def test_a_plugin_that_raises_is_wrapped(make_agent, serve, pool, make_poo
     assert not isinstance(caught.value, LimitExceeded)
     assert isinstance(caught.value.__cause__, LimitExceeded)
     assert server.calls == 0
+
+
+class Broken(BaseLlm):
+    """A model whose answer breaks off."""
+
+    pieces: int
+
+    async def generate_content_async(self, llm_request, stream=False):
+        """Give some pieces, and fail."""
+        for _ in range(self.pieces):
+            told = types.GenerateContentResponseUsageMetadata(prompt_token_count=10, total_token_count=10)
+            content = types.Content(role="model", parts=[types.Part(text="a")])
+            yield LlmResponse(partial=True, content=content, usage_metadata=told)
+        raise ConnectionError("cut")
+
+
+@pytest.mark.parametrize(("pieces", "charged"), [(0, False), (2, True)])
+async def test_an_answer_that_breaks_off_is_charged(page, pool, pieces, charged):
+    model = page["BudgetLlm"](model="x", inner=Broken(model="x", pieces=pieces), pool=pool)
+    asked = LlmRequest(contents=[types.Content(role="user", parts=[types.Part(text="Hi")])])
+    with pytest.raises(ConnectionError):
+        [response async for response in model.generate_content_async(asked, stream=True)]
+    assert (pool.committed().total_tokens > 1_024) is charged

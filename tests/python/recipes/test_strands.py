@@ -93,3 +93,35 @@ def test_a_provider_that_fails_costs_nothing(guard, serve, pool):
     with pytest.raises(Exception, match="400"):
         agent_of(guard(model_of(server), pool))("Hi")
     assert pool.committed().total_tokens == 0
+
+
+def test_an_answer_that_breaks_off_is_charged(guard, pool):
+    class Broken(strands.models.Model):
+        def update_config(self, **config):
+            """Take no settings."""
+
+        def get_config(self):
+            """Return no settings."""
+            return {}
+
+        def structured_output(self, *args, **kwargs):
+            """Make none."""
+
+        async def stream(self, *args, **kwargs):
+            """Begin to answer, and fail."""
+            yield {"messageStart": {"role": "assistant"}}
+            yield {"contentBlockDelta": {"delta": {"text": "Hel"}}}
+            raise ConnectionError("cut")
+
+    with pytest.raises(ConnectionError):
+        agent_of(guard(Broken(), pool))("Hi")
+    assert pool.committed().total_tokens > 1_024
+
+
+def test_the_limit_of_the_model_is_what_is_reserved(guard, serve, make_pool):
+    server = serve([])
+    options = {"base_url": server.base_url, "api_key": "none", "max_retries": 0}
+    model = OpenAIModel(client_args=options, model_id="gpt-x", params={"max_tokens": 5_000})
+    with pytest.raises(LimitExceeded) as caught:
+        agent_of(guard(model, make_pool(4_000)))("Hi")
+    assert caught.value.requested > 5_000

@@ -14,7 +14,7 @@ from outlay.testing import ProviderServer, Reply
 def clients(plain: OpenAI, asynchronous: AsyncOpenAI, azure: AsyncAzureOpenAI, pool: SharedPool) -> None:
     """Keep the class of OpenAI's clients."""
     assert_type(wrap(plain, pool, wait=3, team="a"), OpenAI)
-    assert_type(wrap(asynchronous, [pool, pool], output_tokens=10), AsyncOpenAI)
+    assert_type(wrap(asynchronous, [pool, SharedPool()], output_tokens=10), AsyncOpenAI)
     assert_type(wrap(azure, pool, prices={"gpt-x": {"input": "1", "output": "2"}}), AsyncAzureOpenAI)
     wrap("gpt-x", pool)  # type: ignore[type-var]
 

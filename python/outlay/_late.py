@@ -1,0 +1,107 @@
+"""Calls that outlive the call that pays for them: they are booked when they end.
+
+A task or a thread that is started inside a call is covered by it. Where the call ends first (it was
+cancelled, or nobody waited for the task), it has settled without what is still under way.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from outlay._core import Usage, UsageEstimate, WorkflowToken, reserve_together
+from outlay._errors import LimitExceeded
+
+if TYPE_CHECKING:
+    from outlay._budget import Budgets
+
+_log = logging.getLogger("outlay")
+_taking = Lock()
+
+
+class Spare:
+    """What a call has booked above what the calls inside it had told: those that are left may use it up."""
+
+    __slots__ = ("tokens",)
+
+    def __init__(self) -> None:
+        self.tokens = 0
+
+    def take(self, tokens: int) -> int:
+        """Take up to so many tokens, and return how many there were."""
+        with _taking:
+            taken = min(self.tokens, tokens)
+            self.tokens -= taken
+        return taken
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What one `reserve` of a call inside another was given."""
+
+    budgets: Budgets
+    estimate: UsageEstimate
+    operation: str
+    labels: Mapping[str, str]
+    facts: Mapping[str, str]
+
+
+def book_late(
+    asked: Sequence[Asked],
+    usages: Sequence[Usage],
+    spare: Spare,
+    paid: Callable[[Any], bool],
+    covered: list[int],
+) -> None:
+    """Book what a call used in the budgets that a call around it covered, and has left.
+
+    Args:
+        asked: What each `reserve` of the call was given.
+        usages: What it used, one for each.
+        spare: What the call around it has booked for nothing that it knew of.
+        paid: Whether the call itself, or another that is still open, has paid for a key.
+        covered: The numbers of the accounts that these have paid for.
+
+    """
+    taken = spare.take(max(usage.total_tokens for usage in usages))
+    for one, usage in zip(asked, usages, strict=True):
+        left = _without(usage, taken)
+        for key, budget in (*one.budgets.native, *one.budgets.own):
+            # A step was counted as it began.
+            if left is None or paid(key) or isinstance(budget, WorkflowToken):
+                continue
+            try:
+                lease = _empty(budget, one, covered, own=key[0] == "object")
+            except LimitExceeded as refused:
+                # In debt it refuses even what is spent already; it admits nothing more until there is room.
+                _log.warning("a call outlived the one that paid for it and could not be booked: %s", refused)
+                continue
+            if lease is not None:
+                lease.commit(left)
+
+
+def _empty(budget: Any, asked: Asked, covered: list[int], *, own: bool) -> Any:
+    """Return a lease that holds nothing, for it is spent already; None where all is paid for."""
+    if own:
+        return budget.reserve(UsageEstimate(), **asked.labels)
+    return reserve_together(
+        [budget],
+        UsageEstimate(),
+        operation=asked.operation,
+        labels={**asked.facts, **asked.labels},
+        covered=covered,
+    )
+
+
+def _without(usage: Usage, taken: int) -> Usage | None:
+    """Return what is left of a usage; None if nothing is."""
+    if not taken:
+        return usage
+    left = usage.total_tokens - taken
+    if left <= 0:
+        return None
+    cost = -(-usage.cost_micros_usd * left // usage.total_tokens)
+    return Usage(total_tokens=left, cost_micros_usd=cost)
