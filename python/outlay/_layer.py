@@ -16,7 +16,7 @@ from typing import Any
 from outlay._active import remember
 from outlay._budget import AnyBudget, Budgets, checked_labels, normalise
 from outlay._calibration import Calibration, EstimateMode
-from outlay._core import PriceTable, Usage, UsageEstimate, cost_capped
+from outlay._core import Guard, PriceTable, RateLimiter, Usage, UsageEstimate, cost_capped
 from outlay._errors import InvalidAmount, PolicyError
 from outlay._prompt import Prompt
 from outlay._responses import Fields, usage_fields
@@ -115,6 +115,25 @@ class Layer:
         except ValueError as error:
             _log.warning(_UNREADABLE, error)
             return None
+
+    def observe(self, headers: Any, status: int, labels: Mapping[str, str]) -> None:
+        """Tell its limiters, and those of its guards, what a provider says of its own rate limit.
+
+        Args:
+            headers: The headers of an answer.
+            status: Its status.
+            labels: What a guard matches its limiters by.
+
+        """
+        for _, one in self.budgets.native:
+            try:
+                if isinstance(one, RateLimiter):
+                    one.observe(headers, status)
+                elif isinstance(one, Guard):
+                    one.observe(headers, status, **labels)
+            except Exception:
+                # The answer is there and paid for: it must reach its caller.
+                _log.exception("the rate-limit headers of an answer could not be taken in")
 
     def output_reserve(self, prompt: Prompt) -> int:
         """Return the output to reserve for a prompt, in tokens: all of its limit, or what is expected."""

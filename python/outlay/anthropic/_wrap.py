@@ -11,6 +11,7 @@ from outlay._calibration import EstimateMode
 from outlay._core import PriceTable
 from outlay._errors import PolicyError
 from outlay._layer import make_layer
+from outlay.anthropic._copies import keep_budgets
 from outlay.anthropic._middleware import BudgetMiddleware
 
 ClientT = TypeVar("ClientT")
@@ -83,7 +84,7 @@ def wrap(
         labels=labels,
     )
     layer.check_price(None)
-    guarded: ClientT = _checked(client).with_middleware(BudgetMiddleware(layer))
+    guarded: ClientT = keep_budgets(_checked(client).with_middleware(BudgetMiddleware(layer)))
     return guarded
 
 
