@@ -46,7 +46,8 @@ def speaking() -> Iterator[None]:
         bases = _loaded()
         if not bases or isinstance(error, bases):
             raise
-        told = _fault_class(type(error), bases)(*error.args)
+        kind: Any = type(error)
+        told = _fault_class(kind, bases)(*error.args)
         told.__dict__.update(error.__dict__)
         raise told.with_traceback(error.__traceback__) from error.__cause__
 

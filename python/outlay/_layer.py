@@ -165,6 +165,7 @@ def make_layer(
     wait: float | timedelta | None = None,
     estimate: EstimateMode = "strict",
     labels: Mapping[str, str],
+    made_by: str | None = None,
 ) -> Layer:
     """Check the arguments that every `wrap` takes.
 
@@ -176,6 +177,7 @@ def make_layer(
         wait: How long a call may wait where a pool or a limiter is full; default None, not at all.
         estimate: "strict" (default) reserves all that a call may use, "expected" what its model has taught.
         labels: The labels of the wrap.
+        made_by: The name of the integration; default None, the module that calls.
 
     Raises:
         PolicyError: An argument is not what it should be.
@@ -191,7 +193,7 @@ def make_layer(
         wait=_checked_wait(wait),
         estimate_mode=_checked_mode(estimate),
     )
-    remember(layer, sys._getframe(1).f_globals["__name__"])
+    remember(layer, made_by or sys._getframe(1).f_globals["__name__"])
     return layer
 
 
