@@ -158,5 +158,5 @@ def _from_base64(data: bytes) -> bytes:
 def _parsed(data: bytes) -> Any:
     try:
         return json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

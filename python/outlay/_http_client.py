@@ -8,8 +8,8 @@ from types import ModuleType
 from typing import Any
 
 from outlay._errors import LimitExceeded, PolicyError
-from outlay._http_errors import as_sdk_error
-from outlay._http_meter import Meter
+from outlay._http_errors import as_sdk_error, speaking
+from outlay._http_meter import Meter, decoder
 from outlay._http_request import may_ask, provider_of, read_request
 from outlay._layer import Layer
 from outlay._model_call import ModelCall
@@ -31,7 +31,8 @@ class Gate:
         self._layer = layer
         layer.check_price(None)
         self._provider = provider
-        self._meter = Meter(hx, layer)
+        self._hx = hx
+        self._meter = Meter(hx)
 
     def send(self, request: Any, forward: Any) -> Any:
         """Send a request by `forward` if the budgets have room for it.
@@ -40,10 +41,15 @@ class Gate:
             LimitExceeded: There is no room; the provider was not asked.
 
         """
-        call = self._call(request, request.read) if _may_ask(request) else None
+        call = None
+        if _may_ask(request):
+            request.read()
+            with speaking():
+                call = self._call(request)
+                if call is not None:
+                    call.reserve()
         if call is None:
             return forward(request)
-        call.reserve()
         try:
             with call.entered():
                 response = forward(request)
@@ -58,10 +64,12 @@ class Gate:
         if not _may_ask(request):
             return await forward(request)
         await request.aread()
-        call = self._call(request, lambda: request.content)
+        with speaking():
+            call = self._call(request)
+            if call is not None:
+                await call.reserve_async()
         if call is None:
             return await forward(request)
-        await call.reserve_async()
         try:
             with call.entered():
                 response = await forward(request)
@@ -71,9 +79,11 @@ class Gate:
         self._meter.answered(response, call)
         return response
 
-    def _call(self, request: Any, read: Any) -> ModelCall | None:
+    def _call(self, request: Any) -> ModelCall | None:
         provider = self._provider or provider_of(request.url.host)
-        prompt = read_request(request.url.path, read(), provider=provider)
+        decode = decoder(self._hx, request.headers)
+        content = request.content if decode is None else decode(request.content)
+        prompt = read_request(request.url.path, content, provider=provider)
         return None if prompt is None else ModelCall((self._layer,), prompt, as_sdk_error)
 
 

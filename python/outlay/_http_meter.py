@@ -12,9 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
-from outlay._core import RateLimiter
 from outlay._http_body import BodyReader, Decode
-from outlay._layer import Layer
 from outlay._model_call import ModelCall
 
 _log = logging.getLogger("outlay")
@@ -71,18 +69,16 @@ class Ending:
 
 
 class Meter:
-    """Ends the calls of one wrap by the answers of httpx or httpx2.
+    """Ends calls by the answers of httpx or httpx2.
 
     Args:
         hx: The module, `httpx` or `httpx2`.
-        layer: What the wrap was given.
 
     """
 
-    def __init__(self, hx: ModuleType, layer: Layer) -> None:
+    def __init__(self, hx: ModuleType) -> None:
         self._hx = hx
         self._streams = _stream_classes(hx)
-        self._limiters = [one for _, one in layer.budgets.native if isinstance(one, RateLimiter)]
 
     def answered(self, response: Any, call: ModelCall) -> None:
         """Take over the lease of a call that was answered: it ends now, or with the body.
@@ -96,16 +92,16 @@ class Meter:
             self._refused(response, call)
             return
         kind = response.headers.get("content-type", "")
-        tell: Callable[[], None] | None = functools.partial(self._tell, response)
+        tell: Callable[[], None] | None = functools.partial(_tell, response, call)
         if response.is_closed:
             ending = Ending(call, BodyReader(kind), tell)
             ending.feed(response.content)
             ending.end(complete=True)
             return
-        reader = BodyReader(kind, decode=self._decoder(response.headers))
+        reader = BodyReader(kind, decode=decoder(self._hx, response.headers))
         if reader.streams:
             # Not at the end of the stream: what the headers say would be old by then.
-            self._tell(response)
+            _tell(response, call)
             tell = None
         sync, asynchronous = self._streams
         metered = sync if isinstance(response.stream, self._hx.SyncByteStream) else asynchronous
@@ -116,27 +112,27 @@ class Meter:
             call.release()
         else:
             call.fail(RuntimeError(f"the provider answered with status {response.status_code}"))
-        self._tell(response)
+        _tell(response, call)
 
-    def _tell(self, response: Any) -> None:
-        for limiter in self._limiters:
-            limiter.observe(response.headers, response.status_code)
 
-    def _decoder(self, headers: Mapping[str, str]) -> Decode | None:
-        coding = headers.get("content-encoding", "identity")
-        if coding.strip().lower() == "identity":
-            return None
+def decoder(hx: ModuleType, headers: Mapping[str, str]) -> Decode | None:
+    """Return what undoes the content coding that the headers of a message name; None: it has none."""
+    coding = headers.get("content-encoding", "identity")
+    if coding.strip().lower() == "identity":
+        return None
 
-        def decode(body: bytes) -> bytes:
-            try:
-                content: bytes = self._hx.Response(
-                    200, headers={"content-encoding": coding}, content=body
-                ).content
-            except self._hx.HTTPError:
-                return b""
-            return content
+    def decode(body: bytes) -> bytes:
+        try:
+            content: bytes = hx.Response(200, headers={"content-encoding": coding}, content=body).content
+        except hx.HTTPError:
+            return b""
+        return content
 
-        return decode
+    return decode
+
+
+def _tell(response: Any, call: ModelCall) -> None:
+    call.observe(response.headers, response.status_code)
 
 
 @functools.cache

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from outlay._prompt import Prompt, read_body
+from outlay._prompt import Prompt, read_body, read_completion
 
 # Gemini, and models of other makers on Vertex AI, name the model in the path.
 _MODEL_IN_PATH = re.compile(r"/models/([^/:]+):\w+$")
@@ -21,7 +21,15 @@ _UNPAID = (
     ":countTokens",
     ":computeTokens",
 )
-_WITHOUT_OUTPUT = ("/embeddings", "/rerank")
+_WITHOUT_OUTPUT = (
+    "/embeddings",
+    "/rerank",
+    "/api/embed",
+    ":embedContent",
+    ":batchEmbedContents",
+)
+# What a request to OpenAI's responses may have in place of an input.
+_STORED = ("prompt", "previous_response_id", "conversation")
 _PROVIDERS = {
     "openai.com": "openai",
     "openai.azure.com": "azure",
@@ -46,7 +54,7 @@ def may_ask(method: str, path: str, content_type: str) -> bool:
     """Return whether the body of a request is worth reading: a POST of JSON to a path that may cost."""
     return (
         method.upper() == "POST"
-        and content_type.partition(";")[0].strip().lower() == "application/json"
+        and _is_json(content_type.partition(";")[0].strip().lower())
         and not path.rstrip("/").endswith(_UNPAID)
     )
 
@@ -60,7 +68,7 @@ def read_request(path: str, content: bytes, *, provider: str) -> Prompt | None:
         provider: The label of the provider.
 
     Returns:
-        The estimate, or None if the body asks no model: it has no messages, input, contents or prompt.
+        The estimate, or None if the body asks no model: it has nothing that a prompt stands in.
 
     """
     try:
@@ -73,6 +81,8 @@ def read_request(path: str, content: bytes, *, provider: str) -> Prompt | None:
     asked = _with_input(path, body)
     if asked is None:
         return None
+    if path.endswith("/completions") and asked.get("messages") is None and asked.get("prompt") is not None:
+        return read_completion(asked, provider=provider)
     found = _MODEL_IN_PATH.search(path)
     prompt = read_body(asked, provider=provider, model=found.group(1) if found else None)
     return replace(prompt, output_limit=0) if path.endswith(_WITHOUT_OUTPUT) else prompt
@@ -92,6 +102,19 @@ def provider_of(host: str) -> str:
 def _with_input(path: str, body: Mapping[str, Any]) -> Mapping[str, Any] | None:
     if any(body.get(name) is not None for name in ("messages", "input", "contents")):
         return body
-    if path.endswith("/completions") and body.get("prompt") is not None:
+    if path.endswith(("/completions", "/api/generate", "/api/embeddings")) and body.get("prompt") is not None:
         return {**body, "input": body["prompt"]}
+    if path.endswith("/responses") and any(body.get(name) is not None for name in _STORED):
+        return body
+    if path.endswith(":embedContent"):
+        return {**body, "contents": body.get("content")}
+    if path.endswith(":batchEmbedContents") and isinstance(body.get("requests"), list):
+        return {**body, "contents": [one.get("content") for one in body["requests"] if isinstance(one, dict)]}
+    if path.endswith("/rerank") and isinstance(body.get("documents"), list):
+        return {**body, "input": [body.get("query"), *body["documents"]]}
     return None
+
+
+def _is_json(kind: str) -> bool:
+    # Some requests do not say what they are.
+    return kind in ("application/json", "") or kind.endswith("+json")

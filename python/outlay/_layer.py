@@ -17,7 +17,7 @@ from outlay._active import remember
 from outlay._budget import AnyBudget, Budgets, checked_labels
 from outlay._budget_list import normalise
 from outlay._calibration import Calibration, EstimateMode
-from outlay._core import PriceTable, Usage, UsageEstimate, cost_capped
+from outlay._core import Guard, PriceTable, RateLimiter, Usage, UsageEstimate, cost_capped
 from outlay._errors import InvalidAmount, PolicyError
 from outlay._prompt import Prompt
 from outlay._responses import Fields, usage_fields
@@ -117,6 +117,25 @@ class Layer:
             _log.warning(_UNREADABLE, error)
             return None
 
+    def observe(self, headers: Any, status: int, labels: Mapping[str, str]) -> None:
+        """Tell its limiters, and those of its guards, what a provider says of its own rate limit.
+
+        Args:
+            headers: The headers of an answer.
+            status: Its status.
+            labels: What a guard matches its limiters by.
+
+        """
+        for _, one in self.budgets.native:
+            try:
+                if isinstance(one, RateLimiter):
+                    one.observe(headers, status)
+                elif isinstance(one, Guard):
+                    one.observe(headers, status, **labels)
+            except Exception:
+                # The answer is there and paid for: it must reach its caller.
+                _log.exception("the rate-limit headers of an answer could not be taken in")
+
     def output_reserve(self, prompt: Prompt) -> int:
         """Return the output to reserve for a prompt, in tokens: all of its limit, or what is expected."""
         limit = self.output_tokens if prompt.output_limit is None else prompt.output_limit
@@ -147,6 +166,7 @@ def make_layer(
     wait: float | timedelta | None = None,
     estimate: EstimateMode = "strict",
     labels: Mapping[str, str],
+    made_by: str | None = None,
 ) -> Layer:
     """Check the arguments that every `wrap` takes.
 
@@ -158,6 +178,7 @@ def make_layer(
         wait: How long a call may wait where a pool or a limiter is full; default None, not at all.
         estimate: "strict" (default) reserves all that a call may use, "expected" what its model has taught.
         labels: The labels of the wrap.
+        made_by: The name of the integration; default None, the module that calls.
 
     Raises:
         PolicyError: An argument is not what it should be.
@@ -173,7 +194,7 @@ def make_layer(
         wait=_checked_wait(wait),
         estimate_mode=_checked_mode(estimate),
     )
-    remember(layer, sys._getframe(1).f_globals["__name__"])
+    remember(layer, made_by or sys._getframe(1).f_globals["__name__"])
     return layer
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from outlay._budget import Call, _Entered
 from outlay._errors import LimitExceeded
+from outlay._guard import current_labels
 from outlay._layer import Layer
 from outlay._prompt import Prompt
 from outlay._responses import Fields
@@ -37,6 +38,8 @@ class ModelCall:
         self._layers = layers
         self._prompt = prompt
         self._as_host_error = as_host_error
+        # An answer is heard when its body ends, which may be in another context.
+        self._scope = current_labels()
         self._estimates = [layer.estimate(prompt) for layer in layers]
         self._call = Call()
 
@@ -69,6 +72,12 @@ class ModelCall:
         for layer, estimate, usage in zip(self._layers, self._estimates, usages, strict=True):
             if usage is not None:
                 layer.calibration.learn(self._prompt, estimate, fields)
+
+    def observe(self, headers: Any, status: int) -> None:
+        """Tell the limiters of all layers what the provider's answer says of its own rate limit."""
+        for layer in self._layers:
+            terms = layer.terms(self._prompt)
+            layer.observe(headers, status, {**self._scope, **terms["facts"], **terms["labels"]})
 
     def release(self) -> None:
         """Give everything back: the provider was never touched, or has said that nothing is billed."""

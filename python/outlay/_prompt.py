@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 BYTES_PER_TOKEN = 3
@@ -78,6 +78,24 @@ def read_body(body: Mapping[str, Any], *, provider: str, model: str | None = Non
     )
 
 
+def read_completion(body: Mapping[str, Any], *, provider: str) -> Prompt:
+    """Estimate a request of the older completions: each of its prompts is answered, `n` or `best_of` times.
+
+    Args:
+        body: Its body; `prompt` is a text, a list of texts, token ids, or a list of these.
+        provider: Whose API it is.
+
+    Returns:
+        The estimate, in tokens.
+
+    """
+    given, best_of = body.get("prompt"), body.get("best_of")
+    prompt = read_body({**body, "input": given}, provider=provider)
+    choices = max(prompt.choices, best_of if isinstance(best_of, int) else 1)
+    many = len(given) if isinstance(given, list | tuple) and not _is_token_ids(given) else 1
+    return replace(prompt, choices=choices * max(many, 1))
+
+
 def tokens_of(size: int, messages: int = 0, media: int = 0) -> int:
     """Return the estimate for `size` bytes of text in `messages`, and `media` tokens beside them."""
     return -(-size // BYTES_PER_TOKEN) + MESSAGE_TOKENS * messages + media
@@ -118,8 +136,12 @@ def text_bytes(text: str) -> int:
     return len(text.encode("utf-8", "surrogatepass"))
 
 
+def _is_token_ids(part: Any) -> bool:
+    return isinstance(part, list | tuple) and bool(part) and all(isinstance(one, int) for one in part)
+
+
 class _Counted:
-    """Bytes of text, messages and tokens of media in the parts of a body."""
+    """Bytes of text, messages, and tokens that are counted otherwise, in the parts of a body."""
 
     def __init__(self) -> None:
         self.bytes = 0
@@ -129,9 +151,13 @@ class _Counted:
     def add(self, part: Any) -> None:
         if part is None:
             return
-        for message in part if isinstance(part, list | tuple) else [part]:
+        many = isinstance(part, list | tuple) and not _is_token_ids(part)
+        for message in part if many else [part]:
             self.messages += 1
-            self._message(message)
+            if _is_token_ids(message):
+                self.media += len(message)
+            else:
+                self._message(message)
 
     def _message(self, message: Any) -> None:
         if isinstance(message, str):

@@ -214,6 +214,9 @@ def _shape(usage: Any, *, langchain: bool = False) -> Fields | None:
     return _plain(usage)
 
 
+_APART = frozenset({"compaction", "advisor_message"})
+
+
 def _is_anthropic(usage: Any) -> bool:
     return _has(usage, "cache_creation_input_tokens", "cache_read_input_tokens")
 
@@ -250,11 +253,13 @@ def _openai_responses(usage: Any) -> Fields:
 def _anthropic(usage: Any) -> Fields:
     # Anthropic, "Prompt caching": input_tokens is only what follows the last cache breakpoint; the whole
     # input is cache_read_input_tokens + cache_creation_input_tokens + input_tokens.
-    read = _count(usage, "cache_read_input_tokens")
-    written = _count(usage, "cache_creation_input_tokens")
+    # What its own compactions and advisors use is in `iterations` and in none of the counts above them.
+    apart = [one for one in _get(usage, "iterations") or () if _get(one, "type") in _APART]
+    read = sum(_count(one, "cache_read_input_tokens") for one in (usage, *apart))
+    written = sum(_count(one, "cache_creation_input_tokens") for one in (usage, *apart))
     return _fields(
-        _count(usage, "input_tokens") + read + written,
-        _count(usage, "output_tokens"),
+        sum(_count(one, "input_tokens") for one in (usage, *apart)) + read + written,
+        sum(_count(one, "output_tokens") for one in (usage, *apart)),
         cache_read=read,
         cache_write=written,
         reasoning=_count(_get(usage, "output_tokens_details"), "thinking_tokens"),

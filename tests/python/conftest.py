@@ -1,4 +1,4 @@
-"""What tests share: a clock that is moved by hand, and the kinds of event loops."""
+"""What tests share: clocks moved by hand, event loops, pools that end without open leases, and servers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from tempfile import mkdtemp
 import pytest
 from allowance_support import STORES, Watched, allow, new_service
 
-from outlay import AllowanceService, ManualClock, MemoryStore
+from outlay import AllowanceService, ManualClock, MemoryStore, SharedPool
+from outlay.testing import ProviderServer, Reply
 
 
 def pytest_configure(config):
@@ -65,3 +66,49 @@ def watched(store, clock):
 def new_loop(request):
     """Return what makes an event loop of each kind."""
     return pytest.importorskip(request.param).new_event_loop
+
+
+@pytest.fixture
+def make_pool():
+    """Make pools; after the test none of them may have an open lease."""
+    pools = []
+
+    def make(capacity_tokens=100_000, **keywords):
+        pool = SharedPool(capacity_tokens=capacity_tokens, **keywords)
+        pools.append(pool)
+        return pool
+
+    yield make
+    gc.collect()
+    for pool in pools:
+        assert pool.open_leases() == []
+        assert pool.reserved().total_tokens == 0
+
+
+@pytest.fixture
+def pool(make_pool):
+    """Return a pool with room for many calls."""
+    return make_pool()
+
+
+@pytest.fixture
+def serve():
+    """Start loopback servers, each with its replies or its script; no script may have failed."""
+    servers = []
+
+    def start(*script, **keywords):
+        alone = len(script) == 1 and not isinstance(script[0], Reply)
+        server = ProviderServer(script[0] if alone else script, **keywords).start()
+        servers.append(server)
+        return server
+
+    yield start
+    for server in servers:
+        server.close()
+        assert server.errors == []
+
+
+@pytest.fixture
+def bill():
+    """Return a function that says how many tokens the other side bills."""
+    return lambda server: sum(usage["total_tokens"] for usage in server.billed)

@@ -27,7 +27,7 @@ class BudgetMiddleware(Middleware):
 
     def __init__(self, layer: Layer) -> None:
         self._layer = layer
-        self._meter = Meter(httpx2, layer)
+        self._meter = Meter(httpx2)
 
     def handle(self, request: Any, call_next: Any) -> Any:
         """Guard one attempt of an `Anthropic` client."""

@@ -11,6 +11,7 @@ from outlay._calibration import EstimateMode
 from outlay._core import PriceTable
 from outlay._errors import PolicyError
 from outlay._layer import make_layer
+from outlay.anthropic._copies import keep_budgets
 from outlay.anthropic._middleware import BudgetMiddleware
 
 ClientT = TypeVar("ClientT")
@@ -30,12 +31,13 @@ def wrap(
     """Return a copy of an Anthropic client that reserves from its budgets before each request to a model.
 
     Guarded are `messages.create`, its streams, `messages.stream`, `messages.parse`, the tool runner and the
-    same under `beta`, raw and streaming responses too. Copies made of the copy (`with_options`) stay guarded;
-    the original stays unguarded. The two share their connections.
+    same under `beta`, raw and streaming responses too. Copies made of the copy (`with_options`) stay guarded,
+    whatever middleware they are given; the original stays unguarded. The two share their connections.
 
     Each HTTP attempt is a call of its own: a 429 or a 5xx releases its lease, and the SDK's retry is admitted
     anew. A stream that is closed early, cancelled or dropped is charged: its output by `max_tokens`, where
-    the stream had not told it yet. A `RateLimiter` among the budgets is told the rate-limit headers.
+    the stream had not told it yet. A `RateLimiter` among the budgets, and the adaptive limiters of a
+    `Guard`, are told the rate-limit headers.
 
     A refusal is raised before the provider is touched. It is the outlay class and `anthropic.AnthropicError`
     in one, so the SDK neither retries nor wraps it. Wraps stack: an account that two of them name is charged
@@ -83,7 +85,7 @@ def wrap(
         labels=labels,
     )
     layer.check_price(None)
-    guarded: ClientT = _checked(client).with_middleware(BudgetMiddleware(layer))
+    guarded: ClientT = keep_budgets(_checked(client).with_middleware(BudgetMiddleware(layer)))
     return guarded
 
 

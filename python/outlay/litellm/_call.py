@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import litellm
@@ -15,21 +16,24 @@ from outlay._responses import Fields
 from outlay._stream_usage import StreamUsage
 from outlay.litellm._errors import as_litellm_error
 
-# The arguments that may be given without their names.
-POSITIONAL = {
-    "completion": ("model", "messages"),
-    "acompletion": ("model", "messages"),
-    "embedding": ("model", "input"),
-    "aembedding": ("model", "input"),
-    "responses": ("input", "model"),
-    "aresponses": ("input", "model"),
-}
+GUARDED = ("completion", "acompletion", "embedding", "aembedding", "responses", "aresponses")
 _BODY = ("messages", "input", "instructions", "tools", "functions", "response_format", "text", "n")
 _LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 
 
 class LiteCall(ModelCall):
     """A call that may be answered by another model than the one it asked for."""
+
+    def heard(self, said: Any) -> None:
+        """Tell the limiters the provider's headers that LiteLLM keeps in an answer, a stream or an error."""
+        for headers in (
+            getattr(said, "litellm_response_headers", None),
+            getattr(said, "_response_headers", None),
+            _hidden(said).get("additional_headers"),
+        ):
+            if headers:
+                self.observe(headers, getattr(said, "status_code", 200))
+                return
 
     def answered(self, response: Any) -> None:
         """Price the call by the model that answered, where the prices know it; a fallback may cost more."""
@@ -62,9 +66,37 @@ class ChunkUsage(StreamUsage):
         return told.fields()
 
 
-def named(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of a call by their names; those that have none here are left out."""
-    return {**dict(zip(POSITIONAL[name], args, strict=False)), **kwargs}
+def positional(name: str, function: Callable[..., Any]) -> list[str]:
+    """Return the arguments of a function that may be given without their names.
+
+    Args:
+        name: Its name, one of `GUARDED`.
+        function: LiteLLM's, or a Router's.
+
+    """
+    for one in (function, getattr(litellm, name.removeprefix("a"))):
+        parameters = inspect.signature(one).parameters.values()
+        names = [each.name for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD]
+        # LiteLLM's `aembedding` hands all that it is given on to `embedding`.
+        if names:
+            return names
+    return []
+
+
+def named(names: Sequence[str], args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a call by their names.
+
+    Raises:
+        TypeError: There are too many, or one is given twice.
+
+    """
+    if len(args) > len(names):
+        raise TypeError(f"{len(names)} arguments may be given without their names, not {len(args)}")
+    given = dict(zip(names, args, strict=False))
+    twice = given.keys() & kwargs.keys()
+    if twice:
+        raise TypeError(f"given twice: {', '.join(sorted(twice))}")
+    return {**given, **kwargs}
 
 
 def lite_call(name: str, layers: Sequence[Layer], arguments: Mapping[str, Any]) -> LiteCall:
@@ -89,8 +121,10 @@ def read_prompt(name: str, layers: Sequence[Layer], arguments: Mapping[str, Any]
         The estimate, in tokens.
 
     """
-    body = {part: _plain(arguments[part]) for part in _BODY if arguments.get(part) is not None}
-    body |= {limit: arguments[limit] for limit in _LIMITS if limit in arguments}
+    extra = arguments.get("extra_body")
+    sent = {**arguments, **extra} if isinstance(extra, Mapping) else arguments
+    body = {part: _plain(sent[part]) for part in _BODY if sent.get(part) is not None}
+    body |= {limit: sent[limit] for limit in _LIMITS if limit in sent}
     model = arguments.get("model")
     if isinstance(model, str):
         body["model"] = _priced_name(model, layers)

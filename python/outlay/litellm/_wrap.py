@@ -17,7 +17,7 @@ from outlay._calibration import EstimateMode
 from outlay._core import PriceTable
 from outlay._errors import PolicyError
 from outlay._layer import Layer, known_fields, make_layer
-from outlay.litellm._call import POSITIONAL, LiteCall, from_cache, lite_call, named
+from outlay.litellm._call import GUARDED, LiteCall, from_cache, lite_call, named, positional
 from outlay.litellm._streams import AsyncStream, SyncStream
 
 TargetT = TypeVar("TargetT")
@@ -91,15 +91,15 @@ def wrap(
 
 def _guarded(target: Any, layer: Layer) -> Any:
     if isinstance(target, Router):
-        for name in POSITIONAL:
+        for name in GUARDED:
             # On the instance, where the Router's own chat.completions and batches find them too.
             setattr(target, name, _guard(getattr(target, name), name, layer))
         return target
     if isinstance(target, ModuleType) and target is litellm:
         return Functions(layer)
-    if inspect.isroutine(target) and getattr(target, "__name__", None) in POSITIONAL:
+    if inspect.isroutine(target) and getattr(target, "__name__", None) in GUARDED:
         return _guard(target, target.__name__, layer)
-    allowed = ", ".join(POSITIONAL)
+    allowed = ", ".join(GUARDED)
     what = getattr(target, "__name__", None) or type(target).__name__
     raise PolicyError(f"target: one of {allowed}, the module or a Router of litellm, not {what}")
 
@@ -108,11 +108,11 @@ class Functions:
     """The guarded functions of LiteLLM, under its names."""
 
     def __init__(self, layer: Layer) -> None:
-        for name in POSITIONAL:
+        for name in GUARDED:
             setattr(self, name, _guard(getattr(litellm, name), name, layer))
 
     def __getattr__(self, name: str) -> Any:
-        raise AttributeError(f"litellm.{name} is not guarded; what is: {', '.join(POSITIONAL)}")
+        raise AttributeError(f"litellm.{name} is not guarded; what is: {', '.join(GUARDED)}")
 
 
 def _guard(function: Callable[..., Any], name: str, layer: Layer) -> Callable[..., Any]:
@@ -120,17 +120,20 @@ def _guard(function: Callable[..., Any], name: str, layer: Layer) -> Callable[..
 
 
 def _guard_sync(function: Callable[..., Any], name: str, layer: Layer) -> Callable[..., Any]:
+    names = positional(name, function)
+
     @functools.wraps(function)
     def guarded(*args: Any, **kwargs: Any) -> Any:
-        arguments = named(name, args, kwargs)
+        arguments = named(names, args, kwargs)
         call = lite_call(name, (layer,), arguments)
         call.reserve()
-        hide = _ask_for_usage(name, arguments, kwargs)
+        hide = _ask_for_usage(name, arguments)
         try:
             with call.entered():
-                response = function(*args, **kwargs)
+                response = function(**arguments)
         except BaseException as error:
             call.fail(error)
+            call.heard(error)
             raise
         return _settled(response, call, hide, SyncStream)
 
@@ -138,30 +141,33 @@ def _guard_sync(function: Callable[..., Any], name: str, layer: Layer) -> Callab
 
 
 def _guard_async(function: Callable[..., Any], name: str, layer: Layer) -> Callable[..., Any]:
+    names = positional(name, function)
+
     @functools.wraps(function)
     async def guarded(*args: Any, **kwargs: Any) -> Any:
-        arguments = named(name, args, kwargs)
+        arguments = named(names, args, kwargs)
         call = lite_call(name, (layer,), arguments)
         await call.reserve_async()
-        hide = _ask_for_usage(name, arguments, kwargs)
+        hide = _ask_for_usage(name, arguments)
         try:
             with call.entered():
-                response = await function(*args, **kwargs)
+                response = await function(**arguments)
         except BaseException as error:
             call.fail(error)
+            call.heard(error)
             raise
         return _settled(response, call, hide, AsyncStream)
 
     return guarded
 
 
-def _ask_for_usage(name: str, arguments: Mapping[str, Any], kwargs: dict[str, Any]) -> bool:
+def _ask_for_usage(name: str, arguments: dict[str, Any]) -> bool:
     """Make a stream of chat completions tell its usage; say whether the caller did not ask for it."""
     if not arguments.get("stream") or not name.endswith("completion"):
         return False
     options = arguments.get("stream_options")
     options = dict(options) if isinstance(options, Mapping) else {}
-    kwargs["stream_options"] = {**options, "include_usage": True}
+    arguments["stream_options"] = {**options, "include_usage": True}
     return options.get("include_usage") is not True
 
 
@@ -169,13 +175,15 @@ def _settled(response: Any, call: LiteCall, hide: bool, stream: type[AsyncStream
     # A response of LiteLLM is a pydantic model, which iterates over its fields.
     if not hasattr(response, "model_dump"):
         # LiteLLM's stream has both ways of reading it, and works in the one that it was asked in.
-        if stream is AsyncStream and hasattr(response, "__anext__"):
-            return AsyncStream(response, call, hide=hide)
-        if stream is SyncStream and hasattr(response, "__next__"):
-            return SyncStream(response, call, hide=hide)
+        step = "__anext__" if stream is AsyncStream else "__next__"
+        if hasattr(response, step):
+            if not from_cache(response):
+                call.heard(response)
+            return stream(response, call, hide=hide)
     if from_cache(response):
         call.release()
         return response
     call.answered(response)
     call.commit(known_fields(response))
+    call.heard(response)
     return response

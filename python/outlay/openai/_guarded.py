@@ -19,6 +19,7 @@ from outlay._layer import Layer, known_fields
 from outlay._model_call import ModelCall
 from outlay.openai._errors import as_openai_error
 from outlay.openai._events import Body, Events, Reader
+from outlay.openai._heard import Heard, hearing, hearing_async
 from outlay.openai._request import Request, read_request
 from outlay.openai._tap import Tap
 
@@ -38,7 +39,8 @@ def guarded_class(cls: type[Any]) -> type[Any]:
 
 
 def _make(cls: type[Any]) -> type[Any]:
-    guard = _guard_async if issubclass(cls, openai.AsyncOpenAI) else _guard_sync
+    is_async = issubclass(cls, openai.AsyncOpenAI)
+    guard, hear = (_guard_async, hearing_async) if is_async else (_guard_sync, hearing)
     own = {
         "__module__": cls.__module__,
         "__qualname__": cls.__qualname__,
@@ -48,6 +50,9 @@ def _make(cls: type[Any]) -> type[Any]:
         "copy": _guard_copy(cls.copy),
         "with_options": _guard_copy(cls.with_options),
     }
+    send = getattr(cls, "_send_request", None)
+    if send is not None:
+        own["_send_request"] = hear(send)
     return type(cls.__name__, (cls,), own)
 
 
@@ -59,13 +64,16 @@ def _guard_sync(original: Callable[..., Any]) -> Callable[..., Any]:
             return original(self, cast_to, options, stream=stream, **more)
         call = _call(self, asked)
         call.reserve()
+        heard = Heard(call)
         try:
-            with call.entered():
+            with call.entered(), heard:
                 result = original(self, cast_to, asked.options, stream=stream, **more)
         except BaseException as error:
             _fail(call, asked, error)
+            heard.tell(error)
             raise
         _settle(call, asked, result, stream=stream)
+        heard.tell()
         return result
 
     return request
@@ -79,13 +87,16 @@ def _guard_async(original: Callable[..., Any]) -> Callable[..., Any]:
             return await original(self, cast_to, options, stream=stream, **more)
         call = _call(self, asked)
         await call.reserve_async()
+        heard = Heard(call)
         try:
-            with call.entered():
+            with call.entered(), heard:
                 result = await original(self, cast_to, asked.options, stream=stream, **more)
         except BaseException as error:
             _fail(call, asked, error)
+            heard.tell(error)
             raise
         _settle(call, asked, result, stream=stream)
+        heard.tell()
         return result
 
     return request

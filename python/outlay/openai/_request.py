@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import openai
 
-from outlay._prompt import MESSAGE_TOKENS, Prompt, read_body
+from outlay._prompt import Prompt, read_body, read_completion
 
 # Azure names a deployment before the same endings.
 _CALLS = ("/chat/completions", "/completions", "/responses", "/responses/compact", "/embeddings")
@@ -48,7 +48,7 @@ def read_request(client: Any, options: Any, *, stream: bool) -> Request | None:
         stream: The client will make a stream of the answer.
 
     """
-    path = urlsplit(options.url).path
+    path = urlsplit(options.url).path.rstrip("/")
     if options.method.lower() != "post" or not path.endswith(_CALLS):
         return None
     body = _body(options)
@@ -70,7 +70,7 @@ def _body(options: Any) -> Mapping[str, Any]:
     if given is None and isinstance(options.content, bytes | bytearray):
         try:
             given = json.loads(options.content)
-        except ValueError:
+        except (ValueError, RecursionError):
             given = None
     body = given if isinstance(given, Mapping) else {}
     # `extra_body` replaces what the method was given.
@@ -81,26 +81,11 @@ def _read_prompt(client: Any, path: str, body: Mapping[str, Any]) -> Prompt:
     azure = isinstance(client, openai.AzureOpenAI | openai.AsyncAzureOpenAI)
     provider = "azure" if azure else "openai"
     if path.endswith(_EMBEDDINGS):
-        tokens = _token_ids(body.get("input"))
-        prompt = read_body(body if tokens is None else {**body, "input": None}, provider=provider)
-        return replace(prompt, input_tokens=prompt.input_tokens + (tokens or 0), output_limit=0, choices=1)
+        return replace(read_body(body, provider=provider), output_limit=0, choices=1)
     if "prompt" in body and "messages" not in body and "input" not in body:
         # The older completions; `prompt` of the responses is a reference to a stored one.
-        best_of = body.get("best_of")
-        prompt = read_body({**body, "input": body["prompt"]}, provider=provider)
-        return replace(prompt, choices=max(prompt.choices, best_of if isinstance(best_of, int) else 1))
+        return read_completion(body, provider=provider)
     return read_body(body, provider=provider)
-
-
-def _token_ids(given: Any) -> int | None:
-    """Count an input of embeddings that comes as token ids; None if it is text."""
-    if not isinstance(given, list) or not given:
-        return None
-    if isinstance(given[0], int):
-        return len(given) + MESSAGE_TOKENS
-    if isinstance(given[0], list):
-        return sum(len(ids) + MESSAGE_TOKENS for ids in given)
-    return None
 
 
 def _force_usage(request: Request, body: Mapping[str, Any]) -> None:

@@ -115,8 +115,7 @@ class Tap:
         seen = self._reader.seen
         if self._reader.refused:
             # The status was good, and the first event an error.
-            error = RuntimeError("the provider answered with an error")
-        if error is None:
-            self._call.commit(seen.fields())
+            self._call.fail(RuntimeError("the provider answered with an error"))
         else:
-            self._call.fail(error, seen)
+            # The provider has begun to answer, so it bills: also where nothing of it came.
+            self._call.commit(seen.fields(), cut=error is not None)

@@ -37,14 +37,6 @@ class Api(ABC):
     """One API: how its requests are counted and its answers are written."""
 
     name: ClassVar[str]
-    # What a stream's events look like, and which of them carries the first piece of text.
-    event_names: ClassVar[bool] = False
-    done: ClassVar[bool] = False
-    first_piece: ClassVar[int] = 0
-
-    def streamed(self, path: str, request: Json) -> bool:  # noqa: ARG002
-        """Say whether the answer is a stream."""
-        return bool(request.get("stream"))
 
     def model(self, path: str, request: Json) -> str:  # noqa: ARG002
         """Return the model that is asked for."""
@@ -57,10 +49,6 @@ class Api(ABC):
     @abstractmethod
     def body(self, exchange: Exchange) -> Json:
         """Write a plain answer."""
-
-    @abstractmethod
-    def events(self, exchange: Exchange) -> Iterator[Json]:
-        """Write the events of a stream."""
 
     def error(self, status: int, text: str) -> Json:
         """Write an error; this is OpenAI's form."""
@@ -87,6 +75,23 @@ class Api(ABC):
         """Count the tokens of an answer."""
         named = ({"name": call["name"], "arguments": call["arguments"]} for call in calls)
         return count_tokens(reply.text) + sum(count_tokens(json.dumps(call)) for call in named)
+
+
+class StreamingApi(Api):
+    """An API whose answers may be streams."""
+
+    # What a stream's events look like, and which of them carries the first piece of text.
+    event_names: ClassVar[bool] = False
+    done: ClassVar[bool] = False
+    first_piece: ClassVar[int] = 0
+
+    def streamed(self, path: str, request: Json) -> bool:  # noqa: ARG002
+        """Say whether the answer is a stream."""
+        return bool(request.get("stream"))
+
+    @abstractmethod
+    def events(self, exchange: Exchange) -> Iterator[Json]:
+        """Write the events of a stream."""
 
 
 def tool_calls(reply: Reply, number: int) -> tuple[Json, ...]:

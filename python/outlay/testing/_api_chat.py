@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from outlay.testing._api import Api, Exchange, Json, content_texts
+from outlay.testing._api import Exchange, Json, StreamingApi, content_texts
 
 
-class Chat(Api):
+class Chat(StreamingApi):
     """``POST /v1/chat/completions``."""
 
     name = "chat"

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 
-from outlay.testing._api import Api, Exchange, Json, details
+from outlay.testing._api import Exchange, Json, StreamingApi, details
 
 _STATUSES = {
     400: "INVALID_ARGUMENT",
@@ -21,7 +21,7 @@ _STATUSES = {
 _PATH = re.compile(r"/models/([^/:]+):(generateContent|streamGenerateContent)$")
 
 
-class Gemini(Api):
+class Gemini(StreamingApi):
     """``POST /v1beta/models/{model}:generateContent`` and ``:streamGenerateContent``."""
 
     name = "gemini"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from outlay.testing._api import Api, Exchange, Json, content_texts, details
+from outlay.testing._api import Exchange, Json, StreamingApi, content_texts, details
 
 _ERRORS = {
     400: "invalid_request_error",
@@ -17,7 +17,7 @@ _ERRORS = {
 }
 
 
-class Messages(Api):
+class Messages(StreamingApi):
     """``POST /v1/messages``."""
 
     name = "messages"

@@ -6,13 +6,13 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from outlay.testing._api import Api, Exchange, Json, content_texts, details
+from outlay.testing._api import Api, Exchange, Json, StreamingApi, content_texts, details
 from outlay.testing._script import Reply
 
 _DIMENSIONS = 4
 
 
-class Responses(Api):
+class Responses(StreamingApi):
     """``POST /v1/responses``."""
 
     name = "responses"
@@ -52,13 +52,9 @@ class Responses(Api):
 
 
 class Embeddings(Api):
-    """``POST /v1/embeddings``: one vector for each text."""
+    """``POST /v1/embeddings``: one vector for each text, never as a stream."""
 
     name = "embeddings"
-
-    def streamed(self, path: str, request: Json) -> bool:  # noqa: ARG002
-        """Embeddings are never streamed."""
-        return False
 
     def made(self, reply: Reply, calls: Iterable[Json]) -> int:  # noqa: ARG002
         """Vectors are not counted."""
@@ -79,10 +75,6 @@ class Embeddings(Api):
             return body
         prompt = exchange.usage["prompt_tokens"]
         return {**body, "usage": {"prompt_tokens": prompt, "total_tokens": prompt}}
-
-    def events(self, exchange: Exchange) -> Iterator[Json]:
-        """Embeddings are never streamed."""
-        raise NotImplementedError
 
 
 def _inputs(request: Json) -> list[Any]:

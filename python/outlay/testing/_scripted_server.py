@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from outlay.testing._api import Api, Exchange, tool_calls, usage_of
+from outlay.testing._api import Api, Exchange, StreamingApi, tool_calls, usage_of
 from outlay.testing._http import Answer, LoopbackServer
 from outlay.testing._rate_limit import RateLimit, Verdict
 from outlay.testing._script import Reply, Script
@@ -147,8 +147,10 @@ class ScriptedServer(ABC):
     def _decide(self, api: Api, path: str, request: dict[str, Any], number: int, reply: Reply) -> Answer:
         calls = tool_calls(reply, number)
         usage = usage_of(api, request, reply, calls) if reply.status == 200 else None
-        streamed = api.streamed(path, request)
-        exchange = Exchange(request, reply, number, api.model(path, request), streamed, calls, usage)
+        streaming = api if isinstance(api, StreamingApi) and api.streamed(path, request) else None
+        exchange = Exchange(
+            request, reply, number, api.model(path, request), streaming is not None, calls, usage
+        )
         with self._changed:  # To decide, to book and to take the reply is one step.
             self._changed.notify_all()
             verdict = self._charge(exchange)
@@ -165,15 +167,15 @@ class ScriptedServer(ABC):
         if reply.status != 200:
             error = api.error(reply.status, reply.text or f"status {reply.status}")
             return Answer(reply.status, headers, body=error, gate=reply.gate)
-        if not streamed:
+        if streaming is None:
             return Answer(200, headers, body=api.body(exchange), gate=reply.gate)
         return Answer(
             200,
             headers,
-            events=api.events(exchange),
-            event_names=api.event_names,
-            done=api.done,
-            hold_after=api.first_piece,
+            events=streaming.events(exchange),
+            event_names=streaming.event_names,
+            done=streaming.done,
+            hold_after=streaming.first_piece,
             gate=reply.gate,
         )
 

@@ -1,13 +1,8 @@
-"""What the Anthropic tests share: pools that must end without open leases, and real clients on loopback."""
+"""What the Anthropic tests share: real clients on loopback."""
 
 from __future__ import annotations
 
-import gc
-
 import pytest
-
-from outlay import SharedPool
-from outlay.testing import ProviderServer
 
 try:
     # Not the bare name, which this folder has too.
@@ -16,45 +11,6 @@ except ImportError:
     collect_ignore_glob = ["test_*"]
 
 HI = [{"role": "user", "content": "Hi"}]
-
-
-@pytest.fixture
-def make_pool():
-    """Make pools; after the test none of them may have an open lease."""
-    pools = []
-
-    def make(capacity_tokens=100_000, **keywords):
-        pool = SharedPool(capacity_tokens=capacity_tokens, **keywords)
-        pools.append(pool)
-        return pool
-
-    yield make
-    gc.collect()
-    for pool in pools:
-        assert pool.open_leases() == []
-        assert pool.reserved().total_tokens == 0
-
-
-@pytest.fixture
-def pool(make_pool):
-    """Return a pool with room for many calls."""
-    return make_pool()
-
-
-@pytest.fixture
-def serve():
-    """Start loopback servers; their scripts must not have failed."""
-    servers = []
-
-    def start(script, **keywords):
-        server = ProviderServer(script, **keywords).start()
-        servers.append(server)
-        return server
-
-    yield start
-    for server in servers:
-        server.close()
-        assert server.errors == []
 
 
 @pytest.fixture

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
 from types import SimpleNamespace
 
 import pytest
-
-from outlay import SharedPool
-from outlay.testing import ProviderServer
 
 
 @pytest.fixture(params=["httpx", "httpx2"])
@@ -22,45 +18,6 @@ def hx(request):
 def faces(hx):
     """Return the integration for it: `outlay.httpx` or `outlay.httpx2`."""
     return importlib.import_module(f"outlay.{hx.__name__}")
-
-
-@pytest.fixture
-def make_pool():
-    """Make pools; after the test none of them may have an open lease."""
-    pools = []
-
-    def make(capacity_tokens=100_000, **keywords):
-        pool = SharedPool(capacity_tokens=capacity_tokens, **keywords)
-        pools.append(pool)
-        return pool
-
-    yield make
-    gc.collect()
-    for pool in pools:
-        assert pool.open_leases() == []
-        assert pool.reserved().total_tokens == 0
-
-
-@pytest.fixture
-def pool(make_pool):
-    """Return a pool with room for many calls."""
-    return make_pool()
-
-
-@pytest.fixture
-def serve():
-    """Start loopback servers; their scripts must not have failed."""
-    servers = []
-
-    def start(script, **keywords):
-        server = ProviderServer(script, **keywords).start()
-        servers.append(server)
-        return server
-
-    yield start
-    for server in servers:
-        server.close()
-        assert server.errors == []
 
 
 @pytest.fixture(params=["transport", "wrap"])

@@ -1,4 +1,4 @@
-"""What the LiteLLM tests share: a loopback provider, and pools that must end without open leases."""
+"""What the LiteLLM tests share: no network at its import, and the arguments of a request."""
 
 from __future__ import annotations
 
@@ -28,46 +28,6 @@ def quiet():
     litellm.cache = None
     yield
     litellm.cache = None
-
-
-@pytest.fixture(autouse=True)
-def make_pool():
-    """Make pools; after the test none of them may have an open lease."""
-    from outlay import SharedPool
-
-    pools = []
-
-    def make(capacity_tokens=100_000, **keywords):
-        pool = SharedPool(capacity_tokens=capacity_tokens, **keywords)
-        pools.append(pool)
-        return pool
-
-    yield make
-    for pool in pools:
-        assert pool.open_leases() == []
-        assert pool.reserved().total_tokens == 0
-
-
-@pytest.fixture
-def pool(make_pool):
-    return make_pool()
-
-
-@pytest.fixture
-def serve():
-    """Start servers that end with the test; none may end with an error of its script."""
-    from outlay.testing import ProviderServer
-
-    servers = []
-
-    def start(script, **keywords):
-        servers.append(ProviderServer(script, **keywords).start())
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.close()
-        assert server.errors == []
 
 
 @pytest.fixture

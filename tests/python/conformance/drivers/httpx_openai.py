@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import openai
+from openai_kit import ChatDriver
 
 if int(openai.VERSION.partition(".")[0]) < 3:
     import httpx as hx
@@ -16,7 +17,7 @@ else:
     from outlay.httpx2 import async_transport, transport
 
 
-class Driver:
+class Driver(ChatDriver):
     """Chat completions, sync and async."""
 
     name = "httpx-openai"
@@ -42,40 +43,6 @@ class Driver:
         sync = transport(budget, inner=transport(budget))
         return _clients(server, sync, async_transport(budget, inner=async_transport(budget)))
 
-    async def aclose(self, client):
-        """Close the connections."""
-        client.sync.close()
-        await client.asynchronous.close()
-
-    def host_error(self):
-        """Return what a refusal must also be."""
-        return openai.OpenAIError
-
-    def call(self, client, text="Hi"):
-        """Ask for one completion."""
-        answer = client.sync.chat.completions.create(**_request(text))
-        return answer.choices[0].message.content
-
-    async def acall(self, client, text="Hi"):
-        """Ask for one completion."""
-        answer = await client.asynchronous.chat.completions.create(**_request(text))
-        return answer.choices[0].message.content
-
-    def stream(self, client, text="Hi", *, usage=True):
-        """Ask for a stream of chunks."""
-        with client.sync.chat.completions.create(**_request(text), **_streamed(usage)) as chunks:
-            for chunk in chunks:
-                if chunk.choices and chunk.choices[0].delta.content:
-                    yield chunk.choices[0].delta.content
-
-    async def astream(self, client, text="Hi", *, usage=True):
-        """Ask for a stream of chunks."""
-        request = client.asynchronous.chat.completions.create(**_request(text), **_streamed(usage))
-        async with await request as chunks:
-            async for chunk in chunks:
-                if chunk.choices and chunk.choices[0].delta.content:
-                    yield chunk.choices[0].delta.content
-
 
 def _clients(server, sync, asynchronous, *, max_retries=0):
     options = {"base_url": server.base_url, "api_key": "none", "max_retries": max_retries}
@@ -83,14 +50,6 @@ def _clients(server, sync, asynchronous, *, max_retries=0):
         sync=openai.OpenAI(**options, http_client=hx.Client(transport=sync)),
         asynchronous=openai.AsyncOpenAI(**options, http_client=hx.AsyncClient(transport=asynchronous)),
     )
-
-
-def _request(text):
-    return {"model": "gpt-test", "messages": [{"role": "user", "content": text}]}
-
-
-def _streamed(usage):
-    return {"stream": True, **({"stream_options": {"include_usage": True}} if usage else {})}
 
 
 DRIVER = Driver()

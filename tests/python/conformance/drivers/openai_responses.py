@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
-import openai
-
-from outlay.openai import wrap
+from openai_kit import WrappedDriver
 
 
-class Driver:
+class Driver(WrappedDriver):
     """Responses, sync and async."""
 
     name = "openai-responses"
@@ -21,32 +17,6 @@ class Driver:
         "internal_call": "an SDK makes no calls of its own",
         "cache_hit": "an SDK has no cache of responses",
     }
-
-    def make(self, server, budget, **keywords):
-        """Make a client of each kind."""
-        return self._clients(server, lambda client: wrap(client, budget, **keywords), max_retries=0)
-
-    def retrying(self, server, budget):
-        """Make clients that retry; the server says how soon."""
-        return self._clients(server, lambda client: wrap(client, budget), max_retries=2)
-
-    def stacked(self, server, budget):
-        """Wrap twice."""
-        return self._clients(server, lambda client: wrap(wrap(client, budget), budget), max_retries=0)
-
-    def _clients(self, server, guard, **options):
-        options = {"base_url": server.base_url, "api_key": "none", "timeout": 10, **options}
-        plain, asynchronous = openai.OpenAI(**options), openai.AsyncOpenAI(**options)
-        return SimpleNamespace(sync=guard(plain), asynchronous=guard(asynchronous))
-
-    async def aclose(self, client):
-        """Close the connections."""
-        client.sync.close()
-        await client.asynchronous.close()
-
-    def host_error(self):
-        """Return what a refusal must also be."""
-        return openai.OpenAIError
 
     def call(self, client, text="Hi"):
         """Ask for one response."""

@@ -1,0 +1,80 @@
+"""What the drivers share that have a `sync` and an `asynchronous` client of OpenAI's SDK."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import openai
+
+from outlay.openai import wrap
+
+
+class OpenAIDriver:
+    """A driver of a pair of clients; the subclass makes them, and calls them."""
+
+    async def aclose(self, client):
+        """Close the connections."""
+        client.sync.close()
+        await client.asynchronous.close()
+
+    def host_error(self):
+        """Return what a refusal must also be."""
+        return openai.OpenAIError
+
+
+class WrappedDriver(OpenAIDriver):
+    """Makes its clients by `outlay.openai.wrap`."""
+
+    def make(self, server, budget, **keywords):
+        """Make a client of each kind."""
+        return self._clients(server, lambda client: wrap(client, budget, **keywords), max_retries=0)
+
+    def retrying(self, server, budget):
+        """Make clients that retry; the server says how soon."""
+        return self._clients(server, lambda client: wrap(client, budget), max_retries=2)
+
+    def stacked(self, server, budget):
+        """Wrap twice."""
+        return self._clients(server, lambda client: wrap(wrap(client, budget), budget), max_retries=0)
+
+    def _clients(self, server, guard, **options):
+        options = {"base_url": server.base_url, "api_key": "none", "timeout": 10, **options}
+        plain, asynchronous = openai.OpenAI(**options), openai.AsyncOpenAI(**options)
+        return SimpleNamespace(sync=guard(plain), asynchronous=guard(asynchronous))
+
+
+class ChatDriver(OpenAIDriver):
+    """Calls its clients by chat completions."""
+
+    def call(self, client, text="Hi"):
+        """Ask for one completion."""
+        answer = client.sync.chat.completions.create(**_request(text))
+        return answer.choices[0].message.content
+
+    async def acall(self, client, text="Hi"):
+        """Ask for one completion."""
+        answer = await client.asynchronous.chat.completions.create(**_request(text))
+        return answer.choices[0].message.content
+
+    def stream(self, client, text="Hi", *, usage=True):
+        """Ask for a stream of chunks."""
+        with client.sync.chat.completions.create(**_request(text), **_streamed(usage)) as chunks:
+            for chunk in chunks:
+                if chunk.choices and chunk.choices[0].delta.content:
+                    yield chunk.choices[0].delta.content
+
+    async def astream(self, client, text="Hi", *, usage=True):
+        """Ask for a stream of chunks."""
+        request = client.asynchronous.chat.completions.create(**_request(text), **_streamed(usage))
+        async with await request as chunks:
+            async for chunk in chunks:
+                if chunk.choices and chunk.choices[0].delta.content:
+                    yield chunk.choices[0].delta.content
+
+
+def _request(text):
+    return {"model": "gpt-test", "messages": [{"role": "user", "content": text}]}
+
+
+def _streamed(usage):
+    return {"stream": True, **({"stream_options": {"include_usage": True}} if usage else {})}
