@@ -1,12 +1,15 @@
 """Every Python block of the README runs as it stands."""
 
 import json
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+import outlay
 
 README = Path(__file__).parents[2] / "README.md"
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
@@ -15,6 +18,8 @@ PYTHON = [text for language, text in BLOCKS if language == "python"]
 MISSING = re.compile(
     r"^(ImportError: outlay\..* needs .*|ModuleNotFoundError: (?!.*'outlay).*)$", re.MULTILINE
 )
+# The package that is tested, from whatever folder a block runs in.
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(outlay.__file__).parents[1])}
 
 
 @pytest.mark.parametrize("block", PYTHON, ids=range(len(PYTHON)))
@@ -26,6 +31,7 @@ def test_block_runs(block: str, tmp_path: Path) -> None:
         text=True,
         check=False,
         cwd=tmp_path,
+        env=ENVIRONMENT,
     )
     if missing := MISSING.search(done.stderr):
         pytest.skip(missing[0])
@@ -34,7 +40,8 @@ def test_block_runs(block: str, tmp_path: Path) -> None:
 
 def test_first_example_prints_the_json_that_is_shown() -> None:
     shown = next(text for language, text in BLOCKS if language == "json")
-    printed = subprocess.run([sys.executable, "-c", PYTHON[0]], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", PYTHON[0]]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True, env=ENVIRONMENT)
     shown_value, printed_value = json.loads(shown), json.loads(printed.stdout)
     for value in (shown_value, printed_value):
         # The seconds that are left depend on when it runs.
@@ -49,7 +56,7 @@ def test_the_policy_refuses_with_the_json_that_is_shown(tmp_path: Path) -> None:
     shown = json.loads([text for language, text in BLOCKS if language == "json"][1])
     block = next(text for text in PYTHON if "from_toml" in text)
     command = [sys.executable, "-c", block]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path, env=ENVIRONMENT)
     printed = json.loads(done.stdout)
     for value in (shown, printed):
         # The seconds that are left of the day depend on when it runs.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from mcp import ClientSession, ClientSessionGroup
 
 from outlay._budget import AnyBudget
+from outlay._core import PriceTable
 from outlay._errors import PolicyError
 from outlay.mcp._client import guard_client
 from outlay.mcp._server import ToolSteps
@@ -27,6 +28,7 @@ def wrap(
     budget: AnyBudget | Sequence[AnyBudget],
     *,
     agent: str | None = None,
+    prices: Mapping[str, Mapping[str, str]] | PriceTable | None = None,
     **labels: str,
 ) -> TargetT:
     """Charge one step for each tool call of a server, or of a client; in place.
@@ -45,6 +47,7 @@ def wrap(
         budget: A `WorkflowToken`, `AgentTokenBudget` or `AgentBudget`, an object with the `outlay.Budget`
             protocol, or a list of them.
         agent: Who calls, as the label `agent`; default None, no such label.
+        prices: As in every wrap, and checked as there; a tool call has no tokens that they would price.
         **labels: Passed to objects with the `outlay.Budget` protocol.
 
     Returns:
@@ -70,6 +73,8 @@ def wrap(
         ([False, True], 0)
 
     """
+    if prices is not None and not isinstance(prices, PriceTable):
+        PriceTable(prices)
     layer = make_step_layer(budget, agent, labels)
     method = _client_method(target)
     if method is not None:

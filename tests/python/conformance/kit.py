@@ -13,7 +13,8 @@ A driver is a file in `drivers/` with a `DRIVER`, whose class says how one integ
 
 and, where they are needed: `scripts` (case -> the server's script), `host_error()` (the host's class that a
 refusal must also be), `aclose(client)` (awaited at the end of a case). The methods of an agent's host may be
-coroutines. A `five_tools` tool that ran has "found" in its output; a status says "success" or "ok".
+coroutines. A `five_tools` tool that ran has "found" in its output; a status says "success" or "ok". A driver
+with `steps = True` guards tool calls: its cases are those of `step_cases.py`.
 """
 
 from __future__ import annotations

@@ -133,6 +133,17 @@ async def test_two_wraps_of_one_server_charge_an_account_once(make_server):
     assert (shared.steps_executed(), extra.steps_executed()) == (1, 1)
 
 
+async def test_prices_are_a_keyword_as_of_every_wrap(make_server):
+    """They are no label, and are checked, though a tool call has no tokens."""
+    own = Own()
+    server = wrap(make_server(Tools()), own, prices={"m": {"input": "1", "output": "2"}})
+    async with client_of(server) as client:
+        await raw_call(client, "look_up", {"word": "a"})
+    assert [set(labels) for labels in own.asked] == [{"tool"}]
+    with pytest.raises(PolicyError, match="output"):
+        wrap(make_server(Tools()), own, prices={"m": {"input": "1"}})
+
+
 async def test_an_error_of_the_users_budget_is_no_refusal(make_server):
     tools = Tools()
     async with client_of(wrap(make_server(tools), Own(RuntimeError("no database")))) as client:

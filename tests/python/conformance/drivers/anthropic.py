@@ -1,12 +1,14 @@
-"""Anthropic's client: its messages."""
+"""Anthropic's client: its messages, and its tool runner, which calls the model as often as it takes."""
 
 from __future__ import annotations
 
 from types import SimpleNamespace
 
-from anthropic import Anthropic, AnthropicError, AsyncAnthropic
+from anthropic import Anthropic, AnthropicError, AsyncAnthropic, beta_tool
 
+from outlay import governed
 from outlay.anthropic import wrap
+from outlay.testing import Reply
 
 
 class Driver:
@@ -17,11 +19,10 @@ class Driver:
     package = "anthropic.types"
     gaps = {
         "fallback": "an SDK has no fallback models",
-        "five_tools": "an SDK runs no agents",
         "sub_agent": "an SDK has no agents",
-        "internal_call": "an SDK makes no calls of its own",
         "cache_hit": "an SDK has no cache of responses",
     }
+    scripts = {"internal_call": [Reply(tool_calls=[{"name": "look_up", "args": {"word": "a"}}]), Reply()]}
 
     def make(self, server, budget, **keywords):
         """Make a client of each kind."""
@@ -68,6 +69,36 @@ class Driver:
         async with client.asynchronous.messages.stream(**_request(text)) as stream:
             async for piece in stream.text_stream:
                 yield piece
+
+    def five_tools(self, server, budget):
+        """Let the tool runner run governed functions; the budget is theirs."""
+        return _run(Anthropic(**_options(server)), governed(budget, 0)(look_up), server)
+
+    def internal_call(self, server, budget):
+        """Let the tool runner call the model again with what a tool has said."""
+        return _run(wrap(Anthropic(**_options(server)), budget), look_up, server)
+
+
+def look_up(word: str) -> str:
+    """Look a word up.
+
+    Args:
+        word: The word.
+
+    """
+    return "found " + word
+
+
+def _run(client, function, server):
+    """Return what the tools have said, refusals included."""
+    with client:
+        runner = client.beta.messages.tool_runner(tools=[beta_tool(function)], **_request("Hi"))
+        runner.until_done()
+    return [block["content"] for block in server.requests[-1]["messages"][-1]["content"]]
+
+
+def _options(server):
+    return {"base_url": server.anthropic_url, "api_key": "none", "timeout": 10, "max_retries": 0}
 
 
 def _request(text):

@@ -7,6 +7,9 @@ import asyncio
 from google import genai
 from google.genai import types
 
+from outlay import governed
+from outlay.testing import Reply
+
 if int(genai.__version__.partition(".")[0]) < 3:
     import httpx as hx
 
@@ -24,11 +27,10 @@ class Driver:
     package = "google.genai"
     gaps = {
         "fallback": "an SDK has no fallback models",
-        "five_tools": "an SDK has no agents",
         "sub_agent": "an SDK has no agents",
-        "internal_call": "an SDK makes no calls of its own",
         "cache_hit": "an SDK has no cache of responses",
     }
+    scripts = {"internal_call": [Reply(tool_calls=[{"name": "look_up", "args": {"word": "a"}}]), Reply()]}
 
     def make(self, server, budget, **keywords):
         """Make a client, which is of both kinds."""
@@ -73,6 +75,30 @@ class Driver:
             # The SDK leaves its inner generators to the event loop, which closes them one a round.
             for _ in range(ROUNDS):
                 await asyncio.sleep(0)
+
+    def five_tools(self, server, budget):
+        """Let a chat of the SDK run governed functions; the budget is theirs."""
+        return _run(
+            _client(server, hx.HTTPTransport(), hx.AsyncHTTPTransport()), governed(budget, 0)(look_up)
+        )
+
+    def internal_call(self, server, budget):
+        """Let a chat call the model again, of the SDK's own accord, with what a tool has said."""
+        return _run(_client(server, transport(budget), async_transport(budget)), look_up)
+
+
+def look_up(word: str) -> dict[str, str]:
+    """Look a word up."""
+    return {"result": "found " + word}
+
+
+def _run(client, function):
+    """Return what the tools have said, refusals included."""
+    chat = client.chats.create(model="gemini-test", config=types.GenerateContentConfig(tools=[function]))
+    chat.send_message("Hi")
+    client.close()
+    parts = [part for content in chat.get_history() for part in content.parts]
+    return [part.function_response.response for part in parts if part.function_response]
 
 
 ROUNDS = 20

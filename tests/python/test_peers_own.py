@@ -1,4 +1,4 @@
-"""Defects of the guard that are known and open: each test loses its mark when its defect is mended."""
+"""Defects that the guard itself had, found by looking for those of others."""
 
 from __future__ import annotations
 
