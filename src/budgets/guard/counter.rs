@@ -187,5 +187,8 @@ impl Naming for Named {
 
 /// The refusal of a label that is no id.
 pub(super) fn checked_labels(labels: &[(&str, &str)]) -> Result<(), Invalid> {
-    labels.iter().try_for_each(|(name, value)| Key::check(name, value))
+    labels.iter().try_for_each(|(name, value)| {
+        Key::check("a label", name)?;
+        Key::check(name, value)
+    })
 }
