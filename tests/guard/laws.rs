@@ -1,7 +1,7 @@
 //! The laws, over the rules of a policy.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::scope as threads;
 
 use outlay::{Actual, Code, Error, LeaseError, LeaseState, Usage};
@@ -21,17 +21,16 @@ const TWO: &str = r#"
 #[test]
 fn threads_never_get_more_than_any_limit() {
     let world = World::new(TWO);
-    let (held, most, granted) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
+    let (held, most) = (AtomicU64::new(0), AtomicU64::new(0));
     let start = Barrier::new(8);
     threads(|threads| {
         for thread in 0..8_u64 {
-            let (world, held, most, granted, start) = (&world, &held, &most, &granted, &start);
+            let (world, held, most, start) = (&world, &held, &most, &start);
             threads.spawn(move || {
                 start.wait();
                 for round in 0..400 {
-                    let (agent, tokens) = (format!("a-{}", round % 40), 10 + thread * 7);
+                    let (agent, tokens) = (format!("a-{}", round % 41), 10 + thread * 7);
                     let Ok(lease) = world.reserve(&[("agent", &agent)], tokens) else { continue };
-                    granted.fetch_add(1, Ordering::Relaxed);
                     let sum = held.fetch_add(tokens, Ordering::SeqCst) + tokens;
                     most.fetch_max(sum, Ordering::SeqCst);
                     if round % 5 == 0 {
@@ -48,7 +47,6 @@ fn threads_never_get_more_than_any_limit() {
     assert!(all <= 1_000 && all > 900, "{all} of 1000 were used");
     assert_eq!((each, held_all, held_each), (all, 0, 0), "both have counted the same");
     assert!(most.into_inner() <= 1_000);
-    assert!(granted.into_inner() > 100);
     for counter in world.guard.snapshot().unwrap().iter().filter(|c| c.name == "each") {
         for figures in &counter.figures {
             assert!(figures.used <= figures.limit.unwrap(), "{counter:?}");
@@ -211,7 +209,8 @@ fn labels_that_are_no_ids_are_faults_and_leave_nothing() {
 
 #[test]
 fn where_no_rule_applies_a_lease_is_given_all_the_same() {
-    let world = World::new("[[budget]]\nname = \"b\"\nscope = { agent = \"a\" }\nlimit = { tokens = 1 }");
+    let world =
+        World::new("[[budget]]\nname = \"b\"\nscope = { agent = \"a\" }\nlimit = { tokens = 1 }");
     let lease = world.reserve(&[("agent", "b")], u64::MAX).unwrap();
     lease.commit(Actual::Estimate).unwrap();
     assert_eq!(lease.state().unwrap(), LeaseState::Committed);

@@ -49,7 +49,10 @@ fn an_hour_that_the_clocks_skip_or_repeat_is_an_hour_all_the_same() {
     ends_after(&World::at("2026-10-25T00:30:00Z", &berlin), MINUTE * 30);
     ends_after(&World::at("2026-10-25T01:30:00Z", &berlin), MINUTE * 30);
     // Half an hour off UTC.
-    ends_after(&World::at("2026-01-01T00:00:00Z", &rule("calendar:hour Asia/Kolkata")), MINUTE * 30);
+    ends_after(
+        &World::at("2026-01-01T00:00:00Z", &rule("calendar:hour Asia/Kolkata")),
+        MINUTE * 30,
+    );
 }
 
 #[test]
@@ -64,16 +67,32 @@ fn months_end_with_their_last_day_and_weeks_on_sunday() {
 }
 
 #[test]
-fn a_step_of_the_wall_clock_refills_nothing() {
-    for window in ["calendar:day", "calendar:month", "fixed:1h", "rolling:1h"] {
+fn a_step_of_the_wall_clock_is_not_seen_by_windows_of_a_duration() {
+    for window in ["fixed:1h", "rolling:1h"] {
         let world = World::at("2026-06-15T12:00:00Z", &rule(window));
         world.spend(&[], 100).unwrap();
         for time in ["2026-08-15T12:00:00Z", "2026-06-15T11:00:00Z", "2025-01-01T00:00:00Z"] {
             world.clock.set_wall(nanos(time));
             assert_eq!(refused(world.reserve(&[], 1)).used, 100, "{window} at {time}");
         }
-        world.clock.advance(DAY * 62);
+    }
+}
+
+#[test]
+fn a_step_of_the_wall_clock_backwards_refills_no_calendar_window() {
+    for (window, next) in [("calendar:day", "2026-06-16"), ("calendar:month", "2026-07-01")] {
+        let world = World::at("2026-06-15T12:00:00Z", &rule(window));
         world.spend(&[], 100).unwrap();
+        for time in ["2026-06-15T11:00:00Z", "2026-06-14T12:00:00Z", "2025-01-01T00:00:00Z"] {
+            world.clock.set_wall(nanos(time));
+            assert_eq!(refused(world.reserve(&[], 1)).used, 100, "{window} at {time}");
+        }
+        world.clock.set_wall(nanos(&format!("{next}T00:00:00Z")));
+        world.spend(&[], 100).unwrap();
+        for time in ["2026-06-15T23:59:59Z".to_owned(), format!("{next}T00:00:01Z")] {
+            world.clock.set_wall(nanos(&time));
+            refused(world.reserve(&[], 1));
+        }
     }
 }
 
@@ -109,7 +128,7 @@ fn each_run_has_a_budget_of_its_own() {
 #[test]
 fn a_lease_settles_in_the_window_in_which_it_was_reserved() {
     for window in ["fixed:1h", "calendar:hour"] {
-        let world = World::new(&rule(window));
+        let world = World::new(&format!("{}[store]\nlease_ttl = \"2h\"\n", rule(window)));
         let (less, more) = (world.reserve(&[], 40).unwrap(), world.reserve(&[], 50).unwrap());
         let back = world.reserve(&[], 10).unwrap();
         world.clock.advance(HOUR - MINUTE);

@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 use super::counter::Counter;
 use super::matched::{self, Owned};
 use crate::accounting::clock::LONGEST;
-use crate::accounting::{Tick, Unit, Usage, UsageEstimate};
+use crate::accounting::{Meter, Tick, Unit, Usage, UsageEstimate};
 use crate::ledger::{Account, Demands, Error, Kept, Lease, LeaseError};
 
 /// What a part may set aside.
@@ -82,9 +82,14 @@ impl Part {
         })
     }
 
-    /// What was used above the part and is not told yet.
+    /// What was used above the part, with what is held in it, and is not told yet. What is held is
+    /// never more than the part, so that no more is told than was used.
     fn untold(&self) -> Result<[u64; 3], Error> {
-        let used = self.used()?;
+        let used = self.counter.account.read(|meters, _| {
+            let taken = |meter: &Meter| meter.used().saturating_add(meter.reserved());
+            let taken = |unit| meters.iter().find(|m| m.unit() == unit).map_or(0, taken);
+            UNITS.map(taken)
+        })?;
         let mut told = self.told.lock();
         let mut more = [0; 3];
         for (index, unit) in UNITS.into_iter().enumerate() {

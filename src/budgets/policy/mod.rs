@@ -56,7 +56,8 @@ const KEYS: [&str; 12] = [
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct GuardPolicy {
-    /// The rules, in the order of the file.
+    /// The rules by table: budgets, workflows with their steps, pools, limiters, tools; each in
+    /// the order of the file.
     pub rules: Vec<Rule>,
     /// What applies where a rule says nothing else.
     pub defaults: Defaults,
