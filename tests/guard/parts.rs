@@ -150,6 +150,17 @@ fn a_part_of_a_window_ends_with_it() {
 }
 
 #[test]
+fn a_part_does_not_end_with_the_window_of_a_rule_that_it_is_no_part_of() {
+    let calls = "[[budget]]\nname = \"calls\"\nlimit = { calls = 9 }\nwindow = \"fixed:1h\"\n";
+    let world =
+        World::new(&format!("{calls}[[budget]]\nname = \"all\"\nlimit = {{ tokens = 90 }}"));
+    let part = world.guard.allot(&[], tokens(50), None).unwrap();
+    world.clock.advance(HOUR * 30);
+    spend(&part, 20, 20);
+    assert_eq!(world.tokens("all"), (0, 50));
+}
+
+#[test]
 fn a_part_of_nothing_is_a_fault_and_one_of_zero_gives_nothing() {
     let world = World::new(TWO);
     let fault = world.guard.allot(&A, PartOf::default(), None).unwrap_err();

@@ -139,10 +139,13 @@ impl Part {
     /// When the first window of which it is a part ends.
     pub(super) fn resets_in(carved: &[Carved]) -> Result<Duration, Error> {
         let mut least = LONGEST;
-        for Carved { counter, .. } in carved {
-            let ends = counter
-                .account
-                .read(|meters, now| meters.iter().filter_map(|meter| meter.resets_in(now)).min())?;
+        for Carved { counter, meters: mine } in carved {
+            // Others share the account: their windows are none of its business.
+            let ends = counter.account.read(|meters, now| {
+                let of_mine =
+                    mine.iter().filter_map(|(number, _)| meters.get(usize::from(*number)));
+                of_mine.filter_map(|meter| meter.resets_in(now)).min()
+            })?;
             least = least.min(ends.unwrap_or(LONGEST));
         }
         Ok(least)
