@@ -35,13 +35,6 @@ fn an_error_names_the_file_the_line_the_key_and_what_is_allowed() {
             "two",
         ),
         ("[[repo]]\nrepo = \"a\"\n[[repo]]\nrepo = \"a\"\n", 3, "repo[1]", "two"),
-        (
-            "[[limiter]]\nname = \"l\"\nrequests_per_day = 1\n\
-             [[limiter]]\nname = \"l\"\nrequests_per_hour = 1\n",
-            4,
-            "limiter[1]",
-            "two limiter entries are named \"l\"",
-        ),
         (&format!("{tier}5]"), 5, "prices.m.tiers[0]", "must be a table"),
         (&format!("{tier}{{}}]"), 5, "prices.m.tiers[0]", "\"above_input_tokens\" is missing"),
         (
@@ -64,7 +57,16 @@ fn an_error_names_the_file_the_line_the_key_and_what_is_allowed() {
 fn two_steps_of_one_full_name_are_refused() {
     let text = "[[workflow]]\nname = \"w\"\nstep.\"a.step.b\" = { calls = 1 }\n\
                 [[workflow]]\nname = \"w.step.a\"\nstep.b = { calls = 1 }\n";
-    assert!(fault(text).contains("two steps are named \"w.step.a.step.b\""));
+    assert!(fault(text).contains("two step entries are named \"w.step.a.step.b\""));
+}
+
+#[test]
+fn a_limiter_of_a_name_may_be_told_in_parts_but_each_period_once() {
+    let one = "[[limiter]]\nname = \"l\"\nrequests_per_day = 1\n";
+    assert!(fault(&format!("{one}{one}")).contains("two limiter entries are named \"l\""));
+    let other = one.replace("day", "hour");
+    let policy = GuardPolicy::from_toml("p", &format!("{one}{other}")).unwrap();
+    assert_eq!(policy.rules.len(), 2);
 }
 
 #[test]

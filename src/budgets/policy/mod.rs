@@ -118,9 +118,13 @@ fn read(place: &Place, node: &Node) -> Result<GuardPolicy, Invalid> {
     sections::read(&mut table, &mut policy)?;
     read_prices(&mut table, &mut policy)?;
     let mut names = HashSet::new();
-    for rule in policy.rules.iter().filter(|rule| rule.kind == RuleKind::Step) {
-        if !names.insert(&rule.name) {
-            return Err(place.error(&format!("two steps are named {:?}", rule.name)));
+    let several = |rule: &&Rule| matches!(rule.kind, RuleKind::Step | RuleKind::Limiter);
+    for rule in policy.rules.iter().filter(several) {
+        // A limiter is a rule for each of its periods.
+        let period = (rule.kind == RuleKind::Limiter).then_some(&rule.span);
+        if !names.insert((rule.kind, &rule.name, period)) {
+            let twice = format!("two {} entries are named {:?}", rule.kind.name(), rule.name);
+            return Err(place.error(&twice));
         }
     }
     Ok(policy)

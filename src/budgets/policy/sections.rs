@@ -39,7 +39,8 @@ pub(super) fn read(root: &mut Table<'_>, policy: &mut GuardPolicy) -> Result<(),
     each(root, ("repo", "repo"), |table| repo(table, &mut policy.repos))
 }
 
-/// Every table of a list; no two have the same value of the key `by`.
+/// Every table of a list; no two have the same value of the key `by`, but limiters, of which each
+/// period is a rule.
 fn each(
     root: &mut Table<'_>,
     (key, by): (&str, &str),
@@ -54,6 +55,7 @@ fn each(
         read(table)?;
         if let Some((_, Node { value: Value::Text(name), .. })) = own
             && !names.insert(name)
+            && key != "limiter"
         {
             return Err(place.error(&format!("two {key} entries are named {name:?}")));
         }
