@@ -1,6 +1,6 @@
 //! Random histories of requests, parts and updates on a guard and on a naive book: no difference.
 #![cfg(not(loom))]
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 #[path = "guard_model/naive.rs"]
 mod naive;
