@@ -16,10 +16,10 @@ def normalise(budget: AnyBudget | Sequence[AnyBudget]) -> Budgets:
     """Read "one budget or a list of them".
 
     Args:
-        budget: One budget, or a list or tuple of them.
+        budget: One budget, or a list or tuple of them; the same account twice counts once.
 
     Returns:
-        The budgets, in the order given.
+        The budgets, each account once, in the order given.
 
     Raises:
         PolicyError: The list is empty, holds something that is not a budget, or would charge one twice.
@@ -28,7 +28,7 @@ def normalise(budget: AnyBudget | Sequence[AnyBudget]) -> Budgets:
     given: Sequence[Any] = budget if isinstance(budget, list | tuple) else (budget,)
     native: dict[_Key, Any] = {}
     own: dict[_Key, Any] = {}
-    for place, one in enumerate(given):
+    for one in given:
         number = _account_number(one)
         if isinstance(one, Guard | Allotment):
             key, kept = ("guard", id(one)), native
@@ -36,12 +36,10 @@ def normalise(budget: AnyBudget | Sequence[AnyBudget]) -> Budgets:
             key, kept = ("account", number), native
         else:
             key, kept = ("object", id(_checked_own(one))), own
-        if key in kept:
-            raise PolicyError(f"budget: budget[{place}], {_kind(one)}, is in the list already; give it once")
-        kept[key] = one
+        kept.setdefault(key, one)
     if not native and not own:
         raise PolicyError("budget: the list is empty; give at least one budget")
-    _check_parts(given)
+    _check_parts(native.values())
     return Budgets(tuple(native.items()), tuple(own.items()))
 
 
@@ -59,11 +57,6 @@ def _check_parts(given: Iterable[Any]) -> None:
                     "each call twice; give the Allotment alone, for its guard pays with it"
                 )
         seen.append((guard, place))
-
-
-def _kind(budget: Any) -> str:
-    name = type(budget).__name__
-    return f"{'an' if name[0] in 'AEIOU' else 'a'} {name}"
 
 
 def _account_number(budget: Any) -> int | None:

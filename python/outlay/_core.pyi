@@ -144,8 +144,9 @@ class ManualClock:
     def set_time(self, time: datetime) -> None:
         """Step the wall clock, forwards or backwards; no time passes.
 
-        No window moves on and no lease runs out: they follow `advance` alone. The wall time is what
-        `BudgetManager.persist` writes and `restore` reads.
+        No lease runs out and no window of a duration moves on: they follow `advance` alone. Calendar
+        windows of a `Guard` follow the wall time, but a step backwards refills none. The wall time is
+        also what `BudgetManager.persist` writes and `restore` reads.
 
         Args:
             time: The new wall time; a naive datetime is taken as UTC.

@@ -41,7 +41,7 @@ class Faces(Generic[TransportT, AsyncTransportT]):
         prices: Mapping[str, Mapping[str, str]] | PriceTable | None = None,
         output_tokens: int | None = None,
         wait: float | timedelta | None = None,
-        estimate: EstimateMode = "strict",
+        estimate: EstimateMode | None = None,
         provider: str | None = None,
         **labels: str,
     ) -> TransportT:
@@ -67,7 +67,7 @@ class Faces(Generic[TransportT, AsyncTransportT]):
             output_tokens: The output to reserve, in tokens, where the request has no limit; default 1,024.
             wait: How long a call may wait for its turn where a pool or a limiter is full: seconds or a
                 timedelta; default None, not at all: it is refused at once.
-            estimate: "strict" (default) or "expected", as `outlay.langchain.wrap` says.
+            estimate: "strict", "expected" or None (default), as `outlay.langchain.wrap` says.
             provider: The provider's label; default: read from the host ("google", "groq", ..., else the
                 host).
             **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
@@ -112,7 +112,7 @@ class Faces(Generic[TransportT, AsyncTransportT]):
         prices: Mapping[str, Mapping[str, str]] | PriceTable | None = None,
         output_tokens: int | None = None,
         wait: float | timedelta | None = None,
-        estimate: EstimateMode = "strict",
+        estimate: EstimateMode | None = None,
         provider: str | None = None,
         **labels: str,
     ) -> AsyncTransportT:
@@ -125,7 +125,7 @@ class Faces(Generic[TransportT, AsyncTransportT]):
             prices: USD per million tokens, as text, by model name.
             output_tokens: The output to reserve, in tokens, where the request has no limit; default 1,024.
             wait: How long a call may wait, in seconds or as a timedelta; default None, not at all.
-            estimate: "strict" (default) or "expected".
+            estimate: "strict", "expected" or None (default), as `wrap` says.
             provider: The provider's label; default: read from the host.
             **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
 
@@ -164,7 +164,7 @@ class Faces(Generic[TransportT, AsyncTransportT]):
         prices: Mapping[str, Mapping[str, str]] | PriceTable | None = None,
         output_tokens: int | None = None,
         wait: float | timedelta | None = None,
-        estimate: EstimateMode = "strict",
+        estimate: EstimateMode | None = None,
         provider: str | None = None,
         **labels: str,
     ) -> ClientT:
@@ -180,7 +180,7 @@ class Faces(Generic[TransportT, AsyncTransportT]):
             prices: USD per million tokens, as text, by model name.
             output_tokens: The output to reserve, in tokens, where the request has no limit; default 1,024.
             wait: How long a call may wait, in seconds or as a timedelta; default None, not at all.
-            estimate: "strict" (default) or "expected".
+            estimate: "strict", "expected" or None (default), as `wrap` says.
             provider: The provider's label; default: read from the host.
             **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
 

@@ -17,12 +17,15 @@ from outlay._active import remember
 from outlay._budget import AnyBudget, Budgets, checked_labels
 from outlay._budget_list import normalise
 from outlay._calibration import Calibration, EstimateMode
-from outlay._core import Guard, PriceTable, RateLimiter, Usage, UsageEstimate, cost_capped
+from outlay._core import Allotment, Guard, PriceTable, RateLimiter, Usage, UsageEstimate, cost_capped
 from outlay._errors import InvalidAmount, PolicyError
 from outlay._prompt import Prompt
 from outlay._responses import Fields, usage_fields
 
 DEFAULT_OUTPUT_TOKENS = 1_024
+# The usual estimate takes a third of a text's bytes for tokens, a strict one half of them.
+STRICT_PER_USUAL = (3, 2)
+STRICTEST_FIRST: tuple[EstimateMode, ...] = ("strict", "expected")
 _CENTURY = 100 * 365 * 24 * 3_600
 _log = logging.getLogger("outlay")
 # The call is paid for: an unreadable count must lose neither the response nor the charge.
@@ -36,10 +39,10 @@ class Layer:
     budgets: Budgets
     operation: str
     prices: PriceTable | None
-    output_tokens: int
+    output_tokens: int | None
     labels: Mapping[str, str]
     wait: float | timedelta | None = None
-    estimate_mode: EstimateMode = "strict"
+    estimate_mode: EstimateMode | None = None
     calibration: Calibration = field(default_factory=Calibration)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Layer:
@@ -81,9 +84,12 @@ class Layer:
 
         """
         self.check_price(prompt.model_name)
+        mode, _ = self._estimating()
         given = prompt.input_tokens
-        if self.estimate_mode == "expected":
+        if mode == "expected":
             given = self.calibration.input_tokens(prompt)
+        elif mode == "strict":
+            given = -(-given * STRICT_PER_USUAL[0] // STRICT_PER_USUAL[1])
         tokens = {"input_tokens": given, "output_tokens": self.output_reserve(prompt)}
         if self.prices is None:
             return UsageEstimate(**tokens)
@@ -130,16 +136,28 @@ class Layer:
             try:
                 if isinstance(one, RateLimiter):
                     one.observe(headers, status)
-                elif isinstance(one, Guard):
+                elif isinstance(one, Guard | Allotment):
                     one.observe(headers, status, **labels)
             except Exception:
                 # The answer is there and paid for: it must reach its caller.
                 _log.exception("the rate-limit headers of an answer could not be taken in")
 
+    def _estimating(self) -> tuple[EstimateMode | None, int]:
+        """Return how calls are estimated, and the output to reserve where nobody limits it.
+
+        What the wrap does not say its guards' policies do: of several, the strictest and the most.
+        """
+        said = [one._estimating() for _, one in self.budgets.native if isinstance(one, Allotment | Guard)]
+        modes, outputs = {mode for mode, _ in said}, [most for _, most in said if most is not None]
+        mode = self.estimate_mode or next((mode for mode in STRICTEST_FIRST if mode in modes), None)
+        output = max(outputs, default=DEFAULT_OUTPUT_TOKENS)
+        return mode, output if self.output_tokens is None else self.output_tokens
+
     def output_reserve(self, prompt: Prompt) -> int:
         """Return the output to reserve for a prompt, in tokens: all of its limit, or what is expected."""
-        limit = self.output_tokens if prompt.output_limit is None else prompt.output_limit
-        if self.estimate_mode == "expected":
+        mode, unlimited = self._estimating()
+        limit = unlimited if prompt.output_limit is None else prompt.output_limit
+        if mode == "expected":
             limit = self.calibration.output_tokens(prompt, limit)
         return limit * prompt.choices
 
@@ -164,7 +182,7 @@ def make_layer(
     prices: Mapping[str, Mapping[str, str]] | PriceTable | None = None,
     output_tokens: int | None = None,
     wait: float | timedelta | None = None,
-    estimate: EstimateMode = "strict",
+    estimate: EstimateMode | None = None,
     labels: Mapping[str, str],
     made_by: str | None = None,
 ) -> Layer:
@@ -174,9 +192,11 @@ def make_layer(
         budget: One budget or a list of them.
         operation: The operation that an `AgentTokenBudget` weighs; default "query".
         prices: USD per million tokens, as text, by model name.
-        output_tokens: The output to reserve where the call does not limit it; default 1,024.
+        output_tokens: The output to reserve where the call does not limit it; default None, what the policy
+            of a guard says, else 1,024.
         wait: How long a call may wait where a pool or a limiter is full; default None, not at all.
-        estimate: "strict" (default) reserves all that a call may use, "expected" what its model has taught.
+        estimate: "strict" reserves half of the prompt's bytes, "expected" what the model has taught; default
+            None, what the policy of a guard says, else a third of the bytes and the whole output.
         labels: The labels of the wrap.
         made_by: The name of the integration; default None, the module that calls.
 
@@ -213,9 +233,9 @@ def _checked_operation(operation: Any) -> str:
     return operation
 
 
-def _checked_mode(estimate: Any) -> EstimateMode:
-    if estimate not in ("strict", "expected"):
-        raise PolicyError(f"estimate: 'strict' or 'expected' is allowed, not {estimate!r:.100}")
+def _checked_mode(estimate: Any) -> EstimateMode | None:
+    if estimate not in ("strict", "expected", None):
+        raise PolicyError(f"estimate: 'strict', 'expected' or None is allowed, not {estimate!r:.100}")
     return estimate  # type: ignore[no-any-return]
 
 
@@ -229,9 +249,9 @@ def _checked_wait(wait: Any) -> float | timedelta | None:
     return wait
 
 
-def _checked_output(output_tokens: Any) -> int:
+def _checked_output(output_tokens: Any) -> int | None:
     if output_tokens is None:
-        return DEFAULT_OUTPUT_TOKENS
+        return None
     if isinstance(output_tokens, bool) or not isinstance(output_tokens, int) or output_tokens < 0:
         raise InvalidAmount(
             f"output_tokens: a whole number of 0 or more is allowed, not {output_tokens!r:.100}"

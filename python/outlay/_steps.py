@@ -19,7 +19,6 @@ from outlay._budget import (
 )
 from outlay._budget_list import normalise
 from outlay._core import (
-    Allotment,
     BudgetLease,
     RateLimiter,
     SharedPool,
@@ -42,12 +41,11 @@ def operation_of(tool: str) -> str:
     return tool if 0 < size <= _NAME_BYTES_MAX else "tool"
 
 
-def step_budgets(budget: AnyBudget | Sequence[AnyBudget], *, turns: bool = False) -> Budgets:
+def step_budgets(budget: AnyBudget | Sequence[AnyBudget]) -> Budgets:
     """Read the budgets of steps.
 
     Args:
         budget: One budget, or a list of them.
-        turns: Whether the steps are turns of an agent; default False, tool calls.
 
     Raises:
         PolicyError: As `normalise` says, or a budget cannot count steps.
@@ -58,8 +56,6 @@ def step_budgets(budget: AnyBudget | Sequence[AnyBudget], *, turns: bool = False
         kind = type(one).__name__
         if isinstance(one, SharedPool | RateLimiter):
             raise PolicyError(f"budget: a step has no tokens for a {kind}; give it to the wrap of a model")
-        if turns and isinstance(one, Allotment):
-            raise PolicyError(f"budget: the turns of a run are not set aside in an {kind}; give its Guard")
     return budgets
 
 
@@ -132,15 +128,15 @@ def charge_step(budgets: Budgets, *, operation: str, labels: Mapping[str, str], 
     native = [each for each in budgets.native if each[0] not in paid]
     own = [each for each in budgets.own if each[0] not in paid]
     leases: list[Lease] = []
-    plain = Budgets(tuple(native), ()).accounts
+    # A call of a tool is a request to a guard; a turn is a step of its workflows.
+    requests: list[Any] = [one for key, one in native if key[0] == "guard" and "tool" in labels]
+    steps = [one for _, one in native if one not in requests]
     try:
-        for key, guard in native:
-            if key[0] == "guard":
-                leases.extend(_guard_step(guard, labels))
+        leases.extend(guard.reserve(**labels) for guard in requests)
         # The core charges at once and for good, so the objects that can still give back come first.
         reserve_each(own, leases, UsageEstimate(), labels)
-        if plain:
-            charge_together(plain, operation)
+        if steps:
+            charge_together(steps, operation, labels=dict(labels))
     except BaseException:
         release_each(leases)
         raise
@@ -156,11 +152,3 @@ def _turn(budgets: Budgets) -> Call | None:
     turn = Call()
     turn.cover(steps)
     return turn
-
-
-def _guard_step(guard: Any, labels: Mapping[str, str]) -> list[Lease]:
-    """Reserve one call of a tool; a turn charges one step to the workflows that match."""
-    if "tool" in labels:
-        return [guard.reserve(**labels)]
-    guard.charge_step(**labels)
-    return []

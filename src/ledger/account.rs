@@ -18,6 +18,9 @@ use crate::accounting::{
     Clock, Code, Denied, Invalid, Key, Meter, Moment, Terms, Tick, Usage, Window,
 };
 
+/// The most meters that are added to an account: a byte numbers them, with room to count beyond.
+pub(crate) const METERS_MAX: usize = 250;
+
 /// The meters of one agent, pool or workflow.
 pub struct Account {
     core: Arc<Core>,
@@ -222,8 +225,11 @@ impl Account {
     /// Adds a meter, to which nothing was charged yet; its number.
     pub(crate) fn add_meter(&self, meter: Meter) -> Result<u8, Error> {
         self.locked(|state, _, _| {
-            let number = u8::try_from(state.meters.len()).map_err(|_| {
-                Invalid::policy("policy", "one that has not changed its rules 200 times")
+            let room = (state.meters.len() < METERS_MAX).then_some(state.meters.len());
+            let number = room.and_then(|number| u8::try_from(number).ok()).ok_or_else(|| {
+                let allowed =
+                    "one whose rules change no more while leases of earlier ones are open";
+                Invalid::policy("policy", allowed)
             })?;
             state.meters.push(meter);
             Ok(number)

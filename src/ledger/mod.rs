@@ -33,6 +33,7 @@ mod verdict;
 pub mod wait;
 
 pub use account::Account;
+pub(crate) use account::METERS_MAX;
 pub use accounts::Accounts;
 pub use core::{Core, OnError, Policy, Unsettled};
 pub use error::{Error, LeaseError, StoreError};

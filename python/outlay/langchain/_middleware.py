@@ -85,7 +85,7 @@ class BudgetMiddleware(AgentMiddleware[Any, Any, Any]):
         if on_denied is not None and on_denied not in allowed:
             raise PolicyError(f"on_denied: for {steps} one of {allowed} is allowed, not {on_denied!r:.100}")
         self._on_denied = on_denied or allowed[0]
-        self._budgets = step_budgets(budget, turns=steps == "turns")
+        self._budgets = step_budgets(budget)
         self._labels = checked_labels(labels)
         self._by_turns = steps == "turns"
         # An agent refuses two middlewares of one name, but steps and turns may well be counted together.

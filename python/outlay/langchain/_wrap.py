@@ -30,7 +30,7 @@ def wrap(
     prices: Mapping[str, Mapping[str, str]] | PriceTable | None = None,
     output_tokens: int | None = None,
     wait: float | timedelta | None = None,
-    estimate: EstimateMode = "strict",
+    estimate: EstimateMode | None = None,
     **labels: str,
 ) -> ModelT:
     """Return a copy of a chat model that reserves from its budgets before each call.

@@ -29,7 +29,7 @@ def wrap(
     prices: Mapping[str, Mapping[str, str]] | PriceTable | None = None,
     output_tokens: int | None = None,
     wait: float | timedelta | None = None,
-    estimate: EstimateMode = "strict",
+    estimate: EstimateMode | None = None,
     **labels: str,
 ) -> ClientT:
     """Return a copy of a client that reserves from its budgets before each call of a model.
@@ -49,7 +49,7 @@ def wrap(
         prices: USD per million tokens, as text, by model name; needed where a budget limits cost.
         output_tokens: The output to reserve, in tokens, where the call does not limit it; default 1,024.
         wait: Seconds or a timedelta that a call may wait for a pool or a limiter; default None, not at all.
-        estimate: "strict" (default) or "expected", as `outlay.langchain.wrap` says.
+        estimate: "strict", "expected" or None (default), as `outlay.langchain.wrap` says.
         **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
 
     Returns:

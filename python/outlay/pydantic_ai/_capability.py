@@ -51,7 +51,7 @@ class BudgetCapability(AbstractCapability[Any]):
         prices: USD per million tokens, as text, by model name.
         output_tokens: The output to reserve where the settings do not limit it, in tokens; default 1,024.
         wait: How long a model call may wait where a pool or a limiter is full; default None, not at all.
-        estimate: "strict" (default) or "expected", as `outlay.langchain.wrap` says.
+        estimate: "strict", "expected" or None (default), as `outlay.langchain.wrap` says.
         **labels: Passed to objects with the `outlay.Budget` protocol.
 
     Raises:
@@ -84,7 +84,7 @@ class BudgetCapability(AbstractCapability[Any]):
         prices: Mapping[str, Mapping[str, str]] | PriceTable | None = None,
         output_tokens: int | None = None,
         wait: float | timedelta | None = None,
-        estimate: EstimateMode = "strict",
+        estimate: EstimateMode | None = None,
         **labels: str,
     ) -> None:
         if steps not in ("tools", None):

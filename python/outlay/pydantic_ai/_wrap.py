@@ -25,7 +25,7 @@ def wrap(
     prices: Mapping[str, Mapping[str, str]] | PriceTable | None = None,
     output_tokens: int | None = None,
     wait: float | timedelta | None = None,
-    estimate: EstimateMode = "strict",
+    estimate: EstimateMode | None = None,
     **labels: str,
 ) -> WrapperModel:
     """Return a model that reserves from its budgets before each request of the model inside.
@@ -47,7 +47,7 @@ def wrap(
         output_tokens: The output to reserve, in tokens, where neither the settings of the request nor those
             of the model limit it (`max_tokens`); default 1,024.
         wait: Seconds or a timedelta that a call may wait for a pool or a limiter; default None, not at all.
-        estimate: "strict" (default) or "expected", as `outlay.langchain.wrap` says.
+        estimate: "strict", "expected" or None (default), as `outlay.langchain.wrap` says.
         **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
 
     Returns:

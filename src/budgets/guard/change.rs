@@ -71,6 +71,10 @@ impl Guard {
         self.core.same_process()?;
         let mut laid = self.laid.write();
         let next = Arc::new(Laid::new(policy, &laid.groups));
+        for entry in &self.counters {
+            let ((number, _), counter) = entry.pair();
+            next.groups.get(*number).map_or(Ok(()), |group| counter.check_room(group))?;
+        }
         self.allowances.take_back(&laid.policy, &next.policy)?;
         set_allowances(&self.allowances, &next.policy)?;
         for entry in &self.counters {

@@ -14,7 +14,7 @@ use super::rules::Group;
 use super::runs::Rest;
 use crate::accounting::{Code, Denied, Invalid, Key, Kind, Limit, Meter, Unit};
 use crate::budgets::policy::{Rule, RuleKind, Span};
-use crate::ledger::{Account, Core, Error, Naming};
+use crate::ledger::{Account, Core, Error, METERS_MAX, Naming};
 
 /// What a meter counts, and for which rule.
 #[derive(Clone)]
@@ -85,6 +85,26 @@ impl Counter {
         self.meters.read().clone()
     }
 
+    /// Refuses rules for which there are not meters enough: too many are still held.
+    pub(super) fn check_room(&self, group: &Group) -> Result<(), Error> {
+        let metered = self.metered();
+        let stays = |m: &Metered| group.rules.iter().any(|rule| rule.counts_like(&m.rule));
+        let is_there =
+            |rule: &Rule, unit| metered.iter().any(|m| m.unit == unit && m.rule.counts_like(rule));
+        let new =
+            |rule: &Arc<Rule>| units_of(rule).iter().filter(|unit| !is_there(rule, **unit)).count();
+        let new: usize = group.rules.iter().map(new).sum();
+        let free = self.account.read(|meters, _| {
+            let is_free = |(meter, of): &(&Meter, &Metered)| !stays(of) && meter.reserved() == 0;
+            meters.iter().zip(&metered).filter(is_free).count()
+        })?;
+        if metered.len() + new <= METERS_MAX + free {
+            return Ok(());
+        }
+        let allowed = "one that leaves more rules in force: leases of earlier ones are open";
+        Err(Invalid::policy("policy", allowed).into())
+    }
+
     /// Takes over the rules of the group as they are now; what was counted stays.
     pub(super) fn take_over(&self, group: &Group, core: &Core) -> Result<(), Error> {
         // Not under the lock of `meters`: a refusal reads them under that of the account.
@@ -97,10 +117,10 @@ impl Counter {
             }
         }
         for rule in &group.rules {
+            let was_there = metered.iter().any(|m| m.rule.counts_like(rule));
             for unit in units_of(rule) {
                 let is_it = |m: &Metered| m.unit == unit && m.rule.counts_like(rule);
                 if !metered.iter().any(is_it) {
-                    let was_there = metered.iter().any(|m| m.rule.counts_like(rule));
                     let meter = Meter::new(rule.limit(unit), rule.span.window(core.clock())?);
                     if metered.len() >= REUSED
                         && let Some(place) = self.free_meter(&metered)?
@@ -196,5 +216,8 @@ impl Naming for Named {
 
 /// The refusal of a label that is no id.
 pub(super) fn checked_labels(labels: &[(&str, &str)]) -> Result<(), Invalid> {
-    labels.iter().try_for_each(|(name, value)| Key::check(name, value))
+    labels.iter().try_for_each(|(name, value)| {
+        Key::check("a label", name)?;
+        Key::check(name, value)
+    })
 }

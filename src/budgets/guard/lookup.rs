@@ -10,7 +10,7 @@ use super::counter::{Counter, checked_labels};
 use super::matched::{Asked, Matched};
 use super::rules::Group;
 use super::{Guard, Laid};
-use crate::accounting::{Key, Price, Unit, UsageEstimate};
+use crate::accounting::{Key, Meter, Price, Unit, UsageEstimate};
 use crate::budgets::policy::scope::label;
 use crate::budgets::policy::{Labels, Mode, UnknownPrice};
 use crate::ledger::{Error, Event, EventKind};
@@ -84,10 +84,11 @@ impl Guard {
             of_a_run: false,
             steps: Vec::new(),
         };
-        let counts_cost = |(_, units): &(_, SmallVec<[(u8, Unit); 4]>)| {
-            units.iter().any(|(_, unit)| *unit == Unit::Cost)
-        };
-        matched.needs_price = matched.allowances.iter().any(counts_cost);
+        for (account, units) in &matched.allowances {
+            let of_cost = |meter: &Meter| meter.unit() == Unit::Cost && meter.limit().is_some();
+            matched.needs_price |= units.iter().any(|(_, unit)| *unit == Unit::Cost)
+                && account.read(|meters, _| meters.iter().any(of_cost))?;
+        }
         for (number, group) in laid.groups.iter().enumerate() {
             let Some(values) = group.values(labels) else { continue };
             if !group.stands_back(&laid.groups, labels) {

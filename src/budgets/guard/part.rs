@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 use super::counter::Counter;
 use super::matched::{self, Owned};
 use crate::accounting::clock::LONGEST;
-use crate::accounting::{Tick, Unit, Usage, UsageEstimate};
+use crate::accounting::{Meter, Tick, Unit, Usage, UsageEstimate};
 use crate::ledger::{Account, Demands, Error, Kept, Lease, LeaseError};
 
 /// What a part may set aside.
@@ -82,9 +82,14 @@ impl Part {
         })
     }
 
-    /// What was used above the part and is not told yet.
+    /// What was used above the part, with what is held in it, and is not told yet. What is held is
+    /// never more than the part, so that no more is told than was used.
     fn untold(&self) -> Result<[u64; 3], Error> {
-        let used = self.used()?;
+        let used = self.counter.account.read(|meters, _| {
+            let taken = |meter: &Meter| meter.used().saturating_add(meter.reserved());
+            let taken = |unit| meters.iter().find(|m| m.unit() == unit).map_or(0, taken);
+            UNITS.map(taken)
+        })?;
         let mut told = self.told.lock();
         let mut more = [0; 3];
         for (index, unit) in UNITS.into_iter().enumerate() {
@@ -134,10 +139,13 @@ impl Part {
     /// When the first window of which it is a part ends.
     pub(super) fn resets_in(carved: &[Carved]) -> Result<Duration, Error> {
         let mut least = LONGEST;
-        for Carved { counter, .. } in carved {
-            let ends = counter
-                .account
-                .read(|meters, now| meters.iter().filter_map(|meter| meter.resets_in(now)).min())?;
+        for Carved { counter, meters: mine } in carved {
+            // Others share the account: their windows are none of its business.
+            let ends = counter.account.read(|meters, now| {
+                let of_mine =
+                    mine.iter().filter_map(|(number, _)| meters.get(usize::from(*number)));
+                of_mine.filter_map(|meter| meter.resets_in(now)).min()
+            })?;
             least = least.min(ends.unwrap_or(LONGEST));
         }
         Ok(least)

@@ -1,5 +1,6 @@
 //! Rules that are always asked together: they are about the same requests.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::accounting::Code;
@@ -9,6 +10,8 @@ use crate::budgets::policy::{GuardPolicy, Labels, Pattern, Rule, RuleKind, Scope
 /// The most rules that share an account: its meters are numbered by a byte, and each rule has
 /// nine at most.
 const RULES: usize = 16;
+/// How many rules that are gone a group remembers, to know them when they come back.
+const GONE: usize = 200;
 
 /// What rules have in common that share an account.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -45,28 +48,65 @@ pub(super) struct Group {
     shared: Shared,
     /// In the order of the policy.
     pub(super) rules: Vec<Arc<Rule>>,
+    /// Rules that were in force once: its counters still know what they have counted.
+    gone: Vec<Arc<Rule>>,
 }
 
 impl Group {
     /// A group of one rule.
     pub(super) fn of(rule: Rule) -> Self {
-        Self { shared: Shared::of(&rule), rules: vec![Arc::new(rule)] }
+        let shared = Shared::of(&rule);
+        Self { shared, rules: vec![Arc::new(rule)], gone: Vec::new() }
     }
 
-    /// The rules of a policy, grouped; those of `known` keep their places, also without rules.
+    /// The rules of a policy, grouped; those of `known` keep their places, also without rules. A
+    /// rule that was in force before stays where it has counted.
     pub(super) fn all(policy: &GuardPolicy, known: &[Self]) -> Vec<Self> {
-        let empty = |group: &Self| Self { shared: group.shared.clone(), rules: Vec::new() };
-        let mut groups: Vec<Self> = known.iter().map(empty).collect();
-        for rule in &policy.rules {
-            let shared = Shared::of(rule);
-            let rule = Arc::new(rule.clone());
-            let has_room = |group: &&mut Self| group.shared == shared && group.rules.len() < RULES;
-            match groups.iter_mut().find(has_room) {
-                Some(group) => group.rules.push(rule),
-                None => groups.push(Self { shared, rules: vec![rule] }),
-            }
+        let mut homes = HashMap::new();
+        let mut by_shared: HashMap<Shared, Vec<usize>> = HashMap::new();
+        for (number, group) in known.iter().enumerate() {
+            by_shared.entry(group.shared.clone()).or_default().push(number);
+            homes.extend(group.gone.iter().map(|rule| (rule.counted(), number)));
+        }
+        // Who is in force comes before who is gone, should both be known.
+        for (number, group) in known.iter().enumerate() {
+            homes.extend(group.rules.iter().map(|rule| (rule.counted(), number)));
+        }
+        let mut groups: Vec<Self> = known.iter().map(Self::emptied).collect();
+        let mut places = vec![None; policy.rules.len()];
+        let mut taken = vec![0; groups.len()];
+        for (place, rule) in places.iter_mut().zip(&policy.rules) {
+            *place = homes.get(&rule.counted()).copied().filter(|number| taken[*number] < RULES);
+            place.iter().for_each(|number| taken[*number] += 1);
+        }
+        for (place, rule) in places.into_iter().zip(&policy.rules) {
+            let number = place.unwrap_or_else(|| {
+                let numbers = by_shared.entry(Shared::of(rule)).or_default();
+                let room = numbers.iter().find(|number| taken[**number] < RULES).copied();
+                let number = room.unwrap_or_else(|| {
+                    let (shared, rules, gone) = (Shared::of(rule), Vec::new(), Vec::new());
+                    groups.push(Self { shared, rules, gone });
+                    taken.push(0);
+                    // The full ones are not looked at again.
+                    *numbers = vec![groups.len() - 1];
+                    groups.len() - 1
+                });
+                taken[number] += 1;
+                number
+            });
+            let group = &mut groups[number];
+            group.gone.retain(|gone| !gone.counts_like(rule));
+            group.rules.push(Arc::new(rule.clone()));
         }
         groups
+    }
+
+    /// The group without its rules, which are remembered.
+    fn emptied(&self) -> Self {
+        let gone: Vec<_> = self.gone.iter().chain(&self.rules).cloned().collect();
+        let forgotten = gone.len().saturating_sub(GONE);
+        let gone = gone[forgotten..].to_vec();
+        Self { shared: self.shared.clone(), rules: Vec::new(), gone }
     }
 
     /// The name of the first rule.
@@ -80,8 +120,9 @@ impl Group {
     }
 
     /// Whether requests may wait for it.
-    pub(super) const fn is_patient(&self) -> bool {
-        self.shared.patient
+    pub(super) fn is_patient(&self) -> bool {
+        // Not what they shared when the group was made: an update may have changed it.
+        !self.rules.is_empty() && self.rules.iter().all(|rule| rule.wait.is_some())
     }
 
     /// Whether each run has a counter of its own.

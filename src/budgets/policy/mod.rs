@@ -56,7 +56,8 @@ const KEYS: [&str; 12] = [
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct GuardPolicy {
-    /// The rules, in the order of the file.
+    /// The rules by table: budgets, workflows with their steps, pools, limiters, tools; each in
+    /// the order of the file.
     pub rules: Vec<Rule>,
     /// What applies where a rule says nothing else.
     pub defaults: Defaults,
@@ -117,7 +118,8 @@ fn read(place: &Place, node: &Node) -> Result<GuardPolicy, Invalid> {
     sections::read(&mut table, &mut policy)?;
     read_prices(&mut table, &mut policy)?;
     let mut names = HashSet::new();
-    for rule in &policy.rules {
+    let several = |rule: &&Rule| matches!(rule.kind, RuleKind::Step | RuleKind::Limiter);
+    for rule in policy.rules.iter().filter(several) {
         // A limiter is a rule for each of its periods.
         let period = (rule.kind == RuleKind::Limiter).then_some(&rule.span);
         if !names.insert((rule.kind, &rule.name, period)) {
@@ -151,14 +153,15 @@ fn read_price(place: &Place, node: &Node) -> Result<Price, Invalid> {
     let mut table = place.table(node)?;
     let tiers = table.take("tiers");
     let rates = read_rates(&mut table)?;
-    let at = |bad: Invalid| place.error(&bad.message);
-    let mut price = Price::parse("it", pairs(&rates)).map_err(at)?;
+    let at = |place: &Place, bad: Invalid| place.error(&bad.message);
+    let mut price = Price::parse("it", pairs(&rates)).map_err(|bad| at(place, bad))?;
     if let Some((place, node)) = tiers {
-        for tier in place.list(node)? {
-            let mut table = place.inside("[]", tier).table(tier)?;
+        for (index, tier) in place.list(node)?.iter().enumerate() {
+            let mut table = place.inside(&format!("[{index}]"), tier).table(tier)?;
             let above = table.need("above_input_tokens", Place::whole)?;
             let rates = read_rates(&mut table)?;
-            price.add_tier("it", above, pairs(&rates)).map_err(at)?;
+            let added = price.add_tier("it", above, pairs(&rates));
+            added.map_err(|bad| at(&table.place, bad))?;
         }
     }
     Ok(price)

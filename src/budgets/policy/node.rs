@@ -36,13 +36,14 @@ impl Value {
 
 /// Reads TOML; `file` is named in errors.
 pub(super) fn from_toml(file: &str, text: &str) -> Result<Node, Invalid> {
+    let lines = &Lines::of(text);
     let bad = |error: toml_edit::TomlError| {
-        let line = error.span().map_or(1, |span| line_of(text, span.start));
+        let line = error.span().map_or(1, |span| lines.line(span.start));
         let message = format!("{file}:{line}: {}", error.message().trim_end().replace('\n', " "));
         Invalid { kind: crate::accounting::InvalidKind::Policy, message }
     };
     let document = Document::parse(text.to_owned()).map_err(bad)?;
-    Ok(table(document.as_table(), text, Some(1)))
+    Ok(table(document.as_table(), lines, Some(1)))
 }
 
 /// Reads JSON, which a dict of Python becomes.
@@ -63,32 +64,32 @@ pub(super) fn from_json(value: &serde_json::Value) -> Node {
     Node { value, line: None }
 }
 
-fn table(entries: &dyn TableLike, text: &str, line: Option<usize>) -> Node {
+fn table(entries: &dyn TableLike, lines: &Lines, line: Option<usize>) -> Node {
     let read = |(key, item): (&str, &Item)| {
         let at = entries.key(key).and_then(toml_edit::Key::span);
-        let at = at.or_else(|| item.span()).map(|span| line_of(text, span.start)).or(line);
-        (key.to_owned(), item_node(item, text, at))
+        let at = at.or_else(|| item.span()).map(|span| lines.line(span.start)).or(line);
+        (key.to_owned(), item_node(item, lines, at))
     };
     Node { value: Value::Table(entries.iter().map(read).collect()), line }
 }
 
-fn item_node(item: &Item, text: &str, line: Option<usize>) -> Node {
+fn item_node(item: &Item, lines: &Lines, line: Option<usize>) -> Node {
     match item {
         Item::None => Node { value: Value::Other("nothing".to_owned()), line },
-        Item::Value(value) => value_node(value, text, line),
-        Item::Table(inner) => table(inner, text, line),
+        Item::Value(value) => value_node(value, lines, line),
+        Item::Table(inner) => table(inner, lines, line),
         Item::ArrayOfTables(tables) => {
             let read = |inner: &toml_edit::Table| {
-                let at = inner.span().map(|span| line_of(text, span.start)).or(line);
-                table(inner, text, at)
+                let at = inner.span().map(|span| lines.line(span.start)).or(line);
+                table(inner, lines, at)
             };
             Node { value: Value::List(tables.iter().map(read).collect()), line }
         }
     }
 }
 
-fn value_node(value: &TomlValue, text: &str, line: Option<usize>) -> Node {
-    let line = value.span().map(|span| line_of(text, span.start)).or(line);
+fn value_node(value: &TomlValue, lines: &Lines, line: Option<usize>) -> Node {
+    let line = value.span().map(|span| lines.line(span.start)).or(line);
     let read = match value {
         TomlValue::String(written) => Value::Text(written.value().clone()),
         TomlValue::Integer(written) => u64::try_from(*written.value())
@@ -97,13 +98,23 @@ fn value_node(value: &TomlValue, text: &str, line: Option<usize>) -> Node {
         TomlValue::Boolean(written) => Value::Other(written.value().to_string()),
         TomlValue::Datetime(written) => Value::Other(written.value().to_string()),
         TomlValue::Array(items) => {
-            Value::List(items.iter().map(|item| value_node(item, text, line)).collect())
+            Value::List(items.iter().map(|item| value_node(item, lines, line)).collect())
         }
-        TomlValue::InlineTable(inner) => return table(inner, text, line),
+        TomlValue::InlineTable(inner) => return table(inner, lines, line),
     };
     Node { value: read, line }
 }
 
-fn line_of(text: &str, offset: usize) -> usize {
-    text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count() + 1
+/// Where the lines of a text end.
+struct Lines(Vec<usize>);
+
+impl Lines {
+    fn of(text: &str) -> Self {
+        Self(text.match_indices('\n').map(|(end, _)| end).collect())
+    }
+
+    /// The number of the line on which an offset stands.
+    fn line(&self, offset: usize) -> usize {
+        self.0.partition_point(|end| *end < offset) + 1
+    }
 }

@@ -174,9 +174,12 @@ pub struct Rule {
 impl Rule {
     /// Whether two rules count the same thing, whatever their limits.
     pub fn counts_like(&self, other: &Self) -> bool {
-        let of =
-            |rule: &Self| (rule.kind, rule.name.clone(), rule.scope.clone(), rule.span.clone());
-        of(self) == of(other)
+        self.counted() == other.counted()
+    }
+
+    /// What tells what it counts apart from what other rules count.
+    pub(crate) const fn counted(&self) -> (RuleKind, &String, &Scope, &Span) {
+        (self.kind, &self.name, &self.scope, &self.span)
     }
 
     /// Whether each run has a counter of its own.

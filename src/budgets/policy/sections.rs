@@ -1,5 +1,6 @@
 //! The lists of a policy: budgets, workflows, pools, limiters, tools, allowances.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use super::node::{Node, Value};
@@ -28,25 +29,36 @@ const PERIODS: [(&str, u64); 4] = [("second", 1), ("minute", 60), ("hour", 3_600
 const TAKEN: [&str; 4] = ["estimate", "ttl", "timeout", "self"];
 
 pub(super) fn read(root: &mut Table<'_>, policy: &mut GuardPolicy) -> Result<(), Invalid> {
-    each(root, "budget", |table| budget(table, policy))?;
-    each(root, "workflow", |table| workflow(table, policy))?;
-    each(root, "pool", |table| pool(table, policy))?;
-    each(root, "limiter", |table| limiter(table, policy))?;
-    each(root, "tool", |table| tool(table, policy))?;
-    each(root, "allowance", |table| allowance(table, &mut policy.allowances))?;
-    each(root, "model_quota", |table| model_quota(table, &mut policy.model_quotas))?;
-    each(root, "repo", |table| repo(table, &mut policy.repos))
+    each(root, ("budget", "name"), |table| budget(table, policy))?;
+    each(root, ("workflow", "name"), |table| workflow(table, policy))?;
+    each(root, ("pool", "name"), |table| pool(table, policy))?;
+    each(root, ("limiter", "name"), |table| limiter(table, policy))?;
+    each(root, ("tool", "name"), |table| tool(table, policy))?;
+    each(root, ("allowance", "agent"), |table| allowance(table, &mut policy.allowances))?;
+    each(root, ("model_quota", "model"), |table| model_quota(table, &mut policy.model_quotas))?;
+    each(root, ("repo", "repo"), |table| repo(table, &mut policy.repos))
 }
 
-/// Every table of a list.
+/// Every table of a list; no two have the same value of the key `by`, but limiters, of which each
+/// period is a rule.
 fn each(
     root: &mut Table<'_>,
-    key: &str,
+    (key, by): (&str, &str),
     mut read: impl FnMut(Table<'_>) -> Result<(), Invalid>,
 ) -> Result<(), Invalid> {
     let Some((place, node)) = root.take(key) else { return Ok(()) };
+    let mut names = HashSet::new();
     for (index, item) in place.list(node)?.iter().enumerate() {
-        read(place.inside(&format!("[{index}]"), item).table(item)?)?;
+        let mut table = place.inside(&format!("[{index}]"), item).table(item)?;
+        let own = table.take(by);
+        let place = table.place.clone();
+        read(table)?;
+        if let Some((_, Node { value: Value::Text(name), .. })) = own
+            && !names.insert(name)
+            && key != "limiter"
+        {
+            return Err(place.error(&format!("two {key} entries are named {name:?}")));
+        }
     }
     Ok(())
 }
@@ -270,6 +282,7 @@ fn scope(place: &Place, node: &Node) -> Result<Scope, Invalid> {
         if TAKEN.contains(&label) || label.is_empty() {
             return Err(place.error(&format!("{label:?} can be no label of a request")));
         }
+        Key::check("a label", label).map_err(|bad| place.error(&bad.message))?;
         let text = place.id(node)?;
         scope.add(label, Pattern::parse(&text)).map_err(|bad| place.error(&bad.message))?;
     }

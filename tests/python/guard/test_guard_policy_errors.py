@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from outlay import Guard, PolicyError
+from outlay import Guard, InvalidId, PolicyError
 
 HEAD = '[[budget]]\nname = "b"\nlimit = { calls = 1 }\n'
 
@@ -82,6 +82,41 @@ def test_a_file_that_is_not_there_is_an_os_error(face, tmp_path):
     file.write_text("[project]\nname = 'x'\n")
     with pytest.raises(PolicyError, match=r"\[tool.outlay\]"):
         face(file)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    """As Python's own open does."""
+    with pytest.raises(FileNotFoundError) as caught:
+        Guard.from_toml(tmp_path / "none.toml")
+    assert caught.value.filename == str(tmp_path / "none.toml")
+
+
+def test_a_file_that_is_not_utf_8_is_a_policy_error_with_its_line(tmp_path):
+    """Whatever it is instead."""
+    file = tmp_path / "policy.toml"
+    file.write_bytes(HEAD.encode() + b"# \xff\n")
+    with pytest.raises(PolicyError, match=r"policy.toml:4: a policy must be text in UTF-8"):
+        Guard.from_toml(file)
+    file.write_bytes(b"\xef\xbb\xbf" + HEAD.replace("\n", "\r\n").encode())
+    Guard.from_toml(file)
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"), [(float("nan"), "float values"), (float("inf"), "float values"), ("\ud800", "UTF-8")]
+)
+def test_what_a_dict_can_hold_and_toml_can_not_is_said(bad, said):
+    """Not where a parser stumbles over it."""
+    with pytest.raises(PolicyError, match=said):
+        Guard({"budget": [{"name": "b", "limit": {"tokens": bad}}]})
+
+
+@pytest.mark.parametrize("name", ["", "x" * 1025])
+def test_the_name_of_a_label_is_an_id_too(name):
+    """As its value is."""
+    guard = Guard({"budget": [{"name": "b", "limit": {"calls": 1}}]})
+    with pytest.raises(InvalidId, match="a label must be text of 1 to 1024 bytes"):
+        guard.reserve(1, **{name: "v"})
+    guard.reserve(1, **{"x" * 1024: "v"})
 
 
 def test_an_error_in_a_pyproject_names_the_path_from_its_root(tmp_path):
