@@ -17,8 +17,8 @@ SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find src -name '*.rs')
 demo: $(INSTALLED)
 	$(BIN)/outlay demo
 
-## The whole test suite: lints, types and stubs, cargo tests, loom, pytest, the wheel.
-test: lint cargo-test loom pytest bench-check wheel-check
+## The whole test suite: lints, types and stubs, cargo tests, loom, pytest in both environments, the wheel.
+test: lint cargo-test loom pytest pytest-others bench-check wheel-check
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed")'

@@ -16,6 +16,8 @@ mod policies;
 mod prices;
 #[path = "guard/reports.rs"]
 mod reports;
+#[path = "guard/runs.rs"]
+mod runs;
 #[path = "guard/updates.rs"]
 mod updates;
 #[path = "guard/windows.rs"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from threading import Lock
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
@@ -51,13 +50,10 @@ class Ledger(Protocol):
 
 
 class MemoryLedger:
-    """The native ledger, and the values that were set, which it does not give out."""
+    """The native ledger alone: a guard's policy may set values there too."""
 
     def __init__(self, native: AllowanceLedger) -> None:
         self._native = native
-        self._lock = Lock()
-        self._allowances: dict[str, AgentAllowance] = {}
-        self._quotas: dict[str, ModelQuota] = {}
         self.usage = native.usage
         self.model_usage = native.model_usage
         self.check = native.check
@@ -66,29 +62,19 @@ class MemoryLedger:
 
     def set_allowance(self, allowance: AgentAllowance) -> None:
         """See `Ledger`."""
-        self._native.is_configured(allowance.agent_id)  # a forked child must not wait for the lock
-        with self._lock:
-            set_native_allowance(self._native, allowance.agent_id, allowance)
-            self._allowances[allowance.agent_id] = allowance
+        set_native_allowance(self._native, allowance.agent_id, allowance)
 
     def allowance(self, agent_id: str) -> AgentAllowance | None:
         """See `Ledger`."""
-        if not self._native.is_configured(agent_id):
-            return None
-        known = self._allowances.get(agent_id)
-        return known if known is not None else _native_allowance(self._native, agent_id)
+        return _native_allowance(self._native, agent_id)
 
     def set_model_quota(self, quota: ModelQuota) -> None:
         """See `Ledger`."""
-        self._native.model_usage(quota.model)
-        with self._lock:
-            set_native_quota(self._native, quota.model, quota)
-            self._quotas[quota.model] = quota
+        set_native_quota(self._native, quota.model, quota)
 
     def model_quota(self, model: str) -> ModelQuota | None:
         """See `Ledger`."""
-        self._native.model_usage(model)
-        return self._quotas.get(model)
+        return _native_quota(self._native, model)
 
     def record(self, report: UsageReport) -> bool:
         """See `Ledger`."""
@@ -96,13 +82,13 @@ class MemoryLedger:
 
 
 def _native_allowance(native: AllowanceLedger, agent_id: str) -> AgentAllowance | None:
-    """Read what a guard's policy has set for an agent."""
+    """Read what was set for an agent."""
     from ._allowance_values import AgentAllowance
 
-    set_by_policy = native.allowance(agent_id)
-    if set_by_policy is None:
+    known = native.allowance(agent_id)
+    if known is None:
         return None
-    (tokens, jobs, concurrent), longest, models = set_by_policy
+    (tokens, jobs, concurrent), longest, models = known
     return AgentAllowance(
         agent_id=agent_id,
         daily_token_limit=tokens,
@@ -110,6 +96,19 @@ def _native_allowance(native: AllowanceLedger, agent_id: str) -> AgentAllowance 
         concurrent_jobs=concurrent,
         max_job_duration=longest,
         model_allowlist=tuple(models),
+    )
+
+
+def _native_quota(native: AllowanceLedger, model: str) -> ModelQuota | None:
+    """Read what was set for a model."""
+    from ._allowance_values import ModelQuota
+
+    known = native.model_quota(model)
+    if known is None:
+        return None
+    tokens, requests, cost = known
+    return ModelQuota(
+        model=model, daily_token_budget=tokens, hourly_rate_limit=requests, cost_ceiling_micros_usd=cost
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from outlay._budget import AnyBudget, Budgets, _Key
@@ -39,15 +39,15 @@ def normalise(budget: AnyBudget | Sequence[AnyBudget]) -> Budgets:
         kept.setdefault(key, one)
     if not native and not own:
         raise PolicyError("budget: the list is empty; give at least one budget")
-    _check_parts(native.values())
+    _check_parts(given)
     return Budgets(tuple(native.items()), tuple(own.items()))
 
 
-def _check_parts(given: Iterable[Any]) -> None:
+def _check_parts(given: Sequence[Any]) -> None:
     """Refuse a guard beside a part of it, and two parts of one: the guard would pay for a call twice."""
     seen: list[tuple[Any, int]] = []
     for place, one in enumerate(given):
-        if not isinstance(one, Guard | Allotment):
+        if not isinstance(one, Guard | Allotment) or any(one is other for other in given[:place]):
             continue
         guard = guard_of(one)
         for other, before in seen:

@@ -1,8 +1,9 @@
 """What calls really used, against what was estimated for them: learnt per model, told by `estimates`.
 
-A strict estimate is a fence: nothing that is learnt moves it. An expected one is a forecast: the input by how
-this model's counts compare with ours, the output by what it has answered so far. It lets more calls run side
-by side, and a call may then use more than was held for it; what it used is booked in full either way.
+The usual estimate and a strict one are fences: nothing that is learnt moves them. An expected one is a
+forecast: the input by how this model's counts compare with ours, the output by what it has answered so far.
+It lets more calls run side by side, and a call may then use more than was held for it; what it used is booked
+in full either way.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ class Calibration:
 
         Args:
             prompt: The prompt; its limit is never exceeded.
-            reserve: What a strict estimate reserves; used until 20 answers were seen.
+            reserve: What the usual estimate reserves; used until 20 answers were seen.
 
         """
         with _lock:

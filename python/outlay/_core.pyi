@@ -3191,6 +3191,17 @@ class AllowanceLedger:
 
         """
 
+    def model_quota(self, model: _Id) -> tuple[int, int, int] | None:
+        """Return what was set for a model, None where nothing was.
+
+        Args:
+            model: The model.
+
+        Returns:
+            The tokens of a day, the requests of an hour and the micro-USD for ever.
+
+        """
+
     def allowance(self, agent_id: _Id) -> tuple[tuple[int, int, int], float, list[str]] | None:
         """Return what was set for an agent, None where nothing was.
 

@@ -64,7 +64,7 @@ class Faces(Generic[TransportT, AsyncTransportT]):
             inner: The transport that sends; default a new `HTTPTransport()`.
             operation: The operation that an `AgentTokenBudget` weighs; default "query".
             prices: USD per million tokens, as text, by model name. Needed where a budget limits cost.
-            output_tokens: The output to reserve, in tokens, where the request has no limit; default 1,024.
+            output_tokens: Output to reserve where the request limits none; default the policy's, else 1,024.
             wait: How long a call may wait for its turn where a pool or a limiter is full: seconds or a
                 timedelta; default None, not at all: it is refused at once.
             estimate: "strict", "expected" or None (default), as `outlay.langchain.wrap` says.
@@ -123,7 +123,7 @@ class Faces(Generic[TransportT, AsyncTransportT]):
             inner: The transport that sends; default a new `AsyncHTTPTransport()`.
             operation: The operation that an `AgentTokenBudget` weighs; default "query".
             prices: USD per million tokens, as text, by model name.
-            output_tokens: The output to reserve, in tokens, where the request has no limit; default 1,024.
+            output_tokens: Output to reserve where the request limits none; default the policy's, else 1,024.
             wait: How long a call may wait, in seconds or as a timedelta; default None, not at all.
             estimate: "strict", "expected" or None (default), as `wrap` says.
             provider: The provider's label; default: read from the host.
@@ -178,7 +178,7 @@ class Faces(Generic[TransportT, AsyncTransportT]):
             budget: One budget or a list of them.
             operation: The operation that an `AgentTokenBudget` weighs; default "query".
             prices: USD per million tokens, as text, by model name.
-            output_tokens: The output to reserve, in tokens, where the request has no limit; default 1,024.
+            output_tokens: Output to reserve where the request limits none; default the policy's, else 1,024.
             wait: How long a call may wait, in seconds or as a timedelta; default None, not at all.
             estimate: "strict", "expected" or None (default), as `wrap` says.
             provider: The provider's label; default: read from the host.

@@ -53,10 +53,9 @@ impl Denied {
             (Code::RateLimitExceeded, _) | (_, Kind::Rate) => {
                 "Wait for retry_after_seconds, then send it again"
             }
-            (Code::AllowanceExceeded, Kind::Concurrency) => {
-                "Wait until a running job has ended, then start it again"
+            (_, Kind::Concurrency) => {
+                "Wait until one that is running has ended, then start it again"
             }
-            (_, Kind::Concurrency) => "Wait until a running call has ended, then send it again",
             (_, Kind::Cooldown) => "Wait for retry_after_seconds, then try this repository again",
             (_, Kind::Model) => "Use one of the models that are allowed",
             (Code::AllowanceExceeded, _) => {
@@ -285,7 +284,7 @@ mod tests {
             (Kind::Model, "tokens", "models that are allowed", false),
             (Kind::Rate, "calls", "retry_after_seconds", true),
             (Kind::Cooldown, "actions", "this repository again", true),
-            (Kind::Concurrency, "slots", "running job has ended", true),
+            (Kind::Concurrency, "slots", "running has ended", true),
         ];
         for (kind, unit, suggestion, retryable) in cases {
             let denied = Denied::plain(Code::AllowanceExceeded, kind, None);

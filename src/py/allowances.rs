@@ -102,6 +102,14 @@ impl PyAllowanceLedger {
         }))
     }
 
+    /// What was set for a model, None where nothing was: tokens, requests, micro-USD.
+    fn model_quota(&self, model: &Bound<'_, PyAny>) -> PyResult<Option<(u64, u64, u64)>> {
+        let set = self.0.model_quota(&id(model, "model")?)?;
+        Ok(set.map(|set| {
+            (set.daily_token_budget, set.hourly_rate_limit, set.cost_ceiling_micros_usd)
+        }))
+    }
+
     fn is_configured(&self, agent_id: &Bound<'_, PyAny>) -> PyResult<bool> {
         Ok(self.0.is_configured(&id(agent_id, "agent_id")?)?)
     }

@@ -124,7 +124,8 @@ fn a_rule_that_is_new_begins_with_nothing_whatever_it_counts() {
 
 /// Sixteen rules of nine units, of one name: as many meters as an account of rules may have.
 fn wide(name: &str) -> String {
-    let limit = "usd = \"1\", tokens = 9_000, input_tokens = 9, output_tokens = 9, cache_read_tokens = 9, \
+    let limit = "usd = \"1\", tokens = 9_000, input_tokens = 9_000, output_tokens = 9_000, \
+                 cache_read_tokens = 9, \
                  cache_write_tokens = 9, reasoning_tokens = 9, calls = 9, tool_calls = 9";
     (0..16).fold(String::new(), |mut text, n| {
         writeln!(text, "[[budget]]\nname = \"{name}-{n}\"\nlimit = {{ {limit} }}").unwrap();

@@ -56,9 +56,11 @@ def held(one, asked):
 
 
 def test_strict_reserves_all_whatever_was_learnt():
-    one = layer("strict")
+    one, usual = layer("strict"), layer(None)
     teach(one, 100)
-    assert held(one, prompt()) == (100, 1_000)
+    teach(usual, 100)
+    assert held(usual, prompt()) == (100, 1_000)
+    assert held(one, prompt()) == (150, 1_000)
 
 
 def test_the_first_calls_never_lower_the_estimate():
@@ -188,10 +190,10 @@ def test_a_stream_cut_before_its_output_is_told_charges_the_output_that_was_rese
 
 
 def test_the_error_of_the_estimates_is_told_by_model():
-    one = layer("strict")
+    one = layer(None)
     for used in range(1, 101):
         make_call(one, prompt(), fields(used, 500))
-    teach(layer("strict"), 1, model="another", given=100, made=1_000)
+    teach(layer(None), 1, model="another", given=100, made=1_000)
     seen = estimates()
     assert set(seen) == {MODEL, "another"}
     assert (seen[MODEL].calls, seen["another"].calls) == (100, 1)

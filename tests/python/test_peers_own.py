@@ -71,4 +71,5 @@ def test_a_refusal_of_a_step_names_its_rule():
     refuses = pytest.raises(BudgetExceeded)
     with guard.run("r", workflow="w"), guard.step("x"), refuses as refused:
         guard.reserve(11)
-    assert "w.step.default" in refused.value.scope.values()
+    assert refused.value.message == "Token budget exceeded: w.step.default"
+    assert (refused.value.scope["workflow"], refused.value.scope["step"]) == ("w", "x")

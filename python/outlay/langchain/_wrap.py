@@ -52,11 +52,11 @@ def wrap(
         prices: USD per million tokens, as text, by model name: input, output and optionally cache_read,
             cache_write. Needed where a budget limits cost.
         output_tokens: The output to reserve, in tokens, where neither the call nor the model limits it;
-            default 1,024.
+            default None, what the policy of a guard says, else 1,024.
         wait: How long a call may wait for its turn where a pool or a limiter is full: seconds or a timedelta;
             default None, not at all: it is refused at once. The other budgets never wait.
-        estimate: "strict" (default) reserves all that a call may use; "expected" what past calls of its model
-            used: more run side by side, and together they may pass a limit by what they use above it.
+        estimate: "strict" takes half of the prompt's bytes for tokens, "expected" what its model has used, so
+            that more run side by side; default None, the policy's, else a third and the whole output.
         **labels: Passed to objects with the `outlay.Budget` protocol.
 
     Returns:

@@ -53,7 +53,7 @@ def wrap(
         prices: USD per million tokens, as text, by model name, with or without the provider's prefix; for a
             Router by the name of the model group: input, output and optionally cache_read, cache_write.
             Needed where a budget limits cost. LiteLLM's own prices are never used.
-        output_tokens: The output to reserve, in tokens, where the call does not limit it; default 1,024.
+        output_tokens: Output to reserve where the request limits none; default the policy's, else 1,024.
         wait: Seconds or a timedelta that a call may wait for a pool or a limiter; default None, not at all.
         estimate: "strict", "expected" or None (default), as `outlay.langchain.wrap` says.
         **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.

@@ -47,7 +47,7 @@ def wrap(
         budget: A `Guard`, a pool or any other budget, or a list of them, decided in one step.
         operation: What an `AgentTokenBudget` weighs; default "query".
         prices: USD per million tokens, as text, by model name; needed where a budget limits cost.
-        output_tokens: The output to reserve, in tokens, where the call does not limit it; default 1,024.
+        output_tokens: Output to reserve where the request limits none; default the policy's, else 1,024.
         wait: Seconds or a timedelta that a call may wait for a pool or a limiter; default None, not at all.
         estimate: "strict", "expected" or None (default), as `outlay.langchain.wrap` says.
         **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.

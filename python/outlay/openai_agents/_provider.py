@@ -27,7 +27,7 @@ class BudgetProvider(ModelProvider):
         budget: What `wrap` takes: one budget, or a list of them.
         operation: The operation that an `AgentTokenBudget` weighs; default "query".
         prices: USD per million tokens, as text, by model name.
-        output_tokens: The output to reserve where the settings do not limit it, in tokens; default 1,024.
+        output_tokens: Output to reserve where the request limits none; default the policy's, else 1,024.
         wait: How long a call may wait where a pool or a limiter is full; default None, not at all.
         estimate: "strict", "expected" or None (default), as `outlay.langchain.wrap` says.
         **labels: Passed to objects with the `outlay.Budget` protocol.

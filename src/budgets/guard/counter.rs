@@ -76,7 +76,9 @@ impl Counter {
         // What tells counters apart may be longer than a key: the key only names the first rule.
         let key = Key::parse("name", group.name())?;
         let account = Account::named(core, key, group.code(), meters, naming);
-        let rest = Rest::new(group.is_of_runs(), core.clock().tick());
+        let of_a_run =
+            group.is_of_runs() && values.iter().any(|(name, _)| name == "run" || name == "step_id");
+        let rest = Rest::new(of_a_run, core.clock().tick());
         Ok(Self { account, meters: metered, values, granted: AtomicU64::new(0), rest })
     }
 

@@ -7,7 +7,7 @@ import tomllib
 import pytest
 from guard_support import refused, spend, usage
 
-from outlay import Guard, PolicyError
+from outlay import AgentAllowance, Guard, ModelQuota, PolicyError
 
 POLICY = """
 version = 1
@@ -150,3 +150,21 @@ def test_the_order_of_the_labels_of_a_scope_does_not_matter(clock, tmp_path):
     file.write_text('[[budget]]\nname = "b"\nscope = { b = "2", a = "*" }\nlimit = { calls = 1 }\n')
     guard.update(file)
     refused(guard.reserve, a="1", b="2")
+
+
+def test_the_allowances_tell_what_the_policy_has_set_and_an_update_changes():
+    policy = {
+        "allowance": [{"agent": "a", "daily_job_limit": 7, "model_allowlist": ["m"]}],
+        "model_quota": [{"model": "m", "daily_token_budget": 5}],
+    }
+    guard = Guard(policy)
+    service = guard.allowances
+    assert service.get_allowance("a") == AgentAllowance(
+        agent_id="a", daily_job_limit=7, model_allowlist=["m"]
+    )
+    assert service.get_model_quota("m") == ModelQuota(model="m", daily_token_budget=5)
+    service.set_model_quota(ModelQuota(model="m", daily_token_budget=6))
+    assert service.get_model_quota("m").daily_token_budget == 6
+    guard.update({**policy, "model_quota": [{"model": "m", "daily_token_budget": 8}]})
+    assert service.get_model_quota("m").daily_token_budget == 8
+    assert service.get_model_quota("another") is service.get_allowance("another") is None

@@ -85,11 +85,17 @@ def test_refusal_by_the_last_changes_nothing_in_the_first(pool, make_pool):
     assert (agent.used(), agent.reserved()) == (0, 0)
 
 
+def test_same_account_twice_in_a_list_counts_once(pool):
+    """A list is a set of accounts."""
+    wrap(scripted(), [pool, pool]).invoke("hi")
+    assert pool.committed().total_tokens == 42
+
+
 def test_two_handles_of_one_agent_count_once():
-    """Handles of the same account are the same account, in one wrap and in another."""
+    """Handles of the same account are the same account."""
     manager = BudgetManager()
     manager.set_budget(BudgetLimit(agent_id="a", token_budget=100_000, calls_budget=9, window_secs=60))
-    wrap(wrap(scripted(), manager.agent("a")), manager.agent("a")).invoke("hi")
+    wrap(wrap(scripted(), manager.agent("a")), [manager.agent("a"), manager.agent("a")]).invoke("hi")
     assert manager.full_info("a").calls_used == 1
 
 
@@ -265,10 +271,12 @@ def test_own_lease_that_fails_to_commit_does_not_keep_the_others_open(pool):
     assert pool.committed().total_tokens == 42
 
 
-def test_own_budget_in_two_wraps_is_asked_once():
+@pytest.mark.parametrize("stacked", [False, True])
+def test_own_budget_in_two_wraps_is_asked_once(stacked):
     """A user's own object is an account like any other."""
     own = Recorded()
-    wrap(wrap(scripted(), own), own).invoke("hi")
+    model = wrap(wrap(scripted(), own), own) if stacked else wrap(scripted(), [own, own])
+    model.invoke("hi")
     assert len(own.asked) == 1
 
 

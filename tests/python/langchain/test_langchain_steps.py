@@ -100,8 +100,6 @@ def test_what_cannot_count_steps_is_refused_at_once():
     guard = Guard({"budget": [{"name": "all", "limit": {"calls": 10}}]})
     with pytest.raises(PolicyError, match="budget: a step has no tokens for a RateLimiter"):
         BudgetMiddleware([token(), RateLimiter(1_000)])
-    with pytest.raises(PolicyError, match="budget: the turns of a run are not set aside in an Allotment"):
-        BudgetMiddleware(guard.allot(calls=5), steps="turns")
     part = guard.allot(calls=5)
     create_agent(scripted(), [look_up], middleware=[BudgetMiddleware(part)]).invoke(ASK)
     assert part.remaining()["calls"] == 4
