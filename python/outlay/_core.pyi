@@ -65,6 +65,7 @@ __all__ = [
     "cost_capped",
     "reserve_together",
     "restore_denial",
+    "scope_begins",
     "set_exceptions",
     "set_labels_var",
     "set_price_resolver",
@@ -3596,6 +3597,9 @@ def set_labels_var(get: Callable[[], dict[str, str] | None]) -> None:
         get: Gives the labels of the scopes around the present code, or None.
 
     """
+
+def scope_begins() -> None:
+    """Say that there are scopes: requests ask for their labels from now on."""
 
 def set_price_resolver(resolver: Callable[[str, str | None], _Price | None]) -> None:
     """Say who knows the prices that a policy does not name; the package calls it once.

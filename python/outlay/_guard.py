@@ -39,6 +39,7 @@ def current_labels() -> dict[str, str]:
 
 @contextmanager
 def _with(labels: dict[str, str]) -> Iterator[None]:
+    _core.scope_begins()
     before = _labels.get()
     token = _labels.set({**(before or {}), **labels})
     try:

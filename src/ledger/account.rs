@@ -4,13 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use smallvec::{SmallVec, smallvec};
+use smallvec::SmallVec;
 
 use super::core::Core;
 use super::error::Error;
 use super::event::Outbox;
-use super::lease::{Lease, Part};
+use super::lease::Lease;
 use super::lease_book::Entry;
+use super::lease_book::{Part, Parts};
 use super::naming::Naming;
 use super::state::State;
 use super::sync::{Mutex, MutexGuard};
@@ -266,9 +267,9 @@ impl Account {
             let open = book.flat_map(|book| book.open());
             let mut open: Vec<_> = open
                 .map(|(slot, entry)| {
-                    let parts = entry.parts.as_ref().map(|parts| &parts[..]);
-                    let alone = || smallvec![Part { account: Arc::clone(self), slot }];
-                    (entry.order, entry.id, parts.map_or_else(alone, SmallVec::from))
+                    let alone = || Parts::One(Part { account: Arc::clone(self), slot });
+                    let parts = entry.parts.clone().map_or_else(alone, Parts::Many);
+                    (entry.order, entry.id, parts)
                 })
                 .collect();
             open.sort_by_key(|(order, ..)| *order);
@@ -298,6 +299,13 @@ impl Account {
     pub(super) fn now(&self) -> Moment {
         let read = if self.slides { Clock::precise_now } else { Clock::now };
         read(self.core.clock(), self.needs_wall)
+    }
+
+    /// Whether the present of the other account is that of this one too.
+    #[inline]
+    pub(super) fn shares_now(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.core, &other.core)
+            && (self.slides, self.needs_wall) == (other.slides, other.needs_wall)
     }
 
     /// The present by the precise clock; `None` where the account's own is precise.

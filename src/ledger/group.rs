@@ -10,7 +10,8 @@ use super::account::Account;
 use super::core::Core;
 use super::error::Error;
 use super::event::Outbox;
-use super::lease::{Lease, Part};
+use super::lease::Lease;
+use super::lease_book::{Part, Parts};
 use super::locked::{Locked, with_locked};
 use super::mailbox::Mailbox;
 use super::sleeper::Sleeper;
@@ -217,22 +218,25 @@ pub(super) fn open(
     locked: &mut [Locked<'_>],
     outbox: &mut Outbox,
 ) -> Lease {
+    if let ([ask], [at]) = (asks, &mut *locked) {
+        return open_one(&mut at.state, *ask, request, at.now, outbox);
+    }
     let id = locked[0].state.book_mut().number();
-    let mut parts = SmallVec::new();
+    let mut parts: SmallVec<[Part; 8]> = SmallVec::new();
     // One time to live for all parts, so that none runs out before another.
     let shortest = || asks.iter().map(|ask| ask.account.core().policy().lease_ttl).min();
     let ttl = request.ttl.or_else(shortest).unwrap_or_default();
     for (ask, at) in asks.iter().zip(locked.iter_mut()) {
         parts.push(open_part(&mut at.state, ask, request, (id, ttl), at.now, outbox));
     }
+    let parts = Parts::Many(parts.into_iter().collect());
     let lease = Lease::new(id, request.estimate, &request.request_budget, parts);
-    if asks.len() > 1 {
-        lease.tell_parts(locked);
-    }
+    lease.tell_parts(locked);
     lease
 }
 
 /// Opens a lease of one account, whose lock the caller has.
+#[inline]
 pub(super) fn open_one(
     state: &mut State,
     ask: AskPart<'_>,
@@ -243,8 +247,7 @@ pub(super) fn open_one(
     let id = state.book_mut().number();
     let ttl = request.ttl.unwrap_or_else(|| ask.account.core().policy().lease_ttl);
     let part = open_part(state, &ask, request, (id, ttl), now, outbox);
-    let parts = SmallVec::from_iter([part]);
-    Lease::new(id, request.estimate, &request.request_budget, parts)
+    Lease::new(id, request.estimate, &request.request_budget, Parts::One(part))
 }
 
 #[inline]

@@ -3,25 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use smallvec::SmallVec;
-
 use super::account::Account;
 use super::core::{OnError, Unsettled};
 use super::end_cell::EndCell;
 use super::error::{Error, LeaseError};
 use super::event::Outbox;
-use super::lease_book::{End, Entry};
+use super::lease_book::{End, Entry, Parts};
 use super::lease_end::{Abandoned, Actual, LeaseState};
 use super::lease_more::{Carried, LeaseMore};
+
 use super::locked::{Locked, with_locked};
 use crate::accounting::{RequestBudget, Usage, UsageEstimate};
-
-/// One part of a lease: its place in an account's book.
-#[derive(Clone, Debug)]
-pub(crate) struct Part {
-    pub(crate) account: Arc<Account>,
-    pub(crate) slot: usize,
-}
 
 enum Finish {
     Commit(Usage),
@@ -62,7 +54,7 @@ struct Inner {
     id: u64,
     estimate: UsageEstimate,
     request_budget: Option<Box<RequestBudget>>,
-    parts: SmallVec<[Part; 1]>,
+    parts: Parts,
     /// Set when the lease has ended and its accounts have forgotten it.
     end: EndCell,
     more: Option<Box<LeaseMore>>,
@@ -74,7 +66,7 @@ impl Lease {
         id: u64,
         estimate: UsageEstimate,
         request_budget: &RequestBudget,
-        parts: SmallVec<[Part; 1]>,
+        parts: Parts,
     ) -> Self {
         let capped = *request_budget != RequestBudget::unlimited();
         let request_budget = capped.then(|| Box::new(*request_budget));
@@ -90,20 +82,16 @@ impl Lease {
 
     /// Lets the accounts of a lease over several know each other.
     pub(super) fn tell_parts(&self, locked: &mut [Locked<'_>]) {
-        let all = Arc::new(self.0.parts.to_vec());
-        for (part, at) in self.0.parts.iter().zip(locked) {
+        let Parts::Many(all) = &self.0.parts else { return };
+        for (part, at) in all.iter().zip(locked) {
             if let Some(entry) = at.state.entry_mut(part.slot) {
-                entry.parts = Some(Arc::clone(&all));
+                entry.parts = Some(Arc::clone(all));
             }
         }
     }
 
     /// One more handle of the lease of that number, if it is still there and `wanted`.
-    pub(super) fn attach(
-        id: u64,
-        parts: SmallVec<[Part; 1]>,
-        wanted: impl Fn(&Entry) -> bool,
-    ) -> Option<Self> {
+    pub(super) fn attach(id: u64, parts: Parts, wanted: impl Fn(&Entry) -> bool) -> Option<Self> {
         let accounts = parts.iter().map(|part| &*part.account);
         let found = with_locked(accounts, |locked, _| {
             let mut found = None;

@@ -10,7 +10,7 @@ use super::error::Error;
 use super::event::Outbox;
 use super::state::State;
 use super::sync::MutexGuard;
-use crate::accounting::Moment;
+use crate::accounting::{Moment, Tick};
 
 /// An account under its lock, at its moment.
 pub(super) struct Locked<'a> {
@@ -84,7 +84,8 @@ fn with_locked_into<'a, R>(
         one[0].hand_on(outbox);
         Ok(result)
     } else {
-        let mut all = lock_all(accounts.collect())?;
+        let mut all: SmallVec<[Locked<'_>; 8]> = SmallVec::new();
+        lock_all(&accounts.collect::<SmallVec<[&Account; 8]>>(), &mut all)?;
         all.iter_mut().for_each(|locked| locked.touch(outbox));
         let result = step(&mut all, outbox);
         all.iter_mut().for_each(|locked| locked.hand_on(outbox));
@@ -104,19 +105,37 @@ pub(super) fn with_locked_precisely<'a, R>(
     })
 }
 
-fn lock_all(accounts: SmallVec<[&Account; 8]>) -> Result<SmallVec<[Locked<'_>; 8]>, Error> {
-    for account in &accounts {
+/// Locks them in the order of their addresses, and puts them into `all` in the order given.
+#[inline]
+fn lock_all<'a>(
+    accounts: &[&'a Account],
+    all: &mut SmallVec<[Locked<'a>; 8]>,
+) -> Result<(), Error> {
+    for account in accounts {
         account.core().same_process()?;
     }
     let address = |account: &&Account| std::ptr::from_ref::<Account>(account).addr();
+    let now = Moment { tick: Tick::from_nanos(0), wall_ns: 0 };
+    let lock = |account: &&'a Account| Locked { account, state: account.lock(), now };
     if accounts.is_sorted_by_key(address) {
-        return Ok(accounts.into_iter().map(Locked::lock).collect());
+        all.extend(accounts.iter().map(lock));
+    } else {
+        let mut order: SmallVec<[usize; 8]> = (0..accounts.len()).collect();
+        order.sort_by_key(|&index| address(&accounts[index]));
+        let mut locked: SmallVec<[Option<Locked<'_>>; 8]> = accounts.iter().map(|_| None).collect();
+        for index in order {
+            locked[index] = Some(lock(&accounts[index]));
+        }
+        all.extend(locked.into_iter().flatten());
     }
-    let mut order: SmallVec<[usize; 8]> = (0..accounts.len()).collect();
-    order.sort_by_key(|&index| address(&accounts[index]));
-    let mut locked: SmallVec<[Option<Locked<'_>>; 8]> = accounts.iter().map(|_| None).collect();
-    for index in order {
-        locked[index] = Some(Locked::lock(accounts[index]));
+    // Read under all locks, and once where they share it.
+    let mut last: Option<(&Account, Moment)> = None;
+    for at in all {
+        at.now = match last {
+            Some((account, now)) if at.account.shares_now(account) => now,
+            _ => at.account.now(),
+        };
+        last = Some((at.account, at.now));
     }
-    Ok(locked.into_iter().flatten().collect())
+    Ok(())
 }

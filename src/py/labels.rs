@@ -1,5 +1,7 @@
 //! The labels of a request: its keywords, and those of the scopes around it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString};
@@ -16,6 +18,16 @@ const LANDING: &str = " landing";
 #[pyfunction]
 pub(crate) fn set_labels_var(py: Python<'_>, get: Py<PyAny>) {
     let _ = SCOPE.set(py, get);
+}
+
+/// Whether there was ever a scope: most programs have none, and need not be asked for it.
+static SCOPED: AtomicBool = AtomicBool::new(false);
+
+/// A scope begins: from now on requests ask for the labels of the scopes around them.
+#[pyfunction]
+pub(crate) fn scope_begins() {
+    // Relaxed: the GIL, or what starts a thread within a scope, orders it before its requests.
+    SCOPED.store(true, Ordering::Relaxed);
 }
 
 /// Names and values, kept alive.
@@ -79,6 +91,9 @@ impl<'py> Labels<'py> {
 
 /// The labels of the scopes around the present code.
 pub(super) fn scope(py: Python<'_>) -> PyResult<Option<Bound<'_, PyDict>>> {
+    if !SCOPED.load(Ordering::Relaxed) {
+        return Ok(None);
+    }
     let Some(get) = SCOPE.get(py) else { return Ok(None) };
     let labels = get.bind(py).call0()?;
     if labels.is_none() { Ok(None) } else { Ok(Some(labels.cast_into()?)) }

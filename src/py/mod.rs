@@ -60,7 +60,7 @@ mod _core {
     #[pymodule_export]
     use super::guard::{PyGuard, set_price_resolver};
     #[pymodule_export]
-    use super::labels::set_labels_var;
+    use super::labels::{scope_begins, set_labels_var};
     #[pymodule_export]
     use super::lease::PyBudgetLease;
     #[pymodule_export]
