@@ -18,7 +18,10 @@ demo: $(INSTALLED)
 	$(BIN)/outlay demo
 
 ## The whole test suite: lints, types and stubs, cargo tests, loom, pytest in both environments, the wheel.
-test: lint cargo-test loom pytest pytest-others bench-check wheel-check
+## What Rust compiles runs side by side, for one link uses one core; the rest one after the other.
+test: $(INSTALLED)
+	$(MAKE) --jobs 2 lint cargo-test loom
+	$(MAKE) pytest pytest-others bench-check wheel-check
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed")'
@@ -46,8 +49,8 @@ cargo-test:
 
 ## The ledger's locking, the ends of leases and waiting, in every order of the threads.
 loom:
-	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom cargo test --quiet --release --test loom \
-	    --test loom_waiting
+	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom CARGO_PROFILE_RELEASE_LTO=off \
+	    CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 cargo test --quiet --release --test loom --test loom_waiting
 
 pytest: $(INSTALLED)
 	$(BIN)/python -m pytest
@@ -65,18 +68,19 @@ $(OTHERS)/.installed: $(INSTALLED)
 ## What checking costs, beside an empty call and a hand-written class; what a guard costs; memory of a million
 ## agents; what waiting costs.
 ## Fails where a floor is missed: on a busy machine, run it again.
-bench: $(INSTALLED)
+bench: $(INSTALLED) $(OTHERS)/.installed
 	cargo bench --bench hot_path --bench waiting
 	$(BIN)/python benches/python/hot_path.py --check
-	$(BIN)/python benches/python/guard.py --check
+	PYTHONPATH=python $(OTHERS)/bin/python benches/python/guard.py --check
 	$(BIN)/python benches/python/memory.py --check
 	$(BIN)/python benches/python/limiter.py --check
 	$(BIN)/python benches/python/limiter_traces.py --check
 	$(BIN)/python benches/python/waiting.py --waiters 10000 --check
 
-## Every bench once, in small, so that none rots.
+## Every bench once, in small, so that none rots; nothing is measured, so nothing is optimised across crates.
 bench-check: $(INSTALLED)
-	cargo bench --quiet --bench hot_path --bench waiting -- --test
+	CARGO_PROFILE_BENCH_LTO=off CARGO_PROFILE_BENCH_CODEGEN_UNITS=16 \
+	    cargo bench --quiet --bench hot_path --bench waiting -- --test
 	$(BIN)/python benches/python/hot_path.py --rounds 3
 	$(BIN)/python benches/python/guard.py --rounds 3
 	$(BIN)/python benches/python/memory.py --agents 20000

@@ -27,7 +27,7 @@ CALLS = 2_000
 EMPTY, BY_HAND = "empty PyO3 method", "the same policy in pure Python: reserve + commit"
 GUARD = "guard: reserve + commit, six limits"
 DOLLARS = "1000000"
-MOST_OF_EMPTY, MOST_OF_PYTHON = 60.0, 0.4
+MOST_OF_EMPTY, MOST_OF_PYTHON = 50.0, 0.36
 POLICY = {
     "budget": [
         {"name": "agent", "scope": {"agent": "*"}, "limit": {"usd": DOLLARS, "tokens": PLENTY}},
