@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import subprocess
 import sys
 import threading
 import tracemalloc
 
+import pytest
 from langchain.agents import create_agent
 
 import outlay
@@ -166,6 +168,7 @@ def test_all_usages_of_many_threads_are_told():
 
 _COLLECTED = """
 import gc
+import os
 from outlay import UsageEstimate, estimates
 from outlay._calibration import Calibration
 from outlay._prompt import Prompt
@@ -194,3 +197,31 @@ for number in range(100):
 def test_the_collector_may_end_a_stream_while_we_learn():
     """A dropped stream whose end was seen is learnt from wherever the collector finds it: no deadlock."""
     subprocess.run([sys.executable, "-c", _COLLECTED], check=True, timeout=60)
+
+
+_FORKED = """
+import os, threading
+import outlay._active
+from outlay import SharedPool, governed
+
+held, done = threading.Event(), threading.Event()
+
+def hold():
+    with outlay._active._lock:
+        held.set()
+        done.wait()
+
+threading.Thread(target=hold, daemon=True).start()
+held.wait()
+child = os.fork()
+if child == 0:
+    governed(SharedPool())(print)
+    os._exit(7)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_child_wraps_although_a_thread_of_its_parent_was_wrapping():
+    """That thread is not in the child, and would never let go."""
+    subprocess.run([sys.executable, "-c", _FORKED], check=True, timeout=60)
