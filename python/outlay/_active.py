@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from threading import Lock
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
+
+from outlay._process import ProcessLock
 
 if TYPE_CHECKING:
     from outlay._layer import Layer
 
-_lock = Lock()
+_lock = ProcessLock()
 _layers: WeakKeyDictionary[Layer, str] = WeakKeyDictionary()
 
 

@@ -23,7 +23,7 @@ from outlay._core import (
     reserve_together,
 )
 from outlay._errors import PolicyError
-from outlay._late import Asked, Spare, book_late
+from outlay._late import Asked, Spare, Told, book_late
 from outlay._protocols import Budget, Lease
 from outlay._responses import as_usage
 from outlay._waiting import reserve_together_wait
@@ -107,9 +107,9 @@ class Call:
         self._paid_inside: set[_Key] = set()
         self._estimates: list[UsageEstimate] = []
         self._asked: list[Asked] = []
-        self._spare = Spare()
-        #: What the calls inside have used; kept only where it is a list.
-        self.inside: list[Usage] | None = None
+        self._spare: Spare | None = None
+        #: What the calls inside have used; kept only where somebody asks for it.
+        self.inside: Told | None = None
 
     def reserve(
         self,
@@ -141,7 +141,7 @@ class Call:
             LimitExceeded: A budget refused; every lease of this call has been released.
 
         """
-        self._ask(Asked(budgets, estimate, operation, labels, facts or {}))
+        self._ask(budgets, estimate, operation, labels, facts or {})
         with self._reserving(budgets, cover) as (native, own, leases):
             if native:
                 lease = reserve_together(
@@ -167,7 +167,7 @@ class Call:
         cover: bool = True,
     ) -> None:
         """Do as `reserve` does, and wait without blocking the event loop."""
-        self._ask(Asked(budgets, estimate, operation, labels, facts or {}))
+        self._ask(budgets, estimate, operation, labels, facts or {})
         with self._reserving(budgets, cover) as (native, own, leases):
             if native:
                 lease = await reserve_together_wait(
@@ -181,10 +181,10 @@ class Call:
                 self._take(lease, native, leases, cover)
             reserve_each(own, leases, estimate, labels)
 
-    def _ask(self, asked: Asked) -> None:
-        self._estimates.append(asked.estimate)
+    def _ask(self, budgets: Budgets, estimate: UsageEstimate, *terms: Any) -> None:
+        self._estimates.append(estimate)
         if self._outer is not None:
-            self._asked.append(asked)
+            self._asked.append(Asked(budgets, estimate, *terms))
 
     @contextmanager
     def _reserving(
@@ -202,9 +202,11 @@ class Call:
             raise
         self._note((key for key, _ in own), cover)
 
-    def cover(self, keys: Iterable[_Key]) -> None:
-        """Note accounts that were charged beside this call: the calls inside it leave them alone."""
+    def stand_in(self, keys: Iterable[_Key]) -> None:
+        """Pay for accounts that were charged beside this call; all else is told to the call around it."""
         self._note(keys, cover=True)
+        if self._outer is not None:
+            self.inside = self._outer.inside
 
     def _note(self, keys: Iterable[_Key], cover: bool) -> None:
         """Remember what this call pays: for the calls inside it too, or for itself alone."""
@@ -231,6 +233,8 @@ class Call:
             self._note(map(_account_key, numbers), cover)
 
     def _accounts_covered(self, *, ended: bool = False) -> list[int]:
+        if self._outer is None and not self._covered and not ended:
+            return []
         paid = (*self._covered, *self._watched) if ended else ()
         covered = {number for kind, number in paid if kind == "account"}
         call: Call | None = self
@@ -246,8 +250,8 @@ class Call:
         leases, self._leases = self._leases, []
         self._tell_outer(usages)
         paid = zip(leases, usages, strict=True)
-        ends = ((lease.commit, (usage,)) for each, usage in paid for lease in each)
-        end_each((*ends, (self._settle_late, (usages,))))
+        ends = [(lease.commit, (usage,)) for each, usage in paid for lease in each]
+        end_each([*ends, (self._settle_late, (usages,))])
 
     def release(self) -> None:
         """Give everything back, the last reserved first; never raises."""
@@ -270,8 +274,8 @@ class Call:
         leases, self._leases = self._leases, []
         usages = [None] * len(leases)
         self._tell_outer(usages)
-        ends = (_cancelling(lease) for each in leases for lease in each)
-        end_each((*ends, (self._settle_late, (usages,))))
+        ends = [_cancelling(lease) for each in leases for lease in each]
+        end_each([*ends, (self._settle_late, (usages,))])
 
     def entered(self) -> _Entered:
         """Mark everything inside the `with` block as part of this call.
@@ -284,7 +288,7 @@ class Call:
     def _tell_outer(self, usages: Sequence[Usage | None]) -> None:
         outer = self._outer
         if outer is not None and outer._open and outer.inside is not None:
-            outer.inside.append(self._largest(usages))
+            outer.inside.add(self._largest(usages))
         while outer is not None:
             for key in outer._watched:
                 told = usages[self._watched[key]] if key in self._watched else None
@@ -299,7 +303,8 @@ class Call:
         told = [as_usage(one or guess) for one, guess in zip(usages, self._estimates, strict=True)]
         if not all(usages):
             most = max((one.total_tokens for one in told), default=0)
-            self._spare.tokens = max(0, most - sum(self.inside or (), Usage.zero()).total_tokens)
+            inside = 0 if self.inside is None else self.inside.total().total_tokens
+            self._spare = Spare(max(0, most - inside))
         outer = self._outer
         while outer is not None and (outer._open or not outer._covered):
             outer = outer._outer
@@ -312,7 +317,8 @@ class Call:
     def _largest(self, usages: Sequence[Usage | None]) -> Usage:
         """Return what this call used, as its layers and the calls inside it know."""
         booked = [as_usage(one) for one in (usages if any(usages) else self._estimates) if one is not None]
-        return max([*booked, sum(self.inside or (), Usage.zero())], key=lambda one: one.total_tokens)
+        inside = Usage.zero() if self.inside is None else self.inside.total()
+        return max([*booked, inside], key=lambda one: one.total_tokens)
 
     def _covers(self, key: _Key) -> bool:
         call: Call | None = self

@@ -122,7 +122,9 @@ def estimates() -> dict[str, EstimateReport]:
 
     """
     with _lock:
-        return {name: errors.report() for name, errors in _errors.items()}
+        # Names first: the collector may end a dropped stream in here, from which we learn.
+        seen = [(name, _errors.get(name)) for name in list(_errors)]
+        return {name: errors.report() for name, errors in seen if errors is not None}
 
 
 class _Learnt:
@@ -136,7 +138,7 @@ class _Learnt:
 
     def add_output(self, tokens: int) -> None:
         # Kept in order, for every estimate asks for a quantile.
-        if len(self._outputs) == OUTPUTS_KEPT:
+        if len(self._outputs) >= OUTPUTS_KEPT:
             del self._ordered[bisect_left(self._ordered, self._outputs.popleft())]
         self._outputs.append(tokens)
         insort(self._ordered, tokens)
@@ -215,10 +217,11 @@ def _quantile(ordered: Sequence[_T]) -> _T:
 def _renew() -> None:
     # A thread of the parent may have held the lock in the moment of the fork.
     global _lock
-    _lock = threading.Lock()
+    _lock = threading.RLock()
 
 
 _errors: OrderedDict[str, _Errors] = OrderedDict()
-_lock = threading.Lock()
+# Of one thread it lets in the collector, which may end a dropped stream while the thread is in here.
+_lock = threading.RLock()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew)

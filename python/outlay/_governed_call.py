@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from outlay._budget import Budgets, Call, _Entered
 from outlay._core import Usage, UsageEstimate, WorkflowToken, cost_capped
 from outlay._errors import PolicyError
+from outlay._late import Told
 from outlay._layer import Layer, known_fields
 from outlay._prompt import Prompt
 from outlay._responses import Fields
@@ -90,7 +91,7 @@ class Run:
         self._terms = terms
         self._estimate = terms.estimate(args, kwargs)
         self._call = Call()
-        self._call.inside = []
+        self._told = self._call.inside = Told()
         self._parts = _parts(terms.layer.budgets, covers=self._estimate is not None)
         self._stream = StreamUsage() if terms.usage is None else None
         self._items: list[Any] = []
@@ -160,7 +161,7 @@ class Run:
 
     def _told_inside(self) -> Usage | None:
         # The result says nothing: wrapped clients inside may have told more than was estimated.
-        told = sum(self._call.inside or (), Usage.zero())
+        told = self._told.total()
         if self._estimate is None or told.total_tokens <= self._estimate.total_tokens:
             return None
         if self._terms.prices is None or told.cost_micros_usd:

@@ -33,7 +33,9 @@ _guards: WeakKeyDictionary[Allotment, ref[Guard]] = WeakKeyDictionary()
 
 def current_labels() -> dict[str, str]:
     """Return the labels of the scopes around the present code."""
-    labels = _labels.get() or {}
+    labels = _labels.get()
+    if not labels:
+        return {}
     return {name: value for name, value in labels.items() if name != _LANDING}
 
 

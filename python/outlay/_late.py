@@ -9,32 +9,66 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from threading import Lock
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
-from outlay._core import Usage, UsageEstimate, WorkflowToken, reserve_together
-from outlay._errors import LimitExceeded
+from outlay._core import Allotment, Usage, UsageEstimate, WorkflowToken, reserve_together
+from outlay._guard import guard_of
 
 if TYPE_CHECKING:
     from outlay._budget import Budgets
 
 _log = logging.getLogger("outlay")
-_taking = Lock()
+_TOLD_MAX = 64
+
+
+class Told:
+    """What the calls inside one have told that they used, however many they are."""
+
+    __slots__ = ("_lock", "_usages")
+
+    def __init__(self) -> None:
+        self._usages: list[Usage] = []
+        # The collector may end a dropped stream in any place, so in here too.
+        self._lock = RLock()
+
+    def add(self, usage: Usage) -> None:
+        """Note what one call used."""
+        self._usages.append(usage)
+        if len(self._usages) > _TOLD_MAX:
+            self.total()
+
+    def total(self) -> Usage:
+        """Return the sum."""
+        usages = self._usages
+        with self._lock:
+            total = Usage.zero()
+            while usages:
+                try:
+                    total += usages.pop()
+                except IndexError:
+                    break
+            if total != Usage.zero():
+                usages.append(total)
+        return total
 
 
 class Spare:
     """What a call has booked above what the calls inside it had told: those that are left may use it up."""
 
-    __slots__ = ("tokens",)
+    __slots__ = ("_lock", "_tokens")
 
-    def __init__(self) -> None:
-        self.tokens = 0
+    def __init__(self, tokens: int) -> None:
+        self._tokens = tokens
+        self._lock = RLock()
 
     def take(self, tokens: int) -> int:
         """Take up to so many tokens, and return how many there were."""
-        with _taking:
-            taken = min(self.tokens, tokens)
-            self.tokens -= taken
+        with self._lock:
+            # No call between reading and writing, in which the collector could end another stream.
+            before = self._tokens
+            taken = tokens if tokens < before else before
+            self._tokens = before - taken
         return taken
 
 
@@ -52,7 +86,7 @@ class Asked:
 def book_late(
     asked: Sequence[Asked],
     usages: Sequence[Usage],
-    spare: Spare,
+    spare: Spare | None,
     paid: Callable[[Any], bool],
     covered: list[int],
 ) -> None:
@@ -61,12 +95,12 @@ def book_late(
     Args:
         asked: What each `reserve` of the call was given.
         usages: What it used, one for each.
-        spare: What the call around it has booked for nothing that it knew of.
+        spare: What the call around it has booked for nothing that it knew of; None where it knew of all.
         paid: Whether the call itself, or another that is still open, has paid for a key.
         covered: The numbers of the accounts that these have paid for.
 
     """
-    taken = spare.take(max(usage.total_tokens for usage in usages))
+    taken = 0 if spare is None else spare.take(max(usage.total_tokens for usage in usages))
     for one, usage in zip(asked, usages, strict=True):
         left = _without(usage, taken)
         for key, budget in (*one.budgets.native, *one.budgets.own):
@@ -75,8 +109,9 @@ def book_late(
                 continue
             try:
                 lease = _empty(budget, one, covered, own=key[0] == "object")
-            except LimitExceeded as refused:
+            except Exception as refused:
                 # In debt it refuses even what is spent already; it admits nothing more until there is room.
+                # The call is made and paid for: its answer must reach its caller.
                 _log.warning("a call outlived the one that paid for it and could not be booked: %s", refused)
                 continue
             if lease is not None:
@@ -87,10 +122,18 @@ def _empty(budget: Any, asked: Asked, covered: list[int], *, own: bool) -> Any:
     """Return a lease that holds nothing, for it is spent already; None where all is paid for."""
     if own:
         return budget.reserve(UsageEstimate(), **asked.labels)
+    if isinstance(budget, Allotment) and budget.closed:
+        # Its guard has it back.
+        guard = guard_of(budget)()
+        if guard is None:
+            return None
+        budget = guard
     return reserve_together(
         [budget],
         UsageEstimate(),
         operation=asked.operation,
+        # A guard's policy may say how long a call waits; this one is over.
+        timeout=0,
         labels={**asked.facts, **asked.labels},
         covered=covered,
     )

@@ -25,7 +25,7 @@ from outlay._responses import Fields, usage_fields
 DEFAULT_OUTPUT_TOKENS = 1_024
 # The usual estimate takes a third of a text's bytes for tokens, a strict one half of them.
 STRICT_PER_USUAL = (3, 2)
-STRICTEST_FIRST: tuple[EstimateMode, ...] = ("strict", "expected")
+_WITH_POLICY = (Guard, Allotment)
 _CENTURY = 100 * 365 * 24 * 3_600
 _log = logging.getLogger("outlay")
 # The call is paid for: an unreadable count must lose neither the response nor the charge.
@@ -84,13 +84,13 @@ class Layer:
 
         """
         self.check_price(prompt.model_name)
-        mode, _ = self._estimating()
+        mode, unlimited = self._estimating()
         given = prompt.input_tokens
         if mode == "expected":
             given = self.calibration.input_tokens(prompt)
         elif mode == "strict":
             given = -(-given * STRICT_PER_USUAL[0] // STRICT_PER_USUAL[1])
-        tokens = {"input_tokens": given, "output_tokens": self.output_reserve(prompt)}
+        tokens = {"input_tokens": given, "output_tokens": self._output(prompt, mode, unlimited)}
         if self.prices is None:
             return UsageEstimate(**tokens)
         if prompt.model_name is None:
@@ -98,21 +98,24 @@ class Layer:
         cost = self.prices.cost(prompt.model_name, UsageEstimate(**tokens))
         return UsageEstimate(**tokens, cost_micros_usd=cost)
 
-    def usage(self, fields: Fields | None, prompt: Prompt, *, cut: bool) -> Usage | None:
+    def usage(self, fields: Fields | None, prompt: Prompt, *, reserved: int | None = None) -> Usage | None:
         """Return what to book; None where the response does not say.
 
         Args:
             fields: What the response said.
             prompt: The prompt that was sent.
-            cut: The stream was left before its end.
+            reserved: The output that was reserved, of a stream that was left before its end; default None,
+                it came to its end.
 
         """
         if fields is None:
             return None
-        if cut and (not fields["output_tokens"] or prompt.labels.get("provider") == "anthropic"):
+        if reserved is not None and (
+            not fields["output_tokens"] or prompt.labels.get("provider") == "anthropic"
+        ):
             # Some providers tell the input first and the output last (Anthropic begins with a count of a
             # few): what was generated until the cut is billed, and unknown.
-            fields = {**fields, "output_tokens": self.output_reserve(prompt)}
+            fields = {**fields, "output_tokens": reserved}
             fields.pop("total_tokens", None)
         try:
             if self.prices is None or prompt.model_name is None:
@@ -147,15 +150,25 @@ class Layer:
 
         What the wrap does not say its guards' policies do: of several, the strictest and the most.
         """
-        said = [one._estimating() for _, one in self.budgets.native if isinstance(one, Allotment | Guard)]
-        modes, outputs = {mode for mode, _ in said}, [most for _, most in said if most is not None]
-        mode = self.estimate_mode or next((mode for mode in STRICTEST_FIRST if mode in modes), None)
-        output = max(outputs, default=DEFAULT_OUTPUT_TOKENS)
-        return mode, output if self.output_tokens is None else self.output_tokens
+        # Asked for every call, so no more than a loop.
+        mode: EstimateMode | None = None
+        output: int | None = None
+        for _, one in self.budgets.native:
+            if isinstance(one, _WITH_POLICY):
+                said, most = one._estimating()
+                if mode is None or said == "strict":
+                    mode = said or mode
+                if most is not None and (output is None or most > output):
+                    output = most
+        if self.output_tokens is not None:
+            output = self.output_tokens
+        return self.estimate_mode or mode, DEFAULT_OUTPUT_TOKENS if output is None else output
 
     def output_reserve(self, prompt: Prompt) -> int:
         """Return the output to reserve for a prompt, in tokens: all of its limit, or what is expected."""
-        mode, unlimited = self._estimating()
+        return self._output(prompt, *self._estimating())
+
+    def _output(self, prompt: Prompt, mode: EstimateMode | None, unlimited: int) -> int:
         limit = unlimited if prompt.output_limit is None else prompt.output_limit
         if mode == "expected":
             limit = self.calibration.output_tokens(prompt, limit)

@@ -65,7 +65,11 @@ class ModelCall:
 
     def commit(self, fields: Fields | None, *, cut: bool = False) -> None:
         """Book what was used; None books the estimate. `cut`: a stream was left before its end."""
-        usages = [layer.usage(fields, self._prompt, cut=cut) for layer in self._layers]
+        pairs = zip(self._layers, self._estimates, strict=True)
+        usages = [
+            layer.usage(fields, self._prompt, reserved=guess.output_tokens if cut else None)
+            for layer, guess in pairs
+        ]
         self._call.commit(*usages)
         if fields is None or cut:
             return

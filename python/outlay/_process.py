@@ -1,9 +1,30 @@
-"""What the core has to know about its process: forks, and the end of the interpreter."""
+"""What forks and the end of the interpreter ask of the core, and of the locks of modules."""
 
 import atexit
 import os
+import threading
 
 from . import _core
+
+
+class ProcessLock:
+    """A lock of a module that a forked child has for itself, whichever thread of its parent held it."""
+
+    __slots__ = ("_lock",)
+
+    def __init__(self) -> None:
+        self._renew()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._renew)
+
+    def _renew(self) -> None:
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_exception: object) -> None:
+        self._lock.release()
 
 
 def watch_process() -> None:

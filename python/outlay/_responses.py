@@ -272,7 +272,10 @@ def _gemini(usage: Any) -> Fields:
     thoughts = _count(usage, "thoughts_token_count", "thoughtsTokenCount")
     given = _count(usage, "prompt_token_count", "promptTokenCount")
     tools = _count(usage, "tool_use_prompt_token_count", "toolUsePromptTokenCount")
-    made = _count(usage, "candidates_token_count", "candidatesTokenCount")
+    # The Live API names its answer otherwise.
+    made = _count(
+        usage, "candidates_token_count", "candidatesTokenCount", "response_token_count", "responseTokenCount"
+    )
     return _fields(
         given + tools,
         made + thoughts,

@@ -150,5 +150,5 @@ def _turn(budgets: Budgets) -> Call | None:
     if not steps:
         return None
     turn = Call()
-    turn.cover(steps)
+    turn.stand_in(steps)
     return turn

@@ -283,3 +283,26 @@ def test_prices_without_the_model_are_an_error():
 def test_without_prices_the_cost_is_left_at_zero():
     """Tokens alone, where nobody asks for the cost."""
     assert Usage.from_response(OPENAI_CHAT, model="m-1").cost_micros_usd == 0
+
+
+_SOUND = {"input_token_details": {"audio_tokens": 10}, "total_tokens": 59}
+_CHAT = {"prompt_tokens_details": {"audio_tokens": 12}, "completion_tokens_details": {"audio_tokens": 25}}
+_APART = {"prompt_audio_seconds": 5, "total_tokens": 409}
+_LIVE = {"prompt_token_count": 10, "response_token_count": 100, "total_token_count": 110}
+
+
+@pytest.mark.parametrize(
+    ("usage", "given", "made", "total"),
+    [
+        ({"input_tokens": 14, "output_tokens": 45, **_SOUND}, 14, 45, 59),
+        ({"input_tokens": 9, "output_tokens": 80, "input_tokens_details": {"image_tokens": 7}}, 9, 80, 89),
+        ({"prompt_tokens": 20, "completion_tokens": 30, **_CHAT}, 20, 30, 50),
+        ({"prompt_tokens": 4, "completion_tokens": 30, **_APART}, 4, 30, 409),
+        (_LIVE, 10, 100, 110),
+    ],
+    ids=["transcription", "image", "audio-chat", "audio-apart", "live"],
+)
+def test_sound_and_images_count_as_the_provider_bills_them(usage, given, made, total):
+    """They are parts of the two counts; what only the total has is counted with it."""
+    read = Usage.from_response({"usage": usage})
+    assert (read.input_tokens, read.output_tokens, read.total_tokens) == (given, made, total)

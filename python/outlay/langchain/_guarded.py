@@ -8,7 +8,6 @@ class what it implements.
 from __future__ import annotations
 
 import functools
-import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 from weakref import WeakValueDictionary
@@ -17,12 +16,13 @@ from langchain_core.language_models import BaseChatModel
 from pydantic import Field, create_model
 
 from outlay._layer import known_fields
+from outlay._process import ProcessLock
 from outlay.langchain._call import GUARDED, LAYERS, StreamUsage, model_call
 
 _END: Any = object()
 # Weak, so that a model class made inside a function is not kept for ever.
 _guarded: WeakValueDictionary[type[BaseChatModel], type[BaseChatModel]] = WeakValueDictionary()
-_making = threading.Lock()
+_making = ProcessLock()
 
 
 def guarded_class(cls: type[BaseChatModel]) -> type[BaseChatModel]:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import functools
-import threading
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from outlay._errors import LimitExceeded
+from outlay._process import ProcessLock
 from outlay.mcp._steps import StepLayer, refused
 
 ClientT = TypeVar("ClientT")
 
 _LAYERS = "_outlay_layers"
 _guarded: WeakKeyDictionary[type, type] = WeakKeyDictionary()
-_making = threading.Lock()
+_making = ProcessLock()
 
 
 def guard_client(client: ClientT, layer: StepLayer, method: str) -> ClientT:

@@ -7,7 +7,6 @@ through `copy` or `with_options`, and must not lose the budget.
 from __future__ import annotations
 
 import functools
-import threading
 from collections.abc import Callable
 from typing import Any
 from weakref import WeakValueDictionary
@@ -17,6 +16,7 @@ import openai
 from outlay._errors import PolicyError
 from outlay._layer import Layer, known_fields
 from outlay._model_call import ModelCall
+from outlay._process import ProcessLock
 from outlay.openai._errors import as_openai_error
 from outlay.openai._events import Body, Events, Reader
 from outlay.openai._heard import Heard, hearing, hearing_async
@@ -26,7 +26,7 @@ from outlay.openai._tap import Tap
 LAYERS = "_outlay_layers"
 # Weak, so that a client class made inside a function is not kept for ever.
 _guarded: WeakValueDictionary[type[Any], type[Any]] = WeakValueDictionary()
-_making = threading.Lock()
+_making = ProcessLock()
 
 
 def guarded_class(cls: type[Any]) -> type[Any]:

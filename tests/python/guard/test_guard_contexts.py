@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from guard_support import budget, figures, new_guard, refused, spend
 
-from outlay import AllowanceExceeded, Guard
+from outlay import AllowanceExceeded, Guard, StepLimitExceeded
+from outlay._guard import current_labels
 
 EACH = budget(scope={"agent": "*"}, limit={"calls": 100})
 
@@ -145,3 +148,49 @@ def test_a_refusal_of_an_allowance_changes_no_budget(clock):
     spend(guard, 20)
     refused(guard.reserve, 31, agent="a")
     spend(guard, 30, agent="a")
+
+
+def test_one_run_in_many_threads_keeps_its_steps_and_its_threads_no_labels():
+    """Each thread has a copy of the context; what it sets there ends with its function."""
+    guard = Guard({"workflow": [{"name": "w", "limit": {"steps": 5}}]})
+    barrier = threading.Barrier(16)
+
+    def step(context):
+        def execute():
+            try:
+                with guard.step("s"):
+                    return 1
+            except StepLimitExceeded:
+                return 0
+
+        barrier.wait()
+        return context.run(execute), current_labels()
+
+    with ThreadPoolExecutor(16) as threads:
+        for _ in range(20):
+            with guard.run(workflow="w"):
+                contexts = [contextvars.copy_context() for _ in range(16)]
+                done = list(threads.map(step, contexts))
+            assert sum(count for count, _ in done) == 5
+            assert all(labels == {} for _, labels in done)
+    assert current_labels() == {}
+
+
+async def test_runs_in_tasks_side_by_side_keep_their_steps_apart():
+    """Each task's run is its own, and the tasks in it share its steps."""
+    guard = Guard({"workflow": [{"name": "w", "limit": {"steps": 5}}]})
+
+    async def step():
+        try:
+            with guard.step("s"):
+                await asyncio.sleep(0)
+                return 1
+        except StepLimitExceeded:
+            return 0
+
+    async def run():
+        with guard.run(workflow="w"):
+            return sum(await asyncio.gather(*(step() for _ in range(8))))
+
+    assert await asyncio.gather(*(run() for _ in range(50))) == [5] * 50
+    assert current_labels() == {}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from langchain.agents import create_agent
 from langchain.agents.middleware import ToolRetryMiddleware
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.types import Command, interrupt
 
 from outlay import AgentTokenBudget, Guard, PolicyError, RateLimiter, WorkflowQuota
 from outlay.langchain import BudgetMiddleware, wrap
@@ -103,3 +105,41 @@ def test_what_cannot_count_steps_is_refused_at_once():
     part = guard.allot(calls=5)
     create_agent(scripted(), [look_up], middleware=[BudgetMiddleware(part)]).invoke(ASK)
     assert part.remaining()["calls"] == 4
+
+
+@pytest.mark.parametrize("kind", ["workflow", "guard"])
+def test_a_tool_that_interrupts_the_graph_has_made_a_step_and_makes_another_as_it_is_resumed(kind):
+    """The graph runs it again from its start, and so does whatever it asks; a limit of one refuses that."""
+    runs = []
+
+    def approve(word: str) -> str:
+        """Ask a human."""
+        runs.append(word)
+        return f"a human said {interrupt(word)}"
+
+    def resumed(limit):
+        workflow = WorkflowQuota.hourly(1, limit).begin_workflow(f"w-{limit}")
+        guard = Guard({"tool": [{"name": "approve", "limit": {"calls": limit}}]})
+        script = [tool_call("approve", word="pay"), "Done."]
+        agent = create_agent(
+            ScriptedChatModel(script=script),
+            [approve],
+            middleware=[BudgetMiddleware(workflow if kind == "workflow" else guard)],
+            checkpointer=InMemorySaver(),
+        )
+        thread = {"configurable": {"thread_id": "t-1"}}
+        stopped = agent.invoke({"messages": [("user", "Pay.")]}, thread)
+        assert [one.value for one in stopped["__interrupt__"]] == ["pay"]
+        messages = agent.invoke(Command(resume="yes"), thread)["messages"]
+        told = [message for message in messages if message.type == "tool"]
+        return told[0].status, workflow.steps_executed(), guard.snapshot()
+
+    status, steps, counters = resumed(2)
+    assert status == "success"
+    assert len(runs) == 2
+    if kind == "workflow":
+        assert steps == 2
+    else:
+        assert [one["limits"]["calls"]["used"] for one in counters] == [2]
+    assert resumed(1)[0] == "error"
+    assert len(runs) == 3
