@@ -63,6 +63,7 @@ __all__ = [
     "check_id",
     "check_period",
     "cost_capped",
+    "record_together",
     "reserve_together",
     "restore_denial",
     "scope_begins",
@@ -3494,6 +3495,29 @@ def wait_together(
     Raises:
         LimitExceeded: A budget refuses that nobody waits for; nothing was changed.
         PolicyError: There is no budget, or a time is not allowed.
+
+    """
+
+def record_together(
+    budgets: Sequence[_Native | Guard | Allotment],
+    usage: UsageEstimate,
+    *,
+    operation: str | None = None,
+    labels: dict[str, str] | None = None,
+    covered: list[int] = ...,
+) -> None:
+    """Book in several budgets what a call has used already, of which nothing was held: nothing refuses it.
+
+    Args:
+        budgets: The budgets.
+        usage: What was used.
+        operation: The operation that an `AgentTokenBudget` weighs; default None, "query".
+        labels: Whom the call was about, for guards; default None, nobody.
+        covered: Accounts that are paid for already.
+
+    Raises:
+        InvalidId: The name of the operation is not allowed.
+        TypeError: Something is no budget of this package.
 
     """
 

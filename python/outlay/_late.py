@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
-from outlay._core import Allotment, Usage, UsageEstimate, WorkflowToken, reserve_together
+from outlay._core import Allotment, Usage, UsageEstimate, WorkflowToken, record_together
 from outlay._guard import guard_of
 
 if TYPE_CHECKING:
@@ -20,6 +20,15 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("outlay")
 _TOLD_MAX = 64
+_KINDS = (
+    "input_tokens",
+    "output_tokens",
+    "total_tokens",
+    "cost_micros_usd",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
+)
 
 
 class Told:
@@ -108,32 +117,27 @@ def book_late(
             if left is None or paid(key) or isinstance(budget, WorkflowToken):
                 continue
             try:
-                lease = _empty(budget, one, covered, own=key[0] == "object")
-            except Exception as refused:
-                # In debt it refuses even what is spent already; it admits nothing more until there is room.
+                _book(budget, one, left, covered, own=key[0] == "object")
+            except Exception as failed:
                 # The call is made and paid for: its answer must reach its caller.
-                _log.warning("a call outlived the one that paid for it and could not be booked: %s", refused)
-                continue
-            if lease is not None:
-                lease.commit(left)
+                _log.warning("a call outlived the one that paid for it and could not be booked: %s", failed)
 
 
-def _empty(budget: Any, asked: Asked, covered: list[int], *, own: bool) -> Any:
-    """Return a lease that holds nothing, for it is spent already; None where all is paid for."""
+def _book(budget: Any, asked: Asked, usage: Usage, covered: list[int], *, own: bool) -> None:
+    """Book what is spent already; a user's own budget may still refuse it."""
     if own:
-        return budget.reserve(UsageEstimate(), **asked.labels)
+        budget.reserve(UsageEstimate(), **asked.labels).commit(usage)
+        return
     if isinstance(budget, Allotment) and budget.closed:
         # Its guard has it back.
         guard = guard_of(budget)()
         if guard is None:
-            return None
+            return
         budget = guard
-    return reserve_together(
+    record_together(
         [budget],
-        UsageEstimate(),
+        UsageEstimate(**{name: getattr(usage, name) for name in _KINDS}),
         operation=asked.operation,
-        # A guard's policy may say how long a call waits; this one is over.
-        timeout=0,
         labels={**asked.facts, **asked.labels},
         covered=covered,
     )

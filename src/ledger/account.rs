@@ -339,7 +339,7 @@ impl Account {
 
     /// One step under the account's lock; what happened is told after it.
     #[inline]
-    fn locked<R>(
+    pub(super) fn locked<R>(
         &self,
         step: impl FnOnce(&mut State, &mut Moment, &mut Outbox) -> R,
     ) -> Result<R, Error> {

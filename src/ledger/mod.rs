@@ -24,6 +24,7 @@ mod retry;
 mod serve;
 pub mod sleeper;
 mod slots;
+mod spent;
 mod state;
 mod sweep;
 mod sync;

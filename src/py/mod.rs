@@ -73,7 +73,7 @@ mod _core {
     use super::shared_pool::PySharedPool;
     #[pymodule_export]
     use super::together::{
-        account_id, charge_together, cost_capped, reserve_together, wait_together,
+        account_id, charge_together, cost_capped, record_together, reserve_together, wait_together,
     };
     #[pymodule_export]
     use super::token_budget::PyAgentTokenBudget;

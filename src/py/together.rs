@@ -280,6 +280,24 @@ fn first_refusal(asks: &[Ask], denied: Box<Denied>) -> Error {
     group::check(asks).err().unwrap_or(Error::Denied(denied))
 }
 
+/// Books in all budgets what a call has used already, of which nothing was held: nothing refuses it.
+#[pyfunction]
+#[pyo3(signature = (budgets, usage, *, operation = None, labels = None, covered = Vec::new()))]
+pub(crate) fn record_together(
+    budgets: Vec<Bound<'_, PyAny>>,
+    usage: &Bound<'_, PyUsageEstimate>,
+    operation: Option<&Bound<'_, PyAny>>,
+    labels: Option<&Bound<'_, PyDict>>,
+    covered: Vec<usize>,
+) -> PyResult<()> {
+    let terms = Terms { operation, ttl: None, labels, covered };
+    let Together { asks, request, .. } = Together::of(&budgets, usage, &terms)?;
+    for ask in &asks {
+        ask.account.record_spent(&ask.demands, &request.estimate)?;
+    }
+    Ok(())
+}
+
 /// Charges one step to all budgets, or refuses and changes nothing: a guard charges it to the
 /// workflows that match the labels.
 #[pyfunction]

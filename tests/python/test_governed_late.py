@@ -216,8 +216,8 @@ async def test_a_late_call_that_fails_costs_nothing():
     assert pool.committed().total_tokens == 5
 
 
-async def test_what_a_budget_in_debt_refuses_is_logged(caplog):
-    """It admits nothing more until there is room, not even what is spent."""
+async def test_what_is_spent_already_is_booked_in_a_budget_in_debt_too(caplog):
+    """Nothing refuses it: nothing that was spent is forgotten."""
     pool = SharedPool(capacity_tokens=100)
     left = Left(pool, 700)
 
@@ -227,5 +227,6 @@ async def test_what_a_budget_in_debt_refuses_is_logged(caplog):
 
     await outer()
     await left.end()
-    assert pool.committed().total_tokens == 200
-    assert "outlived" in caplog.text
+    assert pool.committed().total_tokens == 200 + 700
+    assert pool.reserved().total_tokens == 0
+    assert caplog.text == ""

@@ -10,7 +10,7 @@ import pytest
 from guard_support import budget, figures, listen, names, new_guard, refused
 
 from outlay import Guard, LeaseFinalized, RateLimitExceeded, SharedPool, UsageEstimate, WorkflowQuota
-from outlay._core import charge_together
+from outlay._core import charge_together, record_together
 from outlay._layer import make_layer
 from outlay._prompt import Prompt
 
@@ -214,3 +214,17 @@ def test_a_full_pool_does_not_speak_of_jobs():
         refused(guard.reserve).suggestion == "Wait until one that is running has ended, then start it again"
     )
     first.release()
+
+
+def test_what_is_spent_already_is_booked_whatever_is_left_and_keeps_no_slot():
+    guard = Guard({"pool": [{"name": "p", "max_concurrent": 1}], **budget(limit={"tokens": 100, "calls": 9})})
+    pool = SharedPool(capacity_tokens=10)
+    first = guard.reserve(90)
+    usage = UsageEstimate(input_tokens=400, output_tokens=100)
+    record_together([guard, pool], usage, labels={"agent": "a"})
+    assert figures(guard, "b") == (500, 90)
+    assert figures(guard, "b", "calls") == (1, 1)
+    assert figures(guard, "p", "concurrent") == (0, 1)
+    assert pool.committed().total_tokens == 500
+    first.release()
+    refused(guard.check, 1)
