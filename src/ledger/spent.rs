@@ -8,7 +8,7 @@ use crate::accounting::{Unit, Usage};
 
 impl Account {
     /// Books what a call has used: never refused. What is only open for a time is over.
-    pub(crate) fn record_spent(&self, demands: &[(u8, u64)], usage: &Usage) -> Result<(), Error> {
+    pub fn record_spent(&self, demands: &[(u8, u64)], usage: &Usage) -> Result<(), Error> {
         self.locked(|state, now, outbox| {
             let mut lasting: SmallVec<[(u8, u64); 4]> = SmallVec::from_slice(demands);
             lasting.retain(|(meter, _)| state.meters[usize::from(*meter)].unit() != Unit::Slots);
