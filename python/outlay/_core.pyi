@@ -2685,7 +2685,8 @@ class Guard:
         Args:
             callback: Takes a dict with `event` ("reserved", "committed", "released", "expired", "charged",
                 "denied", "warned", "exceeded"), `name` of the rule, `lease` (its id or None) and `amounts` by
-                unit. What it raises is reported as unraisable, and changes nothing.
+                unit. What it raises is reported as unraisable, and changes nothing. The collector may end a
+                lease within it, so that it is called in itself: a lock that it takes has to be reentrant.
 
         Raises:
             PolicyError: It can not be called.

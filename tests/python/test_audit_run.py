@@ -46,7 +46,8 @@ class Watch:
         self.most: Counter[str] = Counter()
         self.looks = 0
         self._events = 0
-        self._lock = threading.Lock()
+        # The collector may end a lease, which tells an event, while this thread tells one.
+        self._lock = threading.RLock()
         guard.events(self.happened)
 
     def happened(self, event: dict) -> None:
