@@ -22,7 +22,7 @@ class Node:
     def __init__(self, handle, part, parent=None):
         self.handle, self.part, self.parent = handle, part, parent
         self.depth = 0 if parent is None else parent.depth + 1
-        self.closed, self.open, self.booked, self.children = False, [], 0, []
+        self.closed, self.open, self.booked, self.told, self.children = False, [], 0, 0, []
 
     def held(self):
         """Return what is held or spent here, parts of children counted whole while they live."""
@@ -34,20 +34,17 @@ class Node:
 
     def weight(self):
         """Return what it weighs on its parent."""
-        return self.part + max(0, self.used() - self.part) if self.alive() else self.total()
+        return self.part + self.told if self.alive() else self.total()
 
-    def used(self):
-        """Return what is spent for good here, what children used above their parts included."""
-        below = (max(0, n.used() - n.part) if n.alive() else n.total() for n in self.children)
-        return self.booked + sum(below)
+    def tell(self):
+        """Tell the parent at once of what is above the part: spent here, or promised to children."""
+        if self.parent is not None:
+            self.told = max(self.told, self.held() - self.part)
+            self.parent.tell()
 
     def total(self):
         """Return all that was committed in it and below."""
         return self.booked + sum(child.total() for child in self.children)
-
-    def overrun(self):
-        """Whether more was committed somewhere than was reserved."""
-        return self.held() > self.part
 
 
 def pick(nodes, number):
@@ -65,6 +62,7 @@ def end(node, index, kind, amount):
         actual = min(amount, held) if kind == "commit" else held + amount
         lease.commit(Usage(input_tokens=actual))
         node.booked += actual
+        node.tell()
     del lease
 
 
