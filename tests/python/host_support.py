@@ -1,4 +1,4 @@
-"""Fixtures of the tests of agent hosts: pools that must end without open leases, servers on loopback.
+"""Fixtures of the tests of agent hosts: pools that must end without open leases.
 
 A folder's conftest imports those that its tests use.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import pytest
 
 from outlay import SharedPool
-from outlay.testing import ProviderServer
 
 
 @pytest.fixture(autouse=True)
@@ -31,22 +30,6 @@ def make_pool():
 def pool(make_pool):
     """Return a pool with room for many calls."""
     return make_pool()
-
-
-@pytest.fixture
-def serve():
-    """Start loopback servers; their scripts must not have failed."""
-    servers = []
-
-    def start(script):
-        server = ProviderServer(script).start()
-        servers.append(server)
-        return server
-
-    yield start
-    for server in servers:
-        server.close()
-        assert server.errors == []
 
 
 @pytest.fixture

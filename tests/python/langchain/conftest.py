@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from host_support import make_pool, pool, serve  # noqa: F401 (fixtures)
+from host_support import make_pool, pool  # noqa: F401 (fixtures)
 from langchain_openai import ChatOpenAI
 
 # "hi": ceil(2 bytes / 3) + 4 for the message + 1,024 for the output.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from host_support import async_openai, billed, make_pool, pool, serve  # noqa: F401 (fixtures)
+from host_support import async_openai, billed, make_pool, pool  # noqa: F401 (fixtures)
 
 try:
     import httpx2  # noqa: F401 (the client's)
