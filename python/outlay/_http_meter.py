@@ -36,8 +36,14 @@ class Ending:
         self._open = [call]
 
     def feed(self, piece: bytes) -> None:
-        """Show a piece of the body to the reader."""
-        self._reader.feed(piece)
+        """Show a piece of the body to the reader, and end the call where the provider says that it is all.
+
+        A layer around this one may read no further: it would end first, and this call be booked beside it.
+        """
+        if self._open:
+            self._reader.feed(piece)
+            if self._reader.ended:
+                self.end(complete=True)
 
     def end(self, *, complete: bool) -> None:
         """Book the call, once.

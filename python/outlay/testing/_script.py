@@ -25,6 +25,8 @@ class Reply:
         headers: Headers added to the response, of an error or of an answer.
         gate: Holds a plain answer before it is sent, and a stream after its first piece, until the event is
             set, the client goes away or the server closes.
+        cut: The server cuts the connection where `gate` would hold a stream, after its first piece, or in
+            the middle of the body of a plain answer; default False. The answer is billed whole.
 
     Example:
         >>> Reply(text="Hello", usage={"prompt_tokens": 9, "completion_tokens": 1}).status
@@ -38,6 +40,7 @@ class Reply:
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     gate: threading.Event | None = None
+    cut: bool = False
 
 
 def count_tokens(text: str) -> int:

@@ -166,9 +166,9 @@ class ScriptedServer(ABC):
         headers = _overlaid(api.limit_headers(verdict.headers), reply.headers)
         if reply.status != 200:
             error = api.error(reply.status, reply.text or f"status {reply.status}")
-            return Answer(reply.status, headers, body=error, gate=reply.gate)
+            return Answer(reply.status, headers, body=error, gate=reply.gate, cut=reply.cut)
         if streaming is None:
-            return Answer(200, headers, body=api.body(exchange), gate=reply.gate)
+            return Answer(200, headers, body=api.body(exchange), gate=reply.gate, cut=reply.cut)
         return Answer(
             200,
             headers,
@@ -177,6 +177,7 @@ class ScriptedServer(ABC):
             done=streaming.done,
             hold_after=streaming.first_piece,
             gate=reply.gate,
+            cut=reply.cut,
         )
 
     def _charge(self, exchange: Exchange) -> Verdict:

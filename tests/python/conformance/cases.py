@@ -89,16 +89,6 @@ def stream_without_usage(world):
     assert other.committed().total_tokens >= billed(unasked)[2] > 0
 
 
-@case("A stream that is left after its first piece is charged.", STREAMS)
-def early_close(world):
-    gate = threading.Event()
-    server, pool = world.serve(Reply(text=TEXT, gate=gate)), world.pool()
-    assert TEXT.startswith(world.leave(world.make(server, pool)))
-    gc.collect()
-    assert pool.committed().total_tokens > 0
-    assert pool.open_leases() == []
-
-
 @case("A call that is cancelled while it waits for room makes no request and costs nothing.", ASYNC)
 def cancel_before(world):
     server, pool = world.serve(), world.pool(100_000)

@@ -8,13 +8,19 @@ A driver is a file in `drivers/` with a `DRIVER`, whose class says how one integ
     stream / astream(client, text, usage=)  a generator of pieces of text; `usage=False`: it is not asked for
     retrying(server, budget)                as make, with two retries of the host's own, without delay
     stacked(server, budget)                 two wrapped layers on one budget
+    over_transport(server, budget)          the same client over a guarded transport on that budget
     fallback, five_tools, sub_agent, internal_call, cache_hit (server, budget)   what an agent's host has
     gaps                                    case -> why it does not apply, in a few words; a literal
 
-and, where they are needed: `scripts` (case -> the server's script), `host_error()` (the host's class that a
-refusal must also be), `aclose(client)` (awaited at the end of a case). The methods of an agent's host may be
-coroutines. A `five_tools` tool that ran has "found" in its output; a status says "success" or "ok". A driver
-with `steps = True` guards tool calls: its cases are those of `step_cases.py`.
+A stream hands what its caller would hold, the response and its iterator, to `keep`: nothing may be left to
+the collector.
+
+And, where they are needed: `broken` (what a broken stream of `USAGE` has told by its first piece, input and
+output; None is what was reserved), `scripts` (case -> the server's script), `host_error()` (the host's class
+that a refusal must also be), `aclose(client)` (awaited at the end of a case), `collect()` (awaited after an
+async stream was left: only where the host itself leaves it to the collector). The methods of an agent's host
+may be coroutines. A `five_tools` tool that ran has "found" in its output; a status says "success" or "ok". A
+driver with `steps = True` guards tool calls: its cases are those of `step_cases.py`.
 """
 
 from __future__ import annotations
@@ -101,18 +107,29 @@ def _read(path: Path) -> dict[str, Any]:
     return words
 
 
+KEPT: list[Any] = []
+
+
+def keep(one: Any) -> Any:
+    """Keep what a stream's caller would hold alive until the case ends, and return it."""
+    KEPT.append(one)
+    return one
+
+
 @dataclass
 class Recorded:
-    """A user's own budget over a pool: it counts how often it is asked."""
+    """A user's own budget over a pool: it counts how often it is asked, and remembers for how much."""
 
     pool: SharedPool
     asked: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
+    estimates: list[Any] = field(default_factory=list)
 
     def reserve(self, estimate: Any, **labels: str) -> Any:
         """Count, and let the pool decide."""
         with self.lock:
             self.asked += 1
+            self.estimates.append(estimate)
         return self.pool.reserve(estimate)
 
 
@@ -168,6 +185,10 @@ class World:
         """Return the client that is wrapped twice."""
         return self._kept(self.driver.stacked(server, budget))
 
+    def over_transport(self, server: ProviderServer, budget: Any) -> Any:
+        """Return the client over a guarded transport."""
+        return self._kept(self.driver.over_transport(server, budget))
+
     def _kept(self, client: Any) -> Any:
         # Some clients close their connections when they are collected.
         self.clients.append(client)
@@ -200,6 +221,8 @@ class World:
         pieces = self.driver.astream(client)
         first = await anext(pieces)
         await pieces.aclose()
+        if hasattr(self.driver, "collect"):
+            await self.driver.collect()
         return first
 
     def own(self, server: ProviderServer, budget: Any) -> Any:
@@ -215,6 +238,7 @@ class World:
                 self.loop.run(_awaited(closing(client)))
             self.loop.close()
         finally:
+            KEPT.clear()
             for server in self.servers:
                 server.close()
         for server in self.servers:
@@ -237,7 +261,11 @@ def billed(server: ProviderServer) -> tuple[int, int, int]:
 
 def committed(pool: SharedPool) -> tuple[int, int, int]:
     """Return the tokens that the pool has booked: input, output, in all."""
-    usage = pool.committed()
+    return tokens(pool.committed())
+
+
+def tokens(usage: Any) -> tuple[int, int, int]:
+    """Return the tokens of a usage or an estimate: input, output, in all."""
     return usage.input_tokens, usage.output_tokens, usage.total_tokens
 
 

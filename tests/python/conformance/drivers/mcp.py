@@ -23,6 +23,8 @@ class Driver:
         "stream_with_usage": "a tool call has no tokens",
         "stream_without_usage": "a tool call has no tokens",
         "early_close": "a tool call is no stream",
+        "broken_stream": "a tool call is no stream",
+        "stacked_layers": "a tool call is no call of a model: no transport below it is charged",
         "cancel_before": "a step is never waited for",
         "provider_error": "a tool that fails has made its step",
         "retry_inside": "a server does not repeat a tool call of its own accord",

@@ -1,0 +1,72 @@
+"""The cases of streams that end badly, and of two real layers: what is charged, once, and when."""
+
+from __future__ import annotations
+
+import gc
+import threading
+
+from cases import ALL, STREAMS, case
+from kit import KEPT, TEXT, USAGE, Recorded, World, billed, committed, tokens
+
+from outlay import LimitExceeded
+from outlay.testing import Reply
+
+
+@case(
+    "A stream that is left after its first piece is charged as it is closed, not by the collector.", STREAMS
+)
+def early_close(world):
+    server, pool = world.serve(Reply(text=TEXT, usage=USAGE, gate=threading.Event())), world.pool()
+    own = Recorded(pool)
+    client = world.make(server, own)
+    gc.disable()
+    try:
+        assert TEXT.startswith(world.leave(client))
+        assert KEPT, f"{world.driver.name} keeps nothing of its streams"
+        assert pool.open_leases() == []
+    finally:
+        gc.enable()
+    assert committed(pool) == _broken(world, own)
+
+
+@case(
+    "A stream that the server cuts after its first piece is charged, and the host's error comes through.",
+    STREAMS,
+)
+def broken_stream(world):
+    server, pool = world.serve(Reply(text=TEXT, usage=USAGE, cut=True)), world.pool()
+    own = Recorded(pool)
+    client, raised = world.make(server, own), None
+    gc.disable()
+    try:
+        try:
+            world.ask(client, usage=True)
+        except Exception as error:
+            raised = error
+        assert pool.open_leases() == []
+    finally:
+        gc.enable()
+    assert raised is not None
+    assert not isinstance(raised, LimitExceeded)
+    assert server.calls == own.asked == 1
+    assert committed(pool) == _broken(world, own)
+
+
+def _broken(world: World, own: Recorded) -> tuple[int, int, int]:
+    """Return what is booked of a stream of `USAGE` that ended after its first piece."""
+    (estimate,) = own.estimates
+    reserved_input, reserved_output, reserved = tokens(estimate)
+    assert reserved >= 1_024
+    given, made = getattr(world.driver, "broken", (None, None))
+    if (given, made) == (None, None):
+        return reserved_input, reserved_output, reserved
+    given, made = given or reserved_input, made or reserved_output
+    return given, made, given + made
+
+
+@case("A wrapped client over a guarded transport charges a budget that both name once.", ALL)
+def stacked_layers(world):
+    usage = {"prompt_tokens": 30, "completion_tokens": 5}
+    server, pool = world.serve(Reply(text=TEXT, usage=usage)), world.pool()
+    assert world.ask(world.over_transport(server, pool), usage=True) == TEXT
+    assert committed(pool) == billed(server) == (30, 5, 35)
