@@ -18,7 +18,7 @@ from pydantic_ai.models.test import TestModel
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.usage import RequestUsage
 
-from outlay import BudgetExceeded, InvalidAmount, PolicyError, WorkflowQuota
+from outlay import BudgetExceeded, InvalidAmount, PolicyError, Usage, WorkflowQuota
 from outlay.pydantic_ai import _errors, wrap
 from outlay.testing import Reply
 
@@ -103,6 +103,24 @@ async def test_usage_that_never_came_is_the_estimate(real, serve, pool):
     async with agent.run_stream("Hi") as run:
         await run.get_output()
     assert pool.committed().output_tokens == 140
+
+
+@pytest.mark.parametrize("error", [ConnectionError, TimeoutError, ValueError])
+async def test_a_stream_that_breaks_after_its_first_piece_is_charged(pool, error):
+    async def pieces(messages, info):
+        yield "one "
+        raise error("cut")
+
+    agent = Agent(wrap(FunctionModel(stream_function=pieces), pool, output_tokens=70))
+    seen = []
+    with pytest.raises(error):
+        async with agent.run_stream("Hi") as run:
+            async for piece in run.stream_text(delta=True, debounce_by=None):
+                seen.append(piece)
+    assert seen == ["one "]
+    # The host's model of functions counts for itself: 50 for any prompt, 1 for the word.
+    assert pool.committed() == Usage(input_tokens=50, output_tokens=1)
+    assert pool.open_leases() == []
 
 
 @pytest.mark.parametrize(("on_error", "charged"), [("release", 0), ("charge", 70)])
