@@ -64,7 +64,7 @@ main(lambda: pool.reserve(Whole()).release(), lambda: outlay.usd(Whole()))
 """
 
 
-# Each exit is that of a whole interpreter, forked with the package imported: its own start costs ten times that.
+# Each exit is that of a whole interpreter, forked with the package imported: a start costs ten times that.
 FORKED = """
 import os, signal, sys
 import outlay

@@ -6,7 +6,7 @@ import gc
 import threading
 
 from cases import ALL, STREAMS, case
-from kit import KEPT, TEXT, USAGE, Recorded, World, billed, committed, tokens
+from kit import KEPT, TEXT, USAGE, Recorded, billed, broken, committed
 
 from outlay import LimitExceeded
 from outlay.testing import Reply
@@ -26,7 +26,7 @@ def early_close(world):
         assert pool.open_leases() == []
     finally:
         gc.enable()
-    assert committed(pool) == _broken(world, own)
+    assert committed(pool) == broken(world.driver, own)
 
 
 @case(
@@ -49,19 +49,7 @@ def broken_stream(world):
     assert raised is not None
     assert not isinstance(raised, LimitExceeded)
     assert server.calls == own.asked == 1
-    assert committed(pool) == _broken(world, own)
-
-
-def _broken(world: World, own: Recorded) -> tuple[int, int, int]:
-    """Return what is booked of a stream of `USAGE` that ended after its first piece."""
-    (estimate,) = own.estimates
-    reserved_input, reserved_output, reserved = tokens(estimate)
-    assert reserved >= 1_024
-    given, made = getattr(world.driver, "broken", (None, None))
-    if (given, made) == (None, None):
-        return reserved_input, reserved_output, reserved
-    given, made = given or reserved_input, made or reserved_output
-    return given, made, given + made
+    assert committed(pool) == broken(world.driver, own)
 
 
 @case("A wrapped client over a guarded transport charges a budget that both name once.", ALL)

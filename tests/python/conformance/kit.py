@@ -269,6 +269,22 @@ def tokens(usage: Any) -> tuple[int, int, int]:
     return usage.input_tokens, usage.output_tokens, usage.total_tokens
 
 
+def estimated(own: Recorded) -> tuple[int, int, int]:
+    """Return what was reserved for the one call of a recorded budget: input, output, in all."""
+    (estimate,) = own.estimates
+    return tokens(estimate)
+
+
+def broken(driver: Any, own: Recorded) -> tuple[int, int, int]:
+    """Return what is booked of a stream of `USAGE` that broke off: what its first piece told, else the estimate."""
+    told, reserved = getattr(driver, "broken", None), estimated(own)
+    assert reserved[2] >= 1_024
+    if told is None:
+        return reserved
+    given, made = (said or held for said, held in zip(told, reserved, strict=False))
+    return given, made, given + made
+
+
 def modes_of(driver: Any, modes: tuple[str, ...]) -> Iterator[str]:
     """Return which of the modes a driver has."""
     return (mode for mode in modes if callable(getattr(driver, mode, None)))

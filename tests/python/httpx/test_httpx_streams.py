@@ -54,7 +54,7 @@ def test_a_dropped_stream_is_charged(guard, pool, url):
         del response, lines
         gc.collect()
         assert pool.open_leases() == []
-    assert pool.committed().total_tokens >= HI_ESTIMATE
+    assert pool.committed().total_tokens == CUT
 
 
 def test_a_cancelled_stream_is_charged(guard, pool, url):

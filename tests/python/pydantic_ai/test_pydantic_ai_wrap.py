@@ -151,8 +151,9 @@ async def test_limit_of_the_settings_is_what_is_reserved(pool, make_pool):
 
 async def test_name_of_a_model_is_enough(pool):
     agent = Agent(wrap("test", pool))
-    await agent.run("Hi")
-    assert pool.committed().total_tokens > 0
+    told = (await agent.run("Hi")).usage
+    assert (told.input_tokens, told.output_tokens) == (51, 4)
+    assert pool.committed() == Usage(input_tokens=51, output_tokens=4)
 
 
 async def test_wraps_stack_and_charge_an_account_once(pool, make_pool):
