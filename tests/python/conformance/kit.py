@@ -276,7 +276,7 @@ def estimated(own: Recorded) -> tuple[int, int, int]:
 
 
 def broken(driver: Any, own: Recorded) -> tuple[int, int, int]:
-    """Return what is booked of a stream of `USAGE` that broke off: what its first piece told, else the estimate."""
+    """Return what a stream of `USAGE` costs that broke off: what its first piece told, else the estimate."""
     told, reserved = getattr(driver, "broken", None), estimated(own)
     assert reserved[2] >= 1_024
     if told is None:
