@@ -18,8 +18,7 @@ class Driver:
     """Messages, sync and async; streams by the SDK's helper."""
 
     name = "anthropic"
-    # Not the bare name: a folder of tests has it too.
-    package = "anthropic.types"
+    package = "anthropic"
     gaps = {
         "fallback": "an SDK has no fallback models",
         "sub_agent": "an SDK has no agents",
