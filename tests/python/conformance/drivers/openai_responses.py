@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from openai_kit import WrappedDriver
+import openai
+from openai_kit import Word, WrappedDriver
+
+from outlay.openai import wrap
 
 
 class Driver(WrappedDriver):
@@ -40,6 +43,11 @@ class Driver(WrappedDriver):
             async for event in events:
                 if event.type == "response.output_text.delta":
                     yield event.delta
+
+    def unparsed_answer(self, server, budget):
+        """Parse an answer that is cut short."""
+        with openai.OpenAI(base_url=server.base_url, api_key="none") as client:
+            wrap(client, budget).responses.parse(model="gpt-test", input="Hi", text_format=Word)
 
 
 DRIVER = Driver()
