@@ -59,7 +59,7 @@ _SDK_REFUSED = frozenset(
 _UNSENT_CLASSES = (ConnectionRefusedError,)
 _UNANSWERED_CLASSES = (TimeoutError, ConnectionResetError, BrokenPipeError, ConnectionAbortedError)
 # The host has checked an answer, and says so in an error of its API.
-_CHECKED = frozenset({"JSONSchemaValidationError"})
+_CHECKED = frozenset({"JSONSchemaValidationError", "APIResponseValidationError"})
 # The status of their errors is what they answer to their own callers.
 _SERVERS = frozenset({"fastapi", "starlette", "werkzeug", "flask", "django", "tornado"})
 # They give a status to errors that came without one.
@@ -148,6 +148,8 @@ def _read(error: BaseException) -> tuple[End | None, bool]:
         return End.UNSENT, True
     names = {each.__name__ for each in type(error).__mro__}
     packages = {each.__module__.partition(".")[0] for each in type(error).__mro__}
+    if names & _CHECKED:
+        return End.ANSWERED, True
     if (packages & _HTTP and names & _NEVER_SENT) or names & {"gaierror", "SSLCertVerificationError"}:
         return End.UNSENT, True
     if (names & _SDK_UNANSWERED and not packages & _HTTP) or _is_of_requests(error):

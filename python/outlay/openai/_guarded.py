@@ -124,7 +124,7 @@ def _settle(call: ModelCall, asked: Request, result: Any, *, stream: bool) -> No
     if response is None:
         call.settle(result)
         return
-    reader: Reader = Events(hide=asked.hide) if asked.streamed else Body()
+    reader: Reader = Events(hide=asked.hide) if asked.streamed and not _is_json(response) else Body()
     if stream or not response.is_closed:
         Tap(call, reader).attach(response)
         return
@@ -135,6 +135,11 @@ def _settle(call: ModelCall, asked: Request, result: Any, *, stream: bool) -> No
         call.refused()
     else:
         call.commit(reader.seen.fields())
+
+
+def _is_json(response: Any) -> bool:
+    """Whether the answer is one JSON body: an error, where a stream was asked for."""
+    return bool(response.headers.get("content-type", "").startswith("application/json"))
 
 
 def _http_response(result: Any) -> Any:

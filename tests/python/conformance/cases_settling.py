@@ -38,8 +38,9 @@ def timed_out(world):
         raised = _raised(world, world.hurried(server, [guard, own], retries))
         assert raised is not None
         assert not isinstance(raised, LimitExceeded)
-        requests = server.calls
-        assert requests == 1 + retries
+        requests = 1 + retries
+        # On a busy machine a request may arrive after its client has given it up.
+        assert server.wait_for(lambda: server.calls == requests), server.calls  # noqa: B023
         estimate = own.estimates[0]
         assert estimate > 0
         assert own.pool.committed().total_tokens == requests * estimate

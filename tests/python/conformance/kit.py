@@ -7,7 +7,7 @@ A driver is a file in `drivers/` with a `DRIVER`, whose class says how one integ
     call / acall(client, text="Hi")         one whole call, its text
     stream / astream(client, text, usage=)  a generator of pieces of text; `usage=False`: it is not asked for
     retrying(server, budget)                as make, with two retries of the host's own, without delay
-    hurried(server, budget, retries)        as make, with a time-out of 0.2 s, and retries of the host's own
+    hurried(server, budget, retries)        as make, with a time-out of 0.3 s, and retries of the host's own
     stacked(server, budget)                 two wrapped layers on one budget
     unparsed_answer(server, budget)         one call whose answer is billed and cannot be used; it may raise
     fallback, five_tools, sub_agent, internal_call, cache_hit (server, budget)   what an agent's host has

@@ -41,7 +41,7 @@ class Driver:
 
     def hurried(self, server, budget, retries):
         """Make clients that wait for no more than a moment."""
-        return self._clients(server, lambda client: wrap(client, budget), max_retries=retries, timeout=0.2)
+        return self._clients(server, lambda client: wrap(client, budget), max_retries=retries, timeout=0.3)
 
     def stacked(self, server, budget):
         """Wrap twice."""

@@ -32,7 +32,7 @@ class Driver:
 
     def hurried(self, server, budget, retries):
         """Govern functions whose client waits for no more than a moment."""
-        return self._functions(server, governed(budget, 1_100), max_retries=retries, timeout=0.2)
+        return self._functions(server, governed(budget, 1_100), max_retries=retries, timeout=0.3)
 
     def unparsed_answer(self, server, budget):
         """Raise the client's own error for an answer that was cut short, which carries it."""

@@ -46,7 +46,7 @@ class Driver:
         """Make a client that waits for no more than a moment."""
         again = types.HttpRetryOptions(attempts=1 + retries, initial_delay=0.0, max_delay=0.0, jitter=0.0)
         sync, asynchronous = transport(budget), async_transport(budget)
-        return _client(server, sync, asynchronous, retry_options=again, timeout=200)
+        return _client(server, sync, asynchronous, retry_options=again, timeout=300)
 
     def unparsed_answer(self, server, budget):
         """Parse an answer that is cut short, above the transport."""

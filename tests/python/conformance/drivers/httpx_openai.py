@@ -41,7 +41,7 @@ class Driver(ChatDriver):
     def hurried(self, server, budget, retries):
         """Make clients that wait for no more than a moment."""
         sync, asynchronous = transport(budget), async_transport(budget)
-        return _clients(server, sync, asynchronous, max_retries=retries, timeout=0.2)
+        return _clients(server, sync, asynchronous, max_retries=retries, timeout=0.3)
 
     def unparsed_answer(self, server, budget):
         """Parse an answer that is cut short, above the transport."""

@@ -47,7 +47,7 @@ class Driver:
 
     def hurried(self, server, budget, retries):
         """Wrap a model whose client waits for no more than a moment."""
-        return wrap(self._model(server, max_retries=retries, timeout=0.2), budget)
+        return wrap(self._model(server, max_retries=retries, timeout=0.3), budget)
 
     def stacked(self, server, budget):
         """Wrap twice."""

@@ -42,7 +42,7 @@ class Driver:
     def hurried(self, server, budget, retries):
         """Make guarded functions that wait for no more than a moment."""
         client = self.make(server, budget)
-        client.options |= {"max_retries": retries, "timeout": 0.2}
+        client.options |= {"max_retries": retries, "timeout": 0.3}
         return client
 
     # The host's error carries the text of the answer, and no usage.

@@ -39,7 +39,7 @@ class Driver:
 
     def hurried(self, server, budget, retries):
         """Make an agent whose client waits for no more than a moment."""
-        client = _client(server, retries, timeout=0.2)
+        client = _client(server, retries, timeout=0.3)
         return _agent(client, wrap(_model(client), budget))
 
     async def unparsed_answer(self, server, budget):
