@@ -69,6 +69,7 @@ from ._errors import (
 from ._governed import governed
 from ._guard import scope as _scope  # noqa: F401 (the methods of guards)
 from ._job import Job
+from ._outcome import end_block as _end_block  # noqa: F401 (how blocks end that raise)
 from ._process import watch_process as _watch_process
 from ._protocols import Budget, Lease
 from ._responses import usage_from_response as _usage_from_response  # noqa: F401 (Usage.from_response)

@@ -67,6 +67,7 @@ __all__ = [
     "reserve_together",
     "restore_denial",
     "scope_begins",
+    "set_end_block",
     "set_exceptions",
     "set_labels_var",
     "set_price_resolver",
@@ -582,7 +583,10 @@ class BudgetLease:
         """
 
     def _accounts(self) -> list[int]: ...
-    def _cancel(self) -> None: ...
+    def _cancel(self, requests: int) -> None: ...
+    def _commit(self, usage: Usage | UsageEstimate | SupportsIndex | None, requests: int) -> None: ...
+    def _fail(self, requests: int) -> None: ...
+    def _unbilled(self, requests: int) -> None: ...
     def close(self) -> None:
         """End the lease as a failed call would, by `on_error`, if it is still open; never raises.
 
@@ -3626,6 +3630,7 @@ def set_labels_var(get: Callable[[], dict[str, str] | None]) -> None:
 def scope_begins() -> None:
     """Say that there are scopes: requests ask for their labels from now on."""
 
+def set_end_block(end: Callable[[BudgetLease, BaseException], None]) -> None: ...
 def set_price_resolver(resolver: Callable[[str, str | None], _Price | None]) -> None:
     """Say who knows the prices that a policy does not name; the package calls it once.
 

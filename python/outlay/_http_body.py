@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from outlay._outcome import refusal_in
 from outlay._responses import Fields
 from outlay._stream_usage import StreamUsage
 
@@ -91,9 +92,13 @@ class BodyReader:
         answer = _parsed(body)
         # Gemini streams one JSON list where it is not asked for events.
         for one in answer if isinstance(answer, list) else [answer]:
-            if isinstance(one, Mapping):
-                self.started = True
-                self._usage.add(one)
+            if not isinstance(one, Mapping):
+                continue
+            if refusal_in(one):
+                self.failed = True
+                continue
+            self.started = True
+            self._usage.add(one)
 
     def _read_events(self, piece: bytes) -> None:
         *lines, self._line = (self._line + piece).split(b"\n")

@@ -7,7 +7,7 @@ import functools
 from types import ModuleType
 from typing import Any
 
-from outlay._errors import LimitExceeded, PolicyError
+from outlay._errors import PolicyError
 from outlay._http_errors import as_sdk_error, speaking
 from outlay._http_meter import Meter, decoder
 from outlay._http_request import may_ask, provider_of, read_request
@@ -54,7 +54,7 @@ class Gate:
             with call.entered():
                 response = forward(request)
         except BaseException as error:
-            _failed(call, error)
+            call.fail(error, requests=1)
             raise
         self._meter.answered(response, call)
         return response
@@ -74,7 +74,7 @@ class Gate:
             with call.entered():
                 response = await forward(request)
         except BaseException as error:
-            _failed(call, error)
+            call.fail(error, requests=1)
             raise
         self._meter.answered(response, call)
         return response
@@ -89,14 +89,6 @@ class Gate:
 
 def _may_ask(request: Any) -> bool:
     return may_ask(request.method, request.url.path, request.headers.get("content-type", ""))
-
-
-def _failed(call: ModelCall, error: BaseException) -> None:
-    # Refused by a budget further in: the provider was never asked.
-    if isinstance(error, LimitExceeded):
-        call.release()
-    else:
-        call.fail(error)
 
 
 def make_transport(hx: ModuleType, layer: Layer, inner: Any, provider: str | None) -> Any:

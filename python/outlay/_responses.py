@@ -109,6 +109,15 @@ def as_usage(said: Usage | UsageEstimate) -> Usage:
     return Usage(**{name: getattr(said, name) for name in names})
 
 
+def times(said: Usage | UsageEstimate, count: int) -> Usage:
+    """Return a usage, or what an estimate stands for, so many times."""
+    usage = as_usage(said)
+    total = usage
+    for _ in range(count - 1):
+        total += usage
+    return total
+
+
 # Places: where a response keeps its usage.
 
 

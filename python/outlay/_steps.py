@@ -13,9 +13,6 @@ from outlay._budget import (
     Call,
     _Entered,
     _Key,
-    end_each,
-    release_each,
-    reserve_each,
 )
 from outlay._budget_list import normalise
 from outlay._core import (
@@ -27,6 +24,7 @@ from outlay._core import (
     charge_together,
 )
 from outlay._errors import PolicyError
+from outlay._lease_ends import end_each, release_each, reserve_each
 from outlay._protocols import Lease
 
 # The longest name that an operation can have.

@@ -111,6 +111,12 @@ impl Usage {
         self.each(other, u64::saturating_add)
     }
 
+    /// So many times as much; a field that would overflow stays at its maximum.
+    #[must_use]
+    pub fn times(&self, times: u64) -> Self {
+        Self::from_array(self.to_array().map(|field| field.saturating_mul(times)))
+    }
+
     /// The difference; a field never goes below zero.
     #[must_use]
     pub fn saturating_sub(&self, other: &Self) -> Self {

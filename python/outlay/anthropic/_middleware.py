@@ -8,7 +8,6 @@ from typing import Any
 import httpx2
 from anthropic import Middleware
 
-from outlay._errors import LimitExceeded
 from outlay._http_meter import Meter
 from outlay._layer import Layer
 from outlay._model_call import ModelCall
@@ -40,7 +39,7 @@ class BudgetMiddleware(Middleware):
             with call.entered():
                 response = call_next(request)
         except BaseException as error:
-            _failed(call, error)
+            call.fail(error, requests=1)
             raise
         self._answered(response, call)
         return response
@@ -56,7 +55,7 @@ class BudgetMiddleware(Middleware):
             with call.entered():
                 response = await call_next(request)
         except BaseException as error:
-            _failed(call, error)
+            call.fail(error, requests=1)
             raise
         self._answered(response, call)
         return response
@@ -82,11 +81,3 @@ def _read(request: Any) -> Prompt | None:
     if path.endswith(_COMPLETE):
         body = {**body, "input": body.get("prompt"), "max_tokens": body.get("max_tokens_to_sample")}
     return read_body(body, provider="anthropic")
-
-
-def _failed(call: ModelCall, error: BaseException) -> None:
-    # Refused by a budget further in: the provider was never asked.
-    if isinstance(error, LimitExceeded):
-        call.release()
-    else:
-        call.fail(error)

@@ -15,7 +15,6 @@ from weakref import WeakValueDictionary
 from langchain_core.language_models import BaseChatModel
 from pydantic import Field, create_model
 
-from outlay._layer import known_fields
 from outlay._process import ProcessLock
 from outlay.langchain._call import GUARDED, LAYERS, StreamUsage, model_call
 
@@ -81,7 +80,7 @@ def _guard_generate(original: Callable[..., Any]) -> Callable[..., Any]:
         except BaseException as error:
             call.fail(error)
             raise
-        call.commit(known_fields(result))
+        call.settle(result)
         return result
 
     return _generate
@@ -98,7 +97,7 @@ def _guard_agenerate(original: Callable[..., Awaitable[Any]]) -> Callable[..., A
         except BaseException as error:
             call.fail(error)
             raise
-        call.commit(known_fields(result))
+        call.settle(result)
         return result
 
     return _agenerate

@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any, Protocol
 
+from outlay._outcome import refusal_in
 from outlay._stream_usage import StreamUsage
 
 # A usage that is told, where most chunks say "usage": null; nested in text, the quotes are escaped.
@@ -100,6 +101,7 @@ class Body:
         answer = _parsed(b"".join(self._parts))
         self._parts.clear()
         if isinstance(answer, dict):
+            self.refused = refusal_in(answer)
             self.seen.add(answer)
         return b""
 

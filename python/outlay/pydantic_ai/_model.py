@@ -14,7 +14,7 @@ from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
 
-from outlay._errors import LimitExceeded, PolicyError
+from outlay._errors import PolicyError
 from outlay._layer import Layer, known_fields
 from outlay._model_call import ModelCall
 from outlay._responses import Fields
@@ -72,7 +72,7 @@ class GuardedModel(_Guarded):
             with call.entered():
                 response = await self.wrapped.request(messages, model_settings, model_request_parameters)
         except BaseException as error:
-            _fail(call, error)
+            call.fail(error)
             raise
         _settle(call, response)
         return response
@@ -92,7 +92,7 @@ class GuardedModel(_Guarded):
             with call.entered():
                 response = await self.wrapped.compact_messages(request_context, instructions=instructions)
         except BaseException as error:
-            _fail(call, error)
+            call.fail(error)
             raise
         _settle(call, response)
         return response
@@ -122,7 +122,7 @@ class GuardedModel(_Guarded):
                 yield stream
             response = stream.get()
         except BaseException as error:
-            _fail(call, error, seen)
+            call.fail(error, seen)
             raise
         _settle(call, response, stream=True)
 
@@ -188,15 +188,6 @@ def _settle(call: ModelCall, response: ModelResponse, *, stream: bool = False) -
     fields = known_fields(response)
     if fields is None and response.state == "suspended":
         # The provider works on and will be asked again: that request carries the usage of the whole.
-        call.release()
+        call.unbilled()
     else:
         call.commit(fields, cut=stream and response.state != "complete")
-
-
-def _fail(call: ModelCall, error: BaseException, seen: _SeenStream | None = None) -> None:
-    """End a call that did not come to its end."""
-    if isinstance(error, LimitExceeded) and not (seen is not None and seen.started):
-        # A budget inside, of a wrapped client, has refused: no provider was asked.
-        call.release()
-    else:
-        call.fail(error, seen)

@@ -65,6 +65,8 @@ def _head(exchange: Exchange) -> Json:
 
 
 def _finish(exchange: Exchange) -> str:
+    if exchange.reply.cut_short:
+        return "length"
     return "tool_calls" if exchange.calls else "stop"
 
 

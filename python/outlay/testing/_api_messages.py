@@ -107,6 +107,8 @@ def _deltas(exchange: Exchange, block: Json) -> Iterator[Json]:
 
 
 def _stop_reason(exchange: Exchange) -> str:
+    if exchange.reply.cut_short:
+        return "max_tokens"
     return "tool_use" if exchange.calls else "end_turn"
 
 

@@ -23,6 +23,8 @@ class Reply:
             in where missing); None reports no usage at all, as some compatible servers do.
         status: The HTTP status; anything but 200 sends an OpenAI error object.
         headers: Headers added to the response, of an error or of an answer.
+        cut_short: Says that the answer ended at its length limit, in each API's own words; default False.
+        in_body: Sends the error of a ``status`` in the body of a 200, as some gateways do; default False.
         gate: Holds a plain answer before it is sent, and a stream after its first piece, until the event is
             set, the client goes away or the server closes.
         cut: The server cuts the connection where `gate` would hold a stream, after its first piece, or in
@@ -38,6 +40,8 @@ class Reply:
     tool_calls: Sequence[Mapping[str, Any]] = ()
     usage: Mapping[str, Any] | Literal["count"] | None = "count"
     status: int = 200
+    cut_short: bool = False
+    in_body: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
     gate: threading.Event | None = None
     cut: bool = False

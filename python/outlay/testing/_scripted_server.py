@@ -166,7 +166,8 @@ class ScriptedServer(ABC):
         headers = _overlaid(api.limit_headers(verdict.headers), reply.headers)
         if reply.status != 200:
             error = api.error(reply.status, reply.text or f"status {reply.status}")
-            return Answer(reply.status, headers, body=error, gate=reply.gate, cut=reply.cut)
+            status = 200 if reply.in_body else reply.status
+            return Answer(status, headers, body=error, gate=reply.gate, cut=reply.cut)
         if streaming is None:
             return Answer(200, headers, body=api.body(exchange), gate=reply.gate, cut=reply.cut)
         return Answer(

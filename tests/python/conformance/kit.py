@@ -7,8 +7,10 @@ A driver is a file in `drivers/` with a `DRIVER`, whose class says how one integ
     call / acall(client, text="Hi")         one whole call, its text
     stream / astream(client, text, usage=)  a generator of pieces of text; `usage=False`: it is not asked for
     retrying(server, budget)                as make, with two retries of the host's own, without delay
+    hurried(server, budget, retries)        as make, with a time-out of 0.3 s, and retries of the host's own
     stacked(server, budget)                 two wrapped layers on one budget
     over_transport(server, budget)          the same client over a guarded transport on that budget
+    unparsed_answer(server, budget)         one call whose answer is billed and cannot be used; it may raise
     fallback, five_tools, sub_agent, internal_call, cache_hit (server, budget)   what an agent's host has
     gaps                                    case -> why it does not apply, in a few words; a literal
 
@@ -118,7 +120,7 @@ def keep(one: Any) -> Any:
 
 @dataclass
 class Recorded:
-    """A user's own budget over a pool: it counts how often it is asked, and remembers for how much."""
+    """A user's own budget over a pool: it counts how often it is asked, and keeps for what."""
 
     pool: SharedPool
     asked: int = 0
@@ -180,6 +182,10 @@ class World:
     def retrying(self, server: ProviderServer, budget: Any) -> Any:
         """Return the wrapped client whose host retries."""
         return self._kept(self.driver.retrying(server, budget))
+
+    def hurried(self, server: ProviderServer, budget: Any, retries: int) -> Any:
+        """Return the wrapped client that waits for no more than a moment."""
+        return self._kept(self.driver.hurried(server, budget, retries))
 
     def stacked(self, server: ProviderServer, budget: Any) -> Any:
         """Return the client that is wrapped twice."""

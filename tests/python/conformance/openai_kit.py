@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import openai
 from kit import keep
+from pydantic import BaseModel
 
 from outlay.openai import wrap
 
@@ -23,6 +24,12 @@ def guarded_http(budget):
     """Make an HTTP client of each kind on a guarded transport."""
     sync, asynchronous = guarded_hx.transport(budget), guarded_hx.async_transport(budget)
     return hx.Client(transport=sync, timeout=10), hx.AsyncClient(transport=asynchronous, timeout=10)
+
+
+class Word(BaseModel):
+    """What an answer is to be parsed as."""
+
+    word: str
 
 
 class OpenAIDriver:
@@ -48,6 +55,10 @@ class WrappedDriver(OpenAIDriver):
     def retrying(self, server, budget):
         """Make clients that retry; the server says how soon."""
         return self._clients(server, lambda client: wrap(client, budget), max_retries=2)
+
+    def hurried(self, server, budget, retries):
+        """Make clients that wait for no more than a moment."""
+        return self._clients(server, lambda client: wrap(client, budget), max_retries=retries, timeout=0.3)
 
     def stacked(self, server, budget):
         """Wrap twice."""

@@ -7,11 +7,18 @@ from types import SimpleNamespace
 import httpx2
 from anthropic import Anthropic, AnthropicError, AsyncAnthropic, beta_tool
 from kit import keep
+from pydantic import BaseModel
 
 from outlay import governed
 from outlay.anthropic import wrap
 from outlay.httpx2 import async_transport, transport
 from outlay.testing import Reply
+
+
+class Word(BaseModel):
+    """What an answer is to be parsed as."""
+
+    word: str
 
 
 class Driver:
@@ -35,6 +42,10 @@ class Driver:
     def retrying(self, server, budget):
         """Make clients that retry; the server says how soon."""
         return self._clients(server, lambda client: wrap(client, budget), max_retries=2)
+
+    def hurried(self, server, budget, retries):
+        """Make clients that wait for no more than a moment."""
+        return self._clients(server, lambda client: wrap(client, budget), max_retries=retries, timeout=0.3)
 
     def stacked(self, server, budget):
         """Wrap twice."""
@@ -86,6 +97,11 @@ class Driver:
     def five_tools(self, server, budget):
         """Let the tool runner run governed functions; the budget is theirs."""
         return _run(Anthropic(**_options(server)), governed(budget, 0)(look_up), server)
+
+    def unparsed_answer(self, server, budget):
+        """Parse an answer that is cut short."""
+        with wrap(Anthropic(**_options(server)), budget) as client:
+            client.messages.parse(**_request("Hi"), output_format=Word)
 
     def internal_call(self, server, budget):
         """Let the tool runner call the model again with what a tool has said."""

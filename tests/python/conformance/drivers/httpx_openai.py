@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import openai
-from openai_kit import ChatDriver, guarded_http, guarded_hx, hx
+from openai_kit import ChatDriver, Word, guarded_http, guarded_hx, hx
 
 transport, async_transport = guarded_hx.transport, guarded_hx.async_transport
 
@@ -31,6 +31,19 @@ class Driver(ChatDriver):
         """Make clients that retry; the server says how soon."""
         return _over(server, transport(budget), async_transport(budget), max_retries=2)
 
+    def hurried(self, server, budget, retries):
+        """Make clients that wait for no more than a moment."""
+        sync, asynchronous = transport(budget), async_transport(budget)
+        return _over(server, sync, asynchronous, max_retries=retries, timeout=0.3)
+
+    def unparsed_answer(self, server, budget):
+        """Parse an answer that is cut short, above the transport."""
+        with openai.OpenAI(
+            base_url=server.base_url, api_key="none", http_client=hx.Client(transport=transport(budget))
+        ) as client:
+            messages = [{"role": "user", "content": "Hi"}]
+            client.chat.completions.parse(model="gpt-test", messages=messages, response_format=Word)
+
     def stacked(self, server, budget):
         """Put one transport over another."""
         sync = transport(budget, inner=transport(budget))
@@ -45,8 +58,8 @@ def _over(server, sync, asynchronous, **options):
     return _clients(server, hx.Client(transport=sync), hx.AsyncClient(transport=asynchronous), **options)
 
 
-def _clients(server, sync, asynchronous, *, max_retries=0):
-    options = {"base_url": server.base_url, "api_key": "none", "max_retries": max_retries}
+def _clients(server, sync, asynchronous, **options):
+    options = {"base_url": server.base_url, "api_key": "none", "max_retries": 0, **options}
     return SimpleNamespace(
         sync=openai.OpenAI(**options, http_client=sync),
         asynchronous=openai.AsyncOpenAI(**options, http_client=asynchronous),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import openai
 from kit import keep
-from openai_kit import WrappedDriver
+from openai_kit import Word, WrappedDriver
+
+from outlay.openai import wrap
 
 
 class Driver(WrappedDriver):
@@ -41,6 +44,11 @@ class Driver(WrappedDriver):
             async for event in keep(aiter(events)):
                 if event.type == "response.output_text.delta":
                     yield event.delta
+
+    def unparsed_answer(self, server, budget):
+        """Parse an answer that is cut short."""
+        with openai.OpenAI(base_url=server.base_url, api_key="none") as client:
+            wrap(client, budget).responses.parse(model="gpt-test", input="Hi", text_format=Word)
 
 
 DRIVER = Driver()
