@@ -5,8 +5,8 @@ from __future__ import annotations
 import gc
 import threading
 
-from cases import ALL, STREAMS, case
-from kit import KEPT, TEXT, USAGE, Recorded, billed, broken, committed
+from cases import ALL, PLAIN, STREAMS, case
+from kit import KEPT, TEXT, USAGE, Recorded, billed, broken, committed, estimated
 
 from outlay import LimitExceeded
 from outlay.testing import Reply
@@ -50,6 +50,21 @@ def broken_stream(world):
     assert not isinstance(raised, LimitExceeded)
     assert server.calls == own.asked == 1
     assert committed(pool) == broken(world.driver, own)
+
+
+@case("An answer that the server cuts in the midst of its body is charged: it was made.", PLAIN)
+def broken_answer(world):
+    server, own = world.serve(Reply(text=TEXT, cut=True)), Recorded(world.pool())
+    client, raised = world.make(server, own), None
+    try:
+        world.ask(client)
+    except Exception as error:
+        raised = error
+    assert raised is not None
+    assert not isinstance(raised, LimitExceeded)
+    assert (server.calls, own.asked) == (1, 1)
+    assert committed(own.pool) == estimated(own)
+    assert own.pool.open_leases() == []
 
 
 @case("A wrapped client over a guarded transport charges a budget that both name once.", ALL)

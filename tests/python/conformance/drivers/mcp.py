@@ -24,6 +24,7 @@ class Driver:
         "stream_without_usage": "a tool call has no tokens",
         "early_close": "a tool call is no stream",
         "broken_stream": "a tool call is no stream",
+        "broken_answer": "a tool call has no body that a provider bills",
         "stacked_layers": "a tool call is no call of a model: no transport below it is charged",
         "cancel_before": "a step is never waited for",
         "provider_error": "a tool that fails has made its step",
