@@ -151,12 +151,18 @@ def _stream_classes(hx: ModuleType) -> tuple[type[Any], type[Any]]:
             self._ending = ending
 
         def __iter__(self) -> Iterator[bytes]:
+            pieces = iter(self._inner)
             try:
-                for piece in self._inner:
+                for piece in pieces:
                     self._ending.feed(piece)
                     yield piece
             except BaseException:
-                self._ending.end(complete=False)
+                # A layer further in ends first: one that outlived this one would be booked beside it.
+                try:
+                    if hasattr(pieces, "close"):
+                        pieces.close()
+                finally:
+                    self._ending.end(complete=False)
                 raise
             self._ending.end(complete=True)
 
@@ -185,10 +191,12 @@ def _stream_classes(hx: ModuleType) -> tuple[type[Any], type[Any]]:
                     self._ending.feed(piece)
                     yield piece
             except BaseException:
-                self._ending.end(complete=False)
-                # Now, and not when the event loop comes to it.
-                if hasattr(pieces, "aclose"):
-                    await pieces.aclose()
+                # Now, and not when the event loop comes to it; a layer further in ends first.
+                try:
+                    if hasattr(pieces, "aclose"):
+                        await pieces.aclose()
+                finally:
+                    self._ending.end(complete=False)
                 raise
             self._ending.end(complete=True)
 

@@ -338,3 +338,41 @@ async def test_a_budget_that_is_named_again_past_another_one_is_charged_once(nam
     assert (booked(budget), booked_other(other)) == (70, 70)
     await ask_async()
     assert (booked(budget), booked_other(other)) == (140, 140)
+
+
+class Refusing(Own):
+    """A user's own budget that has no room."""
+
+    def reserve(self, estimate, **labels):
+        """Refuse."""
+        raise BudgetExceeded("no room")
+
+
+async def test_the_refusal_of_a_users_own_budget_gives_back_what_was_held_before_it(pool):
+    held = []
+
+    class Asked(Own):
+        def reserve(self, estimate, **labels):
+            held.append(pool.reserved().total_tokens)
+            return super().reserve(estimate, **labels)
+
+        def release(self):
+            """Give back."""
+            held.append("released")
+
+    @governed([pool, Asked(), Refusing()], 100)
+    def ask():
+        raise AssertionError("it was refused")
+
+    @governed([pool, Asked(), Refusing()], 100)
+    async def ask_async():
+        raise AssertionError("it was refused")
+
+    with pytest.raises(BudgetExceeded) as refused:
+        ask()
+    # While the refusal lives, so does all that it passed through.
+    assert (pool.reserved().total_tokens, used(pool), held) == (0, 0, [100, "released"])
+    with pytest.raises(BudgetExceeded) as again:
+        await ask_async()
+    assert (pool.reserved().total_tokens, used(pool), held) == (0, 0, [100, "released"] * 2)
+    assert refused.value is not again.value

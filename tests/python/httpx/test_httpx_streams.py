@@ -57,6 +57,16 @@ def test_a_dropped_stream_is_charged(guard, pool, url):
     assert pool.committed().total_tokens == CUT
 
 
+def test_a_stream_that_is_dropped_unread_is_charged(guard, pool, url):
+    with guard.client(pool) as client:
+        response = client.send(client.build_request("POST", url, json=hi(stream=True)), stream=True)
+        assert len(pool.open_leases()) == 1
+        del response
+        gc.collect()
+        assert pool.open_leases() == []
+    assert pool.committed().total_tokens == HI_ESTIMATE
+
+
 def test_a_cancelled_stream_is_charged(guard, pool, url):
     async def run():
         async with guard.async_client(pool) as client:

@@ -26,6 +26,7 @@ class Driver:
         "broken_stream": "a tool call is no stream",
         "broken_answer": "a tool call has no body that a provider bills",
         "stacked_layers": "a tool call is no call of a model: no transport below it is charged",
+        "stacked_layers_cut": "a tool call is no stream",
         "cancel_before": "a step is never waited for",
         "provider_error": "a tool that fails has made its step",
         "timed_out": "a tool that is left has made its step",
