@@ -501,9 +501,11 @@ class BudgetLease:
     - Its block is left without a commit, its last handle is dropped, or its time to live runs out: the usage
       is unknown, so `unsettled` decides. "charge" (the default) books the estimate, "release" nothing.
     - An `Exception` leaves its block: the call failed, so `on_error` decides. "release" (the default) books
-      nothing, "charge" the estimate.
-    - Anything else leaves its block (cancellation, KeyboardInterrupt, a closed generator): the call may be
-      under way, so the estimate is booked.
+      no tokens and no money, "charge" the estimate; what counts requests (calls, steps, a rate) counts it.
+    - A time-out or a lost connection leaves its block (`TimeoutError`, `ConnectionResetError`,
+      `BrokenPipeError`, and those of the usual HTTP clients and SDKs), or anything else than an `Exception`
+      (cancellation, KeyboardInterrupt, a closed generator): the call may be under way, so the estimate is
+      booked, once for each attempt that the exception tells.
 
     A lease settles in the window in which it was reserved: nothing is given back to a later one. Only what it
     used above its estimate is booked in the window of the commit. Two handles of one lease are equal.
@@ -574,7 +576,7 @@ class BudgetLease:
         """
 
     def release(self) -> None:
-        """End the lease and book nothing: the call was never made. The same again does nothing.
+        """End the lease and book nothing, not even a call: none was made. The same again does nothing.
 
         Raises:
             LeaseExpired: It has run out; commit what was used.
@@ -588,7 +590,9 @@ class BudgetLease:
     def _fail(self, requests: int) -> None: ...
     def _unbilled(self, requests: int) -> None: ...
     def close(self) -> None:
-        """End the lease as a failed call would, by `on_error`, if it is still open; never raises.
+        """End the lease as an `Exception` in its block would, by `on_error`, if it is open; never raises.
+
+        Tokens and money come back by default; what counts requests counts it.
 
         Example:
             >>> pool = SharedPool(capacity_tokens=1_000)
@@ -3630,7 +3634,14 @@ def set_labels_var(get: Callable[[], dict[str, str] | None]) -> None:
 def scope_begins() -> None:
     """Say that there are scopes: requests ask for their labels from now on."""
 
-def set_end_block(end: Callable[[BudgetLease, BaseException], None]) -> None: ...
+def set_end_block(end: Callable[[BudgetLease, BaseException], None]) -> None:
+    """Say who ends a lease whose block an `Exception` left; the package calls it once.
+
+    Args:
+        end: Takes the lease and the exception, and ends the lease.
+
+    """
+
 def set_price_resolver(resolver: Callable[[str, str | None], _Price | None]) -> None:
     """Say who knows the prices that a policy does not name; the package calls it once.
 

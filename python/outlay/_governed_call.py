@@ -165,7 +165,7 @@ class Run:
     def _failed(self, requests: int) -> None:
         """End a call that came to nothing, but for what wrapped clients inside have used."""
         told = self._told.total()
-        if told.total_tokens:
+        if self._estimate is not None and told.total_tokens:
             self._book(self._priced_told(told), requests)
         else:
             self._call.close(requests)

@@ -14,7 +14,7 @@ from typing import Any
 
 from outlay._outcome import refusal_in
 from outlay._responses import Fields
-from outlay._stream_usage import StreamUsage
+from outlay._stream_usage import BEGUN, FAILED, StreamUsage
 
 Decode = Callable[[bytes], bytes]
 # Only events with one of these words can say something about the usage; the others are not even parsed.
@@ -133,7 +133,8 @@ class BodyReader:
         if kind == "error" or event.get("error"):
             self.failed = True
             return
-        self.started = True
+        if kind not in BEGUN and not (kind == FAILED and not self.started):
+            self.started = True
         if kind == "message_start":
             # Anthropic counts the output anew in message_delta; until then its count is of the first piece.
             self._output_is_open = _without_output(event)
@@ -142,6 +143,7 @@ class BodyReader:
         if kind in {"message_stop", "response.completed", "response.incomplete", "response.failed"}:
             self.ended = True
         self._usage.add(event)
+        self.failed = self.failed or self._usage.refused
 
 
 def _without_output(event: dict[str, Any]) -> bool:

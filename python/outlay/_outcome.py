@@ -113,8 +113,14 @@ def outcome_of(error: BaseException) -> Outcome:
 
 def refusal_in(answer: Any) -> bool:
     """Whether an answer, as an object or as the dict of its JSON, is an error and tells no usage."""
-    error = answer.get("error") if isinstance(answer, Mapping) else getattr(answer, "error", None)
-    return bool(error) and not callable(error) and known_fields(answer) is None
+    try:
+        error = answer.get("error") if isinstance(answer, Mapping) else getattr(answer, "error", None)
+    except Exception:
+        # Anything may come out of a governed function, and its attributes may do anything.
+        return False
+    if isinstance(error, str | Mapping):
+        return bool(error) and known_fields(answer) is None
+    return hasattr(error, "message") and not callable(error) and known_fields(answer) is None
 
 
 def end_block(lease: BudgetLease, error: BaseException) -> None:
@@ -186,12 +192,13 @@ def _status(error: BaseException) -> int | None:
 def _is_error_object(error: BaseException) -> bool:
     """Whether it is the error object out of a provider's answer.
 
-    LangChain raises it as the one argument, LiteLLM (`convert_dict_to_response`) as attributes of a bare
-    `Exception`.
+    LangChain raises it as the one argument, the SDKs as the body of an error without a status (in a stream),
+    LiteLLM (`convert_dict_to_response`) as attributes of a bare `Exception`.
     """
     first = error.args[0] if len(error.args) == 1 else None
-    if isinstance(first, Mapping):
-        return "message" in first
+    for said in (first, getattr(error, "body", None)):
+        if isinstance(said, Mapping):
+            return "message" in said
     return type(error) is Exception and {"status_code", "message"} <= error.__dict__.keys()
 
 

@@ -48,11 +48,7 @@ pub(crate) fn set_end_block(py: Python<'_>, end: Py<PyAny>) {
 }
 
 /// Ends a lease as its block ends; never raises.
-fn leave(
-    lease: &Bound<'_, PyBudgetLease>,
-    exception: &Bound<'_, PyAny>,
-    value: &Bound<'_, PyAny>,
-) {
+fn leave(lease: &Bound<'_, PyBudgetLease>, exception: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) {
     let why = match exception.cast::<PyType>() {
         Err(_) => Abandoned::Unsettled,
         Ok(class) if class.is_subclass_of::<PyException>().unwrap_or(false) => {

@@ -192,7 +192,7 @@ def test_the_wrong_path_and_the_wrong_body_are_refused():
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_cut_answer_breaks_off_is_billed_whole_and_the_next_one_is_served(stream):
-    with ProviderServer([Reply(text="one two three", cut=True), Reply(text="whole")]) as server:
+    with ProviderServer([Reply(text="one two three", disconnect=True), Reply(text="whole")]) as server:
         with pytest.raises(http.client.IncompleteRead) as broken:
             post(server, {"messages": [{"role": "user", "content": "Hi"}], "stream": stream})
         assert b"one " in broken.value.partial
@@ -205,5 +205,5 @@ def test_a_cut_answer_breaks_off_is_billed_whole_and_the_next_one_is_served(stre
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses", "/v1/messages"])
 def test_a_cut_stream_without_a_piece_of_text_breaks_off_too(path):
-    with ProviderServer([Reply(cut=True)]) as server, pytest.raises(http.client.IncompleteRead):
+    with ProviderServer([Reply(disconnect=True)]) as server, pytest.raises(http.client.IncompleteRead):
         post(server, {"stream": True}, path)

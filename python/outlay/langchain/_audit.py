@@ -20,6 +20,7 @@ from langchain_core.tracers.context import register_configure_hook
 from outlay._budget import AnyBudget, Call
 from outlay._core import PriceTable, SharedPool, Usage, UsageEstimate
 from outlay._layer import Layer, known_fields, make_layer
+from outlay._outcome import End, Outcome, outcome_of
 from outlay._prompt import Prompt
 from outlay._responses import Fields
 from outlay.langchain._call import GUARDED
@@ -176,15 +177,31 @@ class Audit(BaseCallbackHandler):
         """Book a call that has ended."""
         prompt = self._end(run_id)
         if prompt is not None and not _is_cached(response):
-            self._seen(prompt, response)
+            self._seen(prompt, known_fields(response))
 
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        """Book a call that failed where it may be billed: after its first piece, or cancelled."""
+        """Book a call that failed where it may be billed; one that was refused is a request, and no more."""
         prompt = self._end(run_id)
+        if prompt is None:
+            return
         response = kwargs.get("response")
-        begun = isinstance(response, LLMResult) and any(response.generations)
-        if prompt is not None and (begun or not isinstance(error, Exception)):
-            self._seen(prompt, response if begun else None)
+        if isinstance(response, LLMResult) and any(response.generations):
+            self._seen(prompt, known_fields(response))
+        elif not isinstance(error, Exception):
+            self._seen(prompt, None)
+        else:
+            self._failed(prompt, outcome_of(error))
+
+    def _failed(self, prompt: Prompt, outcome: Outcome) -> None:
+        if outcome.end is End.UNSENT:
+            return
+        if outcome.end is End.REFUSED:
+            if self._books:
+                self._book(prompt, Usage.zero())
+            return
+        # Each request may have been worked on; an answer that came is one.
+        for _ in range(outcome.requests if outcome.end is End.UNANSWERED else 1):
+            self._seen(prompt, outcome.fields)
 
     def _begin(
         self, messages: Sequence[BaseMessage], run_id: UUID, metadata: Mapping[str, Any], kwargs: Any
@@ -203,8 +220,7 @@ class Audit(BaseCallbackHandler):
         with self._lock:
             return self._open.pop(run_id, None)
 
-    def _seen(self, prompt: Prompt, response: Any) -> None:
-        fields = None if response is None else known_fields(response)
+    def _seen(self, prompt: Prompt, fields: Fields | None) -> None:
         usage = _usage(self._layer, prompt, fields)
         booked = self._books and self._book(prompt, usage)
         seen = UnmeteredCall(prompt.model_name, usage, fields is None, prompt.labels.get("agent"), booked)

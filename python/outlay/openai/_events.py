@@ -76,6 +76,7 @@ class Events:
             self.refused = True
             return True
         self.seen.add(event)
+        self.refused = self.seen.refused
         if event.get("type") in _LAST:
             self.complete = True
         self._hidden = self._hide and event.get("choices") == [] and bool(event.get("usage"))

@@ -77,7 +77,10 @@ class GuardedModel(Model):
             aclose = getattr(events, "aclose", None)
             if aclose is not None:
                 await aclose()
-        call.commit(seen.fields())
+        if seen.refused:
+            call.refused()
+        else:
+            call.commit(seen.fields())
 
     def get_retry_advice(self, request: ModelRetryAdviceRequest) -> ModelRetryAdvice | None:
         """Advise as the model inside does, and against any retry of a refusal."""

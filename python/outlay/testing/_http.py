@@ -21,7 +21,7 @@ class Answer:
     """What is sent back: one JSON body, or the events of a stream; `gate` holds it until the event is set.
 
     A stream is held after the event number `hold_after`, its first piece. With `event_names` each event is
-    named by its "type"; `done` ends the stream with OpenAI's "[DONE]". `cut` ends the connection there, or
+    named by its "type"; `done` ends the stream with OpenAI's "[DONE]". `disconnect` ends the connection there, or
     in the middle of a JSON body.
     """
 
@@ -34,7 +34,7 @@ class Answer:
     done: bool = True
     hold_after: int = 0
     gate: threading.Event | None = None
-    cut: bool = False
+    disconnect: bool = False
 
 
 class LoopbackServer:
@@ -139,9 +139,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._hold(answer.gate)
         content = json.dumps(answer.body).encode()
         self._send_head(answer, {"Content-Type": "application/json", "Content-Length": str(len(content))})
-        if answer.cut:
+        if answer.disconnect:
             self.wfile.write(content[: len(content) // 2])
-            self._cut()
+            self._disconnect()
         else:
             self.wfile.write(content)
 
@@ -151,10 +151,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_event(json.dumps(event), event.get("type") if answer.event_names else None)
             if number == answer.hold_after:
                 self._hold(answer.gate)
-                if answer.cut:
+                if answer.disconnect:
                     break
-        if answer.cut:
-            self._cut()
+        if answer.disconnect:
+            self._disconnect()
             return
         if answer.done:
             self._send_event("[DONE]")
@@ -171,7 +171,7 @@ class _Handler(BaseHTTPRequestHandler):
         data = f"{line}data: {text}\n\n".encode()
         self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
 
-    def _cut(self) -> None:
+    def _disconnect(self) -> None:
         """End the connection in the midst of an answer; what was written before reaches the client."""
         self.close_connection = True
         self.connection.shutdown(socket.SHUT_WR)

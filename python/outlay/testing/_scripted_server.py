@@ -167,9 +167,9 @@ class ScriptedServer(ABC):
         if reply.status != 200:
             error = api.error(reply.status, reply.text or f"status {reply.status}")
             status = 200 if reply.in_body else reply.status
-            return Answer(status, headers, body=error, gate=reply.gate, cut=reply.cut)
+            return Answer(status, headers, body=error, gate=reply.gate, disconnect=reply.disconnect)
         if streaming is None:
-            return Answer(200, headers, body=api.body(exchange), gate=reply.gate, cut=reply.cut)
+            return Answer(200, headers, body=api.body(exchange), gate=reply.gate, disconnect=reply.disconnect)
         return Answer(
             200,
             headers,
@@ -178,7 +178,7 @@ class ScriptedServer(ABC):
             done=streaming.done,
             hold_after=streaming.first_piece,
             gate=reply.gate,
-            cut=reply.cut,
+            disconnect=reply.disconnect,
         )
 
     def _charge(self, exchange: Exchange) -> Verdict:

@@ -35,7 +35,7 @@ def early_close(world):
     STREAMS,
 )
 def broken_stream(world):
-    server, pool = world.serve(Reply(text=TEXT, usage=USAGE, cut=True)), world.pool()
+    server, pool = world.serve(Reply(text=TEXT, usage=USAGE, disconnect=True)), world.pool()
     own = Recorded(pool)
     client, raised = world.make(server, own), None
     gc.disable()
@@ -55,7 +55,7 @@ def broken_stream(world):
 
 @case("An answer that the server cuts in the midst of its body is charged: it was made.", PLAIN)
 def broken_answer(world):
-    server, own = world.serve(Reply(text=TEXT, cut=True)), Recorded(world.pool())
+    server, own = world.serve(Reply(text=TEXT, disconnect=True)), Recorded(world.pool())
     client, raised = world.make(server, own), None
     try:
         world.ask(client)
@@ -80,14 +80,14 @@ def stacked_layers(world):
 def stacked_layers_cut(world):
     for reply in (
         Reply(text=TEXT, usage=USAGE, gate=threading.Event()),
-        Reply(text=TEXT, usage=USAGE, cut=True),
+        Reply(text=TEXT, usage=USAGE, disconnect=True),
     ):
         server, own = world.serve(reply), Recorded(world.pool())
         client = world.over_transport(server, own)
-        if not reply.cut and world.mode == "astream" and hasattr(world.driver, "collect"):
+        if not reply.disconnect and world.mode == "astream" and hasattr(world.driver, "collect"):
             # Which layer ends first is the collector's choice there.
             continue
-        if reply.cut:
+        if reply.disconnect:
             with contextlib.suppress(Exception):
                 world.ask(client, usage=True)
         else:
