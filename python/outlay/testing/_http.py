@@ -21,8 +21,8 @@ class Answer:
     """What is sent back: one JSON body, or the events of a stream; `gate` holds it until the event is set.
 
     A stream is held after the event number `hold_after`, its first piece. With `event_names` each event is
-    named by its "type"; `done` ends the stream with OpenAI's "[DONE]". `disconnect` ends the connection there, or
-    in the middle of a JSON body.
+    named by its "type"; `done` ends the stream with OpenAI's "[DONE]". `disconnect` ends the connection
+    there, or in the middle of a JSON body.
     """
 
     status: int
