@@ -174,7 +174,7 @@ class Usage:
     """The tokens and the cost of one call, or of many.
 
     `input_tokens` includes what was read from and written to a cache, `output_tokens` includes reasoning, so
-    the three finer counts are parts and never added on top. Limits of tokens count `total_tokens`.
+    the finer counts are parts and never added on top. Limits of tokens count `total_tokens`.
 
     Args:
         input_tokens: Prompt tokens, cache included; default 0.
@@ -183,6 +183,7 @@ class Usage:
         cost_micros_usd: The cost in millionths of a US dollar; default 0.
         cache_read_tokens: The part of the input that was read from a cache; default 0.
         cache_write_tokens: The part of the input that was written to a cache; default 0.
+        cache_write_1h_tokens: The part of what was written that is kept for an hour; default 0.
         reasoning_tokens: The part of the output that was reasoning; default 0.
 
     Raises:
@@ -209,6 +210,7 @@ class Usage:
         cost_micros_usd: _Amount | None = None,
         cache_read_tokens: _Amount | None = None,
         cache_write_tokens: _Amount | None = None,
+        cache_write_1h_tokens: _Amount | None = None,
         reasoning_tokens: _Amount | None = None,
     ) -> Self: ...
     @staticmethod
@@ -278,6 +280,10 @@ class Usage:
         """The part of the input that was written to a cache."""
 
     @property
+    def cache_write_1h_tokens(self) -> int:
+        """The part of what was written to a cache that is kept there for an hour."""
+
+    @property
     def reasoning_tokens(self) -> int:
         """The part of the output that was reasoning."""
 
@@ -298,6 +304,7 @@ class UsageEstimate:
         cost_micros_usd: The cost in millionths of a US dollar; default 0.
         cache_read_tokens: The part of the input that comes from a cache; default 0.
         cache_write_tokens: The part of the input that goes to a cache; default 0.
+        cache_write_1h_tokens: The part of what goes there that is kept for an hour; default 0.
         reasoning_tokens: The part of the output that is reasoning; default 0.
 
     Raises:
@@ -321,6 +328,7 @@ class UsageEstimate:
         cost_micros_usd: _Amount | None = None,
         cache_read_tokens: _Amount | None = None,
         cache_write_tokens: _Amount | None = None,
+        cache_write_1h_tokens: _Amount | None = None,
         reasoning_tokens: _Amount | None = None,
     ) -> Self: ...
     @staticmethod
@@ -350,6 +358,10 @@ class UsageEstimate:
     @property
     def cache_write_tokens(self) -> int:
         """The part of the input that goes to a cache."""
+
+    @property
+    def cache_write_1h_tokens(self) -> int:
+        """The part of what goes to a cache that is kept there for an hour."""
 
     @property
     def reasoning_tokens(self) -> int:
@@ -2175,9 +2187,12 @@ class PriceTable:
     """What models cost: read once, then asked by every call.
 
     "input" and "output" are required; "cache_read" and "cache_write" cost what input costs unless they are
-    given, "reasoning" (a part of the output) what output costs. "tiers" are the prices of long prompts, a
-    list of mappings with "above_input_tokens", "input", "output" and the others: the whole call costs what
-    the highest tier says that its input is above. Prices are text, so that they are exact.
+    given, "reasoning" (a part of the output) what output costs. "cache_write_1h" is the part of what was
+    written to a cache that is kept for an hour; unless it is given, it costs twice the input for Anthropic's
+    models (the provider is "anthropic", or the name has "claude" or "anthropic" in it) and what "cache_write"
+    costs for all others. "tiers" are the prices of long prompts, a list of mappings with
+    "above_input_tokens", "input", "output" and the others: the whole call costs what the highest tier says
+    that its input is above. Prices are text, so that they are exact.
 
     Args:
         prices: USD per million tokens by model, such as `{"gpt-x": {"input": "2.50", "output": "10.00"}}`.
@@ -2205,7 +2220,7 @@ class PriceTable:
 
         """
 
-    def cost(self, model: str, usage: Usage | UsageEstimate) -> int:
+    def cost(self, model: str, usage: Usage | UsageEstimate, *, provider: str | None = None) -> int:
         """Return what a usage costs in micro-USD, rounded up once.
 
         Tokens of which only the total is known are priced at the dearer of input and output.
@@ -2213,6 +2228,7 @@ class PriceTable:
         Args:
             model: The name of the model.
             usage: What was used, or may be.
+            provider: Whose API it was, such as "anthropic"; default None, what the name says.
 
         Raises:
             PolicyError: The model has no price: it never costs 0.

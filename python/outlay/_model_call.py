@@ -67,7 +67,12 @@ class ModelCall:
         """Book what was used; None books the estimate. `cut`: a stream was left before its end."""
         pairs = zip(self._layers, self._estimates, strict=True)
         usages = [
-            layer.usage(fields, self._prompt, reserved=guess.output_tokens if cut else None)
+            layer.usage(
+                fields,
+                self._prompt,
+                given=guess.input_tokens,
+                reserved=guess.output_tokens if cut else None,
+            )
             for layer, guess in pairs
         ]
         self._call.commit(*usages)
