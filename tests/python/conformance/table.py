@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import cases_usage  # noqa: F401 (registers its cases)
 from cases import CASES
 from kit import Found, find_drivers
 from step_cases import STEP_CASES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cases_usage  # noqa: F401 (registers its cases)
 import pytest
 from cases import CASES
 from kit import World, find_drivers, modes_of

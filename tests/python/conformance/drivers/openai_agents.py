@@ -32,6 +32,7 @@ class Driver:
     name = "openai-agents"
     package = "agents.models.interface"
     gaps = {
+        "running_totals": "a stream of responses tells its usage once, in response.completed",
         "fallback": "the SDK has no fallback models",
         "internal_call": "its compaction of a session goes past the model, straight to the client",
         "cache_hit": "the SDK has no cache of responses",
