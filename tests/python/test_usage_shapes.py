@@ -68,6 +68,12 @@ def test_a14_what_is_written_for_an_hour_is_read(name):
     assert counts(read(WRITTEN[name])) == (10_000, 10_000, 4_000, 5)
 
 
+def test_a14_what_is_written_for_an_hour_is_written():
+    """A usage that tells the part alone tells the whole, too."""
+    told = {"input_tokens": 10, "output_tokens": 5, "cache_write_1h_tokens": 7}
+    assert counts(read(told)) == (10, 7, 7, 5)
+
+
 @pytest.mark.parametrize("generic", [10_000, 0])
 def test_a14_langchains_split_of_what_was_written_is_read(generic):
     details = {

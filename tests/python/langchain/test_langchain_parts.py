@@ -178,17 +178,17 @@ def test_a02_the_input_is_what_was_reserved_for_it(pool, mode, expected):
     assert (pool.committed().input_tokens, pool.committed().output_tokens) == (expected, 16)
 
 
-def test_a02_an_expected_input_is_the_one_that_was_reserved_and_learns_nothing_of_zeros(pool):
-    """Six calls teach that an input is half of the estimate; six without an input do not unteach it."""
-    half = WORDS_ESTIMATE // 2
-    answers = [usage(half, 16)] * 6 + [usage(0, 16)] * 7
+def test_a02_an_expected_input_is_the_one_that_was_reserved_and_learns_nothing_of_zeros(make_pool):
+    """Six calls teach that an input is twice the estimate; six without an input do not unteach it."""
+    pool, twice = make_pool(10**6), 2 * WORDS_ESTIMATE
+    answers = [usage(twice, 16)] * 6 + [usage(0, 16)] * 7
     model = ScriptedChatModel(script=[AIMessage("a", usage_metadata=one) for one in answers])
     guarded = wrap(model, pool, estimate="expected")
     for _ in range(12):
         guarded.invoke(WORDS)
     before = pool.committed().input_tokens
     guarded.invoke(WORDS)
-    assert pool.committed().input_tokens - before == half
+    assert pool.committed().input_tokens - before == twice
 
 
 def test_a02_the_input_is_priced(make_pool):
