@@ -21,6 +21,7 @@ macro_rules! usage_class {
             #[pyo3(signature = (*, input_tokens = None, output_tokens = None, total_tokens = None,
                         cost_micros_usd = None, cache_read_tokens = None, cache_write_tokens = None,
                         cache_write_1h_tokens = None, reasoning_tokens = None))]
+            #[expect(clippy::too_many_arguments, reason = "the keywords of the Python class")]
             fn new(
                 input_tokens: Option<&Bound<'_, PyAny>>,
                 output_tokens: Option<&Bound<'_, PyAny>>,
