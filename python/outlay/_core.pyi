@@ -175,7 +175,7 @@ class Usage:
     """The tokens and the cost of one call, or of many.
 
     `input_tokens` includes what was read from and written to a cache, `output_tokens` includes reasoning, so
-    the three finer counts are parts and never added on top. Limits of tokens count `total_tokens`.
+    the finer counts are parts and never added on top. Limits of tokens count `total_tokens`.
 
     Args:
         input_tokens: Prompt tokens, cache included; default 0.
@@ -184,6 +184,7 @@ class Usage:
         cost_micros_usd: The cost in millionths of a US dollar; default 0.
         cache_read_tokens: The part of the input that was read from a cache; default 0.
         cache_write_tokens: The part of the input that was written to a cache; default 0.
+        cache_write_1h_tokens: The part of what was written that is kept for an hour; default 0.
         reasoning_tokens: The part of the output that was reasoning; default 0.
 
     Raises:
@@ -210,6 +211,7 @@ class Usage:
         cost_micros_usd: _Amount | None = None,
         cache_read_tokens: _Amount | None = None,
         cache_write_tokens: _Amount | None = None,
+        cache_write_1h_tokens: _Amount | None = None,
         reasoning_tokens: _Amount | None = None,
     ) -> Self: ...
     @staticmethod
@@ -279,6 +281,10 @@ class Usage:
         """The part of the input that was written to a cache."""
 
     @property
+    def cache_write_1h_tokens(self) -> int:
+        """The part of what was written to a cache that is kept there for an hour."""
+
+    @property
     def reasoning_tokens(self) -> int:
         """The part of the output that was reasoning."""
 
@@ -299,6 +305,7 @@ class UsageEstimate:
         cost_micros_usd: The cost in millionths of a US dollar; default 0.
         cache_read_tokens: The part of the input that comes from a cache; default 0.
         cache_write_tokens: The part of the input that goes to a cache; default 0.
+        cache_write_1h_tokens: The part of what goes there that is kept for an hour; default 0.
         reasoning_tokens: The part of the output that is reasoning; default 0.
 
     Raises:
@@ -322,6 +329,7 @@ class UsageEstimate:
         cost_micros_usd: _Amount | None = None,
         cache_read_tokens: _Amount | None = None,
         cache_write_tokens: _Amount | None = None,
+        cache_write_1h_tokens: _Amount | None = None,
         reasoning_tokens: _Amount | None = None,
     ) -> Self: ...
     @staticmethod
@@ -351,6 +359,10 @@ class UsageEstimate:
     @property
     def cache_write_tokens(self) -> int:
         """The part of the input that goes to a cache."""
+
+    @property
+    def cache_write_1h_tokens(self) -> int:
+        """The part of what goes to a cache that is kept there for an hour."""
 
     @property
     def reasoning_tokens(self) -> int:
@@ -2183,9 +2195,12 @@ class PriceTable:
     """What models cost: read once, then asked by every call.
 
     "input" and "output" are required; "cache_read" and "cache_write" cost what input costs unless they are
-    given, "reasoning" (a part of the output) what output costs. "tiers" are the prices of long prompts, a
-    list of mappings with "above_input_tokens", "input", "output" and the others: the whole call costs what
-    the highest tier says that its input is above. Prices are text, so that they are exact.
+    given, "reasoning" (a part of the output) what output costs. "cache_write_1h" is the part of what was
+    written to a cache that is kept for an hour; unless it is given, it costs twice the input for Anthropic's
+    models (the provider is "anthropic", or the name has "claude" or "anthropic" in it) and what "cache_write"
+    costs for all others. "tiers" are the prices of long prompts, a list of mappings with
+    "above_input_tokens", "input", "output" and the others: the whole call costs what the highest tier says
+    that its input is above. Prices are text, so that they are exact.
 
     Args:
         prices: USD per million tokens by model, such as `{"gpt-x": {"input": "2.50", "output": "10.00"}}`.
@@ -2213,7 +2228,7 @@ class PriceTable:
 
         """
 
-    def cost(self, model: str, usage: Usage | UsageEstimate) -> int:
+    def cost(self, model: str, usage: Usage | UsageEstimate, *, provider: str | None = None) -> int:
         """Return what a usage costs in micro-USD, rounded up once.
 
         Tokens of which only the total is known are priced at the dearer of input and output.
@@ -2221,6 +2236,7 @@ class PriceTable:
         Args:
             model: The name of the model.
             usage: What was used, or may be.
+            provider: Whose API it was, such as "anthropic"; default None, what the name says.
 
         Raises:
             PolicyError: The model has no price: it never costs 0.

@@ -14,21 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from outlay._core import Allotment, Usage, UsageEstimate, WorkflowToken, record_together
 from outlay._guard import guard_of
+from outlay._responses import counts_of
 
 if TYPE_CHECKING:
     from outlay._budget import Budgets
 
 _log = logging.getLogger("outlay")
 _TOLD_MAX = 64
-_KINDS = (
-    "input_tokens",
-    "output_tokens",
-    "total_tokens",
-    "cost_micros_usd",
-    "cache_read_tokens",
-    "cache_write_tokens",
-    "reasoning_tokens",
-)
+_KINDS = tuple(counts_of(Usage()))
 
 
 class Told:

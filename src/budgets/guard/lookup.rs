@@ -128,11 +128,14 @@ impl Guard {
 
     /// What a call of the model costs, as far as somebody has said.
     fn price(&self, laid: &Laid, labels: &Labels<'_>) -> Option<Arc<Price>> {
-        label(labels, "model")?;
-        self.known_price(labels).or_else(|| match &laid.policy.defaults.unknown_price {
-            UnknownPrice::Fallback(price) => Some(Arc::new(price.clone())),
-            UnknownPrice::Deny | UnknownPrice::Zero => None,
-        })
+        let model = label(labels, "model")?;
+        let known =
+            self.known_price(labels).or_else(|| match &laid.policy.defaults.unknown_price {
+                UnknownPrice::Fallback(price) => Some(Arc::new(price.clone())),
+                UnknownPrice::Deny | UnknownPrice::Zero => None,
+            })?;
+        let whole = Price::clone(&known).of_maker(label(labels, "provider"), model);
+        Some(if whole == *known { known } else { Arc::new(whole) })
     }
 
     fn known_price(&self, labels: &Labels<'_>) -> Option<Arc<Price>> {

@@ -23,6 +23,8 @@ class Driver:
         "stream_with_usage": "a tool call has no tokens",
         "stream_without_usage": "a tool call has no tokens",
         "early_close": "a tool call is no stream",
+        "running_totals": "a tool call has no tokens",
+        "input_not_reported": "a tool call has no tokens",
         "cancel_before": "a step is never waited for",
         "provider_error": "a tool that fails has made its step",
         "timed_out": "a tool that is left has made its step",
