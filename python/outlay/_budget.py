@@ -23,6 +23,7 @@ from outlay._core import (
     reserve_together,
 )
 from outlay._errors import PolicyError
+from outlay._guard import current_labels
 from outlay._late import Asked, Spare, Told, book_late
 from outlay._protocols import Budget, Lease
 from outlay._responses import as_usage
@@ -181,10 +182,19 @@ class Call:
                 self._take(lease, native, leases, cover)
             reserve_each(own, leases, estimate, labels)
 
-    def _ask(self, budgets: Budgets, estimate: UsageEstimate, *terms: Any) -> None:
+    def _ask(
+        self,
+        budgets: Budgets,
+        estimate: UsageEstimate,
+        operation: str,
+        labels: Mapping[str, str],
+        facts: Mapping[str, str],
+    ) -> None:
         self._estimates.append(estimate)
         if self._outer is not None:
-            self._asked.append(Asked(budgets, estimate, *terms))
+            # It may be booked when the scopes around it have ended.
+            facts = {**current_labels(), **facts}
+            self._asked.append(Asked(budgets, estimate, operation, labels, facts))
 
     @contextmanager
     def _reserving(
