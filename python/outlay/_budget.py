@@ -23,8 +23,7 @@ from outlay._core import (
     reserve_together,
 )
 from outlay._errors import PolicyError
-from outlay._guard import current_labels
-from outlay._late import Asked, Spare, Told, book_late
+from outlay._late import Asked, Spare, Told, asked_of, book_late
 from outlay._protocols import Budget, Lease
 from outlay._responses import as_usage
 from outlay._waiting import reserve_together_wait
@@ -182,19 +181,10 @@ class Call:
                 self._take(lease, native, leases, cover)
             reserve_each(own, leases, estimate, labels)
 
-    def _ask(
-        self,
-        budgets: Budgets,
-        estimate: UsageEstimate,
-        operation: str,
-        labels: Mapping[str, str],
-        facts: Mapping[str, str],
-    ) -> None:
+    def _ask(self, budgets: Budgets, estimate: UsageEstimate, *terms: Any) -> None:
         self._estimates.append(estimate)
         if self._outer is not None:
-            # It may be booked when the scopes around it have ended.
-            facts = {**current_labels(), **facts}
-            self._asked.append(Asked(budgets, estimate, operation, labels, facts))
+            self._asked.append(asked_of(budgets, estimate, *terms))
 
     @contextmanager
     def _reserving(

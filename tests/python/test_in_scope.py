@@ -224,7 +224,7 @@ def test_what_is_thrown_away_unfinished_changes_no_labels_elsewhere(guard):
     """The collector ends it where it happens to run."""
 
     async def waiting():
-        await asyncio.sleep(3600)
+        await asyncio.Event().wait()
 
     coroutine = handed_on(guard, waiting)()
     loop = asyncio.new_event_loop()
