@@ -24,7 +24,7 @@ from outlay._core import (
     reserve_together,
 )
 from outlay._errors import PolicyError
-from outlay._late import Asked, Spare, Told, book_late
+from outlay._late import Asked, Spare, Told, asked_of, book_late
 from outlay._lease_ends import cancelling, committing, end_each, failing, release_each, reserve_each
 from outlay._protocols import Budget, Lease
 from outlay._responses import as_usage, times
@@ -189,7 +189,7 @@ class Call:
     def _ask(self, budgets: Budgets, estimate: UsageEstimate, *terms: Any) -> None:
         self._estimates.append(estimate)
         if self._outer is not None:
-            self._asked.append(Asked(budgets, estimate, *terms))
+            self._asked.append(asked_of(budgets, estimate, *terms))
 
     @contextmanager
     def _reserving(

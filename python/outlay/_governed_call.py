@@ -13,7 +13,7 @@ from outlay._late import Told
 from outlay._layer import Layer, known_fields
 from outlay._outcome import End, Outcome, outcome_of, refusal_in
 from outlay._prompt import Prompt
-from outlay._responses import Fields
+from outlay._responses import Fields, counts_of, with_input
 from outlay._stream_usage import StreamUsage
 
 _UNPRICED = (
@@ -60,11 +60,11 @@ class Terms:
             raise PolicyError(f"estimate: {_UNPRICED}")
         return estimate
 
-    def read(self, result: Any) -> Usage | None:
+    def read(self, result: Any, estimate: UsageEstimate | None) -> Usage | None:
         """Return what a result says was used; None means the estimate."""
         if self.usage is None:
             fields = known_fields(result)
-            return None if fields is None else self.priced(fields)
+            return None if fields is None else self.priced(_with_input(fields, estimate))
         try:
             said = self.usage(result)
             if said is None or isinstance(said, Usage):
@@ -124,17 +124,17 @@ class Run:
         if self._terms.usage is None and refusal_in(result):
             self._failed(1)
         else:
-            self._book(self._terms.read(result))
+            self._book(self._terms.read(result, self._estimate))
 
     def commit_items(self, *, cut: bool = False) -> None:
         """Book what the items of a generator say; `cut`: it did not come to its end."""
         if self._stream is None:
-            self._book(self._terms.read(self._items))
+            self._book(self._terms.read(self._items, self._estimate))
             return
         fields = self._stream.fields()
         if fields is not None and cut and not fields["output_tokens"]:
             fields = self._with_output(fields)
-        self._book(None if fields is None else self._terms.priced(fields))
+        self._book(None if fields is None else self._terms.priced(_with_input(fields, self._estimate)))
 
     def fail(self, error: BaseException) -> None:
         """End a call that did not come to its end."""
@@ -227,16 +227,15 @@ def _as_estimate(said: Any) -> UsageEstimate:
     return UsageEstimate(total_tokens=said)
 
 
+def _with_input(fields: Fields, estimate: UsageEstimate | None) -> Fields:
+    if estimate is None:
+        return fields
+    rest = estimate.total_tokens - fields.get("output_tokens", 0)
+    return with_input(fields, estimate.input_tokens or max(0, rest))
+
+
 _UsageT = TypeVar("_UsageT", Usage, UsageEstimate)
 
 
 def _with_cost(usage: _UsageT, cost: int) -> _UsageT:
-    return type(usage)(
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        total_tokens=usage.total_tokens,
-        cost_micros_usd=cost,
-        cache_read_tokens=usage.cache_read_tokens,
-        cache_write_tokens=usage.cache_write_tokens,
-        reasoning_tokens=usage.reasoning_tokens,
-    )
+    return type(usage)(**{**counts_of(usage), "cost_micros_usd": cost})

@@ -79,7 +79,12 @@ class ModelCall:
         """
         pairs = zip(self._layers, self._estimates, strict=True)
         usages = [
-            layer.usage(fields, self._prompt, reserved=guess.output_tokens if cut else None)
+            layer.usage(
+                fields,
+                self._prompt,
+                given=guess.input_tokens,
+                reserved=guess.output_tokens if cut else None,
+            )
             for layer, guess in pairs
         ]
         self._call.commit(*self._with_unanswered(usages), requests=requests)

@@ -23,6 +23,8 @@ class Driver:
         "stream_with_usage": "a tool call has no tokens",
         "stream_without_usage": "a tool call has no tokens",
         "early_close": "a tool call is no stream",
+        "running_totals": "a tool call has no tokens",
+        "input_not_reported": "a tool call has no tokens",
         "broken_stream": "a tool call is no stream",
         "broken_answer": "a tool call has no body that a provider bills",
         "stacked_layers": "a tool call is no call of a model: no transport below it is charged",

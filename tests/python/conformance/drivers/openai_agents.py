@@ -36,6 +36,7 @@ class Driver:
     gaps = {
         "error_in_body": "its get_response makes a ModelResponse of the answer's output, which is None, and "
         "drops the answer, so that the error is not to be seen: the estimate is booked",
+        "running_totals": "a stream of responses tells its usage once, in response.completed",
         "fallback": "the SDK has no fallback models",
         "internal_call": "its compaction of a session goes past the model, straight to the client",
         "cache_hit": "the SDK has no cache of responses",

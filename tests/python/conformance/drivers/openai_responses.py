@@ -15,6 +15,7 @@ class Driver(WrappedDriver):
     name = "openai-responses"
     package = "openai"
     gaps = {
+        "running_totals": "a stream of responses tells its usage once, in response.completed",
         "fallback": "an SDK has no fallback models",
         "five_tools": "an SDK runs no tools",
         "sub_agent": "an SDK has no agents",
