@@ -18,10 +18,10 @@ def test_a_folder_of_tests_is_no_package():
 
 
 @pytest.mark.parametrize("name", FOLDERS)
-def test_what_a_folder_is_named_after_is_found_as_a_package_or_not_at_all(name):
+def test_what_a_folder_is_named_after_is_found_elsewhere_or_not_at_all(name):
     try:
         found = find_spec(name)
     except ModuleNotFoundError:
         return
-    assert Path(found.origin).name == "__init__.py"
+    assert found.origin is not None
     assert Path(__file__).parent not in Path(found.origin).parents
