@@ -2694,8 +2694,8 @@ class Guard:
                 "denied", "warned", "exceeded", "unmatched"), `name` of the rule, `lease` (its id or None) and
                 `amounts` by unit. "unmatched" is a request that passes where no rule is about it (in a policy
                 with budgets or workflows: none of these); it has `labels`, a dict. What it raises
-                is reported as unraisable, and changes nothing. The collector may end a lease within it, so that
-                it is called in itself: a lock that it takes has to be reentrant.
+                is reported as unraisable, and changes nothing. The collector may end a lease within it, so
+                that it is called in itself: a lock that it takes has to be reentrant.
 
         Raises:
             PolicyError: It can not be called.
