@@ -2250,12 +2250,13 @@ class PriceTable:
 class Guard:
     """All limits of a policy at once: every rule whose scope matches a request's labels, in one step.
 
-    A rule that names a label is not about requests without it: `[defaults] require` refuses such requests, and
-    of those that no rule is about the logger "outlay" warns, once for each set of names of labels. `"*"` gives each value of a label a counter
-    of its own; a text with `*` in it is a pattern, whose values share one. What a call costs is said by the
-    price of its model: that of the policy, by "provider:model" or "model", else that of genai-prices. A guard
-    is a budget of every `wrap`, which gives it the labels `provider` and `model`, `agent` where the framework
-    knows it, `tool` for calls of tools, and those of the wrap. docs/policy.md describes the policy.
+    A rule that names a label is not about requests without it: `[defaults] require` refuses such requests,
+    and of those that no rule is about the logger "outlay" warns, once for each set of names of labels. `"*"`
+    gives each value of a label a counter of its own; a text with `*` in it is a pattern, whose values share
+    one. What a call costs is said by the price of its model: that of the policy, by "provider:model" or
+    "model", else that of genai-prices. A guard is a budget of every `wrap`, which gives it the labels
+    `provider` and `model`, `agent` where the framework knows it, `tool` for calls of tools, and those of the
+    wrap. docs/policy.md describes the policy.
 
     Args:
         policy: A dict, or the path of a TOML file: a policy, or a pyproject.toml with `[tool.outlay]`.
@@ -2348,8 +2349,8 @@ class Guard:
             ttl: When the lease runs out, in seconds or as a timedelta; default None, the policy's
                 `lease_ttl`.
             **labels: Whom the call is about (agent, model, provider, workflow, run, repo, tool, user, ...).
-                Those of the scopes around it are added. With `model=` it is the call of a model, whatever else
-                it is labelled; with `tool=` and no `model=` the call of a tool, in a scope of a model too.
+                Those of the scopes around it are added. With `model=` it is the call of a model, whatever
+                else it is labelled; with `tool=` and no `model=` that of a tool, in a scope of a model too.
 
         Returns:
             The lease to commit; its commit settles under every limit.
@@ -2357,8 +2358,8 @@ class Guard:
         Raises:
             LimitExceeded: A rule refuses: `BudgetExceeded`, `ThresholdExceeded`, `RateLimitExceeded`,
                 `AllowanceExceeded`. `scope` and the message name the rule.
-            PolicyError: Cost is limited, and nobody knows the price of the model; or the policy requires a label
-                that is missing.
+            PolicyError: Cost is limited, and nobody knows the price of the model; or the policy requires a
+                label that is missing.
             InvalidAmount: The estimate is no whole number.
             InvalidId: A label is no text of 1 to 1,024 bytes.
 
@@ -2465,7 +2466,8 @@ class Guard:
 
         Raises:
             LimitExceeded: A rule refuses, or would if it were hard.
-            PolicyError: Cost is limited, and nobody knows the price of the model; or a required label is missing.
+            PolicyError: Cost is limited, and nobody knows the price of the model; or a required label is
+                missing.
 
         Example:
             >>> guard = Guard({"budget": [{"name": "all", "limit": {"tokens": 100}, "mode": "soft"}]})
@@ -2715,8 +2717,9 @@ class Guard:
             callback: Takes a dict with `event` ("reserved", "committed", "released", "expired", "charged",
                 "denied", "warned", "exceeded", "unmatched"), `name` of the rule, `lease` (its id or None) and
                 `amounts` by unit. "unmatched" is a request that passes where no rule is about it (in a policy
-                with budgets or workflows: none of these); it has `labels`, a dict. What it raises is reported as unraisable, and changes nothing. The collector may end a
-                lease within it, so that it is called in itself: a lock that it takes has to be reentrant.
+                with budgets or workflows: none of these); it has `labels`, a dict. What it raises
+                is reported as unraisable, and changes nothing. The collector may end a lease within it, so
+                that it is called in itself: a lock that it takes has to be reentrant.
 
         Raises:
             PolicyError: It can not be called.
@@ -2755,8 +2758,8 @@ class Allotment:
 
     It is one lease of the parent: all parts together are never more than the parent has. It takes requests
     until it is closed; when it is closed and its last lease has ended, what is left goes back. It is a budget
-    of every `wrap`, as its guard is. Dropped, it is closed. Its requests have its labels beside their own; where
-    one is missing that the policy requires, they raise `PolicyError`.
+    of every `wrap`, as its guard is. Dropped, it is closed. Its requests have its labels beside their own;
+    where one is missing that the policy requires, they raise `PolicyError`.
 
     Example:
         >>> guard = Guard({"budget": [{"name": "all", "limit": {"tokens": 1_000, "calls": 10}}]})

@@ -258,7 +258,8 @@ impl Allotment {
         let own_tool = is_tool_call(labels);
         for (name, value) in &self.labels {
             let is_given = labels.iter().any(|(own, _)| own == name);
-            if !is_given && !(own_tool && name == "model") {
+            let is_foreign = own_tool && name == "model";
+            if !is_given && !is_foreign {
                 all.push((name, value));
             }
         }
