@@ -92,6 +92,8 @@ pub struct Request {
     pub request_budget: RequestBudget,
     /// How long the lease lives, by default the shortest time to live of its accounts.
     pub ttl: Option<Duration>,
+    /// Whether it does not run out by itself: who holds it ends it when its time is over.
+    pub stays: bool,
 }
 
 impl From<UsageEstimate> for Request {
@@ -262,7 +264,9 @@ fn open_part(
     let deadline = now.tick.plus(ttl);
     let slot = state.open(ask, request, id, deadline);
     state.tell_reserved(slot, ask.account, now, outbox);
-    state.due_at(deadline, ask.account);
+    if !request.stays {
+        state.due_at(deadline, ask.account);
+    }
     Part { account: Arc::clone(ask.account), slot }
 }
 

@@ -40,6 +40,13 @@ impl Carried {
         Self { price: None, keeps: None }
     }
 
+    /// Something was used without a lease: what it would have kept is told.
+    pub fn ended(&self) {
+        if let Some(kept) = &self.keeps {
+            kept.ended();
+        }
+    }
+
     /// What a lease has to carry, if it is anything.
     pub(super) fn more(self) -> Option<Box<LeaseMore>> {
         let Self { price, keeps } = self;

@@ -26,7 +26,7 @@ impl State {
             let (meter, amount) = self.asked(demands, index)?;
             let behind = self.is_behind(number, amount, terms, NO_TICKET);
             if behind || !meter.admits(amount, terms) {
-                let open = || self.open_holds(number, account);
+                let open = || self.open_holds(number, account, now);
                 wait = wait.max(self.retry_behind(number, amount, terms, open, now)?);
             }
         }
@@ -54,11 +54,13 @@ impl State {
         Some(wait.saturating_add(period.saturating_mul(windows)))
     }
 
-    fn open_holds(&self, number: u8, account: &Account) -> Vec<Open> {
+    fn open_holds(&self, number: u8, account: &Account, now: Moment) -> Vec<Open> {
         let meter = &self.meters[usize::from(number)];
         let gauge = matches!(meter.window(), Window::Gauge);
         let charged = !gauge && account.core().policy().unsettled == Unsettled::Charge;
+        // What is open beyond its time stays: nobody knows for how long.
         let entries = self.book().into_iter().flat_map(|book| book.open());
+        let entries = entries.filter(|(_, entry)| entry.deadline > now.tick);
         let holds = entries.flat_map(|(_, entry)| {
             let of_meter = entry.holds.iter().filter(|held| held.meter == number);
             of_meter.filter(|held| meter.counts(&held.hold)).map(|held| Open {

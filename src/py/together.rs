@@ -291,10 +291,11 @@ pub(crate) fn record_together(
     covered: Vec<usize>,
 ) -> PyResult<()> {
     let terms = Terms { operation, ttl: None, labels, covered };
-    let Together { asks, request, .. } = Together::of(&budgets, usage, &terms)?;
+    let Together { asks, request, carried, .. } = Together::of(&budgets, usage, &terms)?;
     for ask in &asks {
         ask.account.record_spent(&ask.demands, &request.estimate)?;
     }
+    carried.ended();
     Ok(())
 }
 

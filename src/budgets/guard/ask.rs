@@ -99,6 +99,7 @@ impl Guard {
         let timeout = timeout.or(ask.wait);
         match Wait::for_lease(&ask.asks, own, timeout, mailbox) {
             Err(Error::Denied(denied)) => {
+                part.map_or(Ok(()), |part| part.check_open())?;
                 let matched = self.matched(labels)?;
                 let parts: Vec<AskPart<'_>> = ask.asks.iter().map(Ask::part).collect();
                 Err(self.first_refusal(&matched, &parts, denied))

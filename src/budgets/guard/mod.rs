@@ -8,9 +8,11 @@ mod allot;
 mod ask;
 mod change;
 mod counter;
+mod ends;
 mod lookup;
 mod matched;
 mod part;
+mod part_end;
 mod report;
 mod rules;
 mod runs;
@@ -31,6 +33,7 @@ pub use report::{Explained, Figures};
 
 use self::change::set_allowances;
 use self::counter::Counter;
+use self::ends::Ends;
 use self::matched::{Matched, Owned};
 use self::part::Part;
 use self::rules::Group;
@@ -91,6 +94,7 @@ pub struct Guard {
     counters: DashMap<(usize, String), Arc<Counter>>,
     matched: DashMap<Box<[u8]>, Arc<Matched>>,
     runs: Runs,
+    ends: Arc<Ends>,
     prices: RwLock<PriceTable>,
     allowances: Arc<AllowanceService>,
     /// Asked where no rule applies, so that there is a lease all the same.
@@ -131,6 +135,7 @@ impl Guard {
             counters: DashMap::new(),
             matched: DashMap::new(),
             runs: Runs::new(),
+            ends: Ends::new(),
             prices,
             allowances,
             nobody,
@@ -229,6 +234,7 @@ impl Guard {
         let request = Request { estimate, ttl: request.ttl, ..Request::default() };
         let lease = match group::reserve_parts(&asks, &request) {
             Err(Error::Denied(denied)) if !waits => {
+                part.map_or(Ok(()), |part| part.check_open())?;
                 return Err(self.first_refusal(matched, &asks, denied));
             }
             other => other?,
@@ -327,6 +333,7 @@ impl Guard {
         let paid = |counter: &Counter, meter, _| part.is_some_and(|part| part.pays(counter, meter));
         let mut owned: Owned<'_> = SmallVec::new();
         matched.ask(self.core.clock());
+        self.ends.run(self.core.clock());
         for asked in matched.order.iter().map(|index| &matched.asked[*index]) {
             let demands = asked.amounts(estimate, 1, paid);
             if !demands.is_empty() {
