@@ -117,7 +117,8 @@ impl Told {
     /// When it may pass what [`admits`](Self::admits) refuses now: the latest of what is in its way.
     pub fn opens_at(&self, reserved: u64, amount: u64) -> Option<Tick> {
         let empty = |rest: &&Rest| rest.left == 0;
-        let fits = |rest: &&Rest| rest.left.checked_sub(reserved).is_some_and(|room| amount <= room);
+        let fits =
+            |rest: &&Rest| rest.left.checked_sub(reserved).is_some_and(|room| amount <= room);
         let short = |rest: &&Rest| empty(rest) || !fits(rest);
         let tokens = self.tokens.as_ref().filter(short).map(|rest| rest.until);
         let requests = self.requests.as_ref().filter(empty).map(|rest| rest.until);

@@ -14,11 +14,12 @@ use super::lease::Lease;
 use super::lease_book::{Part, Parts};
 use super::locked::{Locked, with_locked};
 use super::mailbox::Mailbox;
+use super::retry::Held;
 use super::sleeper::Sleeper;
 use super::state::State;
 use super::turn::{Grant, NO_TICKET};
 use super::wait::Wait;
-use crate::accounting::{Code, Invalid, Moment, RequestBudget, Terms, UsageEstimate};
+use crate::accounting::{Cause, Code, Invalid, Moment, RequestBudget, Terms, UsageEstimate};
 
 /// What is asked of one account: meters and amounts.
 pub type Demands = SmallVec<[(u8, u64); 2]>;
@@ -323,6 +324,15 @@ fn refuses(asks: &[AskPart<'_>], locked: &[Locked<'_>]) -> Option<(usize, usize)
 fn with_wait(refused: Error, asks: &[AskPart<'_>], locked: &[Locked<'_>]) -> Error {
     let Error::Denied(mut denied) = refused else { return refused };
     if denied.code != Code::NotConfigured && asks.len() > 1 {
+        let held = asks
+            .iter()
+            .zip(locked)
+            .map(|(ask, at)| at.state.held(at.account, ask.demands, at.now, ask.terms));
+        if let Held::For(wait) = held.fold(Held::Not(false), Held::and) {
+            (denied.cause, denied.retry_after) = (Cause::Held, wait);
+            return Error::Denied(denied);
+        }
+        denied.cause = denied.cause.unheld();
         let waits = asks.iter().zip(locked);
         let waits =
             waits.map(|(ask, at)| at.state.wait(at.account, ask.demands, at.now, ask.terms));

@@ -47,7 +47,7 @@ pub use group::{
 pub(crate) use idle::Idle;
 pub use lease::Lease;
 pub use lease_end::{Abandoned, Actual, LeaseState};
-pub use lease_more::{Carried, Kept};
+pub use lease_more::{Carried, Kept, Passed};
 pub use mailbox::Mailbox;
 pub(crate) use naming::Naming;
 pub use sleeper::Sleeper;

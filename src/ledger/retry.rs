@@ -7,7 +7,29 @@ use super::core::Unsettled;
 use super::state::State;
 use super::turn::NO_TICKET;
 use crate::accounting::retry::Open;
-use crate::accounting::{Moment, Terms, Window};
+use crate::accounting::{Cause, Moment, Terms, Window};
+
+/// Whether a request is only held.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Held {
+    /// It is not: it passes, or (`true`) something else refuses it.
+    Not(bool),
+    /// It is, until leases that are open have run out; `None` where they never do.
+    For(Option<Duration>),
+}
+
+impl Held {
+    /// Of two that are asked together.
+    pub(crate) fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Not(true), _) | (_, Self::Not(true)) => Self::Not(true),
+            (Self::Not(false), one) | (one, Self::Not(false)) => one,
+            (Self::For(one), Self::For(other)) => {
+                Self::For(one.and_then(|one| Some(one.max(other?))))
+            }
+        }
+    }
+}
 
 impl State {
     /// When all of `demands` could pass: the latest of their meters, `None` for never.
@@ -31,6 +53,34 @@ impl State {
             }
         }
         Some(wait)
+    }
+
+    /// Whether all of `demands` would pass once leases that are open have ended, and when that is;
+    /// `None` in it where they never run out.
+    pub(crate) fn held(
+        &self,
+        account: &Account,
+        demands: &[(u8, u64)],
+        now: Moment,
+        terms: Terms,
+    ) -> Held {
+        let mut found = Held::Not(false);
+        for (index, &(number, _)) in demands.iter().enumerate() {
+            let Some((meter, amount)) = self.asked(demands, index) else { return Held::Not(true) };
+            let behind = self.is_behind(number, amount, terms, NO_TICKET);
+            if behind || self.is_closed() {
+                return Held::Not(true);
+            }
+            if meter.admits(amount, terms) {
+                continue;
+            }
+            if meter.cause(amount, terms) != Cause::Held {
+                return Held::Not(true);
+            }
+            let open = self.open_holds(number, account, now);
+            found = found.and(Held::For(meter.held_for(amount, terms, open, now)));
+        }
+        found
     }
 
     /// When `amount` could pass, after those who wait for the meter already.

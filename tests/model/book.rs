@@ -46,7 +46,7 @@ pub(crate) struct Part {
     account: usize,
     multiplier: u64,
     /// Meter, amount and window of the reservation.
-    holds: Vec<(usize, u64, Window)>,
+    pub(crate) holds: Vec<(usize, u64, Window)>,
 }
 
 #[derive(Clone, Debug)]
@@ -103,7 +103,7 @@ impl Book {
     }
 
     /// The law of a meter.
-    fn fits(&self, account: usize, meter: usize, amount: u64) -> bool {
+    pub(crate) fn fits(&self, account: usize, meter: usize, amount: u64) -> bool {
         let rule = &self.accounts[account].meters[meter];
         let taken = u128::from(self.used(account, meter))
             + u128::from(self.reserved(account, meter))

@@ -101,7 +101,7 @@ impl Guard {
             parent.map_or(Ok(()), |parent| parent.check_open()).err().unwrap_or(refused)
         })?;
         let keeps = parent.map(|p| Arc::clone(p) as Arc<dyn Kept>);
-        let lease = lease.carrying(Carried { price: None, keeps });
+        let lease = lease.carrying(Carried { keeps, ..Carried::none() });
         let labels = labels.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
         let counter = self.part_counter(&of, labels)?;
         let part = Arc::new_cyclic(|me| Part {

@@ -263,6 +263,9 @@ impl Guard {
         match (first, group::check(&all).err()) {
             (Some(Error::Denied(mut first)), Some(Error::Denied(all))) => {
                 first.retry_after = all.retry_after;
+                if !all.is_held() {
+                    first.cause = first.cause.unheld();
+                }
                 self.tell_denied(&first);
                 first.into()
             }
@@ -356,7 +359,7 @@ impl Guard {
 
 fn carried(matched: &Matched, part: Option<&Arc<Part>>) -> Carried {
     let keeps = part.map(|part| Arc::clone(part) as Arc<dyn Kept>);
-    Carried { price: matched.price.clone(), keeps }
+    Carried { price: matched.price.clone(), keeps, passed: None }
 }
 
 impl std::fmt::Debug for Guard {
