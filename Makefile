@@ -9,6 +9,8 @@ INSTALLED := $(VENV)/.installed
 OTHERS := .venv-others
 OTHER_TESTS := tests/python/openai tests/python/httpx tests/python/litellm_sdk tests/python/recipes \
     tests/python/conformance tests/python/langchain/test_deepagents.py tests/python/test_mcp_1_client.py
+# Where there is a `timeout`: what hangs fails.
+LIMITED := $(if $(shell command -v timeout),timeout 3600,)
 SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find src -name '*.rs')
 
 .PHONY: demo test lint cargo-test loom pytest pytest-others soak bench bench-check wheel clean
@@ -18,9 +20,10 @@ demo: $(INSTALLED)
 	$(BIN)/outlay demo
 
 ## The whole test suite: lints, types and stubs, cargo tests, loom, pytest in both environments, the wheel.
-## What Rust compiles runs side by side, for one link uses one core; the rest one after the other.
+## What Rust compiles runs side by side, for one link uses one core; the rest one after the other. Loom comes
+## first: it reports in a moment a deadlock in which real threads would hang.
 test: $(INSTALLED)
-	$(MAKE) --jobs 2 lint cargo-test loom
+	$(MAKE) --jobs 2 loom lint cargo-test
 	$(MAKE) pytest pytest-others bench-check wheel-check
 
 $(BIN)/python:
@@ -45,12 +48,18 @@ lint: $(INSTALLED)
 
 ## The property tests take SEED, so that a run can be repeated; SEED=7 takes other histories.
 cargo-test:
-	PROPTEST_RNG_SEED=$(SEED) cargo test --quiet
+	PROPTEST_RNG_SEED=$(SEED) $(LIMITED) cargo test --quiet
 
 ## The ledger's locking, the ends of leases and waiting, in every order of the threads.
 loom:
 	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom CARGO_PROFILE_RELEASE_LTO=off \
-	    CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 cargo test --quiet --release --test loom --test loom_waiting
+	    CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 $(LIMITED) cargo test --quiet --release --test loom --test loom_waiting
+
+## More random histories and sums than the suite has time for; each run takes others.
+.PHONY: soak-cargo
+soak-cargo:
+	OUTLAY_HISTORIES=50000 OUTLAY_SUMS=200000 $(LIMITED) cargo test --quiet --test ledger_model --test guard_model \
+	    --test usage_sums
 
 pytest: $(INSTALLED)
 	$(BIN)/python -m pytest

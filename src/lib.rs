@@ -7,9 +7,9 @@ pub mod ledger;
 mod py;
 
 pub use accounting::{
-    CalendarUnit, Clock, Code, Denied, Invalid, InvalidKind, Key, Kind, Limit, ManualClock, Meter,
-    MicroUsd, Price, PriceTable, RateHeaders, Rates, RequestBudget, SystemClock, Terms, Unit,
-    Usage, UsageEstimate, Window,
+    CalendarUnit, Cause, Clock, Code, Denied, Invalid, InvalidKind, Key, Kind, Limit, ManualClock,
+    Meter, MicroUsd, Price, PriceTable, RateHeaders, Rates, RequestBudget, SystemClock, Terms,
+    Unit, Usage, UsageEstimate, Window,
 };
 pub use budgets::{
     Advice, AgentAllowance, AgentBudget, AgentTokenBudget, Allotment, AllowanceService,

@@ -201,3 +201,27 @@ fn a_listener_may_use_the_account_that_tells_it() {
     assert_eq!(kinds.iter().filter(|kind| **kind == EventKind::Expired).count(), 2);
     assert_eq!(kinds.last(), Some(&EventKind::Denied));
 }
+
+#[test]
+fn t1_the_sweep_comes_back_to_an_account_for_each_of_its_leases() {
+    let world = World::new();
+    let [a, b] = ["a", "b"].map(|id| world.account(id, tokens(100)));
+    let lease = |seconds: u64| {
+        let ttl = Some(Duration::from_secs(seconds));
+        let request = Request { ttl, ..Request::from(Usage::tokens(seconds)) };
+        ledger::reserve(&[ask(&a, seconds)], &request).unwrap()
+    };
+    let leases = [10, 20, 30, 40].map(lease);
+    let _ = world.told();
+    let mut expired = Vec::new();
+    for _ in 0..4 {
+        world.clock.advance(Duration::from_secs(10));
+        reserve(&[&b], 1).release().unwrap();
+        let told = world.told();
+        expired.extend(told.into_iter().filter(|told| told.0 == EventKind::Expired));
+        // Nobody touched `a` itself.
+    }
+    let each = [10, 20, 30, 40].map(|amount| (EventKind::Expired, "a".to_owned(), amount));
+    assert_eq!(expired, each);
+    drop(leases);
+}

@@ -4,6 +4,8 @@
 
 #[path = "guard/kit.rs"]
 mod kit;
+#[path = "guard/labels.rs"]
+mod labels;
 #[path = "guard/laws.rs"]
 mod laws;
 #[path = "guard/meant.rs"]

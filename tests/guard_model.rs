@@ -1,79 +1,49 @@
 //! Random histories of requests, parts and updates on a guard and on a naive book: no difference.
+//! `OUTLAY_HISTORIES=10000 cargo test --test guard_model` runs so many.
 #![cfg(not(loom))]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "guard_model/ends.rs"]
+mod ends;
 #[path = "guard_model/naive.rs"]
 mod naive;
+#[path = "guard_model/ops.rs"]
+mod ops;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use naive::{ALL, CALLS, EACH, Naive, State, TTL};
+use naive::{Amounts, Naive, OF_AGENTS, Place, RULES, State, TTL};
+use ops::{Limits, Of, Op, histories, limits, op};
 use outlay::{
-    Allotment, Clock, Error, Guard, GuardPolicy, Lease, LeaseError, ManualClock, PartOf, Usage,
+    Allotment, Clock, Error, Guard, GuardPolicy, GuardRequest, Lease, LeaseError, ManualClock,
+    PartOf, Usage,
 };
 use proptest::prelude::*;
 use proptest::test_runner::{FileFailurePersistence, TestRunner};
 
 const AGENTS: [&str; 2] = ["a", "b"];
-const NAMES: [&str; 3] = ["all", "each", "calls"];
-const HISTORIES: u32 = 3_000;
 
-#[derive(Clone, Debug)]
-enum Op {
-    /// Agent, tokens.
-    Reserve(usize, u64),
-    /// Part, tokens.
-    ReserveIn(usize, u64),
-    /// Lease, tokens.
-    Commit(usize, u64),
-    Release(usize),
-    Drop(usize),
-    /// Agent, tokens.
-    Allot(usize, u64),
-    /// Part, tokens.
-    AllotIn(usize, u64),
-    Close(usize),
-    /// Seconds.
-    Advance(u64),
-    /// The limits; `None` where there is no such rule.
-    Update([Option<u64>; 3]),
-}
-
-fn limits() -> impl Strategy<Value = [Option<u64>; 3]> {
-    let all = prop_oneof![Just(None), Just(Some(60)), Just(Some(120)), Just(Some(400))];
-    let each = prop_oneof![Just(None), Just(Some(40)), Just(Some(90)), Just(Some(300))];
-    let calls = prop_oneof![Just(None), Just(Some(2)), Just(Some(20))];
-    (all, each, calls).prop_map(|(all, each, calls)| [all, each, calls])
-}
-
-fn op() -> impl Strategy<Value = Op> {
-    let seconds = prop_oneof![0..60_u64, 300..700_u64, 3_500..3_700_u64, 7_000..20_000_u64];
-    prop_oneof![
-        6 => (0..2_usize, 0..50_u64).prop_map(|(agent, n)| Op::Reserve(agent, n)),
-        6 => (0..8_usize, 0..40_u64).prop_map(|(part, n)| Op::ReserveIn(part, n)),
-        7 => (0..8_usize, 0..70_u64).prop_map(|(lease, n)| Op::Commit(lease, n)),
-        3 => (0..8_usize).prop_map(Op::Release),
-        2 => (0..8_usize).prop_map(Op::Drop),
-        2 => (0..2_usize, 0..60_u64).prop_map(|(agent, n)| Op::Allot(agent, n)),
-        2 => (0..8_usize, 0..40_u64).prop_map(|(part, n)| Op::AllotIn(part, n)),
-        2 => (0..8_usize).prop_map(Op::Close),
-        3 => seconds.prop_map(Op::Advance),
-        1 => limits().prop_map(Op::Update),
-    ]
-}
-
-fn policy(limits: [Option<u64>; 3]) -> GuardPolicy {
-    let more =
-        ["", "scope = { agent = \"*\" }", "scope = { agent = \"*\" }\nwindow = \"fixed:1h\""];
-    let mut text = format!("[store]\nlease_ttl = \"{TTL}s\"\n");
+fn policy(limits: Limits, returns: bool) -> GuardPolicy {
+    let mut text =
+        format!("[store]\nlease_ttl = \"{TTL}s\"\n[defaults]\non_unknown_price = \"zero\"\n");
+    if returns {
+        text.push_str("on_missing_usage = \"release\"\n");
+    }
     for (rule, limit) in limits.into_iter().enumerate() {
         let Some(limit) = limit else { continue };
-        let unit = if rule == CALLS { "calls" } else { "tokens" };
-        let (name, more) = (NAMES[rule], more[rule]);
-        let of = format!("limit = {{ {unit} = {limit} }}");
-        text.push_str(&format!("[[budget]]\nname = \"{name}\"\n{of}\n{more}\n"));
+        let limit = match RULES[rule] {
+            "calls" => format!("calls = {limit}"),
+            "money" => format!("usd = \"0.{limit:06}\""),
+            _ => format!("tokens = {limit}"),
+        };
+        let scope = if OF_AGENTS[rule] { "scope = { agent = \"*\" }\n" } else { "" };
+        let window = if RULES[rule] == "calls" { "window = \"fixed:1h\"\n" } else { "" };
+        let name = RULES[rule];
+        text.push_str(&format!(
+            "[[budget]]\nname = \"{name}\"\nlimit = {{ {limit} }}\n{scope}{window}"
+        ));
     }
     GuardPolicy::from_toml("policy", &text).unwrap()
 }
@@ -103,19 +73,25 @@ fn pick<T>(all: &[Option<T>], index: usize) -> Option<usize> {
     (!there.is_empty()).then(|| there[index % there.len()])
 }
 
-fn asks(tokens: u64) -> outlay::GuardRequest {
-    Usage::tokens(tokens).into()
+fn usage([tokens, cost, _]: Amounts) -> Usage {
+    Usage::priced(tokens, cost)
 }
 
-const fn part_of(tokens: u64) -> PartOf {
-    PartOf { tokens: Some(tokens), cost_micros_usd: None, calls: None }
+fn asks(of: Amounts, ttl: Option<u64>) -> GuardRequest {
+    GuardRequest { ttl: ttl.map(Duration::from_secs), ..usage(of).into() }
+}
+
+const fn part_of([tokens, cost_micros_usd, calls]: Of) -> PartOf {
+    PartOf { tokens, cost_micros_usd, calls }
 }
 
 impl<'a> Driver<'a> {
-    fn new(limits: [Option<u64>; 3], tally: &'a Tally) -> Self {
+    fn new(limits: Limits, returns: bool, tally: &'a Tally) -> Self {
         let clock = Arc::new(ManualClock::new());
-        let guard = Guard::new(policy(limits), Clock::Manual(Arc::clone(&clock))).unwrap();
+        let policy = policy(limits, returns);
+        let guard = Guard::new(policy, Clock::Manual(Arc::clone(&clock))).unwrap();
         let mut naive = Naive::default();
+        naive.returns = returns;
         naive.update(limits);
         let (guard, leases, parts) = (Arc::new(guard), Vec::new(), Vec::new());
         Self { clock, guard, naive, leases, parts, tally }
@@ -123,31 +99,31 @@ impl<'a> Driver<'a> {
 
     fn run(&mut self, op: &Op) -> Result<(), TestCaseError> {
         match *op {
-            Op::Reserve(agent, tokens) => {
-                let labels = [("agent", AGENTS[agent])];
-                let lease = self.guard.reserve(&labels, asks(tokens));
-                let passes = self.naive.reserve(agent, None, tokens);
+            Op::Reserve(agent, of, ttl) => {
+                let lease = self.guard.reserve(&[("agent", AGENTS[agent])], asks(of, ttl));
+                let passes = self.naive.reserve(agent, None, of, ttl);
                 self.reserved(lease, passes)?;
             }
-            Op::ReserveIn(part, tokens) => {
+            Op::ReserveIn(part, of, ttl) => {
                 let Some(part) = pick(&self.parts, part) else { return Ok(()) };
-                let lease = self.parts[part].as_ref().unwrap().reserve(&[], asks(tokens));
-                let agent = self.naive.agent_of(part);
-                let passes = self.naive.reserve(agent, Some(part), tokens);
+                let lease = self.parts[part].as_ref().unwrap().reserve(&[], asks(of, ttl));
+                let agent = self.naive.parts[part].agent;
+                let passes = self.naive.reserve(agent, Some(part), of, ttl);
                 self.reserved(lease, passes)?;
             }
-            Op::Allot(agent, tokens) => {
-                let labels = [("agent", AGENTS[agent])];
-                let part = self.guard.allot(&labels, part_of(tokens), None);
-                let passes = self.naive.allot(agent, None, tokens);
+            Op::Allot(agent, of, ttl) => {
+                let ends = ttl.map(Duration::from_secs);
+                let part = self.guard.allot(&[("agent", AGENTS[agent])], part_of(of), ends);
+                let passes = self.naive.allot(agent, None, of, ttl);
                 self.allotted(part, passes)?;
             }
-            Op::AllotIn(parent, tokens) => {
+            Op::AllotIn(parent, of, ttl) => {
                 let Some(parent) = pick(&self.parts, parent) else { return Ok(()) };
+                let ends = ttl.map(Duration::from_secs);
                 let outer = self.parts[parent].as_ref().unwrap();
-                let part = outer.allot(&[], part_of(tokens), None);
-                let agent = self.naive.agent_of(parent);
-                let passes = self.naive.allot(agent, Some(parent), tokens);
+                let part = outer.allot(&[], part_of(of), ends);
+                let agent = self.naive.parts[parent].agent;
+                let passes = self.naive.allot(agent, Some(parent), of, ttl);
                 self.allotted(part, passes)?;
             }
             Op::Close(part) => {
@@ -161,9 +137,9 @@ impl<'a> Driver<'a> {
             }
             Op::Update(limits) => {
                 self.naive.update(limits);
-                self.guard.update(policy(limits)).unwrap();
+                self.guard.update(policy(limits, self.naive.returns)).unwrap();
             }
-            Op::Commit(lease, _) | Op::Release(lease) | Op::Drop(lease) => {
+            Op::Commit(lease, _) | Op::Release(lease) | Op::Drop(lease) | Op::Extend(lease, _) => {
                 let Some(lease) = pick(&self.leases, lease) else { return Ok(()) };
                 self.end(op, lease)?;
             }
@@ -192,17 +168,23 @@ impl<'a> Driver<'a> {
     fn end(&mut self, op: &Op, number: usize) -> Result<(), TestCaseError> {
         let late = self.naive.leases[number].state == State::Expired;
         let lease = self.leases[number].take().unwrap();
+        let expired = Err(Error::Lease(LeaseError::Expired));
         match *op {
-            Op::Commit(_, tokens) => {
+            Op::Commit(_, used) => {
                 self.tally.count(if late { "late commits" } else { "commits" }, 1);
-                self.naive.commit(number, tokens);
-                prop_assert_eq!(lease.commit(Usage::tokens(tokens).into()), Ok(()));
+                self.naive.commit(number, used);
+                prop_assert_eq!(lease.commit(usage(used).into()), Ok(()));
             }
             Op::Release(_) if self.naive.release(number) => {
                 prop_assert_eq!(lease.release(), Ok(()));
             }
             Op::Release(_) => {
-                prop_assert_eq!(lease.release(), Err(Error::Lease(LeaseError::Expired)));
+                prop_assert_eq!(lease.release(), expired);
+                self.leases[number] = Some(lease);
+            }
+            Op::Extend(_, ttl) => {
+                let done = if self.naive.extend(number, ttl) { Ok(()) } else { expired };
+                prop_assert_eq!(lease.extend(Duration::from_secs(ttl)), done);
                 self.leases[number] = Some(lease);
             }
             _ => self.naive.drop_lease(number),
@@ -212,46 +194,55 @@ impl<'a> Driver<'a> {
 
     /// Used and reserved of all counters, and what is left of the parts.
     fn compare(&self) -> Result<(), TestCaseError> {
-        let mut counted: BTreeMap<(usize, usize), (u64, u64)> = BTreeMap::new();
+        let mut counted: BTreeMap<Place, (u64, u64)> = BTreeMap::new();
         for counter in self.guard.snapshot().unwrap() {
-            let rule = NAMES.iter().position(|name| *name == counter.name).unwrap();
+            let rule = RULES.iter().position(|name| *name == counter.name).unwrap();
             let value = counter.values.first().map(|(_, value)| value.as_str());
             let agent = AGENTS.iter().position(|agent| Some(*agent) == value).unwrap_or(0);
             let figures = &counter.figures[0];
             prop_assert_eq!(figures.limit, self.naive.limits[rule]);
-            counted.insert((rule, agent), (figures.used, figures.reserved));
+            counted.insert(Place::Rule(rule, agent), (figures.used, figures.reserved));
         }
-        for counter in [(ALL, 0), (EACH, 0), (EACH, 1), (CALLS, 0), (CALLS, 1)] {
-            if self.naive.limits[counter.0].is_some() {
-                let naive = (self.naive.used(counter), self.naive.reserved(counter));
-                let counted = counted.get(&counter).copied().unwrap_or_default();
-                prop_assert_eq!(counted, naive, "{} of {}", NAMES[counter.0], AGENTS[counter.1]);
+        for rule in (0..RULES.len()).filter(|rule| self.naive.limits[*rule].is_some()) {
+            for agent in if OF_AGENTS[rule] { 0..2 } else { 0..1 } {
+                let place = Place::Rule(rule, agent);
+                let naive = (self.naive.used(place), self.naive.reserved(place));
+                let counted = counted.get(&place).copied().unwrap_or_default();
+                prop_assert_eq!(counted, naive, "{} of {}", RULES[rule], AGENTS[agent]);
             }
         }
         for (number, part) in self.parts.iter().enumerate() {
             let Some(part) = part else { continue };
-            let left = part.remaining().unwrap().tokens;
-            prop_assert_eq!(left, Some(self.naive.left(number)), "part {}", number);
+            let left = part.remaining().unwrap();
+            let naive = [0, 1, 2].map(|unit| self.naive.left(number, unit));
+            prop_assert_eq!(
+                [left.tokens, left.cost_micros_usd, left.calls],
+                naive,
+                "part {}",
+                number
+            );
         }
         Ok(())
     }
 }
 
 #[test]
-fn three_thousand_histories_agree_with_the_naive_book() {
+fn random_histories_agree_with_the_naive_book() {
     let file = "tests/guard_model.proptest-regressions";
+    let cases = histories();
     let mut runner = TestRunner::new(ProptestConfig {
-        cases: HISTORIES,
+        cases,
         max_shrink_iters: 20_000,
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct(file))),
         ..ProptestConfig::default()
     });
     let tally = Tally::default();
-    let history = (limits(), prop::collection::vec(op(), 1..60));
-    let agree = runner.run(&history, |(limits, operations)| {
-        let mut driver = Driver::new(limits, &tally);
+    let history = (limits(), any::<bool>(), prop::collection::vec(op(), 1..90));
+    let agree = runner.run(&history, |(limits, returns, operations)| {
+        let mut driver = Driver::new(limits, returns, &tally);
         operations.iter().try_for_each(|op| driver.run(op))?;
         tally.count("overruns of parts", driver.naive.overruns);
+        tally.count("parts that a lease kept", driver.naive.late_ends);
         Ok(())
     });
     if let Err(difference) = agree {
@@ -259,9 +250,9 @@ fn three_thousand_histories_agree_with_the_naive_book() {
     }
     // Histories in which nothing happened would agree too.
     let tally = tally.0.into_inner().unwrap();
-    assert_eq!(tally.len(), 7, "{tally:?}");
+    assert_eq!(tally.len(), 8, "{tally:?}");
     for (what, times) in tally {
         println!("{what}: {times}");
-        assert!(times > u64::from(HISTORIES) / 10, "{what}: only {times} times");
+        assert!(times > u64::from(cases) / 30, "{what}: only {times} times");
     }
 }

@@ -161,9 +161,12 @@ fn retry_after_of_a_sliding_window_counts_what_is_reserved() {
     let window = Window::sliding(Duration::from_secs(60), 60, core.clock().tick()).unwrap();
     let account = account(&core, [(Unit::Tokens, 10, window)]);
     let lease = reserve(&[&account], 6, Some(Duration::from_secs(10)));
+    let held = retry_after(account.charge(&[(0, 6)]));
+    assert_eq!(held, Some(Duration::from_secs(10)), "the earliest end of a lease");
+    // It ran out without a word, and was charged.
+    clock.advance(Duration::from_secs(10));
     let wait = retry_after(account.charge(&[(0, 6)]));
-    clock.advance(wait.unwrap_or(Duration::MAX));
-    assert!(wait.is_some());
+    clock.advance(wait.unwrap());
     account.charge(&[(0, 6)]).unwrap();
     drop(lease);
 }

@@ -234,12 +234,13 @@ fn leases_over_three_accounts_with_random_ends_lose_and_invent_nothing() {
         };
         let threads: Vec<_> = (0..THREADS as u64).map(|seed| scope.spawn(work(seed + 1))).collect();
         let watch = scope.spawn(|| most_open(&accounts[1], &watching));
+        let watched = Watched(&watching);
         let mut sums = [0_i64; 3];
         for thread in threads {
             let part = thread.join().unwrap();
             sums.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
         }
-        watching.store(false, Ordering::Relaxed);
+        drop(watched);
         (sums, watch.join().unwrap())
     });
     for (account, sum) in accounts.iter().zip(sums) {
@@ -248,6 +249,15 @@ fn leases_over_three_accounts_with_random_ends_lose_and_invent_nothing() {
         assert!(account.open_leases().unwrap().is_empty());
     }
     assert!(most > 1, "never were two leases open at once: the threads did not meet");
+}
+
+/// Says that nobody works any more when it is dropped, by a worker that panics too.
+struct Watched<'a>(&'a std::sync::atomic::AtomicBool);
+
+impl Drop for Watched<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
 }
 
 /// The most leases that were open at once, as long as somebody works.

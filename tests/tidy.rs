@@ -65,6 +65,11 @@ fn only_the_clock_reads_a_clock() {
 }
 
 #[test]
+fn t3_a_file_is_flushed_before_it_takes_its_place() {
+    in_all(rules::renames_unflushed, &["src"], &["rs"]);
+}
+
+#[test]
 fn src_has_no_unsafe_and_does_not_panic() {
     in_all(rules::panics, &["src"], &["rs"]);
 }

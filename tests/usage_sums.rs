@@ -8,7 +8,10 @@ use serde_json::Value;
 
 const MILLION: u128 = 1_000_000;
 
+/// So many cases as the soak says, else so many.
 fn cases(cases: u32) -> ProptestConfig {
+    let asked = std::env::var("OUTLAY_SUMS").ok().and_then(|text| text.parse().ok());
+    let cases = asked.unwrap_or(cases);
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 
@@ -125,7 +128,7 @@ fn id() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(cases(20_000))]
+    #![proptest_config(cases(2_000))]
 
     #[test]
     fn dollars_parse_as_an_integer_model_does(
@@ -174,7 +177,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(cases(100_000))]
+    #![proptest_config(cases(10_000))]
 
     #[test]
     fn messages_are_valid_json_of_one_short_line_whatever_the_ids(

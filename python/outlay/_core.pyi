@@ -2592,7 +2592,8 @@ class Guard:
             tokens: Tokens; default None, not set aside.
             cost_micros_usd: Millionths of a US dollar; default None, not set aside.
             calls: Calls; default None, not set aside.
-            ttl: When the part runs out, in seconds or as a timedelta; default None, 100 years.
+            ttl: When the part takes no more requests, in seconds or as a timedelta; it runs out then, or when
+                its last lease has ended; default None, 100 years.
             **labels: Whose budgets; the requests of the part have these labels too.
 
         Returns:
@@ -2691,22 +2692,29 @@ class Guard:
 
         """
 
-    def advice(self, **labels: str) -> dict[str, Any]:
+    def advice(self, *, estimate: UsageEstimate | _Amount | None = None, **labels: str) -> dict[str, Any]:
         """Return what is left for requests with these labels: what a prompt may tell the model.
 
         Args:
+            estimate: What the next call may use, a `UsageEstimate` or tokens; default None, as the calls so
+                far.
             **labels: Whom the requests are about.
 
         Returns:
-            `remaining`, a dict of the least that any hard limit leaves of "tokens", "cost_micros_usd" and
-            "calls", where they are limited; `calls_left_estimate`, for how many calls like those so far that
-            may do, or None; `landing`, whether only what is kept back for the final answer is left.
+            `remaining`, a dict of the least that any hard limit leaves of "tokens", "cost_micros_usd",
+            "calls", "tool_calls" and "steps", where they are limited; `usd`, the money left as text, where it
+            is limited; `rates`, what limiters and rolling windows leave now, by rule and unit: it comes back
+            by itself; `calls_left_estimate`, for how many such calls that may do, or None; `landing`, whether
+            the next such call does not fit above what is kept back for the final answer.
+
+        Raises:
+            InvalidAmount: The estimate is no whole number of at least 0.
 
         Example:
             >>> guard = Guard({"budget": [{"name": "all", "limit": {"tokens": 1_000}}]})
             >>> guard.reserve(300).commit(250)
             >>> guard.advice()
-            {'remaining': {'tokens': 750}, 'calls_left_estimate': 3, 'landing': False}
+            {'remaining': {'tokens': 750}, 'rates': {}, 'calls_left_estimate': 3, 'landing': False}
 
         """
 
@@ -2946,7 +2954,8 @@ class Allotment:
             tokens: Tokens; default None, not set aside.
             cost_micros_usd: Millionths of a US dollar; default None, not set aside.
             calls: Calls; default None, not set aside.
-            ttl: When the part runs out, in seconds or as a timedelta; default None, 100 years.
+            ttl: When the part takes no more requests, in seconds or as a timedelta; it runs out then, or when
+                its last lease has ended; default None, 100 years.
             **labels: More labels.
 
         Returns:

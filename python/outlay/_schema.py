@@ -71,6 +71,10 @@ LLM_MESSAGE_SCHEMA: Final[dict[str, Any]] = {
                     ],
                     "description": "What the numbers count.",
                 },
+                "reason": {
+                    "const": "held",
+                    "description": "It would pass once calls under way have ended; absent otherwise.",
+                },
                 "resets_in_seconds": {**_SECONDS, "description": "Null where no new window will come."},
                 "scope": {"type": "object", "additionalProperties": {"type": "string"}},
             },
@@ -88,11 +92,13 @@ LLM_MESSAGE_SCHEMA: Final[dict[str, Any]] = {
         "suggestion": {"type": "string", "description": "What to do now."},
         "retryable": {
             "type": "boolean",
-            "description": "True where waiting is the cure, false where the budget is spent.",
+            "description": "True where waiting is the cure, and where it is only held; false where the "
+            "budget is spent, and for what is more than the whole limit.",
         },
         "retry_after_seconds": {
             **_SECONDS,
-            "description": "When the same request could pass; null where waiting never helps.",
+            "description": "When the same request could pass, where it is held: when the leases in its way "
+            "run out, which may end sooner; null where waiting never helps, or nobody knows.",
         },
     },
     "required": [

@@ -44,6 +44,15 @@ impl MicroUsd {
     }
 }
 
+impl std::fmt::Display for MicroUsd {
+    /// Dollars, with two decimals or as many as it has: "12.34", "0.00785".
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let fraction = format!("{:06}", self.0 % MICROS_PER_USD);
+        let digits = fraction.trim_end_matches('0').len().max(2);
+        write!(f, "{}.{}", self.0 / MICROS_PER_USD, &fraction[..digits])
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,6 +71,20 @@ mod tests {
         ];
         for (text, micros) in cases {
             assert_eq!(MicroUsd::parse("amount", text), Ok(MicroUsd(micros)), "{text}");
+        }
+    }
+
+    #[test]
+    fn dollars_are_written_as_they_parse() {
+        for (micros, text) in [
+            (0, "0.00"),
+            (12_340_000, "12.34"),
+            (7_850, "0.00785"),
+            (1, "0.000001"),
+            (50_000_000, "50.00"),
+        ] {
+            assert_eq!(MicroUsd(micros).to_string(), text);
+            assert_eq!(MicroUsd::parse("amount", text), Ok(MicroUsd(micros)));
         }
     }
 

@@ -53,6 +53,10 @@ impl Code {
         }
     }
 
+    pub(super) const fn is_rate(self) -> bool {
+        matches!(self, Self::RateLimitExceeded)
+    }
+
     /// The code of that name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|code| code.name() == name)
@@ -169,6 +173,47 @@ impl Kind {
     }
 }
 
+/// Why a request does not fit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Cause {
+    /// Too much was used, or what is asked for stands behind others.
+    #[default]
+    Spent,
+    /// It would fit once leases that are open have ended.
+    Held,
+    /// It is more than is ever admitted.
+    TooLarge,
+}
+
+impl Cause {
+    /// All causes.
+    pub const ALL: [Self; 3] = [Self::Spent, Self::Held, Self::TooLarge];
+
+    /// The word for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Spent => "spent",
+            Self::Held => "held",
+            Self::TooLarge => "too_large",
+        }
+    }
+
+    /// What is left of it where something else refuses too.
+    #[must_use]
+    pub const fn unheld(self) -> Self {
+        match self {
+            Self::Held => Self::Spent,
+            other => other,
+        }
+    }
+
+    /// The cause of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|cause| cause.name() == name)
+    }
+}
+
 /// A refusal. Nothing was changed. The message is made only when somebody reads it
 /// ([`to_llm_message`](Self::to_llm_message)).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -191,7 +236,10 @@ pub struct Denied {
     pub requested: u64,
     /// What could still be admitted.
     pub remaining: u64,
-    /// The earliest time at which the same request could pass, `None` where waiting never helps.
+    /// Why it does not fit.
+    pub cause: Cause,
+    /// The earliest time at which the same request could pass, `None` where waiting never helps. Where
+    /// it is held: when enough leases have run out, `None` where they do not.
     pub retry_after: Option<Duration>,
     /// The time until the next window, `None` where none will come.
     pub resets_in: Option<Duration>,
@@ -223,6 +271,7 @@ impl Denied {
             reserved: meter.reserved(),
             requested,
             remaining: meter.room(),
+            cause: Cause::default(),
             retry_after: None,
             resets_in: meter.resets_in(now),
             period: meter.window().period(),
@@ -243,6 +292,7 @@ impl Denied {
             reserved: 0,
             requested: 0,
             remaining: 0,
+            cause: Cause::default(),
             retry_after: None,
             resets_in: None,
             period: None,
@@ -270,19 +320,31 @@ impl Denied {
         denied
     }
 
-    /// Whether waiting is the cure: true for rates, concurrency and cooldowns, false where the
-    /// budget is spent, and for what is more than the whole limit.
+    /// Whether waiting is the cure: true for what is only held, rates, concurrency and cooldowns,
+    /// false where the budget is spent, and for what is more than the whole limit.
     pub const fn retryable(&self) -> bool {
-        let waits = matches!(self.code, Code::RateLimitExceeded)
-            || matches!(self.kind, Kind::Rate | Kind::Concurrency | Kind::Cooldown);
-        waits && !self.is_too_large()
+        self.is_held() || self.comes_back() && !self.is_too_large()
+    }
+
+    /// Whether it is refused by what comes back by itself.
+    const fn comes_back(&self) -> bool {
+        matches!(self.code, Code::RateLimitExceeded)
+            || matches!(self.kind, Kind::Rate | Kind::Concurrency | Kind::Cooldown)
+    }
+
+    /// Whether it would pass once leases that are open have ended.
+    pub const fn is_held(&self) -> bool {
+        matches!(self.cause, Cause::Held)
     }
 
     /// Whether it asks for more than the whole limit, so that it can never pass: a window lets all
     /// else pass some time, but for a limit of nothing.
     pub const fn is_too_large(&self) -> bool {
+        if !matches!(self.cause, Cause::Spent) {
+            return matches!(self.cause, Cause::TooLarge);
+        }
         let never = self.requested > self.limit || self.period.is_some();
-        never && self.retry_after.is_none()
+        self.comes_back() && never && self.retry_after.is_none()
     }
 }
 

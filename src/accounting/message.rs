@@ -47,17 +47,19 @@ impl Denied {
             (Code::RequestBudgetExceeded, _) => {
                 "Send a smaller request or raise the cap of this request"
             }
-            (Code::RateLimitExceeded, _) if self.is_too_large() => {
-                "Send a smaller request: it is more than the whole limit"
-            }
-            (Code::RateLimitExceeded, _) | (_, Kind::Rate) => {
-                "Wait for retry_after_seconds, then send it again"
-            }
+            (_, Kind::Model) => "Use one of the models that are allowed",
             (_, Kind::Concurrency) => {
                 "Wait until one that is running has ended, then start it again"
             }
+            // Where the limit is nothing, nothing smaller would pass.
+            (code, _) if self.is_too_large() && (self.limit > 0 || code.is_rate()) => {
+                "Ask for less: send a smaller request, for it is more than the whole limit"
+            }
+            _ if self.is_held() => "Wait until a call under way has ended, then send it again",
+            (Code::RateLimitExceeded, _) | (_, Kind::Rate) => {
+                "Wait for retry_after_seconds, then send it again"
+            }
             (_, Kind::Cooldown) => "Wait for retry_after_seconds, then try this repository again",
-            (_, Kind::Model) => "Use one of the models that are allowed",
             (Code::AllowanceExceeded, _) => {
                 "Wait for the next period or ask for a larger allowance"
             }
@@ -70,7 +72,7 @@ impl Denied {
             (Code::ThresholdExceeded, _) => {
                 "Finish with what you have, or send a smaller request that fits what remains"
             }
-            (Code::BudgetExceeded, _) if self.resets_in.is_none() => {
+            (Code::BudgetExceeded, _) if self.resets_in.is_none() || self.is_too_large() => {
                 "Finish with what you have or request a higher allocation"
             }
             (Code::BudgetExceeded, _) => "Wait for budget reset or request a higher allocation",
@@ -157,6 +159,9 @@ impl Denied {
             _ => {}
         }
         details.insert("unit".into(), self.unit.name().into());
+        if self.is_held() {
+            details.insert("reason".into(), self.cause.name().into());
+        }
         details.insert("resets_in_seconds".into(), seconds(self.resets_in));
         if !self.scope.is_empty() && id_bytes > 0 {
             let cut_pair = |(name, value): &(String, String)| {

@@ -22,7 +22,7 @@ pub mod window;
 pub use amount::MicroUsd;
 pub use calendar::CalendarUnit;
 pub use clock::{Clock, Follower, ManualClock, Moment, SystemClock, Tick};
-pub use denied::{Code, Denied, Kind};
+pub use denied::{Cause, Code, Denied, Kind};
 pub use headers::{Left, RateHeaders};
 pub use invalid::{Invalid, InvalidKind};
 pub use key::Key;

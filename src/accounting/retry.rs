@@ -3,11 +3,15 @@
 
 use std::time::Duration;
 
-use super::clock::{Moment, Tick};
+use super::clock::{LONGEST, Moment, Tick};
+use super::denied::Cause;
 use super::limit::Terms;
 use super::meter::Meter;
 use super::ring::Ring;
 use super::window::Window;
+
+/// Who holds for so long holds for ever.
+const FOR_EVER: Duration = Duration::from_secs(LONGEST.as_secs() / 2);
 
 /// An open lease, as its meter sees it: when it runs out, and what it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,6 +49,49 @@ impl Meter {
             _ => [self.resets_in(now), returned()].into_iter().flatten().min(),
         };
         wait.map(|wait| wait.max(told.map_or(Duration::ZERO, |opens| opens.since(now.tick))))
+    }
+
+    /// Why `amount` does not pass.
+    pub fn cause(&self, amount: u64, terms: Terms) -> Cause {
+        let Some(free) = self.headroom(amount, terms) else { return Cause::TooLarge };
+        let told = self.told().is_none_or(|told| told.admits(0, amount));
+        let held = self.reserved() > 0 && self.used() <= free && told;
+        if held && !self.admits(amount, terms) { Cause::Held } else { Cause::Spent }
+    }
+
+    /// When `amount`, which is [held](Cause::Held), fits: enough of what is `open` has run out, as if
+    /// all of it were returned, or enough has slid out of the window; `None` where that never is. It
+    /// may be sooner: leases are ended early.
+    pub fn held_for(
+        &self,
+        amount: u64,
+        terms: Terms,
+        open: Vec<Open>,
+        now: Moment,
+    ) -> Option<Duration> {
+        let slides = matches!(self.window(), Window::Sliding(_));
+        let slid = || self.retry_in(amount, terms, || open.clone(), now);
+        let slid = slides.then(slid).flatten();
+        let returned = self.returned_at(amount, terms, open.clone(), now);
+        returned.into_iter().chain(slid).min()
+    }
+
+    fn returned_at(
+        &self,
+        amount: u64,
+        terms: Terms,
+        open: Vec<Open>,
+        now: Moment,
+    ) -> Option<Duration> {
+        let mut reserved = self.reserved();
+        for lease in sorted(open) {
+            reserved = reserved.saturating_sub(lease.amount);
+            let told = self.told().is_none_or(|told| told.admits(reserved, amount));
+            if told && self.used().saturating_add(reserved) <= self.headroom(amount, terms)? {
+                return Some(lease.deadline.since(now.tick)).filter(|wait| *wait < FOR_EVER);
+            }
+        }
+        None
     }
 
     /// When `amount`, which does not pass now, could pass by the passing of time alone, if no lease

@@ -101,7 +101,7 @@ impl Told {
     /// Whether `amount` may be asked for; where nothing is left not even zero.
     pub fn admits(&self, reserved: u64, amount: u64) -> bool {
         let room = self.room(reserved);
-        amount <= room && (room > 0 || !self.is_shut())
+        amount <= room && (room > 0 || !(self.is_shut() || self.is_overdrawn(reserved)))
     }
 
     fn is_shut(&self) -> bool {
@@ -109,10 +109,17 @@ impl Told {
         self.closed_until.is_some() || empty(&self.tokens) || empty(&self.requests)
     }
 
+    /// Whether calls under way hold more than is left: in debt not even zero passes.
+    fn is_overdrawn(&self, reserved: u64) -> bool {
+        self.tokens.is_some_and(|rest| rest.left < reserved)
+    }
+
     /// When it may pass what [`admits`](Self::admits) refuses now: the latest of what is in its way.
     pub fn opens_at(&self, reserved: u64, amount: u64) -> Option<Tick> {
         let empty = |rest: &&Rest| rest.left == 0;
-        let short = |rest: &&Rest| rest.left == 0 || amount > rest.left.saturating_sub(reserved);
+        let fits =
+            |rest: &&Rest| rest.left.checked_sub(reserved).is_some_and(|room| amount <= room);
+        let short = |rest: &&Rest| empty(rest) || !fits(rest);
         let tokens = self.tokens.as_ref().filter(short).map(|rest| rest.until);
         let requests = self.requests.as_ref().filter(empty).map(|rest| rest.until);
         [self.closed_until, tokens, requests].into_iter().max().flatten()
@@ -174,6 +181,17 @@ mod tests {
         assert_eq!(told.opens_at(0, 11), Some(at(30)));
         told.roll(at(30));
         assert!(told.admits(0, u64::MAX));
+    }
+
+    #[test]
+    fn t12_more_under_way_than_is_left_refuses_even_nothing() {
+        let mut told = Told::default();
+        let said = RateHeaders { tokens: left(1, 30), ..RateHeaders::default() };
+        told.hear(&said, 200, SLOTS, at(0));
+        assert!(!told.admits(2, 0));
+        assert_eq!(told.opens_at(2, 0), Some(at(30)));
+        assert!(told.admits(1, 0), "full is not over");
+        assert_eq!(told.opens_at(1, 0), None);
     }
 
     #[test]

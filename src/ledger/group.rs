@@ -14,11 +14,12 @@ use super::lease::Lease;
 use super::lease_book::{Part, Parts};
 use super::locked::{Locked, with_locked};
 use super::mailbox::Mailbox;
+use super::retry::Held;
 use super::sleeper::Sleeper;
 use super::state::State;
 use super::turn::{Grant, NO_TICKET};
 use super::wait::Wait;
-use crate::accounting::{Code, Invalid, Moment, RequestBudget, Terms, UsageEstimate};
+use crate::accounting::{Cause, Code, Invalid, Moment, RequestBudget, Terms, UsageEstimate};
 
 /// What is asked of one account: meters and amounts.
 pub type Demands = SmallVec<[(u8, u64); 2]>;
@@ -92,6 +93,8 @@ pub struct Request {
     pub request_budget: RequestBudget,
     /// How long the lease lives, by default the shortest time to live of its accounts.
     pub ttl: Option<Duration>,
+    /// Whether it does not run out by itself: who holds it ends it when its time is over.
+    pub stays: bool,
 }
 
 impl From<UsageEstimate> for Request {
@@ -262,7 +265,9 @@ fn open_part(
     let deadline = now.tick.plus(ttl);
     let slot = state.open(ask, request, id, deadline);
     state.tell_reserved(slot, ask.account, now, outbox);
-    state.due_at(deadline, ask.account);
+    if !request.stays {
+        state.due_at(deadline, ask.account);
+    }
     Part { account: Arc::clone(ask.account), slot }
 }
 
@@ -319,6 +324,15 @@ fn refuses(asks: &[AskPart<'_>], locked: &[Locked<'_>]) -> Option<(usize, usize)
 fn with_wait(refused: Error, asks: &[AskPart<'_>], locked: &[Locked<'_>]) -> Error {
     let Error::Denied(mut denied) = refused else { return refused };
     if denied.code != Code::NotConfigured && asks.len() > 1 {
+        let held = asks
+            .iter()
+            .zip(locked)
+            .map(|(ask, at)| at.state.held(at.account, ask.demands, at.now, ask.terms));
+        if let Held::For(wait) = held.fold(Held::Not(false), Held::and) {
+            (denied.cause, denied.retry_after) = (Cause::Held, wait);
+            return Error::Denied(denied);
+        }
+        denied.cause = denied.cause.unheld();
         let waits = asks.iter().zip(locked);
         let waits =
             waits.map(|(ask, at)| at.state.wait(at.account, ask.demands, at.now, ask.terms));

@@ -201,6 +201,11 @@ impl Lease {
         self
     }
 
+    /// Ends it for now as one whose time is over.
+    pub(crate) fn run_out(&self) -> Result<(), Error> {
+        self.locked(|locked, outbox| self.expire_all(locked, outbox))
+    }
+
     /// Ends a lease that nobody has received: it was never used, even if it has run out meanwhile.
     pub(super) fn give_back(&self) {
         // The only error is that this process is a forked child: the parent ends the lease.
@@ -363,14 +368,14 @@ impl Clone for Lease {
 impl Drop for Lease {
     #[inline]
     fn drop(&mut self) {
-        if self.0.end.is_set() {
-            return;
+        if !self.0.end.is_set() {
+            // In a forked child this fails: there the lease still belongs to the parent.
+            let _ = self.locked(|locked, outbox| {
+                for (part, at) in self.0.parts.iter().zip(locked) {
+                    at.state.drop_handle(part.slot, at.account, at.now, outbox);
+                }
+            });
         }
-        // In a forked child this fails: there the lease still belongs to the parent.
-        let _ = self.locked(|locked, outbox| {
-            for (part, at) in self.0.parts.iter().zip(locked) {
-                at.state.drop_handle(part.slot, at.account, at.now, outbox);
-            }
-        });
+        self.ended(());
     }
 }

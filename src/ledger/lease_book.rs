@@ -183,13 +183,16 @@ impl LeaseBook {
         self.next_number - 1
     }
 
+    /// One lease more; one that `stays` does not run out by itself.
     #[inline]
-    pub(crate) fn insert(&mut self, mut entry: Entry) -> usize {
+    pub(crate) fn insert(&mut self, mut entry: Entry, stays: bool) -> usize {
         self.opened += 1;
         entry.order = self.opened;
         let (deadline, order) = (entry.deadline, entry.order);
         let slot = self.entries.insert(entry);
-        self.set_due(slot, order, deadline);
+        if !stays {
+            self.set_due(slot, order, deadline);
+        }
         slot
     }
 

@@ -26,7 +26,12 @@ pub struct Carried {
     pub price: Option<Arc<Price>>,
     /// Dropped when the lease has ended, or its handle is dropped.
     pub keeps: Option<Arc<dyn Kept>>,
+    /// What is told once the lease was granted: a refusal tells nothing.
+    pub passed: Option<Passed>,
 }
+
+/// What is done once a request has passed. The caller holds no lock.
+pub type Passed = Arc<dyn Fn() + Send + Sync>;
 
 /// What a lease may carry beside its holds.
 pub(super) struct LeaseMore {
@@ -37,12 +42,27 @@ pub(super) struct LeaseMore {
 impl Carried {
     /// Nothing.
     pub const fn none() -> Self {
-        Self { price: None, keeps: None }
+        Self { price: None, keeps: None, passed: None }
+    }
+
+    /// Something was used without a lease: what it would have told and kept is told.
+    pub fn ended(&self) {
+        self.tell_passed();
+        if let Some(kept) = &self.keeps {
+            kept.ended();
+        }
+    }
+
+    fn tell_passed(&self) {
+        if let Some(passed) = &self.passed {
+            passed();
+        }
     }
 
     /// What a lease has to carry, if it is anything.
     pub(super) fn more(self) -> Option<Box<LeaseMore>> {
-        let Self { price, keeps } = self;
+        self.tell_passed();
+        let Self { price, keeps, .. } = self;
         let any = price.is_some() || keeps.is_some();
         any.then(|| Box::new(LeaseMore { price, keeps: Mutex::new(keeps) }))
     }

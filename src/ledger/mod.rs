@@ -11,6 +11,7 @@ pub mod error;
 pub mod event;
 pub mod fork;
 pub mod group;
+mod idle;
 pub mod lease;
 mod lease_book;
 mod lease_end;
@@ -43,9 +44,10 @@ pub use fork::after_fork_in_child;
 pub use group::{
     Ask, AskPart, Demands, Request, charge, check, reserve, reserve_blocking, reserve_one,
 };
+pub(crate) use idle::Idle;
 pub use lease::Lease;
 pub use lease_end::{Abandoned, Actual, LeaseState};
-pub use lease_more::{Carried, Kept};
+pub use lease_more::{Carried, Kept, Passed};
 pub use mailbox::Mailbox;
 pub(crate) use naming::Naming;
 pub use sleeper::Sleeper;

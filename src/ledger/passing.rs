@@ -3,10 +3,11 @@
 use super::account::Account;
 use super::error::Error;
 use super::event::Outbox;
+use super::retry::Held;
 use super::serve::end;
 use super::state::State;
 use super::turn::Turn;
-use crate::accounting::{Denied, Moment, Tick};
+use crate::accounting::{Cause, Denied, Moment, Tick};
 
 impl State {
     /// Brings the account to `now` where somebody waits or holds a slot: what comes by the passing
@@ -90,7 +91,11 @@ impl State {
         let (asked, terms) = (turn.asks_of(account, meter), turn.terms_of(account));
         let of_meter = &self.meters[usize::from(meter)];
         let mut denied = Denied::by(of_meter, account.code(), account.denied_id(), asked, now);
-        denied.retry_after = self.wait(account, &[(meter, asked)], now, terms);
+        let demands = [(meter, asked)];
+        (denied.cause, denied.retry_after) = match self.held(account, &demands, now, terms) {
+            Held::For(wait) => (Cause::Held, wait),
+            Held::Not(_) => (Cause::Spent, self.wait(account, &demands, now, terms)),
+        };
         let waited = turn.timeout.unwrap_or_default().as_secs_f64();
         account.name(&mut denied, meter);
         denied.reason = Some(format!("{} (waited {waited} s for it)", denied.message()));

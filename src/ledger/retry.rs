@@ -7,7 +7,29 @@ use super::core::Unsettled;
 use super::state::State;
 use super::turn::NO_TICKET;
 use crate::accounting::retry::Open;
-use crate::accounting::{Moment, Terms, Window};
+use crate::accounting::{Cause, Moment, Terms, Window};
+
+/// Whether a request is only held.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Held {
+    /// It is not: it passes, or (`true`) something else refuses it.
+    Not(bool),
+    /// It is, until leases that are open have run out; `None` where they never do.
+    For(Option<Duration>),
+}
+
+impl Held {
+    /// Of two that are asked together.
+    pub(crate) fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Not(true), _) | (_, Self::Not(true)) => Self::Not(true),
+            (Self::Not(false), one) | (one, Self::Not(false)) => one,
+            (Self::For(one), Self::For(other)) => {
+                Self::For(one.and_then(|one| Some(one.max(other?))))
+            }
+        }
+    }
+}
 
 impl State {
     /// When all of `demands` could pass: the latest of their meters, `None` for never.
@@ -26,11 +48,39 @@ impl State {
             let (meter, amount) = self.asked(demands, index)?;
             let behind = self.is_behind(number, amount, terms, NO_TICKET);
             if behind || !meter.admits(amount, terms) {
-                let open = || self.open_holds(number, account);
+                let open = || self.open_holds(number, account, now);
                 wait = wait.max(self.retry_behind(number, amount, terms, open, now)?);
             }
         }
         Some(wait)
+    }
+
+    /// Whether all of `demands` would pass once leases that are open have ended, and when that is;
+    /// `None` in it where they never run out.
+    pub(crate) fn held(
+        &self,
+        account: &Account,
+        demands: &[(u8, u64)],
+        now: Moment,
+        terms: Terms,
+    ) -> Held {
+        let mut found = Held::Not(false);
+        for (index, &(number, _)) in demands.iter().enumerate() {
+            let Some((meter, amount)) = self.asked(demands, index) else { return Held::Not(true) };
+            let behind = self.is_behind(number, amount, terms, NO_TICKET);
+            if behind || self.is_closed() {
+                return Held::Not(true);
+            }
+            if meter.admits(amount, terms) {
+                continue;
+            }
+            if meter.cause(amount, terms) != Cause::Held {
+                return Held::Not(true);
+            }
+            let open = self.open_holds(number, account, now);
+            found = found.and(Held::For(meter.held_for(amount, terms, open, now)));
+        }
+        found
     }
 
     /// When `amount` could pass, after those who wait for the meter already.
@@ -54,11 +104,13 @@ impl State {
         Some(wait.saturating_add(period.saturating_mul(windows)))
     }
 
-    fn open_holds(&self, number: u8, account: &Account) -> Vec<Open> {
+    fn open_holds(&self, number: u8, account: &Account, now: Moment) -> Vec<Open> {
         let meter = &self.meters[usize::from(number)];
         let gauge = matches!(meter.window(), Window::Gauge);
         let charged = !gauge && account.core().policy().unsettled == Unsettled::Charge;
+        // What is open beyond its time stays: nobody knows for how long.
         let entries = self.book().into_iter().flat_map(|book| book.open());
+        let entries = entries.filter(|(_, entry)| entry.deadline > now.tick);
         let holds = entries.flat_map(|(_, entry)| {
             let of_meter = entry.holds.iter().filter(|held| held.meter == number);
             of_meter.filter(|held| meter.counts(&held.hold)).map(|held| Open {

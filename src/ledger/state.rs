@@ -107,7 +107,7 @@ impl State {
                 Some(same) => same.hold.amount += hold.amount,
             }
         }
-        more.get_or_insert_default().book.insert(Entry {
+        let entry = Entry {
             id,
             order: 0,
             handles: 1,
@@ -119,7 +119,8 @@ impl State {
             end: None,
             parts: None,
             extra: Extra::of(request),
-        })
+        };
+        more.get_or_insert_default().book.insert(entry, request.stays)
     }
 
     /// Tells that the lease in `slot` was opened.

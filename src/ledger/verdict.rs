@@ -3,9 +3,10 @@
 use super::account::Account;
 use super::error::Error;
 use super::event::Outbox;
+use super::retry::Held;
 use super::state::State;
 use super::turn::NO_TICKET;
-use crate::accounting::{Denied, Invalid, Meter, Moment, Terms, Tick};
+use crate::accounting::{Cause, Denied, Invalid, Meter, Moment, Terms, Tick};
 
 impl State {
     /// The first of `demands` that does not pass, if there is one: it does not fit, or somebody
@@ -126,7 +127,12 @@ impl State {
         };
         let amount = self.asked(demands, index).map_or(u64::MAX, |(_, amount)| amount);
         let mut denied = Denied::by(meter, account.code(), account.denied_id(), amount, now);
-        denied.retry_after = self.wait(account, demands, now, terms);
+        (denied.cause, denied.retry_after) = match self.held(account, demands, now, terms) {
+            Held::For(wait) => (Cause::Held, wait),
+            Held::Not(_) => {
+                (meter.cause(amount, terms).unheld(), self.wait(account, demands, now, terms))
+            }
+        };
         account.name(&mut denied, number);
         if denied.reason.is_none() && meter.admits(amount, terms) {
             denied.reason = Some(format!("{}: others are waiting for it", denied.message()));
@@ -140,7 +146,8 @@ impl Account {
     pub fn deny_overflow(&self, meter: u8) -> Error {
         let denied = self.read(|meters, now| {
             let meter = &meters[usize::from(meter)];
-            Denied::by(meter, self.code(), self.denied_id(), u64::MAX, now)
+            let denied = Denied::by(meter, self.code(), self.denied_id(), u64::MAX, now);
+            Box::new(Denied { cause: Cause::TooLarge, ..*denied })
         });
         denied.map_or_else(|forked| forked, Error::Denied)
     }

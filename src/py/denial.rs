@@ -7,7 +7,7 @@ use pyo3::types::{PyDict, PyTuple};
 
 use super::convert;
 use crate::accounting::clock::nanos;
-use crate::accounting::{Code, Denied, Invalid, Key, Kind, Unit};
+use crate::accounting::{Cause, Code, Denied, Invalid, Key, Kind, Unit};
 
 /// The numbers of a refusal, behind every `LimitExceeded`.
 #[pyclass(module = "outlay._core", name = "Denial", frozen, eq, hash)]
@@ -50,6 +50,7 @@ impl PyDenial {
             reserved: reserved.0,
             requested: requested.0,
             remaining: remaining.0,
+            cause: Cause::default(),
             retry_after: wait(retry_after, "retry_after")?,
             resets_in: wait(resets_in, "resets_in")?,
             period: wait(period, "period")?,
@@ -153,13 +154,13 @@ impl PyDenial {
             (denied.limit, denied.used, denied.reserved, denied.requested, denied.remaining);
         let times =
             [denied.retry_after, denied.resets_in, denied.period].map(|time| time.map(nanos));
-        let texts = (denied.reason.as_ref(), &denied.scope);
+        let texts = (denied.reason.as_ref(), &denied.scope, denied.cause.name());
         (restore, (names, numbers, times, texts)).into_pyobject(py)
     }
 }
 
 type Names<'a> = ((&'a str, &'a str, &'a str), Option<String>);
-type Texts = (Option<String>, Vec<(String, String)>);
+type Texts<'a> = (Option<String>, Vec<(String, String)>, &'a str);
 
 /// Makes a pickled `Denial` anew. Its times are whole nanoseconds: a copy must not say an earlier
 /// one.
@@ -168,7 +169,7 @@ pub(crate) fn restore_denial(
     names: Names<'_>,
     numbers: [u64; 5],
     times: [Option<u64>; 3],
-    texts: Texts,
+    texts: Texts<'_>,
 ) -> PyResult<PyDenial> {
     let ((error, kind, unit), id) = names;
     let (code, kind) = named(error, kind)?;
@@ -176,7 +177,9 @@ pub(crate) fn restore_denial(
     let id = id.map(|id| Key::parse("id", &id)).transpose()?;
     let [limit, used, reserved, requested, remaining] = numbers;
     let [retry_after, resets_in, period] = times.map(|time| time.map(Duration::from_nanos));
-    let (reason, scope) = texts;
+    let (reason, scope, cause) = texts;
+    let cause = Cause::parse(cause);
+    let cause = cause.ok_or_else(|| unknown("cause", &Cause::ALL.map(Cause::name)))?;
     Ok(PyDenial(Box::new(Denied {
         code,
         kind,
@@ -187,6 +190,7 @@ pub(crate) fn restore_denial(
         reserved,
         requested,
         remaining,
+        cause,
         retry_after,
         resets_in,
         period,

@@ -234,13 +234,17 @@ impl PyGuard {
         explained(py, self.inner.snapshot()?)
     }
 
-    #[pyo3(signature = (**labels))]
+    #[pyo3(signature = (*, estimate = None, **labels))]
     fn advice<'py>(
         &self,
         py: Python<'py>,
+        estimate: Option<&Bound<'py, PyAny>>,
         labels: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyDict>> {
-        advice(py, &self.inner.advice(&Labels::of(py, labels)?.pairs()?)?)
+        let labels = Labels::of(py, labels)?;
+        let given = |given| Ok::<_, PyErr>(request(Some(given), None, labels.landing)?.estimate);
+        let estimate = estimate.map(given).transpose()?;
+        advice(py, &self.inner.advice(&labels.pairs()?, estimate)?)
     }
 
     fn events(&self, py: Python<'_>, callback: Py<PyAny>) -> PyResult<()> {

@@ -3,7 +3,8 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
-use crate::accounting::Unit;
+use crate::accounting::{MicroUsd, Unit};
+use crate::budgets::policy::unit_word;
 use crate::budgets::{Advice, Explained};
 use crate::ledger::{Event, EventKind};
 
@@ -54,14 +55,31 @@ pub(super) fn advice<'py>(py: Python<'py>, advice: &Advice) -> PyResult<Bound<'p
         ("tokens", advice.tokens),
         ("cost_micros_usd", advice.cost_micros_usd),
         ("calls", advice.calls),
+        ("tool_calls", advice.tool_calls),
+        ("steps", advice.steps),
     ];
     for (name, left) in parts {
         if let Some(left) = left {
             remaining.set_item(name, left)?;
         }
     }
+    let rates = PyDict::new(py);
+    for (rule, counted, left) in &advice.rates {
+        let of_rule = match rates.get_item(rule)? {
+            Some(known) => known.cast_into::<PyDict>()?,
+            None => PyDict::new(py),
+        };
+        let name = unit(unit_word(*counted));
+        let known: Option<u64> = of_rule.get_item(name)?.map(|left| left.extract()).transpose()?;
+        of_rule.set_item(name, known.map_or(*left, |known| known.min(*left)))?;
+        rates.set_item(rule, of_rule)?;
+    }
     let dict = PyDict::new(py);
     dict.set_item("remaining", remaining)?;
+    if let Some(micros) = advice.cost_micros_usd {
+        dict.set_item("usd", MicroUsd(micros).to_string())?;
+    }
+    dict.set_item("rates", rates)?;
     dict.set_item("calls_left_estimate", advice.calls_left_estimate)?;
     dict.set_item("landing", advice.landing)?;
     Ok(dict)

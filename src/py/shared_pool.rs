@@ -147,7 +147,7 @@ fn request(
 ) -> PyResult<Request> {
     let estimate = convert::estimate(estimate, "estimate")?;
     let request_budget = request_budget.map_or(Ok(RequestBudget::unlimited()), cap)?;
-    Ok(Request { estimate, request_budget, ttl: convert::ttl(ttl)? })
+    Ok(Request { request_budget, ttl: convert::ttl(ttl)?, ..estimate.into() })
 }
 
 fn cap(value: &Bound<'_, PyAny>) -> PyResult<RequestBudget> {

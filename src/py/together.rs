@@ -23,7 +23,7 @@ use super::waiting::{PyMailbox, PyWait, block_for_lease};
 use super::workflow_quota::PyWorkflowToken;
 use crate::accounting::{Denied, Invalid, Usage};
 use crate::budgets::{GuardAsk, GuardRequest};
-use crate::ledger::{Account, Ask, Carried, Error, Request, Wait, group};
+use crate::ledger::{Account, Ask, Carried, Error, Passed, Request, Wait, group};
 
 /// A budget of this package.
 enum Native<'a, 'py> {
@@ -144,12 +144,14 @@ impl Together {
             wait: None,
         };
         let (mut owners, mut keeps) = (Vec::new(), Vec::new());
+        let mut passed: Vec<Passed> = Vec::new();
         let mut guarded = Vec::new();
         for budget in budgets {
             if let Some(asked) = guard_ask(py, budget, &usage, terms)? {
                 usage.cost_micros_usd = usage.cost_micros_usd.max(asked.estimate.cost_micros_usd);
                 together.carried.price = together.carried.price.or(asked.carried.price);
                 keeps.extend(asked.carried.keeps);
+                passed.extend(asked.carried.passed);
                 together.wait = shorter(together.wait, asked.wait);
                 guarded.extend(asked.asks);
                 continue;
@@ -163,6 +165,9 @@ impl Together {
         let paid = |ask: &Ask| terms.covered.contains(&Arc::as_ptr(&ask.account).addr());
         together.asks.retain(|ask| !paid(ask));
         together.request.estimate = usage;
+        if !passed.is_empty() {
+            together.carried.passed = Some(Arc::new(move || passed.iter().for_each(|told| told())));
+        }
         if !keeps.is_empty() {
             together.carried.keeps = Some(Arc::new(keeps));
         }
@@ -294,10 +299,11 @@ pub(crate) fn record_together(
     covered: Vec<usize>,
 ) -> PyResult<()> {
     let terms = Terms { operation, ttl: None, labels, covered, spent: true };
-    let Together { asks, request, .. } = Together::of(&budgets, usage, &terms)?;
+    let Together { asks, request, carried, .. } = Together::of(&budgets, usage, &terms)?;
     for ask in &asks {
         ask.account.record_spent(&ask.demands, &request.estimate)?;
     }
+    carried.ended();
     Ok(())
 }
 

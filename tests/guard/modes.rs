@@ -18,7 +18,7 @@ fn soft_and_shadow_limits_let_everything_pass_and_tell_it() {
         assert_eq!(world.told(kind), ["b"]);
         assert_eq!(world.tokens("b"), (101, 0));
         world.guard.check(&[], &asks(0)).unwrap_err();
-        assert_eq!(world.guard.advice(&[]).unwrap().tokens, None, "only hard limits count");
+        assert_eq!(world.guard.advice(&[], None).unwrap().tokens, None, "only hard limits count");
         let explained = &world.guard.explain(&[]).unwrap()[0];
         assert_eq!((explained.mode, explained.figures[0].remaining), (mode, Some(0)));
     }
@@ -68,13 +68,13 @@ fn what_is_kept_back_is_only_for_the_final_answer() {
     world.spend(&[], 80).unwrap();
     let denied = refused(world.reserve(&[], 1));
     assert_eq!((denied.limit, denied.remaining), (100, 0));
-    let advice = world.guard.advice(&[]).unwrap();
+    let advice = world.guard.advice(&[], None).unwrap();
     assert_eq!((advice.tokens, advice.landing), (Some(0), true));
     let landing = GuardRequest { landing: true, ..asks(20) };
     let lease = world.guard.reserve(&[], landing).unwrap();
     refused(world.guard.reserve(&[], GuardRequest { landing: true, ..asks(1) }));
     lease.commit(Actual::Estimate).unwrap();
-    assert!(!world.guard.advice(&[]).unwrap().landing, "all is used");
+    assert!(!world.guard.advice(&[], None).unwrap().landing, "all is used");
     assert_eq!(world.guard.explain(&[]).unwrap()[0].figures[0].kept_back, 20);
 }
 

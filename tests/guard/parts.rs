@@ -124,7 +124,7 @@ fn a_part_runs_out_with_its_time_and_what_is_used_later_is_booked_all_the_same()
     spend(&part, 10, 10);
     world.clock.advance(MINUTE);
     assert_eq!(part.reserve(&[], asks(1)).unwrap_err(), Error::Lease(LeaseError::Expired));
-    assert_eq!(world.tokens("all"), (100, 0), "nobody knows yet: all of it counts");
+    assert_eq!(world.tokens("all"), (0, 100), "a lease of it is open: all of it is held");
     open.commit(Usage::tokens(130).into()).unwrap();
     assert_eq!(world.tokens("all"), (140, 0), "40 above the part");
     drop((part, open));
@@ -223,4 +223,42 @@ fn an_update_leaves_parts_what_they_have() {
     drop(part);
     world.update(TWO);
     assert_eq!((world.tokens("all"), world.tokens("each")), ((350, 0), (350, 0)));
+}
+
+#[test]
+fn c02_what_is_used_above_a_part_is_told_through_parts_that_set_other_units_aside() {
+    let world = World::new("[[budget]]\nname = \"all\"\nlimit = { tokens = 200 }");
+    let outer = world.guard.allot(&[], tokens(50), None).unwrap();
+    let calls = PartOf { calls: Some(5), ..PartOf::default() };
+    let middle = outer.allot(&[], calls, None).unwrap();
+    let inner = middle.allot(&[], tokens(20), None).unwrap();
+    spend(&inner, 10, 90);
+    assert_eq!(outer.remaining().unwrap().tokens, Some(0));
+    assert_eq!(world.tokens("all"), (40, 50), "40 above the outer part");
+    refused(middle.reserve(&[], asks(0)));
+    drop((inner, middle, outer));
+    assert_eq!(world.tokens("all"), (90, 0));
+}
+
+#[test]
+fn c03_a_part_of_a_part_is_held_as_long_as_a_lease_in_it_in_both_modes() {
+    for mode in ["charge_estimate", "release"] {
+        let world = World::new(&format!("[defaults]\non_missing_usage = \"{mode}\"\n{TWO}"));
+        let outer = world.guard.allot(&A, tokens(300), Some(MINUTE)).unwrap();
+        let inner = outer.allot(&[], tokens(100), Some(HOUR)).unwrap();
+        let ttl = Some(MINUTE * 10);
+        let lease = inner.reserve(&[], GuardRequest { ttl, ..asks(80) }).unwrap();
+        outer.close();
+        drop(outer);
+        world.clock.advance(MINUTE * 5);
+        assert_eq!(inner.reserve(&[], asks(0)).unwrap_err(), Error::Lease(LeaseError::Expired));
+        assert_eq!(world.tokens("all"), (0, 300), "{mode}");
+        world.clock.advance(MINUTE * 5);
+        assert_eq!(lease.state().unwrap(), outlay::LeaseState::Expired);
+        let charged = if mode == "release" { 0 } else { 300 };
+        assert_eq!(world.tokens("all"), (charged, 0), "{mode}: it runs out with its last lease");
+        lease.commit(Usage::tokens(70).into()).unwrap();
+        drop((inner, lease));
+        assert_eq!(world.tokens("all"), (70, 0), "{mode}");
+    }
 }

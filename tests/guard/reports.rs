@@ -77,16 +77,16 @@ fn check_changes_nothing_and_says_what_reserve_would() {
 #[test]
 fn advice_tells_the_least_that_any_limit_leaves() {
     let world = World::new(MANY);
-    let none = world.guard.advice(&[("agent", "a"), ("model", "x")]).unwrap();
+    let none = world.guard.advice(&[("agent", "a"), ("model", "x")], None).unwrap();
     assert_eq!((none.tokens, none.cost_micros_usd), (Some(1_000), Some(2_500_000)));
     assert_eq!((none.calls, none.calls_left_estimate), (Some(36), Some(36)));
     for _ in 0..4 {
         world.spend(&LABELS, 100).unwrap();
     }
-    let advice = world.guard.advice(&LABELS).unwrap();
+    let advice = world.guard.advice(&LABELS, None).unwrap();
     assert_eq!((advice.tokens, advice.calls), (Some(100), Some(32)));
     assert_eq!((advice.calls_left_estimate, advice.landing), (Some(1), false));
-    let unlimited = World::new("").guard.advice(&LABELS).unwrap();
+    let unlimited = World::new("").guard.advice(&LABELS, None).unwrap();
     assert_eq!(unlimited, outlay::Advice::default());
 }
 

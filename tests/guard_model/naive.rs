@@ -1,18 +1,33 @@
-//! What a guard must say, by plain arithmetic over lists: three rules, leases, parts.
+//! What a guard must say, by plain arithmetic over lists: four rules, leases, parts of parts.
+//!
+//! Here it is asked and held; `ends.rs` has how things end.
 
 use std::collections::BTreeMap;
 
 pub(crate) const HOUR: u64 = 3_600;
-/// How long leases live.
+/// How long leases live that do not say it.
 pub(crate) const TTL: u64 = 600;
 
-/// The rules: tokens of all, tokens of each agent, calls of each agent in an hour.
-pub(crate) const ALL: usize = 0;
-pub(crate) const EACH: usize = 1;
+/// The units of parts: tokens, micro-USD, calls.
 pub(crate) const CALLS: usize = 2;
+/// What is asked or used of each unit.
+pub(crate) type Amounts = [u64; 3];
 
-/// A rule, and the agent whose counter is meant.
-type Counter = (usize, usize);
+/// The rules: tokens of all, tokens of each agent, calls of each agent in an hour, money of all.
+pub(crate) const HOURLY: usize = 2;
+pub(crate) const RULES: [&str; 4] = ["all", "each", "calls", "money"];
+/// The unit of each rule.
+pub(crate) const UNIT_OF: [usize; 4] = [0, 0, CALLS, 1];
+pub(crate) const OF_AGENTS: [bool; 4] = [false, true, true, false];
+
+/// Where something is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Place {
+    /// A rule, and the agent whose counter is meant.
+    Rule(usize, usize),
+    /// A part, and the unit.
+    Part(usize, usize),
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
@@ -21,291 +36,237 @@ pub(crate) enum State {
     Ended,
 }
 
-/// What a lease holds of a counter, and in which window.
+/// What is held in a place, and in which window.
 #[derive(Clone, Debug)]
-struct Hold {
-    counter: Counter,
-    amount: u64,
-    window: u64,
+pub(crate) struct Hold {
+    pub(crate) place: Place,
+    pub(crate) unit: usize,
+    pub(crate) amount: u64,
+    pub(crate) window: u64,
+    /// When it ran out: what its window counts for good, and what was booked there.
+    pub(crate) ran_out: Option<(u64, u64)>,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Lease {
     pub(crate) state: State,
-    estimate: u64,
-    deadline: u64,
-    holds: Vec<Hold>,
-    part: Option<usize>,
+    pub(crate) deadline: u64,
+    pub(crate) holds: Vec<Hold>,
+    pub(crate) part: Option<usize>,
     /// Whether it keeps its part from ending.
-    keeps: bool,
+    pub(crate) keeps: bool,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Part {
-    agent: usize,
-    of: u64,
-    used: u64,
-    told: u64,
-    carved: Vec<Counter>,
-    parent: Option<usize>,
+    pub(crate) agent: usize,
+    pub(crate) of: [Option<u64>; 3],
+    pub(crate) holds: Vec<Hold>,
+    pub(crate) parent: Option<usize>,
+    pub(crate) deadline: u64,
     /// Its handle is there.
-    open: bool,
-    ended: bool,
+    pub(crate) open: bool,
+    /// Its time was over while nothing of it was open.
+    pub(crate) over: bool,
+    pub(crate) ended: bool,
+    /// What those around it know: told beside what they hold, and said at its end.
+    pub(crate) told: Amounts,
+    pub(crate) said: Option<Amounts>,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Naive {
     pub(crate) now: u64,
-    pub(crate) limits: [Option<u64>; 3],
+    pub(crate) limits: [Option<u64>; 4],
+    /// Whether what is not settled is returned, else it is charged.
+    pub(crate) returns: bool,
     /// When the counter of an agent was made, and when the window of its calls began.
     made: [bool; 2],
     began: [Option<u64>; 2],
     /// What was used, and in which window.
-    used: BTreeMap<Counter, (u64, u64)>,
+    used: BTreeMap<Place, (u64, u64)>,
     pub(crate) leases: Vec<Lease>,
     pub(crate) parts: Vec<Part>,
-    /// How often more than a part was told to where it came from.
+    /// How often more than a part was told, and how often one ran out late, for a lease was open.
     pub(crate) overruns: u64,
+    pub(crate) late_ends: u64,
 }
 
 impl Naive {
-    fn counter(rule: usize, agent: usize) -> Counter {
-        (rule, if rule == ALL { 0 } else { agent })
-    }
-
-    fn window(&self, (rule, agent): Counter) -> u64 {
-        if rule != CALLS {
-            return 0;
+    pub(crate) fn window(&self, place: Place) -> u64 {
+        match place {
+            Place::Rule(HOURLY, agent) => {
+                self.began[agent].map_or(0, |began| (self.now - began) / HOUR)
+            }
+            _ => 0,
         }
-        self.began[agent].map_or(0, |began| (self.now - began) / HOUR)
     }
 
-    pub(crate) fn used(&self, counter: Counter) -> u64 {
-        let window = self.window(counter);
-        self.used.get(&counter).filter(|(of, _)| *of == window).map_or(0, |(_, used)| *used)
+    pub(crate) fn used(&self, place: Place) -> u64 {
+        let window = self.window(place);
+        self.used.get(&place).filter(|(of, _)| *of == window).map_or(0, |(_, used)| *used)
     }
 
-    pub(crate) fn reserved(&self, counter: Counter) -> u64 {
-        let window = self.window(counter);
-        let open = self.leases.iter().filter(|lease| lease.state == State::Open);
-        let holds = open.flat_map(|lease| &lease.holds);
-        let mine = holds.filter(|hold| hold.counter == counter && hold.window == window);
-        let parts = self.parts.iter().filter(|part| !part.ended && part.carved.contains(&counter));
-        mine.map(|hold| hold.amount).sum::<u64>() + parts.map(|part| part.of).sum::<u64>()
+    /// What is open: of leases, and of parts that are held.
+    fn open_holds(&self) -> impl Iterator<Item = &Hold> {
+        let leases = self.leases.iter().filter(|lease| lease.state == State::Open);
+        let parts = self.parts.iter().filter(|part| !part.ended && !part.over);
+        leases.flat_map(|lease| &lease.holds).chain(parts.flat_map(|part| &part.holds))
     }
 
-    fn reserved_in(&self, part: usize) -> u64 {
-        let open = |lease: &&Lease| lease.state == State::Open && lease.part == Some(part);
-        let inner = self.parts.iter().filter(|p| !p.ended && p.parent == Some(part));
-        let leases = self.leases.iter().filter(open).map(|lease| lease.estimate);
-        leases.sum::<u64>() + inner.map(|part| part.of).sum::<u64>()
+    pub(crate) fn reserved(&self, place: Place) -> u64 {
+        let window = self.window(place);
+        let mine = self.open_holds().filter(|hold| hold.place == place && hold.window == window);
+        mine.map(|hold| hold.amount).sum()
     }
 
-    pub(crate) fn left(&self, part: usize) -> u64 {
-        let Part { of, used, .. } = self.parts[part];
-        of.saturating_sub(used).saturating_sub(self.reserved_in(part))
+    /// Whether something of the part is open.
+    pub(crate) fn is_held(&self, part: usize) -> bool {
+        self.open_holds().any(|hold| matches!(hold.place, Place::Part(of, _) if of == part))
+    }
+
+    pub(crate) fn left(&self, part: usize, unit: usize) -> Option<u64> {
+        let taken = self.used(Place::Part(part, unit)) + self.reserved(Place::Part(part, unit));
+        Some(self.parts[part].of[unit]?.saturating_sub(taken))
     }
 
     /// Adds to what is used now; what is taken away was added in the same window.
-    fn add(&mut self, counter: Counter, more: u64, less: u64) {
-        let (window, used) = (self.window(counter), self.used(counter));
-        self.used.insert(counter, (window, used + more - less));
+    pub(crate) fn add(&mut self, place: Place, more: u64, less: u64) {
+        let (window, used) = (self.window(place), self.used(place));
+        self.used.insert(place, (window, used + more - less));
     }
 
     /// A request of an agent makes its counter.
     fn asked(&mut self, agent: usize) {
-        if self.limits[EACH].is_some() || self.limits[CALLS].is_some() {
+        if (0..4).any(|rule| OF_AGENTS[rule] && self.limits[rule].is_some()) {
             self.made[agent] = true;
             self.begin(agent);
         }
     }
 
     fn begin(&mut self, agent: usize) {
-        if self.made[agent] && self.limits[CALLS].is_some() && self.began[agent].is_none() {
+        if self.made[agent] && self.limits[HOURLY].is_some() && self.began[agent].is_none() {
             self.began[agent] = Some(self.now);
         }
     }
 
-    pub(crate) fn update(&mut self, limits: [Option<u64>; 3]) {
+    pub(crate) fn update(&mut self, limits: [Option<u64>; 4]) {
         self.limits = limits;
         (0..2).for_each(|agent| self.begin(agent));
     }
 
-    /// Whether a part, or one around it, pays what the counter is asked.
-    fn pays(&self, part: Option<usize>, counter: Counter) -> bool {
-        part.is_some_and(|part| {
-            let part = &self.parts[part];
-            part.carved.contains(&counter) || self.pays(part.parent, counter)
-        })
+    /// The parts around, from the inside out.
+    pub(crate) fn around(&self, part: Option<usize>) -> Vec<usize> {
+        std::iter::successors(part, |part| self.parts[*part].parent).collect()
     }
 
-    /// The counters that are asked for tokens beside a part.
-    fn asked_of(&self, agent: usize, part: Option<usize>) -> Vec<Counter> {
-        let rules = [ALL, EACH].into_iter().filter(|rule| self.limits[*rule].is_some());
-        let counters = rules.map(|rule| Self::counter(rule, agent));
-        counters.filter(|counter| !self.pays(part, *counter)).collect()
+    /// The counters that are asked for a unit by an agent beside a part, which pays those that it,
+    /// or a part around it, was carved out of.
+    fn rules(&self, agent: usize, unit: usize, part: Option<usize>) -> Vec<Place> {
+        let counter = |rule: usize| Place::Rule(rule, if OF_AGENTS[rule] { agent } else { 0 });
+        let limited = (0..4).filter(|rule| UNIT_OF[*rule] == unit && self.limits[*rule].is_some());
+        let around = self.around(part);
+        let pays = |place: &Place| {
+            let mut holds = around.iter().flat_map(|part| &self.parts[*part].holds);
+            holds.any(|hold| hold.place == *place)
+        };
+        limited.map(counter).filter(|place| !pays(place)).collect()
     }
 
-    fn fits(&self, counter: Counter, amount: u64) -> bool {
-        let limit = self.limits[counter.0].unwrap_or(u64::MAX);
-        self.used(counter) + self.reserved(counter) + amount <= limit
+    /// The nearest part that sets the unit aside.
+    pub(crate) fn payer(&self, part: Option<usize>, unit: usize) -> Option<usize> {
+        self.around(part).into_iter().find(|part| self.parts[*part].of[unit].is_some())
     }
 
-    fn fits_in(&self, part: Option<usize>, amount: u64) -> bool {
-        part.is_none_or(|part| {
-            let Part { of, used, .. } = self.parts[part];
-            used + self.reserved_in(part) + amount <= of
-        })
+    /// Whether a part and those around it take requests of these units.
+    fn takes(&self, part: Option<usize>, units: &[usize]) -> bool {
+        let pays = |at: usize| units.iter().any(|unit| self.payer(part, *unit) == Some(at));
+        let takes = |at: usize| {
+            let Part { deadline, open, .. } = self.parts[at];
+            self.now < deadline && (open || !pays(at))
+        };
+        self.around(part).into_iter().all(takes)
     }
 
-    pub(crate) fn agent_of(&self, part: usize) -> usize {
-        self.parts[part].agent
+    /// What is asked where; `None` where it does not pass.
+    fn ask(
+        &self,
+        agent: usize,
+        part: Option<usize>,
+        units: &[usize],
+        of: Amounts,
+    ) -> Option<Vec<Hold>> {
+        let mut holds = Vec::new();
+        for unit in units.iter().copied() {
+            let mut places = self.rules(agent, unit, part);
+            places.extend(self.payer(part, unit).map(|part| Place::Part(part, unit)));
+            holds.extend(places.into_iter().map(|place| Hold {
+                place,
+                unit,
+                amount: of[unit],
+                window: self.window(place),
+                ran_out: None,
+            }));
+        }
+        holds.iter().all(|hold| self.fits(hold)).then_some(holds)
+    }
+
+    fn fits(&self, hold: &Hold) -> bool {
+        let limit = match hold.place {
+            Place::Rule(rule, _) => self.limits[rule],
+            Place::Part(part, unit) => self.parts[part].of[unit],
+        };
+        let taken = self.used(hold.place) + self.reserved(hold.place);
+        taken + hold.amount <= limit.unwrap_or(u64::MAX)
     }
 
     /// Whether the request passes; then the lease is the last one.
-    pub(crate) fn reserve(&mut self, agent: usize, part: Option<usize>, tokens: u64) -> bool {
+    pub(crate) fn reserve(
+        &mut self,
+        agent: usize,
+        part: Option<usize>,
+        of: Amounts,
+        ttl: Option<u64>,
+    ) -> bool {
         self.asked(agent);
-        let mut asked: Vec<(Counter, u64)> =
-            self.asked_of(agent, part).into_iter().map(|counter| (counter, tokens)).collect();
-        if self.limits[CALLS].is_some() {
-            asked.push(((CALLS, agent), 1));
-        }
-        let fits = asked.iter().all(|(counter, amount)| self.fits(*counter, *amount));
-        if !fits || !self.fits_in(part, tokens) {
+        if !self.takes(part, &[0, 1, 2]) {
             return false;
         }
-        let hold = |&(counter, amount)| Hold { counter, amount, window: self.window(counter) };
-        self.leases.push(Lease {
-            state: State::Open,
-            estimate: tokens,
-            deadline: self.now + TTL,
-            holds: asked.iter().map(hold).collect(),
-            part,
-            keeps: true,
-        });
+        let Some(holds) = self.ask(agent, part, &[0, 1, 2], of) else { return false };
+        let deadline = self.now + ttl.unwrap_or(TTL);
+        self.leases.push(Lease { state: State::Open, deadline, holds, part, keeps: true });
         true
     }
 
     /// Whether the part is given; then it is the last one.
-    pub(crate) fn allot(&mut self, agent: usize, parent: Option<usize>, of: u64) -> bool {
+    pub(crate) fn allot(
+        &mut self,
+        agent: usize,
+        parent: Option<usize>,
+        of: [Option<u64>; 3],
+        ttl: Option<u64>,
+    ) -> bool {
+        let units: Vec<usize> = (0..3).filter(|unit| of[*unit].is_some()).collect();
+        if units.is_empty() {
+            return false;
+        }
         self.asked(agent);
-        let carved = self.asked_of(agent, parent);
-        let fits = carved.iter().all(|counter| self.fits(*counter, of));
-        if !fits || !self.fits_in(parent, of) {
+        if !self.takes(parent, &units) {
             return false;
         }
-        let (used, told, open, ended) = (0, 0, true, false);
-        self.parts.push(Part { agent, of, used, told, carved, parent, open, ended });
+        let amounts = of.map(|of| of.unwrap_or(0));
+        let Some(holds) = self.ask(agent, parent, &units, amounts) else { return false };
+        // It ends with the part that it is a part of, and with the first window.
+        let mut deadline = ttl.map_or(u64::MAX, |ttl| self.now + ttl);
+        deadline = deadline.min(parent.map_or(u64::MAX, |parent| self.parts[parent].deadline));
+        for hold in &holds {
+            if let Place::Rule(HOURLY, agent) = hold.place {
+                let began = self.began[agent].unwrap_or(self.now);
+                deadline = deadline.min(began + (hold.window + 1) * HOUR);
+            }
+        }
+        let (open, over, ended, told, said) = (true, false, false, [0; 3], None);
+        self.parts.push(Part { agent, of, holds, parent, deadline, open, over, ended, told, said });
         true
-    }
-
-    pub(crate) fn advance(&mut self, seconds: u64) {
-        let end = self.now + seconds;
-        let due = |lease: &Lease| lease.state == State::Open && lease.deadline <= end;
-        for lease in 0..self.leases.len() {
-            if due(&self.leases[lease]) {
-                // What it held is charged in its own window, which may be over by then.
-                self.now = self.leases[lease].deadline.max(self.now);
-                self.settle(lease, self.leases[lease].estimate, State::Expired);
-            }
-        }
-        self.now = end;
-    }
-
-    /// Books what a lease has used, in place of what it held or was charged when it ran out.
-    fn settle(&mut self, lease: usize, tokens: u64, state: State) {
-        let Lease { state: before, estimate, holds, part, .. } = self.leases[lease].clone();
-        self.leases[lease].state = state;
-        let expired = before == State::Expired;
-        for Hold { counter, amount, window } in holds {
-            let used = if counter.0 == CALLS { 1 } else { tokens };
-            if window == self.window(counter) {
-                self.add(counter, used, if expired { amount } else { 0 });
-            } else {
-                self.add(counter, used.saturating_sub(amount), 0);
-            }
-        }
-        if let Some(part) = part {
-            self.parts[part].used += tokens;
-            self.parts[part].used -= if expired { estimate } else { 0 };
-            if state == State::Ended {
-                self.tell(part);
-            }
-        }
-    }
-
-    /// What was used above a part is booked at once where it came from.
-    fn tell(&mut self, part: usize) {
-        let Part { of, used, told, carved, parent, .. } = self.parts[part].clone();
-        let above = (used + self.reserved_in(part)).saturating_sub(of);
-        if above <= told {
-            return;
-        }
-        self.overruns += 1;
-        let more = above - told;
-        self.parts[part].told = above;
-        for counter in carved {
-            self.add(counter, more, 0);
-        }
-        if let Some(parent) = parent {
-            self.parts[parent].used += more;
-            self.tell(parent);
-        }
-    }
-
-    pub(crate) fn commit(&mut self, lease: usize, tokens: u64) {
-        self.settle(lease, tokens, State::Ended);
-        self.let_go(lease);
-    }
-
-    /// Whether it could be released: it has not run out.
-    pub(crate) fn release(&mut self, lease: usize) -> bool {
-        if self.leases[lease].state == State::Expired {
-            return false;
-        }
-        self.leases[lease].state = State::Ended;
-        if let Some(part) = self.leases[lease].part {
-            self.tell(part);
-        }
-        self.let_go(lease);
-        true
-    }
-
-    /// The handle is gone: an open lease is charged at its estimate.
-    pub(crate) fn drop_lease(&mut self, lease: usize) {
-        if self.leases[lease].state == State::Open {
-            self.settle(lease, self.leases[lease].estimate, State::Ended);
-        }
-        self.leases[lease].state = State::Ended;
-        self.let_go(lease);
-    }
-
-    fn let_go(&mut self, lease: usize) {
-        self.leases[lease].keeps = false;
-        self.leases[lease].part.into_iter().for_each(|part| self.end(part));
-    }
-
-    pub(crate) fn close(&mut self, part: usize) {
-        self.parts[part].open = false;
-        self.end(part);
-    }
-
-    /// Ends a part that nothing keeps: what it used is used where it came from.
-    fn end(&mut self, part: usize) {
-        let kept = self.leases.iter().any(|lease| lease.keeps && lease.part == Some(part))
-            || self.parts.iter().any(|inner| !inner.ended && inner.parent == Some(part));
-        if kept || self.parts[part].open || self.parts[part].ended {
-            return;
-        }
-        self.tell(part);
-        self.parts[part].ended = true;
-        let Part { used, told, carved, parent, .. } = self.parts[part].clone();
-        for counter in carved {
-            self.add(counter, used.saturating_sub(told), 0);
-        }
-        if let Some(parent) = parent {
-            self.parts[parent].used += used.saturating_sub(told);
-            self.end(parent);
-        }
     }
 }

@@ -103,7 +103,7 @@ impl Book {
     }
 
     /// The law of a meter.
-    fn fits(&self, account: usize, meter: usize, amount: u64) -> bool {
+    pub(crate) fn fits(&self, account: usize, meter: usize, amount: u64) -> bool {
         let rule = &self.accounts[account].meters[meter];
         let taken = u128::from(self.used(account, meter))
             + u128::from(self.reserved(account, meter))

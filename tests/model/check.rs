@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use outlay::{Account, Code, Error, EventKind, Kind as Refused, Lease, LeaseError, LeaseState};
+use outlay::{
+    Account, Code, Denied, Error, EventKind, Kind as Refused, Lease, LeaseError, LeaseState,
+};
 use outlay::{Meter, Usage};
 use proptest::prelude::*;
 
@@ -57,7 +59,7 @@ impl Driver {
                     resets_in: denied.resets_in.map(nanos),
                 };
                 prop_assert_eq!(&seen, refusal);
-                self.same_way_out(denied.retry_after, asked)?;
+                self.same_way_out(denied, asked)?;
             }
             (Error::Lease(LeaseError::Expired), No::Expired)
             | (Error::Lease(LeaseError::Finalized), No::Finalized) => {}
@@ -67,12 +69,15 @@ impl Driver {
     }
 
     /// `retry_after` is when the same request passes if nothing else happens, to the nanosecond.
-    fn same_way_out(&self, said: Option<Duration>, asked: &Asked) -> Checked {
+    /// What is only held passes when leases end: it is when enough of them have run out.
+    fn same_way_out(&self, denied: &Denied, asked: &Asked) -> Checked {
         let soft_admits = !matches!(asked.how, How::Check);
-        let truth = self.book.passes_in(&asked.asks, soft_admits);
+        let held = self.book.held(&asked.asks, soft_admits);
+        prop_assert_eq!(denied.is_held(), held.is_some(), "held");
+        let truth = held.unwrap_or_else(|| self.book.passes_in(&asked.asks, soft_admits));
         tally::way_out(truth.is_some());
         // The end of time, where a lease of that length runs out, is never.
-        let said = said.map(nanos).filter(|wait| *wait < 1 << 60);
+        let said = denied.retry_after.map(nanos).filter(|wait| *wait < 1 << 60);
         prop_assert_eq!(said, truth, "retry_after");
         Ok(())
     }

@@ -188,7 +188,8 @@ impl Driver {
                 let Error::Denied(denied) = error else {
                     return Ok(());
                 };
-                self.refused = Some((asked, denied.retry_after));
+                // When leases that are held end, nobody knows: nothing is promised for that.
+                self.refused = (!denied.is_held()).then_some((asked, denied.retry_after));
                 Ok(())
             }
             (done, expected) => {

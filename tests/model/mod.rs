@@ -7,6 +7,7 @@ pub(crate) mod build;
 pub(crate) mod check;
 pub(crate) mod driver;
 pub(crate) mod ends;
+mod held;
 pub(crate) mod meter;
 pub(crate) mod ops;
 pub(crate) mod tally;

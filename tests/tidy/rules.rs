@@ -54,6 +54,26 @@ pub(crate) fn sleeps(source: &Source) -> Vec<String> {
     bad.map(|(index, _)| source.found(index, "tests do not sleep: move a ManualClock")).collect()
 }
 
+/// What is renamed into its place was flushed before: `write(..).and_then(.. rename ..)` in one
+/// statement, and `write` ends with `sync_all`.
+pub(crate) fn renames_unflushed(source: &Source) -> Vec<String> {
+    let code = source.code.as_str();
+    let flushed = code.split("fn write(").nth(1).and_then(|rest| rest.split("\n}").next());
+    let flushed = flushed.is_some_and(|body| body.trim_end().ends_with(".sync_all()"));
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(next) = code[at..].find("fs::rename(") {
+        at += next;
+        let statement = code[..at].rsplit([';', '{']).next().unwrap_or("");
+        if !flushed || !statement.contains("write(") {
+            let line = code[..at].lines().count() - 1;
+            found.push(source.found(line, "a file is flushed before it is renamed"));
+        }
+        at += 1;
+    }
+    found
+}
+
 pub(crate) fn bad_lines(source: &Source) -> Vec<String> {
     let mut found = Vec::new();
     for (index, line) in source.text.lines().enumerate() {

@@ -70,7 +70,7 @@ impl Meter {
         let tokens = self.told.tokens.filter(|(_, until)| *until > now);
         sum <= u128::from(self.ceiling())
             && !shut
-            && tokens.is_none_or(|(left, _)| amount <= left.saturating_sub(reserved))
+            && tokens.is_none_or(|(left, _)| reserved + amount <= left)
             && (!gated || taken < self.gate.min(self.ceiling()))
     }
 

@@ -4,12 +4,14 @@ use std::sync::atomic::Ordering;
 
 use super::Guard;
 use super::counter::{Counter, Metered};
-use crate::accounting::{Meter, Unit};
-use crate::budgets::policy::{Labels, Mode};
+use super::matched::Matched;
+use crate::accounting::{Meter, Unit, Usage, UsageEstimate, Window};
+use crate::budgets::policy::{Labels, Mode, Rule, RuleKind};
 use crate::ledger::Error;
 
-/// What is left for requests with some labels: the least that any limit leaves.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What is left for requests with some labels: the least that any limit leaves. What comes back by
+/// itself, a rate, is told apart.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Advice {
     /// Tokens, `None` where nothing limits them.
     pub tokens: Option<u64>,
@@ -17,63 +19,111 @@ pub struct Advice {
     pub cost_micros_usd: Option<u64>,
     /// Calls, `None` where nothing limits them.
     pub calls: Option<u64>,
-    /// For how many calls like those before that may do, `None` where nobody knows.
+    /// Calls of tools, `None` where nothing limits them.
+    pub tool_calls: Option<u64>,
+    /// Steps of workflows, `None` where nothing limits them.
+    pub steps: Option<u64>,
+    /// What limiters and rolling windows leave now, by their rules and units.
+    pub rates: Vec<(String, Unit, u64)>,
+    /// For how many calls like those before, or like the estimate, that may do; `None` where nobody
+    /// knows.
     pub calls_left_estimate: Option<u64>,
-    /// Whether ordinary requests have nothing left, and only what is kept back for the final
-    /// answer is there.
+    /// Whether the next such call does not fit beside what is kept back for the final answer, and that
+    /// is there.
     pub landing: bool,
 }
 
 /// Adds `more` to the least of what is known.
-fn least(known: &mut Option<u64>, more: Option<u64>) {
-    *known = match (*known, more) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
-    };
+fn least(known: &mut Option<u64>, more: u64) {
+    *known = Some(known.map_or(more, |one| one.min(more)));
 }
 
 impl Guard {
-    /// What is left for requests with these labels.
-    pub fn advice(&self, labels: &Labels<'_>) -> Result<Advice, Error> {
+    /// What is left for requests with these labels: for calls of that estimate, or else for calls like
+    /// those before.
+    pub fn advice(
+        &self,
+        labels: &Labels<'_>,
+        estimate: Option<UsageEstimate>,
+    ) -> Result<Advice, Error> {
         self.core.same_process()?;
+        self.ends.run(self.core.clock());
+        let matched = self.matched(labels)?;
+        let priced = |estimate: UsageEstimate| match &matched.price {
+            Some(price) if estimate.cost_micros_usd == 0 && !matched.is_tool => {
+                Usage { cost_micros_usd: price.cost(&estimate), ..estimate }
+            }
+            _ => estimate,
+        };
+        let estimate = estimate.map(priced);
         let mut advice = Advice::default();
-        for asked in &self.matched(labels)?.asked {
-            advise(&asked.counter, &mut advice)?;
+        for asked in &matched.asked {
+            advise(&asked.counter, &matched, estimate.as_ref(), &mut advice)?;
         }
         Ok(advice)
     }
 }
 
-fn advise(counter: &Counter, advice: &mut Advice) -> Result<(), Error> {
+fn advise(
+    counter: &Counter,
+    matched: &Matched,
+    estimate: Option<&UsageEstimate>,
+    advice: &mut Advice,
+) -> Result<(), Error> {
     let granted = counter.granted.load(Ordering::Relaxed);
     let metered = counter.metered();
     counter.account.read(|meters, _| {
         let hard = |metered: &Metered| metered.in_force && metered.rule.mode == Mode::Hard;
         let limits = meters.iter().zip(&metered).filter(|(_, metered)| hard(metered));
-        for meter in limits.map(|(meter, _)| meter).filter(|meter| meter.limit().is_some()) {
-            let (room, taken) = (meter.room(), meter.used().saturating_add(meter.reserved()));
-            match meter.unit() {
-                Unit::Tokens => least(&mut advice.tokens, Some(room)),
-                Unit::Cost => least(&mut advice.cost_micros_usd, Some(room)),
-                Unit::Calls => {
-                    least(&mut advice.calls, Some(room));
-                    least(&mut advice.calls_left_estimate, Some(room));
-                    advice.landing |= lands(meter);
-                    continue;
-                }
-                Unit::Slots => continue,
-                _ => {}
-            }
-            advice.landing |= lands(meter);
-            // What a call took so far, rounded up.
-            if granted > 0 {
-                least(&mut advice.calls_left_estimate, Some(room / taken.div_ceil(granted).max(1)));
+        for (meter, Metered { rule, unit, .. }) in limits.filter(|(m, _)| m.limit().is_some()) {
+            if is_rate(meter, rule) {
+                advice.rates.push((rule.name.clone(), *unit, meter.room()));
+            } else if *unit != Unit::Slots {
+                advice.count(meter, usual(meter, granted, matched, estimate));
             }
         }
     })
 }
 
-/// Whether only what is kept back is left.
-fn lands(meter: &Meter) -> bool {
-    meter.room() == 0 && meter.remaining().is_some_and(|left| left > 0)
+/// Whether what it counts comes back by itself.
+const fn is_rate(meter: &Meter, rule: &Rule) -> bool {
+    matches!(rule.kind, RuleKind::Limiter) || matches!(meter.window(), Window::Sliding(_))
+}
+
+/// What the next call takes of a meter: what it is estimated at, or what those before took, rounded up.
+/// `None` where nobody knows, or where it takes nothing.
+fn usual(
+    meter: &Meter,
+    granted: u64,
+    matched: &Matched,
+    estimate: Option<&UsageEstimate>,
+) -> Option<u64> {
+    match (meter.unit(), estimate) {
+        (Unit::Calls, _) => Some(1),
+        (Unit::ToolCalls, _) => matched.is_tool.then_some(1),
+        (unit, Some(estimate)) if unit != Unit::Steps => estimate.amount(unit),
+        _ if granted == 0 => None,
+        _ => Some(meter.used().saturating_add(meter.reserved()).div_ceil(granted).max(1)),
+    }
+}
+
+impl Advice {
+    /// Takes in what one limit leaves.
+    fn count(&mut self, meter: &Meter, usual: Option<u64>) {
+        let room = meter.room();
+        match meter.unit() {
+            Unit::Tokens => least(&mut self.tokens, room),
+            Unit::Cost => least(&mut self.cost_micros_usd, room),
+            Unit::Calls => least(&mut self.calls, room),
+            Unit::ToolCalls => least(&mut self.tool_calls, room),
+            Unit::Steps => least(&mut self.steps, room),
+            _ => {}
+        }
+        if let Some(fit) = usual.and_then(|usual| room.checked_div(usual)) {
+            least(&mut self.calls_left_estimate, fit);
+        }
+        let left = meter.remaining().unwrap_or(0);
+        let is_kept_back = left > 0 && meter.ceiling() < meter.limit_told().unwrap_or(0);
+        self.landing |= is_kept_back && (room == 0 || usual.is_some_and(|usual| usual > room));
+    }
 }

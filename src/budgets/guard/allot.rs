@@ -56,6 +56,7 @@ impl Guard {
             return Err(Invalid::policy("allotment", "of tokens, usd or calls").into());
         }
         self.core.same_process()?;
+        self.ends.run(self.core.clock());
         let matched = self.asked(labels, false)?;
         let estimate = Usage::priced(of.tokens.unwrap_or(0), of.cost_micros_usd.unwrap_or(0));
         let calls = of.calls.unwrap_or(0);
@@ -92,25 +93,35 @@ impl Guard {
                 terms: Terms::Plain,
             })
             .collect();
-        // What is left of a window is nothing in the next one.
-        let ttl = ttl.unwrap_or(LONGEST).min(Part::resets_in(&carved)?);
-        let deadline = self.core.clock().tick().plus(ttl);
-        let request = Request { estimate, ttl: Some(ttl), ..Request::default() };
-        let lease = group::reserve_parts(&asks, &request)?;
+        // What is left of a window is nothing in the next one, nor of a part that is over.
+        let now = self.core.clock().tick();
+        let around = parent.map_or(LONGEST, |parent| parent.deadline.since(now));
+        let ttl = ttl.unwrap_or(LONGEST).min(around).min(Part::resets_in(&carved)?);
+        let request = Request { estimate, ttl: Some(ttl), stays: true, ..Request::default() };
+        let lease = group::reserve_parts(&asks, &request).map_err(|refused| {
+            parent.map_or(Ok(()), |parent| parent.check_open()).err().unwrap_or(refused)
+        })?;
         self.tell_unmatched(&matched, &estimate);
         let keeps = parent.map(|p| Arc::clone(p) as Arc<dyn Kept>);
-        let lease = lease.carrying(Carried { price: None, keeps });
+        let lease = lease.carrying(Carried { keeps, ..Carried::none() });
         let labels = labels.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
-        let part = Arc::new(Part {
-            counter: self.part_counter(&of, labels)?,
+        let counter = self.part_counter(&of, labels)?;
+        let part = Arc::new_cyclic(|me| Part {
+            counter,
             lease,
             of,
             carved,
             parent: parent.cloned(),
             closed: AtomicBool::new(false),
-            deadline,
-            told: Mutex::new([0; 3]),
+            deadline: now.plus(ttl),
+            depth: parent.map_or(0, |parent| parent.depth + 1),
+            known: Mutex::default(),
+            ends: Arc::clone(&self.ends),
+            me: me.clone(),
         });
+        if ttl < LONGEST {
+            self.ends.add(part.deadline, part.depth, Arc::downgrade(&part));
+        }
         let labels = part.counter.values.clone();
         Ok(Allotment { guard: Arc::clone(self), part, labels })
     }
@@ -225,6 +236,7 @@ impl Allotment {
 
     /// What is left of the part: tokens, micro-USD, calls; `None` where it was not set aside.
     pub fn remaining(&self) -> Result<PartOf, Error> {
+        self.guard.ends.run(self.guard.core.clock());
         self.part.counter.account.read(|meters, _| {
             let left = |unit| meters.iter().find(|m| m.unit() == unit).and_then(|m| m.remaining());
             PartOf {

@@ -54,8 +54,8 @@ impl Guard {
         Ok(GuardAsk { asks, estimate, carried: carried(&matched, part), wait: matched.wait })
     }
 
-    /// [`ask`](Self::ask) for a call that is about to be made: soft limits tell what they would
-    /// refuse, and it counts for the advice.
+    /// [`ask`](Self::ask) for a call that is about to be made. Once it has passed, soft limits tell what
+    /// they would have refused, and it counts for the advice.
     pub fn ask_call(&self, labels: &Labels<'_>, request: &GuardRequest) -> Result<GuardAsk, Error> {
         self.ask_call_in(None, labels, request)
     }
@@ -66,12 +66,15 @@ impl Guard {
         labels: &Labels<'_>,
         request: &GuardRequest,
     ) -> Result<GuardAsk, Error> {
-        let ask = self.ask_in(part, labels, request)?;
+        let mut ask = self.ask_in(part, labels, request)?;
         let matched = self.matched(labels)?;
         let over = self.soft_over(&matched, &ask.estimate)?;
-        over.iter().for_each(|event| self.core.publish(event));
-        matched.asked.iter().for_each(|asked| asked.counter.count());
         self.tell_unmatched(&matched, &ask.estimate);
+        let core = Arc::clone(&self.core);
+        ask.carried.passed = Some(Arc::new(move || {
+            over.iter().for_each(|event| core.publish(event));
+            matched.asked.iter().for_each(|asked| asked.counter.count());
+        }));
         Ok(ask)
     }
 
@@ -100,6 +103,7 @@ impl Guard {
         let timeout = timeout.or(ask.wait);
         match Wait::for_lease(&ask.asks, own, timeout, mailbox) {
             Err(Error::Denied(denied)) => {
+                part.map_or(Ok(()), |part| part.check_open())?;
                 let matched = self.matched(labels)?;
                 let parts: Vec<AskPart<'_>> = ask.asks.iter().map(Ask::part).collect();
                 Err(self.first_refusal(&matched, &parts, denied))

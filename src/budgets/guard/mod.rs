@@ -8,9 +8,11 @@ mod allot;
 mod ask;
 mod change;
 mod counter;
+mod ends;
 mod lookup;
 mod matched;
 mod part;
+mod part_end;
 mod report;
 mod rules;
 mod runs;
@@ -33,6 +35,7 @@ pub use unmatched::Warner;
 
 use self::change::set_allowances;
 use self::counter::Counter;
+use self::ends::Ends;
 use self::matched::{Matched, Owned};
 use self::part::Part;
 use self::rules::Group;
@@ -96,6 +99,7 @@ pub struct Guard {
     counters: DashMap<(usize, String), Arc<Counter>>,
     matched: DashMap<Box<[u8]>, Arc<Matched>>,
     runs: Runs,
+    ends: Arc<Ends>,
     prices: RwLock<PriceTable>,
     allowances: Arc<AllowanceService>,
     /// Asked where no rule applies, so that there is a lease all the same.
@@ -137,6 +141,7 @@ impl Guard {
             counters: DashMap::new(),
             matched: DashMap::new(),
             runs: Runs::new(),
+            ends: Ends::new(),
             prices,
             allowances,
             nobody,
@@ -237,6 +242,7 @@ impl Guard {
         let request = Request { estimate, ttl: request.ttl, ..Request::default() };
         let lease = match group::reserve_parts(&asks, &request) {
             Err(Error::Denied(denied)) if !waits => {
+                part.map_or(Ok(()), |part| part.check_open())?;
                 return Err(self.first_refusal(matched, &asks, denied));
             }
             other => other?,
@@ -266,6 +272,9 @@ impl Guard {
         match (first, group::check(&all).err()) {
             (Some(Error::Denied(mut first)), Some(Error::Denied(all))) => {
                 first.retry_after = all.retry_after;
+                if !all.is_held() {
+                    first.cause = first.cause.unheld();
+                }
                 self.tell_denied(&first);
                 first.into()
             }
@@ -337,6 +346,7 @@ impl Guard {
         let paid = |counter: &Counter, meter, _| part.is_some_and(|part| part.pays(counter, meter));
         let mut owned: Owned<'_> = SmallVec::new();
         matched.ask(self.core.clock());
+        self.ends.run(self.core.clock());
         for asked in matched.order.iter().map(|index| &matched.asked[*index]) {
             let demands = asked.amounts(estimate, 1, paid);
             if !demands.is_empty() {
@@ -359,7 +369,7 @@ impl Guard {
 
 fn carried(matched: &Matched, part: Option<&Arc<Part>>) -> Carried {
     let keeps = part.map(|part| Arc::clone(part) as Arc<dyn Kept>);
-    Carried { price: matched.price.clone(), keeps }
+    Carried { price: matched.price.clone(), keeps, passed: None }
 }
 
 impl std::fmt::Debug for Guard {

@@ -1,17 +1,19 @@
 //! A part that is set aside: what the parent holds for it, and what is spent of it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 
 use super::counter::Counter;
+use super::ends::Ends;
 use super::matched::{self, Owned};
+use super::part_end::Known;
 use crate::accounting::clock::LONGEST;
-use crate::accounting::{Meter, Tick, Unit, Usage, UsageEstimate};
-use crate::ledger::{Account, Demands, Error, Kept, Lease, LeaseError};
+use crate::accounting::{Tick, Unit, UsageEstimate};
+use crate::ledger::{Account, Demands, Error, Lease, LeaseError};
 
 /// What a part may set aside.
 pub(super) const UNITS: [Unit; 3] = [Unit::Tokens, Unit::Cost, Unit::Calls];
@@ -49,8 +51,11 @@ pub(super) struct Part {
     pub(super) parent: Option<Arc<Self>>,
     pub(super) closed: AtomicBool,
     pub(super) deadline: Tick,
-    /// What it has told its parent before its end: more than it had.
-    pub(super) told: Mutex<[u64; 3]>,
+    /// Of how many parts it is a part.
+    pub(super) depth: usize,
+    pub(super) known: Mutex<Known>,
+    pub(super) ends: Arc<Ends>,
+    pub(super) me: Weak<Self>,
 }
 
 /// A counter, and those of its meters of which a part was set aside.
@@ -73,54 +78,6 @@ impl Part {
     pub(super) fn sets_aside(&self, unit: Unit) -> bool {
         let around = || self.parent.as_ref().is_some_and(|parent| parent.sets_aside(unit));
         self.of.of(unit).is_some() || around()
-    }
-
-    /// What was used of it, in the order of `UNITS`.
-    fn used(&self) -> Result<[u64; 3], Error> {
-        self.counter.account.read(|meters, _| {
-            UNITS.map(|unit| meters.iter().find(|m| m.unit() == unit).map_or(0, |m| m.used()))
-        })
-    }
-
-    /// What was used above the part, with what is held in it, and is not told yet. What is held is
-    /// never more than the part, so that no more is told than was used.
-    fn untold(&self) -> Result<[u64; 3], Error> {
-        let used = self.counter.account.read(|meters, _| {
-            let taken = |meter: &Meter| meter.used().saturating_add(meter.reserved());
-            let taken = |unit| meters.iter().find(|m| m.unit() == unit).map_or(0, taken);
-            UNITS.map(taken)
-        })?;
-        let mut told = self.told.lock();
-        let mut more = [0; 3];
-        for (index, unit) in UNITS.into_iter().enumerate() {
-            let above = self.of.of(unit).map_or(0, |part| used[index].saturating_sub(part));
-            more[index] = above.saturating_sub(told[index]);
-            told[index] = told[index].max(above);
-        }
-        Ok(more)
-    }
-
-    /// Books at once what was used above the part, where it was carved out of: nobody else is to
-    /// be admitted on money that is spent.
-    fn tell_overrun(&self) -> Result<(), Error> {
-        let more = self.untold()?;
-        if more == [0; 3] {
-            return Ok(());
-        }
-        let of = |unit: Unit| UNITS.iter().position(|u| *u == unit).map_or(0, |index| more[index]);
-        for carved in &self.carved {
-            let demands: Demands =
-                carved.meters.iter().map(|&(number, unit)| (number, of(unit))).collect();
-            carved.counter.account.record(&demands)?;
-        }
-        if let Some(parent) = &self.parent {
-            let metered = parent.counter.metered();
-            let mine = (0_u8..).zip(&metered).filter(|(_, m)| self.of.of(m.unit).is_some());
-            let demands: Demands = mine.map(|(number, m)| (number, of(m.unit))).collect();
-            parent.counter.account.record(&demands)?;
-            parent.tell_overrun()?;
-        }
-        Ok(())
     }
 
     /// The accounts of this part and of those around it.
@@ -201,25 +158,6 @@ impl Part {
         match &self.parent {
             Some(parent) => parent.ask_for(estimate, calls, &others, owned),
             None => Ok(()),
-        }
-    }
-}
-
-impl Kept for Part {
-    fn ended(&self) {
-        // In a forked child this fails: there the part still belongs to the parent process.
-        let _ = self.tell_overrun();
-    }
-}
-
-impl Drop for Part {
-    /// Says to the parent what was used; in a forked child that fails, and the parent says it.
-    fn drop(&mut self) {
-        let _ = self.tell_overrun();
-        if let Ok([tokens, cost, calls]) = self.used() {
-            let told = *self.told.lock();
-            let usage = Usage::priced(tokens - told[0].min(tokens), cost - told[1].min(cost));
-            let _ = self.lease.settle(usage, calls - told[2].min(calls));
         }
     }
 }

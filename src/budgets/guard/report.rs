@@ -52,6 +52,7 @@ impl Guard {
     /// The rules that apply to a request with these labels, in the order of the policy.
     pub fn explain(&self, labels: &Labels<'_>) -> Result<Vec<Explained>, Error> {
         self.core.same_process()?;
+        self.ends.run(self.core.clock());
         let mut all = Vec::new();
         for asked in &self.matched(labels)?.asked {
             all.extend(explained(&asked.counter)?);
@@ -67,6 +68,7 @@ impl Guard {
     /// What all rules have counted, for all values of labels that were ever asked.
     pub fn snapshot(&self) -> Result<Vec<Explained>, Error> {
         self.core.same_process()?;
+        self.ends.run(self.core.clock());
         let counters: Vec<_> = self.counters.iter().map(|entry| entry.value().clone()).collect();
         let mut all = Vec::new();
         for counter in &counters {

@@ -8,7 +8,11 @@ import weakref
 import pytest
 from guard_support import budget, estimate, figures, new_guard, refused, spend, usage
 
-from outlay import BudgetExceeded, LeaseExpired, LeaseFinalized, PolicyError
+from outlay import BudgetExceeded, Guard, LeaseExpired, LeaseFinalized, PolicyError, UsageEstimate
+from outlay._core import record_together
+
+#: A policy that lets calls pass whose cost nobody knows.
+ZERO = {"on_unknown_price": "zero"}
 
 
 def thousand(clock, **more):
@@ -162,7 +166,7 @@ def test_a_part_whose_time_is_over_takes_no_more_requests(clock):
     for call in (part.reserve, lambda: part.allot(tokens=1), other.reserve):
         with pytest.raises(LeaseExpired):
             call()
-    assert figures(guard, "b") == (500, 0), "unknown until it ends"
+    assert figures(guard, "b") == (0, 500), "held until its last lease has ended"
     held.commit(700)
     other.close()
     part.close()
@@ -170,17 +174,66 @@ def test_a_part_whose_time_is_over_takes_no_more_requests(clock):
 
 
 def test_a_part_that_ran_out_is_returned_where_the_policy_says_so(clock):
-    """And what was committed is booked when it ends."""
+    """But for what was used of it, and not before its last lease has ended."""
     policy = budget(limit={"tokens": 1000})
     policy["defaults"] = {"on_missing_usage": "release"}
     guard = new_guard(clock, policy)
     part = guard.allot(tokens=500, ttl=5)
     held = part.reserve(100)
     clock.advance(6)
-    assert figures(guard, "b") == (0, 0)
+    assert figures(guard, "b") == (0, 500)
     held.commit(120)
+    assert figures(guard, "b") == (120, 0)
     part.close()
     assert figures(guard, "b") == (120, 0)
+
+
+@pytest.mark.parametrize("inner_of", [{"tokens": 20}, {"calls": 2}, {"cost_micros_usd": 5}])
+def test_c02_what_was_used_above_an_outer_part_is_told_whatever_the_inner_one_sets_aside(inner_of):
+    """The guard has 10 left, not 80."""
+    guard = Guard({"budget": [{"name": "job", "limit": {"tokens": 100}}], "defaults": ZERO})
+    outer = guard.allot(tokens=20)
+    inner = outer.allot(**inner_of)
+    inner.reserve(10).commit(90)
+    assert refused(guard.reserve, 80).remaining == 10
+    inner.close()
+    outer.close()
+    assert figures(guard, "job") == (90, 0)
+
+
+@pytest.mark.parametrize("mode", ["charge_estimate", "release"])
+def test_c03_a_part_does_not_run_out_while_a_lease_of_it_is_open(clock, mode):
+    """What is open is held somewhere, and booked once."""
+    policy = budget(limit={"tokens": 100})
+    policy["defaults"] = {"on_missing_usage": mode}
+    guard = new_guard(clock, policy)
+    part = guard.allot(tokens=60, ttl=10)
+    lease = part.reserve(60, ttl=3600)
+    clock.advance(11)
+    refused(guard.reserve, 100)
+    lease.commit(60)
+    assert figures(guard, "b") == (60, 0)
+    part.close()
+    assert figures(guard, "b") == (60, 0)
+
+
+def test_what_a_part_used_is_not_hidden_when_it_runs_out(clock):
+    """What is not settled goes back, what was used does not."""
+    policy = budget(limit={"tokens": 100})
+    policy["defaults"] = {"on_missing_usage": "release"}
+    guard = new_guard(clock, policy)
+    part = guard.allot(tokens=60, ttl=10)
+    part.reserve(50).commit(50)
+    clock.advance(10)
+    assert refused(guard.reserve, 51).remaining == 50
+
+
+def test_what_is_recorded_in_a_part_without_a_lease_is_told_above_it(clock):
+    """As what its leases use."""
+    guard = thousand(clock)
+    part = guard.allot(tokens=100)
+    record_together([part], UsageEstimate(input_tokens=700))
+    assert figures(guard, "b") == (600, 100)
 
 
 @pytest.mark.parametrize("end", ["close", "release", "block"])

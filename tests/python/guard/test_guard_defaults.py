@@ -200,7 +200,9 @@ def test_a_refused_tool_call_says_that_it_counts_tool_calls(clock):
 
 
 def test_a_budget_that_never_resets_promises_no_reset():
-    said = refused(Guard(budget(limit={"tokens": 1})).reserve, 2)
+    guard = Guard(budget(limit={"tokens": 1}))
+    guard.reserve(1).commit()
+    said = refused(guard.reserve, 1)
     assert (said.resets_in, said.suggestion) == (
         None,
         "Finish with what you have or request a higher allocation",

@@ -58,6 +58,8 @@ def test_advice_is_the_least_that_any_limit_leaves(clock):
     guard = new_guard(clock, policy)
     assert guard.advice() == {
         "remaining": {"tokens": 500, "cost_micros_usd": 1000, "calls": 7},
+        "usd": "0.001",
+        "rates": {},
         "calls_left_estimate": 7,
         "landing": False,
     }
@@ -72,7 +74,8 @@ def test_advice_says_when_only_the_landing_is_left(clock):
     """And what was open is taken away."""
     guard = new_guard(clock, KEPT)
     held = guard.reserve(69)
-    assert not guard.advice()["landing"]
+    assert guard.advice()["landing"], "no other call of 69 fits"
+    assert not guard.advice(estimate=1)["landing"]
     spend(guard, 1)
     assert guard.advice()["landing"]
     assert guard.advice()["remaining"]["tokens"] == 0
@@ -83,7 +86,8 @@ def test_advice_says_when_only_the_landing_is_left(clock):
 def test_nothing_limited_is_no_advice(clock):
     """Nobody knows how many calls are left."""
     guard = new_guard(clock, {})
-    assert guard.advice(agent="a") == {"remaining": {}, "calls_left_estimate": None, "landing": False}
+    advice = guard.advice(agent="a")
+    assert advice == {"remaining": {}, "rates": {}, "calls_left_estimate": None, "landing": False}
 
 
 def test_calls_that_are_kept_back_are_a_landing_too(clock):

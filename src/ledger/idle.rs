@@ -1,0 +1,29 @@
+//! Whether an account that is to end still has a lease that is open.
+
+use super::account::Account;
+use super::error::Error;
+use crate::accounting::Tick;
+
+/// What is still open in an account that is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Idle {
+    /// Nothing: it takes no more requests from now on.
+    Closed,
+    /// Leases, of which the next runs out then; `None` where none does by itself.
+    Until(Option<Tick>),
+}
+
+impl Account {
+    /// Takes no more requests where no lease is open.
+    pub(crate) fn close_if_idle(&self) -> Result<Idle, Error> {
+        self.locked(|state, now, _| {
+            let open = || state.book().into_iter().flat_map(|book| book.open());
+            if open().next().is_some() {
+                let ends = open().map(|(_, entry)| entry.deadline);
+                return Idle::Until(ends.filter(|end| *end > now.tick).min());
+            }
+            state.more_mut().closed = true;
+            Idle::Closed
+        })
+    }
+}
