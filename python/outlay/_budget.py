@@ -55,6 +55,17 @@ class Budgets:
         """The budgets that are one account each: all of the core's but guards and their parts."""
         return [one for _, one in self.native if not isinstance(one, Guard | Allotment)]
 
+    def paid_around(self) -> bool:
+        """Whether the calls around the current point of the program pay for all of these budgets.
+
+        A guard has other counters for other labels, so any call that pays for something is enough there.
+        """
+        around = Call()
+        return all(
+            around._pays() if key[0] == "guard" else around._covers(key)
+            for key, _ in (*self.native, *self.own)
+        )
+
 
 def checked_labels(labels: Mapping[str, Any]) -> dict[str, str]:
     """Return a copy of the labels.
@@ -319,6 +330,15 @@ class Call:
         booked = [as_usage(one) for one in (usages if any(usages) else self._estimates) if one is not None]
         inside = Usage.zero() if self.inside is None else self.inside.total()
         return max([*booked, inside], key=lambda one: one.total_tokens)
+
+    def _pays(self) -> bool:
+        """Whether a call around this one pays for those inside it."""
+        call = self._outer
+        while call is not None:
+            if call._open and call._covered:
+                return True
+            call = call._outer
+        return False
 
     def _covers(self, key: _Key) -> bool:
         call: Call | None = self

@@ -12,6 +12,7 @@ from outlay._calibration import EstimateMode
 from outlay._core import PriceTable
 from outlay._http_client import make_async_transport, make_transport, wrap_client
 from outlay._layer import Layer, make_layer
+from outlay._unguarded import Unguarded
 
 TransportT = TypeVar("TransportT")
 AsyncTransportT = TypeVar("AsyncTransportT")
@@ -42,6 +43,7 @@ class Faces(Generic[TransportT, AsyncTransportT]):
         output_tokens: int | None = None,
         wait: float | timedelta | None = None,
         estimate: EstimateMode | None = None,
+        unguarded: Unguarded = "warn",
         provider: str | None = None,
         **labels: str,
     ) -> TransportT:
@@ -68,6 +70,7 @@ class Faces(Generic[TransportT, AsyncTransportT]):
             wait: How long a call may wait for its turn where a pool or a limiter is full: seconds or a
                 timedelta; default None, not at all: it is refused at once.
             estimate: "strict", "expected" or None (default), as `outlay.langchain.wrap` says.
+            unguarded: What costs money and is not guarded: "warn" once (default), "refuse" or "allow".
             provider: The provider's label; default: read from the host ("google", "groq", ..., else the
                 host).
             **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
@@ -99,6 +102,7 @@ class Faces(Generic[TransportT, AsyncTransportT]):
             output_tokens=output_tokens,
             wait=wait,
             estimate=estimate,
+            unguarded=unguarded,
         )
         made: TransportT = make_transport(self._hx, layer, inner, provider)
         return made
@@ -113,6 +117,7 @@ class Faces(Generic[TransportT, AsyncTransportT]):
         output_tokens: int | None = None,
         wait: float | timedelta | None = None,
         estimate: EstimateMode | None = None,
+        unguarded: Unguarded = "warn",
         provider: str | None = None,
         **labels: str,
     ) -> AsyncTransportT:
@@ -126,6 +131,7 @@ class Faces(Generic[TransportT, AsyncTransportT]):
             output_tokens: Output to reserve where the request limits none; default the policy's, else 1,024.
             wait: How long a call may wait, in seconds or as a timedelta; default None, not at all.
             estimate: "strict", "expected" or None (default), as `wrap` says.
+            unguarded: What costs money and is not guarded: "warn" once (default), "refuse" or "allow".
             provider: The provider's label; default: read from the host.
             **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
 
@@ -151,6 +157,7 @@ class Faces(Generic[TransportT, AsyncTransportT]):
             output_tokens=output_tokens,
             wait=wait,
             estimate=estimate,
+            unguarded=unguarded,
         )
         made: AsyncTransportT = make_async_transport(self._hx, layer, inner, provider)
         return made
@@ -165,6 +172,7 @@ class Faces(Generic[TransportT, AsyncTransportT]):
         output_tokens: int | None = None,
         wait: float | timedelta | None = None,
         estimate: EstimateMode | None = None,
+        unguarded: Unguarded = "warn",
         provider: str | None = None,
         **labels: str,
     ) -> ClientT:
@@ -181,6 +189,7 @@ class Faces(Generic[TransportT, AsyncTransportT]):
             output_tokens: Output to reserve where the request limits none; default the policy's, else 1,024.
             wait: How long a call may wait, in seconds or as a timedelta; default None, not at all.
             estimate: "strict", "expected" or None (default), as `wrap` says.
+            unguarded: What costs money and is not guarded: "warn" once (default), "refuse" or "allow".
             provider: The provider's label; default: read from the host.
             **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
 
@@ -208,6 +217,7 @@ class Faces(Generic[TransportT, AsyncTransportT]):
             output_tokens=output_tokens,
             wait=wait,
             estimate=estimate,
+            unguarded=unguarded,
         )
         made: ClientT = wrap_client(self._hx, client, layer, provider)
         return made

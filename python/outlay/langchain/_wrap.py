@@ -15,6 +15,7 @@ from outlay._calibration import EstimateMode
 from outlay._core import PriceTable
 from outlay._errors import PolicyError
 from outlay._layer import Layer, make_layer
+from outlay._unguarded import Unguarded
 from outlay.langchain._call import LAYERS
 from outlay.langchain._estimate import called_name
 from outlay.langchain._guarded import guarded_class
@@ -31,6 +32,7 @@ def wrap(
     output_tokens: int | None = None,
     wait: float | timedelta | None = None,
     estimate: EstimateMode | None = None,
+    unguarded: Unguarded = "warn",
     **labels: str,
 ) -> ModelT:
     """Return a copy of a chat model that reserves from its budgets before each call.
@@ -57,6 +59,7 @@ def wrap(
             default None, not at all: it is refused at once. The other budgets never wait.
         estimate: "strict" takes half of the prompt's bytes for tokens, "expected" what its model has used, so
             that more run side by side; default None, the policy's, else a third and the whole output.
+        unguarded: What costs money and is not guarded: "warn" once (default), "refuse" or "allow".
         **labels: Passed to objects with the `outlay.Budget` protocol.
 
     Returns:
@@ -88,6 +91,7 @@ def wrap(
         output_tokens=output_tokens,
         wait=wait,
         estimate=estimate,
+        unguarded=unguarded,
         labels=labels,
     )
     guarded: ModelT = _guard(model, layer)

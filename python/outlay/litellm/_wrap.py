@@ -17,6 +17,7 @@ from outlay._calibration import EstimateMode
 from outlay._core import PriceTable
 from outlay._errors import PolicyError
 from outlay._layer import Layer, known_fields, make_layer
+from outlay._unguarded import Unguarded
 from outlay.litellm._call import GUARDED, LiteCall, from_cache, lite_call, named, positional
 from outlay.litellm._streams import AsyncStream, SyncStream
 
@@ -32,6 +33,7 @@ def wrap(
     output_tokens: int | None = None,
     wait: float | timedelta | None = None,
     estimate: EstimateMode | None = None,
+    unguarded: Unguarded = "warn",
     **labels: str,
 ) -> TargetT:
     """Return LiteLLM's function, module or Router so that it reserves from its budgets before each call.
@@ -56,6 +58,7 @@ def wrap(
         output_tokens: Output to reserve where the request limits none; default the policy's, else 1,024.
         wait: Seconds or a timedelta that a call may wait for a pool or a limiter; default None, not at all.
         estimate: "strict", "expected" or None (default), as `outlay.langchain.wrap` says.
+        unguarded: What costs money and is not guarded: "warn" once (default), "refuse" or "allow".
         **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
 
     Returns:
@@ -83,6 +86,7 @@ def wrap(
         output_tokens=output_tokens,
         wait=wait,
         estimate=estimate,
+        unguarded=unguarded,
         labels=labels,
     )
     layer.check_price(None)

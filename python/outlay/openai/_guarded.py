@@ -17,13 +17,15 @@ from outlay._errors import PolicyError
 from outlay._layer import Layer, known_fields
 from outlay._model_call import ModelCall
 from outlay._process import ProcessLock
+from outlay._unguarded import pass_by
 from outlay.openai._errors import as_openai_error
 from outlay.openai._events import Body, Events, Reader
 from outlay.openai._heard import Heard, hearing, hearing_async
-from outlay.openai._request import Request, read_request
+from outlay.openai._request import Request, billed_beside, read_request
 from outlay.openai._tap import Tap
 
 LAYERS = "_outlay_layers"
+GUARDED = "chat.completions, completions, responses, embeddings and decisions"
 # Weak, so that a client class made inside a function is not kept for ever.
 _guarded: WeakValueDictionary[type[Any], type[Any]] = WeakValueDictionary()
 _making = ProcessLock()
@@ -61,6 +63,7 @@ def _guard_sync(original: Callable[..., Any]) -> Callable[..., Any]:
     def request(self: Any, cast_to: Any, options: Any, *, stream: bool = False, **more: Any) -> Any:
         asked = read_request(self, options, stream=stream)
         if asked is None:
+            _pass_by(self, options)
             return original(self, cast_to, options, stream=stream, **more)
         call = _call(self, asked)
         call.reserve()
@@ -84,6 +87,7 @@ def _guard_async(original: Callable[..., Any]) -> Callable[..., Any]:
     async def request(self: Any, cast_to: Any, options: Any, *, stream: bool = False, **more: Any) -> Any:
         asked = read_request(self, options, stream=stream)
         if asked is None:
+            _pass_by(self, options)
             return await original(self, cast_to, options, stream=stream, **more)
         call = _call(self, asked)
         await call.reserve_async()
@@ -110,6 +114,12 @@ def _guard_copy(original: Callable[..., Any]) -> Callable[..., Any]:
         return copied
 
     return copy
+
+
+def _pass_by(client: Any, options: Any) -> None:
+    beside = billed_beside(client, options)
+    if beside is not None:
+        pass_by(getattr(client, LAYERS), "outlay.openai", beside, GUARDED)
 
 
 def _call(client: Any, asked: Request) -> ModelCall:

@@ -18,6 +18,7 @@ from outlay._core import PriceTable
 from outlay._errors import LimitExceeded, PolicyError
 from outlay._layer import make_layer
 from outlay._steps import charge_step, countable, operation_of
+from outlay._unguarded import Unguarded
 from outlay.pydantic_ai._model import guard
 
 if not hasattr(AbstractCapability, "get_wrapper_model"):
@@ -52,6 +53,7 @@ class BudgetCapability(AbstractCapability[Any]):
         output_tokens: Output to reserve where the request limits none; default the policy's, else 1,024.
         wait: How long a model call may wait where a pool or a limiter is full; default None, not at all.
         estimate: "strict", "expected" or None (default), as `outlay.langchain.wrap` says.
+        unguarded: What costs money and is not guarded: "warn" once (default), "refuse" or "allow".
         **labels: Passed to objects with the `outlay.Budget` protocol.
 
     Raises:
@@ -85,6 +87,7 @@ class BudgetCapability(AbstractCapability[Any]):
         output_tokens: int | None = None,
         wait: float | timedelta | None = None,
         estimate: EstimateMode | None = None,
+        unguarded: Unguarded = "warn",
         **labels: str,
     ) -> None:
         if steps not in ("tools", None):
@@ -96,6 +99,7 @@ class BudgetCapability(AbstractCapability[Any]):
             output_tokens=output_tokens,
             wait=wait,
             estimate=estimate,
+            unguarded=unguarded,
             labels=labels,
         )
         self._models = models

@@ -1,0 +1,60 @@
+"""`unguarded`: what every wrap does with a method that costs money and that it cannot guard.
+
+"warn" lets it pass and says so once for each method, "refuse" raises before anything is sent, "allow" lets it
+pass. What runs inside a call that pays for it, a function under `outlay.governed`, is guarded there.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from outlay._errors import PolicyError
+
+if TYPE_CHECKING:
+    from outlay._layer import Layer
+
+Unguarded: TypeAlias = Literal["warn", "refuse", "allow"]
+WORDS = ("warn", "refuse", "allow")
+_log = logging.getLogger("outlay")
+_OPEN = (
+    "%s: %s costs money and asks no budget; guarded are %s. "
+    'Call it in a function under outlay.governed, or say unguarded="%s"'
+)
+# A service makes clients by the thousand: the hosts and their methods are few.
+_said: dict[tuple[str, str], object] = {}
+
+
+def checked_unguarded(word: Any) -> Unguarded:
+    """Return the word.
+
+    Raises:
+        PolicyError: It is none of the three.
+
+    """
+    if not isinstance(word, str) or word not in WORDS:
+        raise PolicyError(f"unguarded: 'warn', 'refuse' or 'allow' is allowed, not {word!r:.100}")
+    return word  # type: ignore[return-value]
+
+
+def pass_by(layers: Iterable[Layer], host: str, method: str, guarded: str) -> None:
+    """Let a method pass that no budget is asked for, as the wraps of its object say; the strictest counts.
+
+    Args:
+        layers: The wraps.
+        host: The integration, as the user imports it.
+        method: The name of the method, one of few: what varies from call to call is no part of it.
+        guarded: What the integration guards, in a few words.
+
+    Raises:
+        PolicyError: A wrap says "refuse", and no call around pays for this one.
+
+    """
+    words = {one.unguarded for one in layers if not one.budgets.paid_around()}
+    if "refuse" in words:
+        raise PolicyError(_OPEN % (host, method, guarded, "allow"))
+    if "warn" in words:
+        mark = object()
+        if _said.setdefault((host, method), mark) is mark:
+            _log.warning(_OPEN, host, method, guarded, "allow")
