@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from outlay._errors import PolicyError
 
 if TYPE_CHECKING:
-    from outlay._layer import Layer
+    from outlay._budget import Budgets
 
 Unguarded: TypeAlias = Literal["warn", "refuse", "allow"]
 WORDS = ("warn", "refuse", "allow")
@@ -24,6 +24,18 @@ _OPEN = (
 )
 # A service makes clients by the thousand: the hosts and their methods are few.
 _said: dict[tuple[str, str], object] = {}
+
+
+class Wrapped(Protocol):
+    """What a wrap was given, as far as it matters here."""
+
+    @property
+    def unguarded(self) -> Unguarded:
+        """The word of the wrap."""
+
+    @property
+    def budgets(self) -> Budgets:
+        """Its budgets."""
 
 
 def checked_unguarded(word: Any) -> Unguarded:
@@ -38,7 +50,7 @@ def checked_unguarded(word: Any) -> Unguarded:
     return word  # type: ignore[return-value]
 
 
-def pass_by(layers: Iterable[Layer], host: str, method: str, guarded: str) -> None:
+def pass_by(layers: Iterable[Wrapped], host: str, method: str, guarded: str) -> None:
     """Let a method pass that no budget is asked for, as the wraps of its object say; the strictest counts.
 
     Args:
@@ -58,3 +70,15 @@ def pass_by(layers: Iterable[Layer], host: str, method: str, guarded: str) -> No
         mark = object()
         if _said.setdefault((host, method), mark) is mark:
             _log.warning(_OPEN, host, method, guarded, "allow")
+
+
+def give_out(client: Any, layers: Iterable[Wrapped], host: str, name: str, guarded: str) -> Any:
+    """Return the SDK's client inside a model, which passes the model's budgets by unless it is wrapped itself.
+
+    Raises:
+        PolicyError: As `pass_by` says.
+
+    """
+    if not getattr(client, "_outlay_layers", ()):
+        pass_by(layers, host, name, guarded)
+    return client

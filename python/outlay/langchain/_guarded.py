@@ -17,6 +17,7 @@ from pydantic import Field, create_model
 
 from outlay._layer import known_fields
 from outlay._process import ProcessLock
+from outlay.langchain._beside import tell_beside
 from outlay.langchain._call import GUARDED, LAYERS, StreamUsage, model_call
 
 _END: Any = object()
@@ -58,6 +59,7 @@ def _make(cls: type[BaseChatModel]) -> type[BaseChatModel]:
         native = getattr(cls, name, None)
         if native is not None:
             setattr(guarded, name, guard(native))
+    tell_beside(guarded, cls)
     return guarded  # type: ignore[no-any-return]
 
 

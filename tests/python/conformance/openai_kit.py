@@ -37,6 +37,11 @@ class WrappedDriver(OpenAIDriver):
         """Wrap twice."""
         return self._clients(server, lambda client: wrap(wrap(client, budget), budget), max_retries=0)
 
+    def unguarded_method(self, server, budget, unguarded):
+        """Ask for a picture."""
+        made = self.make(server, budget, unguarded=unguarded)
+        made.sync.images.generate(model="m", prompt="A cat")
+
     def _clients(self, server, guard, **options):
         options = {"base_url": server.base_url, "api_key": "none", "timeout": 10, **options}
         plain, asynchronous = openai.OpenAI(**options), openai.AsyncOpenAI(**options)

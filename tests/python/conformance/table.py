@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import cases_guarded  # noqa: F401
 from cases import CASES
 from kit import Found, find_drivers
 from step_cases import STEP_CASES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cases_guarded  # noqa: F401
 import pytest
 from cases import CASES
 from kit import World, find_drivers, modes_of

@@ -25,6 +25,7 @@ class Driver(ChatDriver):
     gaps = {
         "fallback": "an SDK has no fallback models",
         "five_tools": "an SDK runs no tools",
+        "refused_inside_tool": "an SDK runs no tools",
         "sub_agent": "an SDK has no agents",
         "internal_call": "an SDK makes no calls of its own",
         "cache_hit": "an SDK has no cache of responses",
@@ -42,6 +43,11 @@ class Driver(ChatDriver):
         """Put one transport over another."""
         sync = transport(budget, inner=transport(budget))
         return _clients(server, sync, async_transport(budget, inner=async_transport(budget)))
+
+    def unguarded_method(self, server, budget, unguarded):
+        """Ask for a picture."""
+        made = self.make(server, budget, unguarded=unguarded)
+        made.sync.images.generate(model="m", prompt="A cat")
 
 
 def _clients(server, sync, asynchronous, *, max_retries=0):
