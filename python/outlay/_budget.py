@@ -82,6 +82,12 @@ def checked_labels(labels: Mapping[str, Any]) -> dict[str, str]:
     return dict(labels)
 
 
+def inside_call() -> bool:
+    """Return whether the current point of the program is inside a call that is not over."""
+    call = _current.get()
+    return call is not None and call._open
+
+
 def _account_key(number: int) -> _Key:
     return ("account", number)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -57,6 +58,30 @@ def _checked(other: Any, layers: Sequence[Layer], method: str) -> Any:
     if any(not getattr(model, LAYERS, ()) for model in _models(other)):
         pass_by(layers, "outlay.langchain", f"a bare model in {method}", _GUARDED)
     return other
+
+
+def tell_inside(model: Any, layers: Sequence[Layer]) -> None:
+    """Make the clients of OpenAI's SDK inside a guarded model speak where they are asked past the model.
+
+    Args:
+        model: The guarded model, whose attributes are replaced.
+        layers: Its wraps.
+
+    """
+    openai = sys.modules.get("openai")
+    for root, inner in (("root_client", "client"), ("root_async_client", "async_client")):
+        client = model.__dict__.get(root)
+        if openai is None or not isinstance(client, openai.OpenAI | openai.AsyncOpenAI):
+            continue
+        from outlay.openai._telling import is_bare, telling
+
+        if not is_bare(client):
+            continue
+        told = telling(client, layers, "outlay.langchain", f"model.{root}", "the calls of the model")
+        resource = model.__dict__.get(inner)
+        if getattr(resource, "_client", None) is client:
+            model.__dict__[inner] = type(resource)(told)
+        model.__dict__[root] = told
 
 
 def _models(runnable: Any) -> Iterator[Any]:

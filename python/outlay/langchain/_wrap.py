@@ -16,6 +16,7 @@ from outlay._core import PriceTable
 from outlay._errors import PolicyError
 from outlay._layer import Layer, make_layer
 from outlay._unguarded import Unguarded
+from outlay.langchain._beside import tell_inside
 from outlay.langchain._call import LAYERS
 from outlay.langchain._estimate import called_name
 from outlay.langchain._guarded import guarded_class
@@ -116,4 +117,5 @@ def _guard(model: Any, layer: Layer) -> Any:
         # Past pydantic, which guards attributes but knows no change of class.
         object.__setattr__(guarded, "__class__", guarded_class(type(model)))
     guarded.__dict__[LAYERS] = (layer, *inner)
+    tell_inside(guarded, guarded.__dict__[LAYERS])
     return guarded

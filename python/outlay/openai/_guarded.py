@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -26,6 +27,8 @@ from outlay.openai._tap import Tap
 
 LAYERS = "_outlay_layers"
 GUARDED = "chat.completions, completions, responses, embeddings and decisions"
+_SOCKETS = "websocket_base_url"
+_copying: ContextVar[bool] = ContextVar("outlay_openai_copying", default=False)
 # Weak, so that a client class made inside a function is not kept for ever.
 _guarded: WeakValueDictionary[type[Any], type[Any]] = WeakValueDictionary()
 _making = ProcessLock()
@@ -51,6 +54,7 @@ def _make(cls: type[Any]) -> type[Any]:
         "request": guard(cls.request),
         "copy": _guard_copy(cls.copy),
         "with_options": _guard_copy(cls.with_options),
+        "websocket_base_url": property(_sockets_address, _set_sockets_address),
     }
     send = getattr(cls, "_send_request", None)
     if send is not None:
@@ -109,7 +113,11 @@ def _guard_async(original: Callable[..., Any]) -> Callable[..., Any]:
 def _guard_copy(original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def copy(self: Any, **options: Any) -> Any:
-        copied = original(self, **options)
+        token = _copying.set(True)
+        try:
+            copied = original(self, **options)
+        finally:
+            _copying.reset(token)
         copied.__dict__[LAYERS] = getattr(self, LAYERS)
         return copied
 
@@ -120,6 +128,17 @@ def _pass_by(client: Any, options: Any) -> None:
     beside = billed_beside(client, options)
     if beside is not None:
         pass_by(getattr(client, LAYERS), "outlay.openai", beside, GUARDED)
+
+
+def _sockets_address(client: Any) -> Any:
+    """Return the address of the sockets: it is asked for where one is opened, and by a copy."""
+    if not _copying.get():
+        pass_by(getattr(client, LAYERS), "outlay.openai", "realtime", GUARDED)
+    return client.__dict__.get(_SOCKETS)
+
+
+def _set_sockets_address(client: Any, address: Any) -> None:
+    client.__dict__[_SOCKETS] = address
 
 
 def _call(client: Any, asked: Request) -> ModelCall:

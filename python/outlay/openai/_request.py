@@ -70,6 +70,12 @@ def billed_beside(client: Any, options: Any) -> str | None:
     return billed(options.method, _path(client, options))
 
 
+def asks_money(client: Any, options: Any) -> bool:
+    """Return whether a request asks a model, or for something else that is billed."""
+    path = _path(client, options)
+    return may_cost(options.method) and (path.endswith(_CALLS) or billed(options.method, path) is not None)
+
+
 def _path(client: Any, options: Any) -> str:
     path = plain_path(options.url).lower()
     # What ends like a call is one. Else the client's own address may be a part of it.
