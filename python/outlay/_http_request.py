@@ -40,7 +40,8 @@ _WITHOUT_OUTPUT = (
 )
 # What a request to OpenAI's responses may have in place of an input.
 _STORED = ("prompt", "previous_response_id", "conversation")
-_PROMPTED = ("/completions", "/completion", "/generate", "/generate_stream", "/api/embeddings")
+_PROMPTED = ("/completions", "/api/generate", "/api/embeddings")
+_GENERATE = ("/completion", "/generate", "/generate_stream")
 # Where the models of Bedrock and Cohere's first API have their prompts, and how they limit their output.
 _FIRST_WORDS = ("prompt", "inputText", "message", "chat_history", "preamble", "texts", "text", "inputs")
 _OTHER_LIMITS = ("max_gen_len", "maxTokens", "maxTokenCount", "max_tokens_to_sample", "max_new_tokens")
@@ -149,7 +150,7 @@ def _with_input(path: str, body: Mapping[str, Any], provider: str) -> Mapping[st
         return {**body, "contents": [one.get("content") for one in body["requests"] if isinstance(one, dict)]}
     if path.endswith("/rerank") and isinstance(body.get("documents"), list):
         return {**body, "input": [body.get("query"), *body["documents"]]}
-    if provider == "cohere" or _MODEL_IN_PATH.search(path) or path.endswith(_PROMPTED):
+    if provider == "cohere" or _MODEL_IN_PATH.search(path) or path.endswith(_GENERATE):
         return _first_apis(body)
     return None
 
@@ -163,7 +164,13 @@ def _first_apis(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
     limits = [one for one in (body, *inner) if isinstance(one, Mapping)]
     found = (one[name] for one in limits for name in ("max_tokens", *_OTHER_LIMITS) if name in one)
     most, many = next(found, None), body.get("num_generations")
-    return {**body, "input": _flat(given), "max_tokens": most, "n": many or body.get("n")}
+    return {
+        "model": body.get("model"),
+        "input": _flat(given),
+        "tools": body.get("tools"),
+        "max_tokens": most,
+        "n": many or body.get("n"),
+    }
 
 
 def _flat(given: list[Any]) -> list[Any]:
