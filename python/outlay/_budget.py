@@ -22,7 +22,6 @@ from outlay._core import (
     UsageEstimate,
     reserve_together,
 )
-from outlay._errors import PolicyError
 from outlay._late import Asked, Spare, Told, book_late
 from outlay._protocols import Budget, Lease
 from outlay._responses import as_usage
@@ -54,38 +53,6 @@ class Budgets:
     def accounts(self) -> list[Account]:
         """The budgets that are one account each: all of the core's but guards and their parts."""
         return [one for _, one in self.native if not isinstance(one, Guard | Allotment)]
-
-    def paid_around(self) -> bool:
-        """Whether the calls around the current point of the program pay for all of these budgets.
-
-        A guard has other counters for other labels, so any call that pays for something is enough there.
-        """
-        around = Call()
-        return all(
-            around._pays() if key[0] == "guard" else around._covers(key)
-            for key, _ in (*self.native, *self.own)
-        )
-
-
-def checked_labels(labels: Mapping[str, Any]) -> dict[str, str]:
-    """Return a copy of the labels.
-
-    Raises:
-        PolicyError: A label is not text, or is a keyword of other wraps.
-
-    """
-    for name, value in labels.items():
-        if not isinstance(value, str):
-            raise PolicyError(f"label {name}: a str is allowed, not {type(value).__name__}")
-    if "unguarded" in labels:
-        raise PolicyError("unguarded: here is nothing that costs money and is not guarded; leave it out")
-    return dict(labels)
-
-
-def inside_call() -> bool:
-    """Return whether the current point of the program is inside a call that is not over."""
-    call = _current.get()
-    return call is not None and call._open
 
 
 def _account_key(number: int) -> _Key:
@@ -338,15 +305,6 @@ class Call:
         booked = [as_usage(one) for one in (usages if any(usages) else self._estimates) if one is not None]
         inside = Usage.zero() if self.inside is None else self.inside.total()
         return max([*booked, inside], key=lambda one: one.total_tokens)
-
-    def _pays(self) -> bool:
-        """Whether a call around this one pays for those inside it."""
-        call = self._outer
-        while call is not None:
-            if call._open and call._covered:
-                return True
-            call = call._outer
-        return False
 
     def _covers(self, key: _Key) -> bool:
         call: Call | None = self

@@ -14,11 +14,12 @@ from datetime import timedelta
 from typing import Any
 
 from outlay._active import remember
-from outlay._budget import AnyBudget, Budgets, checked_labels
+from outlay._budget import AnyBudget, Budgets
 from outlay._budget_list import normalise
 from outlay._calibration import Calibration, EstimateMode
 from outlay._core import Allotment, Guard, PriceTable, RateLimiter, Usage, UsageEstimate, cost_capped
 from outlay._errors import InvalidAmount, PolicyError
+from outlay._labels import checked_labels
 from outlay._prompt import Prompt
 from outlay._responses import Fields, usage_fields
 from outlay._unguarded import Unguarded, checked_unguarded

@@ -7,13 +7,11 @@ pass. What runs inside a call that pays for it, a function under `outlay.governe
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal, Protocol, TypeAlias
 
+from outlay._budget import Budgets, Call
 from outlay._errors import PolicyError
-
-if TYPE_CHECKING:
-    from outlay._budget import Budgets
 
 Unguarded: TypeAlias = Literal["warn", "refuse", "allow"]
 WORDS = ("warn", "refuse", "allow")
@@ -63,7 +61,7 @@ def pass_by(layers: Iterable[Wrapped], host: str, method: str, guarded: str) -> 
         PolicyError: A wrap says "refuse", and no call around pays for this one.
 
     """
-    words = {one.unguarded for one in layers if not one.budgets.paid_around()}
+    words = {one.unguarded for one in layers if not _are_paid(one.budgets)}
     if "refuse" in words:
         raise PolicyError(_OPEN % (host, method, guarded, "allow"))
     if "warn" in words:
@@ -73,7 +71,7 @@ def pass_by(layers: Iterable[Wrapped], host: str, method: str, guarded: str) -> 
 
 
 def give_out(client: Any, layers: Iterable[Wrapped], host: str, name: str, guarded: str) -> Any:
-    """Return the SDK's client inside a model, which passes the model's budgets by unless it is wrapped itself.
+    """Return the SDK's client inside a model, which passes its budgets by unless it is wrapped itself.
 
     Raises:
         PolicyError: As `pass_by` says.
@@ -82,3 +80,28 @@ def give_out(client: Any, layers: Iterable[Wrapped], host: str, name: str, guard
     if not getattr(client, "_outlay_layers", ()):
         pass_by(layers, host, name, guarded)
     return client
+
+
+def inside_call() -> bool:
+    """Return whether the current point of the program is inside a call that is not over."""
+    return next(_open_around(), None) is not None
+
+
+def _are_paid(budgets: Budgets) -> bool:
+    """Say whether the calls around pay for all of these budgets.
+
+    A guard has other counters for other labels, so any call that pays for something is enough there.
+    """
+    paid = [call._covered for call in _open_around()]
+    return all(
+        any(paid) if key[0] == "guard" else any(key in covered for covered in paid)
+        for key, _ in (*budgets.native, *budgets.own)
+    )
+
+
+def _open_around() -> Iterator[Call]:
+    call = Call()._outer
+    while call is not None:
+        if call._open:
+            yield call
+        call = call._outer

@@ -115,7 +115,9 @@ def test_a_warning_comes_once_for_each_method_of_a_host(caplog, said):
 
 
 def test_of_two_wraps_the_stricter_word_counts(caplog, said):
-    with pytest.raises(PolicyError, match=r"outlay\.openai: images costs money .* guarded are chat\. .*governed"):
+    with pytest.raises(
+        PolicyError, match=r"outlay\.openai: images costs money .* guarded are chat\. .*governed"
+    ):
         pass_by([layer("allow"), layer("refuse")], "outlay.openai", "images", "chat")
     with caplog.at_level(logging.WARNING, "outlay"):
         pass_by([layer("allow"), layer("allow")], "outlay.openai", "images", "chat")

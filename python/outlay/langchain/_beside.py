@@ -1,4 +1,4 @@
-"""Models that a guarded model is put together with, its alternatives and fallbacks: each needs its own wrap."""
+"""What passes a guarded model by: bare alternatives and fallbacks of it, and the client inside it."""
 
 from __future__ import annotations
 

@@ -14,7 +14,14 @@ from outlay._endpoints import billed, may_cost, plain_path
 from outlay._prompt import Prompt, read_body, read_completion
 
 # Azure names a deployment before the same endings.
-_CALLS = ("/chat/completions", "/completions", "/responses", "/responses/compact", "/embeddings", "/decisions")
+_CALLS = (
+    "/chat/completions",
+    "/completions",
+    "/responses",
+    "/responses/compact",
+    "/embeddings",
+    "/decisions",
+)
 _CHAT = ("/completions",)
 _EMBEDDINGS = ("/embeddings",)
 

@@ -10,9 +10,8 @@ from typing import Any
 
 import openai
 
-from outlay._budget import inside_call
 from outlay._layer import Layer
-from outlay._unguarded import pass_by
+from outlay._unguarded import inside_call, pass_by
 from outlay.openai._request import asks_money
 
 _TELLS = "_outlay_tells"
@@ -35,17 +34,18 @@ def telling(client: Any, layers: Sequence[Layer], host: str, name: str, guarded:
         if not inside_call() and asks_money(asked, options):
             pass_by(layers, host, name, guarded)
 
+    kind: Any = type(client)
     told = copy.copy(client)
     for cached in list(told.__dict__):
-        if isinstance(inspect.getattr_static(type(client), cached, None), functools.cached_property):
+        if isinstance(inspect.getattr_static(kind, cached, None), functools.cached_property):
             del told.__dict__[cached]
-    told.__class__ = _telling_class(type(client))
+    told.__class__ = _telling_class(kind)
     told.__dict__[_TELLS] = tell
     return told
 
 
 @functools.cache
-def _telling_class(cls: type[Any]) -> type[Any]:
+def _telling_class(cls: Any) -> Any:
     if _TELLS in cls.__dict__:
         return cls
 
@@ -69,4 +69,6 @@ def _silent(asked: Any, options: Any) -> None:
 
 def is_bare(client: Any) -> bool:
     """Return whether an object is a client of OpenAI's SDK that no wrap has been given."""
-    return isinstance(client, openai.OpenAI | openai.AsyncOpenAI) and not getattr(client, "_outlay_layers", ())
+    return isinstance(client, openai.OpenAI | openai.AsyncOpenAI) and not getattr(
+        client, "_outlay_layers", ()
+    )

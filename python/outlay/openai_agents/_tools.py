@@ -10,8 +10,9 @@ from typing import Any
 from agents import FunctionTool
 from agents.tool_guardrails import ToolGuardrailFunctionOutput, ToolInputGuardrail, ToolInputGuardrailData
 
-from outlay._budget import AnyBudget, Budgets, checked_labels
+from outlay._budget import AnyBudget, Budgets
 from outlay._errors import LimitExceeded, PolicyError
+from outlay._labels import checked_labels
 from outlay._steps import charge_step, operation_of, step_budgets
 
 
@@ -25,10 +26,11 @@ def guard_tools(
     with `tool=NAME`. A list is decided in one step.
 
     A refused tool does not run: the model reads the JSON of the refusal as the tool's output, and can finish
-    with what it has; so it does where a tool raises a refusal, of a sub-agent's own budget say. Parallel tool calls are charged one by one, in no order. A step counts from its start: a
-    tool that fails has made one. It is charged by a tool guardrail, the last of those that the tool has, so a
-    call that another guardrail rejects costs nothing. A tool that waits for approval is charged when it runs;
-    with `pre_approval_tool_input_guardrails` it is charged at the question too.
+    with what it has; so it does where a tool raises a refusal, of a sub-agent's own budget say. Parallel tool
+    calls are charged one by one, in no order. A step counts from its start: a tool that fails has made one.
+    It is charged by a tool guardrail, the last of those that the tool has, so a call that another guardrail
+    rejects costs nothing. A tool that waits for approval is charged when it runs; with
+    `pre_approval_tool_input_guardrails` it is charged at the question too.
 
     Args:
         tools: Function tools, agents as tools (`Agent.as_tool`) among them. Tools that the provider runs, and

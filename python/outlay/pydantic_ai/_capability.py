@@ -37,8 +37,8 @@ class BudgetCapability(AbstractCapability[Any]):
 
     A refused tool does not run: the model reads the JSON of the refusal as the tool's result, and can finish
     with what it has; so it does where a tool raises a refusal, of a sub-agent's own budget say. Parallel tool
-    calls are charged one by one, in no order. A step counts from its start. Output tools are free. A refused model call ends the run with an error that is also
-    `pydantic_ai.UsageLimitExceeded`.
+    calls are charged one by one, in no order. A step counts from its start. Output tools are free. A refused
+    model call ends the run with an error that is also `pydantic_ai.UsageLimitExceeded`.
 
     It guards the agent that it is given to. A sub-agent that a tool runs needs one of its own, with the same
     budget; or wrap the model that they share. It does not see what other capabilities ask of a model before

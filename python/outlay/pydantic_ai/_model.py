@@ -56,13 +56,15 @@ class _Guarded(WrapperModel):
         self.layers = tuple(layers)
 
     async def batch_create(self, requests: Sequence[Any]) -> Any:
-        """Send a batch as the wraps' `unguarded` says: its cost is known hours later, and nothing is booked."""
+        """Send a batch as the wraps' `unguarded` says: its cost is known hours later, and is not booked."""
         pass_by(self.layers, "outlay.pydantic_ai", "batch_create", _GUARDED)
         return await self.wrapped.batch_create(requests)
 
     def __getattr__(self, name: str) -> Any:
         inner = super().__getattr__(name)
-        return give_out(inner, self.layers, "outlay.pydantic_ai", name, _GUARDED) if name == "client" else inner
+        return (
+            give_out(inner, self.layers, "outlay.pydantic_ai", name, _GUARDED) if name == "client" else inner
+        )
 
 
 class GuardedModel(_Guarded):

@@ -20,7 +20,9 @@ def refused(client, *args, **keywords):
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
-@pytest.mark.parametrize("path", ["/chat/completions", "/chat/completions/.", "/chat/completion%73", "/x;v=1"])
+@pytest.mark.parametrize(
+    "path", ["/chat/completions", "/chat/completions/.", "/chat/completion%73", "/x;v=1"]
+)
 def test_a_prompt_is_guarded_by_any_method_and_path(serve, guard, make_pool, method, path):
     server = serve()
     with guard.client(make_pool(1)) as client:

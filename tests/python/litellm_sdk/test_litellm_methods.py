@@ -55,7 +55,12 @@ def _whole_package(monkeypatch):
 
 
 def router_of(server):
-    parameters = {"model": "openai/gpt-fast", "api_base": server.base_url, "api_key": "none", "max_retries": 0}
+    parameters = {
+        "model": "openai/gpt-fast",
+        "api_base": server.base_url,
+        "api_key": "none",
+        "max_retries": 0,
+    }
     return litellm.Router(model_list=[{"model_name": "fast", "litellm_params": parameters}], num_retries=0)
 
 
@@ -155,7 +160,9 @@ async def test_a_governed_function_pays_for_them(serve, pool):
         await draw()
 
 
-@pytest.mark.parametrize("name", ["text_completion", "atext_completion", "anthropic_messages", "agenerate_content"])
+@pytest.mark.parametrize(
+    "name", ["text_completion", "atext_completion", "anthropic_messages", "agenerate_content"]
+)
 async def test_the_modules_functions_are_guarded_alike(make_pool, name):
     function = getattr(wrap(litellm, make_pool(1)), name)
     with pytest.raises(BudgetExceeded):

@@ -1,4 +1,4 @@
-"""What a wrapped client does beside its calls: spelled otherwise they are calls, all else that costs has a word."""
+"""What a wrapped client does beside its calls: spelled otherwise they are calls, the rest has a word."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ async def test_an_async_one_too(serve, plain_async, make_pool, path):
 
 
 @pytest.mark.parametrize(
-    ("base", "path", "body"), [("chat", "/completions", CHAT), ("responses", "", {"model": "m", "input": "Hi"})]
+    ("base", "path", "body"),
+    [("chat", "/completions", CHAT), ("responses", "", {"model": "m", "input": "Hi"})],
 )
 def test_a_call_whose_path_begins_in_the_clients_address_is_guarded(serve, make_pool, base, path, body):
     server = serve()
@@ -70,7 +71,9 @@ BILLED = {
 @pytest.mark.parametrize("name", list(BILLED))
 def test_what_else_is_billed_is_refused_where_that_is_said(serve, plain, pool, name):
     client = wrap(plain(serve(), max_retries=2), pool, unguarded="refuse")
-    with pytest.raises(PolicyError, match=rf"outlay\.openai: {name} costs money.*guarded are chat\.completions"):
+    with pytest.raises(
+        PolicyError, match=rf"outlay\.openai: {name} costs money.*guarded are chat\.completions"
+    ):
         BILLED[name](client)
 
 
@@ -118,9 +121,10 @@ def test_a_socket_has_a_word_when_it_is_opened(serve, plain, pool):
     connection = client.realtime.connect(model="m")
     with pytest.raises(PolicyError, match="realtime costs money"):
         connection.enter()
-    assert wrap(plain(serve(), websocket_base_url="ws://x"), pool).copy().__dict__[
-        "websocket_base_url"
-    ] == "ws://x"
+    assert (
+        wrap(plain(serve(), websocket_base_url="ws://x"), pool).copy().__dict__["websocket_base_url"]
+        == "ws://x"
+    )
 
 
 def test_decisions_are_calls_of_a_model(serve, plain, make_pool):
@@ -129,7 +133,9 @@ def test_decisions_are_calls_of_a_model(serve, plain, make_pool):
     if not hasattr(client, "decisions"):
         pytest.skip("no decisions in this release")
     with pytest.raises(BudgetExceeded):
-        client.decisions.create(model="m", input="Hi", questions=[{"type": "predicate", "question": "Is it?"}])
+        client.decisions.create(
+            model="m", input="Hi", questions=[{"type": "predicate", "question": "Is it?"}]
+        )
     assert server.calls == 0
 
 

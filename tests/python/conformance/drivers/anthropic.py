@@ -21,7 +21,7 @@ class Driver:
         "fallback": "an SDK has no fallback models",
         "sub_agent": "an SDK has no agents",
         "cache_hit": "an SDK has no cache of responses",
-        "refused_inside_tool": "the SDK's tool runner answers what any tool raises (lib/tools/_beta_runner.py)",
+        "refused_inside_tool": "the SDK answers what any tool raises (lib/tools/_beta_runner.py)",
     }
     scripts = {"internal_call": [Reply(tool_calls=[{"name": "look_up", "args": {"word": "a"}}]), Reply()]}
 

@@ -86,9 +86,7 @@ class Driver:
     async def unguarded_method(self, server, budget, unguarded):
         """Ask a Router for a picture."""
         parameters = {"model": "openai/gpt-test", **_options(server, 0)}
-        router = litellm.Router(
-            model_list=[{"model_name": "m", "litellm_params": parameters}], num_retries=0
-        )
+        router = litellm.Router(model_list=[{"model_name": "m", "litellm_params": parameters}], num_retries=0)
         guarded = wrap(router, budget, unguarded=unguarded)
         await guarded.aimage_generation(model="m", prompt="A cat")
 

@@ -93,9 +93,7 @@ class Driver:
     async def refused_inside_tool(self, server, budget, tool):
         """Run an agent with a tool whose own budget refuses."""
         async with _client(server, 0) as client:
-            agent = Agent(
-                _model(client), tools=[tool], capabilities=[BudgetCapability(budget, models=False)]
-            )
+            agent = Agent(_model(client), tools=[tool], capabilities=[BudgetCapability(budget, models=False)])
             run = await agent.run("Hi")
         parts = [part for message in run.all_messages() for part in message.parts]
         return next(part.content for part in parts if isinstance(part, ToolReturnPart)), run.output
