@@ -5,6 +5,7 @@ The wraps of clients know their calls of a text model themselves; this is about 
 
 from __future__ import annotations
 
+import functools
 import re
 from urllib.parse import unquote, urlsplit
 
@@ -47,6 +48,7 @@ def _table(names: dict[str, str]) -> _Table:
 _SURE, _LIKELY = _table(_ANYWHERE), _table(_AT_PROVIDERS)
 
 
+@functools.lru_cache(maxsize=1_024)
 def plain_path(url: str) -> str:
     """Return the path of a URL as servers read it: decoded, without empty and dot segments and parameters.
 

@@ -11,7 +11,7 @@ from outlay._endpoints import billed, plain_path
 from outlay._errors import LimitExceeded, PolicyError
 from outlay._http_errors import as_sdk_error, speaking
 from outlay._http_meter import Meter, decoder
-from outlay._http_request import may_ask, provider_of, read_request
+from outlay._http_request import may_ask, provider_of, read_request, serves_models
 from outlay._layer import Layer
 from outlay._model_call import ModelCall
 from outlay._unguarded import pass_by
@@ -92,7 +92,7 @@ class Gate:
         return may_ask(request.method, plain_path(request.url.path), kind, at_hand=at_hand)
 
     def _pass_by(self, request: Any) -> None:
-        known = self._provider is not None or provider_of(request.url.host) != request.url.host
+        known = self._provider is not None or serves_models(request.url.host)
         beside = billed(request.method, plain_path(request.url.path), known=known)
         if beside is not None:
             with speaking():

@@ -60,15 +60,12 @@ class Faces(Generic[TransportT, AsyncTransportT]):
         error.
 
         Args:
-            budget: A `Guard`, `SharedPool`, `AgentTokenBudget`, `AgentBudget`, `RateLimiter` or
-                `WorkflowToken` (one step a call), an object with the `outlay.Budget` protocol, or a list of
-                them, decided in one step.
+            budget: A `Guard`, a pool or any other budget, or a list of them, decided in one step.
             inner: The transport that sends; default a new `HTTPTransport()`.
             operation: The operation that an `AgentTokenBudget` weighs; default "query".
             prices: USD per million tokens, as text, by model name. Needed where a budget limits cost.
             output_tokens: Output to reserve where the request limits none; default the policy's, else 1,024.
-            wait: How long a call may wait for its turn where a pool or a limiter is full: seconds or a
-                timedelta; default None, not at all: it is refused at once.
+            wait: How long a call may wait, in seconds or as a timedelta; default None, not at all.
             estimate: "strict", "expected" or None (default), as `outlay.langchain.wrap` says.
             unguarded: What costs money and is not guarded: "warn" once (default), "refuse" or "allow".
             provider: The provider's label; default: read from the host ("google", "groq", ..., else the

@@ -12,7 +12,7 @@ from outlay._endpoints import may_cost
 from outlay._prompt import Prompt, read_body, read_completion
 
 # Gemini, models of other makers on Vertex AI, and Bedrock name the model in the path.
-_MODEL_IN_PATH = re.compile(r"/models/([^/:]+):\w+$|/model/([^/]+)/[\w-]+$")
+_MODEL_IN_PATH = re.compile(r"/models/([^/:]+):\w+$|/model/([^/]+)/(?:invoke|converse)[\w-]*$")
 # What may be a call of a model, whatever a body that is still to be sent says of itself.
 _CALLS = re.compile(
     r"/(?:completions?|responses|messages|embeddings?|embed|rerank|chat|generate(?:_stream)?|summarize|classify"
@@ -42,6 +42,8 @@ _WITHOUT_OUTPUT = (
 _STORED = ("prompt", "previous_response_id", "conversation")
 _PROMPTED = ("/completions", "/api/generate", "/api/embeddings")
 _GENERATE = ("/completion", "/generate", "/generate_stream")
+# Of the hosts of Amazon and Google, those that serve models.
+_MODELS_HOSTS = ("bedrock", "generativelanguage", "aiplatform")
 # Where the models of Bedrock and Cohere's first API have their prompts, and how they limit their output.
 _FIRST_WORDS = ("prompt", "inputText", "message", "chat_history", "preamble", "texts", "text", "inputs")
 _OTHER_LIMITS = ("max_gen_len", "maxTokens", "maxTokenCount", "max_tokens_to_sample", "max_new_tokens")
@@ -137,6 +139,14 @@ def provider_of(host: str) -> str:
     return host
 
 
+def serves_models(host: str) -> bool:
+    """Return whether a host is known as a provider's, and for nothing else than models."""
+    provider = provider_of(host)
+    if provider in ("bedrock", "google"):
+        return any(word in host.lower() for word in _MODELS_HOSTS)
+    return provider != host
+
+
 def _with_input(path: str, body: Mapping[str, Any], provider: str) -> Mapping[str, Any] | None:
     if any(body.get(name) is not None for name in ("messages", "input", "contents")):
         return body
@@ -150,14 +160,14 @@ def _with_input(path: str, body: Mapping[str, Any], provider: str) -> Mapping[st
         return {**body, "contents": [one.get("content") for one in body["requests"] if isinstance(one, dict)]}
     if path.endswith("/rerank") and isinstance(body.get("documents"), list):
         return {**body, "input": [body.get("query"), *body["documents"]]}
-    if provider == "cohere" or _MODEL_IN_PATH.search(path) or path.endswith(_GENERATE):
-        return _first_apis(body)
-    return None
+    if provider == "cohere" or _MODEL_IN_PATH.search(path):
+        return _first_apis(body, _FIRST_WORDS)
+    return _first_apis(body, ("prompt", "inputs")) if path.endswith(_GENERATE) else None
 
 
-def _first_apis(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _first_apis(body: Mapping[str, Any], words: tuple[str, ...]) -> Mapping[str, Any] | None:
     """Read a body of Bedrock's `invoke` or of Cohere's first API, which have words of their own."""
-    given = [body[name] for name in _FIRST_WORDS if body.get(name) is not None]
+    given = [body[name] for name in words if body.get(name) is not None]
     if not given:
         return None
     inner = (body.get("textGenerationConfig"), body.get("parameters"))

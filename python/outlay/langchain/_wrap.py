@@ -43,8 +43,7 @@ def wrap(
 
     A refusal is raised before the provider is touched. It is the outlay class and LangChain's `ModelError`
     in one, so `ModelRetryMiddleware` does not retry it; `Runnable.with_retry` retries every `Exception`
-    unless `retry_if_exception_type` says otherwise. Wraps stack: an account
-    that two of them name is charged once a call.
+    unless `retry_if_exception_type` says otherwise. Wraps stack: an account of two is charged once a call.
 
     Args:
         model: A chat model, also one with bound arguments, retries or fallbacks; each model in it is guarded.
@@ -54,10 +53,8 @@ def wrap(
         operation: The operation that an `AgentTokenBudget` weighs; default "query".
         prices: USD per million tokens, as text, by model name: input, output and optionally cache_read,
             cache_write. Needed where a budget limits cost.
-        output_tokens: The output to reserve, in tokens, where neither the call nor the model limits it;
-            default None, what the policy of a guard says, else 1,024.
-        wait: How long a call may wait for its turn where a pool or a limiter is full: seconds or a timedelta;
-            default None, not at all: it is refused at once. The other budgets never wait.
+        output_tokens: Output to reserve where nothing limits it; default the policy's, else 1,024.
+        wait: Seconds or a timedelta that a call may wait for a pool or a limiter; default None, not at all.
         estimate: "strict" takes half of the prompt's bytes for tokens, "expected" what its model has used, so
             that more run side by side; default None, the policy's, else a third and the whole output.
         unguarded: What costs money and is not guarded: "warn" once (default), "refuse" or "allow".

@@ -37,8 +37,8 @@ def wrap(
     """Return a copy of a client that reserves from its budgets before each call of a model.
 
     The copy is of the same class and shares the connections of the original, which stays unguarded. Its own
-    copies (`copy`, `with_options`) keep the budget. Guarded are chat completions, responses, embeddings and
-    the older completions, in every mode; everything else passes untouched.
+    copies (`copy`, `with_options`) keep the budget. Guarded are chat completions, responses, embeddings,
+    decisions and the older completions, in every mode.
 
     A refusal is raised before the provider is touched. It is the outlay class and `openai.OpenAIError` in
     one, so the client neither retries nor wraps it. Wraps stack: an account that two of them name is
@@ -88,13 +88,17 @@ def wrap(
         unguarded=unguarded,
         labels=labels,
     )
+    _check(client)
+    layer.check_price(None)
+    return _guard(client, layer)
+
+
+def _check(client: object) -> None:
     if not isinstance(client, openai.OpenAI | openai.AsyncOpenAI):
         raise PolicyError(
             f"client: an OpenAI, AsyncOpenAI, AzureOpenAI or AsyncAzureOpenAI is allowed, not "
             f"{type(client).__name__}"
         )
-    layer.check_price(None)
-    return _guard(client, layer)
 
 
 def _guard(client: ClientT, layer: Layer) -> ClientT:

@@ -83,10 +83,13 @@ def wrap(
         unguarded=unguarded,
         labels=labels,
     )
-    given: Any = model
-    if not isinstance(given, Model):
+    return guard(_checked(model), (layer,))
+
+
+def _checked(model: Any) -> Model:
+    if not isinstance(model, Model):
         raise PolicyError(
-            f"model: an agents.Model is allowed, not {type(given).__name__}; "
+            f"model: an agents.Model is allowed, not {type(model).__name__}; "
             "models that are given by name are guarded by BudgetProvider"
         )
-    return guard(given, (layer,))
+    return model

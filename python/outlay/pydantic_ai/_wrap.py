@@ -85,9 +85,12 @@ def wrap(
         unguarded=unguarded,
         labels=labels,
     )
-    given: Any = model
-    if not isinstance(given, Model | str):
+    return cast(WrapperModel, guard(infer_model(_checked(model)), (layer,)))
+
+
+def _checked(model: Any) -> Any:
+    if not isinstance(model, Model | str):
         raise PolicyError(
-            f"model: a model of Pydantic AI or the name of one is allowed, not {type(given).__name__}"
+            f"model: a model of Pydantic AI or the name of one is allowed, not {type(model).__name__}"
         )
-    return cast(WrapperModel, guard(infer_model(given), (layer,)))
+    return model

@@ -158,3 +158,23 @@ def test_by_default_it_passes_with_one_warning(serve, guard, pool, caplog, said)
         assert not client.get(server.base_url + "/models").is_success
         assert client.post(server.base_url + "/files", json={}).status_code == 404
     assert [record.name for record in caplog.records].count("outlay") == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "body"),
+    [
+        ("https://bucket.s3.amazonaws.com/videos", {"a": 1}),
+        ("https://storage.googleapis.com/batches", {"a": 1}),
+        ("https://app.example/v1/sessions", {"user": "ann"}),
+        ("https://app.example/model/7/rename", {"text": "new"}),
+        ("https://app.example/reports/generate", {"text": "all of them"}),
+        ("https://app.example/chat", {"message": "Hi"}),
+    ],
+)
+def test_other_services_are_left_alone(hx, guard, make_pool, url, body):
+    class Server(hx.BaseTransport):
+        def handle_request(self, request):
+            return hx.Response(200)
+
+    with guard.client(make_pool(0), inner=Server(), unguarded="refuse") as client:
+        assert client.post(url, json=body).status_code == 200
