@@ -6,6 +6,8 @@
 mod kit;
 #[path = "guard/laws.rs"]
 mod laws;
+#[path = "guard/meant.rs"]
+mod meant;
 #[path = "guard/modes.rs"]
 mod modes;
 #[path = "guard/parts.rs"]

@@ -49,19 +49,20 @@ fn amount() -> impl Strategy<Value = u64> {
 }
 
 fn usage() -> impl Strategy<Value = Usage> {
-    prop::array::uniform7(amount()).prop_map(|n| Usage {
+    prop::array::uniform8(amount()).prop_map(|n| Usage {
         input_tokens: n[0],
         output_tokens: n[1],
         total_tokens: n[2],
         cost_micros_usd: n[3],
         cache_read_tokens: n[4],
         cache_write_tokens: n[5],
-        reasoning_tokens: n[6],
+        cache_write_1h_tokens: n[6],
+        reasoning_tokens: n[7],
     })
 }
 
-/// The seven fields.
-fn fields(usage: &Usage) -> [u64; 7] {
+/// The eight fields.
+fn fields(usage: &Usage) -> [u64; 8] {
     [
         usage.input_tokens,
         usage.output_tokens,
@@ -69,6 +70,7 @@ fn fields(usage: &Usage) -> [u64; 7] {
         usage.cost_micros_usd,
         usage.cache_read_tokens,
         usage.cache_write_tokens,
+        usage.cache_write_1h_tokens,
         usage.reasoning_tokens,
     ]
 }
@@ -76,7 +78,8 @@ fn fields(usage: &Usage) -> [u64; 7] {
 /// The price of a usage in 10^-12 dollars, `None` where 128 bits do not hold it.
 fn exact_cost(price: &Price, usage: &Usage) -> Option<u128> {
     let read = u128::from(usage.cache_read_tokens);
-    let written = u128::from(usage.cache_write_tokens);
+    let hour = u128::from(usage.cache_write_1h_tokens);
+    let written = u128::from(usage.cache_write_tokens).max(hour);
     let cached = (read + written).min(u128::from(u64::MAX));
     let plain = u128::from(usage.input_tokens).saturating_sub(cached);
     let known = (u128::from(usage.input_tokens) + u128::from(usage.output_tokens))
@@ -85,7 +88,8 @@ fn exact_cost(price: &Price, usage: &Usage) -> Option<u128> {
     let parts = [
         (plain, price.rates.input),
         (read, price.rates.cache_read),
-        (written, price.rates.cache_write),
+        (written - hour, price.rates.cache_write),
+        (hour, price.rates.cache_write_1h.unwrap_or(price.rates.cache_write)),
         (u128::from(usage.output_tokens), price.rates.output),
         (unknown, price.rates.input.max(price.rates.output)),
     ];
@@ -146,8 +150,10 @@ proptest! {
     fn a_price_is_rounded_up_once(
         usage in usage(),
         [input, output, cache_read, cache_write] in prop::array::uniform4(amount()),
+        cache_write_1h in prop::option::of(amount()),
     ) {
-        let rates = Rates { input, output, cache_read, cache_write, reasoning: output };
+        let reasoning = output;
+        let rates = Rates { input, output, cache_read, cache_write, cache_write_1h, reasoning };
         let price = Price::from(rates);
         let exact = exact_cost(&price, &usage);
         let rounded = exact.map(|exact| exact / MILLION + u128::from(exact % MILLION > 0));

@@ -68,7 +68,9 @@ from ._errors import (
 )
 from ._governed import governed
 from ._guard import scope as _scope  # noqa: F401 (the methods of guards)
+from ._in_scope import in_scope
 from ._job import Job
+from ._outcome import end_block as _end_block  # noqa: F401 (how blocks end that raise)
 from ._process import watch_process as _watch_process
 from ._protocols import Budget, Lease
 from ._responses import usage_from_response as _usage_from_response  # noqa: F401 (Usage.from_response)
@@ -144,5 +146,6 @@ __all__ = [
     "doctor",
     "estimates",
     "governed",
+    "in_scope",
     "usd",
 ]

@@ -8,12 +8,13 @@ one `Call` per request to the provider, reserves in it, runs the request inside 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from outlay._attempts import Attempts
 from outlay._core import (
     Allotment,
     BudgetLease,
@@ -22,9 +23,10 @@ from outlay._core import (
     UsageEstimate,
     reserve_together,
 )
-from outlay._late import Asked, Spare, Told, book_late
+from outlay._late import Asked, Spare, Told, asked_of, book_late
+from outlay._lease_ends import cancelling, committing, end_each, failing, release_each, reserve_each
 from outlay._protocols import Budget, Lease
-from outlay._responses import as_usage
+from outlay._responses import as_usage, times
 from outlay._waiting import reserve_together_wait
 
 if TYPE_CHECKING:
@@ -76,6 +78,7 @@ class Call:
         "_paid_inside",
         "_spare",
         "_watched",
+        "attempts",
         "inside",
     )
 
@@ -96,6 +99,8 @@ class Call:
         self._spare: Spare | None = None
         #: What the calls inside have used; kept only where somebody asks for it.
         self.inside: Told | None = None
+        #: The requests that the layers inside have made; kept only where somebody asks for them.
+        self.attempts: Attempts | None = None
 
     def reserve(
         self,
@@ -170,7 +175,7 @@ class Call:
     def _ask(self, budgets: Budgets, estimate: UsageEstimate, *terms: Any) -> None:
         self._estimates.append(estimate)
         if self._outer is not None:
-            self._asked.append(Asked(budgets, estimate, *terms))
+            self._asked.append(asked_of(budgets, estimate, *terms))
 
     @contextmanager
     def _reserving(
@@ -230,13 +235,18 @@ class Call:
             call = call._outer
         return list(covered)
 
-    def commit(self, *usages: Usage | None) -> None:
-        """Book what was used, one usage for each `reserve`, in its order; None books the estimate."""
-        self._open = False
-        leases, self._leases = self._leases, []
-        self._tell_outer(usages)
+    def commit(self, *usages: Usage | None, requests: int = 1) -> None:
+        """Book what was used, one usage for each `reserve`, in its order; None books the estimate.
+
+        Args:
+            usages: What each `reserve` is booked with.
+            requests: How many requests it took; each counts as a call.
+
+        """
+        leases, requests = self._take_leases(requests)
+        self._tell_outer(usages, requests)
         paid = zip(leases, usages, strict=True)
-        ends = [(lease.commit, (usage,)) for each, usage in paid for lease in each]
+        ends = [committing(lease, usage, requests) for each, usage in paid for lease in each]
         end_each([*ends, (self._settle_late, (usages,))])
 
     def release(self) -> None:
@@ -245,23 +255,39 @@ class Call:
         release_each([lease for leases in self._leases for lease in leases])
         self._leases.clear()
 
-    def close(self) -> None:
-        """End the call as one that failed: each budget's own `on_error` decides."""
-        self._open = False
-        leases, self._leases = self._leases, []
-        end_each((lease.close, ()) for each in leases for lease in each)
+    def close(self, requests: int = 1) -> None:
+        """End the call as one that failed after so many requests: each budget's own `on_error` decides.
 
-    def cancel(self) -> None:
-        """End the call as one that was cancelled: it may be under way, so it is charged.
+        Tokens and money come back by default; the requests were made, and count.
+        """
+        self._end("_fail", requests)
+
+    def unbilled(self, requests: int = 1) -> None:
+        """End the call as one that the provider has answered and does not bill, whatever `on_error` says."""
+        self._end("_unbilled", requests)
+
+    def cancel(self, requests: int = 1) -> None:
+        """End the call as one that was cancelled or never answered: it is charged, once for each request.
 
         A guard's policy may say that cancelled calls cost nothing.
         """
+        leases, requests = self._take_leases(requests)
+        usages = [None if requests == 1 else times(estimate, requests) for estimate in self._estimates]
+        self._tell_outer(usages, requests, unanswered=True)
+        paid = zip(leases, usages, strict=True)
+        ends = [cancelling(lease, usage, requests) for each, usage in paid for lease in each]
+        end_each([*ends, (self._settle_late, (usages,))])
+
+    def _end(self, ending: str, requests: int) -> None:
+        leases, requests = self._take_leases(requests)
+        self._tell_attempts(requests, None)
+        end_each(failing(lease, ending, requests) for each in leases for lease in each)
+
+    def _take_leases(self, requests: int) -> tuple[list[list[Lease]], int]:
+        """Close the call; return its leases, and how many requests it made as far as anybody saw."""
         self._open = False
         leases, self._leases = self._leases, []
-        usages = [None] * len(leases)
-        self._tell_outer(usages)
-        ends = [_cancelling(lease) for each in leases for lease in each]
-        end_each([*ends, (self._settle_late, (usages,))])
+        return leases, requests if self.attempts is None else max(requests, self.attempts.requests())
 
     def entered(self) -> _Entered:
         """Mark everything inside the `with` block as part of this call.
@@ -271,8 +297,9 @@ class Call:
         """
         return _Entered(self)
 
-    def _tell_outer(self, usages: Sequence[Usage | None]) -> None:
+    def _tell_outer(self, usages: Sequence[Usage | None], requests: int, *, unanswered: bool = False) -> None:
         outer = self._outer
+        self._tell_attempts(requests, self._largest(usages) if unanswered and outer is not None else None)
         if outer is not None and outer._open and outer.inside is not None:
             outer.inside.add(self._largest(usages))
         while outer is not None:
@@ -281,6 +308,14 @@ class Call:
                 if key in self._covered or key in self._paid_inside or (told and told.total_tokens):
                     outer._paid_inside.add(key)
             outer = outer._outer
+
+    def _tell_attempts(self, requests: int, unanswered: Usage | None) -> None:
+        outer = self._outer
+        if outer is None or outer.attempts is None:
+            return
+        if unanswered is None and self.attempts is not None:
+            unanswered = self.attempts.unanswered()
+        outer.attempts.note(requests, unanswered)
 
     def _settle_late(self, usages: Sequence[Usage | None]) -> None:
         """Leave what was booked for nothing to the calls that are left; book what nobody has paid for."""
@@ -319,45 +354,6 @@ def _carved(native: Iterable[NativeBudget]) -> Iterator[int]:
     for one in native:
         if isinstance(one, Allotment):
             yield from one._accounts()
-
-
-def reserve_each(
-    own: Iterable[tuple[_Key, Budget]],
-    leases: list[Lease],
-    estimate: UsageEstimate,
-    labels: Mapping[str, str],
-) -> None:
-    """Reserve in a user's own objects, one by one."""
-    # One by one into the caller's list, so that a refusal finds every lease that was given out before it.
-    for _, one in own:
-        leases.append(one.reserve(estimate, **labels))
-
-
-def end_each(endings: Iterable[tuple[Callable[..., Any], tuple[Any, ...]]]) -> None:
-    """Call each ending, and raise what the first that failed raised."""
-    failed: Exception | None = None
-    for ending, arguments in endings:
-        try:
-            ending(*arguments)
-        except Exception as error:
-            # The other leases must be ended all the same: money already spent is never lost.
-            failed = failed or error
-    if failed is not None:
-        raise failed
-
-
-def _cancelling(lease: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-    return (lease._cancel, ()) if isinstance(lease, BudgetLease) else (lease.commit, (None,))
-
-
-def release_each(leases: Sequence[Lease]) -> None:
-    """Release leases, the last first; never raises."""
-    for lease in reversed(leases):
-        try:
-            lease.release()
-        except Exception:
-            # A user's lease that cannot be released must not hide the refusal that made us release it.
-            _log.exception("a lease could not be released")
 
 
 class _Entered:

@@ -102,11 +102,13 @@ class Calibration:
         with _lock:
             learnt = _kept(self._models, name, _Learnt)
             learnt.add_output(-(-made // prompt.choices))
-            if prompt.input_tokens:
+            # Output without input: a server that does not tell the input teaches nothing of it.
+            if prompt.input_tokens and given:
                 learnt.add_ratio(given / prompt.input_tokens)
             errors = _kept(_errors, name, _Errors)
             errors.calls += 1
-            errors.input.add(given, estimate.input_tokens)
+            if given or not made:
+                errors.input.add(given, estimate.input_tokens)
             errors.output.add(made, estimate.output_tokens)
 
 

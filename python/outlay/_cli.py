@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,17 @@ from outlay._guard import _resolve_price
 
 _RULES = ("budget", "workflow", "pool", "limiter", "tool")
 _OTHERS = ("allowance", "model_quota", "repo", "prices")
+# The labels that wraps, runs and steps give; all others are the user's own.
+_GIVEN = ("provider", "model", "agent", "tool", "run", "workflow", "step")
 _UNITS = {"cost_micros_usd": "usd", "concurrent": "at once"}
 _HEAD = ("rule", "kind", "counter", "window", "mode", "unit", "limit", "used", "remaining")
 
 
 def check(path: Path) -> int:
-    """Say whether a policy can be read: 0, or 1 with the file, the line and what is allowed."""
+    """Say whether a policy can be read: 0, or 1 with the file, the line and what is allowed.
+
+    Labels of scopes that no wrap gives are warned of, unless the policy requires them.
+    """
     guard = _read(path)
     if guard is None:
         return 1
@@ -30,6 +36,8 @@ def check(path: Path) -> int:
     rules = sum(found[kind] for kind in _RULES)
     named = ", ".join(f"{kind} {count}" for kind, count in found.items() if count)
     print(f"ok: {rules} {'rule' if rules == 1 else 'rules'}" + (f" ({named})" if named else ""))
+    for warning in _warnings(policy):
+        print(f"{path}: warning: {warning}", file=sys.stderr)
     return 0
 
 
@@ -44,11 +52,14 @@ def explain(path: Path, labels: Mapping[str, str]) -> int:
         print(error, file=sys.stderr)
         return 1
     policy = _tables(path)
-    rows = [row for counter in counters for row in _rows(counter)] + _allowances(guard, policy, labels)
+    rows = [row for counter in counters for row in _rows(counter)] + _allowances(guard, labels)
+    missing = [name for name in policy.get("defaults", {}).get("require", ()) if name not in labels]
     if rows:
         print(_table([_HEAD, *rows]))
-    else:
+    elif not missing:
         print("no rule matches: every request with these labels passes")
+    for name in missing:
+        print(f"refused with PolicyError: the label {name!r} is missing, which [defaults] requires")
     waits = [counter["wait"] for counter in counters if counter["wait"] is not None]
     if waits:
         print(f"wait: up to {min(waits):g} s where a pool or a limiter is full")
@@ -105,22 +116,46 @@ def _rows(counter: Mapping[str, Any]) -> list[tuple[str, ...]]:
     ]
 
 
-def _allowances(guard: Guard, policy: Mapping[str, Any], labels: Mapping[str, str]) -> list[tuple[str, ...]]:
+def _warnings(policy: Mapping[str, Any]) -> Iterator[str]:
+    """Tell the labels of scopes that only the user's own code can give."""
+    required = policy.get("defaults", {}).get("require", ())
+    named: dict[str, list[str]] = {}
+    for kind in _RULES:
+        for rule in policy.get(kind, ()):
+            for label in rule.get("scope", {}):
+                named.setdefault(label, []).append(f"{kind} {rule['name']!r}")
+    for label, rules in named.items():
+        if label in _GIVEN or label in required:
+            continue
+        close = get_close_matches(label, {*_GIVEN, *required}, n=1)
+        meant = f" (did you mean {close[0]!r}?)" if close else ""
+        yield (
+            f"no wrap gives the label {label!r}{meant}, and without it a request passes by "
+            f"{', '.join(rules)}; [defaults] require = [{label!r}] refuses such requests"
+        )
+
+
+def _allowances(guard: Guard, labels: Mapping[str, str]) -> list[tuple[str, ...]]:
     """Return what allowances and quotas say of tokens: calls of models count for them too."""
     service = guard.allowances
     rows: list[tuple[str, ...]] = []
-    for kind, label, key in (
-        ("allowance", "agent", "daily_token_limit"),
-        ("model_quota", "model", "daily_token_budget"),
-    ):
-        for given in policy.get(kind, ()):
-            name, limit = given[label], given.get(key, 0)
-            if limit and labels.get(label) == name and "tool" not in labels:
-                is_agent = label == "agent"
-                used = service.get_usage(name).tokens_used if is_agent else service.get_model_usage(name)
-                counts = (f"{limit}", f"{used}", f"{max(limit - used, 0)}")
-                rows.append((name, kind, f"{label}={name}", "calendar:day UTC", "hard", "tokens", *counts))
+    agent, model = labels.get("agent"), labels.get("model")
+    if "tool" in labels and model is None:
+        return rows
+    if agent is not None and (allowance := service.get_allowance(agent)) is not None:
+        used = service.get_usage(agent).tokens_used
+        rows += _day("allowance", ("agent", agent), allowance.daily_token_limit, used)
+    if model is not None and (quota := service.get_model_quota(model)) is not None:
+        rows += _day(
+            "model_quota", ("model", model), quota.daily_token_budget, service.get_model_usage(model)
+        )
     return rows
+
+
+def _day(kind: str, of: tuple[str, str], limit: int, used: int) -> list[tuple[str, ...]]:
+    counts = (f"{limit}", f"{used}", f"{max(limit - used, 0)}")
+    row = (of[1], kind, "=".join(of), "calendar:day UTC", "hard", "tokens", *counts)
+    return [row] if limit else []
 
 
 def _shown(unit: str, amount: int | None) -> str:

@@ -67,6 +67,7 @@ __all__ = [
     "reserve_together",
     "restore_denial",
     "scope_begins",
+    "set_end_block",
     "set_exceptions",
     "set_labels_var",
     "set_price_resolver",
@@ -174,7 +175,7 @@ class Usage:
     """The tokens and the cost of one call, or of many.
 
     `input_tokens` includes what was read from and written to a cache, `output_tokens` includes reasoning, so
-    the three finer counts are parts and never added on top. Limits of tokens count `total_tokens`.
+    the finer counts are parts and never added on top. Limits of tokens count `total_tokens`.
 
     Args:
         input_tokens: Prompt tokens, cache included; default 0.
@@ -183,6 +184,7 @@ class Usage:
         cost_micros_usd: The cost in millionths of a US dollar; default 0.
         cache_read_tokens: The part of the input that was read from a cache; default 0.
         cache_write_tokens: The part of the input that was written to a cache; default 0.
+        cache_write_1h_tokens: The part of what was written that is kept for an hour; default 0.
         reasoning_tokens: The part of the output that was reasoning; default 0.
 
     Raises:
@@ -209,6 +211,7 @@ class Usage:
         cost_micros_usd: _Amount | None = None,
         cache_read_tokens: _Amount | None = None,
         cache_write_tokens: _Amount | None = None,
+        cache_write_1h_tokens: _Amount | None = None,
         reasoning_tokens: _Amount | None = None,
     ) -> Self: ...
     @staticmethod
@@ -278,6 +281,10 @@ class Usage:
         """The part of the input that was written to a cache."""
 
     @property
+    def cache_write_1h_tokens(self) -> int:
+        """The part of what was written to a cache that is kept there for an hour."""
+
+    @property
     def reasoning_tokens(self) -> int:
         """The part of the output that was reasoning."""
 
@@ -298,6 +305,7 @@ class UsageEstimate:
         cost_micros_usd: The cost in millionths of a US dollar; default 0.
         cache_read_tokens: The part of the input that comes from a cache; default 0.
         cache_write_tokens: The part of the input that goes to a cache; default 0.
+        cache_write_1h_tokens: The part of what goes there that is kept for an hour; default 0.
         reasoning_tokens: The part of the output that is reasoning; default 0.
 
     Raises:
@@ -321,6 +329,7 @@ class UsageEstimate:
         cost_micros_usd: _Amount | None = None,
         cache_read_tokens: _Amount | None = None,
         cache_write_tokens: _Amount | None = None,
+        cache_write_1h_tokens: _Amount | None = None,
         reasoning_tokens: _Amount | None = None,
     ) -> Self: ...
     @staticmethod
@@ -350,6 +359,10 @@ class UsageEstimate:
     @property
     def cache_write_tokens(self) -> int:
         """The part of the input that goes to a cache."""
+
+    @property
+    def cache_write_1h_tokens(self) -> int:
+        """The part of what goes to a cache that is kept there for an hour."""
 
     @property
     def reasoning_tokens(self) -> int:
@@ -500,9 +513,11 @@ class BudgetLease:
     - Its block is left without a commit, its last handle is dropped, or its time to live runs out: the usage
       is unknown, so `unsettled` decides. "charge" (the default) books the estimate, "release" nothing.
     - An `Exception` leaves its block: the call failed, so `on_error` decides. "release" (the default) books
-      nothing, "charge" the estimate.
-    - Anything else leaves its block (cancellation, KeyboardInterrupt, a closed generator): the call may be
-      under way, so the estimate is booked.
+      no tokens and no money, "charge" the estimate; what counts requests (calls, steps, a rate) counts it.
+    - A time-out or a lost connection leaves its block (`TimeoutError`, `ConnectionResetError`,
+      `BrokenPipeError`, and those of the usual HTTP clients and SDKs), or anything else than an `Exception`
+      (cancellation, KeyboardInterrupt, a closed generator): the call may be under way, so the estimate is
+      booked, once for each attempt that the exception tells.
 
     A lease settles in the window in which it was reserved: nothing is given back to a later one. Only what it
     used above its estimate is booked in the window of the commit. Two handles of one lease are equal.
@@ -573,7 +588,7 @@ class BudgetLease:
         """
 
     def release(self) -> None:
-        """End the lease and book nothing: the call was never made. The same again does nothing.
+        """End the lease and book nothing, not even a call: none was made. The same again does nothing.
 
         Raises:
             LeaseExpired: It has run out; commit what was used.
@@ -582,9 +597,14 @@ class BudgetLease:
         """
 
     def _accounts(self) -> list[int]: ...
-    def _cancel(self) -> None: ...
+    def _cancel(self, requests: int) -> None: ...
+    def _commit(self, usage: Usage | UsageEstimate | SupportsIndex | None, requests: int) -> None: ...
+    def _fail(self, requests: int) -> None: ...
+    def _unbilled(self, requests: int) -> None: ...
     def close(self) -> None:
-        """End the lease as a failed call would, by `on_error`, if it is still open; never raises.
+        """End the lease as an `Exception` in its block would, by `on_error`, if it is open; never raises.
+
+        Tokens and money come back by default; what counts requests counts it.
 
         Example:
             >>> pool = SharedPool(capacity_tokens=1_000)
@@ -2175,9 +2195,12 @@ class PriceTable:
     """What models cost: read once, then asked by every call.
 
     "input" and "output" are required; "cache_read" and "cache_write" cost what input costs unless they are
-    given, "reasoning" (a part of the output) what output costs. "tiers" are the prices of long prompts, a
-    list of mappings with "above_input_tokens", "input", "output" and the others: the whole call costs what
-    the highest tier says that its input is above. Prices are text, so that they are exact.
+    given, "reasoning" (a part of the output) what output costs. "cache_write_1h" is the part of what was
+    written to a cache that is kept for an hour; unless it is given, it costs twice the input for Anthropic's
+    models (the provider is "anthropic", or the name has "claude" or "anthropic" in it) and what "cache_write"
+    costs for all others. "tiers" are the prices of long prompts, a list of mappings with
+    "above_input_tokens", "input", "output" and the others: the whole call costs what the highest tier says
+    that its input is above. Prices are text, so that they are exact.
 
     Args:
         prices: USD per million tokens by model, such as `{"gpt-x": {"input": "2.50", "output": "10.00"}}`.
@@ -2205,7 +2228,7 @@ class PriceTable:
 
         """
 
-    def cost(self, model: str, usage: Usage | UsageEstimate) -> int:
+    def cost(self, model: str, usage: Usage | UsageEstimate, *, provider: str | None = None) -> int:
         """Return what a usage costs in micro-USD, rounded up once.
 
         Tokens of which only the total is known are priced at the dearer of input and output.
@@ -2213,6 +2236,7 @@ class PriceTable:
         Args:
             model: The name of the model.
             usage: What was used, or may be.
+            provider: Whose API it was, such as "anthropic"; default None, what the name says.
 
         Raises:
             PolicyError: The model has no price: it never costs 0.
@@ -2226,7 +2250,8 @@ class PriceTable:
 class Guard:
     """All limits of a policy at once: every rule whose scope matches a request's labels, in one step.
 
-    A rule that names a label is not about requests without it. `"*"` gives each value of a label a counter
+    A rule that names a label is not about requests without it: `[defaults] require` refuses such requests, and
+    of those that no rule is about the logger "outlay" warns, once for each set of names of labels. `"*"` gives each value of a label a counter
     of its own; a text with `*` in it is a pattern, whose values share one. What a call costs is said by the
     price of its model: that of the policy, by "provider:model" or "model", else that of genai-prices. A guard
     is a budget of every `wrap`, which gives it the labels `provider` and `model`, `agent` where the framework
@@ -2323,7 +2348,8 @@ class Guard:
             ttl: When the lease runs out, in seconds or as a timedelta; default None, the policy's
                 `lease_ttl`.
             **labels: Whom the call is about (agent, model, provider, workflow, run, repo, tool, user, ...).
-                Those of the scopes around it are added. With `tool=` it is the call of a tool.
+                Those of the scopes around it are added. With `model=` it is the call of a model, whatever else
+                it is labelled; with `tool=` and no `model=` the call of a tool, in a scope of a model too.
 
         Returns:
             The lease to commit; its commit settles under every limit.
@@ -2331,7 +2357,8 @@ class Guard:
         Raises:
             LimitExceeded: A rule refuses: `BudgetExceeded`, `ThresholdExceeded`, `RateLimitExceeded`,
                 `AllowanceExceeded`. `scope` and the message name the rule.
-            PolicyError: Cost is limited, and nobody knows the price of the model.
+            PolicyError: Cost is limited, and nobody knows the price of the model; or the policy requires a label
+                that is missing.
             InvalidAmount: The estimate is no whole number.
             InvalidId: A label is no text of 1 to 1,024 bytes.
 
@@ -2377,7 +2404,7 @@ class Guard:
         Raises:
             LimitExceeded: A rule refuses that nobody waits for; nothing was changed.
             WaitTimeout: It took too long.
-            PolicyError: A price is missing, or a time is not allowed.
+            PolicyError: A price or a required label is missing, or a time is not allowed.
 
         Example:
             >>> import asyncio
@@ -2416,7 +2443,7 @@ class Guard:
         Raises:
             LimitExceeded: A rule refuses that nobody waits for; nothing was changed.
             WaitTimeout: It took too long.
-            PolicyError: A price is missing, or a time is not allowed.
+            PolicyError: A price or a required label is missing, or a time is not allowed.
 
         Example:
             >>> guard = Guard({"pool": [{"name": "one", "max_concurrent": 1, "on_limit": {"wait": "30s"}}]})
@@ -2438,7 +2465,7 @@ class Guard:
 
         Raises:
             LimitExceeded: A rule refuses, or would if it were hard.
-            PolicyError: Cost is limited, and nobody knows the price of the model.
+            PolicyError: Cost is limited, and nobody knows the price of the model; or a required label is missing.
 
         Example:
             >>> guard = Guard({"budget": [{"name": "all", "limit": {"tokens": 100}, "mode": "soft"}]})
@@ -2458,6 +2485,7 @@ class Guard:
 
         Raises:
             StepLimitExceeded: A workflow has no step left.
+            PolicyError: A required label is missing.
 
         Example:
             >>> guard = Guard({"workflow": [{"name": "release", "limit": {"steps": 1}}]})
@@ -2474,7 +2502,8 @@ class Guard:
         """Add labels to every request of every guard inside the `with` block.
 
         The labels of a request, and those of a scope within, come before those of a scope around it. Tasks
-        that are started inside inherit the scope; bare threads do not.
+        that are started inside inherit the scope; bare threads and executors do not: `outlay.in_scope` hands
+        it on to them.
 
         Args:
             **labels: The labels.
@@ -2569,7 +2598,7 @@ class Guard:
 
         Raises:
             LimitExceeded: A budget has not as much left.
-            PolicyError: Nothing is to be set aside.
+            PolicyError: Nothing is to be set aside, or a required label is missing.
 
         Example:
             >>> guard = Guard({"budget": [{"name": "all", "limit": {"tokens": 1_000}}]})
@@ -2684,8 +2713,9 @@ class Guard:
 
         Args:
             callback: Takes a dict with `event` ("reserved", "committed", "released", "expired", "charged",
-                "denied", "warned", "exceeded"), `name` of the rule, `lease` (its id or None) and `amounts` by
-                unit. What it raises is reported as unraisable, and changes nothing. The collector may end a
+                "denied", "warned", "exceeded", "unmatched"), `name` of the rule, `lease` (its id or None) and
+                `amounts` by unit. "unmatched" is a request that passes where no rule is about it (in a policy
+                with budgets or workflows: none of these); it has `labels`, a dict. What it raises is reported as unraisable, and changes nothing. The collector may end a
                 lease within it, so that it is called in itself: a lock that it takes has to be reentrant.
 
         Raises:
@@ -2725,7 +2755,8 @@ class Allotment:
 
     It is one lease of the parent: all parts together are never more than the parent has. It takes requests
     until it is closed; when it is closed and its last lease has ended, what is left goes back. It is a budget
-    of every `wrap`, as its guard is. Dropped, it is closed.
+    of every `wrap`, as its guard is. Dropped, it is closed. Its requests have its labels beside their own; where
+    one is missing that the policy requires, they raise `PolicyError`.
 
     Example:
         >>> guard = Guard({"budget": [{"name": "all", "limit": {"tokens": 1_000, "calls": 10}}]})
@@ -3625,6 +3656,14 @@ def set_labels_var(get: Callable[[], dict[str, str] | None]) -> None:
 
 def scope_begins() -> None:
     """Say that there are scopes: requests ask for their labels from now on."""
+
+def set_end_block(end: Callable[[BudgetLease, BaseException], None]) -> None:
+    """Say who ends a lease whose block an `Exception` left; the package calls it once.
+
+    Args:
+        end: Takes the lease and the exception, and ends the lease.
+
+    """
 
 def set_price_resolver(resolver: Callable[[str, str | None], _Price | None]) -> None:
     """Say who knows the prices that a policy does not name; the package calls it once.

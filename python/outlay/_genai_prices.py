@@ -24,6 +24,7 @@ _KINDS = {
     "output": ("output_mtok",),
     "cache_read": ("cache_read_mtok",),
     "cache_write": ("cache_write_mtok", "cache_write_1h_mtok"),
+    "cache_write_1h": ("cache_write_1h_mtok",),
     "reasoning": ("output_reasoning_mtok",),
 }
 _FEES = ("requests_kcount", "input_text_messages_kcount")
@@ -43,8 +44,9 @@ def from_genai_prices(model: str, provider: str | None = None) -> dict[str, Any]
         provider: Whose API it is, such as "openai" or "azure"; default None, found by the model's name.
 
     Returns:
-        The price by kind: input, output and, where they cost apart, cache_read, cache_write, reasoning;
-        "tiers" where a long input costs more, lowest first, each for the whole call.
+        The price by kind: input, output and, where they cost apart, cache_read, cache_write,
+        cache_write_1h, reasoning; "tiers" where a long input costs more, lowest first, each for the whole
+        call.
 
     Raises:
         LookupError: The model or the provider is unknown, or it is not priced by tokens alone.

@@ -37,9 +37,10 @@ def governed(
     static one; it keeps its name and its signature. A refusal is raised before its body runs.
 
     After the body, its use is booked: what `usage` says, else the usage that the result carries (as
-    `Usage.from_response` reads it), else the estimate. A body that raises releases the lease, unless the
-    budget says `on_error="charge"`; one that is cancelled or interrupted may have done its work and is
-    charged. A generator is one call; once it has given an item it is charged, however it ends.
+    `Usage.from_response` reads it), else the estimate. A body that raises gives tokens and money back, unless
+    the budget says `on_error="charge"`, and counts as a call. One that times out, is cancelled or interrupted
+    may have done its work and is charged; so is one whose error carries an answer, or inside which wrapped
+    clients were answered. A generator is one call; once it has given an item it is charged, however it ends.
 
     With an estimate, the function pays for the governed functions and wrapped clients inside it too.
     Without one nothing is held for them: they ask and pay for themselves, and this is one call more.

@@ -8,11 +8,12 @@ from typing import Any, TypeVar
 
 from outlay._budget import Budgets, Call, _Entered
 from outlay._core import Usage, UsageEstimate, WorkflowToken, cost_capped
-from outlay._errors import PolicyError
+from outlay._errors import LimitExceeded, PolicyError
 from outlay._late import Told
 from outlay._layer import Layer, known_fields
+from outlay._outcome import End, Outcome, outcome_of, refusal_in
 from outlay._prompt import Prompt
-from outlay._responses import Fields
+from outlay._responses import Fields, counts_of, with_input
 from outlay._stream_usage import StreamUsage
 
 _UNPRICED = (
@@ -59,11 +60,11 @@ class Terms:
             raise PolicyError(f"estimate: {_UNPRICED}")
         return estimate
 
-    def read(self, result: Any) -> Usage | None:
+    def read(self, result: Any, estimate: UsageEstimate | None) -> Usage | None:
         """Return what a result says was used; None means the estimate."""
         if self.usage is None:
             fields = known_fields(result)
-            return None if fields is None else self.priced(fields)
+            return None if fields is None else self.priced(_with_input(fields, estimate))
         try:
             said = self.usage(result)
             if said is None or isinstance(said, Usage):
@@ -119,27 +120,55 @@ class Run:
             self._items.append(item)
 
     def commit(self, result: Any) -> None:
-        """Book what the result of a function says."""
-        self._book(self._terms.read(result))
+        """Book what the result of a function says; an error in its place, without a usage, is no answer."""
+        if self._terms.usage is None and refusal_in(result):
+            self._failed(1)
+        else:
+            self._book(self._terms.read(result, self._estimate))
 
     def commit_items(self, *, cut: bool = False) -> None:
         """Book what the items of a generator say; `cut`: it did not come to its end."""
         if self._stream is None:
-            self._book(self._terms.read(self._items))
+            self._book(self._terms.read(self._items, self._estimate))
             return
         fields = self._stream.fields()
         if fields is not None and cut and not fields["output_tokens"]:
             fields = self._with_output(fields)
-        self._book(None if fields is None else self._terms.priced(fields))
+        self._book(None if fields is None else self._terms.priced(_with_input(fields, self._estimate)))
 
     def fail(self, error: BaseException) -> None:
         """End a call that did not come to its end."""
         if self.started:
             self.commit_items(cut=True)
-        elif isinstance(error, Exception):
-            self._call.close()
+        elif isinstance(error, Exception) and not isinstance(error, LimitExceeded):
+            self._end(outcome_of(error))
+        elif isinstance(error, LimitExceeded):
+            self._failed(1)
         else:
-            self._book(None)
+            self._unanswered(1)
+
+    def _end(self, outcome: Outcome) -> None:
+        if outcome.fields is not None:
+            self._book(self._terms.priced(outcome.fields), outcome.requests)
+        elif outcome.end is End.UNANSWERED:
+            self._unanswered(outcome.requests)
+        else:
+            self._failed(max(1, outcome.requests))
+
+    def _unanswered(self, requests: int) -> None:
+        told = self._told_inside()
+        if told is None:
+            self._call.cancel(requests)
+        else:
+            self._book(told, requests)
+
+    def _failed(self, requests: int) -> None:
+        """End a call that came to nothing, but for what wrapped clients inside have used."""
+        told = self._told.total()
+        if self._estimate is not None and told.total_tokens:
+            self._book(self._priced_told(told), requests)
+        else:
+            self._call.close(requests)
 
     def _with_output(self, fields: Fields) -> Fields:
         # Told the input and not the output: what was generated until the cut is billed, and unknown.
@@ -149,21 +178,23 @@ class Run:
             "output_tokens": output
         }
 
-    def _book(self, usage: Usage | None) -> None:
+    def _book(self, usage: Usage | None, requests: int = 1) -> None:
         usage = self._never_free(usage or self._told_inside())
         nothing = Usage()
-        self._call.commit(
-            *(
-                nothing if not cover and self._call.paid_inside(budgets) else usage
-                for budgets, cover in self._parts
-            )
+        usages = (
+            nothing if not cover and self._call.paid_inside(budgets) else usage
+            for budgets, cover in self._parts
         )
+        self._call.commit(*usages, requests=requests)
 
     def _told_inside(self) -> Usage | None:
         # The result says nothing: wrapped clients inside may have told more than was estimated.
         told = self._told.total()
         if self._estimate is None or told.total_tokens <= self._estimate.total_tokens:
             return None
+        return self._priced_told(told)
+
+    def _priced_told(self, told: Usage) -> Usage:
         if self._terms.prices is None or told.cost_micros_usd:
             return told
         return _with_cost(told, self._terms.prices.cost(self._terms.model, told))
@@ -196,16 +227,15 @@ def _as_estimate(said: Any) -> UsageEstimate:
     return UsageEstimate(total_tokens=said)
 
 
+def _with_input(fields: Fields, estimate: UsageEstimate | None) -> Fields:
+    if estimate is None:
+        return fields
+    rest = estimate.total_tokens - fields.get("output_tokens", 0)
+    return with_input(fields, estimate.input_tokens or max(0, rest))
+
+
 _UsageT = TypeVar("_UsageT", Usage, UsageEstimate)
 
 
 def _with_cost(usage: _UsageT, cost: int) -> _UsageT:
-    return type(usage)(
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        total_tokens=usage.total_tokens,
-        cost_micros_usd=cost,
-        cache_read_tokens=usage.cache_read_tokens,
-        cache_write_tokens=usage.cache_write_tokens,
-        reasoning_tokens=usage.reasoning_tokens,
-    )
+    return type(usage)(**{**counts_of(usage), "cost_micros_usd": cost})

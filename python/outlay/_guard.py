@@ -6,7 +6,7 @@ import itertools
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from functools import partial
 from typing import TYPE_CHECKING, Any, SupportsIndex
 from weakref import WeakKeyDictionary, ref
@@ -37,6 +37,33 @@ def current_labels() -> dict[str, str]:
     if not labels:
         return {}
     return {name: value for name, value in labels.items() if name != _LANDING}
+
+
+def scoped() -> dict[str, str]:
+    """Return all that the scopes around the present code say, a final answer too."""
+    return dict(_labels.get() or {})
+
+
+class Inside:
+    """What the scopes inside a function say, entered around each of its steps and left between them."""
+
+    __slots__ = ("_inside", "_token")
+
+    def __init__(self, labels: dict[str, str]) -> None:
+        self._inside: dict[str, str] | None = {**(_labels.get() or {}), **labels}
+        self._token: Token[dict[str, str] | None] | None = None
+
+    def __enter__(self) -> None:
+        self._token = _labels.set(self._inside)
+
+    def __exit__(self, *_exception: object) -> None:
+        # A step may begin a scope that goes on in the next one.
+        inside, token = _labels.get(), self._token
+        # What is thrown away unfinished may end in another context, where nothing was set.
+        with suppress(ValueError):
+            if token is not None:
+                _labels.reset(token)
+            self._inside = inside
 
 
 @contextmanager

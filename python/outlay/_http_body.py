@@ -12,8 +12,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from outlay._outcome import refusal_in
 from outlay._responses import Fields
-from outlay._stream_usage import StreamUsage
+from outlay._stream_usage import BEGUN, FAILED, StreamUsage
 
 Decode = Callable[[bytes], bytes]
 # Only events with one of these words can say something about the usage; the others are not even parsed.
@@ -91,9 +92,13 @@ class BodyReader:
         answer = _parsed(body)
         # Gemini streams one JSON list where it is not asked for events.
         for one in answer if isinstance(answer, list) else [answer]:
-            if isinstance(one, Mapping):
-                self.started = True
-                self._usage.add(one)
+            if not isinstance(one, Mapping):
+                continue
+            if refusal_in(one):
+                self.failed = True
+                continue
+            self.started = True
+            self._usage.add(one)
 
     def _read_events(self, piece: bytes) -> None:
         *lines, self._line = (self._line + piece).split(b"\n")
@@ -128,7 +133,8 @@ class BodyReader:
         if kind == "error" or event.get("error"):
             self.failed = True
             return
-        self.started = True
+        if kind not in BEGUN and not (kind == FAILED and not self.started):
+            self.started = True
         if kind == "message_start":
             # Anthropic counts the output anew in message_delta; until then its count is of the first piece.
             self._output_is_open = _without_output(event)
@@ -137,6 +143,7 @@ class BodyReader:
         if kind in {"message_stop", "response.completed", "response.incomplete", "response.failed"}:
             self.ended = True
         self._usage.add(event)
+        self.failed = self.failed or self._usage.refused
 
 
 def _without_output(event: dict[str, Any]) -> bool:

@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from outlay._endpoints import billed, plain_path
-from outlay._errors import LimitExceeded, PolicyError
+from outlay._errors import PolicyError
 from outlay._http_errors import as_sdk_error, speaking
 from outlay._http_meter import Meter, decoder
 from outlay._http_request import may_ask, provider_of, read_request, serves_models
@@ -59,7 +59,7 @@ class Gate:
             with call.entered():
                 response = forward(request)
         except BaseException as error:
-            _failed(call, error)
+            call.fail(error, requests=1)
             raise
         self._meter.answered(response, call)
         return response
@@ -81,7 +81,7 @@ class Gate:
             with call.entered():
                 response = await forward(request)
         except BaseException as error:
-            _failed(call, error)
+            call.fail(error, requests=1)
             raise
         self._meter.answered(response, call)
         return response
@@ -104,14 +104,6 @@ class Gate:
         content = request.content if decode is None else decode(request.content)
         prompt = read_request(plain_path(request.url.path), content, provider=provider)
         return None if prompt is None else ModelCall((self._layer,), prompt, as_sdk_error)
-
-
-def _failed(call: ModelCall, error: BaseException) -> None:
-    # Refused by a budget further in: the provider was never asked.
-    if isinstance(error, LimitExceeded):
-        call.release()
-    else:
-        call.fail(error)
 
 
 def make_transport(hx: ModuleType, layer: Layer, inner: Any, provider: str | None) -> Any:

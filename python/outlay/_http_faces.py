@@ -49,9 +49,10 @@ class Faces(Generic[TransportT, AsyncTransportT]):
     ) -> TransportT:
         """Return a transport that reserves from its budgets before each request to a model.
 
-        It stands below the client's retries, so each attempt is a call of its own: a connection error
-        releases its lease (unless the budget says `on_error="charge"`), so does an answer that is no success,
-        and the next attempt is admitted anew. A stream that is closed early, or dropped, is charged. A
+        It stands below the client's retries, so each attempt is a call of its own: an answer that is no
+        success gives its tokens back (unless the budget says `on_error="charge"`) and counts as a request,
+        and the next attempt is admitted anew. An attempt that times out or loses its connection is charged,
+        one that never made a connection is not. A stream that is closed early, or dropped, is charged. A
         `RateLimiter` among the budgets, and the adaptive limiters of a `Guard`, are told the rate-limit
         headers of every answer.
 

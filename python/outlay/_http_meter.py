@@ -53,7 +53,7 @@ class Ending:
         reader = self._reader
         reader.finish()
         if reader.failed and not reader.started:
-            call.fail(RuntimeError("the provider answered with an error event"))
+            call.refused()
         else:
             # The provider has begun to answer, so it bills: also where the answer never came whole.
             call.commit(reader.fields(), cut=reader.cut or not (complete or reader.ended))
@@ -109,9 +109,9 @@ class Meter:
 
     def _refused(self, response: Any, call: ModelCall) -> None:
         if response.status_code == _TOO_MANY_REQUESTS:
-            call.release()
+            call.unbilled()
         else:
-            call.fail(RuntimeError(f"the provider answered with status {response.status_code}"))
+            call.refused()
         _tell(response, call)
 
 

@@ -13,22 +13,15 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from outlay._core import Allotment, Usage, UsageEstimate, WorkflowToken, record_together
-from outlay._guard import guard_of
+from outlay._guard import current_labels, guard_of
+from outlay._responses import counts_of
 
 if TYPE_CHECKING:
     from outlay._budget import Budgets
 
 _log = logging.getLogger("outlay")
 _TOLD_MAX = 64
-_KINDS = (
-    "input_tokens",
-    "output_tokens",
-    "total_tokens",
-    "cost_micros_usd",
-    "cache_read_tokens",
-    "cache_write_tokens",
-    "reasoning_tokens",
-)
+_KINDS = tuple(counts_of(Usage()))
 
 
 class Told:
@@ -90,6 +83,17 @@ class Asked:
     operation: str
     labels: Mapping[str, str]
     facts: Mapping[str, str]
+
+
+def asked_of(
+    budgets: Budgets,
+    estimate: UsageEstimate,
+    operation: str,
+    labels: Mapping[str, str],
+    facts: Mapping[str, str],
+) -> Asked:
+    """Note what a `reserve` was given, and what the scopes around it say: they may end before the call."""
+    return Asked(budgets, estimate, operation, labels, {**current_labels(), **facts})
 
 
 def book_late(

@@ -21,7 +21,7 @@ from outlay._core import Allotment, Guard, PriceTable, RateLimiter, Usage, Usage
 from outlay._errors import InvalidAmount, PolicyError
 from outlay._labels import checked_labels
 from outlay._prompt import Prompt
-from outlay._responses import Fields, usage_fields
+from outlay._responses import Fields, usage_fields, with_input
 from outlay._unguarded import Unguarded, checked_unguarded
 
 DEFAULT_OUTPUT_TOKENS = 1_024
@@ -98,15 +98,27 @@ class Layer:
             return UsageEstimate(**tokens)
         if prompt.model_name is None:
             raise PolicyError("prices: the model does not tell its name, so it cannot be priced")
-        cost = self.prices.cost(prompt.model_name, UsageEstimate(**tokens))
+        cost = self._cost(self.prices, prompt, UsageEstimate(**tokens))
         return UsageEstimate(**tokens, cost_micros_usd=cost)
 
-    def usage(self, fields: Fields | None, prompt: Prompt, *, reserved: int | None = None) -> Usage | None:
+    def _cost(self, prices: PriceTable, prompt: Prompt, usage: Usage | UsageEstimate) -> int:
+        return prices.cost(prompt.model_name or "", usage, provider=prompt.labels.get("provider"))
+
+    def usage(
+        self,
+        fields: Fields | None,
+        prompt: Prompt,
+        *,
+        given: int | None = None,
+        reserved: int | None = None,
+    ) -> Usage | None:
         """Return what to book; None where the response does not say.
 
         Args:
             fields: What the response said.
             prompt: The prompt that was sent.
+            given: The input that was reserved, for a response that tells its output alone; default None, the
+                prompt's own estimate.
             reserved: The output that was reserved, of a stream that was left before its end; default None,
                 it came to its end.
 
@@ -120,10 +132,11 @@ class Layer:
             # few): what was generated until the cut is billed, and unknown.
             fields = {**fields, "output_tokens": reserved}
             fields.pop("total_tokens", None)
+        fields = with_input(fields, prompt.input_tokens if given is None else given)
         try:
             if self.prices is None or prompt.model_name is None:
                 return Usage(**fields)
-            cost = self.prices.cost(prompt.model_name, Usage(**fields))
+            cost = self._cost(self.prices, prompt, Usage(**fields))
             return Usage(**{**fields, "cost_micros_usd": cost})
         except ValueError as error:
             _log.warning(_UNREADABLE, error)

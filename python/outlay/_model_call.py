@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
+from outlay._attempts import Attempts
 from outlay._budget import Call, _Entered
+from outlay._core import Usage
 from outlay._errors import LimitExceeded
 from outlay._guard import current_labels
-from outlay._layer import Layer
+from outlay._layer import Layer, known_fields
+from outlay._outcome import End, Outcome, outcome_of, refusal_in
 from outlay._prompt import Prompt
-from outlay._responses import Fields
+from outlay._responses import Fields, as_usage
 
 AsHostError = Callable[[LimitExceeded], LimitExceeded]
 
@@ -42,6 +46,7 @@ class ModelCall:
         self._scope = current_labels()
         self._estimates = [layer.estimate(prompt) for layer in layers]
         self._call = Call()
+        self._attempts = self._call.attempts = Attempts()
 
     def reserve(self) -> None:
         """Reserve in all layers, or raise the refusal as an error of the host."""
@@ -63,19 +68,49 @@ class ModelCall:
         """Mark what runs inside the `with` block as part of this call; never across a `yield`."""
         return self._call.entered()
 
-    def commit(self, fields: Fields | None, *, cut: bool = False) -> None:
-        """Book what was used; None books the estimate. `cut`: a stream was left before its end."""
+    def commit(self, fields: Fields | None, *, cut: bool = False, requests: int = 1) -> None:
+        """Book what was used; None books the estimate.
+
+        Args:
+            fields: What the answer says was used.
+            cut: A stream was left before its end.
+            requests: How many requests the answer took.
+
+        """
         pairs = zip(self._layers, self._estimates, strict=True)
         usages = [
-            layer.usage(fields, self._prompt, reserved=guess.output_tokens if cut else None)
+            layer.usage(
+                fields,
+                self._prompt,
+                given=guess.input_tokens,
+                reserved=guess.output_tokens if cut else None,
+            )
             for layer, guess in pairs
         ]
-        self._call.commit(*usages)
+        self._call.commit(*self._with_unanswered(usages), requests=requests)
         if fields is None or cut:
             return
         for layer, estimate, usage in zip(self._layers, self._estimates, usages, strict=True):
             if usage is not None:
                 layer.calibration.learn(self._prompt, estimate, fields)
+
+    def _with_unanswered(self, usages: Sequence[Usage | None]) -> list[Usage | None]:
+        """Add what attempts may have used that a layer inside saw and that were never answered."""
+        lost = self._attempts.unanswered()
+        if lost is None:
+            return list(usages)
+        fields = {name: getattr(lost, name) for name in ("input_tokens", "output_tokens", "total_tokens")}
+        return [
+            (usage or as_usage(guess)) + (layer.usage(dict(fields), self._prompt) or lost)
+            for layer, usage, guess in zip(self._layers, usages, self._estimates, strict=True)
+        ]
+
+    def settle(self, answer: Any) -> None:
+        """Book what a whole answer says; an error in its place, without a usage, costs no tokens."""
+        if refusal_in(answer):
+            self._call.close()
+        else:
+            self.commit(known_fields(answer))
 
     def observe(self, headers: Any, status: int) -> None:
         """Tell the limiters of all layers what the provider's answer says of its own rate limit."""
@@ -84,14 +119,30 @@ class ModelCall:
             layer.observe(headers, status, {**self._scope, **terms["facts"], **terms["labels"]})
 
     def release(self) -> None:
-        """Give everything back: the provider was never touched, or has said that nothing is billed."""
+        """Give everything back: no request was made."""
         self._call.release()
 
-    def fail(self, error: BaseException, seen: Seen | None = None) -> None:
-        """End a call that did not come to its end.
+    def unbilled(self) -> None:
+        """End a call that the provider has answered and does not bill: the request counts, and no token."""
+        self._call.unbilled()
 
-        A stream that has begun is billed; a call that the provider refused is left to the budget's
-        `on_error`; one that was cancelled may be under way, and is charged.
+    def refused(self) -> None:
+        """End a call that the provider has answered with an error; the budget's `on_error` may charge it."""
+        self._call.close()
+
+    def fail(self, error: BaseException, seen: Seen | None = None, *, requests: int | None = None) -> None:
+        """End a call that did not come to its end, by what is known of it.
+
+        A stream that has begun is billed. A request that was never sent costs nothing; one that was answered
+        with an error is left to the budget's `on_error`, and counts as a request; one that was sent and not
+        answered may be under way, and is charged, once for each request. What else failed came after an
+        answer, which is billed.
+
+        Args:
+            error: What was raised.
+            seen: What a stream has shown so far; default None, it is no stream.
+            requests: How many requests were made; default None, as many as the exception shows.
+
         """
         if seen is not None and seen.started:
             self.commit(seen.fields(), cut=True)
@@ -99,6 +150,20 @@ class ModelCall:
             # A layer further in has refused: the provider was never touched.
             self._call.release()
         elif isinstance(error, Exception):
-            self._call.close()
+            outcome = outcome_of(error)
+            self._end(outcome if requests is None else replace(outcome, requests=requests))
         else:
             self._call.cancel()
+
+    def _end(self, outcome: Outcome) -> None:
+        lost = self._attempts.unanswered()
+        if outcome.end is End.UNANSWERED:
+            self._call.cancel(outcome.requests)
+        elif outcome.end is End.UNSENT and not self._attempts.requests():
+            self._call.release()
+        elif outcome.end not in (End.UNSENT, End.REFUSED):
+            self.commit(outcome.fields, requests=outcome.requests)
+        elif lost is None:
+            self._call.close(max(1, outcome.requests))
+        else:
+            self._call.commit(*([lost] * len(self._layers)), requests=outcome.requests)

@@ -21,6 +21,9 @@ MEDIA_CHARACTERS_PER_TOKEN = 16
 
 IMAGES = frozenset({"image", "image_url", "input_image"})
 MEDIA = frozenset({"audio", "input_audio", "video", "file", "input_file", "document", "media"})
+# What is sent beside the messages, and billed as input: as its JSON.
+SCHEMAS = ("tools", "functions", "response_format", "text", "output_config", "output_format")
+_GEMINI_SCHEMAS = ("responseSchema", "responseJsonSchema")
 OUTPUT_LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "maxOutputTokens")
 
 
@@ -64,11 +67,10 @@ def read_body(body: Mapping[str, Any], *, provider: str, model: str | None = Non
     counted = _Counted()
     for part in ("messages", "input", "contents", "system", "instructions", "systemInstruction"):
         counted.add(body.get(part))
-    for part in ("tools", "functions", "response_format", "text", "output_config"):
-        if body.get(part) is not None:
-            counted.bytes += json_bytes(body[part])
-    if isinstance(config, Mapping) and config.get("responseSchema") is not None:
-        counted.bytes += json_bytes(config["responseSchema"])
+    schemas = [body.get(part) for part in SCHEMAS]
+    if isinstance(config, Mapping):
+        schemas += [config.get(part) for part in _GEMINI_SCHEMAS]
+    counted.bytes += sum(json_bytes(schema) for schema in schemas if schema is not None)
     return Prompt(
         model_name=name if isinstance(name, str) and name else None,
         input_tokens=tokens_of(counted.bytes, counted.messages, counted.media),

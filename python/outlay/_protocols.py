@@ -29,7 +29,7 @@ class Lease(Protocol):
         """Give everything back: the call was never made."""
 
     def close(self) -> Any:
-        """End a lease whose call failed; the budget decides whether a failed call costs."""
+        """End a lease whose call was made and failed; the budget decides whether a failed call costs."""
 
 
 @runtime_checkable

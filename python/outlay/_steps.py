@@ -13,9 +13,6 @@ from outlay._budget import (
     Call,
     _Entered,
     _Key,
-    end_each,
-    release_each,
-    reserve_each,
 )
 from outlay._budget_list import normalise
 from outlay._core import (
@@ -27,6 +24,7 @@ from outlay._core import (
     charge_together,
 )
 from outlay._errors import PolicyError
+from outlay._lease_ends import end_each, release_each, reserve_each
 from outlay._protocols import Lease
 
 # The longest name that an operation can have.
@@ -132,7 +130,9 @@ def charge_step(budgets: Budgets, *, operation: str, labels: Mapping[str, str], 
     requests: list[Any] = [one for key, one in native if key[0] == "guard" and "tool" in labels]
     steps = [one for _, one in native if one not in requests]
     try:
-        leases.extend(guard.reserve(**labels) for guard in requests)
+        # The step is the call of the tool, also where the wrap has the label of a model.
+        of_tool = {name: value for name, value in labels.items() if name != "model"}
+        leases.extend(guard.reserve(**of_tool) for guard in requests)
         # The core charges at once and for good, so the objects that can still give back come first.
         reserve_each(own, leases, UsageEstimate(), labels)
         if steps:

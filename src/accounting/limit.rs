@@ -55,6 +55,19 @@ impl Unit {
         Self::Actions,
     ];
 
+    /// Whether it counts what was done and not what came of it: a request that failed counts.
+    pub const fn counts_requests(self) -> bool {
+        matches!(
+            self,
+            Self::Calls
+                | Self::ToolCalls
+                | Self::Steps
+                | Self::Workflows
+                | Self::Jobs
+                | Self::Actions
+        )
+    }
+
     /// The unit of that name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|unit| unit.name() == name)

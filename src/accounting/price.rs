@@ -11,7 +11,10 @@ use super::usage::Usage;
 
 const MILLION: u128 = 1_000_000;
 /// The kinds of tokens that a price may name.
-pub const KEYS: [&str; 5] = ["input", "output", "cache_read", "cache_write", "reasoning"];
+pub const KEYS: [&str; 6] =
+    ["input", "output", "cache_read", "cache_write", "cache_write_1h", "reasoning"];
+/// What Anthropic asks for a cache write that is kept for an hour: so many times the input.
+const HOUR_TIMES: u64 = 2;
 
 /// What a model costs, in micro-USD per million tokens.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,6 +36,9 @@ pub struct Rates {
     pub cache_read: u64,
     /// Input written to a cache; the price of input where the table names none.
     pub cache_write: u64,
+    /// The part of it that is kept for an hour. `None`, where the table names none: the price of
+    /// a cache write; a table puts twice the input in its place for Anthropic's models.
+    pub cache_write_1h: Option<u64>,
     /// Reasoning, which is part of the output; the price of output where the table names none.
     pub reasoning: u64,
 }
@@ -59,7 +65,8 @@ impl Rates {
                 .map_err(|bad| Invalid { kind: InvalidKind::Policy, ..bad })?;
             found[index] = Some(rate.0);
         }
-        let [Some(input), Some(output), cache_read, cache_write, reasoning] = found else {
+        let [Some(input), Some(output), cache_read, cache_write, cache_write_1h, reasoning] = found
+        else {
             return Err(Invalid::policy(argument, "given with both \"input\" and \"output\""));
         };
         Ok(Self {
@@ -67,12 +74,15 @@ impl Rates {
             output,
             cache_read: cache_read.unwrap_or(input),
             cache_write: cache_write.unwrap_or(input),
+            cache_write_1h,
             reasoning: reasoning.unwrap_or(output),
         })
     }
 
     fn cost(&self, usage: &Usage) -> u64 {
-        let cached = usage.cache_read_tokens.saturating_add(usage.cache_write_tokens);
+        let hour = usage.cache_write_1h_tokens;
+        let written = usage.cache_write_tokens.max(hour);
+        let cached = usage.cache_read_tokens.saturating_add(written);
         let plain = usage.input_tokens.saturating_sub(cached);
         let reasoning = usage.reasoning_tokens.min(usage.output_tokens);
         let known = usage.input_tokens.saturating_add(usage.output_tokens);
@@ -80,7 +90,8 @@ impl Rates {
         let parts = [
             (plain, self.input),
             (usage.cache_read_tokens, self.cache_read),
-            (usage.cache_write_tokens, self.cache_write),
+            (written - hour, self.cache_write),
+            (hour, self.cache_write_1h.unwrap_or(self.cache_write)),
             (usage.output_tokens - reasoning, self.output),
             (reasoning, self.reasoning),
             (unknown, self.input.max(self.output)),
@@ -101,8 +112,8 @@ impl From<Rates> for Price {
 
 impl Price {
     /// Reads a price. `entries` are (key, USD per million tokens as text); "input" and "output"
-    /// are required, "cache_read" and "cache_write" cost what input costs unless given, and
-    /// "reasoning" what output costs.
+    /// are required, "cache_read" and "cache_write" cost what input costs unless given,
+    /// "reasoning" what output costs, and "cache_write_1h" what [`Price::of_maker`] says.
     pub fn parse<'a>(
         argument: &str,
         entries: impl IntoIterator<Item = (&'a str, &'a str)>,
@@ -127,6 +138,20 @@ impl Price {
         Ok(())
     }
 
+    /// Adds what the maker of the model is known to ask and the table does not name: Anthropic
+    /// asks twice the input for a cache write that is kept for an hour, others no more than for
+    /// any cache write.
+    #[must_use]
+    pub fn of_maker(mut self, provider: Option<&str>, model: &str) -> Self {
+        if is_anthropic(provider, model) {
+            let tiers = self.tiers.iter_mut().map(|tier| &mut tier.rates);
+            for rates in tiers.chain([&mut self.rates]) {
+                rates.cache_write_1h.get_or_insert(rates.input.saturating_mul(HOUR_TIMES));
+            }
+        }
+        self
+    }
+
     /// What `usage` costs in micro-USD, rounded up once. Tokens of which only the total is known
     /// are priced at the dearer of input and output.
     pub fn cost(&self, usage: &Usage) -> u64 {
@@ -138,6 +163,15 @@ impl Price {
         let tier = self.tiers.iter().rev().find(|tier| input > tier.above_input_tokens);
         tier.map_or(&self.rates, |tier| &tier.rates).cost(usage)
     }
+}
+
+/// Whether a model is one of Anthropic's: its provider is, or its name has "claude" or "anthropic"
+/// in it, as on Bedrock, Vertex AI and in the names of gateways.
+pub fn is_anthropic(provider: Option<&str>, model: &str) -> bool {
+    let name = model.to_ascii_lowercase();
+    provider.is_some_and(|provider| provider.eq_ignore_ascii_case("anthropic"))
+        || name.contains("claude")
+        || name.contains("anthropic")
 }
 
 /// The prices of models by their names. An unknown model is an error, never $0.
@@ -157,9 +191,9 @@ impl PriceTable {
         Ok(())
     }
 
-    /// Sets the price of a model.
+    /// Sets the price of a model, with what its name says of its maker.
     pub fn set(&mut self, model: &str, price: Price) {
-        self.prices.insert(model.to_owned(), Arc::new(price));
+        self.prices.insert(model.to_owned(), Arc::new(price.of_maker(None, model)));
     }
 
     /// The price of a model.
@@ -174,9 +208,23 @@ impl PriceTable {
 
     /// What `usage` of `model` costs in micro-USD.
     pub fn cost(&self, model: &str, usage: &Usage) -> Result<u64, Invalid> {
-        self.prices.get(model).map(|price| price.cost(usage)).ok_or_else(|| {
+        self.cost_by(None, model, usage)
+    }
+
+    /// What `usage` of `model` costs in micro-USD at a provider, which may tell its maker.
+    pub fn cost_by(
+        &self,
+        provider: Option<&str>,
+        model: &str,
+        usage: &Usage,
+    ) -> Result<u64, Invalid> {
+        let price = self.prices.get(model).ok_or_else(|| {
             Invalid::policy("prices", &format!("a table that names the model {model:?}"))
-        })
+        })?;
+        if provider.is_none() || usage.cache_write_1h_tokens == 0 {
+            return Ok(price.cost(usage));
+        }
+        Ok(Price::clone(price).of_maker(provider, model).cost(usage))
     }
 }
 
@@ -242,6 +290,45 @@ mod tests {
         assert_eq!(price.cost(&usage(200_000, 100, 0)), 200_000 + 1_000);
         assert_eq!(price.cost(&usage(200_001, 100, 40)), 400_002 + 60 * 20 + 40 * 30);
         assert_eq!(price.cost(&Usage::tokens(200_001)), 200_001 * 20, "all of it may be input");
+    }
+
+    fn written(tokens: u64, hour: u64) -> Usage {
+        Usage {
+            input_tokens: tokens,
+            total_tokens: tokens,
+            cache_write_tokens: tokens,
+            cache_write_1h_tokens: hour,
+            ..Usage::zero()
+        }
+    }
+
+    #[test]
+    fn a_cache_write_of_an_hour_costs_its_own_price_or_what_its_maker_asks() {
+        let mut table = PriceTable::default();
+        let told = [("input", "3"), ("output", "15"), ("cache_write", "3.75")];
+        for model in ["claude-x", "us.anthropic.x-v1", "gpt-x"] {
+            table.insert(model, told).unwrap();
+        }
+        table.insert("claude-own", told.into_iter().chain([("cache_write_1h", "5")])).unwrap();
+        let usage = written(10_000, 4_000);
+        let five_minutes = 6_000 * 15 / 4;
+        assert_eq!(table.cost("claude-x", &usage), Ok(five_minutes + 4_000 * 6));
+        assert_eq!(table.cost("us.anthropic.x-v1", &usage), Ok(five_minutes + 4_000 * 6));
+        assert_eq!(table.cost("claude-own", &usage), Ok(five_minutes + 4_000 * 5));
+        assert_eq!(table.cost("gpt-x", &usage), Ok(10_000 * 15 / 4));
+        let by = |provider| table.cost_by(Some(provider), "gpt-x", &usage);
+        assert_eq!(by("anthropic"), Ok(five_minutes + 4_000 * 6), "the provider tells the maker");
+        assert_eq!(by("openai"), Ok(10_000 * 15 / 4));
+        assert_eq!(table.cost("claude-x", &written(0, 100)), Ok(600), "an hour's write is a write");
+    }
+
+    #[test]
+    fn tiers_have_their_own_price_of_an_hour() {
+        let mut price = Price::parse("p", [("input", "1"), ("output", "1")]).unwrap();
+        price.add_tier("p", 1_000, [("input", "2"), ("output", "2")]).unwrap();
+        let price = price.of_maker(Some("Anthropic"), "m");
+        assert_eq!(price.cost(&written(1_000, 1_000)), 2_000);
+        assert_eq!(price.cost(&written(1_001, 1_001)), 4_004);
     }
 
     #[test]

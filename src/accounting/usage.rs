@@ -21,6 +21,8 @@ pub struct Usage {
     pub cache_read_tokens: u64,
     /// The part of the input that was written to a cache.
     pub cache_write_tokens: u64,
+    /// The part of what was written to a cache that is kept there for an hour.
+    pub cache_write_1h_tokens: u64,
     /// The part of the output that was reasoning.
     pub reasoning_tokens: u64,
 }
@@ -38,6 +40,7 @@ impl Usage {
             cost_micros_usd: 0,
             cache_read_tokens: 0,
             cache_write_tokens: 0,
+            cache_write_1h_tokens: 0,
             reasoning_tokens: 0,
         }
     }
@@ -70,7 +73,10 @@ impl Usage {
         })
     }
 
-    pub(crate) const fn to_array(self) -> [u64; 7] {
+    /// How many counts it has.
+    pub(crate) const COUNTS: usize = 8;
+
+    pub(crate) const fn to_array(self) -> [u64; Self::COUNTS] {
         [
             self.input_tokens,
             self.output_tokens,
@@ -78,12 +84,13 @@ impl Usage {
             self.cost_micros_usd,
             self.cache_read_tokens,
             self.cache_write_tokens,
+            self.cache_write_1h_tokens,
             self.reasoning_tokens,
         ]
     }
 
-    pub(crate) const fn from_array(fields: [u64; 7]) -> Self {
-        let [input, output, total, cost, cache_read, cache_write, reasoning] = fields;
+    pub(crate) const fn from_array(fields: [u64; Self::COUNTS]) -> Self {
+        let [input, output, total, cost, cache_read, cache_write, hour, reasoning] = fields;
         Self {
             input_tokens: input,
             output_tokens: output,
@@ -91,6 +98,7 @@ impl Usage {
             cost_micros_usd: cost,
             cache_read_tokens: cache_read,
             cache_write_tokens: cache_write,
+            cache_write_1h_tokens: hour,
             reasoning_tokens: reasoning,
         }
     }
@@ -109,6 +117,12 @@ impl Usage {
     #[inline]
     pub fn saturating_add(&self, other: &Self) -> Self {
         self.each(other, u64::saturating_add)
+    }
+
+    /// So many times as much; a field that would overflow stays at its maximum.
+    #[must_use]
+    pub fn times(&self, times: u64) -> Self {
+        Self::from_array(self.to_array().map(|field| field.saturating_mul(times)))
     }
 
     /// The difference; a field never goes below zero.

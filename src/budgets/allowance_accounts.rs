@@ -37,12 +37,20 @@ pub(super) struct Limited<S> {
     accounts: Accounts,
     /// Written under the lock of the account, so that it agrees with the account's limits.
     settings: RwLock<HashMap<Key, Arc<S>>>,
+    /// What was set for each id that nothing else was set for.
+    each: RwLock<Option<Each<S>>>,
+}
+
+struct Each<S> {
+    setting: Arc<S>,
+    limits: Vec<Limit>,
 }
 
 impl<S> Limited<S> {
     pub(super) fn new(core: &Arc<Core>, open: Open) -> Self {
         let core = Arc::clone(core);
-        Self { core, open, accounts: Accounts::default(), settings: RwLock::default() }
+        let (accounts, settings) = (Accounts::default(), RwLock::default());
+        Self { core, open, accounts, settings, each: RwLock::new(None) }
     }
 
     /// The account of that id, if there is one.
@@ -52,33 +60,71 @@ impl<S> Limited<S> {
 
     /// The account of that id; one without limits where there was none.
     pub(super) fn account(&self, id: &Key) -> Result<Arc<Account>, Error> {
-        match self.find(id) {
-            Some(account) => Ok(account),
-            None => Ok(self.accounts.get_or_insert((self.open)(&self.core, id.clone())?)),
+        if let Some(account) = self.find(id) {
+            return Ok(account);
         }
+        // Held until it is there: who sets something for each finds all accounts.
+        let each = self.each.read();
+        let account = (self.open)(&self.core, id.clone())?;
+        if let Some(each) = &*each {
+            account.adjust(|meters, _| set_limits(meters, &each.limits))?;
+        }
+        Ok(self.accounts.get_or_insert(account))
     }
 
-    /// What was set for that id.
+    /// The account of that id, if there is one or something was set for each.
+    pub(super) fn known(&self, id: &Key) -> Result<Option<Arc<Account>>, Error> {
+        let of_each = self.each.read().is_some();
+        if of_each { self.account(id).map(Some) } else { Ok(self.find(id)) }
+    }
+
+    /// What was set for that id, or for each.
     pub(super) fn setting(&self, id: &Key) -> Option<Arc<S>> {
-        self.settings.read().get(id).cloned()
+        let own = self.settings.read().get(id).cloned();
+        own.or_else(|| self.each.read().as_ref().map(|each| Arc::clone(&each.setting)))
     }
 
-    /// Takes back what was set; what is used and reserved stays.
+    /// Takes back what was set; what is used and reserved stays. `limits` are none, unless
+    /// something was set for each.
     pub(super) fn unset(&self, id: &Key, limits: &[Limit]) -> Result<(), Error> {
         let Some(account) = self.find(id) else { return Ok(()) };
+        let each = self.each.read().as_ref().map(|each| each.limits.clone());
         account.adjust(|meters, _| {
-            meters.iter_mut().zip(limits).for_each(|(meter, limit)| meter.set_limit(limit));
+            set_limits(meters, each.as_deref().unwrap_or(limits));
             self.settings.write().remove(id);
+        })
+    }
+
+    /// Sets or changes the limits of each id that nothing else was set for, or takes them back:
+    /// then `limits` are none. What is used and reserved stays.
+    pub(super) fn set_each(&self, setting: Option<S>, limits: &[Limit]) -> Result<(), Error> {
+        let accounts = {
+            let mut each = self.each.write();
+            let set = |setting| Each { setting: Arc::new(setting), limits: limits.to_vec() };
+            let before = std::mem::replace(&mut *each, setting.map(set));
+            if before.is_some() || each.is_some() { self.accounts.all() } else { Vec::new() }
+        };
+        // Not under that lock: somebody who waits may be served, and listeners told.
+        accounts.iter().try_for_each(|account| {
+            account.adjust(|meters, _| {
+                if !self.settings.read().contains_key(account.key()) {
+                    set_limits(meters, limits);
+                }
+            })
         })
     }
 
     /// Sets or changes the limits; what is used and reserved stays.
     pub(super) fn set(&self, id: Key, setting: S, limits: &[Limit]) -> Result<(), Error> {
         self.account(&id)?.adjust(|meters, _| {
-            meters.iter_mut().zip(limits).for_each(|(meter, limit)| meter.set_limit(limit));
+            set_limits(meters, limits);
             self.settings.write().insert(id, Arc::new(setting));
         })
     }
+}
+
+fn set_limits(meters: &mut [Meter], limits: &[Limit]) {
+    meters.iter_mut().zip(limits).for_each(|(meter, limit)| meter.set_limit(limit));
 }
 
 impl<S> fmt::Debug for Limited<S> {

@@ -34,7 +34,7 @@ impl AllowanceService {
     /// Whether a repository takes one more action.
     pub fn check_repo(&self, repo: &str, action: RepoAction) -> Result<QuotaCheckResult, Error> {
         self.core.same_process()?;
-        let Some(account) = self.repos.find(&Key::parse("repo", repo)?) else {
+        let Some(account) = self.repos.known(&Key::parse("repo", repo)?)? else {
             return Ok(result(None, false, [None; 2]));
         };
         let reason = reason_of(account.check(&demands(action)))?;

@@ -75,6 +75,18 @@ impl AllowanceService {
         Ok(())
     }
 
+    /// Sets what a policy says of each agent, model and repository, or takes it back.
+    pub(super) fn set_each(&self, policy: &GuardPolicy) -> Result<(), Error> {
+        let agent = policy.each_agent.clone();
+        self.agents.set_each(agent.clone(), &agent_limits(&agent.unwrap_or_default()))?;
+        let model = policy.each_model.clone();
+        self.models.set_each(model.clone(), &model_limits(&model.unwrap_or_default()))?;
+        let repo = policy.each_repo.clone();
+        self.repos.set_each(repo.clone(), &repo_limits(&repo.unwrap_or_default()))?;
+        self.changed();
+        Ok(())
+    }
+
     /// A number that changes when something is set.
     pub(super) fn generation(&self) -> u64 {
         // Acquire pairs with the release in `changed`: who sees it sees what was set.

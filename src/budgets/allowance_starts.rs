@@ -141,9 +141,8 @@ impl AllowanceService {
         ask: impl Fn(&[Ask]) -> Result<R, Error>,
     ) -> Result<R, Error> {
         let mut asks = self.asks(start, Terms::Gated);
-        let Some(account) = start.repo.as_ref().and_then(|repo| self.repos.find(repo)) else {
-            return ask(&asks);
-        };
+        let repo = start.repo.as_ref().map(|repo| self.repos.known(repo)).transpose()?;
+        let Some(account) = repo.flatten() else { return ask(&asks) };
         let mut refused: Option<Box<Denied>> = None;
         for demands in ways(&account)? {
             asks.push(Ask { terms: Terms::Gated, ..Ask::new(&account, demands) });

@@ -99,19 +99,24 @@ impl AllowanceService {
     pub fn allowance(&self, agent_id: &str) -> Result<Option<AgentAllowance>, Error> {
         self.core.same_process()?;
         let set = self.agents.setting(&Key::parse("agent_id", agent_id)?);
-        Ok(set.as_deref().cloned())
+        let own = |of: &AgentAllowance| AgentAllowance { agent_id: agent_id.into(), ..of.clone() };
+        Ok(set.as_deref().map(own))
     }
 
     /// What was set for a model.
     pub fn model_quota(&self, model: &str) -> Result<Option<ModelQuota>, Error> {
         self.core.same_process()?;
-        Ok(self.models.setting(&Key::parse("model", model)?).as_deref().cloned())
+        let set = self.models.setting(&Key::parse("model", model)?);
+        let own = |of: &ModelQuota| ModelQuota { model: model.into(), ..of.clone() };
+        Ok(set.as_deref().map(own))
     }
 
     /// What was set for a repository.
     pub fn repo_limit(&self, repo: &str) -> Result<Option<RepoLimit>, Error> {
         self.core.same_process()?;
-        Ok(self.repos.setting(&Key::parse("repo", repo)?).as_deref().cloned())
+        let set = self.repos.setting(&Key::parse("repo", repo)?);
+        let own = |of: &RepoLimit| RepoLimit { repo: repo.into(), ..of.clone() };
+        Ok(set.as_deref().map(own))
     }
 
     /// Whether an agent has an allowance.

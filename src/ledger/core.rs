@@ -106,8 +106,9 @@ impl Core {
         }
     }
 
+    /// Whether anybody listens.
     #[inline]
-    pub(super) fn listening(&self) -> bool {
+    pub(crate) fn listening(&self) -> bool {
         self.listening.load(Ordering::Acquire)
     }
 

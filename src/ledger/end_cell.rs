@@ -15,7 +15,7 @@ const COMMITTED: u8 = 2;
 #[derive(Debug, Default)]
 pub(crate) struct EndCell {
     state: AtomicU8,
-    usage: [AtomicU64; 7],
+    usage: [AtomicU64; Usage::COUNTS],
 }
 
 impl EndCell {

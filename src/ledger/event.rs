@@ -30,6 +30,8 @@ pub enum EventKind {
     Warned,
     /// A request passed that a soft limit would have refused if it were hard.
     Exceeded,
+    /// A request passed that no rule is about.
+    Unmatched,
 }
 
 /// One event of one account.
@@ -45,6 +47,8 @@ pub struct Event {
     pub amounts: SmallVec<[(Unit, u64); 2]>,
     /// When.
     pub tick: Tick,
+    /// The labels of a request that no rule is about.
+    pub labels: Vec<(String, String)>,
 }
 
 /// What is to be done once the locks are free: events to tell, waits to try again, mailboxes to

@@ -4,36 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::account::Account;
-use super::core::{OnError, Unsettled};
 use super::end_cell::EndCell;
 use super::error::{Error, LeaseError};
 use super::event::Outbox;
 use super::lease_book::{End, Entry, Parts};
-use super::lease_end::{Abandoned, Actual, LeaseState};
+use super::lease_end::{Abandoned, Actual, Books, Finish, LeaseState, NOTHING};
 use super::lease_more::{Carried, LeaseMore};
 
 use super::locked::{Locked, with_locked};
 use crate::accounting::{RequestBudget, Usage, UsageEstimate};
-
-enum Finish {
-    Commit(Usage),
-    /// Of the calls that it held, so many were made.
-    Settle(Usage, u64),
-    Release,
-    Abandon(Abandoned),
-    /// Nobody ever received it.
-    GiveBack,
-}
-
-/// Whether an abandoned lease is charged at its estimate.
-fn charges(account: &Account, why: Abandoned) -> bool {
-    let policy = account.core().policy();
-    match why {
-        Abandoned::Unsettled => policy.unsettled == Unsettled::Charge,
-        Abandoned::Error => policy.on_error == OnError::Charge,
-        Abandoned::Cancelled => policy.on_cancel == Unsettled::Charge,
-    }
-}
 
 /// A handle of a lease. When the last one is dropped an open lease ends as one that ran out.
 ///
@@ -166,6 +145,17 @@ impl Lease {
         }
     }
 
+    /// [`commit`](Self::commit) after `requests` were made for one answer: each counts as a call.
+    pub fn commit_after(&self, actual: Actual, requests: u64) -> Result<(), Error> {
+        if requests == 1 {
+            return self.commit(actual);
+        }
+        let more = self.0.more.as_ref();
+        let priced = actual.unpriced().zip(more).and_then(|(usage, more)| more.priced(usage));
+        let usage = priced.unwrap_or_else(|| actual.usage(&self.0.estimate));
+        self.ended(self.finish(&Finish::Settle(usage, requests)))
+    }
+
     /// [`commit`](Self::commit) of a lease that held many calls, of which `calls` were made.
     pub(crate) fn settle(&self, usage: Usage, calls: u64) -> Result<(), Error> {
         self.finish(&Finish::Settle(usage, calls))
@@ -181,8 +171,14 @@ impl Lease {
 
     /// Ends it as its policy says, unless it has ended. Never fails.
     pub fn abandon(&self, why: Abandoned) {
+        self.abandon_after(why, 1);
+    }
+
+    /// [`abandon`](Self::abandon) after so many requests: each counts as a call, and each may be
+    /// under way where it was cancelled.
+    pub fn abandon_after(&self, why: Abandoned, requests: u64) {
         // The only error is that this process is a forked child: the parent ends the lease.
-        let done = self.finish(&Finish::Abandon(why));
+        let done = self.finish(&Finish::Abandon(why, requests));
         // One that has run out may still be committed.
         if self.0.more.is_some() && self.state().is_ok_and(|state| state >= LeaseState::Released) {
             let _ = self.ended(done);
@@ -250,7 +246,7 @@ impl Lease {
                     Ok(())
                 }
                 (Finish::Release, End::Released) => Ok(()),
-                (Finish::Abandon(_) | Finish::GiveBack, _) => Ok(()),
+                (Finish::Abandon(..) | Finish::GiveBack, _) => Ok(()),
                 _ => Err(LeaseError::Finalized),
             };
         }
@@ -265,20 +261,20 @@ impl Lease {
                     self.expire_all(locked, outbox);
                 }
                 Finish::Release => return Err(LeaseError::Expired),
-                Finish::Abandon(_) => return Ok(()),
+                Finish::Abandon(..) => return Ok(()),
             }
         }
         let end = self.end_by(finish);
         let kept = (!alone).then_some(end);
         for (part, at) in self.0.parts.iter().zip(locked) {
-            if let (Finish::Settle(_, calls), Some(entry)) = (finish, at.state.entry_mut(part.slot))
-            {
-                entry.extra.get_or_insert_default().calls = Some(*calls);
+            if let (Some(calls), Some(entry)) = (finish.calls(), at.state.entry_mut(part.slot)) {
+                entry.extra.get_or_insert_default().calls = Some(calls);
             }
-            let usage = match finish {
-                Finish::Commit(usage) | Finish::Settle(usage, _) => Some(usage),
-                Finish::Release | Finish::GiveBack => None,
-                Finish::Abandon(why) => charges(at.account, *why).then_some(&self.0.estimate),
+            let books = finish.books(at.account, &self.0.estimate);
+            let usage = match &books {
+                Books::Usage(usage) => Some(usage),
+                Books::Requests if at.state.holds_requests(part.slot) => Some(&NOTHING),
+                Books::Requests | Books::Nothing => None,
             };
             at.state.finish(part.slot, usage, kept, at.account, at.now, outbox);
         }
@@ -296,9 +292,14 @@ impl Lease {
         match finish {
             Finish::Commit(usage) | Finish::Settle(usage, _) => End::Committed(*usage),
             Finish::Release | Finish::GiveBack => End::Released,
-            Finish::Abandon(why) => {
-                let charged = self.0.parts.iter().any(|part| charges(&part.account, *why));
-                if charged { End::Committed(self.0.estimate) } else { End::Released }
+            Finish::Abandon(..) => {
+                let booked = self.0.parts.iter().find_map(|part| {
+                    match finish.books(&part.account, &self.0.estimate) {
+                        Books::Usage(usage) => Some(usage),
+                        Books::Requests | Books::Nothing => None,
+                    }
+                });
+                booked.map_or(End::Released, End::Committed)
             }
         }
     }

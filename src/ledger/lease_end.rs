@@ -1,5 +1,7 @@
 //! How far leases come, and what is said at their ends.
 
+use super::account::Account;
+use super::core::{OnError, Policy, Unsettled};
 use crate::accounting::{Usage, UsageEstimate};
 
 /// How far a lease has come.
@@ -58,8 +60,84 @@ impl Actual {
 pub enum Abandoned {
     /// Its block ended: the usage never came.
     Unsettled,
-    /// Its block ended by an error.
+    /// Its block ended by an error: the request was made, and what it would have used was not.
     Error,
-    /// Its block was cancelled: the call may be under way.
+    /// The provider has answered that it did nothing: no policy charges that, and the request
+    /// was made.
+    Unbilled,
+    /// Its block was cancelled, or its answer never came: the call may be under way.
     Cancelled,
+}
+
+/// What a request used that was made and did nothing.
+pub(super) const NOTHING: Usage = Usage::zero();
+
+/// How a lease ends.
+pub(super) enum Finish {
+    Commit(Usage),
+    /// Of the calls that it held, so many were made.
+    Settle(Usage, u64),
+    Release,
+    /// After so many requests.
+    Abandon(Abandoned, u64),
+    /// Nobody ever received it.
+    GiveBack,
+}
+
+impl Finish {
+    /// What an account books.
+    #[inline]
+    pub(super) fn books(&self, account: &Account, estimate: &UsageEstimate) -> Books {
+        match self {
+            Self::Commit(usage) | Self::Settle(usage, _) => Books::Usage(*usage),
+            Self::Release | Self::GiveBack => Books::Nothing,
+            Self::Abandon(why, requests) => {
+                Books::abandoned(*why, account.core().policy(), estimate, *requests)
+            }
+        }
+    }
+
+    /// How many calls were made, where it is another number than was held.
+    #[inline]
+    pub(super) const fn calls(&self) -> Option<u64> {
+        match self {
+            Self::Settle(_, calls) => Some(*calls),
+            Self::Abandon(_, requests) if *requests != 1 => Some(*requests),
+            _ => None,
+        }
+    }
+}
+
+/// What an account books of a lease that ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Books {
+    /// What was used.
+    Usage(Usage),
+    /// The requests alone: calls, steps and the like.
+    Requests,
+    /// Nothing.
+    Nothing,
+}
+
+impl Books {
+    /// What is booked of a lease of `estimate` that was abandoned after so many requests.
+    pub(super) fn abandoned(
+        why: Abandoned,
+        policy: &Policy,
+        estimate: &Usage,
+        requests: u64,
+    ) -> Self {
+        let charges = match why {
+            Abandoned::Unsettled => policy.unsettled == Unsettled::Charge,
+            Abandoned::Error => policy.on_error == OnError::Charge,
+            Abandoned::Unbilled => false,
+            Abandoned::Cancelled => policy.on_cancel == Unsettled::Charge,
+        };
+        match (charges, why) {
+            (true, Abandoned::Cancelled) => Self::Usage(estimate.times(requests)),
+            (true, _) => Self::Usage(*estimate),
+            (false, Abandoned::Unsettled) => Self::Nothing,
+            (false, _) => Self::Requests,
+        }
+    }
 }

@@ -200,6 +200,13 @@ impl State {
         self.warn(account, now, outbox);
     }
 
+    /// Whether the lease in `slot` holds what counts requests, such as calls or steps.
+    pub(crate) fn holds_requests(&self, slot: usize) -> bool {
+        let of_requests =
+            |held: &HeldMeter| self.meters[usize::from(held.meter)].unit().counts_requests();
+        self.entry(slot).is_some_and(|entry| entry.holds.iter().any(of_requests))
+    }
+
     /// A handle of the lease is gone: with the last one it ends, if it is open.
     #[inline]
     pub(crate) fn drop_handle(

@@ -35,7 +35,14 @@ impl Account {
         now: Moment,
         outbox: &mut Outbox,
     ) {
-        let event = |key| Event { kind, key, lease, amounts: SmallVec::new(), tick: now.tick };
+        let event = |key| Event {
+            kind,
+            key,
+            lease,
+            amounts: SmallVec::new(),
+            tick: now.tick,
+            labels: Vec::new(),
+        };
         let mut events: SmallVec<[Event; 2]> = SmallVec::new();
         for (meter, unit, amount) in amounts {
             let rule = self.rule(meter);

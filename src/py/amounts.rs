@@ -20,7 +20,8 @@ macro_rules! usage_class {
             #[new]
             #[pyo3(signature = (*, input_tokens = None, output_tokens = None, total_tokens = None,
                         cost_micros_usd = None, cache_read_tokens = None, cache_write_tokens = None,
-                        reasoning_tokens = None))]
+                        cache_write_1h_tokens = None, reasoning_tokens = None))]
+            #[expect(clippy::too_many_arguments, reason = "the keywords of the Python class")]
             fn new(
                 input_tokens: Option<&Bound<'_, PyAny>>,
                 output_tokens: Option<&Bound<'_, PyAny>>,
@@ -28,6 +29,7 @@ macro_rules! usage_class {
                 cost_micros_usd: Option<&Bound<'_, PyAny>>,
                 cache_read_tokens: Option<&Bound<'_, PyAny>>,
                 cache_write_tokens: Option<&Bound<'_, PyAny>>,
+                cache_write_1h_tokens: Option<&Bound<'_, PyAny>>,
                 reasoning_tokens: Option<&Bound<'_, PyAny>>,
             ) -> PyResult<Self> {
                 let field = |value: Option<&Bound<'_, PyAny>>, name: &str| {
@@ -48,6 +50,7 @@ macro_rules! usage_class {
                     cost_micros_usd: field(cost_micros_usd, "cost_micros_usd")?,
                     cache_read_tokens: field(cache_read_tokens, "cache_read_tokens")?,
                     cache_write_tokens: field(cache_write_tokens, "cache_write_tokens")?,
+                    cache_write_1h_tokens: field(cache_write_1h_tokens, "cache_write_1h_tokens")?,
                     reasoning_tokens: field(reasoning_tokens, "reasoning_tokens")?,
                 }))
             }
@@ -89,6 +92,11 @@ macro_rules! usage_class {
             }
 
             #[getter]
+            const fn cache_write_1h_tokens(&self) -> u64 {
+                self.0.cache_write_1h_tokens
+            }
+
+            #[getter]
             const fn reasoning_tokens(&self) -> u64 {
                 self.0.reasoning_tokens
             }
@@ -116,7 +124,7 @@ macro_rules! usage_class {
     };
 }
 
-fn fields(usage: &Usage) -> [(&'static str, u64); 7] {
+fn fields(usage: &Usage) -> [(&'static str, u64); 8] {
     [
         ("input_tokens", usage.input_tokens),
         ("output_tokens", usage.output_tokens),
@@ -124,6 +132,7 @@ fn fields(usage: &Usage) -> [(&'static str, u64); 7] {
         ("cost_micros_usd", usage.cost_micros_usd),
         ("cache_read_tokens", usage.cache_read_tokens),
         ("cache_write_tokens", usage.cache_write_tokens),
+        ("cache_write_1h_tokens", usage.cache_write_1h_tokens),
         ("reasoning_tokens", usage.reasoning_tokens),
     ]
 }

@@ -20,7 +20,7 @@ use super::label_cache::{LabelCache, addresses};
 use super::labels::{Labels, scope};
 use super::lease::PyBudgetLease;
 use super::prices::price;
-use super::python_call::call_python_late;
+use super::python_call::{call_python, call_python_late};
 use super::waiting::{PyMailbox, PyWait};
 use crate::accounting::{Invalid, Price};
 use crate::budgets::{EstimateMode, Guard, GuardPolicy};
@@ -45,14 +45,26 @@ pub(crate) struct PyGuard {
 
 impl PyGuard {
     fn of(policy: GuardPolicy, clock: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        let guard = Guard::new(policy, convert::clock(clock)?)?;
         Ok(Self {
-            inner: Arc::new(
-                Guard::new(policy, convert::clock(clock)?)?.resolving(Box::new(resolve)),
-            ),
+            inner: Arc::new(guard.resolving(Box::new(resolve)).warning(Box::new(warn))),
             cache: LabelCache::default(),
             told: Arc::default(),
         })
     }
+}
+
+/// Says something to the operator: in the log of the package.
+fn warn(said: &str) {
+    Python::attach(|py| {
+        let told = call_python(|| {
+            let logger = py.import("logging")?.call_method1("getLogger", ("outlay",))?;
+            logger.call_method1("warning", ("%s", said))
+        });
+        if let Some(Err(error)) = told {
+            error.write_unraisable(py, None);
+        }
+    });
 }
 
 /// What a model costs that the policy does not price.

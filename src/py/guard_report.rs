@@ -81,6 +81,9 @@ pub(super) fn event<'py>(py: Python<'py>, event: &Event) -> PyResult<Bound<'py, 
     dict.set_item("name", event.key.as_str())?;
     dict.set_item("lease", event.lease.map(|id| format!("lease-{id}")))?;
     dict.set_item("amounts", amounts)?;
+    if event.kind == EventKind::Unmatched {
+        dict.set_item("labels", pairs(py, &event.labels)?)?;
+    }
     Ok(dict)
 }
 
@@ -94,5 +97,6 @@ const fn name(kind: EventKind) -> &'static str {
         EventKind::Denied => "denied",
         EventKind::Warned => "warned",
         EventKind::Exceeded => "exceeded",
+        EventKind::Unmatched => "unmatched",
     }
 }

@@ -14,7 +14,7 @@ pub(super) fn request(
 ) -> PyResult<GuardRequest> {
     let estimate = estimate.map(|given| convert::estimate(given, "estimate")).transpose()?;
     let estimate = estimate.unwrap_or(Usage::zero());
-    Ok(GuardRequest { estimate, ttl: convert::ttl(ttl)?, landing })
+    Ok(GuardRequest { estimate, ttl: convert::ttl(ttl)?, landing, spent: false })
 }
 
 /// What a part sets aside.

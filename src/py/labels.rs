@@ -54,20 +54,23 @@ impl<'py> Labels<'py> {
             }
         }
         if let Some(scope) = scope {
+            // A request that names its own tool is the call of it: no model around is its model.
+            let own_tool = labels.has("tool") && !labels.has("model");
             for (name, value) in scope {
                 let name: Bound<'py, PyString> = name.cast_into()?;
-                if name.to_str()? == LANDING {
-                    labels.landing = true;
-                } else if !labels
-                    .held
-                    .iter()
-                    .any(|(own, _)| own.to_str().ok() == name.to_str().ok())
-                {
-                    labels.add(name, &value)?;
+                match name.to_str()? {
+                    LANDING => labels.landing = true,
+                    "model" if own_tool => {}
+                    known if labels.has(known) => {}
+                    _ => labels.add(name, &value)?,
                 }
             }
         }
         Ok(labels)
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.held.iter().any(|(own, _)| own.to_str().ok() == Some(name))
     }
 
     fn add(&mut self, name: Bound<'py, PyString>, value: &Bound<'py, PyAny>) -> PyResult<()> {

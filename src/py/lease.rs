@@ -5,10 +5,12 @@ use std::sync::Arc;
 use pyo3::exceptions::{PyException, PyStopIteration};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
 
 use super::amounts::{PyRequestBudget, PyUsageEstimate};
 use super::convert;
+use super::python_call::call_python;
 use super::warner::interruptible;
 use crate::accounting::Invalid;
 use crate::ledger::{Abandoned, Actual, Lease, LeaseState};
@@ -27,15 +29,41 @@ impl PyBudgetLease {
         Self { inner, owner }
     }
 
-    fn leave(&self, exception: &Bound<'_, PyAny>) {
-        let why = match exception.cast::<PyType>() {
-            Err(_) => Abandoned::Unsettled,
-            Ok(class) if class.is_subclass_of::<PyException>().unwrap_or(false) => Abandoned::Error,
-            // CancelledError, KeyboardInterrupt, GeneratorExit: the call may be under way.
-            Ok(_) => Abandoned::Cancelled,
-        };
-        self.inner.abandon(why);
+    fn commit_after(&self, usage: Option<&Bound<'_, PyAny>>, requests: u64) -> PyResult<()> {
+        let actual = usage.map_or(Ok(Actual::Estimate), convert::actual)?;
+        if self.owner.is_none() {
+            return Ok(self.inner.commit_after(actual, requests)?);
+        }
+        Ok(interruptible(|| self.inner.commit_after(actual, requests))??)
     }
+}
+
+/// Says in Python how a lease ends whose block raised an `Exception`.
+static END_BLOCK: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+
+/// Tells who ends a lease whose block raised an `Exception`; the package calls it once.
+#[pyfunction]
+pub(crate) fn set_end_block(py: Python<'_>, end: Py<PyAny>) {
+    let _ = END_BLOCK.set(py, end);
+}
+
+/// Ends a lease as its block ends; never raises.
+fn leave(lease: &Bound<'_, PyBudgetLease>, exception: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) {
+    let why = match exception.cast::<PyType>() {
+        Err(_) => Abandoned::Unsettled,
+        Ok(class) if class.is_subclass_of::<PyException>().unwrap_or(false) => {
+            let py = lease.py();
+            if let Some(end) = END_BLOCK.get(py) {
+                // What it raises is no news to who left the block by another exception.
+                let _ = call_python(|| end.call1(py, (lease, value)));
+            }
+            Abandoned::Error
+        }
+        // CancelledError, KeyboardInterrupt, GeneratorExit: the call may be under way.
+        Ok(_) => Abandoned::Cancelled,
+    };
+    // One that has ended stays as it is.
+    lease.get().inner.abandon(why);
 }
 
 #[pymethods]
@@ -71,11 +99,12 @@ impl PyBudgetLease {
 
     #[pyo3(signature = (usage = None))]
     fn commit(&self, usage: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
-        let actual = usage.map_or(Ok(Actual::Estimate), convert::actual)?;
-        if self.owner.is_none() {
-            return Ok(self.inner.commit(actual)?);
-        }
-        Ok(interruptible(|| self.inner.commit(actual))??)
+        self.commit_after(usage, 1)
+    }
+
+    /// Books what was used after so many requests.
+    fn _commit(&self, usage: Option<&Bound<'_, PyAny>>, requests: u64) -> PyResult<()> {
+        self.commit_after(usage, requests)
     }
 
     /// The accounts of the lease, as numbers.
@@ -83,9 +112,19 @@ impl PyBudgetLease {
         self.inner.accounts().map(|account| Arc::as_ptr(account).addr()).collect()
     }
 
-    /// Ends it as a block that is cancelled does: the call may be under way.
-    fn _cancel(&self) {
-        self.inner.abandon(Abandoned::Cancelled);
+    /// Ends it as a block that is cancelled does, after so many requests: they may be under way.
+    fn _cancel(&self, requests: u64) {
+        self.inner.abandon_after(Abandoned::Cancelled, requests);
+    }
+
+    /// Ends it after so many requests that came to nothing.
+    fn _fail(&self, requests: u64) {
+        self.inner.abandon_after(Abandoned::Error, requests);
+    }
+
+    /// Ends it after so many requests of which the provider says that it bills none.
+    fn _unbilled(&self, requests: u64) {
+        self.inner.abandon_after(Abandoned::Unbilled, requests);
     }
 
     fn release(&self) -> PyResult<()> {
@@ -105,12 +144,12 @@ impl PyBudgetLease {
     }
 
     fn __exit__(
-        &self,
+        slf: &Bound<'_, Self>,
         exception: &Bound<'_, PyAny>,
-        _value: &Bound<'_, PyAny>,
+        value: &Bound<'_, PyAny>,
         _traceback: &Bound<'_, PyAny>,
     ) -> bool {
-        self.leave(exception);
+        leave(slf, exception, value);
         false
     }
 
@@ -119,12 +158,12 @@ impl PyBudgetLease {
     }
 
     fn __aexit__(
-        &self,
+        slf: &Bound<'_, Self>,
         exception: &Bound<'_, PyAny>,
-        _value: &Bound<'_, PyAny>,
+        value: &Bound<'_, PyAny>,
         _traceback: &Bound<'_, PyAny>,
     ) -> Ready {
-        self.leave(exception);
+        leave(slf, exception, value);
         Ready(exception.py().None())
     }
 

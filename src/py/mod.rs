@@ -62,7 +62,7 @@ mod _core {
     #[pymodule_export]
     use super::labels::{scope_begins, set_labels_var};
     #[pymodule_export]
-    use super::lease::PyBudgetLease;
+    use super::lease::{PyBudgetLease, set_end_block};
     #[pymodule_export]
     use super::prices::PyPriceTable;
     #[pymodule_export]

@@ -28,14 +28,15 @@ impl PyPriceTable {
         self.0.knows(model)
     }
 
-    fn cost(&self, model: &str, usage: &Bound<'_, PyAny>) -> PyResult<u64> {
+    #[pyo3(signature = (model, usage, *, provider = None))]
+    fn cost(&self, model: &str, usage: &Bound<'_, PyAny>, provider: Option<&str>) -> PyResult<u64> {
         let usage = convert::usage(usage).ok_or_else(|| {
             Invalid::amount(
                 "usage",
                 &format!("a Usage or UsageEstimate, not {}", convert::type_name(usage)),
             )
         })?;
-        Ok(self.0.cost(model, &usage)?)
+        Ok(self.0.cost_by(provider, model, &usage)?)
     }
 
     fn __repr__(&self) -> &'static str {

@@ -120,6 +120,8 @@ struct Terms<'a, 'py> {
     labels: Option<&'a Bound<'py, PyDict>>,
     /// Accounts that a call around this one pays for.
     covered: Vec<usize>,
+    /// Whether it is spent already.
+    spent: bool,
 }
 
 impl Together {
@@ -191,7 +193,8 @@ fn guard_ask(
     }
     let labels = Labels::of(py, terms.labels)?;
     let pairs = labels.pairs()?;
-    let request = GuardRequest { estimate: *usage, ttl: None, landing: labels.landing };
+    let (landing, spent) = (labels.landing, terms.spent);
+    let request = GuardRequest { estimate: *usage, ttl: None, landing, spent };
     let covered = |account: &Arc<Account>| terms.covered.contains(&Arc::as_ptr(account).addr());
     if let Ok(guard) = guard {
         return Ok(Some(guard.get().inner.ask_call(&pairs, &request)?));
@@ -219,7 +222,7 @@ pub(crate) fn reserve_together(
     labels: Option<&Bound<'_, PyDict>>,
     covered: Vec<usize>,
 ) -> PyResult<Option<PyBudgetLease>> {
-    let terms = Terms { operation, ttl, labels, covered };
+    let terms = Terms { operation, ttl, labels, covered, spent: false };
     let Together { asks, request, owner, carried, wait } =
         Together::of(&budgets, estimate, &terms)?;
     let timeout = convert::timeout(timeout)?.or(wait);
@@ -252,7 +255,7 @@ pub(crate) fn wait_together<'py>(
     labels: Option<&Bound<'py, PyDict>>,
     covered: Vec<usize>,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
-    let terms = Terms { operation, ttl, labels, covered };
+    let terms = Terms { operation, ttl, labels, covered, spent: false };
     let Together { asks, request, owner, carried, wait } =
         Together::of(&budgets, estimate, &terms)?;
     let timeout = convert::timeout(timeout)?.or(wait);
@@ -290,7 +293,7 @@ pub(crate) fn record_together(
     labels: Option<&Bound<'_, PyDict>>,
     covered: Vec<usize>,
 ) -> PyResult<()> {
-    let terms = Terms { operation, ttl: None, labels, covered };
+    let terms = Terms { operation, ttl: None, labels, covered, spent: true };
     let Together { asks, request, .. } = Together::of(&budgets, usage, &terms)?;
     for ask in &asks {
         ask.account.record_spent(&ask.demands, &request.estimate)?;

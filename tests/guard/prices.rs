@@ -89,7 +89,10 @@ fn a_model_without_a_price_is_a_fault_where_cost_is_limited() {
     assert_eq!(world.figures("b", "usd"), (0, 0));
     let costs = Usage::priced(5, 7);
     world.guard.reserve(&[("model", "x")], costs.into()).unwrap().commit(costs.into()).unwrap();
-    world.spend(&[("tool", "t"), ("model", "x")], 0).unwrap();
+    world.spend(&[("tool", "t")], 0).unwrap();
+    // The call of a model, whatever else it is labelled.
+    let fault = world.guard.reserve(&[("tool", "t"), ("model", "x")], asks(1)).unwrap_err();
+    assert!(matches!(&fault, Error::Invalid(_)), "{fault:?}");
     assert_eq!(world.figures("b", "usd"), (7, 0));
     World::new("[[budget]]\nname = \"b\"\nlimit = { tokens = 9 }")
         .spend(&[("model", "x")], 9)

@@ -1,6 +1,6 @@
 //! The naive book: accounts of naive meters, and leases.
 
-use outlay::{Abandoned, EventKind, LeaseState, OnError, Unit, Unsettled, Usage};
+use outlay::{EventKind, LeaseState, OnError, Unit, Unsettled, Usage};
 
 use super::meter::{Event, Kind, Meter, Window};
 use super::time::Walls;
@@ -43,10 +43,10 @@ pub(crate) struct Account {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Part {
-    account: usize,
+    pub(crate) account: usize,
     multiplier: u64,
     /// Meter, amount and window of the reservation.
-    holds: Vec<(usize, u64, Window)>,
+    pub(crate) holds: Vec<(usize, u64, Window)>,
 }
 
 #[derive(Clone, Debug)]
@@ -54,9 +54,9 @@ pub(crate) struct Lease {
     pub(crate) estimate: Usage,
     pub(crate) deadline: u64,
     pub(crate) state: LeaseState,
-    committed: Option<Usage>,
+    pub(crate) committed: Option<Usage>,
     /// The accounts that booked what was committed.
-    booked_in: Vec<usize>,
+    pub(crate) booked_in: Vec<usize>,
     pub(crate) parts: Vec<Part>,
 }
 
@@ -200,14 +200,23 @@ impl Book {
             (LeaseState::Open | LeaseState::Expired, _) => {}
         }
         for part in &lease.parts {
-            self.commit_part(index, &lease, part, &usage);
+            self.commit_part(index, &lease, part, &usage, None);
+            self.leases[index].booked_in.push(part.account);
         }
         self.leases[index].state = LeaseState::Committed;
         self.leases[index].committed = Some(usage);
         Ok(())
     }
 
-    fn commit_part(&mut self, index: usize, lease: &Lease, part: &Part, usage: &Usage) {
+    /// `calls` were made of those that it held; all of them unless somebody says so.
+    pub(crate) fn commit_part(
+        &mut self,
+        index: usize,
+        lease: &Lease,
+        part: &Part,
+        usage: &Usage,
+        calls: Option<u64>,
+    ) {
         for &(meter, held, opened) in &part.holds {
             let (window, at) = (self.window(part.account, meter), self.now);
             let rule = &mut self.accounts[part.account].meters[meter];
@@ -220,12 +229,8 @@ impl Book {
                 Unit::CacheReadTokens => usage.cache_read_tokens,
                 Unit::CacheWriteTokens => usage.cache_write_tokens,
                 Unit::ReasoningTokens => usage.reasoning_tokens,
-                Unit::ToolCalls
-                | Unit::Calls
-                | Unit::Steps
-                | Unit::Workflows
-                | Unit::Jobs
-                | Unit::Actions => held,
+                Unit::ToolCalls | Unit::Calls => calls.unwrap_or(held),
+                Unit::Steps | Unit::Workflows | Unit::Jobs | Unit::Actions => held,
             };
             rule.events.push(if lease.state == LeaseState::Expired {
                 Event::Recommit { window, at, actual, lease: index as u64 }
@@ -233,7 +238,6 @@ impl Book {
                 Event::Commit { opened, window, at, held, actual }
             });
         }
-        self.leases[index].booked_in.push(part.account);
         self.told.push((part.account, EventKind::Committed));
         self.warn(part.account);
     }
@@ -248,30 +252,6 @@ impl Book {
                 parts.iter().for_each(|part| self.told.push((part.account, EventKind::Released)));
                 self.leases[index].state = LeaseState::Released;
                 Ok(())
-            }
-        }
-    }
-
-    /// Each account's own policy says what an abandoned lease costs there.
-    pub(crate) fn abandon(&mut self, index: usize, why: Abandoned) {
-        let lease = self.leases[index].clone();
-        if lease.state != LeaseState::Open {
-            return;
-        }
-        self.leases[index].state = LeaseState::Released;
-        for part in &lease.parts {
-            let account = &self.accounts[part.account];
-            let charged = match why {
-                Abandoned::Unsettled => account.unsettled == Unsettled::Charge,
-                Abandoned::Error => account.on_error == OnError::Charge,
-                Abandoned::Cancelled => true,
-            };
-            if charged {
-                self.commit_part(index, &lease, part, &lease.estimate);
-                self.leases[index].state = LeaseState::Committed;
-                self.leases[index].committed = Some(lease.estimate);
-            } else {
-                self.told.push((part.account, EventKind::Released));
             }
         }
     }

@@ -97,7 +97,7 @@ impl Driver {
             Op::Check(wish) => self.ask(self.asked(wish, How::Check))?,
             Op::Reserve(wish, ttl) => self.ask(self.asked(wish, How::Reserve(*ttl)))?,
             Op::Commit(index, said) => return self.commit(*index, *said),
-            Op::Release(at) | Op::Abandon(at, _) | Op::Extend(at, _) => self.end(*at, op)?,
+            Op::Release(at) | Op::Abandon(at, ..) | Op::Extend(at, _) => self.end(*at, op)?,
             Op::Clone(at) | Op::Drop(at) => self.end(*at, op)?,
             Op::Reset(..) | Op::SetMax(..) | Op::GiveBack(..) | Op::Close(_) => {
                 self.adjust(op);

@@ -51,9 +51,9 @@ impl Driver {
                 let real = lease.extend(Duration::from_nanos(*ttl));
                 same_end(&real, &self.book.extend(index, *ttl))
             }
-            Op::Abandon(_, why) => {
-                self.handles[index][handle].abandon(*why);
-                self.book.abandon(index, *why);
+            Op::Abandon(_, why, requests) => {
+                self.handles[index][handle].abandon_after(*why, *requests);
+                self.book.abandon(index, *why, *requests);
                 Ok(())
             }
             Op::Clone(_) => {

@@ -73,7 +73,8 @@ pub(crate) enum Op {
     Reserve(Wish, Option<u64>),
     Commit(usize, Said),
     Release(usize),
-    Abandon(usize, Abandoned),
+    /// After so many requests.
+    Abandon(usize, Abandoned, u64),
     Drop(usize),
     Clone(usize),
     Extend(usize, u64),
@@ -202,8 +203,13 @@ pub(crate) fn operations() -> impl Strategy<Value = Vec<Op>> {
 
 fn operation() -> impl Strategy<Value = Op> {
     let lease = any::<usize>;
-    let why =
-        prop_oneof![Just(Abandoned::Unsettled), Just(Abandoned::Error), Just(Abandoned::Cancelled)];
+    let why = prop_oneof![
+        Just(Abandoned::Unsettled),
+        Just(Abandoned::Error),
+        Just(Abandoned::Unbilled),
+        Just(Abandoned::Cancelled),
+    ];
+    let requests = prop_oneof![3 => Just(1_u64), 1 => 0_u64..4];
     let max = prop::option::weighted(0.9, 0_u64..150);
     prop_oneof![
         8 => wish().prop_map(Op::Charge),
@@ -211,7 +217,7 @@ fn operation() -> impl Strategy<Value = Op> {
         14 => (wish(), prop::option::weighted(0.8, ttl())).prop_map(|(w, t)| Op::Reserve(w, t)),
         10 => (lease(), said()).prop_map(|(index, said)| Op::Commit(index, said)),
         4 => lease().prop_map(Op::Release),
-        4 => (lease(), why).prop_map(|(index, why)| Op::Abandon(index, why)),
+        4 => (lease(), why, requests).prop_map(|(at, why, n)| Op::Abandon(at, why, n)),
         4 => lease().prop_map(Op::Drop),
         2 => lease().prop_map(Op::Clone),
         2 => (lease(), ttl()).prop_map(|(index, ttl)| Op::Extend(index, ttl)),

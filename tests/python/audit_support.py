@@ -15,6 +15,9 @@ from outlay.testing.openai_server import count_tokens
 
 AGENTS, SUBS = 50, 20
 MAX_CONCURRENT, PER_SECOND = 24, 100
+# Of the agents that share a limit of requests, failing ones too; their calls ask for more than that.
+STORM_AGENTS, STORM_REQUESTS = 3, 45
+TIME_OUT, TIME_OUT_RETRIES = 0.5, 1
 PRICES = {
     "openai:gpt-x": {"input": "2.50", "output": "10.00", "cache_read": "0.31"},
     "gpt-y": {"input": "0.15", "output": "0.61", "cache_read": "0.07"},
@@ -26,7 +29,7 @@ POLICY = {
         {"name": "tight", "scope": {"agent": "tight-*"}, "limit": {"tokens": 12_000}},
         {"name": "all", "limit": {"usd": "50", "tokens": 5_000_000}, "window": "rolling:24h"},
     ],
-    "workflow": [{"name": "audit", "limit": {"usd": "0.10", "calls": 14}}],
+    "workflow": [{"name": "audit", "limit": {"usd": "0.10", "calls": 24}}],
     "pool": [{"name": "llm", "max_concurrent": MAX_CONCURRENT, "on_limit": {"wait": "60s"}}],
     "limiter": [
         {
@@ -36,7 +39,8 @@ POLICY = {
             "tokens_per_minute": 20_000_000,
             "adaptive": "headers",
             "on_limit": {"wait": "60s"},
-        }
+        },
+        {"name": "storm", "scope": {"agent": "storm-*"}, "requests_per_hour": STORM_REQUESTS},
     ],
     "prices": PRICES,
 }
@@ -48,6 +52,9 @@ WEIGHTS = {
     "429, then good": 8,
     "500": 5,
     "429": 4,
+    "502 in the body": 4,
+    "timed out": 4,
+    "unparsed": 5,
     "no usage": 6,
     "stream without usage": 4,
     "left early": 6,
@@ -58,9 +65,9 @@ WEIGHTS = {
     "cancelled in the stream": 3,
 }
 STREAMS = {"stream", "stream without usage", "left early", "never read", "cancelled in the stream"}
-TOLD = {"plain", "stream", "500, then good", "429, then good"}
-REFUSED_BY_PROVIDER = {"500", "429"}
-HELD = {"cancelled on the way", "cancelled in the stream", "left early", "never read"}
+TOLD = {"plain", "stream", "500, then good", "429, then good", "unparsed"}
+REFUSED_BY_PROVIDER = {"500", "429", "502 in the body"}
+HELD = {"timed out", "cancelled on the way", "cancelled in the stream", "left early", "never read"}
 SLOW_DOWN = {
     "retry-after-ms": "20",
     "x-ratelimit-limit-requests": "100000",
@@ -109,7 +116,7 @@ def plan(seed: int) -> list[Call]:
     dice = random.Random(seed)
     calls = []
     for number in range(AGENTS):
-        agent = f"tight-{number}" if number < 3 else f"agent-{number}"
+        agent = _name(number)
         threaded = number % 5 == 4
         for index in range(SUBS):
             kind = dice.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
@@ -131,6 +138,12 @@ def plan(seed: int) -> list[Call]:
             calls.append(call)
     dice.shuffle(calls)
     return calls
+
+
+def _name(number: int) -> str:
+    if number < 3:
+        return f"tight-{number}"
+    return f"storm-{number}" if number < 3 + STORM_AGENTS else f"agent-{number}"
 
 
 def cost_of(model: str, usage: dict) -> int:
@@ -172,7 +185,8 @@ class AuditServer(ProviderServer):
         self.on_arrival(call.sub)
         status = int(call.kind[:3]) if call.kind[:3].isdigit() else 200
         if status != 200 and (call.kind in REFUSED_BY_PROVIDER or attempt == 1):
-            return Reply(status=status, headers=SLOW_DOWN if status == 429 else {"retry-after-ms": "5"})
+            headers = SLOW_DOWN if status == 429 else {"retry-after-ms": "5"}
+            return Reply(status=status, headers=headers, in_body="body" in call.kind)
         prompt = Chat().count(request)
         usage = {
             "prompt_tokens": prompt,

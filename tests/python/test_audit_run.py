@@ -22,18 +22,28 @@ from audit_support import (
     MAX_CONCURRENT,
     POLICY,
     REFUSED_BY_PROVIDER,
+    STORM_REQUESTS,
     STREAMS,
+    TIME_OUT,
+    TIME_OUT_RETRIES,
     TOLD,
     AuditServer,
     Call,
     plan,
 )
+from pydantic import BaseModel, ValidationError
 
 import outlay
 from outlay.openai import wrap
 
 SEED = int(os.environ.get("OUTLAY_AUDIT_SEED", "20261122"))
 ENDED = {"committed", "released", "expired"}
+
+
+class Word(BaseModel):
+    """What an answer is to be parsed as, and never can be."""
+
+    word: int
 
 
 class Watch:
@@ -121,19 +131,32 @@ class Run:
             self.ends[call.sub] = "answered"
         except outlay.LimitExceeded as refusal:
             self.ends[call.sub] = "refused"
-            self.refusals[refusal.scope.get("budget") or refusal.scope.get("workflow")] += 1
+            scope = refusal.scope
+            self.refusals[scope.get("budget") or scope.get("workflow") or scope.get("limiter")] += 1
         except asyncio.CancelledError:
             self.ends[call.sub] = "cancelled"
+        except openai.APITimeoutError:
+            self.ends[call.sub] = "timed out" if call.kind == "timed out" else "timed out, never planned"
+        except ValidationError:
+            self.ends[call.sub] = "unusable" if call.kind == "unparsed" else "unusable, never planned"
         except openai.APIStatusError as error:
             self.ends[call.sub] = (
                 "failed" if str(error.status_code) == call.kind else "failed as never planned"
             )
             self.guard.observe(error.response.headers, error.status_code, provider="openai", model=call.model)
 
+    def asked(self, call: Call, client):
+        """Ask as the call is planned: in a hurry, for an answer of some form, or plainly."""
+        if call.kind == "timed out":
+            client = client.with_options(timeout=TIME_OUT, max_retries=TIME_OUT_RETRIES)
+        if call.kind == "unparsed":
+            return client.chat.completions.parse(**call.request, response_format=Word)
+        return client.chat.completions.create(**call.request, stream=call.kind in STREAMS)
+
     def call_in_thread(self, call: Call) -> None:
         """Make a call with the client that blocks."""
         with self.ended(call), self.client_of(call, self.sync_client) as client:
-            answer = client.chat.completions.create(**call.request, stream=call.kind in STREAMS)
+            answer = self.asked(call, client)
             if call.kind == "left early":
                 next(iter(answer))
                 answer.close()
@@ -144,7 +167,7 @@ class Run:
     async def call_in_task(self, call: Call) -> None:
         """Make a call with the client that awaits."""
         with self.ended(call), self.client_of(call, self.async_client) as client:
-            answer = await client.chat.completions.create(**call.request, stream=call.kind in STREAMS)
+            answer = await self.asked(call, client)
             if call.kind == "never read" or call.kind not in STREAMS:
                 return
             async for _ in answer:
@@ -228,11 +251,11 @@ def test_the_plan_is_a_thousand_calls_and_every_kind_of_fault(run):
     print(f"seed {SEED}: {dict(kinds)}, ends {dict(ends)}, refused by {dict(run.refusals)}")
     print(f"{run.watch.looks} looks, at most {dict(run.watch.most)}")
     assert len(run.calls) == len(run.ends) == 1_000
-    assert set(ends) == {"answered", "refused", "cancelled", "failed"}
-    assert len(kinds) == 14
-    assert min(ends[end] for end in ("answered", "refused", "cancelled", "failed")) > 5
+    assert set(ends) == {"answered", "refused", "cancelled", "failed", "timed out", "unusable"}
+    assert len(kinds) == 17
+    assert min(ends.values()) > 5
     assert run.watch.most["llm, concurrent"] > MAX_CONCURRENT // 2
-    assert set(run.refusals) >= {"per-agent", "tight", "audit"}
+    assert set(run.refusals) >= {"per-agent", "tight", "audit", "storm"}
 
 
 def test_the_ledger_is_never_below_the_bill(run):
@@ -249,7 +272,7 @@ def test_the_ledger_is_never_below_the_bill(run):
 
 def test_calls_whose_usage_came_are_booked_to_the_token_and_the_micro_usd(run):
     ledger = booked(run, "per-sub", "sub")
-    told = [call for call in run.calls if call.kind in TOLD and run.ends[call.sub] == "answered"]
+    told = [c for c in run.calls if c.kind in TOLD and run.ends[c.sub] in ("answered", "unusable")]
     assert len(told) > 300
     assert {c.sub: ledger[c.sub] for c in told} == {c.sub: run.server.bill[c.sub] for c in told}
 
@@ -261,7 +284,7 @@ def test_calls_that_never_reached_the_provider_or_that_it_refused_cost_nothing(r
         for call in run.calls
         if call.kind in REFUSED_BY_PROVIDER
         or call.kind == "cancelled before"
-        or run.ends[call.sub] == "refused"
+        or (run.ends[call.sub] == "refused" and not run.server.arrived[call.sub])
     ]
     assert len(free) > 100
     assert {c.sub: used for c in free if (used := ledger.get(c.sub, (0, 0))) != (0, 0)} == {}
@@ -269,6 +292,30 @@ def test_calls_that_never_reached_the_provider_or_that_it_refused_cost_nothing(r
     queued = [call for call in run.calls if call.kind == "cancelled in the queue"]
     left = [call for call in queued if ledger.get(call.sub, (0, 0)) == (0, 0)]
     assert len(left) >= len(queued) // 2
+
+
+def test_calls_that_timed_out_are_booked_at_their_estimate_once_for_each_request(run):
+    ledger = booked(run, "per-sub", "sub")
+    # The budgets refused the second request of some.
+    late = [call for call in run.calls if call.kind == "timed out" and run.server.arrived[call.sub]]
+    assert len(late) > 15
+    # A third of the bytes of the prompt, 4 for the message, and the output in full.
+    estimates = {c.sub: -(-len(c.prompt) // 3) + 4 + c.max_tokens for c in late}
+    assert {c.sub: ledger[c.sub][0] for c in late} == {
+        c.sub: run.server.arrived[c.sub] * estimates[c.sub] for c in late
+    }
+    assert {run.server.arrived[c.sub] for c in late} <= set(range(1, 2 + TIME_OUT_RETRIES))
+
+
+def test_no_more_requests_reach_the_provider_than_the_limit_lets_through(run):
+    """Of the agents of the storm: whatever failed, was tried again, timed out or was cancelled."""
+    storm = [call for call in run.calls if call.agent.startswith("storm-")]
+    arrived = sum(run.server.arrived[call.sub] for call in storm)
+    refused = [call for call in storm if run.ends[call.sub] == "refused"]
+    counted = [one for one in run.guard.snapshot() if one["name"] == "storm"]
+    assert refused
+    assert arrived <= counted[0]["limits"]["calls"]["used"] <= STORM_REQUESTS
+    assert sum(call.kind in ("500", "429", "timed out") for call in storm) > 3
 
 
 def test_every_account_is_the_sum_of_its_calls(run):

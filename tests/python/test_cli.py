@@ -78,6 +78,53 @@ def test_check_names_the_file_and_the_line_of_a_fault(policy, capsys):
     assert seen.err.startswith(f'{policy}:10: limiter[0].tokenz: unknown key "tokenz"; allowed are name, ')
 
 
+def test_u03_check_warns_of_labels_that_no_wrap_gives(policy, capsys):
+    """A typo, and a label that a request may lack; nothing of those that are required."""
+    scopes = (
+        '[[budget]]\nname = "t"\nscope = { modle = "*", user = "*", team = "x" }\nlimit = { calls = 1 }\n'
+    )
+    policy.write_text('[defaults]\nrequire = ["user"]\n' + scopes + POLICY)
+    assert main(["check", str(policy)]) == 0
+    seen = capsys.readouterr()
+    assert seen.out.startswith("ok: 4 rules")
+    typo, own = seen.err.splitlines()
+    assert typo.startswith(f"{policy}: warning: no wrap gives the label 'modle' (did you mean 'model'?)")
+    assert own.startswith(
+        f"{policy}: warning: no wrap gives the label 'team', and without it a request passes by"
+    )
+    assert "budget 't'; [defaults] require = ['team'] refuses" in own
+
+
+def test_check_shows_an_operator_in_a_scope(policy, capsys):
+    """With its line and the way to write it."""
+    policy.write_text(POLICY.replace('"openai:*"', '"!openai:*"'))
+    assert main(["check", str(policy)]) == 1
+    assert capsys.readouterr().err.startswith(
+        f"{policy}:9: limiter[0].scope.model: must be a name, or a pattern"
+    )
+
+
+def test_explain_says_which_label_is_missing(policy, capsys):
+    """Such a request is refused, whatever else matches."""
+    policy.write_text('[defaults]\nrequire = ["user", "team"]\n' + POLICY)
+    assert main(["explain", str(policy), "agent=coder", "team=x"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[-1] == "refused with PolicyError: the label 'user' is missing, which [defaults] requires"
+    assert main(["explain", str(policy)]) == 0
+    assert "no rule matches" not in capsys.readouterr().out
+
+
+def test_explain_knows_what_is_said_of_each(policy, capsys):
+    """An allowance of a star is that of the agent; a call of a tool has none."""
+    policy.write_text(POLICY.replace('agent = "coder"', 'agent = "*"'))
+    assert main(["explain", str(policy), "agent=writer", "tool=web_search", "model=x"]) == 0
+    assert "writer allowance agent=writer calendar:day UTC hard tokens 700 0 700" in _table(
+        capsys.readouterr().out
+    )
+    assert main(["explain", str(policy), "agent=writer", "tool=web_search"]) == 0
+    assert "allowance" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("command", ["check", "explain"])
 def test_a_file_that_is_not_there(command, tmp_path, capsys):
     assert main([command, str(tmp_path / "none.toml")]) == 1

@@ -230,3 +230,29 @@ async def test_what_is_spent_already_is_booked_in_a_budget_in_debt_too(caplog):
     assert pool.committed().total_tokens == 200 + 700
     assert pool.reserved().total_tokens == 0
     assert caplog.text == ""
+
+
+@pytest.mark.parametrize("stays", [True, False])
+def test_a_late_call_is_booked_by_the_labels_it_was_asked_with(stays):
+    """Also where the scope around it is over by then, and its label is required."""
+    each = {"name": "u", "scope": {"user": "*"}, "limit": {"tokens": 1_000}}
+    guard = Guard({"defaults": {"require": ["user"]}, "budget": [each]})
+
+    @governed(guard, estimate=5, usage=lambda _: 500)
+    def inner():
+        yield 1
+        yield 2
+
+    @governed(guard, estimate=10, usage=lambda _: 10)
+    def outer():
+        items = inner()
+        next(items)
+        return items
+
+    with guard.scope(user="ann"):
+        items = outer()
+        if stays:
+            list(items)
+    list(items)
+    (counter,) = guard.snapshot()
+    assert (counter["values"], counter["limits"]["tokens"]["used"]) == ({"user": "ann"}, 510)

@@ -15,7 +15,8 @@ DOCS = Path(__file__).parents[2] / "docs"
 POLICY = (DOCS / "policy.md").read_text(encoding="utf-8")
 README = (DOCS.parent / "README.md").read_text(encoding="utf-8")
 TOML = re.findall(r"```toml\n(.*?)```", POLICY + README, re.DOTALL)
-PYTHON = re.findall(r"```python\n(.*?)```", (DOCS / "guard.md").read_text(encoding="utf-8"), re.DOTALL)
+PAGES = "".join((DOCS / page).read_text(encoding="utf-8") for page in ("guard.md", "settling.md"))
+PYTHON = re.findall(r"```python\n(.*?)```", PAGES, re.DOTALL)
 
 
 @pytest.mark.parametrize("block", TOML, ids=range(len(TOML)))

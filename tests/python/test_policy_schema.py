@@ -10,6 +10,23 @@ import outlay
 BUDGET = {"name": "b", "limit": {"tokens": 5}}
 LIMITER = {"name": "l", "tokens_per_minute": 5}
 PRICE = {"input": "2.50", "output": "10"}
+# Names as people have them, and what would be taken for one.
+PLAIN = (
+    "gpt-4o-2024-08-06",
+    "openai:gpt-4.1",
+    "meta-llama/Llama-3.1:free",
+    "models/gemini@001",
+    "github.com/acme/payments#main",
+    "a!b~c^d=e<f>g$h",
+    "DOMAIN\\ann",
+    "Acme\\, Inc.",
+    "auth0\\|5f7c",
+    "\\!x",
+    "x\\$",
+    "a\\\\|b",
+)
+NAMES = (*PLAIN, "*", "gpt-*", "DOMAIN\\*", "auth0\\|*")
+OPERATORS = ("!a", " !a", "~a", "^a", "=a", "<5", ">a", "a|b", "a,b", "a, b", "^a$", "a$", "a$ ", "$")
 VALIDATOR = Draft202012Validator(outlay.POLICY_SCHEMA)
 
 GOOD = [
@@ -93,6 +110,17 @@ GOOD = [
         ],
         "repo": [{"repo": "r", "max_daily_prs": 5, "max_daily_issues": 5, "cooldown_after_failure": "10m"}],
     },
+    {"defaults": {"require": ["user", "x-team"]}},
+    {"defaults": {"require": []}},
+    {
+        "allowance": [{"agent": "*", "daily_token_limit": 5}, {"agent": "a"}],
+        "model_quota": [{"model": "*", "cost_ceiling_usd": "0.000001"}],
+        "repo": [{"repo": "*", "max_daily_prs": 5}],
+    },
+    *({"budget": [{**BUDGET, "scope": {"model": name}}]} for name in NAMES),
+    *({"tool": [{"name": name, "limit": {"calls": 1}}]} for name in NAMES),
+    *({"workflow": [{"name": name, "step": {name: {"calls": 1}}}]} for name in NAMES),
+    *({"prices": {name: PRICE}, "allowance": [{"agent": name, "model_allowlist": [name]}]} for name in PLAIN),
 ]
 
 BAD = [
@@ -151,6 +179,39 @@ BAD = [
     {"allowance": [{"agent": "a", "model_allowlist": [""]}]},
     {"model_quota": [{"model": "m", "cost_ceiling_usd": 1.5}]},
     {"repo": [{"repo": "r", "cooldown_after_failure": "soon"}]},
+    {"defaults": {"require": "user"}},
+    {"defaults": {"require": ["user", "user"]}},
+    {"defaults": {"require": ["ttl"]}},
+    *({"defaults": {"require": [name]}} for name in (*OPERATORS, "*", "a*")),
+    *({"budget": [{**BUDGET, "scope": {"model": name}}]} for name in OPERATORS),
+    *({"budget": [{**BUDGET, "scope": {name: "x"}}]} for name in (*OPERATORS, "*", "a*")),
+    *({"tool": [{"name": name, "limit": {"calls": 1}}]} for name in OPERATORS),
+    *({"workflow": [{"name": name, "limit": {"calls": 1}}]} for name in OPERATORS),
+    *({"workflow": [{"name": "w", "step": {name: {"calls": 1}}}]} for name in OPERATORS),
+    *({"allowance": [{"agent": name}]} for name in (*OPERATORS, "a*")),
+    *({"allowance": [{"agent": "a", "model_allowlist": [name]}]} for name in (*OPERATORS, "*", "a*")),
+    *({"model_quota": [{"model": name}]} for name in (*OPERATORS, "a*")),
+    *({"repo": [{"repo": name}]} for name in (*OPERATORS, "a*")),
+    *({"prices": {name: PRICE}} for name in (*OPERATORS, "*", "a*")),
+    *(
+        {kind: [{"name": "*", **limits}]}
+        for kind, limits in (
+            ("budget", {"limit": {"calls": 1}}),
+            ("pool", {"max_concurrent": 1}),
+            ("limiter", {"requests_per_day": 1}),
+        )
+    ),
+    {"allowance": [{"agent": "a", "model_allowlist": []}]},
+    *(
+        {"allowance": [{"agent": "a", key: 0}]}
+        for key in ("daily_token_limit", "daily_job_limit", "concurrent_jobs", "max_job_duration")
+    ),
+    *({"model_quota": [{"model": "m", key: 0}]} for key in ("daily_token_budget", "hourly_rate_limit")),
+    *({"model_quota": [{"model": "m", "cost_ceiling_usd": zero}]} for zero in (0, "0", "0.00", ".0")),
+    *(
+        {"repo": [{"repo": "r", key: 0}]}
+        for key in ("max_daily_prs", "max_daily_issues", "cooldown_after_failure")
+    ),
 ]
 
 

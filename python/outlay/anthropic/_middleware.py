@@ -9,7 +9,6 @@ import httpx2
 from anthropic import Middleware
 
 from outlay._endpoints import billed, may_cost, plain_path
-from outlay._errors import LimitExceeded
 from outlay._http_errors import speaking
 from outlay._http_meter import Meter
 from outlay._layer import Layer
@@ -45,7 +44,7 @@ class BudgetMiddleware(Middleware):
             with call.entered():
                 response = call_next(request)
         except BaseException as error:
-            _failed(call, error)
+            call.fail(error, requests=1)
             raise
         self._answered(response, call)
         return response
@@ -62,7 +61,7 @@ class BudgetMiddleware(Middleware):
             with call.entered():
                 response = await call_next(request)
         except BaseException as error:
-            _failed(call, error)
+            call.fail(error, requests=1)
             raise
         self._answered(response, call)
         return response
@@ -94,11 +93,3 @@ def _read(request: Any) -> Prompt | None:
     if path.endswith(_COMPLETE):
         body = {**body, "input": body.get("prompt"), "max_tokens": body.get("max_tokens_to_sample")}
     return read_body(body, provider="anthropic")
-
-
-def _failed(call: ModelCall, error: BaseException) -> None:
-    # Refused by a budget further in: the provider was never asked.
-    if isinstance(error, LimitExceeded):
-        call.release()
-    else:
-        call.fail(error)

@@ -36,9 +36,9 @@ def wrap(
     same under `beta`, raw and streaming responses too. Copies made of the copy (`with_options`) stay guarded,
     whatever middleware they are given; the original stays unguarded. The two share their connections.
 
-    Each HTTP attempt is a call of its own: a 429 or a 5xx releases its lease, and the SDK's retry is admitted
-    anew. A stream that is closed early, cancelled or dropped is charged: its output by `max_tokens`, where it
-    had not told it yet. A `RateLimiter` and the adaptive limiters of a `Guard` are told the answers' headers.
+    Each HTTP attempt is a call of its own: a 429 or a 5xx gives its tokens back and counts as a request, and
+    the SDK's retry is admitted anew. An attempt that times out is charged, and so is a stream that is left:
+    its output by `max_tokens`, where it had not told it yet. A `RateLimiter` is told the answers' headers.
 
     A refusal is raised before the provider is touched. It is the outlay class and `anthropic.AnthropicError`
     in one, so the SDK neither retries nor wraps it. Wraps stack: an account that two of them name is charged

@@ -5,9 +5,9 @@
 Before the call, an estimate is reserved: a third of the prompt's UTF-8 bytes, 4 tokens a message and
 2,000 a picture, and the output limit of the call or the model in full, else `output_tokens`. After it,
 what the response says it used is booked; where it does not say, the estimate is. A stream that is left
-early or cancelled is charged, for it is billed: its usage as far as it was told, else the estimate. A
-provider's error releases the lease, unless the budget says `on_error="charge"`. A
-response out of LangChain's cache costs nothing.
+early or cancelled is charged, for it is billed: its usage as far as it was told, else the estimate. So is a
+call that times out, and an answer that does not parse. A provider's error gives the tokens back, unless the
+budget says `on_error="charge"`, and counts as a request. A response out of LangChain's cache costs nothing.
 
 Example:
     >>> from outlay import SharedPool

@@ -7,7 +7,7 @@ import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar, Token
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
@@ -20,9 +20,10 @@ from langchain_core.tracers.context import register_configure_hook
 from outlay._budget import AnyBudget, Call
 from outlay._core import PriceTable, SharedPool, Usage, UsageEstimate
 from outlay._layer import Layer, known_fields, make_layer
+from outlay._outcome import End, Outcome, outcome_of
 from outlay._prompt import Prompt
 from outlay._responses import Fields
-from outlay.langchain._call import GUARDED
+from outlay.langchain._call import GUARDED, StreamUsage
 from outlay.langchain._estimate import read_messages
 
 CALLS_KEPT = 1_000
@@ -125,7 +126,7 @@ class Audit(BaseCallbackHandler):
         self._on_call = on_call
         self._books = books
         self._lock = threading.Lock()
-        self._open: OrderedDict[UUID, Prompt] = OrderedDict()
+        self._open: OrderedDict[UUID, _Open] = OrderedDict()
         self._tokens: list[Token[Audit | None]] = []
         self.calls: deque[UnmeteredCall] = deque(maxlen=CALLS_KEPT)
         self.count = 0
@@ -145,8 +146,8 @@ class Audit(BaseCallbackHandler):
         """Book the estimates of calls whose end was never told: LangChain is silent of cancelled ones."""
         with self._lock:
             left, self._open = self._open, OrderedDict()
-        for prompt in left.values():
-            self._seen(prompt, None)
+        for call in left.values():
+            self._seen(call, None)
 
     def on_chat_model_start(
         self,
@@ -172,19 +173,49 @@ class Audit(BaseCallbackHandler):
         """Note a call of a model that is no chat model; such a model cannot be wrapped."""
         self._begin([HumanMessage(prompt) for prompt in prompts[:1]], run_id, metadata or {}, kwargs)
 
+    def on_llm_new_token(
+        self,
+        token: str | list[str | dict[str, Any]],  # noqa: ARG002 (the callback's signature)
+        *,
+        chunk: Any = None,
+        run_id: UUID,
+        **kwargs: Any,  # noqa: ARG002
+    ) -> None:
+        """Note what a chunk says: where each tells the total so far, LangChain's sum of them is too high."""
+        with self._lock:
+            call = self._open.get(run_id)
+        if call is not None and chunk is not None:
+            call.said.add(chunk)
+
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:  # noqa: ARG002
         """Book a call that has ended."""
-        prompt = self._end(run_id)
-        if prompt is not None and not _is_cached(response):
-            self._seen(prompt, response)
+        call = self._end(run_id)
+        if call is not None and not _is_cached(response):
+            self._seen(call, known_fields(response))
 
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        """Book a call that failed where it may be billed: after its first piece, or cancelled."""
-        prompt = self._end(run_id)
+        """Book a call that failed where it may be billed; one that was refused is a request, and no more."""
+        call = self._end(run_id)
+        if call is None:
+            return
         response = kwargs.get("response")
-        begun = isinstance(response, LLMResult) and any(response.generations)
-        if prompt is not None and (begun or not isinstance(error, Exception)):
-            self._seen(prompt, response if begun else None)
+        if isinstance(response, LLMResult) and any(response.generations):
+            self._seen(call, known_fields(response))
+        elif not isinstance(error, Exception):
+            self._seen(call, None)
+        else:
+            self._failed(call, outcome_of(error))
+
+    def _failed(self, call: _Open, outcome: Outcome) -> None:
+        if outcome.end is End.UNSENT:
+            return
+        if outcome.end is End.REFUSED:
+            if self._books:
+                self._book(call.prompt, Usage.zero())
+            return
+        # Each request may have been worked on; an answer that came is one.
+        for _ in range(outcome.requests if outcome.end is End.UNANSWERED else 1):
+            self._seen(call, outcome.fields)
 
     def _begin(
         self, messages: Sequence[BaseMessage], run_id: UUID, metadata: Mapping[str, Any], kwargs: Any
@@ -194,17 +225,19 @@ class Audit(BaseCallbackHandler):
         params = kwargs.get("invocation_params") or {}
         prompt = read_messages(messages, params, metadata)
         with self._lock:
-            self._open[run_id] = prompt
+            self._open[run_id] = _Open(prompt)
             lost = self._open.popitem(last=False)[1] if len(self._open) > OPEN_MAX else None
         if lost is not None:
             self._seen(lost, None)
 
-    def _end(self, run_id: UUID) -> Prompt | None:
+    def _end(self, run_id: UUID) -> _Open | None:
         with self._lock:
             return self._open.pop(run_id, None)
 
-    def _seen(self, prompt: Prompt, response: Any) -> None:
-        fields = None if response is None else known_fields(response)
+    def _seen(self, call: _Open, fields: Fields | None) -> None:
+        prompt = call.prompt
+        if call.said.has_totals:
+            fields = call.said.fields()
         usage = _usage(self._layer, prompt, fields)
         booked = self._books and self._book(prompt, usage)
         seen = UnmeteredCall(prompt.model_name, usage, fields is None, prompt.labels.get("agent"), booked)
@@ -231,6 +264,14 @@ class Audit(BaseCallbackHandler):
             _log.warning("a call of %r was not metered and could not be booked: %s", prompt.model_name, error)
             return False
         return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """A call that has begun: what it asks for, and what its chunks have said."""
+
+    prompt: Prompt
+    said: StreamUsage = field(default_factory=StreamUsage)
 
 
 def _usage(layer: Layer, prompt: Prompt, fields: Fields | None) -> Usage:

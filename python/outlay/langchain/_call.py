@@ -7,12 +7,11 @@ from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
-from langchain_core.messages.ai import UsageMetadata, add_usage
 
 from outlay._errors import PolicyError
-from outlay._layer import Layer, known_fields
+from outlay._layer import Layer
 from outlay._model_call import ModelCall
-from outlay._responses import Fields
+from outlay._stream_usage import StreamUsage as AnyStreamUsage
 from outlay.langchain._errors import as_model_error
 from outlay.langchain._estimate import read_prompt
 
@@ -21,33 +20,17 @@ LAYERS = "outlay_layers"
 GUARDED = "outlay_guarded"
 
 
-class StreamUsage:
-    """What the chunks of a stream have said so far."""
-
-    def __init__(self) -> None:
-        self.started = False
-        self._sum: UsageMetadata | None = None
-        self._last: Fields | None = None
+class StreamUsage(AnyStreamUsage):
+    """What the chunks of a stream, or the events of LangChain's event protocol, have said so far."""
 
     def add(self, chunk: Any) -> None:
         """Read one `ChatGenerationChunk`, or one event of the event protocol."""
-        self.started = True
-        if isinstance(chunk, Mapping):
-            if chunk.get("usage"):
-                self._last = known_fields({"usage_metadata": chunk["usage"]})
-            return
-        usage = getattr(chunk.message, "usage_metadata", None)
-        if usage:
-            # LangChain's chunks are meant to be added up, whatever the provider sent.
-            self._sum = add_usage(self._sum, usage)
-        elif chunk.message.response_metadata:
-            self._last = known_fields(chunk.message) or self._last
-
-    def fields(self) -> Fields | None:
-        """Return the usage as `Usage` names it, or None if no chunk told it."""
-        if self._sum is not None:
-            return known_fields({"usage_metadata": self._sum})
-        return self._last
+        message = getattr(chunk, "message", None)
+        if message is None or getattr(message, "usage_metadata", None) or message.response_metadata:
+            super().add(chunk)
+        else:
+            # Nearly all chunks are text alone.
+            self.started = True
 
 
 def model_call(model: BaseChatModel, messages: Iterable[BaseMessage], kwargs: Mapping[str, Any]) -> ModelCall:

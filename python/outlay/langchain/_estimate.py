@@ -12,6 +12,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from outlay._prompt import (
     OUTPUT_LIMITS,
+    SCHEMAS,
     Prompt,
     json_bytes,
     media_tokens,
@@ -19,6 +20,9 @@ from outlay._prompt import (
     text_bytes,
     tokens_of,
 )
+
+# As the providers name them, and as LangChain's integration for Gemini does.
+_SCHEMAS = (*SCHEMAS, "response_schema", "response_json_schema", "generation_config")
 
 
 def read_prompt(model: BaseChatModel, messages: Iterable[BaseMessage], kwargs: Mapping[str, Any]) -> Prompt:
@@ -33,7 +37,11 @@ def read_prompt(model: BaseChatModel, messages: Iterable[BaseMessage], kwargs: M
         The estimate, in tokens.
 
     """
-    return read_messages(messages, kwargs, model._get_ls_params(**kwargs), getattr(model, "n", None))
+    params = model._get_ls_params(**kwargs)
+    # What the model sends with every call, of OpenAI's and of many others.
+    always = getattr(model, "model_kwargs", None)
+    sent = {**always, **kwargs} if isinstance(always, Mapping) and always else kwargs
+    return read_messages(messages, sent, params, getattr(model, "n", None))
 
 
 def read_messages(
@@ -51,10 +59,7 @@ def read_messages(
     size = sum(_message_bytes(message) for message in messages)
     count = sum(1 for _ in messages)
     media = sum(_media_tokens(message) for message in messages)
-    schemas = [*(kwargs.get("tools") or ()), *(kwargs.get("functions") or ())]
-    if kwargs.get("response_format") is not None:
-        schemas.append(kwargs["response_format"])
-    size += sum(_schema_bytes(schema) for schema in schemas)
+    size += sum(_schema_bytes(kwargs[name]) for name in _SCHEMAS if kwargs.get(name) is not None)
     choices = kwargs.get("n") or choices
     provider = params.get("ls_provider")
     return Prompt(
@@ -121,6 +126,8 @@ def _is_call(block: Any) -> bool:
 
 
 def _schema_bytes(schema: Any) -> int:
+    if isinstance(schema, list | tuple):
+        return sum(_schema_bytes(one) for one in schema)
     if isinstance(schema, Mapping):
         return json_bytes(schema)
     try:

@@ -15,7 +15,6 @@ from weakref import WeakValueDictionary
 from langchain_core.language_models import BaseChatModel
 from pydantic import Field, create_model
 
-from outlay._layer import known_fields
 from outlay._process import ProcessLock
 from outlay.langchain._beside import tell_beside
 from outlay.langchain._call import GUARDED, LAYERS, StreamUsage, model_call
@@ -83,7 +82,7 @@ def _guard_generate(original: Callable[..., Any]) -> Callable[..., Any]:
         except BaseException as error:
             call.fail(error)
             raise
-        call.commit(known_fields(result))
+        call.settle(result)
         return result
 
     return _generate
@@ -100,7 +99,7 @@ def _guard_agenerate(original: Callable[..., Awaitable[Any]]) -> Callable[..., A
         except BaseException as error:
             call.fail(error)
             raise
-        call.commit(known_fields(result))
+        call.settle(result)
         return result
 
     return _agenerate

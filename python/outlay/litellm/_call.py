@@ -11,7 +11,7 @@ import litellm
 from outlay._http_body import BodyReader
 from outlay._layer import Layer
 from outlay._model_call import ModelCall
-from outlay._prompt import Prompt, read_body, read_completion
+from outlay._prompt import SCHEMAS, Prompt, read_body, read_completion
 from outlay._responses import Fields
 from outlay._stream_usage import StreamUsage
 from outlay.litellm._errors import as_litellm_error
@@ -24,12 +24,10 @@ _BODY = (
     "system",
     "instructions",
     "systemInstruction",
-    "tools",
-    "functions",
-    "response_format",
-    "text",
+    "generationConfig",
     "n",
     "best_of",
+    *SCHEMAS,
 )
 _LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 
@@ -201,8 +199,10 @@ def _hidden(response: Any) -> Mapping[str, Any]:
 
 
 def _plain(part: Any) -> Any:
-    # LiteLLM takes its own messages back as objects.
+    # LiteLLM takes its own messages back as objects, and formats as classes.
     if isinstance(part, list | tuple):
         return [_plain(one) for one in part]
+    if isinstance(part, type) and hasattr(part, "model_json_schema"):
+        return part.model_json_schema()
     dump = getattr(part, "model_dump", None)
     return dump(exclude_none=True) if dump is not None and not isinstance(part, type) else part

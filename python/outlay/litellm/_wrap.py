@@ -16,7 +16,7 @@ from outlay._budget import AnyBudget
 from outlay._calibration import EstimateMode
 from outlay._core import PriceTable
 from outlay._errors import PolicyError
-from outlay._layer import Layer, known_fields, make_layer
+from outlay._layer import Layer, make_layer
 from outlay._unguarded import Unguarded
 from outlay.litellm._call import LiteCall, from_cache, lite_call, named
 from outlay.litellm._methods import GUARDED, guarded_of, positional, tell_unguarded
@@ -198,6 +198,6 @@ def _settled(response: Any, call: LiteCall, hide: bool, stream: type[AsyncStream
         call.release()
         return response
     call.answered(response)
-    call.commit(known_fields(response))
+    call.settle(response)
     call.heard(response)
     return response

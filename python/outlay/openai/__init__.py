@@ -3,11 +3,11 @@
 Chat completions, responses, embeddings and the older completions are guarded, plain, parsed, streamed and
 as raw responses. Before the call, an estimate is reserved: a third of the prompt's UTF-8 bytes, 4 tokens a
 message and 2,000 a picture, and the output limit of the call in full, else `output_tokens`. After it, what
-the response says it used is booked; where it does not say, the estimate is. The client's own retries are
-part of the call: one lease, however many requests it takes. A stream of chat completions is made to tell
-its usage, and the extra chunk is kept from a caller who did not ask for it. A stream that is left early is
-charged, for it is billed. A provider's error releases the lease, unless the budget says
-`on_error="charge"`.
+the response says it used is booked; where it does not say, the estimate is. Each request of the client's own
+retries is a lease of its own. A stream of chat completions is made to tell its usage, and the extra chunk is
+kept from a caller who did not ask for it. A stream that is left early is charged, for it is billed; so is a
+request that times out. A provider's error gives the tokens back, unless the budget says `on_error="charge"`,
+and counts as a request.
 
 Example:
     >>> from openai import OpenAI

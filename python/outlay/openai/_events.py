@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any, Protocol
 
+from outlay._outcome import refusal_in
 from outlay._stream_usage import StreamUsage
 
 # A usage that is told, where most chunks say "usage": null; nested in text, the quotes are escaped.
@@ -75,6 +76,7 @@ class Events:
             self.refused = True
             return True
         self.seen.add(event)
+        self.refused = self.seen.refused
         if event.get("type") in _LAST:
             self.complete = True
         self._hidden = self._hide and event.get("choices") == [] and bool(event.get("usage"))
@@ -100,6 +102,7 @@ class Body:
         answer = _parsed(b"".join(self._parts))
         self._parts.clear()
         if isinstance(answer, dict):
+            self.refused = refusal_in(answer)
             self.seen.add(answer)
         return b""
 

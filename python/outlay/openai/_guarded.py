@@ -15,18 +15,20 @@ from weakref import WeakValueDictionary
 import openai
 
 from outlay._errors import PolicyError
-from outlay._layer import Layer, known_fields
+from outlay._layer import Layer
 from outlay._model_call import ModelCall
 from outlay._process import ProcessLock
 from outlay._unguarded import pass_by
 from outlay.openai._errors import as_openai_error
 from outlay.openai._events import Body, Events, Reader
-from outlay.openai._heard import Heard, hearing, hearing_async
 from outlay.openai._request import Request, billed_beside, read_request
+from outlay.openai._sending import Sending, sending, sending_async
 from outlay.openai._tap import Tap
 
 LAYERS = "_outlay_layers"
 GUARDED = "chat.completions, completions, responses, embeddings and decisions"
+# The client's method that sends one request.
+_SEND = "_send_request"
 _SOCKETS = "websocket_base_url"
 _copying: ContextVar[bool] = ContextVar("outlay_openai_copying", default=False)
 # Weak, so that a client class made inside a function is not kept for ever.
@@ -45,7 +47,7 @@ def guarded_class(cls: type[Any]) -> type[Any]:
 
 def _make(cls: type[Any]) -> type[Any]:
     is_async = issubclass(cls, openai.AsyncOpenAI)
-    guard, hear = (_guard_async, hearing_async) if is_async else (_guard_sync, hearing)
+    guard, see = (_guard_async, sending_async) if is_async else (_guard_sync, sending)
     own = {
         "__module__": cls.__module__,
         "__qualname__": cls.__qualname__,
@@ -56,9 +58,9 @@ def _make(cls: type[Any]) -> type[Any]:
         "with_options": _guard_copy(cls.with_options),
         "websocket_base_url": property(_sockets_address, _set_sockets_address),
     }
-    send = getattr(cls, "_send_request", None)
+    send = getattr(cls, _SEND, None)
     if send is not None:
-        own["_send_request"] = hear(send)
+        own[_SEND] = see(send)
     return type(cls.__name__, (cls,), own)
 
 
@@ -69,18 +71,16 @@ def _guard_sync(original: Callable[..., Any]) -> Callable[..., Any]:
         if asked is None:
             _pass_by(self, options)
             return original(self, cast_to, options, stream=stream, **more)
-        call = _call(self, asked)
-        call.reserve()
-        heard = Heard(call)
+        seen = _sending(self, asked)
+        seen.call.reserve()
         try:
-            with call.entered(), heard:
+            with seen.call.entered(), seen:
                 result = original(self, cast_to, asked.options, stream=stream, **more)
         except BaseException as error:
-            _fail(call, asked, error)
-            heard.tell(error)
+            seen.fail(asked, error)
             raise
-        _settle(call, asked, result, stream=stream)
-        heard.tell()
+        _settle(seen.call, asked, result, stream=stream)
+        seen.tell()
         return result
 
     return request
@@ -93,18 +93,16 @@ def _guard_async(original: Callable[..., Any]) -> Callable[..., Any]:
         if asked is None:
             _pass_by(self, options)
             return await original(self, cast_to, options, stream=stream, **more)
-        call = _call(self, asked)
-        await call.reserve_async()
-        heard = Heard(call)
+        seen = _sending(self, asked)
+        await seen.call.reserve_async()
         try:
-            with call.entered(), heard:
+            with seen.call.entered(), seen:
                 result = await original(self, cast_to, asked.options, stream=stream, **more)
         except BaseException as error:
-            _fail(call, asked, error)
-            heard.tell(error)
+            seen.fail(asked, error)
             raise
-        _settle(call, asked, result, stream=stream)
-        heard.tell()
+        _settle(seen.call, asked, result, stream=stream)
+        seen.tell()
         return result
 
     return request
@@ -141,37 +139,36 @@ def _set_sockets_address(client: Any, address: Any) -> None:
     client.__dict__[_SOCKETS] = address
 
 
-def _call(client: Any, asked: Request) -> ModelCall:
+def _sending(client: Any, asked: Request) -> Sending:
     layers: tuple[Layer, ...] = getattr(client, LAYERS)
     if not layers:
         # Built from the class of a wrapped client: unguarded where a guard was meant.
         raise PolicyError("this client has no budget: it was made from a wrapped client's class; wrap it")
-    return ModelCall(layers, asked.prompt, as_openai_error)
-
-
-def _fail(call: ModelCall, asked: Request, error: BaseException) -> None:
-    if asked.answered:
-        # The answer came and is billed; it was the caller's own format that it did not fit.
-        call.commit(known_fields(asked.answered[-1]))
-    elif isinstance(error, openai.APIResponseValidationError):
-        call.commit(None)
-    else:
-        call.fail(error)
+    sees = hasattr(type(client), _SEND)
+    return Sending(lambda: ModelCall(layers, asked.prompt, as_openai_error), sees=sees)
 
 
 def _settle(call: ModelCall, asked: Request, result: Any, *, stream: bool) -> None:
     response = _http_response(result)
     if response is None:
-        call.commit(known_fields(result))
+        call.settle(result)
         return
-    reader: Reader = Events(hide=asked.hide) if asked.streamed else Body()
+    reader: Reader = Events(hide=asked.hide) if asked.streamed and not _is_json(response) else Body()
     if stream or not response.is_closed:
         Tap(call, reader).attach(response)
         return
     # A raw response that is read: the caller parses it later, or never.
     reader.feed(response.content)
     reader.end()
-    call.commit(reader.seen.fields())
+    if reader.refused:
+        call.refused()
+    else:
+        call.commit(reader.seen.fields())
+
+
+def _is_json(response: Any) -> bool:
+    """Whether the answer is one JSON body: an error, where a stream was asked for."""
+    return bool(response.headers.get("content-type", "").startswith("application/json"))
 
 
 def _http_response(result: Any) -> Any:

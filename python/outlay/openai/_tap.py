@@ -115,7 +115,7 @@ class Tap:
         seen = self._reader.seen
         if self._reader.refused:
             # The status was good, and the first event an error.
-            self._call.fail(RuntimeError("the provider answered with an error"))
+            self._call.refused()
         else:
             # The provider has begun to answer, so it bills: also where nothing of it came.
             self._call.commit(seen.fields(), cut=error is not None)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from agents.exceptions import ModelBehaviorError
 from agents.items import ModelResponse, TResponseStreamEvent
 from agents.models.interface import Model
 from agents.retry import ModelRetryAdvice, ModelRetryAdviceRequest, ModelRetryNormalizedError
 
 from outlay._errors import LimitExceeded
-from outlay._layer import Layer, known_fields
+from outlay._layer import Layer
 from outlay._model_call import ModelCall
 from outlay._stream_usage import StreamUsage
 from outlay._unguarded import give_out
@@ -55,9 +54,9 @@ class GuardedModel(Model):
             with call.entered():
                 response = await self.wrapped.get_response(*args, **kwargs)
         except BaseException as error:
-            _fail(call, error)
+            call.fail(error)
             raise
-        call.commit(known_fields(response))
+        call.settle(response)
         return response
 
     async def stream_response(self, *args: Any, **kwargs: Any) -> AsyncIterator[TResponseStreamEvent]:
@@ -77,13 +76,16 @@ class GuardedModel(Model):
                 seen.add(event)
                 yield event
         except BaseException as error:
-            _fail(call, error, seen)
+            call.fail(error, seen)
             raise
         finally:
             aclose = getattr(events, "aclose", None)
             if aclose is not None:
                 await aclose()
-        call.commit(seen.fields())
+        if seen.refused:
+            call.refused()
+        else:
+            call.commit(seen.fields())
 
     def get_retry_advice(self, request: ModelRetryAdviceRequest) -> ModelRetryAdvice | None:
         """Advise as the model inside does, and against any retry of a refusal."""
@@ -108,17 +110,3 @@ class GuardedModel(Model):
         given = {**dict(zip(_PROMPT, args, strict=False)), **kwargs}
         prompt = read_prompt(self.wrapped, *(given[name] for name in _PROMPT))
         return ModelCall(self.layers, prompt, as_agents_error)
-
-
-def _fail(call: ModelCall, error: BaseException, seen: StreamUsage | None = None) -> None:
-    """End a call that did not come to its end."""
-    if seen is not None and seen.started:
-        call.fail(error, seen)
-    elif isinstance(error, LimitExceeded):
-        # A budget inside, of a wrapped client, has refused: no provider was asked.
-        call.release()
-    elif isinstance(error, ModelBehaviorError):
-        # The answer came and is billed; the SDK threw it away, usage and all ("incomplete", no choices).
-        call.commit(None)
-    else:
-        call.fail(error, seen)

@@ -3,9 +3,10 @@
 Before a request, an estimate is reserved: a third of the prompt's UTF-8 bytes, 4 tokens a message and 2,000 a
 picture, and the output limit of the settings in full, else `output_tokens`. After it, what the response says
 it used is booked; where it does not say, the estimate is. A stream that is left early or cancelled is
-charged, for it is billed. A provider's error releases the lease, unless the budget says
-`on_error="charge"`. A refusal is also a `pydantic_ai.UsageLimitExceeded`, the error with which Pydantic AI
-ends a run; no fallback tries another model after it.
+charged, for it is billed, and so is one that times out. A provider's error gives the tokens back, unless the
+budget says `on_error="charge"`, and counts as a request. A refusal is also a
+`pydantic_ai.UsageLimitExceeded`, the error with which Pydantic AI ends a run; no fallback tries another model
+after it.
 
 Example:
     >>> from pydantic_ai import Agent

@@ -13,11 +13,12 @@ from pydantic_ai.models import Model, ModelRequestContext, ModelRequestParameter
 from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
+from pydantic_ai.usage import RequestUsage
 
-from outlay._errors import LimitExceeded
 from outlay._layer import Layer, known_fields
 from outlay._model_call import ModelCall
 from outlay._responses import Fields
+from outlay._stream_usage import Parts
 from outlay._unguarded import give_out, pass_by
 from outlay.pydantic_ai._errors import as_pydantic_error
 from outlay.pydantic_ai._estimate import read_prompt
@@ -83,7 +84,7 @@ class GuardedModel(_Guarded):
             with call.entered():
                 response = await self.wrapped.request(messages, model_settings, model_request_parameters)
         except BaseException as error:
-            _fail(call, error)
+            call.fail(error)
             raise
         _settle(call, response)
         return response
@@ -103,7 +104,7 @@ class GuardedModel(_Guarded):
             with call.entered():
                 response = await self.wrapped.compact_messages(request_context, instructions=instructions)
         except BaseException as error:
-            _fail(call, error)
+            call.fail(error)
             raise
         _settle(call, response)
         return response
@@ -128,14 +129,14 @@ class GuardedModel(_Guarded):
                 )
                 # The request is sent as the stream is opened; what follows only reads.
                 with call.entered():
-                    seen.stream = stream = await stack.enter_async_context(opening)
-                    seen.started = True
+                    stream = await stack.enter_async_context(opening)
+                    seen.watch(stream)
                 yield stream
             response = stream.get()
         except BaseException as error:
-            _fail(call, error, seen)
+            call.fail(error, seen)
             raise
-        _settle(call, response, stream=True)
+        _settle(call, response, seen)
 
     def _call(
         self,
@@ -188,26 +189,35 @@ class _SeenStream:
     def __init__(self) -> None:
         self.started = False
         self.stream: StreamedResponse | None = None
+        self._parts = Parts(lambda usage: dict(usage) or None)
 
-    def fields(self) -> Fields | None:
-        """Return the usage that the stream has told."""
-        return known_fields(self.stream)
+    def watch(self, stream: StreamedResponse) -> None:
+        """See what the chunks of an opened stream tell: the host adds up the totals so far, too.
+
+        It does not where its setting `openai_continuous_usage_stats` is on.
+        """
+        self.stream, self.started = stream, True
+        add = getattr(stream, "_add_usage", None)  # an internal of the host: without it, its sum is taken
+        if add is None:
+            return
+
+        def note(usage: RequestUsage, **told: Any) -> None:
+            if told.get("reported") and not told.get("cumulative"):
+                self._parts.add(known_fields(usage) or {})
+            add(usage, **told)
+
+        stream._add_usage = note  # type: ignore[method-assign]
+
+    def fields(self, response: Any = None) -> Fields | None:
+        """Return the usage that the stream has told; `response`: what has come of it."""
+        return self._parts.fields() if self._parts.totals else known_fields(response or self.stream)
 
 
-def _settle(call: ModelCall, response: ModelResponse, *, stream: bool = False) -> None:
+def _settle(call: ModelCall, response: ModelResponse, seen: _SeenStream | None = None) -> None:
     """Book the usage of a response, or the estimate where it has none."""
-    fields = known_fields(response)
+    fields = known_fields(response) if seen is None else seen.fields(response)
     if fields is None and response.state == "suspended":
         # The provider works on and will be asked again: that request carries the usage of the whole.
-        call.release()
+        call.unbilled()
     else:
-        call.commit(fields, cut=stream and response.state != "complete")
-
-
-def _fail(call: ModelCall, error: BaseException, seen: _SeenStream | None = None) -> None:
-    """End a call that did not come to its end."""
-    if isinstance(error, LimitExceeded) and not (seen is not None and seen.started):
-        # A budget inside, of a wrapped client, has refused: no provider was asked.
-        call.release()
-    else:
-        call.fail(error, seen)
+        call.commit(fields, cut=seen is not None and response.state != "complete")

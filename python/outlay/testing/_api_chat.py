@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from outlay.testing._api import Exchange, Json, StreamingApi, content_texts
+from outlay.testing._api import Exchange, Json, StreamingApi, content_texts, so_far
 
 
 class Chat(StreamingApi):
@@ -36,10 +36,12 @@ class Chat(StreamingApi):
             choice = {"index": 0, "delta": delta, "finish_reason": finish, "logprobs": None}
             return {**head, "choices": [choice]}
 
-        pieces = exchange.pieces
-        yield chunk({"role": "assistant", "content": pieces[0] if pieces else ""})
-        for piece in pieces[1:]:
-            yield chunk({"content": piece})
+        pieces = exchange.pieces or [""]
+        for number, piece in enumerate(pieces, start=1):
+            told = chunk({"content": piece} if number > 1 else {"role": "assistant", "content": piece})
+            if exchange.reply.totals and exchange.usage is not None:
+                told["usage"] = so_far(exchange.usage, number, len(pieces))
+            yield told
         for index, call in enumerate(_tool_call(call) for call in exchange.calls):
             # As the real service does: the name comes first, the arguments follow in pieces.
             name, arguments = call["function"]["name"], call["function"]["arguments"]
@@ -65,6 +67,8 @@ def _head(exchange: Exchange) -> Json:
 
 
 def _finish(exchange: Exchange) -> str:
+    if exchange.reply.cut_short:
+        return "length"
     return "tool_calls" if exchange.calls else "stop"
 
 

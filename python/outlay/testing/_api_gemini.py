@@ -89,7 +89,7 @@ def _call_parts(exchange: Exchange) -> list[Json]:
 def _answer(exchange: Exchange, parts: list[Json], number: int, of: int) -> Json:
     candidate: Json = {"index": 0, "content": {"role": "model", "parts": parts}}
     if number == of:
-        candidate["finishReason"] = "STOP"
+        candidate["finishReason"] = "MAX_TOKENS" if exchange.reply.cut_short else "STOP"
     body: Json = {
         "candidates": [candidate],
         "modelVersion": exchange.model,

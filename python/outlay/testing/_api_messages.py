@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from outlay.testing._api import Exchange, Json, StreamingApi, content_texts, details
+from outlay.testing._api import Exchange, Json, StreamingApi, content_texts, details, so_far
 
 _ERRORS = {
     400: "invalid_request_error",
@@ -48,7 +48,12 @@ class Messages(StreamingApi):
             for delta in _deltas(exchange, block):
                 yield {"type": "content_block_delta", "index": index, "delta": delta}
             yield {"type": "content_block_stop", "index": index}
+            if exchange.reply.totals and exchange.usage is not None:
+                told = _usage(so_far(exchange.usage, 1, 2))
+                yield {"type": "message_delta", "delta": {"stop_reason": None}, "usage": told}
         end = {"stop_reason": _stop_reason(exchange), "stop_sequence": None}
+        # As the real service: the start alone says how long what was written is kept.
+        usage.pop("cache_creation", None)
         yield {"type": "message_delta", "delta": end, "usage": usage}
         yield {"type": "message_stop"}
 
@@ -107,6 +112,8 @@ def _deltas(exchange: Exchange, block: Json) -> Iterator[Json]:
 
 
 def _stop_reason(exchange: Exchange) -> str:
+    if exchange.reply.cut_short:
+        return "max_tokens"
     return "tool_use" if exchange.calls else "end_turn"
 
 
@@ -115,8 +122,13 @@ def _usage(usage: Json | None) -> Json:
     if usage is None:
         return {"input_tokens": 0, "output_tokens": 0}
     read, written, _ = details(usage)
+    hour = (usage["prompt_tokens_details"] or {}).get("cache_write_1h_tokens") or 0
     return {
         "input_tokens": usage["prompt_tokens"] - read - written,
+        "cache_creation": {
+            "ephemeral_5m_input_tokens": written - hour,
+            "ephemeral_1h_input_tokens": hour,
+        },
         "cache_read_input_tokens": read,
         "cache_creation_input_tokens": written,
         "output_tokens": usage["completion_tokens"],

@@ -29,8 +29,11 @@ class Responses(StreamingApi):
             yield _texts(item)
 
     def body(self, exchange: Exchange) -> Json:
-        """Write a response that is complete."""
-        return _response(exchange, "completed", _output(exchange), exchange.usage)
+        """Write a response that is complete, or ends at its length limit."""
+        if not exchange.reply.cut_short:
+            return _response(exchange, "completed", _output(exchange), exchange.usage)
+        ended = _response(exchange, "incomplete", _output(exchange), exchange.usage)
+        return {**ended, "incomplete_details": {"reason": "max_output_tokens"}}
 
     def events(self, exchange: Exchange) -> Iterator[Json]:
         """Write the events, numbered; the last one carries the whole response and its usage."""
@@ -48,7 +51,8 @@ class Responses(StreamingApi):
             at = {"item_id": item["id"], "output_index": index}
             yield from _text_events(exchange, at) if item["type"] == "message" else _call_events(item, at)
             yield {"type": "response.output_item.done", "output_index": index, "item": item}
-        yield {"type": "response.completed", "response": self.body(exchange)}
+        body = self.body(exchange)
+        yield {"type": f"response.{body['status']}", "response": body}
 
 
 class Embeddings(Api):

@@ -21,8 +21,12 @@ class Reply:
         usage: ``"count"`` (default) counts the request and the answer with `count_tokens`; a mapping is
             reported as it stands (``prompt_tokens`` and ``completion_tokens``; total and details are filled
             in where missing); None reports no usage at all, as some compatible servers do.
+        totals: Each chunk of a stream of chat completions or of messages tells the usage so far, as
+            Perplexity and vLLM do; default False, it is told once. Gemini's streams always do.
         status: The HTTP status; anything but 200 sends an OpenAI error object.
         headers: Headers added to the response, of an error or of an answer.
+        cut_short: Says that the answer ended at its length limit, in each API's own words; default False.
+        in_body: Sends the error of a ``status`` in the body of a 200, as some gateways do; default False.
         gate: Holds a plain answer before it is sent, and a stream after its first piece, until the event is
             set, the client goes away or the server closes.
 
@@ -35,7 +39,10 @@ class Reply:
     text: str = ""
     tool_calls: Sequence[Mapping[str, Any]] = ()
     usage: Mapping[str, Any] | Literal["count"] | None = "count"
+    totals: bool = False
     status: int = 200
+    cut_short: bool = False
+    in_body: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
     gate: threading.Event | None = None
 

@@ -166,7 +166,7 @@ class ScriptedServer(ABC):
         headers = _overlaid(api.limit_headers(verdict.headers), reply.headers)
         if reply.status != 200:
             error = api.error(reply.status, reply.text or f"status {reply.status}")
-            return Answer(reply.status, headers, body=error, gate=reply.gate)
+            return Answer(200 if reply.in_body else reply.status, headers, body=error, gate=reply.gate)
         if streaming is None:
             return Answer(200, headers, body=api.body(exchange), gate=reply.gate)
         return Answer(

@@ -18,6 +18,7 @@ use super::rules::Group;
 use super::{Guard, GuardAsk, GuardRequest};
 use crate::accounting::clock::LONGEST;
 use crate::accounting::{Invalid, Terms, Unit, Usage};
+use crate::budgets::policy::scope::is_tool_call;
 use crate::budgets::policy::{Labels, Mode, Rule, RuleKind, RuleLimit, Scope, Span};
 use crate::ledger::{
     Account, Ask, AskPart, Carried, Demands, Error, Kept, Lease, Mailbox, Request, Wait, charge,
@@ -55,7 +56,7 @@ impl Guard {
             return Err(Invalid::policy("allotment", "of tokens, usd or calls").into());
         }
         self.core.same_process()?;
-        let matched = self.matched(labels)?;
+        let matched = self.asked(labels, false)?;
         let estimate = Usage::priced(of.tokens.unwrap_or(0), of.cost_micros_usd.unwrap_or(0));
         let calls = of.calls.unwrap_or(0);
         let mut owned: Owned<'_> = SmallVec::new();
@@ -96,6 +97,7 @@ impl Guard {
         let deadline = self.core.clock().tick().plus(ttl);
         let request = Request { estimate, ttl: Some(ttl), ..Request::default() };
         let lease = group::reserve_parts(&asks, &request)?;
+        self.tell_unmatched(&matched, &estimate);
         let keeps = parent.map(|p| Arc::clone(p) as Arc<dyn Kept>);
         let lease = lease.carrying(Carried { price: None, keeps });
         let labels = labels.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
@@ -249,11 +251,14 @@ impl Allotment {
         &self.guard
     }
 
-    /// The labels of a request: its own come before those of the part.
+    /// The labels of a request: its own come before those of the part. The call of a tool has no
+    /// model of the part.
     fn with<'a>(&'a self, labels: &Labels<'a>) -> Vec<(&'a str, &'a str)> {
         let mut all: Vec<(&str, &str)> = labels.to_vec();
+        let own_tool = is_tool_call(labels);
         for (name, value) in &self.labels {
-            if !labels.iter().any(|(own, _)| own == name) {
+            let is_given = labels.iter().any(|(own, _)| own == name);
+            if !is_given && !(own_tool && name == "model") {
                 all.push((name, value));
             }
         }

@@ -37,7 +37,7 @@ impl Guard {
         request: &GuardRequest,
     ) -> Result<GuardAsk, Error> {
         self.core.same_process()?;
-        let matched = self.matched(labels)?;
+        let matched = self.asked(labels, request.spent)?;
         let estimate = self.priced(&matched, part, labels, request.estimate)?;
         let terms = if request.landing { Terms::Landing } else { Terms::Plain };
         let owned = self.demands(&matched, &estimate, part)?;
@@ -71,6 +71,7 @@ impl Guard {
         let over = self.soft_over(&matched, &ask.estimate)?;
         over.iter().for_each(|event| self.core.publish(event));
         matched.asked.iter().for_each(|asked| asked.counter.count());
+        self.tell_unmatched(&matched, &ask.estimate);
         Ok(ask)
     }
 

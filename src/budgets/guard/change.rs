@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::counter::Counter;
 use super::{Guard, Laid};
-use crate::accounting::{RateHeaders, Unit, Window};
+use crate::accounting::{RateHeaders, Unit, UsageEstimate, Window};
 use crate::budgets::AllowanceService;
 use crate::budgets::policy::{GuardPolicy, Labels, Rule};
 use crate::ledger::{Ask, Demands, Error, charge};
@@ -20,11 +20,12 @@ impl Guard {
     /// What one step asks, to be charged together with others.
     pub fn step_asks(&self, labels: &Labels<'_>) -> Result<Vec<Ask>, Error> {
         self.core.same_process()?;
-        let matched = self.matched(labels)?;
+        let matched = self.asked(labels, false)?;
         matched.ask(self.core.clock());
         let ask = |(counter, meter): &(Arc<Counter>, u8)| {
             Ask::new(&counter.account, Demands::from_slice(&[(*meter, 1)]))
         };
+        self.tell_unmatched(&matched, &UsageEstimate::zero());
         Ok(matched.steps.iter().map(ask).collect())
     }
 
@@ -106,5 +107,5 @@ pub(super) fn set_allowances(
     for repo in &policy.repos {
         service.set_repo_limit(repo.clone())?;
     }
-    Ok(())
+    service.set_each(policy)
 }

@@ -9,9 +9,10 @@ use smallvec::SmallVec;
 use super::counter::{Counter, checked_labels};
 use super::matched::{Asked, Matched};
 use super::rules::Group;
+use super::unmatched::Stray;
 use super::{Guard, Laid};
 use crate::accounting::{Key, Meter, Price, Unit, UsageEstimate};
-use crate::budgets::policy::scope::label;
+use crate::budgets::policy::scope::{is_tool_call, label};
 use crate::budgets::policy::{Labels, Mode, UnknownPrice};
 use crate::ledger::{Error, Event, EventKind};
 
@@ -19,15 +20,39 @@ use crate::ledger::{Error, Event, EventKind};
 const KEPT: usize = 4_096;
 
 impl Guard {
+    /// What applies to a request with these labels. One that lacks a label which every request must
+    /// have is refused, unless it is spent already.
+    pub(super) fn asked(&self, labels: &Labels<'_>, spent: bool) -> Result<Arc<Matched>, Error> {
+        let key = bytes_of(labels);
+        let found = match self.kept(&key) {
+            Some(found) => found,
+            None if spent => self.found(key, labels)?,
+            None => {
+                // Before a counter is made for it.
+                self.laid.read().policy.defaults.check_required(labels)?;
+                self.found(key, labels)?
+            }
+        };
+        if found.lacks_a_label && !spent {
+            self.laid.read().policy.defaults.check_required(labels)?;
+        }
+        Ok(found)
+    }
+
     /// What applies to requests with these labels.
     pub(super) fn matched(&self, labels: &Labels<'_>) -> Result<Arc<Matched>, Error> {
         let key = bytes_of(labels);
+        self.kept(&key).map_or_else(|| self.found(key, labels), Ok)
+    }
+
+    #[inline]
+    fn kept(&self, key: &[u8]) -> Option<Arc<Matched>> {
+        let found = self.matched.get(key)?;
+        (found.generation == self.present_generation()).then(|| Arc::clone(&found))
+    }
+
+    fn found(&self, key: SmallVec<[u8; 256]>, labels: &Labels<'_>) -> Result<Arc<Matched>, Error> {
         let generation = self.present_generation();
-        if let Some(found) = self.matched.get(&key[..])
-            && found.generation == generation
-        {
-            return Ok(Arc::clone(&found));
-        }
         checked_labels(labels)?;
         self.resolve_price(labels)?;
         // Held while counters are made: an update takes over all that are there.
@@ -47,7 +72,7 @@ impl Guard {
         let (Some(resolver), Some(model)) = (&self.resolver, label(labels, "model")) else {
             return Ok(());
         };
-        if label(labels, "tool").is_some() || self.known_price(labels).is_some() {
+        if self.known_price(labels).is_some() {
             return Ok(());
         }
         if let Some(price) = resolver(model, label(labels, "provider"))? {
@@ -65,9 +90,8 @@ impl Guard {
     }
 
     fn find(&self, laid: &Laid, labels: &Labels<'_>, generation: u64) -> Result<Matched, Error> {
-        let is_tool = label(labels, "tool").is_some();
+        let is_tool = is_tool_call(labels);
         let (agent, model) = (label(labels, "agent"), label(labels, "model"));
-        let model = model.filter(|_| !is_tool);
         let mut matched = Matched {
             generation,
             asked: Vec::new(),
@@ -81,6 +105,8 @@ impl Guard {
             needs_price: false,
             wait: None,
             is_tool,
+            lacks_a_label: laid.policy.defaults.check_required(labels).is_err(),
+            stray: None,
             of_a_run: false,
             steps: Vec::new(),
         };
@@ -89,14 +115,19 @@ impl Guard {
             matched.needs_price |= units.iter().any(|(_, unit)| *unit == Unit::Cost)
                 && account.read(|meters, _| meters.iter().any(of_cost))?;
         }
+        let mut meets_a_budget = false;
         for (number, group) in laid.groups.iter().enumerate() {
             let Some(values) = group.values(labels) else { continue };
             if !group.stands_back(&laid.groups, labels) {
                 let counter =
                     self.counter(number, group, values, laid.policy.defaults.keep_runs)?;
                 add(&mut matched, &counter, group);
+                meets_a_budget |= group.has_budgets();
             }
         }
+        let meets_anything = !matched.asked.is_empty() || !matched.allowances.is_empty();
+        let is_met = if laid.policy.has_budgets() { meets_a_budget } else { meets_anything };
+        matched.stray = (!is_met && !laid.policy.is_empty()).then(|| Stray::of(labels));
         let address = |index: &usize| Arc::as_ptr(&matched.asked[*index].counter.account).addr();
         let mut order: Vec<usize> = (0..matched.asked.len()).collect();
         order.sort_by_key(address);
@@ -128,11 +159,14 @@ impl Guard {
 
     /// What a call of the model costs, as far as somebody has said.
     fn price(&self, laid: &Laid, labels: &Labels<'_>) -> Option<Arc<Price>> {
-        label(labels, "model")?;
-        self.known_price(labels).or_else(|| match &laid.policy.defaults.unknown_price {
-            UnknownPrice::Fallback(price) => Some(Arc::new(price.clone())),
-            UnknownPrice::Deny | UnknownPrice::Zero => None,
-        })
+        let model = label(labels, "model")?;
+        let known =
+            self.known_price(labels).or_else(|| match &laid.policy.defaults.unknown_price {
+                UnknownPrice::Fallback(price) => Some(Arc::new(price.clone())),
+                UnknownPrice::Deny | UnknownPrice::Zero => None,
+            })?;
+        let whole = Price::clone(&known).of_maker(label(labels, "provider"), model);
+        Some(if whole == *known { known } else { Arc::new(whole) })
     }
 
     fn known_price(&self, labels: &Labels<'_>) -> Option<Arc<Price>> {
@@ -162,7 +196,8 @@ impl Guard {
                         let kind = if shadow { EventKind::Denied } else { EventKind::Exceeded };
                         let Ok(key) = Key::parse("name", &of.rule.name) else { continue };
                         let amounts = SmallVec::from_slice(&[(meter.unit(), amount)]);
-                        events.push(Event { kind, key, lease: None, amounts, tick: now.tick });
+                        let (lease, tick, labels) = (None, now.tick, Vec::new());
+                        events.push(Event { kind, key, lease, amounts, tick, labels });
                     }
                 }
             })?;

@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 use super::Laid;
 use super::counter::Counter;
 use super::rules::Group;
+use super::unmatched::Stray;
 use crate::accounting::{Clock, Price, Unit, UsageEstimate};
 use crate::budgets::policy::Mode;
 use crate::ledger::{Account, AskPart, Demands};
@@ -43,6 +44,10 @@ pub(super) struct Matched {
     /// The shortest time that those who wait may wait.
     pub(super) wait: Option<Duration>,
     pub(super) is_tool: bool,
+    /// Whether a label is missing that every request must have.
+    pub(super) lacks_a_label: bool,
+    /// The labels, where no rule is about them.
+    pub(super) stray: Option<Box<Stray>>,
     /// Whether there is a counter of a run among them.
     pub(super) of_a_run: bool,
     /// Workflows whose steps are counted, and the numbers of their meters.

@@ -14,6 +14,7 @@ mod part;
 mod report;
 mod rules;
 mod runs;
+mod unmatched;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -28,6 +29,7 @@ pub use allot::Allotment;
 pub use ask::GuardAsk;
 pub use part::PartOf;
 pub use report::{Explained, Figures};
+pub use unmatched::Warner;
 
 use self::change::set_allowances;
 use self::counter::Counter;
@@ -35,6 +37,7 @@ use self::matched::{Matched, Owned};
 use self::part::Part;
 use self::rules::Group;
 use self::runs::Runs;
+use self::unmatched::Unmatched;
 use super::allowances::AllowanceService;
 use super::policy::{EstimateMode, GuardPolicy, Labels, UnknownPrice};
 use crate::accounting::{
@@ -54,6 +57,8 @@ pub struct GuardRequest {
     pub ttl: Option<Duration>,
     /// Whether it may use what is kept back for a final answer.
     pub landing: bool,
+    /// Whether it is spent already and only to be booked: then no label is required of it.
+    pub spent: bool,
 }
 
 impl From<UsageEstimate> for GuardRequest {
@@ -96,6 +101,7 @@ pub struct Guard {
     /// Asked where no rule applies, so that there is a lease all the same.
     nobody: Arc<Account>,
     resolver: Option<Resolver>,
+    unmatched: Unmatched,
 }
 
 /// Says what a model of a provider costs that the policy does not price; asked once for each.
@@ -135,6 +141,7 @@ impl Guard {
             allowances,
             nobody,
             resolver: None,
+            unmatched: Unmatched::default(),
         })
     }
 
@@ -156,7 +163,7 @@ impl Guard {
     }
 
     /// [`reserve`](Self::reserve) by what is known of its labels; `None` where that is out of date,
-    /// or no price is known: then the labels say more.
+    /// or no price is known, or a label is missing: then the labels say more.
     #[inline]
     pub fn reserve_known(
         &self,
@@ -165,7 +172,8 @@ impl Guard {
     ) -> Result<Option<Lease>, Error> {
         let matched = &known.0;
         let priced = matched.price.is_some() || !matched.needs_price;
-        if matched.generation != self.present_generation() || !priced {
+        let askable = priced && !matched.lacks_a_label;
+        if matched.generation != self.present_generation() || !askable {
             return Ok(None);
         }
         self.core.same_process()?;
@@ -180,7 +188,7 @@ impl Guard {
         request: GuardRequest,
     ) -> Result<Lease, Error> {
         self.core.same_process()?;
-        let matched = self.matched(labels)?;
+        let matched = self.asked(labels, request.spent)?;
         let estimate = self.priced(&matched, part, labels, request.estimate)?;
         self.reserve_matched(part, &matched, estimate, request, false)
     }
@@ -201,7 +209,7 @@ impl Guard {
         request: GuardRequest,
     ) -> Result<Option<Lease>, Error> {
         self.core.same_process()?;
-        let matched = self.matched(labels)?;
+        let matched = self.asked(labels, request.spent)?;
         let estimate = self.priced(&matched, part, labels, request.estimate)?;
         let waits = matched.wait.is_some();
         match self.reserve_matched(part, &matched, estimate, request, waits) {
@@ -235,6 +243,7 @@ impl Guard {
         };
         matched.asked.iter().for_each(|asked| asked.counter.count());
         over.iter().for_each(|event| self.core.publish(event));
+        self.tell_unmatched(matched, &estimate);
         Ok(lease.carrying(carried(matched, part)))
     }
 
@@ -270,7 +279,8 @@ impl Guard {
         let rule = denied.scope.first().and_then(|(_, name)| Key::parse("name", name).ok());
         let amounts = SmallVec::from_slice(&[(denied.unit, denied.requested)]);
         let (key, tick) = (rule.unwrap_or(Key::fixed("guard")), self.core.clock().tick());
-        self.core.publish(&Event { kind: EventKind::Denied, key, lease: None, amounts, tick });
+        let (kind, lease, labels) = (EventKind::Denied, None, Vec::new());
+        self.core.publish(&Event { kind, key, lease, amounts, tick, labels });
     }
 
     /// The allowances of the policy.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::accounting::Code;
-use crate::budgets::policy::scope::label;
+use crate::budgets::policy::scope::{is_tool_call, label};
 use crate::budgets::policy::{GuardPolicy, Labels, Pattern, Rule, RuleKind, Scope, Span};
 
 /// The most rules that share an account: its meters are numbered by a byte, and each rule has
@@ -20,8 +20,9 @@ struct Shared {
     /// Each run, or each execution of a step, has a counter of its own.
     per_run: bool,
     per_step: bool,
-    /// They let calls of tools pass by.
+    /// They let calls of tools pass by, or those of models.
     passes_tools: bool,
+    passes_models: bool,
     /// Requests may wait for them.
     patient: bool,
     /// They slide: such accounts read the precise clock, and no part of them is set aside.
@@ -36,6 +37,7 @@ impl Shared {
             per_run: rule.span == Span::Run || per_step,
             per_step,
             passes_tools: rule.kind.is_of_models() && !rule.scope.names("tool"),
+            passes_models: rule.kind == RuleKind::Tool,
             patient: rule.wait.is_some(),
             slides: matches!(rule.span, Span::Rolling(_)),
         }
@@ -135,9 +137,20 @@ impl Group {
         !self.shared.slides
     }
 
+    /// Whether there is a budget or a workflow among its rules.
+    pub(super) fn has_budgets(&self) -> bool {
+        self.rules.iter().any(|rule| rule.kind.is_of_budgets())
+    }
+
+    /// Whether it lets such a request pass by, whatever its scope says.
+    fn passes(&self, labels: &Labels<'_>) -> bool {
+        let Shared { passes_tools, passes_models, .. } = self.shared;
+        if is_tool_call(labels) { passes_tools } else { passes_models }
+    }
+
     /// The labels by which the counter of a request is told apart from others, if it is meant.
     pub(super) fn values(&self, labels: &Labels<'_>) -> Option<Vec<(String, String)>> {
-        if self.rules.is_empty() || (self.shared.passes_tools && label(labels, "tool").is_some()) {
+        if self.rules.is_empty() || self.passes(labels) {
             return None;
         }
         let values = self.shared.scope.values(labels)?;

@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
+use super::names::label_name;
+use super::node::Node;
 use super::reader::{Place, Table};
 use super::rule::Mode;
+use super::scope::{Labels, label};
 use super::words::{MODES, checked_zone};
 use crate::accounting::{Invalid, Price};
 use crate::ledger::{OnError, Policy, Unsettled};
 
-const DEFAULTS: [&str; 11] = [
+const DEFAULTS: [&str; 12] = [
     "on_unknown_price",
     "fallback_price",
     "on_missing_usage",
@@ -20,6 +23,7 @@ const DEFAULTS: [&str; 11] = [
     "estimate",
     "output_tokens",
     "keep_runs",
+    "require",
 ];
 const STORE: [&str; 2] = ["url", "lease_ttl"];
 const CHARGE_OR_RELEASE: [(&str, bool); 3] =
@@ -75,6 +79,8 @@ pub struct Defaults {
     pub output_tokens: Option<u64>,
     /// How long the count of a run is kept that nobody asks.
     pub keep_runs: Duration,
+    /// The labels that every request must have.
+    pub require: Vec<String>,
 }
 
 impl Default for Defaults {
@@ -88,6 +94,7 @@ impl Default for Defaults {
             estimate: None,
             output_tokens: None,
             keep_runs: Duration::from_secs(24 * 3_600),
+            require: Vec::new(),
         }
     }
 }
@@ -161,6 +168,36 @@ impl Defaults {
         if let Some(keep) = table.read("keep_runs", Place::duration)? {
             self.keep_runs = keep;
         }
+        self.require = table.read("require", names)?.unwrap_or_default();
         Ok(())
     }
+
+    /// Refuses a request without one of the labels that it must have.
+    pub fn check_required(&self, labels: &Labels<'_>) -> Result<(), Invalid> {
+        let Some(missing) = self.require.iter().find(|name| label(labels, name).is_none()) else {
+            return Ok(());
+        };
+        let given: Vec<&str> = labels.iter().map(|(name, _)| *name).collect();
+        let given = if given.is_empty() { "none".to_owned() } else { given.join(", ") };
+        let allowed = format!(
+            "given: the policy says [defaults] require = {:?}, and the labels of this request \
+             and of the scopes around it are {given}",
+            self.require
+        );
+        Err(Invalid::policy(&format!("the label {missing:?}"), &allowed))
+    }
+}
+
+/// The names of labels, each of them once.
+fn names(place: &Place, node: &Node) -> Result<Vec<String>, Invalid> {
+    let mut names = Vec::new();
+    for item in place.list(node)? {
+        let place = place.inside("[]", item);
+        let name = label_name(&place, place.text(item)?)?;
+        if names.contains(&name) {
+            return Err(place.error(&format!("{name:?} is required twice")));
+        }
+        names.push(name);
+    }
+    Ok(names)
 }

@@ -3,7 +3,9 @@
 //! All rules that match a request apply to it. Whatever is unknown or impossible is refused, with
 //! the file, the line and what is allowed.
 
+mod allowances;
 mod defaults;
+mod names;
 mod node;
 mod reader;
 pub mod rule;
@@ -65,12 +67,18 @@ pub struct GuardPolicy {
     pub prices: PriceTable,
     /// The names of the models in `prices`.
     pub priced: Vec<String>,
-    /// What agents may do in a day.
+    /// What agents may do in a day. What is said of each holds for them too.
     pub allowances: Vec<AgentAllowance>,
-    /// What all agents may use of a model.
+    /// What all agents may use of a model. What is said of each holds for them too.
     pub model_quotas: Vec<ModelQuota>,
-    /// What all agents may do in a repository.
+    /// What all agents may do in a repository. What is said of each holds for them too.
     pub repos: Vec<RepoLimit>,
+    /// What each agent may do in a day: `agent = "*"`.
+    pub each_agent: Option<AgentAllowance>,
+    /// What all agents may use of each model: `model = "*"`.
+    pub each_model: Option<ModelQuota>,
+    /// What all agents may do in each repository: `repo = "*"`.
+    pub each_repo: Option<RepoLimit>,
 }
 
 impl GuardPolicy {
@@ -109,6 +117,20 @@ fn entry<'a>(node: &'a Node, key: &str) -> Option<&'a Node> {
     entries.iter().find(|(name, _)| name == key).map(|(_, node)| node)
 }
 
+impl GuardPolicy {
+    /// Whether it has budgets or workflows.
+    pub fn has_budgets(&self) -> bool {
+        self.rules.iter().any(|rule| rule.kind.is_of_budgets())
+    }
+
+    /// Whether it limits no request at all.
+    pub fn is_empty(&self) -> bool {
+        let Self { rules, allowances, model_quotas, each_agent, each_model, .. } = self;
+        let of_calls = allowances.is_empty() && model_quotas.is_empty();
+        rules.is_empty() && of_calls && each_agent.is_none() && each_model.is_none()
+    }
+}
+
 fn read(place: &Place, node: &Node) -> Result<GuardPolicy, Invalid> {
     let mut table = place.table(node)?;
     table.only(&KEYS)?;
@@ -116,6 +138,7 @@ fn read(place: &Place, node: &Node) -> Result<GuardPolicy, Invalid> {
     let defaults = Defaults::read(&mut table)?;
     let mut policy = GuardPolicy { defaults, ..GuardPolicy::default() };
     sections::read(&mut table, &mut policy)?;
+    allowances::read(&mut table, &mut policy)?;
     read_prices(&mut table, &mut policy)?;
     let mut names = HashSet::new();
     let several = |rule: &&Rule| matches!(rule.kind, RuleKind::Step | RuleKind::Limiter);
@@ -142,8 +165,10 @@ fn check_version(table: &mut Table<'_>) -> Result<(), Invalid> {
 fn read_prices(table: &mut Table<'_>, policy: &mut GuardPolicy) -> Result<(), Invalid> {
     let Some((place, node)) = table.take("prices") else { return Ok(()) };
     for (model, place, node) in place.table(node)?.rest() {
-        policy.prices.set(model, read_price(&place, node)?);
-        policy.priced.push(model.to_owned());
+        let instead = "[defaults] fallback_price is the price of all others";
+        let model = names::model(&place, model, instead)?;
+        policy.prices.set(&model, read_price(&place, node)?);
+        policy.priced.push(model);
     }
     Ok(())
 }

@@ -52,6 +52,11 @@ impl RuleKind {
         }
     }
 
+    /// Whether a request is expected to meet one of its kind where the policy has any.
+    pub const fn is_of_budgets(self) -> bool {
+        matches!(self, Self::Budget | Self::Workflow | Self::Step)
+    }
+
     /// Whether it is about calls of models alone, unless its scope names tools.
     pub const fn is_of_models(self) -> bool {
         matches!(self, Self::Pool | Self::Slots | Self::Limiter)

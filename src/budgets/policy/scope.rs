@@ -106,6 +106,12 @@ pub fn label<'a>(labels: &Labels<'a>, name: &str) -> Option<&'a str> {
     labels.iter().find(|(label, _)| *label == name).map(|(_, value)| *value)
 }
 
+/// Whether they are those of the call of a tool. A request with a model is the call of that model,
+/// whatever else it is labelled.
+pub fn is_tool_call(labels: &Labels<'_>) -> bool {
+    label(labels, "tool").is_some() && label(labels, "model").is_none()
+}
+
 /// Whether a pattern such as `openai:gpt-*` means the model of that provider.
 fn is_of(pattern: &Pattern, model: &str, labels: &Labels<'_>) -> bool {
     let provider = label(labels, "provider");

@@ -1,14 +1,15 @@
-//! The lists of a policy: budgets, workflows, pools, limiters, tools, allowances.
+//! The lists of rules of a policy: budgets, workflows, pools, limiters, tools.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
+use super::names::{label_name, pattern, plain};
 use super::node::{Node, Value};
 use super::reader::{Place, Table};
 use super::rule::{Rule, RuleKind, RuleLimit, Span};
 use super::scope::{Pattern, Scope};
 use super::words::{MODES, UNITS, checked_zone, keep_back, limits, span};
-use super::{AgentAllowance, Defaults, GuardPolicy, ModelQuota, RepoLimit};
+use super::{Defaults, GuardPolicy};
 use crate::accounting::{Invalid, Key, Unit};
 
 const WORKFLOW_UNITS: [(&str, Unit); 5] = [
@@ -25,23 +26,18 @@ const RATES: [(&str, Unit); 4] = [
     ("requests", Unit::Calls),
 ];
 const PERIODS: [(&str, u64); 4] = [("second", 1), ("minute", 60), ("hour", 3_600), ("day", 86_400)];
-/// Labels that no request can have: the arguments of `reserve` have their names.
-const TAKEN: [&str; 4] = ["estimate", "ttl", "timeout", "self"];
 
 pub(super) fn read(root: &mut Table<'_>, policy: &mut GuardPolicy) -> Result<(), Invalid> {
     each(root, ("budget", "name"), |table| budget(table, policy))?;
     each(root, ("workflow", "name"), |table| workflow(table, policy))?;
     each(root, ("pool", "name"), |table| pool(table, policy))?;
     each(root, ("limiter", "name"), |table| limiter(table, policy))?;
-    each(root, ("tool", "name"), |table| tool(table, policy))?;
-    each(root, ("allowance", "agent"), |table| allowance(table, &mut policy.allowances))?;
-    each(root, ("model_quota", "model"), |table| model_quota(table, &mut policy.model_quotas))?;
-    each(root, ("repo", "repo"), |table| repo(table, &mut policy.repos))
+    each(root, ("tool", "name"), |table| tool(table, policy))
 }
 
 /// Every table of a list; no two have the same value of the key `by`, but limiters, of which each
 /// period is a rule.
-fn each(
+pub(super) fn each(
     root: &mut Table<'_>,
     (key, by): (&str, &str),
     mut read: impl FnMut(Table<'_>) -> Result<(), Invalid>,
@@ -63,6 +59,14 @@ fn each(
     Ok(())
 }
 
+/// A name that is told, and nothing else.
+fn name(place: &Place, node: &Node) -> Result<String, Invalid> {
+    match place.id(node)?.as_str() {
+        "*" => Err(place.error("must be a name: for a counter of each value, write a scope")),
+        name => Ok(name.to_owned()),
+    }
+}
+
 /// What most rules have: a name, a scope, a mode, marks, a window.
 fn common(
     table: &mut Table<'_>,
@@ -70,7 +74,11 @@ fn common(
     unless: &Span,
     defaults: &Defaults,
 ) -> Result<Rule, Invalid> {
-    let name = table.need("name", Place::id)?;
+    let name = table.need("name", |place, node| match kind {
+        // A label of the requests that it is about.
+        RuleKind::Workflow | RuleKind::Tool => Ok(pattern(place, node)?.0),
+        _ => name(place, node),
+    })?;
     let scope = table.read("scope", scope)?.unwrap_or_default();
     let mode = table.read("mode", |place, node| place.word(node, &MODES))?;
     let warn_at = table.read("warn_at", shares)?;
@@ -122,7 +130,8 @@ fn workflow(mut table: Table<'_>, policy: &mut GuardPolicy) -> Result<(), Invali
     if let Some((place, node)) = steps {
         for (step, place, node) in place.table(node)?.rest() {
             let mut scope = rule.scope.clone();
-            let pattern = if step == "default" { "*" } else { step };
+            let step = plain(&place, step)?;
+            let pattern = if step == "default" { "*" } else { &step };
             let at = |bad: Invalid| place.error(&bad.message);
             scope.add("step", Pattern::parse(pattern)).map_err(at)?;
             let name = format!("{}.step.{step}", rule.name);
@@ -232,59 +241,12 @@ fn tool(mut table: Table<'_>, policy: &mut GuardPolicy) -> Result<(), Invalid> {
     Ok(())
 }
 
-fn allowance(mut table: Table<'_>, into: &mut Vec<AgentAllowance>) -> Result<(), Invalid> {
-    let own = ["agent", "daily_token_limit", "daily_job_limit", "concurrent_jobs"];
-    table.only(&[&own[..], &["max_job_duration", "model_allowlist"]].concat())?;
-    let models = table.read("model_allowlist", |place, node| {
-        place.list(node)?.iter().map(|item| place.inside("[]", item).id(item)).collect()
-    })?;
-    into.push(AgentAllowance {
-        agent_id: table.need("agent", Place::id)?,
-        daily_token_limit: amount(&mut table, "daily_token_limit")?,
-        daily_job_limit: amount(&mut table, "daily_job_limit")?,
-        concurrent_jobs: amount(&mut table, "concurrent_jobs")?,
-        max_job_duration: table.read("max_job_duration", Place::duration)?.unwrap_or_default(),
-        model_allowlist: models.unwrap_or_default(),
-    });
-    Ok(())
-}
-
-fn model_quota(mut table: Table<'_>, into: &mut Vec<ModelQuota>) -> Result<(), Invalid> {
-    table.only(&["model", "daily_token_budget", "hourly_rate_limit", "cost_ceiling_usd"])?;
-    into.push(ModelQuota {
-        model: table.need("model", Place::id)?,
-        daily_token_budget: amount(&mut table, "daily_token_budget")?,
-        hourly_rate_limit: amount(&mut table, "hourly_rate_limit")?,
-        cost_ceiling_micros_usd: table.read("cost_ceiling_usd", Place::usd)?.unwrap_or(0),
-    });
-    Ok(())
-}
-
-fn repo(mut table: Table<'_>, into: &mut Vec<RepoLimit>) -> Result<(), Invalid> {
-    table.only(&["repo", "max_daily_prs", "max_daily_issues", "cooldown_after_failure"])?;
-    let cooldown = table.read("cooldown_after_failure", Place::duration)?;
-    into.push(RepoLimit {
-        repo: table.need("repo", Place::id)?,
-        max_daily_prs: amount(&mut table, "max_daily_prs")?,
-        max_daily_issues: amount(&mut table, "max_daily_issues")?,
-        cooldown_after_failure: cooldown.unwrap_or_default(),
-    });
-    Ok(())
-}
-
-fn amount(table: &mut Table<'_>, key: &str) -> Result<u64, Invalid> {
-    Ok(table.read(key, Place::whole)?.unwrap_or(0))
-}
-
 fn scope(place: &Place, node: &Node) -> Result<Scope, Invalid> {
     let mut scope = Scope::default();
     for (label, place, node) in place.table(node)?.rest() {
-        if TAKEN.contains(&label) || label.is_empty() {
-            return Err(place.error(&format!("{label:?} can be no label of a request")));
-        }
-        Key::check("a label", label).map_err(|bad| place.error(&bad.message))?;
-        let text = place.id(node)?;
-        scope.add(label, Pattern::parse(&text)).map_err(|bad| place.error(&bad.message))?;
+        let label = label_name(&place, label)?;
+        let (_, pattern) = pattern(&place, node)?;
+        scope.add(&label, pattern).map_err(|bad| place.error(&bad.message))?;
     }
     Ok(scope)
 }

@@ -7,7 +7,9 @@ A driver is a file in `drivers/` with a `DRIVER`, whose class says how one integ
     call / acall(client, text="Hi")         one whole call, its text
     stream / astream(client, text, usage=)  a generator of pieces of text; `usage=False`: it is not asked for
     retrying(server, budget)                as make, with two retries of the host's own, without delay
+    hurried(server, budget, retries)        as make, with a time-out of 0.3 s, and retries of the host's own
     stacked(server, budget)                 two wrapped layers on one budget
+    unparsed_answer(server, budget)         one call whose answer is billed and cannot be used; it may raise
     fallback, five_tools, sub_agent, internal_call, cache_hit (server, budget)   what an agent's host has
     gaps                                    case -> why it does not apply, in a few words; a literal
 
@@ -103,16 +105,18 @@ def _read(path: Path) -> dict[str, Any]:
 
 @dataclass
 class Recorded:
-    """A user's own budget over a pool: it counts how often it is asked."""
+    """A user's own budget over a pool: it counts how often it is asked, and keeps for what."""
 
     pool: SharedPool
     asked: int = 0
+    estimates: list[int] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def reserve(self, estimate: Any, **labels: str) -> Any:
         """Count, and let the pool decide."""
         with self.lock:
             self.asked += 1
+            self.estimates.append(estimate.total_tokens)
         return self.pool.reserve(estimate)
 
 
@@ -163,6 +167,10 @@ class World:
     def retrying(self, server: ProviderServer, budget: Any) -> Any:
         """Return the wrapped client whose host retries."""
         return self._kept(self.driver.retrying(server, budget))
+
+    def hurried(self, server: ProviderServer, budget: Any, retries: int) -> Any:
+        """Return the wrapped client that waits for no more than a moment."""
+        return self._kept(self.driver.hurried(server, budget, retries))
 
     def stacked(self, server: ProviderServer, budget: Any) -> Any:
         """Return the client that is wrapped twice."""

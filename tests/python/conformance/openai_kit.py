@@ -5,8 +5,15 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import openai
+from pydantic import BaseModel
 
 from outlay.openai import wrap
+
+
+class Word(BaseModel):
+    """What an answer is to be parsed as."""
+
+    word: str
 
 
 class OpenAIDriver:
@@ -32,6 +39,10 @@ class WrappedDriver(OpenAIDriver):
     def retrying(self, server, budget):
         """Make clients that retry; the server says how soon."""
         return self._clients(server, lambda client: wrap(client, budget), max_retries=2)
+
+    def hurried(self, server, budget, retries):
+        """Make clients that wait for no more than a moment."""
+        return self._clients(server, lambda client: wrap(client, budget), max_retries=retries, timeout=0.3)
 
     def stacked(self, server, budget):
         """Wrap twice."""

@@ -8,15 +8,33 @@ from hypothesis import strategies as st
 from outlay import Guard, LimitExceeded, ManualClock, Usage, UsageEstimate
 
 SETTINGS = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
-UNITS = {"tokens": "tokens", "usd": "cost_micros_usd", "calls": "calls", "output_tokens": "output_tokens"}
-PATTERNS = {"agent": ["*", "a", "a*"], "model": ["*", "m1", "p:*"]}
+UNITS = {
+    "tokens": "tokens",
+    "usd": "cost_micros_usd",
+    "calls": "calls",
+    "output_tokens": "output_tokens",
+    "tool_calls": "tool_calls",
+}
+PATTERNS = {"agent": ["*", "a", "a*"], "model": ["*", "m1", "p:*"], "tool": ["*", "t1"]}
+
+
+def as_tool(scope, limit, window, soft, kind):
+    """Return a rule of the tool t1, which limits calls alone."""
+    return {**scope, "tool": "t1"}, {"calls": sum(limit.values())}, window, soft, kind
+
 
 scopes = st.fixed_dictionaries(
     {}, optional={key: st.sampled_from(values) for key, values in PATTERNS.items()}
 )
 limits = st.dictionaries(st.sampled_from(list(UNITS)), st.integers(0, 60), min_size=1)
 rules = st.lists(
-    st.tuples(scopes, limits, st.sampled_from(["lifetime", "run", "fixed:60s"]), st.booleans()),
+    st.tuples(
+        scopes,
+        limits,
+        st.sampled_from(["lifetime", "run", "fixed:60s"]),
+        st.booleans(),
+        st.sampled_from(["budget", "budget", "pool", "tool"]),
+    ).map(lambda rule: as_tool(*rule) if rule[-1] == "tool" else rule),
     min_size=1,
     max_size=5,
 )
@@ -27,6 +45,7 @@ labels = st.fixed_dictionaries(
         "model": st.sampled_from(["m1", "m2"]),
         "provider": st.sampled_from(["p", "q"]),
         "run": st.sampled_from(["1", "2"]),
+        "tool": st.sampled_from(["t1", "t2"]),
     },
 )
 amounts = st.tuples(st.integers(0, 25), st.integers(0, 25), st.integers(0, 30))
@@ -51,7 +70,10 @@ class Book:
     def counters(self, request):
         """Return the keys of the counters that a request is asked of, each with its rule."""
         found = []
-        for number, (scope, _, window, _) in enumerate(self.rules):
+        is_tool = "tool" in request and "model" not in request
+        for number, (scope, _, window, _, kind) in enumerate(self.rules):
+            if (kind == "tool" and not is_tool) or (kind == "pool" and is_tool and "tool" not in scope):
+                continue
             values = []
             for key, pattern in scope.items():
                 provider = request.get("provider") if key == "model" else None
@@ -75,7 +97,7 @@ class Book:
     def fits(self, request, asked, strict=False):
         """Say whether all hard limits have room."""
         for key in self.counters(request):
-            _, most, _, soft = self.rules[key[0]]
+            _, most, _, soft, _ = self.rules[key[0]]
             for unit, limit in most.items():
                 if (strict or not soft) and self.total(key, unit) + asked[unit] > limit:
                     return False
@@ -101,19 +123,29 @@ class Book:
                 self.rows.append([key, unit, self.era(key[0]), actual[unit] - held, 0])
 
 
-def asked_of(kind, amount):
+def asked_of(kind, amount, request):
     inputs, outputs, cost = amount
     given = kind(input_tokens=inputs, output_tokens=outputs, cost_micros_usd=cost)
-    return given, {"tokens": inputs + outputs, "output_tokens": outputs, "usd": cost, "calls": 1}
+    tools = 1 if "tool" in request and "model" not in request else 0
+    asked = {"tokens": inputs + outputs, "output_tokens": outputs, "usd": cost, "calls": 1}
+    return given, {**asked, "tool_calls": tools}
 
 
 def policy_of(given):
-    budgets = []
-    for number, (scope, most, window, soft) in enumerate(given):
+    rules = {"budget": [], "pool": [], "tool": []}
+    for number, (scope, most, window, soft, kind) in enumerate(given):
         limit = {unit: f"0.{amount:06}" if unit == "usd" else amount for unit, amount in most.items()}
         mode = "soft" if soft else "hard"
-        budgets.append({"name": f"b{number}", "scope": scope, "limit": limit, "window": window, "mode": mode})
-    return {"defaults": {"on_unknown_price": "zero"}, "budget": budgets}
+        name = f"b{number}"
+        if kind == "tool":
+            # Its name is the pattern of the tool: with a star, one for each rule.
+            name, scope = (
+                "t1" + "*" * (number + 1),
+                {key: value for key, value in scope.items() if key != "tool"},
+            )
+        rule = {"name": name, "scope": scope, "limit": limit, "window": window, "mode": mode}
+        rules[kind].append(rule)
+    return {"defaults": {"on_unknown_price": "zero"}, **rules}
 
 
 def anchored(guard, book):
@@ -121,17 +153,24 @@ def anchored(guard, book):
     for agent in (None, "a", "ab", "b"):
         for model in (None, "m1", "m2"):
             for provider in (None, "p", "q"):
-                given = {"agent": agent, "model": model, "provider": provider}
-                guard.explain(**{key: value for key, value in given.items() if value})
+                for tool in (None, "t1", "t2"):
+                    given = {"agent": agent, "model": model, "provider": provider, "tool": tool}
+                    guard.explain(**{key: value for key, value in given.items() if value})
     book.now = 0
+
+
+def number_of(counter):
+    """Return the number of the rule of a counter."""
+    name = counter["name"]
+    return name.count("*") - 1 if counter["kind"] == "tool" else int(name[1:])
 
 
 def compare(guard, book, request):
     """Compare all that a request is asked of."""
     told = guard.explain(**request)
-    told.sort(key=lambda counter: int(counter["name"][1:]))
+    told.sort(key=number_of)
     keys = book.counters(request)
-    assert [int(counter["name"][1:]) for counter in told] == [key[0] for key in keys]
+    assert [number_of(counter) for counter in told] == [key[0] for key in keys]
     for counter, key in zip(told, keys, strict=True):
         for unit in book.rules[key[0]][1]:
             figure = counter["limits"][UNITS[unit]]
@@ -146,7 +185,7 @@ def test_a_guard_agrees_with_a_naive_book(given_rules, history):
     guard, book, leases = Guard(policy_of(given_rules), clock=clock), Book(given_rules), []
     anchored(guard, book)
     for kind, request, amount in history:
-        estimate, asked = asked_of(UsageEstimate, amount)
+        estimate, asked = asked_of(UsageEstimate, amount, request)
         if kind == "advance":
             clock.advance(amount[0])
             book.now += amount[0]
@@ -159,17 +198,17 @@ def test_a_guard_agrees_with_a_naive_book(given_rules, history):
             else:
                 assert fits
                 if kind == "reserve":
-                    leases.append((lease, book.write(request, asked), asked))
+                    leases.append((lease, book.write(request, asked), asked, request))
                 del lease
         elif leases:
-            lease, rows, held = leases.pop(amount[1] % len(leases))
+            lease, rows, held, of = leases.pop(amount[1] % len(leases))
             if kind == "drop":
                 book.settle(rows, held)
             elif kind == "release":
                 lease.release()
                 book.settle(rows, dict.fromkeys(held, 0))
             else:
-                actual, booked = asked_of(Usage, amount)
+                actual, booked = asked_of(Usage, amount, of)
                 lease.commit(actual)
                 book.settle(rows, booked)
             del lease

@@ -11,7 +11,7 @@ from langchain_core.caches import InMemoryCache
 from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.graph import END, START, MessagesState, StateGraph
 
-from outlay import AgentTokenBudget, PolicyError, RateLimiter, SharedPool, WorkflowQuota
+from outlay import AgentTokenBudget, Guard, PolicyError, RateLimiter, SharedPool, WorkflowQuota
 from outlay.langchain import _audit, audit, wrap
 from outlay.testing import Pause, Reply, ScriptedChatModel, ScriptedReply
 
@@ -114,6 +114,24 @@ def test_a_call_that_fails_costs_nothing(pool):
     with audit(pool) as seen, pytest.raises(ConnectionError):
         ScriptedChatModel(script=[ConnectionError("x")]).invoke("hi")
     assert seen.count == 0
+
+
+def test_a_call_that_failed_is_booked_by_what_is_known_of_it(hi_estimate):
+    """Refused, it is a request; unanswered or of no use, it is charged at its estimate."""
+
+    class Refused(Exception):
+        status_code = 529
+
+    guard = Guard({"budget": [{"name": "b", "limit": {"tokens": 10_000, "calls": 10}}]})
+    for error, tokens, calls in (
+        (Refused("busy"), 0, 1),
+        (TimeoutError("late"), hi_estimate, 2),
+        (ValueError("not what was asked for"), 2 * hi_estimate, 3),
+    ):
+        with audit(guard), pytest.raises(type(error)):
+            ScriptedChatModel(script=[error]).invoke("hi")
+        booked = guard.snapshot()[0]["limits"]
+        assert (booked["tokens"]["used"], booked["calls"]["used"]) == (tokens, calls)
 
 
 def test_a_stream_that_fails_after_its_first_piece_is_booked(pool, hi_estimate):

@@ -307,14 +307,14 @@ def test_agent_budget_counts_tokens_and_one_call():
 
 
 def test_workflow_token_executes_one_step_a_call():
-    """A call is a step; one that the provider refused gives its step back."""
+    """A call is a step, also one that the provider refused: it was made."""
     token = WorkflowQuota.hourly(10, 5).begin_workflow("w-1")
     model = wrap(ScriptedChatModel(script=["a", ConnectionError("down"), "b"]), token)
     model.invoke("hi")
     with pytest.raises(ConnectionError):
         model.invoke("hi")
     model.invoke("hi")
-    assert token.steps_executed() == 2
+    assert token.steps_executed() == 3
 
 
 class ThroughItsStream(ScriptedChatModel):

@@ -117,13 +117,13 @@ async def test_an_async_streaming_response_is_booked(serve, plain_async, pool, b
     assert pool.committed().total_tokens == bill(server) > 0
 
 
-def test_two_refusals_and_an_answer_are_one_lease(serve, plain):
-    """The client's retries are inside the call."""
+def test_two_refusals_and_an_answer_are_three_leases(serve, plain):
+    """Each request that the client sends is admitted by itself; one that is refused costs no tokens."""
     busy = Reply(status=429, headers={"retry-after-ms": "1"})
     server, budget = serve(busy, busy, Reply(text="a")), Recorded()
     wrap(plain(server, max_retries=2), budget).responses.create(model="gpt-x", input="hi")
-    assert (server.calls, len(budget.asked)) == (3, 1)
-    assert budget.ended == [("commit", server.billed[0]["total_tokens"])]
+    assert (server.calls, len(budget.asked)) == (3, 3)
+    assert budget.ended == [("close", None), ("close", None), ("commit", server.billed[0]["total_tokens"])]
 
 
 def test_a_providers_error_is_left_to_the_budget(serve, plain, make_pool):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
 import openai
 import pytest
 
@@ -64,19 +62,19 @@ def test_the_limiters_of_a_guard_are_told_under_the_labels_of_the_call(serve, pl
     assert server.calls == 2
 
 
-def test_a_limiter_is_told_of_a_429_while_the_client_retries(serve, plain):
-    """The limiter is shut by then, for its clock stands still; the retry is still to be answered."""
-    clock, gate = ManualClock(), threading.Event()
+def test_a_limiter_that_a_429_has_shut_holds_the_clients_own_retry_back(serve, plain):
+    """It is told while the client retries, and its clock stands still: the second request is not sent."""
+    clock = ManualClock()
     limiter = RateLimiter(100_000, clock=clock)
     busy = Reply(status=429, headers={"retry-after-ms": "1"})
-    server = serve(busy, Reply(text="a", gate=gate))
+    server = serve(busy, Reply(text="a"))
     client = wrap(plain(server, max_retries=1), limiter)
-    asking = threading.Thread(target=lambda: client.chat.completions.create(**ASK))
-    asking.start()
-    assert server.wait_for(lambda: server.calls == 2)
-    assert not limiter.try_acquire()
-    gate.set()
-    asking.join()
+    with pytest.raises(RateLimitExceeded) as refused:
+        client.chat.completions.create(**ASK)
+    assert (server.calls, refused.value.retry_after) == (1, 0.001)
+    clock.advance(0.001)
+    client.chat.completions.create(**ASK)
+    assert server.calls == 2
 
 
 def test_a_limiter_is_told_of_the_last_429(serve, plain):

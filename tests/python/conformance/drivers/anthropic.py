@@ -5,10 +5,17 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 from anthropic import Anthropic, AnthropicError, AsyncAnthropic, beta_tool
+from pydantic import BaseModel
 
 from outlay import governed
 from outlay.anthropic import wrap
 from outlay.testing import Reply
+
+
+class Word(BaseModel):
+    """What an answer is to be parsed as."""
+
+    word: str
 
 
 class Driver:
@@ -32,6 +39,10 @@ class Driver:
     def retrying(self, server, budget):
         """Make clients that retry; the server says how soon."""
         return self._clients(server, lambda client: wrap(client, budget), max_retries=2)
+
+    def hurried(self, server, budget, retries):
+        """Make clients that wait for no more than a moment."""
+        return self._clients(server, lambda client: wrap(client, budget), max_retries=retries, timeout=0.3)
 
     def stacked(self, server, budget):
         """Wrap twice."""
@@ -79,6 +90,11 @@ class Driver:
     def five_tools(self, server, budget):
         """Let the tool runner run governed functions; the budget is theirs."""
         return _run(Anthropic(**_options(server)), governed(budget, 0)(look_up), server)
+
+    def unparsed_answer(self, server, budget):
+        """Parse an answer that is cut short."""
+        with wrap(Anthropic(**_options(server)), budget) as client:
+            client.messages.parse(**_request("Hi"), output_format=Word)
 
     def internal_call(self, server, budget):
         """Let the tool runner call the model again with what a tool has said."""

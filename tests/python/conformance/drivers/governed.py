@@ -32,6 +32,21 @@ class Driver:
         """Govern functions whose client retries; the server says how soon."""
         return self._functions(server, governed(budget, 1_100), max_retries=2)
 
+    def hurried(self, server, budget, retries):
+        """Govern functions whose client waits for no more than a moment."""
+        return self._functions(server, governed(budget, 1_100), max_retries=retries, timeout=0.3)
+
+    def unparsed_answer(self, server, budget):
+        """Raise the client's own error for an answer that was cut short, which carries it."""
+        with openai.OpenAI(base_url=server.base_url, api_key="none") as client:
+
+            @governed(budget, 1_100)
+            def ask():
+                answer = client.chat.completions.create(**_request("Hi"))
+                raise openai.LengthFinishReasonError(completion=answer)
+
+            ask()
+
     def stacked(self, server, budget):
         """Govern twice."""
         return self._functions(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 from google import genai
 from google.genai import types
@@ -41,6 +42,19 @@ class Driver:
         """Make a client that retries at once."""
         retries = types.HttpRetryOptions(attempts=3, initial_delay=0.0, max_delay=0.0, jitter=0.0)
         return _client(server, transport(budget), async_transport(budget), retry_options=retries)
+
+    def hurried(self, server, budget, retries):
+        """Make a client that waits for no more than a moment."""
+        again = types.HttpRetryOptions(attempts=1 + retries, initial_delay=0.0, max_delay=0.0, jitter=0.0)
+        sync, asynchronous = transport(budget), async_transport(budget)
+        return _client(server, sync, asynchronous, retry_options=again, timeout=300)
+
+    def unparsed_answer(self, server, budget):
+        """Parse an answer that is cut short, above the transport."""
+        client = _client(server, transport(budget), async_transport(budget))
+        config = {"response_mime_type": "application/json", "response_schema": {"type": "OBJECT"}}
+        with client:
+            json.loads(client.models.generate_content(**_request("Hi"), config=config).text)
 
     def stacked(self, server, budget):
         """Put one transport over another."""

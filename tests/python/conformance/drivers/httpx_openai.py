@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import openai
-from openai_kit import ChatDriver
+from openai_kit import ChatDriver, Word
 
 if int(openai.VERSION.partition(".")[0]) < 3:
     import httpx as hx
@@ -39,6 +39,19 @@ class Driver(ChatDriver):
         """Make clients that retry; the server says how soon."""
         return _clients(server, transport(budget), async_transport(budget), max_retries=2)
 
+    def hurried(self, server, budget, retries):
+        """Make clients that wait for no more than a moment."""
+        sync, asynchronous = transport(budget), async_transport(budget)
+        return _clients(server, sync, asynchronous, max_retries=retries, timeout=0.3)
+
+    def unparsed_answer(self, server, budget):
+        """Parse an answer that is cut short, above the transport."""
+        with openai.OpenAI(
+            base_url=server.base_url, api_key="none", http_client=hx.Client(transport=transport(budget))
+        ) as client:
+            messages = [{"role": "user", "content": "Hi"}]
+            client.chat.completions.parse(model="gpt-test", messages=messages, response_format=Word)
+
     def stacked(self, server, budget):
         """Put one transport over another."""
         sync = transport(budget, inner=transport(budget))
@@ -50,8 +63,8 @@ class Driver(ChatDriver):
         made.sync.images.generate(model="m", prompt="A cat")
 
 
-def _clients(server, sync, asynchronous, *, max_retries=0):
-    options = {"base_url": server.base_url, "api_key": "none", "max_retries": max_retries}
+def _clients(server, sync, asynchronous, **options):
+    options = {"base_url": server.base_url, "api_key": "none", "max_retries": 0, **options}
     return SimpleNamespace(
         sync=openai.OpenAI(**options, http_client=hx.Client(transport=sync)),
         asynchronous=openai.AsyncOpenAI(**options, http_client=hx.AsyncClient(transport=asynchronous)),

@@ -9,11 +9,18 @@ from langchain.agents import create_agent
 from langchain.agents.middleware import SummarizationMiddleware
 from langchain_core.caches import InMemoryCache
 from langchain_core.exceptions import ModelError
+from pydantic import BaseModel
 
 from outlay.langchain import BudgetMiddleware, wrap
 from outlay.testing import Reply
 
 TEXT = "Hello there, friend."
+
+
+class Word(BaseModel):
+    """What an answer is to be parsed as."""
+
+    word: str
 
 
 class Driver:
@@ -37,6 +44,10 @@ class Driver:
     def retrying(self, server, budget):
         """Wrap a model whose client retries; the server says how soon."""
         return wrap(self._model(server, max_retries=2), budget)
+
+    def hurried(self, server, budget, retries):
+        """Wrap a model whose client waits for no more than a moment."""
+        return wrap(self._model(server, max_retries=retries, timeout=0.3), budget)
 
     def stacked(self, server, budget):
         """Wrap twice."""
@@ -120,6 +131,14 @@ class Driver:
         )
         agent = create_agent(self.make(server, budget), [], middleware=[summarise])
         agent.invoke({"messages": [("user", "One."), ("assistant", "Two."), ("user", "Three.")]})
+
+    # Of what does not parse, the host's error carries no usage.
+    unparsed_is_told = False
+
+    def unparsed_answer(self, server, budget):
+        """Ask for structured output and get an answer that is cut short."""
+        model = wrap(self._model(server, max_tokens=500), budget)
+        model.with_structured_output(Word).invoke("Hi")
 
     def cache_hit(self, server, budget):
         """Ask the same twice, with a cache."""

@@ -40,6 +40,29 @@ class Driver:
         client.options["max_retries"] = 2
         return client
 
+    def hurried(self, server, budget, retries):
+        """Make guarded functions that wait for no more than a moment."""
+        client = self.make(server, budget)
+        client.options |= {"max_retries": retries, "timeout": 0.3}
+        return client
+
+    # The host's error carries the text of the answer, and no usage.
+    unparsed_is_told = False
+
+    def unparsed_answer(self, server, budget):
+        """Let LiteLLM check an answer that is cut short."""
+        litellm.enable_json_schema_validation = True
+        try:
+            schema = {"name": "w", "schema": {"type": "object", "properties": {"word": {"type": "string"}}}}
+            wrap(litellm.completion, budget)(
+                **_request("Hi"),
+                **_options(server, 0),
+                max_tokens=500,
+                response_format={"type": "json_schema", "json_schema": schema},
+            )
+        finally:
+            litellm.enable_json_schema_validation = False
+
     def stacked(self, server, budget):
         """Wrap twice."""
         client = self.make(server, budget)

@@ -32,6 +32,9 @@ class Driver:
     name = "openai-agents"
     package = "agents.models.interface"
     gaps = {
+        "error_in_body": "its get_response makes a ModelResponse of the answer's output, which is None, and "
+        "drops the answer, so that the error is not to be seen: the estimate is booked",
+        "running_totals": "a stream of responses tells its usage once, in response.completed",
         "fallback": "the SDK has no fallback models",
         "internal_call": "its compaction of a session goes past the model, straight to the client",
         "cache_hit": "the SDK has no cache of responses",
@@ -47,6 +50,17 @@ class Driver:
         """Make an agent whose client retries; the server says how soon."""
         client = _client(server, 2)
         return _agent(client, wrap(_model(client), budget))
+
+    def hurried(self, server, budget, retries):
+        """Make an agent whose client waits for no more than a moment."""
+        client = _client(server, retries, timeout=0.3)
+        return _agent(client, wrap(_model(client), budget))
+
+    async def unparsed_answer(self, server, budget):
+        """Ask for an output that the answer does not fit."""
+        async with _client(server, 0) as client:
+            agent = Agent("a", model=wrap(_model(client), budget), output_type=int)
+            await Runner.run(agent, "Hi", run_config=_config())
 
     def stacked(self, server, budget):
         """Wrap the client and the model."""
@@ -133,10 +147,11 @@ class _Local(ModelProvider):
         return _model(self.client, model_name)
 
 
-def _client(server, retries):
+def _client(server, retries, timeout=10):
     # No connection is kept, as each event loop needs its own.
-    http = httpx2.AsyncClient(limits=httpx2.Limits(max_keepalive_connections=0), timeout=10)
-    return AsyncOpenAI(base_url=server.base_url, api_key="none", max_retries=retries, http_client=http)
+    http = httpx2.AsyncClient(limits=httpx2.Limits(max_keepalive_connections=0))
+    options = {"max_retries": retries, "timeout": timeout, "http_client": http}
+    return AsyncOpenAI(base_url=server.base_url, api_key="none", **options)
 
 
 def _model(client, name="gpt-test"):

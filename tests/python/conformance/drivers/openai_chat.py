@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from openai_kit import ChatDriver, WrappedDriver
+import openai
+from openai_kit import ChatDriver, Word, WrappedDriver
+
+from outlay.openai import wrap
 
 
 class Driver(ChatDriver, WrappedDriver):
@@ -18,6 +21,14 @@ class Driver(ChatDriver, WrappedDriver):
         "internal_call": "an SDK makes no calls of its own",
         "cache_hit": "an SDK has no cache of responses",
     }
+
+    def unparsed_answer(self, server, budget):
+        """Parse an answer that is cut short."""
+        with openai.OpenAI(base_url=server.base_url, api_key="none") as client:
+            messages = [{"role": "user", "content": "Hi"}]
+            wrap(client, budget).chat.completions.parse(
+                model="gpt-test", messages=messages, response_format=Word
+            )
 
 
 DRIVER = Driver()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from openai_kit import WrappedDriver
+import openai
+from openai_kit import Word, WrappedDriver
+
+from outlay.openai import wrap
 
 
 class Driver(WrappedDriver):
@@ -11,6 +14,7 @@ class Driver(WrappedDriver):
     name = "openai-responses"
     package = "openai"
     gaps = {
+        "running_totals": "a stream of responses tells its usage once, in response.completed",
         "fallback": "an SDK has no fallback models",
         "five_tools": "an SDK runs no tools",
         "refused_inside_tool": "an SDK runs no tools",
@@ -41,6 +45,11 @@ class Driver(WrappedDriver):
             async for event in events:
                 if event.type == "response.output_text.delta":
                     yield event.delta
+
+    def unparsed_answer(self, server, budget):
+        """Parse an answer that is cut short."""
+        with openai.OpenAI(base_url=server.base_url, api_key="none") as client:
+            wrap(client, budget).responses.parse(model="gpt-test", input="Hi", text_format=Word)
 
 
 DRIVER = Driver()

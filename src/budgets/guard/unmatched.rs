@@ -1,0 +1,108 @@
+//! Requests that no rule is about: listeners are told of each, the operator once for each set of
+//! names of labels.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
+
+use super::Guard;
+use super::matched::Matched;
+use crate::accounting::{Key, Unit, UsageEstimate};
+use crate::budgets::policy::Labels;
+use crate::ledger::{Event, EventKind};
+
+/// How many sets of names are warned of and remembered.
+const SETS: usize = 256;
+
+/// Is told a sentence for the operator.
+pub type Warner = Box<dyn Fn(&str) + Send + Sync>;
+
+/// What was warned of already, and who is told.
+#[derive(Default)]
+pub(super) struct Unmatched {
+    seen: Mutex<BTreeSet<String>>,
+    pub(super) warner: Option<Warner>,
+}
+
+/// The labels of requests that no rule is about.
+pub(super) struct Stray {
+    labels: Vec<(String, String)>,
+    /// Whether the operator was told, so that it is not looked up again.
+    told: AtomicBool,
+}
+
+impl Stray {
+    pub(super) fn of(labels: &Labels<'_>) -> Box<Self> {
+        let labels = labels.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        Box::new(Self { labels, told: AtomicBool::new(false) })
+    }
+
+    /// The names, in one order.
+    fn names(&self) -> String {
+        let mut names: Vec<&str> = self.labels.iter().map(|(name, _)| name.as_str()).collect();
+        names.sort_unstable();
+        names.join(", ")
+    }
+}
+
+impl Guard {
+    /// Calls `warner` once for each set of names of labels of which requests pass that no rule is
+    /// about; for 256 sets at most. It is called without a lock.
+    #[must_use]
+    pub fn warning(mut self, warner: Warner) -> Self {
+        self.unmatched.warner = Some(warner);
+        self
+    }
+
+    /// Tells of a request that passes where no rule is about it.
+    #[inline]
+    pub(super) fn tell_unmatched(&self, matched: &Matched, estimate: &UsageEstimate) {
+        if let Some(stray) = &matched.stray {
+            self.tell_stray(stray, estimate);
+        }
+    }
+
+    #[cold]
+    fn tell_stray(&self, stray: &Stray, estimate: &UsageEstimate) {
+        if self.core.listening() {
+            let asked =
+                [(Unit::Tokens, estimate.total_tokens), (Unit::Cost, estimate.cost_micros_usd)];
+            self.core.publish(&Event {
+                kind: EventKind::Unmatched,
+                key: Key::fixed("guard"),
+                lease: None,
+                amounts: asked.into_iter().filter(|(_, amount)| *amount > 0).collect(),
+                tick: self.core.clock().tick(),
+                labels: stray.labels.clone(),
+            });
+        }
+        // Relaxed: at worst two look it up.
+        if !stray.told.swap(true, Ordering::Relaxed) {
+            self.warn_of(stray);
+        }
+    }
+
+    fn warn_of(&self, stray: &Stray) {
+        let Some(warner) = &self.unmatched.warner else { return };
+        let names = stray.names();
+        let is_new = {
+            let mut seen = self.unmatched.seen.lock();
+            seen.len() < SETS && seen.insert(names.clone())
+        };
+        if is_new {
+            let given = if names.is_empty() { "no label".to_owned() } else { names };
+            let what = if self.laid.read().policy.has_budgets() {
+                "[[budget]] or [[workflow]]"
+            } else {
+                "rule"
+            };
+            warner(&format!(
+                "a request passes that no {what} of the policy is about, so nothing limits it \
+                 there; its labels: {given}. Give it the label that a scope names, or write a \
+                 [[budget]] without a scope; [defaults] require = [...] refuses such requests. \
+                 This is said once for each set of names"
+            ));
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Which requests rules are about: labels that are required, requests that no rule is about, calls
+//! of models inside tools, and what is said of each agent.
+
+use std::sync::{Arc, Mutex};
+
+use outlay::{Clock, Error, EventKind, Guard, PartOf, Usage};
+
+use crate::kit::{World, asks, policy, refused};
+
+const EACH: &str =
+    "[[budget]]\nname = \"b\"\nscope = { agent = \"*\" }\nlimit = { tokens = 100 }\n";
+const REQUIRED: &str = "[defaults]\nrequire = [\"agent\", \"user\"]\n";
+
+fn missing<T: std::fmt::Debug>(result: Result<T, Error>) -> String {
+    match result {
+        Err(Error::Invalid(bad)) => bad.message,
+        other => panic!("not refused as a fault: {other:?}"),
+    }
+}
+
+#[test]
+fn a_request_without_a_required_label_is_a_fault_and_changes_nothing() {
+    let world = World::new(&format!("{REQUIRED}{EACH}"));
+    let labels = [("agent", "a"), ("team", "t")];
+    for _ in 0..2 {
+        let said = missing(world.reserve(&labels, 1));
+        assert_eq!(
+            said,
+            "the label \"user\" must be given: the policy says [defaults] require = [\"agent\", \
+             \"user\"], and the labels of this request and of the scopes around it are agent, team"
+        );
+        missing(world.guard.check(&labels, &asks(1)));
+        missing(world.guard.ask_call(&labels, &asks(1)));
+        missing(world.guard.step(&labels));
+        let of = PartOf { tokens: Some(1), ..PartOf::default() };
+        missing(world.guard.allot(&labels, of, None));
+        assert!(missing(world.guard.reserve(&[], asks(1))).ends_with("are none"));
+        assert_eq!(world.guard.snapshot().unwrap(), []);
+    }
+    assert_eq!(world.told(EventKind::Denied), Vec::<String>::new());
+    world.spend(&[("agent", "a"), ("user", "u")], 60).unwrap();
+    assert_eq!(world.guard.explain(&labels).unwrap()[0].figures[0].used, 60);
+    let spent = outlay::GuardRequest { spent: true, ..asks(50) };
+    world.guard.reserve(&labels, spent).map(drop).unwrap_err();
+    assert_eq!(world.guard.ask_call(&labels, &spent).unwrap().asks.len(), 1);
+}
+
+#[test]
+fn what_is_known_of_labels_does_not_pass_them_by() {
+    let world = World::new(EACH);
+    let known = world.guard.known(&[("agent", "a")]).unwrap();
+    assert!(world.guard.reserve_known(&known, asks(1)).unwrap().is_some());
+    world.update(&format!("{REQUIRED}{EACH}"));
+    assert!(world.guard.reserve_known(&known, asks(1)).unwrap().is_none());
+    let known = world.guard.known(&[("agent", "a")]).unwrap();
+    assert!(world.guard.reserve_known(&known, asks(1)).unwrap().is_none());
+}
+
+#[test]
+fn a_request_that_no_rule_is_about_is_told_each_time_and_warned_of_once() {
+    let warned: Arc<Mutex<Vec<String>>> = Arc::default();
+    let told = Arc::clone(&warned);
+    let guard = Guard::new(policy(EACH), Clock::System).unwrap();
+    let guard = guard.warning(Box::new(move |said| told.lock().unwrap().push(said.to_owned())));
+    let strays: Arc<Mutex<Vec<Vec<(String, String)>>>> = Arc::default();
+    let seen = Arc::clone(&strays);
+    guard.core().subscribe(move |event| {
+        if event.kind == EventKind::Unmatched {
+            seen.lock().unwrap().push(event.labels.clone());
+        }
+    });
+    for model in ["m", "n"] {
+        guard.reserve(&[("model", model), ("user", "u")], asks(500)).unwrap();
+        let known = guard.known(&[("model", model), ("user", "u")]).unwrap();
+        guard.reserve_known(&known, asks(500)).unwrap().unwrap();
+    }
+    guard.reserve(&[("agent", "a")], asks(5)).unwrap();
+    let models: Vec<String> =
+        strays.lock().unwrap().iter().map(|labels| labels[0].1.clone()).collect();
+    assert_eq!(models, ["m", "m", "n", "n"]);
+    let warned = warned.lock().unwrap();
+    assert_eq!(warned.len(), 1, "{warned:?}");
+    assert!(warned[0].contains("its labels: model, user."), "{}", warned[0]);
+}
+
+#[test]
+fn a_call_of_a_model_inside_a_tool_is_no_call_of_the_tool() {
+    let world = World::new(
+        "[[tool]]\nname = \"t\"\nlimit = { calls = 1 }\n\
+         [[budget]]\nname = \"b\"\nlimit = { tool_calls = 9, calls = 9, usd = \"1\" }\n\
+         [[budget]]\nname = \"inside\"\nscope = { tool = \"t\" }\nlimit = { calls = 9 }\n\
+         [[pool]]\nname = \"p\"\nmax_concurrent = 2\n\
+         [[allowance]]\nagent = \"a\"\ndaily_token_limit = 10\n\
+         [prices.m]\ninput = \"1\"\noutput = \"1\"\n",
+    );
+    let model = [("tool", "t"), ("model", "m"), ("agent", "a")];
+    assert_eq!(refused(world.reserve(&model, 11)).code.name(), "allowance_exceeded");
+    let held = [world.reserve(&model, 4).unwrap(), world.reserve(&model, 4).unwrap()];
+    assert_eq!(refused(world.reserve(&model, 1)).scope[0].1, "p");
+    assert_eq!(world.figures("b", "usd").1, 8);
+    assert_eq!(world.figures("b", "tool_calls"), (0, 0));
+    assert_eq!(world.figures("t", "calls"), (0, 0));
+    assert_eq!(world.figures("inside", "calls"), (0, 2));
+    // A call of the tool is neither priced nor held there.
+    world.spend(&[("tool", "t"), ("agent", "a")], 50).unwrap();
+    assert_eq!(refused(world.reserve(&[("tool", "t")], 0)).scope[0], ("tool".into(), "t".into()));
+    assert_eq!(world.figures("b", "tool_calls"), (1, 0));
+    drop(held);
+}
+
+#[test]
+fn the_call_of_a_tool_has_no_model_of_its_part() {
+    let world = World::new("[[tool]]\nname = \"t\"\nlimit = { calls = 1 }\n");
+    let of = PartOf { calls: Some(5), ..PartOf::default() };
+    let part = world.guard.allot(&[("model", "m")], of, None).unwrap();
+    part.reserve(&[("tool", "t")], asks(0)).unwrap().commit(Usage::zero().into()).unwrap();
+    refused(part.reserve(&[("tool", "t")], asks(0)));
+    part.reserve(&[("tool", "t"), ("model", "m")], asks(0)).unwrap();
+}
+
+#[test]
+fn what_is_said_of_each_agent_holds_for_those_that_are_named_too() {
+    let each = "[[allowance]]\nagent = \"*\"\ndaily_token_limit = 10\n";
+    let one = "[[allowance]]\nagent = \"a\"\ndaily_token_limit = 20\nconcurrent_jobs = 1\n";
+    let world = World::new(&format!("{one}{each}"));
+    let service = world.guard.allowances();
+    let of_a = service.allowance("a").unwrap().unwrap();
+    assert_eq!((of_a.daily_token_limit, of_a.concurrent_jobs), (10, 1));
+    let of_b = service.allowance("b").unwrap().unwrap();
+    assert_eq!((of_b.agent_id.as_str(), of_b.daily_token_limit), ("b", 10));
+    for agent in ["a", "b", "*"] {
+        world.spend(&[("agent", agent)], 10).unwrap();
+        refused(world.reserve(&[("agent", agent)], 1));
+    }
+    world.update(one);
+    world.spend(&[("agent", "a")], 10).unwrap();
+    refused(world.reserve(&[("agent", "a")], 1));
+    world.spend(&[("agent", "b")], 1_000).unwrap();
+    assert_eq!(service.allowance("b").unwrap(), None);
+    world.update(each);
+    refused(world.reserve(&[("agent", "b")], 1));
+}

@@ -1,0 +1,28 @@
+"""The cases of usages that are told in an unusual way: with every chunk, or without the input."""
+
+from __future__ import annotations
+
+from cases import ALL, STREAMS, case
+from kit import TEXT, USAGE, billed, committed
+
+from outlay.testing import Reply
+
+
+@case("A stream that tells the total so far with every chunk is booked once, not added up.", STREAMS)
+def running_totals(world):
+    server, pool = world.serve(Reply(text=TEXT, usage=USAGE, totals=True)), world.pool()
+    assert world.ask(world.make(server, pool), usage=True) == TEXT
+    assert committed(pool) == billed(server) == (100, 50, 150)
+
+
+@case("An answer that tells its output and no input books the estimate of the input beside it.", ALL)
+def input_not_reported(world):
+    counted, pool = world.serve(Reply(text=TEXT)), world.pool()
+    options = {"usage": True} if world.mode in STREAMS else {}
+    assert world.ask(world.make(counted, pool), **options) == TEXT
+    output_alone = Reply(text=TEXT, usage={"prompt_tokens": 0, "completion_tokens": 50})
+    silent, other = world.serve(output_alone), world.pool()
+    assert world.ask(world.make(silent, other), **options) == TEXT
+    given, made, total = committed(other)
+    assert (made, total) == (50, given + 50)
+    assert given >= billed(counted)[0] > 0
