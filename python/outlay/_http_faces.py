@@ -53,8 +53,7 @@ class Faces(Generic[TransportT, AsyncTransportT]):
         success gives its tokens back (unless the budget says `on_error="charge"`) and counts as a request,
         and the next attempt is admitted anew. An attempt that times out or loses its connection is charged,
         one that never made a connection is not. A stream that is closed early, or dropped, is charged. A
-        `RateLimiter` among the budgets, and the adaptive limiters of a `Guard`, are told the rate-limit
-        headers of every answer.
+        `RateLimiter` and the adaptive limiters of a `Guard` are told the rate-limit headers of every answer.
 
         A refusal is of the kind of the SDKs that are loaded (`openai.OpenAIError`,
         `anthropic.AnthropicError`), so that their clients neither retry it nor turn it into a connection
