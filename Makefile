@@ -11,7 +11,7 @@ OTHER_TESTS := tests/python/openai tests/python/httpx tests/python/litellm_sdk t
     tests/python/conformance tests/python/langchain/test_deepagents.py tests/python/test_mcp_1_client.py
 SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find src -name '*.rs')
 
-.PHONY: demo test lint cargo-test loom pytest pytest-others bench bench-check wheel clean
+.PHONY: demo test lint cargo-test loom pytest pytest-others soak bench bench-check wheel clean
 
 ## Build, install into .venv, and run the demo on real input: offline, without a key.
 demo: $(INSTALLED)
@@ -54,6 +54,10 @@ loom:
 
 pytest: $(INSTALLED)
 	$(BIN)/python -m pytest
+
+## What only many repetitions find: ten times as many exits of busy interpreters as in the tests.
+soak: $(INSTALLED)
+	OUTLAY_SOAK=10 $(BIN)/python -m pytest tests/python/test_exit.py tests/python/test_waiting_process.py
 
 ## The integrations with the other majors of the SDKs, and the frameworks that pin them.
 pytest-others: $(OTHERS)/.installed

@@ -36,8 +36,14 @@ class Ending:
         self._open = [call]
 
     def feed(self, piece: bytes) -> None:
-        """Show a piece of the body to the reader."""
-        self._reader.feed(piece)
+        """Show a piece of the body to the reader, and end the call where the provider says that it is all.
+
+        A layer around this one may read no further: it would end first, and this call be booked beside it.
+        """
+        if self._open:
+            self._reader.feed(piece)
+            if self._reader.ended:
+                self.end(complete=True)
 
     def end(self, *, complete: bool) -> None:
         """Book the call, once.
@@ -145,12 +151,18 @@ def _stream_classes(hx: ModuleType) -> tuple[type[Any], type[Any]]:
             self._ending = ending
 
         def __iter__(self) -> Iterator[bytes]:
+            pieces = iter(self._inner)
             try:
-                for piece in self._inner:
+                for piece in pieces:
                     self._ending.feed(piece)
                     yield piece
             except BaseException:
-                self._ending.end(complete=False)
+                # A layer further in ends first: one that outlived this one would be booked beside it.
+                try:
+                    if hasattr(pieces, "close"):
+                        pieces.close()
+                finally:
+                    self._ending.end(complete=False)
                 raise
             self._ending.end(complete=True)
 
@@ -179,10 +191,12 @@ def _stream_classes(hx: ModuleType) -> tuple[type[Any], type[Any]]:
                     self._ending.feed(piece)
                     yield piece
             except BaseException:
-                self._ending.end(complete=False)
-                # Now, and not when the event loop comes to it.
-                if hasattr(pieces, "aclose"):
-                    await pieces.aclose()
+                # Now, and not when the event loop comes to it; a layer further in ends first.
+                try:
+                    if hasattr(pieces, "aclose"):
+                        await pieces.aclose()
+                finally:
+                    self._ending.end(complete=False)
                 raise
             self._ending.end(complete=True)
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
+from importlib.abc import MetaPathFinder
+from importlib.machinery import PathFinder
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -12,6 +15,22 @@ from allowance_support import STORES, Watched, allow, new_service
 
 from outlay import AllowanceService, ManualClock, MemoryStore, SharedPool
 from outlay.testing import ProviderServer, Reply
+
+
+class _NoFolders(MetaPathFinder):
+    """A folder of tests is no package: where `openai` is not installed, there is no `openai` to import."""
+
+    folders = {path.name for path in Path(__file__).parent.iterdir() if path.is_dir()}
+
+    def find_spec(self, name, path=None, target=None):
+        """Find nothing; refuse the name of a folder that no file of a package goes with."""
+        if path is None and name in self.folders:
+            found = PathFinder.find_spec(name)
+            if found is not None and found.origin is None:
+                raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+sys.meta_path.insert(0, _NoFolders())
 
 
 def pytest_configure(config):
@@ -87,7 +106,6 @@ def make_pool():
         return pool
 
     yield make
-    gc.collect()
     for pool in pools:
         assert pool.open_leases() == []
         assert pool.reserved().total_tokens == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -18,6 +19,8 @@ from outlay import LLM_MESSAGE_SCHEMA, BudgetLimit, LimitExceeded
 HOUR = 3600
 DAY = 24 * HOUR
 MAX = 2**64 - 1
+#: How many times as often as usual is repeated what only many repetitions find: `make soak`.
+SOAK = int(os.environ.get("OUTLAY_SOAK", "1"))
 
 #: Lawful ids that break careless code.
 ODD_IDS = {

@@ -52,15 +52,16 @@ async def _left(budget, used, after):
 def test_a_turn_hides_nothing_from_the_function_around_it():
     """The function hears of what the model used, above its estimate, whoever counts the turns."""
     pool, workflow = SharedPool(), WorkflowQuota.hourly(1, 9).begin_workflow("w")
-    model = wrap(ScriptedChatModel(script=["Paris."], model_name="gpt-x"), pool)
-    agent = create_agent(model, [], middleware=[BudgetMiddleware(workflow, steps="turns")])
+    scripted = ScriptedChatModel(script=["Paris."], model_name="gpt-x")
+    agent = create_agent(wrap(scripted, pool), [], middleware=[BudgetMiddleware(workflow, steps="turns")])
 
     @governed(pool, estimate=3)
     def job():
         agent.invoke({"messages": [("user", "The capital of France? " * 50)]})
 
     job()
-    assert pool.committed().total_tokens > 100
+    # The script counts a quarter of the 1,150 bytes, 3 for the message, and 2 for the answer.
+    assert pool.committed().total_tokens == 288 + 3 + 2
     assert workflow.steps_executed() == 1
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -312,10 +310,3 @@ def test_prices_price_the_estimate_and_the_usage():
 
     ask({"usage": {"prompt_tokens": 20, "completion_tokens": 5}})
     assert capped.committed().cost_micros_usd == 70
-
-
-def test_the_page_runs():
-    page = (Path(__file__).parents[2] / "docs" / "integrations" / "governed.md").read_text()
-    names = {}
-    for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
-        exec(block, names)

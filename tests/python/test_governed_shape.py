@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from outlay import BudgetExceeded, SharedPool, WorkflowQuota, governed
+from outlay import BudgetExceeded, Guard, SharedPool, WorkflowQuota, governed
 
 
 @pytest.fixture
@@ -283,3 +283,96 @@ def test_own_budgets_get_the_labels():
 
     ask(3)
     assert asked == [(5, {"agent": "a-1"}), 3]
+
+
+class Own:
+    """A user's own budget, which books in its list."""
+
+    def __init__(self):
+        self.booked = []
+
+    def reserve(self, estimate, **labels):
+        """Give itself as the lease."""
+        return self
+
+    def commit(self, usage=None):
+        """Book."""
+        self.booked.append(usage.total_tokens)
+
+    def release(self):
+        """Fail."""
+        raise AssertionError("nothing fails here")
+
+
+def new_guard():
+    return Guard({"budget": [{"name": "all", "limit": {"tokens": 1_000}}]})
+
+
+BOOKS = {
+    "pool": (lambda: SharedPool(capacity_tokens=1_000), used),
+    "guard": (new_guard, lambda guard: guard.snapshot()[0]["limits"]["tokens"]["used"]),
+    "own": (Own, lambda own: sum(own.booked)),
+}
+
+
+@pytest.mark.parametrize("between", BOOKS)
+@pytest.mark.parametrize("named", BOOKS)
+async def test_a_budget_that_is_named_again_past_another_one_is_charged_once(named, between):
+    """Each call around is asked what it covers, not the nearest one alone."""
+    (make, booked), (make_other, booked_other) = BOOKS[named], BOOKS[between]
+    budget, other = make(), make_other()
+
+    @governed(budget, 100)
+    @governed(other, 100)
+    @governed(budget, 100)
+    def ask():
+        return answer(70)
+
+    @governed(budget, 100)
+    @governed(other, 100)
+    @governed(budget, 100)
+    async def ask_async():
+        return answer(70)
+
+    ask()
+    assert (booked(budget), booked_other(other)) == (70, 70)
+    await ask_async()
+    assert (booked(budget), booked_other(other)) == (140, 140)
+
+
+class Refusing(Own):
+    """A user's own budget that has no room."""
+
+    def reserve(self, estimate, **labels):
+        """Refuse."""
+        raise BudgetExceeded("no room")
+
+
+async def test_the_refusal_of_a_users_own_budget_gives_back_what_was_held_before_it(pool):
+    held = []
+
+    class Asked(Own):
+        def reserve(self, estimate, **labels):
+            held.append(pool.reserved().total_tokens)
+            return super().reserve(estimate, **labels)
+
+        def release(self):
+            """Give back."""
+            held.append("released")
+
+    @governed([pool, Asked(), Refusing()], 100)
+    def ask():
+        raise AssertionError("it was refused")
+
+    @governed([pool, Asked(), Refusing()], 100)
+    async def ask_async():
+        raise AssertionError("it was refused")
+
+    with pytest.raises(BudgetExceeded) as refused:
+        ask()
+    # While the refusal lives, so does all that it passed through.
+    assert (pool.reserved().total_tokens, used(pool), held) == (0, 0, [100, "released"])
+    with pytest.raises(BudgetExceeded) as again:
+        await ask_async()
+    assert (pool.reserved().total_tokens, used(pool), held) == (0, 0, [100, "released"] * 2)
+    assert refused.value is not again.value

@@ -1,6 +1,7 @@
 """The loopback server of several APIs, seen by the providers' own clients."""
 
 import doctest
+import http.client
 import json
 
 import pytest
@@ -187,3 +188,22 @@ def test_the_wrong_path_and_the_wrong_body_are_refused():
         assert post(server, {}, "/v1/other")[0] == 404
         assert post(server, b"{", "/v1/messages")[0] == 400
         assert server.calls == 0
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_cut_answer_breaks_off_is_billed_whole_and_the_next_one_is_served(stream):
+    with ProviderServer([Reply(text="one two three", disconnect=True), Reply(text="whole")]) as server:
+        with pytest.raises(http.client.IncompleteRead) as broken:
+            post(server, {"messages": [{"role": "user", "content": "Hi"}], "stream": stream})
+        assert b"one " in broken.value.partial
+        assert b"usage" not in broken.value.partial
+        assert not stream or b"two" not in broken.value.partial
+        assert server.billed[0]["completion_tokens"] == 4
+        assert server.aborted == 0
+        assert post(server, {"messages": []})[2]["choices"][0]["message"]["content"] == "whole"
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses", "/v1/messages"])
+def test_a_cut_stream_without_a_piece_of_text_breaks_off_too(path):
+    with ProviderServer([Reply(disconnect=True)]) as server, pytest.raises(http.client.IncompleteRead):
+        post(server, {"stream": True}, path)

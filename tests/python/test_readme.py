@@ -1,48 +1,34 @@
 """Every Python block of the README runs as it stands."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-
-import outlay
+from page_support import Ran, run_pages
 
 README = Path(__file__).parents[2] / "README.md"
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
 POLICY = next(text for language, text in BLOCKS if language == "toml")
 PYTHON = [text for language, text in BLOCKS if language == "python"]
-MISSING = re.compile(
-    r"^(ImportError: outlay\..* needs .*|ModuleNotFoundError: (?!.*'outlay).*)$", re.MULTILINE
-)
-# The package that is tested, from whatever folder a block runs in.
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(outlay.__file__).parents[1])}
 
 
-@pytest.mark.parametrize("block", PYTHON, ids=range(len(PYTHON)))
-def test_block_runs(block: str, tmp_path: Path) -> None:
-    (tmp_path / "policy.toml").write_text(POLICY, encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "-W", "error::ResourceWarning", "-c", block],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=tmp_path,
-        env=ENVIRONMENT,
-    )
-    if missing := MISSING.search(done.stderr):
-        pytest.skip(missing[0])
-    assert done.returncode == 0, done.stderr
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> list[Ran]:
+    """Return what became of each Python block, beside the policy of the page."""
+    folder = tmp_path_factory.mktemp("readme")
+    (folder / "policy.toml").write_text(POLICY, encoding="utf-8")
+    return run_pages({"README": PYTHON}, folder, "-W", "error::ResourceWarning")["README"]
 
 
-def test_first_example_prints_the_json_that_is_shown() -> None:
+@pytest.mark.parametrize("number", range(len(PYTHON)))
+def test_block_runs(ran: list[Ran], number: int) -> None:
+    ran[number].check()
+
+
+def test_first_example_prints_the_json_that_is_shown(ran: list[Ran]) -> None:
     shown = next(text for language, text in BLOCKS if language == "json")
-    command = [sys.executable, "-c", PYTHON[0]]
-    printed = subprocess.run(command, capture_output=True, text=True, check=True, env=ENVIRONMENT)
-    shown_value, printed_value = json.loads(shown), json.loads(printed.stdout)
+    shown_value, printed_value = json.loads(shown), json.loads(ran[0].printed)
     for value in (shown_value, printed_value):
         # The seconds that are left depend on when it runs.
         assert 3500 < value.pop("retry_after_seconds") <= 3600
@@ -50,14 +36,10 @@ def test_first_example_prints_the_json_that_is_shown() -> None:
     assert printed_value == shown_value
 
 
-def test_the_policy_refuses_with_the_json_that_is_shown(tmp_path: Path) -> None:
+def test_the_policy_refuses_with_the_json_that_is_shown(ran: list[Ran]) -> None:
     pytest.importorskip("openai")
-    (tmp_path / "policy.toml").write_text(POLICY, encoding="utf-8")
     shown = json.loads([text for language, text in BLOCKS if language == "json"][1])
-    block = next(text for text in PYTHON if "from_toml" in text)
-    command = [sys.executable, "-c", block]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path, env=ENVIRONMENT)
-    printed = json.loads(done.stdout)
+    printed = json.loads(ran[next(i for i, text in enumerate(PYTHON) if "from_toml" in text)].printed)
     for value in (shown, printed):
         # The seconds that are left of the day depend on when it runs.
         assert 0 < value["details"].pop("resets_in_seconds") <= 86_400

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from face_support import ran_clean, run_script
+from face_support import SOAK, ran_clean, run_script
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
 
@@ -148,10 +148,10 @@ for number in range(int(sys.argv[2])):
 
 
 @forks
-@pytest.mark.parametrize(("kind", "exits"), [("blocked", 20), ("handed on", 50), ("loops", 20)])
+@pytest.mark.parametrize(("kind", "exits"), [("blocked", 5), ("handed on", 10), ("loops", 5)])
 def test_exit_while_daemon_threads_wait_is_clean(kind, exits):
     """All end with 0, none hangs, none aborts, none says a word."""
-    done = run_script(EXITS, kind, str(exits), seconds=120)
+    done = run_script(EXITS, kind, str(exits * SOAK), seconds=120 * SOAK)
     assert (done.returncode, done.stderr) == (0, "")
 
 

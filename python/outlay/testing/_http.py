@@ -21,7 +21,8 @@ class Answer:
     """What is sent back: one JSON body, or the events of a stream; `gate` holds it until the event is set.
 
     A stream is held after the event number `hold_after`, its first piece. With `event_names` each event is
-    named by its "type"; `done` ends the stream with OpenAI's "[DONE]".
+    named by its "type"; `done` ends the stream with OpenAI's "[DONE]". `disconnect` ends the connection
+    there, or in the middle of a JSON body.
     """
 
     status: int
@@ -33,6 +34,7 @@ class Answer:
     done: bool = True
     hold_after: int = 0
     gate: threading.Event | None = None
+    disconnect: bool = False
 
 
 class LoopbackServer:
@@ -137,7 +139,11 @@ class _Handler(BaseHTTPRequestHandler):
         self._hold(answer.gate)
         content = json.dumps(answer.body).encode()
         self._send_head(answer, {"Content-Type": "application/json", "Content-Length": str(len(content))})
-        self.wfile.write(content)
+        if answer.disconnect:
+            self.wfile.write(content[: len(content) // 2])
+            self._disconnect()
+        else:
+            self.wfile.write(content)
 
     def _send_events(self, answer: Answer, events: Iterator[dict[str, Any]]) -> None:
         self._send_head(answer, {"Content-Type": "text/event-stream", "Transfer-Encoding": "chunked"})
@@ -145,6 +151,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_event(json.dumps(event), event.get("type") if answer.event_names else None)
             if number == answer.hold_after:
                 self._hold(answer.gate)
+                if answer.disconnect:
+                    break
+        if answer.disconnect:
+            self._disconnect()
+            return
         if answer.done:
             self._send_event("[DONE]")
         self.wfile.write(b"0\r\n\r\n")
@@ -159,6 +170,11 @@ class _Handler(BaseHTTPRequestHandler):
         line = f"event: {name}\n" if name else ""
         data = f"{line}data: {text}\n\n".encode()
         self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+
+    def _disconnect(self) -> None:
+        """End the connection in the midst of an answer; what was written before reaches the client."""
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_WR)
 
     def _hold(self, gate: threading.Event | None) -> None:
         """Wait for the gate; raise as a broken connection does when the client or the server goes first."""

@@ -29,6 +29,8 @@ class Reply:
         in_body: Sends the error of a ``status`` in the body of a 200, as some gateways do; default False.
         gate: Holds a plain answer before it is sent, and a stream after its first piece, until the event is
             set, the client goes away or the server closes.
+        disconnect: The server cuts the connection where `gate` would hold a stream, after its first piece,
+            or in the middle of the body of a plain answer; default False. The answer is billed whole.
 
     Example:
         >>> Reply(text="Hello", usage={"prompt_tokens": 9, "completion_tokens": 1}).status
@@ -45,6 +47,7 @@ class Reply:
     in_body: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
     gate: threading.Event | None = None
+    disconnect: bool = False
 
 
 def count_tokens(text: str) -> int:

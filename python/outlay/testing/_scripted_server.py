@@ -166,9 +166,10 @@ class ScriptedServer(ABC):
         headers = _overlaid(api.limit_headers(verdict.headers), reply.headers)
         if reply.status != 200:
             error = api.error(reply.status, reply.text or f"status {reply.status}")
-            return Answer(200 if reply.in_body else reply.status, headers, body=error, gate=reply.gate)
+            status = 200 if reply.in_body else reply.status
+            return Answer(status, headers, body=error, gate=reply.gate, disconnect=reply.disconnect)
         if streaming is None:
-            return Answer(200, headers, body=api.body(exchange), gate=reply.gate)
+            return Answer(200, headers, body=api.body(exchange), gate=reply.gate, disconnect=reply.disconnect)
         return Answer(
             200,
             headers,
@@ -177,6 +178,7 @@ class ScriptedServer(ABC):
             done=streaming.done,
             hold_after=streaming.first_piece,
             gate=reply.gate,
+            disconnect=reply.disconnect,
         )
 
     def _charge(self, exchange: Exchange) -> Verdict:

@@ -41,7 +41,7 @@ def timed_out(world):
         requests = 1 + retries
         # On a busy machine a request may arrive after its client has given it up.
         assert server.wait_for(lambda: server.calls == requests), server.calls  # noqa: B023
-        estimate = own.estimates[0]
+        estimate = own.estimates[0].total_tokens
         assert estimate > 0
         assert own.pool.committed().total_tokens == requests * estimate
         assert used(guard) == (requests * estimate, requests, requests)

@@ -9,14 +9,20 @@ A driver is a file in `drivers/` with a `DRIVER`, whose class says how one integ
     retrying(server, budget)                as make, with two retries of the host's own, without delay
     hurried(server, budget, retries)        as make, with a time-out of 0.3 s, and retries of the host's own
     stacked(server, budget)                 two wrapped layers on one budget
+    over_transport(server, budget)          the same client over a guarded transport on that budget
     unparsed_answer(server, budget)         one call whose answer is billed and cannot be used; it may raise
     fallback, five_tools, sub_agent, internal_call, cache_hit (server, budget)   what an agent's host has
     gaps                                    case -> why it does not apply, in a few words; a literal
 
-and, where they are needed: `scripts` (case -> the server's script), `host_error()` (the host's class that a
-refusal must also be), `aclose(client)` (awaited at the end of a case). The methods of an agent's host may be
-coroutines. A `five_tools` tool that ran has "found" in its output; a status says "success" or "ok". A driver
-with `steps = True` guards tool calls: its cases are those of `step_cases.py`.
+A stream hands what its caller would hold, the response and its iterator, to `keep`: nothing may be left to
+the collector.
+
+And, where they are needed: `broken` (what a broken stream of `USAGE` has told by its first piece, input and
+output; None is what was reserved), `scripts` (case -> the server's script), `host_error()` (the host's class
+that a refusal must also be), `aclose(client)` (awaited at the end of a case), `collect()` (awaited after an
+async stream was left: only where the host itself leaves it to the collector). The methods of an agent's host
+may be coroutines. A `five_tools` tool that ran has "found" in its output; a status says "success" or "ok". A
+driver with `steps = True` guards tool calls: its cases are those of `step_cases.py`.
 """
 
 from __future__ import annotations
@@ -103,20 +109,29 @@ def _read(path: Path) -> dict[str, Any]:
     return words
 
 
+KEPT: list[Any] = []
+
+
+def keep(one: Any) -> Any:
+    """Keep what a stream's caller would hold alive until the case ends, and return it."""
+    KEPT.append(one)
+    return one
+
+
 @dataclass
 class Recorded:
     """A user's own budget over a pool: it counts how often it is asked, and keeps for what."""
 
     pool: SharedPool
     asked: int = 0
-    estimates: list[int] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    estimates: list[Any] = field(default_factory=list)
 
     def reserve(self, estimate: Any, **labels: str) -> Any:
         """Count, and let the pool decide."""
         with self.lock:
             self.asked += 1
-            self.estimates.append(estimate.total_tokens)
+            self.estimates.append(estimate)
         return self.pool.reserve(estimate)
 
 
@@ -176,6 +191,10 @@ class World:
         """Return the client that is wrapped twice."""
         return self._kept(self.driver.stacked(server, budget))
 
+    def over_transport(self, server: ProviderServer, budget: Any) -> Any:
+        """Return the client over a guarded transport."""
+        return self._kept(self.driver.over_transport(server, budget))
+
     def _kept(self, client: Any) -> Any:
         # Some clients close their connections when they are collected.
         self.clients.append(client)
@@ -208,6 +227,8 @@ class World:
         pieces = self.driver.astream(client)
         first = await anext(pieces)
         await pieces.aclose()
+        if hasattr(self.driver, "collect"):
+            await self.driver.collect()
         return first
 
     def own(self, server: ProviderServer, budget: Any) -> Any:
@@ -223,6 +244,7 @@ class World:
                 self.loop.run(_awaited(closing(client)))
             self.loop.close()
         finally:
+            KEPT.clear()
             for server in self.servers:
                 server.close()
         for server in self.servers:
@@ -245,8 +267,28 @@ def billed(server: ProviderServer) -> tuple[int, int, int]:
 
 def committed(pool: SharedPool) -> tuple[int, int, int]:
     """Return the tokens that the pool has booked: input, output, in all."""
-    usage = pool.committed()
+    return tokens(pool.committed())
+
+
+def tokens(usage: Any) -> tuple[int, int, int]:
+    """Return the tokens of a usage or an estimate: input, output, in all."""
     return usage.input_tokens, usage.output_tokens, usage.total_tokens
+
+
+def estimated(own: Recorded) -> tuple[int, int, int]:
+    """Return what was reserved for the one call of a recorded budget: input, output, in all."""
+    (estimate,) = own.estimates
+    return tokens(estimate)
+
+
+def broken(driver: Any, own: Recorded) -> tuple[int, int, int]:
+    """Return what a stream of `USAGE` costs that broke off: what its first piece told, else the estimate."""
+    told, reserved = getattr(driver, "broken", None), estimated(own)
+    assert reserved[2] >= 1_024
+    if told is None:
+        return reserved
+    given, made = (said or held for said, held in zip(told, reserved, strict=False))
+    return given, made, given + made
 
 
 def modes_of(driver: Any, modes: tuple[str, ...]) -> Iterator[str]:

@@ -5,9 +5,25 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import openai
+from kit import keep
 from pydantic import BaseModel
 
 from outlay.openai import wrap
+
+if int(openai.VERSION.partition(".")[0]) < 3:
+    import httpx as hx
+
+    from outlay import httpx as guarded_hx
+else:
+    import httpx2 as hx
+
+    from outlay import httpx2 as guarded_hx
+
+
+def guarded_http(budget):
+    """Make an HTTP client of each kind on a guarded transport."""
+    sync, asynchronous = guarded_hx.transport(budget), guarded_hx.async_transport(budget)
+    return hx.Client(transport=sync, timeout=10), hx.AsyncClient(transport=asynchronous, timeout=10)
 
 
 class Word(BaseModel):
@@ -53,9 +69,15 @@ class WrappedDriver(OpenAIDriver):
         made = self.make(server, budget, unguarded=unguarded)
         made.sync.images.generate(model="m", prompt="A cat")
 
-    def _clients(self, server, guard, **options):
+    def over_transport(self, server, budget):
+        """Wrap clients whose HTTP clients are guarded too."""
+        http = guarded_http(budget)
+        return self._clients(server, lambda client: wrap(client, budget), http, max_retries=0)
+
+    def _clients(self, server, guard, http=(None, None), **options):
         options = {"base_url": server.base_url, "api_key": "none", "timeout": 10, **options}
-        plain, asynchronous = openai.OpenAI(**options), openai.AsyncOpenAI(**options)
+        plain = openai.OpenAI(**options, http_client=http[0])
+        asynchronous = openai.AsyncOpenAI(**options, http_client=http[1])
         return SimpleNamespace(sync=guard(plain), asynchronous=guard(asynchronous))
 
 
@@ -74,16 +96,16 @@ class ChatDriver(OpenAIDriver):
 
     def stream(self, client, text="Hi", *, usage=True):
         """Ask for a stream of chunks."""
-        with client.sync.chat.completions.create(**_request(text), **_streamed(usage)) as chunks:
-            for chunk in chunks:
+        with keep(client.sync.chat.completions.create(**_request(text), **_streamed(usage))) as chunks:
+            for chunk in keep(iter(chunks)):
                 if chunk.choices and chunk.choices[0].delta.content:
                     yield chunk.choices[0].delta.content
 
     async def astream(self, client, text="Hi", *, usage=True):
         """Ask for a stream of chunks."""
         request = client.asynchronous.chat.completions.create(**_request(text), **_streamed(usage))
-        async with await request as chunks:
-            async for chunk in chunks:
+        async with keep(await request) as chunks:
+            async for chunk in keep(aiter(chunks)):
                 if chunk.choices and chunk.choices[0].delta.content:
                     yield chunk.choices[0].delta.content
 

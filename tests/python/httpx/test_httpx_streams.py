@@ -54,7 +54,19 @@ def test_a_dropped_stream_is_charged(guard, pool, url):
         del response, lines
         gc.collect()
         assert pool.open_leases() == []
-    assert pool.committed().total_tokens >= HI_ESTIMATE
+    assert pool.committed().total_tokens == CUT
+
+
+def test_a_stream_that_is_dropped_unread_is_charged(guard, make_pool, url):
+    """The provider has begun to answer: also where what is forgotten costs nothing."""
+    pool = make_pool(unsettled="release")
+    with guard.client(pool) as client:
+        response = client.send(client.build_request("POST", url, json=hi(stream=True)), stream=True)
+        assert len(pool.open_leases()) == 1
+        del response
+        gc.collect()
+        assert pool.open_leases() == []
+    assert pool.committed().total_tokens == HI_ESTIMATE
 
 
 def test_a_cancelled_stream_is_charged(guard, pool, url):
@@ -118,3 +130,42 @@ def test_a_stream_that_breaks_is_charged_as_far_as_it_came(hx, guard, pool, even
     with guard.client(pool, inner=broken(hx, *events)) as client, pytest.raises(hx.ReadError):
         client.post("http://test/chat/completions", json=hi(stream=True))
     assert pool.committed().total_tokens == charged
+
+
+@pytest.fixture
+def chunks(held, hx):
+    """Return a request for a stream of Gemini, each chunk of which tells the running usage."""
+    url = held.gemini_url + "/v1beta/models/gemini-x:streamGenerateContent?alt=sse"
+    return hx.Request("POST", url, json={"contents": [{"parts": [{"text": "Hi"}]}]})
+
+
+# The input, and the output of the first of three pieces: a third of ten.
+TOLD = 27 + 3
+
+
+def test_of_two_layers_the_inner_one_ends_first_where_the_iterator_is_closed(faces, pool, chunks):
+    """One that ended later would be booked beside the layer around it."""
+    transport = faces.transport(pool, inner=faces.transport(pool))
+    response = transport.handle_request(chunks)
+    pieces = iter(response.stream)
+    next(pieces)
+    pieces.close()
+    assert pool.open_leases() == []
+    assert pool.committed().total_tokens == TOLD
+    response.close()
+    transport.close()
+    assert pool.committed().total_tokens == TOLD
+
+
+async def test_of_two_async_layers_the_inner_one_ends_first_where_the_iterator_is_closed(faces, pool, chunks):
+    """As the sync ones."""
+    transport = faces.async_transport(pool, inner=faces.async_transport(pool))
+    response = await transport.handle_async_request(chunks)
+    pieces = aiter(response.stream)
+    await anext(pieces)
+    await pieces.aclose()
+    assert pool.open_leases() == []
+    assert pool.committed().total_tokens == TOLD
+    await response.aclose()
+    await transport.aclose()
+    assert pool.committed().total_tokens == TOLD

@@ -44,7 +44,7 @@ async def test_calls_wait_for_the_window_and_go_through_in_order(clock):
     clock.advance(61)
     # One estimate of about 55 tokens fits beside what the first call really used.
     assert await turns(tasks) == [True, True]
-    assert 0 < limiter.current_usage() < 100
+    assert limiter.current_usage() == 2 * (2 + 3 + 1)
     assert limiter.retry_after() == 0
 
 
@@ -123,3 +123,56 @@ def test_a_thread_waits_for_a_lease_that_another_one_ends():
 def test_a_wait_that_is_no_time_is_named(wait):
     with pytest.raises(outlay.PolicyError, match="wait"):
         guarded(outlay.RateLimiter(100), wait=wait)
+
+
+def nearly_spent(kind, clock):
+    """Return a budget that has held more than a call needs, and has too little left for one."""
+    if kind == "tokens":
+        budget = outlay.AgentTokenBudget.daily("a-1", 1_000, clock=clock)
+        budget.consume("query", 990)
+        return budget
+    if kind == "agent":
+        manager = outlay.BudgetManager(clock=clock)
+        limit = outlay.BudgetLimit(agent_id="a-1", token_budget=1_000, calls_budget=None, window_secs=60)
+        manager.set_budget(limit)
+        manager.agent("a-1").charge(990)
+        return manager.agent("a-1")
+    token = outlay.WorkflowQuota(1, 1, 60, clock=clock).begin_workflow("w-1")
+    token.execute_step()
+    return token
+
+
+REFUSALS = {
+    "tokens": outlay.BudgetExceeded,
+    "agent": outlay.BudgetExceeded,
+    "steps": outlay.StepLimitExceeded,
+}
+
+
+@pytest.mark.parametrize("kind", REFUSALS)
+async def test_budgets_agents_and_workflows_are_not_waited_for(clock, kind):
+    """What is spent comes back with the next window, or never: to wait for it would be to hang."""
+    task = asyncio.create_task(guarded(nearly_spent(kind, clock), wait=1.0).ainvoke("Hello"))
+    done = await turns([task])
+    task.cancel()
+    assert done == [True]
+    with pytest.raises(REFUSALS[kind]) as refused:
+        await task
+    assert not isinstance(refused.value, outlay.WaitTimeout)
+
+
+@pytest.mark.parametrize("kind", REFUSALS)
+def test_a_thread_does_not_wait_for_budgets_agents_and_workflows(clock, kind):
+    raised = []
+
+    def ask():
+        try:
+            guarded(nearly_spent(kind, clock), wait=1.0).invoke("Hello")
+        except outlay.LimitExceeded as refusal:
+            raised.append(refusal)
+
+    # A daemon: a wait on a clock that stands still would never end.
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert [type(refusal).__mro__[1] for refusal in raised] == [REFUSALS[kind]]

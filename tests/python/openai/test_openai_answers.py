@@ -6,7 +6,7 @@ import openai
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from outlay import UsageEstimate
+from outlay import Usage, UsageEstimate
 from outlay.openai import wrap
 from outlay.testing import Reply
 
@@ -191,3 +191,29 @@ def test_a_response_in_the_background_books_the_estimate(serve, plain, pool):
     server = serve(Reply(text="a", usage=None))
     wrap(plain(server), pool, output_tokens=50).responses.create(model="gpt-x", input="hi", background=True)
     assert pool.committed().total_tokens == 1 + 4 + 50
+
+
+UNREADABLE = Reply(text="a", usage={"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": "some"})
+
+
+def _strict(make, server, pool):
+    return wrap(make(server, _strict_response_validation=True), pool, output_tokens=50)
+
+
+def test_an_answer_that_the_client_cannot_validate_is_charged(serve, plain, pool):
+    """It came, so it is billed; what it cost is not readable, so the estimate is booked."""
+    client = _strict(plain, serve(*[UNREADABLE] * 2), pool)
+    with pytest.raises(openai.APIResponseValidationError):
+        client.chat.completions.create(model="gpt-x", messages=MESSAGES)
+    assert pool.committed() == Usage(input_tokens=1 + 4, output_tokens=50)
+    with pytest.raises(openai.APIResponseValidationError):
+        client.responses.create(model="gpt-x", input="hi")
+    assert pool.committed() == Usage(input_tokens=2 * (1 + 4), output_tokens=2 * 50)
+
+
+async def test_an_async_answer_that_the_client_cannot_validate_is_charged(serve, plain_async, pool):
+    """As the sync one."""
+    with pytest.raises(openai.APIResponseValidationError):
+        client = _strict(plain_async, serve(UNREADABLE), pool)
+        await client.chat.completions.create(model="gpt-x", messages=MESSAGES)
+    assert pool.committed() == Usage(input_tokens=1 + 4, output_tokens=50)

@@ -111,7 +111,8 @@ async def test_retry_of_the_runner_is_a_call_of_its_own(real, serve, make_pool, 
     agent = Agent("a", model=wrap(real(server), pool, output_tokens=500), model_settings=settings)
     await Runner.run(agent, "Hi", run_config=quiet)
     assert server.calls == 2
-    assert pool.committed().total_tokens > 500 + billed(server)
+    # The estimate of the try that failed ("Hi": 1 + 4), and the answer.
+    assert pool.committed().total_tokens == 1 + 4 + 500 + billed(server)
 
 
 async def test_cancelled_request_is_charged_its_estimate(real, serve, pool, quiet):

@@ -230,8 +230,9 @@ async def test_usage_limits_of_the_host_overspend_where_a_budget_does_not(chat, 
 def test_a_limiter_counts_the_requests_and_lets_the_tools_be():
     limiter, steps = RateLimiter(100_000), three_steps()
     agent = reader(TestModel(), BudgetCapability([limiter, steps]))
-    assert agent.run_sync("Hi").output == '{"look_up":"found a"}'
-    assert limiter.current_usage() > 0
+    run = agent.run_sync("Hi")
+    assert run.output == '{"look_up":"found a"}'
+    assert limiter.current_usage() == run.usage.total_tokens == 119
     # Two requests and a tool call.
     assert steps.steps_executed() == 3
 

@@ -18,7 +18,7 @@ from pydantic_ai.models.test import TestModel
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.usage import RequestUsage
 
-from outlay import BudgetExceeded, InvalidAmount, PolicyError, WorkflowQuota
+from outlay import BudgetExceeded, InvalidAmount, PolicyError, Usage, WorkflowQuota
 from outlay.pydantic_ai import _errors, wrap
 from outlay.testing import Reply
 
@@ -105,6 +105,24 @@ async def test_usage_that_never_came_is_the_estimate(real, serve, pool):
     assert pool.committed().output_tokens == 140
 
 
+@pytest.mark.parametrize("error", [ConnectionError, TimeoutError, ValueError])
+async def test_a_stream_that_breaks_after_its_first_piece_is_charged(pool, error):
+    async def pieces(messages, info):
+        yield "one "
+        raise error("cut")
+
+    agent = Agent(wrap(FunctionModel(stream_function=pieces), pool, output_tokens=70))
+    seen = []
+    with pytest.raises(error):
+        async with agent.run_stream("Hi") as run:
+            async for piece in run.stream_text(delta=True, debounce_by=None):
+                seen.append(piece)
+    assert seen == ["one "]
+    # The host's model of functions counts for itself: 50 for any prompt, 1 for the word.
+    assert pool.committed() == Usage(input_tokens=50, output_tokens=1)
+    assert pool.open_leases() == []
+
+
 @pytest.mark.parametrize(("on_error", "charged"), [("release", 0), ("charge", 70)])
 async def test_provider_error_follows_on_error(real, serve, make_pool, on_error, charged):
     server, one = serve([Reply(status=500)] * 2), make_pool(on_error=on_error)
@@ -133,8 +151,9 @@ async def test_limit_of_the_settings_is_what_is_reserved(pool, make_pool):
 
 async def test_name_of_a_model_is_enough(pool):
     agent = Agent(wrap("test", pool))
-    await agent.run("Hi")
-    assert pool.committed().total_tokens > 0
+    told = (await agent.run("Hi")).usage
+    assert (told.input_tokens, told.output_tokens) == (51, 4)
+    assert pool.committed() == Usage(input_tokens=51, output_tokens=4)
 
 
 async def test_wraps_stack_and_charge_an_account_once(pool, make_pool):

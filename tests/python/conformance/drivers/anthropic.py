@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import httpx2
 from anthropic import Anthropic, AnthropicError, AsyncAnthropic, beta_tool
+from kit import keep
 from pydantic import BaseModel
 
 from outlay import governed
 from outlay.anthropic import wrap
+from outlay.httpx2 import async_transport, transport
 from outlay.testing import Reply
 
 
@@ -22,14 +25,15 @@ class Driver:
     """Messages, sync and async; streams by the SDK's helper."""
 
     name = "anthropic"
-    # Not the bare name: a folder of tests has it too.
-    package = "anthropic.types"
+    package = "anthropic"
     gaps = {
         "fallback": "an SDK has no fallback models",
         "sub_agent": "an SDK has no agents",
         "cache_hit": "an SDK has no cache of responses",
         "refused_inside_tool": "the SDK answers what any tool raises (lib/tools/_beta_runner.py)",
     }
+    # The input is told first; what was generated until the cut is unknown.
+    broken = (100, None)
     scripts = {"internal_call": [Reply(tool_calls=[{"name": "look_up", "args": {"word": "a"}}]), Reply()]}
 
     def make(self, server, budget, **keywords):
@@ -48,10 +52,19 @@ class Driver:
         """Wrap twice."""
         return self._clients(server, lambda client: wrap(wrap(client, budget), budget), max_retries=0)
 
-    def _clients(self, server, guard, **options):
+    def over_transport(self, server, budget):
+        """Wrap clients whose transports are guarded too."""
+        http = (
+            httpx2.Client(transport=transport(budget)),
+            httpx2.AsyncClient(transport=async_transport(budget)),
+        )
+        return self._clients(server, lambda client: wrap(client, budget), http, max_retries=0)
+
+    def _clients(self, server, guard, http=(None, None), **options):
         options = {"base_url": server.anthropic_url, "api_key": "none", "timeout": 10, **options}
         return SimpleNamespace(
-            sync=guard(Anthropic(**options)), asynchronous=guard(AsyncAnthropic(**options))
+            sync=guard(Anthropic(**options, http_client=http[0])),
+            asynchronous=guard(AsyncAnthropic(**options, http_client=http[1])),
         )
 
     async def aclose(self, client):
@@ -74,12 +87,12 @@ class Driver:
     def stream(self, client, text="Hi", *, usage=True):
         """Ask for a stream, which always tells its usage."""
         with client.sync.messages.stream(**_request(text)) as stream:
-            yield from stream.text_stream
+            yield from keep(keep(stream).text_stream)
 
     async def astream(self, client, text="Hi", *, usage=True):
         """Ask for a stream, which always tells its usage."""
         async with client.asynchronous.messages.stream(**_request(text)) as stream:
-            async for piece in stream.text_stream:
+            async for piece in keep(keep(stream).text_stream):
                 yield piece
 
     def unguarded_method(self, server, budget, unguarded):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import openai
+from kit import keep
+from openai_kit import guarded_http
 
 from outlay import LimitExceeded, governed
 
@@ -53,9 +55,14 @@ class Driver:
             server, lambda function: governed(budget, 1_100)(governed(budget, 1_100)(function))
         )
 
-    def _functions(self, server, govern, **options):
+    def over_transport(self, server, budget):
+        """Govern functions around clients whose transports are guarded."""
+        return self._functions(server, governed(budget, 1_100), guarded_http(budget))
+
+    def _functions(self, server, govern, http=(None, None), **options):
         options = {"base_url": server.base_url, "api_key": "none", "timeout": 10, "max_retries": 0, **options}
-        client, asynchronous = openai.OpenAI(**options), openai.AsyncOpenAI(**options)
+        client = openai.OpenAI(**options, http_client=http[0])
+        asynchronous = openai.AsyncOpenAI(**options, http_client=http[1])
 
         def call(text):
             return client.chat.completions.create(**_request(text))
@@ -96,7 +103,7 @@ class Driver:
 
     def stream(self, client, text="Hi", *, usage=True):
         """Go through the generator."""
-        chunks = client.stream(text, usage)
+        chunks = keep(client.stream(text, usage))
         try:
             for chunk in chunks:
                 if chunk.choices and chunk.choices[0].delta.content:
@@ -106,7 +113,7 @@ class Driver:
 
     async def astream(self, client, text="Hi", *, usage=True):
         """Go through the async generator."""
-        chunks = client.astream(text, usage)
+        chunks = keep(client.astream(text, usage))
         try:
             async for chunk in chunks:
                 if chunk.choices and chunk.choices[0].delta.content:

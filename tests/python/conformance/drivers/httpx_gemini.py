@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+from contextlib import closing
 
 from google import genai
 from google.genai import types
+from kit import keep
 
 from outlay import governed
 from outlay.testing import Reply
@@ -14,11 +17,11 @@ from outlay.testing import Reply
 if int(genai.__version__.partition(".")[0]) < 3:
     import httpx as hx
 
-    from outlay.httpx import async_transport, transport
+    from outlay.httpx import async_transport, transport, wrap
 else:
     import httpx2 as hx
 
-    from outlay.httpx2 import async_transport, transport
+    from outlay.httpx2 import async_transport, transport, wrap
 
 
 class Driver:
@@ -32,6 +35,8 @@ class Driver:
         "cache_hit": "an SDK has no cache of responses",
         "refused_inside_tool": "the SDK answers what any function raises (google/genai/_extra_utils.py)",
     }
+    # Each chunk tells the running usage: all thoughts, and a third of the rest.
+    broken = (100, 30)
     scripts = {"internal_call": [Reply(tool_calls=[{"name": "look_up", "args": {"word": "a"}}]), Reply()]}
 
     def make(self, server, budget, **keywords):
@@ -61,6 +66,11 @@ class Driver:
         sync = transport(budget, inner=transport(budget))
         return _client(server, sync, async_transport(budget, inner=async_transport(budget)))
 
+    def over_transport(self, server, budget):
+        """Guard HTTP clients whose transports are guarded too."""
+        sync, asynchronous = transport(budget), async_transport(budget)
+        return _client(server, sync, asynchronous, guard=lambda http: wrap(http, budget))
+
     async def aclose(self, client):
         """Close the connections."""
         client.close()
@@ -76,18 +86,28 @@ class Driver:
 
     def stream(self, client, text="Hi", *, usage=True):
         """Ask for a stream of chunks; each tells its usage."""
-        for chunk in client.models.generate_content_stream(**_request(text)):
-            yield chunk.text
+        with closing(keep(client.models.generate_content_stream(**_request(text)))) as chunks:
+            for chunk in chunks:
+                yield chunk.text
 
     async def astream(self, client, text="Hi", *, usage=True):
         """Ask for a stream of chunks; each tells its usage."""
-        chunks = await client.aio.models.generate_content_stream(**_request(text))
+        chunks = keep(await client.aio.models.generate_content_stream(**_request(text)))
         try:
             async for chunk in chunks:
                 yield chunk.text
         finally:
             await chunks.aclose()
-            # The SDK leaves its inner generators to the event loop, which closes them one a round.
+
+    async def collect(self):
+        """Let go what the SDK leaves to the collector.
+
+        Its response holds its own iterator (`HttpResponse.async_segments` of its _api_client.py); from there
+        on the event loop closes one generator a round, and those that it could not close at once are
+        collected again.
+        """
+        for _ in range(2):
+            gc.collect()
             for _ in range(ROUNDS):
                 await asyncio.sleep(0)
 
@@ -122,14 +142,14 @@ def _run(client, function):
     return [part.function_response.response for part in parts if part.function_response]
 
 
-ROUNDS = 20
+ROUNDS = 50
 
 
-def _client(server, sync, asynchronous, **options):
+def _client(server, sync, asynchronous, guard=lambda http: http, **options):
     http = types.HttpOptions(
         base_url=server.gemini_url,
-        httpx_client=hx.Client(transport=sync),
-        httpx_async_client=hx.AsyncClient(transport=asynchronous),
+        httpx_client=guard(hx.Client(transport=sync)),
+        httpx_async_client=guard(hx.AsyncClient(transport=asynchronous)),
         **options,
     )
     return genai.Client(api_key="none", http_options=http)

@@ -5,16 +5,9 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import openai
-from openai_kit import ChatDriver, Word
+from openai_kit import ChatDriver, Word, guarded_http, guarded_hx, hx
 
-if int(openai.VERSION.partition(".")[0]) < 3:
-    import httpx as hx
-
-    from outlay.httpx import async_transport, transport
-else:
-    import httpx2 as hx
-
-    from outlay.httpx2 import async_transport, transport
+transport, async_transport = guarded_hx.transport, guarded_hx.async_transport
 
 
 class Driver(ChatDriver):
@@ -33,16 +26,16 @@ class Driver(ChatDriver):
 
     def make(self, server, budget, **keywords):
         """Make a client of each kind."""
-        return _clients(server, transport(budget, **keywords), async_transport(budget, **keywords))
+        return _over(server, transport(budget, **keywords), async_transport(budget, **keywords))
 
     def retrying(self, server, budget):
         """Make clients that retry; the server says how soon."""
-        return _clients(server, transport(budget), async_transport(budget), max_retries=2)
+        return _over(server, transport(budget), async_transport(budget), max_retries=2)
 
     def hurried(self, server, budget, retries):
         """Make clients that wait for no more than a moment."""
         sync, asynchronous = transport(budget), async_transport(budget)
-        return _clients(server, sync, asynchronous, max_retries=retries, timeout=0.3)
+        return _over(server, sync, asynchronous, max_retries=retries, timeout=0.3)
 
     def unparsed_answer(self, server, budget):
         """Parse an answer that is cut short, above the transport."""
@@ -55,7 +48,15 @@ class Driver(ChatDriver):
     def stacked(self, server, budget):
         """Put one transport over another."""
         sync = transport(budget, inner=transport(budget))
-        return _clients(server, sync, async_transport(budget, inner=async_transport(budget)))
+        return _over(server, sync, async_transport(budget, inner=async_transport(budget)))
+
+    def over_transport(self, server, budget):
+        """Guard HTTP clients whose transports are guarded too."""
+        return _clients(server, *(guarded_hx.wrap(http, budget) for http in guarded_http(budget)))
+
+
+def _over(server, sync, asynchronous, **options):
+    return _clients(server, hx.Client(transport=sync), hx.AsyncClient(transport=asynchronous), **options)
 
     def unguarded_method(self, server, budget, unguarded):
         """Ask for a picture."""
@@ -66,8 +67,8 @@ class Driver(ChatDriver):
 def _clients(server, sync, asynchronous, **options):
     options = {"base_url": server.base_url, "api_key": "none", "max_retries": 0, **options}
     return SimpleNamespace(
-        sync=openai.OpenAI(**options, http_client=hx.Client(transport=sync)),
-        asynchronous=openai.AsyncOpenAI(**options, http_client=hx.AsyncClient(transport=asynchronous)),
+        sync=openai.OpenAI(**options, http_client=sync),
+        asynchronous=openai.AsyncOpenAI(**options, http_client=asynchronous),
     )
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from contextlib import aclosing, closing
 
 import langchain_openai
+from kit import keep
 from langchain.agents import create_agent
 from langchain.agents.middleware import SummarizationMiddleware
 from langchain_core.caches import InMemoryCache
 from langchain_core.exceptions import ModelError
+from openai_kit import guarded_http
 from pydantic import BaseModel
 
 from outlay.langchain import BudgetMiddleware, wrap
@@ -53,6 +55,11 @@ class Driver:
         """Wrap twice."""
         return wrap(wrap(self._model(server), budget), budget)
 
+    def over_transport(self, server, budget):
+        """Wrap a model whose client's transport is guarded too."""
+        sync, asynchronous = guarded_http(budget)
+        return wrap(self._model(server, http_client=sync, http_async_client=asynchronous), budget)
+
     def _model(self, server, **options):
         # LangChain leaves usage out of the streams of a base_url unless it is told.
         options = {"max_retries": 0, "stream_usage": True, "timeout": 10, **options}
@@ -74,14 +81,14 @@ class Driver:
 
     def stream(self, client, text="Hi", *, usage=True):
         """Stream the answer."""
-        with closing(client.stream(text, stream_usage=usage)) as chunks:
+        with closing(keep(client.stream(text, stream_usage=usage))) as chunks:
             for chunk in chunks:
                 if chunk.text:
                     yield chunk.text
 
     async def astream(self, client, text="Hi", *, usage=True):
         """Stream the answer."""
-        async with aclosing(client.astream(text, stream_usage=usage)) as chunks:
+        async with aclosing(keep(client.astream(text, stream_usage=usage))) as chunks:
             async for chunk in chunks:
                 if chunk.text:
                     yield chunk.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from types import ModuleType, SimpleNamespace
@@ -10,6 +11,9 @@ from typing import ClassVar
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 
 import litellm
+import openai
+from kit import keep
+from openai_kit import guarded_http
 
 from outlay.litellm import wrap
 
@@ -69,6 +73,17 @@ class Driver:
         client.sync, client.asynchronous = wrap(client.sync, budget), wrap(client.asynchronous, budget)
         return client
 
+    def over_transport(self, server, budget):
+        """Wrap functions that are given clients on guarded transports."""
+        client = self.make(server, budget)
+        sync, asynchronous = guarded_http(budget)
+        options = {"base_url": server.base_url, "api_key": "none", "max_retries": 0}
+        given = openai.OpenAI(**options, http_client=sync)
+        agiven = openai.AsyncOpenAI(**options, http_client=asynchronous)
+        client.sync = functools.partial(client.sync, client=given)
+        client.asynchronous = functools.partial(client.asynchronous, client=agiven)
+        return client
+
     def host_error(self):
         """Return what a refusal must also be."""
         return litellm.OpenAIError
@@ -84,17 +99,16 @@ class Driver:
 
     def stream(self, client, text="Hi", *, usage=True):
         """Ask for a stream of chunks."""
-        with client.sync(**_request(text), **client.options, **_streamed(usage)) as chunks:
-            for chunk in chunks:
+        with keep(client.sync(**_request(text), **client.options, **_streamed(usage))) as chunks:
+            for chunk in keep(iter(chunks)):
                 if chunk.choices and chunk.choices[0].delta.content:
                     yield chunk.choices[0].delta.content
 
     async def astream(self, client, text="Hi", *, usage=True):
         """Ask for a stream of chunks."""
-        async with await client.asynchronous(
-            **_request(text), **client.options, **_streamed(usage)
-        ) as chunks:
-            async for chunk in chunks:
+        request = client.asynchronous(**_request(text), **client.options, **_streamed(usage))
+        async with keep(await request) as chunks:
+            async for chunk in keep(aiter(chunks)):
                 if chunk.choices and chunk.choices[0].delta.content:
                     yield chunk.choices[0].delta.content
 

@@ -16,8 +16,10 @@ from agents import (
     Runner,
     function_tool,
 )
+from kit import keep
 from openai import AsyncOpenAI
 
+from outlay.httpx2 import async_transport
 from outlay.openai import wrap as wrap_client
 from outlay.openai_agents import BudgetProvider, guard_tools, wrap
 from outlay.testing import Reply
@@ -67,6 +69,11 @@ class Driver:
         client = _client(server, 0)
         return _agent(client, wrap(_model(wrap_client(client, budget)), budget))
 
+    def over_transport(self, server, budget):
+        """Wrap a model whose client's transport is guarded too."""
+        client = _client(server, 0, transport=async_transport(budget, inner=_inner()))
+        return _agent(client, wrap(_model(client), budget))
+
     async def aclose(self, client):
         """Close the connections."""
         await client.client.close()
@@ -90,9 +97,9 @@ class Driver:
 
     async def astream(self, client, text="Hi", *, usage=True):
         """Stream the agent's answer; this API always tells its usage."""
-        run = Runner.run_streamed(client.agent, text, run_config=_config())
+        run = keep(Runner.run_streamed(client.agent, text, run_config=_config()))
         try:
-            async for event in run.stream_events():
+            async for event in keep(run.stream_events()):
                 if event.type == "raw_response_event" and event.data.type == "response.output_text.delta":
                     yield event.data.delta
         finally:
@@ -147,9 +154,13 @@ class _Local(ModelProvider):
         return _model(self.client, model_name)
 
 
-def _client(server, retries, timeout=10):
+def _inner():
     # No connection is kept, as each event loop needs its own.
-    http = httpx2.AsyncClient(limits=httpx2.Limits(max_keepalive_connections=0))
+    return httpx2.AsyncHTTPTransport(limits=httpx2.Limits(max_keepalive_connections=0))
+
+
+def _client(server, retries, timeout=10, transport=None):
+    http = httpx2.AsyncClient(transport=transport or _inner())
     options = {"max_retries": retries, "timeout": timeout, "http_client": http}
     return AsyncOpenAI(base_url=server.base_url, api_key="none", **options)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import openai
+from kit import keep
 from openai_kit import Word, WrappedDriver
 
 from outlay.openai import wrap
@@ -33,16 +34,16 @@ class Driver(WrappedDriver):
 
     def stream(self, client, text="Hi", *, usage=True):
         """Ask for a stream of events; it always tells its usage."""
-        with client.sync.responses.create(model="gpt-test", input=text, stream=True) as events:
-            for event in events:
+        with keep(client.sync.responses.create(model="gpt-test", input=text, stream=True)) as events:
+            for event in keep(iter(events)):
                 if event.type == "response.output_text.delta":
                     yield event.delta
 
     async def astream(self, client, text="Hi", *, usage=True):
         """Ask for a stream of events; it always tells its usage."""
         request = client.asynchronous.responses.create(model="gpt-test", input=text, stream=True)
-        async with await request as events:
-            async for event in events:
+        async with keep(await request) as events:
+            async for event in keep(aiter(events)):
                 if event.type == "response.output_text.delta":
                     yield event.delta
 

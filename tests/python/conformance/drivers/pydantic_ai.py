@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import httpx2
+from kit import keep
 from openai import AsyncOpenAI
 from pydantic_ai import Agent, ModelRetry, UsageLimitExceeded
 from pydantic_ai.messages import ToolReturnPart
@@ -12,6 +13,7 @@ from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
+from outlay.httpx2 import async_transport
 from outlay.openai import wrap as wrap_client
 from outlay.pydantic_ai import BudgetCapability, wrap
 
@@ -53,6 +55,11 @@ class Driver:
         model = wrap(_model(wrap_client(client, budget)), budget)
         return _agent(client, model, capabilities=[BudgetCapability(budget)])
 
+    def over_transport(self, server, budget):
+        """Wrap a model whose client's transport is guarded too."""
+        client = _client(server, 0, transport=async_transport(budget, inner=_inner()))
+        return _agent(client, wrap(_model(client), budget))
+
     async def aclose(self, client):
         """Close the connections."""
         await client.client.close()
@@ -72,12 +79,12 @@ class Driver:
     def stream(self, client, text="Hi", *, usage=True):
         """Stream the agent's answer; the host always asks for the usage."""
         with client.agent.run_stream_sync(text) as run:
-            yield from run.stream_text(delta=True, debounce_by=None)
+            yield from keep(keep(run).stream_text(delta=True, debounce_by=None))
 
     async def astream(self, client, text="Hi", *, usage=True):
         """Stream the agent's answer; the host always asks for the usage."""
         async with client.agent.run_stream(text) as run:
-            async for piece in run.stream_text(delta=True, debounce_by=None):
+            async for piece in keep(keep(run).stream_text(delta=True, debounce_by=None)):
                 yield piece
 
     async def fallback(self, server, budget):
@@ -140,9 +147,13 @@ class Driver:
             await agent.run("Hi")
 
 
-def _client(server, retries, timeout=10):
+def _inner():
     # No connection is kept, as each event loop needs its own.
-    http = httpx2.AsyncClient(limits=httpx2.Limits(max_keepalive_connections=0))
+    return httpx2.AsyncHTTPTransport(limits=httpx2.Limits(max_keepalive_connections=0))
+
+
+def _client(server, retries, timeout=10, transport=None):
+    http = httpx2.AsyncClient(transport=transport or _inner())
     options = {"max_retries": retries, "timeout": timeout, "http_client": http}
     return AsyncOpenAI(base_url=server.base_url, api_key="none", **options)
 
