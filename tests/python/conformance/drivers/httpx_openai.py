@@ -50,6 +50,11 @@ class Driver(ChatDriver):
         sync = transport(budget, inner=transport(budget))
         return _over(server, sync, async_transport(budget, inner=async_transport(budget)))
 
+    def unguarded_method(self, server, budget, unguarded):
+        """Ask for a picture."""
+        made = self.make(server, budget, unguarded=unguarded)
+        made.sync.images.generate(model="m", prompt="A cat")
+
     def over_transport(self, server, budget):
         """Guard HTTP clients whose transports are guarded too."""
         return _clients(server, *(guarded_hx.wrap(http, budget) for http in guarded_http(budget)))
@@ -57,11 +62,6 @@ class Driver(ChatDriver):
 
 def _over(server, sync, asynchronous, **options):
     return _clients(server, hx.Client(transport=sync), hx.AsyncClient(transport=asynchronous), **options)
-
-    def unguarded_method(self, server, budget, unguarded):
-        """Ask for a picture."""
-        made = self.make(server, budget, unguarded=unguarded)
-        made.sync.images.generate(model="m", prompt="A cat")
 
 
 def _clients(server, sync, asynchronous, **options):
