@@ -23,7 +23,6 @@ from outlay._core import (
     UsageEstimate,
     reserve_together,
 )
-from outlay._errors import PolicyError
 from outlay._late import Asked, Spare, Told, asked_of, book_late
 from outlay._lease_ends import cancelling, committing, end_each, failing, release_each, reserve_each
 from outlay._protocols import Budget, Lease
@@ -56,19 +55,6 @@ class Budgets:
     def accounts(self) -> list[Account]:
         """The budgets that are one account each: all of the core's but guards and their parts."""
         return [one for _, one in self.native if not isinstance(one, Guard | Allotment)]
-
-
-def checked_labels(labels: Mapping[str, Any]) -> dict[str, str]:
-    """Return a copy of the labels.
-
-    Raises:
-        PolicyError: A label is not text.
-
-    """
-    for name, value in labels.items():
-        if not isinstance(value, str):
-            raise PolicyError(f"label {name}: a str is allowed, not {type(value).__name__}")
-    return dict(labels)
 
 
 def _account_key(number: int) -> _Key:

@@ -7,12 +7,16 @@ import functools
 from types import ModuleType
 from typing import Any
 
+from outlay._endpoints import billed, plain_path
 from outlay._errors import PolicyError
 from outlay._http_errors import as_sdk_error, speaking
 from outlay._http_meter import Meter, decoder
-from outlay._http_request import may_ask, provider_of, read_request
+from outlay._http_request import may_ask, provider_of, read_request, serves_models
 from outlay._layer import Layer
 from outlay._model_call import ModelCall
+from outlay._unguarded import pass_by
+
+_GUARDED = "requests with a prompt in their JSON: chat, messages, responses, completions, embeddings"
 
 
 class Gate:
@@ -42,13 +46,14 @@ class Gate:
 
         """
         call = None
-        if _may_ask(request):
+        if self._may_ask(request):
             request.read()
             with speaking():
                 call = self._call(request)
                 if call is not None:
                     call.reserve()
         if call is None:
+            self._pass_by(request)
             return forward(request)
         try:
             with call.entered():
@@ -61,7 +66,8 @@ class Gate:
 
     async def send_async(self, request: Any, forward: Any) -> Any:
         """Do as `send` does; where it waits, the event loop goes on."""
-        if not _may_ask(request):
+        if not self._may_ask(request):
+            self._pass_by(request)
             return await forward(request)
         await request.aread()
         with speaking():
@@ -69,6 +75,7 @@ class Gate:
             if call is not None:
                 await call.reserve_async()
         if call is None:
+            self._pass_by(request)
             return await forward(request)
         try:
             with call.entered():
@@ -79,16 +86,24 @@ class Gate:
         self._meter.answered(response, call)
         return response
 
+    def _may_ask(self, request: Any) -> bool:
+        at_hand = isinstance(request.stream, self._hx.ByteStream)
+        kind = request.headers.get("content-type", "")
+        return may_ask(request.method, plain_path(request.url.path), kind, at_hand=at_hand)
+
+    def _pass_by(self, request: Any) -> None:
+        known = self._provider is not None or serves_models(request.url.host)
+        beside = billed(request.method, plain_path(request.url.path), known=known)
+        if beside is not None:
+            with speaking():
+                pass_by((self._layer,), f"outlay.{self._hx.__name__}", beside, _GUARDED)
+
     def _call(self, request: Any) -> ModelCall | None:
         provider = self._provider or provider_of(request.url.host)
         decode = decoder(self._hx, request.headers)
         content = request.content if decode is None else decode(request.content)
-        prompt = read_request(request.url.path, content, provider=provider)
+        prompt = read_request(plain_path(request.url.path), content, provider=provider)
         return None if prompt is None else ModelCall((self._layer,), prompt, as_sdk_error)
-
-
-def _may_ask(request: Any) -> bool:
-    return may_ask(request.method, request.url.path, request.headers.get("content-type", ""))
 
 
 def make_transport(hx: ModuleType, layer: Layer, inner: Any, provider: str | None) -> Any:

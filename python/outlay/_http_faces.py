@@ -12,6 +12,7 @@ from outlay._calibration import EstimateMode
 from outlay._core import PriceTable
 from outlay._http_client import make_async_transport, make_transport, wrap_client
 from outlay._layer import Layer, make_layer
+from outlay._unguarded import Unguarded
 
 TransportT = TypeVar("TransportT")
 AsyncTransportT = TypeVar("AsyncTransportT")
@@ -42,6 +43,7 @@ class Faces(Generic[TransportT, AsyncTransportT]):
         output_tokens: int | None = None,
         wait: float | timedelta | None = None,
         estimate: EstimateMode | None = None,
+        unguarded: Unguarded = "warn",
         provider: str | None = None,
         **labels: str,
     ) -> TransportT:
@@ -51,24 +53,21 @@ class Faces(Generic[TransportT, AsyncTransportT]):
         success gives its tokens back (unless the budget says `on_error="charge"`) and counts as a request,
         and the next attempt is admitted anew. An attempt that times out or loses its connection is charged,
         one that never made a connection is not. A stream that is closed early, or dropped, is charged. A
-        `RateLimiter` among the budgets, and the adaptive limiters of a `Guard`, are told the rate-limit
-        headers of every answer.
+        `RateLimiter` and the adaptive limiters of a `Guard` are told the rate-limit headers of every answer.
 
         A refusal is of the kind of the SDKs that are loaded (`openai.OpenAIError`,
         `anthropic.AnthropicError`), so that their clients neither retry it nor turn it into a connection
         error.
 
         Args:
-            budget: A `Guard`, `SharedPool`, `AgentTokenBudget`, `AgentBudget`, `RateLimiter` or
-                `WorkflowToken` (one step a call), an object with the `outlay.Budget` protocol, or a list of
-                them, decided in one step.
+            budget: A `Guard`, a pool or any other budget, or a list of them, decided in one step.
             inner: The transport that sends; default a new `HTTPTransport()`.
             operation: The operation that an `AgentTokenBudget` weighs; default "query".
             prices: USD per million tokens, as text, by model name. Needed where a budget limits cost.
             output_tokens: Output to reserve where the request limits none; default the policy's, else 1,024.
-            wait: How long a call may wait for its turn where a pool or a limiter is full: seconds or a
-                timedelta; default None, not at all: it is refused at once.
+            wait: How long a call may wait, in seconds or as a timedelta; default None, not at all.
             estimate: "strict", "expected" or None (default), as `outlay.langchain.wrap` says.
+            unguarded: What costs money and is not guarded: "warn" once (default), "refuse" or "allow".
             provider: The provider's label; default: read from the host ("google", "groq", ..., else the
                 host).
             **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
@@ -100,6 +99,7 @@ class Faces(Generic[TransportT, AsyncTransportT]):
             output_tokens=output_tokens,
             wait=wait,
             estimate=estimate,
+            unguarded=unguarded,
         )
         made: TransportT = make_transport(self._hx, layer, inner, provider)
         return made
@@ -114,6 +114,7 @@ class Faces(Generic[TransportT, AsyncTransportT]):
         output_tokens: int | None = None,
         wait: float | timedelta | None = None,
         estimate: EstimateMode | None = None,
+        unguarded: Unguarded = "warn",
         provider: str | None = None,
         **labels: str,
     ) -> AsyncTransportT:
@@ -127,6 +128,7 @@ class Faces(Generic[TransportT, AsyncTransportT]):
             output_tokens: Output to reserve where the request limits none; default the policy's, else 1,024.
             wait: How long a call may wait, in seconds or as a timedelta; default None, not at all.
             estimate: "strict", "expected" or None (default), as `wrap` says.
+            unguarded: What costs money and is not guarded: "warn" once (default), "refuse" or "allow".
             provider: The provider's label; default: read from the host.
             **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
 
@@ -152,6 +154,7 @@ class Faces(Generic[TransportT, AsyncTransportT]):
             output_tokens=output_tokens,
             wait=wait,
             estimate=estimate,
+            unguarded=unguarded,
         )
         made: AsyncTransportT = make_async_transport(self._hx, layer, inner, provider)
         return made
@@ -166,6 +169,7 @@ class Faces(Generic[TransportT, AsyncTransportT]):
         output_tokens: int | None = None,
         wait: float | timedelta | None = None,
         estimate: EstimateMode | None = None,
+        unguarded: Unguarded = "warn",
         provider: str | None = None,
         **labels: str,
     ) -> ClientT:
@@ -182,6 +186,7 @@ class Faces(Generic[TransportT, AsyncTransportT]):
             output_tokens: Output to reserve where the request limits none; default the policy's, else 1,024.
             wait: How long a call may wait, in seconds or as a timedelta; default None, not at all.
             estimate: "strict", "expected" or None (default), as `wrap` says.
+            unguarded: What costs money and is not guarded: "warn" once (default), "refuse" or "allow".
             provider: The provider's label; default: read from the host.
             **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
 
@@ -209,6 +214,7 @@ class Faces(Generic[TransportT, AsyncTransportT]):
             output_tokens=output_tokens,
             wait=wait,
             estimate=estimate,
+            unguarded=unguarded,
         )
         made: ClientT = wrap_client(self._hx, client, layer, provider)
         return made

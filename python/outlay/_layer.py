@@ -14,13 +14,15 @@ from datetime import timedelta
 from typing import Any
 
 from outlay._active import remember
-from outlay._budget import AnyBudget, Budgets, checked_labels
+from outlay._budget import AnyBudget, Budgets
 from outlay._budget_list import normalise
 from outlay._calibration import Calibration, EstimateMode
 from outlay._core import Allotment, Guard, PriceTable, RateLimiter, Usage, UsageEstimate, cost_capped
 from outlay._errors import InvalidAmount, PolicyError
+from outlay._labels import checked_labels
 from outlay._prompt import Prompt
 from outlay._responses import Fields, usage_fields, with_input
+from outlay._unguarded import Unguarded, checked_unguarded
 
 DEFAULT_OUTPUT_TOKENS = 1_024
 # The usual estimate takes a third of a text's bytes for tokens, a strict one half of them.
@@ -43,6 +45,7 @@ class Layer:
     labels: Mapping[str, str]
     wait: float | timedelta | None = None
     estimate_mode: EstimateMode | None = None
+    unguarded: Unguarded = "warn"
     calibration: Calibration = field(default_factory=Calibration)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Layer:
@@ -209,6 +212,7 @@ def make_layer(
     output_tokens: int | None = None,
     wait: float | timedelta | None = None,
     estimate: EstimateMode | None = None,
+    unguarded: Unguarded = "warn",
     labels: Mapping[str, str],
     made_by: str | None = None,
 ) -> Layer:
@@ -223,6 +227,7 @@ def make_layer(
         wait: How long a call may wait where a pool or a limiter is full; default None, not at all.
         estimate: "strict" reserves half of the prompt's bytes, "expected" what the model has taught; default
             None, what the policy of a guard says, else a third of the bytes and the whole output.
+        unguarded: What becomes of methods that cost money and are not guarded; see `outlay._unguarded`.
         labels: The labels of the wrap.
         made_by: The name of the integration; default None, the module that calls.
 
@@ -239,6 +244,7 @@ def make_layer(
         labels=checked_labels(labels),
         wait=_checked_wait(wait),
         estimate_mode=_checked_mode(estimate),
+        unguarded=checked_unguarded(unguarded),
     )
     remember(layer, made_by or sys._getframe(1).f_globals["__name__"])
     return layer

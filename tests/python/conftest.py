@@ -55,6 +55,14 @@ def pytest_collection_finish(session):
 
 
 @pytest.fixture
+def said(monkeypatch):
+    """Forget which methods have been warned of: that is said once in a process."""
+    said = {}
+    monkeypatch.setattr("outlay._unguarded._said", said)
+    return said
+
+
+@pytest.fixture
 def clock():
     """Return a clock that stands still until the test moves it."""
     return ManualClock()

@@ -8,14 +8,18 @@ from typing import Any
 import httpx2
 from anthropic import Middleware
 
+from outlay._endpoints import billed, may_cost, plain_path
+from outlay._http_errors import speaking
 from outlay._http_meter import Meter
 from outlay._layer import Layer
 from outlay._model_call import ModelCall
 from outlay._prompt import Prompt, read_body
+from outlay._unguarded import pass_by
 from outlay.anthropic._errors import as_anthropic_error
 
 _MESSAGES = "/v1/messages"
 _COMPLETE = "/v1/complete"
+_GUARDED = "messages and completions"
 
 
 class BudgetMiddleware(Middleware):
@@ -32,6 +36,7 @@ class BudgetMiddleware(Middleware):
         """Guard one attempt of an `Anthropic` client."""
         prompt = _read(request)
         if prompt is None:
+            self._pass_by(request)
             return call_next(request)
         call = ModelCall((self._layer,), prompt, as_anthropic_error)
         call.reserve()
@@ -48,6 +53,7 @@ class BudgetMiddleware(Middleware):
         """Guard one attempt of an `AsyncAnthropic` client."""
         prompt = _read(request)
         if prompt is None:
+            self._pass_by(request)
             return await call_next(request)
         call = ModelCall((self._layer,), prompt, as_anthropic_error)
         await call.reserve_async()
@@ -60,6 +66,12 @@ class BudgetMiddleware(Middleware):
         self._answered(response, call)
         return response
 
+    def _pass_by(self, request: Any) -> None:
+        beside = billed(request.method, plain_path(request.url))
+        if beside is not None:
+            with speaking():
+                pass_by((self._layer,), "outlay.anthropic", beside, _GUARDED)
+
     def _answered(self, response: Any, call: ModelCall) -> None:
         answer = getattr(response, "http_response", None)
         if answer is None:
@@ -70,8 +82,8 @@ class BudgetMiddleware(Middleware):
 
 
 def _read(request: Any) -> Prompt | None:
-    path = request.url.partition("?")[0].rstrip("/")
-    if request.method.lower() != "post" or not path.endswith((_MESSAGES, _COMPLETE)):
+    path = plain_path(request.url).lower()
+    if not may_cost(request.method) or not path.endswith((_MESSAGES, _COMPLETE)):
         return None
     body = request.json if isinstance(request.json, Mapping) else {}
     # `extra_body=` of the call is merged into the body as it is sent.

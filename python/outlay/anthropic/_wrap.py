@@ -11,6 +11,7 @@ from outlay._calibration import EstimateMode
 from outlay._core import PriceTable
 from outlay._errors import PolicyError
 from outlay._layer import make_layer
+from outlay._unguarded import Unguarded
 from outlay.anthropic._copies import keep_budgets
 from outlay.anthropic._middleware import BudgetMiddleware
 
@@ -26,6 +27,7 @@ def wrap(
     output_tokens: int | None = None,
     wait: float | timedelta | None = None,
     estimate: EstimateMode | None = None,
+    unguarded: Unguarded = "warn",
     **labels: str,
 ) -> ClientT:
     """Return a copy of an Anthropic client that reserves from its budgets before each request to a model.
@@ -35,9 +37,8 @@ def wrap(
     whatever middleware they are given; the original stays unguarded. The two share their connections.
 
     Each HTTP attempt is a call of its own: a 429 or a 5xx gives its tokens back and counts as a request, and
-    the SDK's retry is admitted anew. An attempt that times out is charged. A stream that is closed early,
-    cancelled or dropped is charged: its output by `max_tokens`, where the stream had not told it yet. A
-    `RateLimiter` among the budgets, and the adaptive limiters of a `Guard`, are told the rate-limit headers.
+    the SDK's retry is admitted anew. An attempt that times out is charged, and so is a stream that is left:
+    its output by `max_tokens`, where it had not told it yet. A `RateLimiter` is told the answers' headers.
 
     A refusal is raised before the provider is touched. It is the outlay class and `anthropic.AnthropicError`
     in one, so the SDK neither retries nor wraps it. Wraps stack: an account that two of them name is charged
@@ -45,14 +46,13 @@ def wrap(
 
     Args:
         client: An `Anthropic` or `AsyncAnthropic`, or a client of the SDK for Bedrock, Vertex AI or Foundry.
-        budget: A `Guard`, `SharedPool`, `AgentTokenBudget`, `AgentBudget`, `RateLimiter`, `WorkflowToken`, an
-            object with the `outlay.Budget` protocol, or a list of them, decided in one step.
+        budget: A `Guard`, a pool or any other budget, or a list of them, decided in one step.
         operation: The operation that an `AgentTokenBudget` weighs; default "query".
-        prices: USD per million tokens, as text, by model name: input, output and optionally cache_read,
-            cache_write. Needed where a budget limits cost.
+        prices: USD per million tokens, as text, by model name; needed where a budget limits cost.
         output_tokens: Output to reserve where the request limits none; default the policy's, else 1,024.
         wait: Seconds or a timedelta that a call may wait for a pool or a limiter; default None, not at all.
         estimate: "strict", "expected" or None (default), as `outlay.langchain.wrap` says.
+        unguarded: What costs money and is not guarded: "warn" once (default), "refuse" or "allow".
         **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
 
     Returns:
@@ -82,6 +82,7 @@ def wrap(
         output_tokens=output_tokens,
         wait=wait,
         estimate=estimate,
+        unguarded=unguarded,
         labels=labels,
     )
     layer.check_price(None)

@@ -16,6 +16,7 @@ from langchain_core.language_models import BaseChatModel
 from pydantic import Field, create_model
 
 from outlay._process import ProcessLock
+from outlay.langchain._beside import tell_beside
 from outlay.langchain._call import GUARDED, LAYERS, StreamUsage, model_call
 
 _END: Any = object()
@@ -57,6 +58,7 @@ def _make(cls: type[BaseChatModel]) -> type[BaseChatModel]:
         native = getattr(cls, name, None)
         if native is not None:
             setattr(guarded, name, guard(native))
+    tell_beside(guarded, cls)
     return guarded  # type: ignore[no-any-return]
 
 

@@ -10,8 +10,9 @@ from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResp
 from langchain.agents.middleware.types import ToolCallRequest
 from langchain_core.messages import AIMessage, ToolMessage
 
-from outlay._budget import AnyBudget, checked_labels
+from outlay._budget import AnyBudget
 from outlay._errors import LimitExceeded, PolicyError
+from outlay._labels import checked_labels
 from outlay._steps import Step, charge_step, operation_of, step_budgets
 from outlay.langchain._errors import as_model_error
 from outlay.langchain._estimate import running_agent
@@ -31,7 +32,8 @@ class BudgetMiddleware(AgentMiddleware[Any, Any, Any]):
     empty estimate, with `tool=NAME` for a tool call, and commits it after the step. A list is decided in
     one step.
 
-    A refused tool does not run. `on_denied` says what then, in the words of LangChain's own limits:
+    A refused tool does not run; a tool that raises a refusal, of a sub-agent's own budget say, is answered as
+    a refused one. `on_denied` says what then, in the words of LangChain's own limits:
     "continue", the model reads the refusal as an error `ToolMessage` holding the JSON, and can finish with
     what it has; "end", the other calls of the turn are answered, then the run ends with an `AIMessage`
     holding the JSON; "error", the refusal is raised. A refused turn ends the run or raises. Parallel tool
@@ -101,11 +103,10 @@ class BudgetMiddleware(AgentMiddleware[Any, Any, Any]):
         if self._by_turns:
             return handler(request)
         try:
-            step = self._tool_step(request)
+            with self._tool_step(request):
+                return handler(request)
         except LimitExceeded as refusal:
             return self._refused_tool(request, refusal)
-        with step:
-            return handler(request)
 
     async def awrap_tool_call(
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Awaitable[Any]]
@@ -114,11 +115,10 @@ class BudgetMiddleware(AgentMiddleware[Any, Any, Any]):
         if self._by_turns:
             return await handler(request)
         try:
-            step = self._tool_step(request)
+            with self._tool_step(request):
+                return await handler(request)
         except LimitExceeded as refusal:
             return self._refused_tool(request, refusal)
-        with step:
-            return await handler(request)
 
     def wrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]

@@ -15,6 +15,8 @@ from outlay._calibration import EstimateMode
 from outlay._core import PriceTable
 from outlay._errors import PolicyError
 from outlay._layer import Layer, make_layer
+from outlay._unguarded import Unguarded
+from outlay.langchain._beside import tell_inside
 from outlay.langchain._call import LAYERS
 from outlay.langchain._estimate import called_name
 from outlay.langchain._guarded import guarded_class
@@ -31,6 +33,7 @@ def wrap(
     output_tokens: int | None = None,
     wait: float | timedelta | None = None,
     estimate: EstimateMode | None = None,
+    unguarded: Unguarded = "warn",
     **labels: str,
 ) -> ModelT:
     """Return a copy of a chat model that reserves from its budgets before each call.
@@ -40,8 +43,7 @@ def wrap(
 
     A refusal is raised before the provider is touched. It is the outlay class and LangChain's `ModelError`
     in one, so `ModelRetryMiddleware` does not retry it; `Runnable.with_retry` retries every `Exception`
-    unless `retry_if_exception_type` says otherwise. Wraps stack: an account
-    that two of them name is charged once a call.
+    unless `retry_if_exception_type` says otherwise. Wraps stack: an account of two is charged once a call.
 
     Args:
         model: A chat model, also one with bound arguments, retries or fallbacks; each model in it is guarded.
@@ -51,12 +53,11 @@ def wrap(
         operation: The operation that an `AgentTokenBudget` weighs; default "query".
         prices: USD per million tokens, as text, by model name: input, output and optionally cache_read,
             cache_write. Needed where a budget limits cost.
-        output_tokens: The output to reserve, in tokens, where neither the call nor the model limits it;
-            default None, what the policy of a guard says, else 1,024.
-        wait: How long a call may wait for its turn where a pool or a limiter is full: seconds or a timedelta;
-            default None, not at all: it is refused at once. The other budgets never wait.
+        output_tokens: Output to reserve where nothing limits it; default the policy's, else 1,024.
+        wait: Seconds or a timedelta that a call may wait for a pool or a limiter; default None, not at all.
         estimate: "strict" takes half of the prompt's bytes for tokens, "expected" what its model has used, so
             that more run side by side; default None, the policy's, else a third and the whole output.
+        unguarded: What costs money and is not guarded: "warn" once (default), "refuse" or "allow".
         **labels: Passed to objects with the `outlay.Budget` protocol.
 
     Returns:
@@ -88,6 +89,7 @@ def wrap(
         output_tokens=output_tokens,
         wait=wait,
         estimate=estimate,
+        unguarded=unguarded,
         labels=labels,
     )
     guarded: ModelT = _guard(model, layer)
@@ -112,4 +114,5 @@ def _guard(model: Any, layer: Layer) -> Any:
         # Past pydantic, which guards attributes but knows no change of class.
         object.__setattr__(guarded, "__class__", guarded_class(type(model)))
     guarded.__dict__[LAYERS] = (layer, *inner)
+    tell_inside(guarded, guarded.__dict__[LAYERS])
     return guarded

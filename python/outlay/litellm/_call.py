@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import litellm
 
+from outlay._http_body import BodyReader
 from outlay._layer import Layer
 from outlay._model_call import ModelCall
-from outlay._prompt import SCHEMAS, Prompt, read_body
+from outlay._prompt import SCHEMAS, Prompt, read_body, read_completion
 from outlay._responses import Fields
 from outlay._stream_usage import StreamUsage
 from outlay.litellm._errors import as_litellm_error
 
-GUARDED = ("completion", "acompletion", "embedding", "aembedding", "responses", "aresponses")
-_BODY = ("messages", "input", "instructions", "generationConfig", "n", *SCHEMAS)
+_BODY = (
+    "messages",
+    "input",
+    "prompt",
+    "contents",
+    "system",
+    "instructions",
+    "systemInstruction",
+    "generationConfig",
+    "n",
+    "best_of",
+    *SCHEMAS,
+)
 _LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 
 
@@ -50,6 +61,17 @@ class ChunkUsage(StreamUsage):
     def __init__(self, stream: Any) -> None:
         super().__init__()
         self._stream = stream
+        self._events: BodyReader | None = None
+
+    def add(self, chunk: Any) -> None:
+        """Read one chunk: an object, or bytes of the events that the provider's own API would send."""
+        if not isinstance(chunk, bytes):
+            super().add(chunk)
+            return
+        self.started = True
+        if self._events is None:
+            self._events = BodyReader("text/event-stream")
+        self._events.feed(chunk)
 
     def fields(self) -> Fields | None:
         """Return the usage that the provider told, or None if it told none.
@@ -57,6 +79,8 @@ class ChunkUsage(StreamUsage):
         LiteLLM ends each stream with a usage, and counts one itself where the provider told none; the chunks
         that it keeps are the provider's. A Router's sync stream keeps none: there its word is taken.
         """
+        if self._events is not None:
+            return self._events.fields()
         kept = getattr(self._stream, "chunks", None)
         if not isinstance(kept, list) or not kept:
             return super().fields()
@@ -64,23 +88,6 @@ class ChunkUsage(StreamUsage):
         for chunk in kept:
             told.add(chunk)
         return told.fields()
-
-
-def positional(name: str, function: Callable[..., Any]) -> list[str]:
-    """Return the arguments of a function that may be given without their names.
-
-    Args:
-        name: Its name, one of `GUARDED`.
-        function: LiteLLM's, or a Router's.
-
-    """
-    for one in (function, getattr(litellm, name.removeprefix("a"))):
-        parameters = inspect.signature(one).parameters.values()
-        names = [each.name for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD]
-        # LiteLLM's `aembedding` hands all that it is given on to `embedding`.
-        if names:
-            return names
-    return []
 
 
 def named(names: Sequence[str], args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
@@ -123,15 +130,30 @@ def read_prompt(name: str, layers: Sequence[Layer], arguments: Mapping[str, Any]
     """
     extra = arguments.get("extra_body")
     sent = {**arguments, **extra} if isinstance(extra, Mapping) else arguments
+    sent = {**_of_google(sent), **sent}
     body = {part: _plain(sent[part]) for part in _BODY if sent.get(part) is not None}
     body |= {limit: sent[limit] for limit in _LIMITS if limit in sent}
     model = arguments.get("model")
     if isinstance(model, str):
         body["model"] = _priced_name(model, layers)
-    prompt = read_body(body, provider=_provider(arguments))
+    provider = _provider(arguments)
+    if name.endswith("text_completion"):
+        return read_completion(body, provider=provider)
+    prompt = read_body(body, provider=provider)
     if "embedding" in name:
         return dataclasses.replace(prompt, output_limit=0, choices=1)
     return prompt
+
+
+def _of_google(sent: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the `config` of Google's `generate_content` says, in the words of a body."""
+    config = _plain(sent.get("config"))
+    if not isinstance(config, Mapping):
+        return {"text": sent["questions"]} if sent.get("questions") else {}
+    most = config.get("max_output_tokens", config.get("maxOutputTokens"))
+    system = config.get("system_instruction", config.get("systemInstruction"))
+    said = {"max_output_tokens": most, "systemInstruction": system, "tools": config.get("tools")}
+    return {part: _plain(value) for part, value in said.items() if value is not None}
 
 
 def from_cache(response: Any) -> bool:

@@ -17,7 +17,9 @@ from outlay._calibration import EstimateMode
 from outlay._core import PriceTable
 from outlay._errors import PolicyError
 from outlay._layer import Layer, make_layer
-from outlay.litellm._call import GUARDED, LiteCall, from_cache, lite_call, named, positional
+from outlay._unguarded import Unguarded
+from outlay.litellm._call import LiteCall, from_cache, lite_call, named
+from outlay.litellm._methods import GUARDED, guarded_of, positional, tell_unguarded
 from outlay.litellm._streams import AsyncStream, SyncStream
 
 TargetT = TypeVar("TargetT")
@@ -32,6 +34,7 @@ def wrap(
     output_tokens: int | None = None,
     wait: float | timedelta | None = None,
     estimate: EstimateMode | None = None,
+    unguarded: Unguarded = "warn",
     **labels: str,
 ) -> TargetT:
     """Return LiteLLM's function, module or Router so that it reserves from its budgets before each call.
@@ -45,8 +48,8 @@ def wrap(
     status 422, so a Router around it neither retries nor re-wraps it.
 
     Args:
-        target: `litellm.completion`, `acompletion`, `embedding`, `aembedding`, `responses`, `aresponses`,
-            the module `litellm`, or a `litellm.Router`.
+        target: `litellm.completion`, `text_completion`, `embedding`, `responses`, `anthropic_messages`,
+            `agenerate_content` and the like, sync or async; the module `litellm`; or a `litellm.Router`.
         budget: A `Guard`, `SharedPool`, `AgentTokenBudget`, `AgentBudget`, `RateLimiter`, `WorkflowToken`, an
             object with the `outlay.Budget` protocol, or a list of them, decided in one step.
         operation: The operation that an `AgentTokenBudget` weighs; default "query".
@@ -56,6 +59,7 @@ def wrap(
         output_tokens: Output to reserve where the request limits none; default the policy's, else 1,024.
         wait: Seconds or a timedelta that a call may wait for a pool or a limiter; default None, not at all.
         estimate: "strict", "expected" or None (default), as `outlay.langchain.wrap` says.
+        unguarded: What costs money and is not guarded: "warn" once (default), "refuse" or "allow".
         **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
 
     Returns:
@@ -83,6 +87,7 @@ def wrap(
         output_tokens=output_tokens,
         wait=wait,
         estimate=estimate,
+        unguarded=unguarded,
         labels=labels,
     )
     layer.check_price(None)
@@ -91,9 +96,10 @@ def wrap(
 
 def _guarded(target: Any, layer: Layer) -> Any:
     if isinstance(target, Router):
-        for name in GUARDED:
+        for name in guarded_of(target):
             # On the instance, where the Router's own chat.completions and batches find them too.
-            setattr(target, name, _guard(getattr(target, name), name, layer))
+            setattr(target, name, _guard(getattr(target, name), name, layer, of_router=True))
+        tell_unguarded(target, layer)
         return target
     if isinstance(target, ModuleType) and target is litellm:
         return Functions(layer)
@@ -108,19 +114,23 @@ class Functions:
     """The guarded functions of LiteLLM, under its names."""
 
     def __init__(self, layer: Layer) -> None:
-        for name in GUARDED:
+        for name in guarded_of(litellm):
             setattr(self, name, _guard(getattr(litellm, name), name, layer))
 
     def __getattr__(self, name: str) -> Any:
-        raise AttributeError(f"litellm.{name} is not guarded; what is: {', '.join(GUARDED)}")
+        raise AttributeError(f"litellm.{name} is not guarded; what is: {', '.join(guarded_of(litellm))}")
 
 
-def _guard(function: Callable[..., Any], name: str, layer: Layer) -> Callable[..., Any]:
-    return (_guard_async if name.startswith("a") else _guard_sync)(function, name, layer)
+def _guard(
+    function: Callable[..., Any], name: str, layer: Layer, *, of_router: bool = False
+) -> Callable[..., Any]:
+    names = positional(name, function, of_router=of_router)
+    return (_guard_async if name.startswith("a") else _guard_sync)(function, name, layer, names)
 
 
-def _guard_sync(function: Callable[..., Any], name: str, layer: Layer) -> Callable[..., Any]:
-    names = positional(name, function)
+def _guard_sync(
+    function: Callable[..., Any], name: str, layer: Layer, names: Sequence[str]
+) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def guarded(*args: Any, **kwargs: Any) -> Any:
@@ -140,8 +150,9 @@ def _guard_sync(function: Callable[..., Any], name: str, layer: Layer) -> Callab
     return guarded
 
 
-def _guard_async(function: Callable[..., Any], name: str, layer: Layer) -> Callable[..., Any]:
-    names = positional(name, function)
+def _guard_async(
+    function: Callable[..., Any], name: str, layer: Layer, names: Sequence[str]
+) -> Callable[..., Any]:
 
     @functools.wraps(function)
     async def guarded(*args: Any, **kwargs: Any) -> Any:
@@ -163,7 +174,7 @@ def _guard_async(function: Callable[..., Any], name: str, layer: Layer) -> Calla
 
 def _ask_for_usage(name: str, arguments: dict[str, Any]) -> bool:
     """Make a stream of chat completions tell its usage; say whether the caller did not ask for it."""
-    if not arguments.get("stream") or not name.endswith("completion"):
+    if not arguments.get("stream") or not name.endswith("completion") or "adapter" in name:
         return False
     options = arguments.get("stream_options")
     options = dict(options) if isinstance(options, Mapping) else {}
@@ -176,6 +187,9 @@ def _settled(response: Any, call: LiteCall, hide: bool, stream: type[AsyncStream
     if not hasattr(response, "model_dump"):
         # LiteLLM's stream has both ways of reading it, and works in the one that it was asked in.
         step = "__anext__" if stream is AsyncStream else "__next__"
+        if not hasattr(response, step) and hasattr(response, "__anext__"):
+            # Some of its functions that are not async return a stream that is.
+            stream, step = AsyncStream, "__anext__"
         if hasattr(response, step):
             if not from_cache(response):
                 call.heard(response)

@@ -65,8 +65,7 @@ async def _charged(layers: tuple[StepLayer, ...], name: str, call: Callable[[], 
     if not layers:
         return await call()
     try:
-        step = layers[0].charge(name)
+        with layers[0].charge(name):
+            return await _charged(layers[1:], name, call)
     except LimitExceeded as refusal:
         return refused(refusal)
-    with step:
-        return await _charged(layers[1:], name, call)

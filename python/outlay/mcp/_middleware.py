@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from fastmcp.exceptions import ToolError
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 
 from outlay._budget import AnyBudget
 from outlay._errors import LimitExceeded
 from outlay.mcp._errors import as_tool_error
 from outlay.mcp._steps import StepLayer, make_step_layer
+
+_HOSTS_WORDS = "Error calling tool"
 
 
 class BudgetMiddleware(Middleware):
@@ -21,7 +24,8 @@ class BudgetMiddleware(Middleware):
     `tool=NAME`, and commits it after the step. A list is decided in one step.
 
     A refused tool does not run: the client gets a tool result with `isError` whose text is the refusal's
-    JSON. Inside the server the refusal is the class of outlay and FastMCP's `ToolError` in one. A step
+    JSON; so it does where a tool raises a refusal, of a budget of its own say. Inside the server the refusal
+    is the class of outlay and FastMCP's `ToolError` in one. A step
     counts from its start: a tool that fails has made a step. Each `tools/call` is one step: also a tool
     that another tool of the server calls, and each round of a tool that asks the client for input.
 
@@ -67,8 +71,13 @@ class BudgetMiddleware(Middleware):
     async def on_call_tool(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
         """Charge a step, then run the tool; a refusal is the tool's answer."""
         try:
-            step = self.layer.charge(context.message.name, about=context.message)
+            with self.layer.charge(context.message.name, about=context.message):
+                return await call_next(context)
         except LimitExceeded as refusal:
             raise as_tool_error(refusal) from refusal.__cause__
-        with step:
-            return await call_next(context)
+        except ToolError as error:
+            refusal_inside = error.__cause__
+            # FastMCP's own words for any exception of a tool; a tool's own error says what it wants to say.
+            if isinstance(refusal_inside, LimitExceeded) and str(error).startswith(_HOSTS_WORDS):
+                raise as_tool_error(refusal_inside) from refusal_inside.__cause__
+            raise

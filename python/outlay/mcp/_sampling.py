@@ -13,9 +13,14 @@ from outlay._errors import LimitExceeded, PolicyError
 from outlay._layer import Layer, make_layer
 from outlay._model_call import ModelCall
 from outlay._prompt import Prompt, read_body
+from outlay._unguarded import pass_by
+from outlay.mcp._steps import StepLayer
 
 _REFUSED = -32000  # JSON-RPC: the first code that is left to implementations
 _MODEL = "client-model"
+# On a callback of `wrap_sampling`; and the name of the one by which mcp refuses all sampling.
+_ASKS = "_outlay_asks"
+_REFUSES = "_default_sampling_callback"
 
 
 def wrap_sampling(
@@ -85,7 +90,46 @@ def wrap_sampling(
     async def guarded(*args: Any) -> Any:
         return await _sample(callback, args, layer)
 
+    setattr(guarded, _ASKS, True)
     return guarded
+
+
+def tell_sampling(client: Any, layer: StepLayer) -> None:
+    """Make a client say that its sampling asks a model and no budget, as the wrap's `unguarded` says.
+
+    Args:
+        client: A client or a session, whose callback is replaced in place where it has one.
+        layer: What the wrap was given.
+
+    """
+    for place, name in ((client, "sampling_callback"), (client, "_sampling_callback")):
+        callback = getattr(place, name, None)
+        if callback is not None:
+            setattr(place, name, _telling(callback, layer))
+    # FastMCP keeps what it will give to its session.
+    kept = getattr(client, "_session_kwargs", None) or {}
+    if kept.get("sampling_callback") is not None:
+        kept["sampling_callback"] = _telling(kept["sampling_callback"], layer)
+
+
+def _telling(callback: Any, layer: StepLayer) -> Any:
+    within = inspect.getclosurevars(callback).nonlocals if inspect.isfunction(callback) else {}
+    # FastMCP wraps the handler that it was given.
+    handler = within.get("sampling_handler", callback)
+    if getattr(handler, _ASKS, False) or getattr(callback, "__name__", "") == _REFUSES:
+        return callback
+
+    @functools.wraps(callback)
+    async def told(*args: Any) -> Any:
+        try:
+            pass_by((layer,), "outlay.mcp", "sampling", "tool calls, and callbacks of wrap_sampling")
+        except PolicyError as fault:
+            from mcp.types import ErrorData
+
+            return ErrorData(code=_REFUSED, message=str(fault))
+        return await callback(*args)
+
+    return told
 
 
 async def _sample(callback: Callable[..., Any], args: tuple[Any, ...], layer: Layer) -> Any:

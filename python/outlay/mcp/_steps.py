@@ -6,9 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from outlay._budget import AnyBudget, Budgets, checked_labels
+from outlay._budget import AnyBudget, Budgets
 from outlay._errors import LimitExceeded
+from outlay._labels import checked_labels
 from outlay._steps import Step, charge_step, operation_of, step_budgets
+from outlay._unguarded import Unguarded, checked_unguarded
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -17,6 +19,7 @@ class StepLayer:
 
     budgets: Budgets
     labels: Mapping[str, str]
+    unguarded: Unguarded = "warn"
 
     def charge(self, tool: str, about: Any = None) -> Step:
         """Charge one call of a tool; `about` as `charge_step` says.
@@ -33,11 +36,14 @@ class StepLayer:
         covered = {key for each in others for key, _ in (*each.budgets.native, *each.budgets.own)}
         native = tuple(one for one in self.budgets.native if one[0] not in covered)
         own = tuple(one for one in self.budgets.own if one[0] not in covered)
-        return StepLayer(Budgets(native, own), self.labels) if native or own else None
+        return StepLayer(Budgets(native, own), self.labels, self.unguarded) if native or own else None
 
 
 def make_step_layer(
-    budget: AnyBudget | Sequence[AnyBudget], agent: str | None, labels: Mapping[str, str]
+    budget: AnyBudget | Sequence[AnyBudget],
+    agent: str | None,
+    labels: Mapping[str, str],
+    unguarded: Unguarded = "warn",
 ) -> StepLayer:
     """Check the arguments that everything here takes.
 
@@ -46,7 +52,8 @@ def make_step_layer(
 
     """
     budgets = step_budgets(budget)
-    return StepLayer(budgets, checked_labels(labels if agent is None else {**labels, "agent": agent}))
+    checked = checked_labels(labels if agent is None else {**labels, "agent": agent})
+    return StepLayer(budgets, checked, checked_unguarded(unguarded))
 
 
 def refused(refusal: LimitExceeded) -> Any:

@@ -11,8 +11,10 @@ from mcp import ClientSession, ClientSessionGroup
 from outlay._budget import AnyBudget
 from outlay._core import PriceTable
 from outlay._errors import PolicyError
+from outlay._unguarded import Unguarded
 from outlay.mcp._client import guard_client
-from outlay.mcp._server import ToolSteps
+from outlay.mcp._sampling import tell_sampling
+from outlay.mcp._server import ToolSteps, tell_refusals
 from outlay.mcp._steps import StepLayer, make_step_layer
 
 TargetT = TypeVar("TargetT")
@@ -29,6 +31,7 @@ def wrap(
     *,
     agent: str | None = None,
     prices: Mapping[str, Mapping[str, str]] | PriceTable | None = None,
+    unguarded: Unguarded = "warn",
     **labels: str,
 ) -> TargetT:
     """Charge one step for each tool call of a server, or of a client; in place.
@@ -48,6 +51,8 @@ def wrap(
             protocol, or a list of them.
         agent: Who calls, as the label `agent`; default None, no such label.
         prices: As in every wrap, and checked as there; a tool call has no tokens that they would price.
+        unguarded: A server's sampling, which asks a client's model: "warn" once (default), "refuse" or
+            "allow". Guarded is a callback of `wrap_sampling`.
         **labels: Passed to objects with the `outlay.Budget` protocol.
 
     Returns:
@@ -75,16 +80,18 @@ def wrap(
     """
     if prices is not None and not isinstance(prices, PriceTable):
         PriceTable(prices)
-    layer = make_step_layer(budget, agent, labels)
+    layer = make_step_layer(budget, agent, labels, unguarded)
     method = _client_method(target)
     if method is not None:
+        tell_sampling(target, layer)
         return guard_client(target, layer, method)
     if _is_fastmcp(target, "FastMCP"):
         from outlay.mcp._middleware import BudgetMiddleware
 
         _add(target, layer, BudgetMiddleware, BudgetMiddleware.of_layer)
     elif _is_server(target):
-        _add(target, layer, ToolSteps, ToolSteps)
+        if _add(target, layer, ToolSteps, ToolSteps) and hasattr(target, "call_tool"):
+            tell_refusals(target)
     else:
         raise PolicyError(f"target: {_ALLOWED} is allowed, not {type(target).__name__}")
     return target
@@ -116,7 +123,10 @@ def _is_server(target: Any) -> bool:
     return isinstance(target, Server | MCPServer)
 
 
-def _add(server: Any, layer: StepLayer, kind: type[Any], make: Any) -> None:
-    left = layer.without(one.layer for one in server.middleware if isinstance(one, kind))
+def _add(server: Any, layer: StepLayer, kind: type[Any], make: Any) -> bool:
+    """Add a layer to a server's middleware; say whether it is the first of its kind."""
+    others = [one.layer for one in server.middleware if isinstance(one, kind)]
+    left = layer.without(others)
     if left is not None:
         server.middleware.append(make(left))
+    return not others

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -17,15 +18,19 @@ from outlay._errors import PolicyError
 from outlay._layer import Layer
 from outlay._model_call import ModelCall
 from outlay._process import ProcessLock
+from outlay._unguarded import pass_by
 from outlay.openai._errors import as_openai_error
 from outlay.openai._events import Body, Events, Reader
-from outlay.openai._request import Request, read_request
+from outlay.openai._request import Request, billed_beside, read_request
 from outlay.openai._sending import Sending, sending, sending_async
 from outlay.openai._tap import Tap
 
 LAYERS = "_outlay_layers"
+GUARDED = "chat.completions, completions, responses, embeddings and decisions"
 # The client's method that sends one request.
 _SEND = "_send_request"
+_SOCKETS = "websocket_base_url"
+_copying: ContextVar[bool] = ContextVar("outlay_openai_copying", default=False)
 # Weak, so that a client class made inside a function is not kept for ever.
 _guarded: WeakValueDictionary[type[Any], type[Any]] = WeakValueDictionary()
 _making = ProcessLock()
@@ -51,6 +56,7 @@ def _make(cls: type[Any]) -> type[Any]:
         "request": guard(cls.request),
         "copy": _guard_copy(cls.copy),
         "with_options": _guard_copy(cls.with_options),
+        "websocket_base_url": property(_sockets_address, _set_sockets_address),
     }
     send = getattr(cls, _SEND, None)
     if send is not None:
@@ -63,6 +69,7 @@ def _guard_sync(original: Callable[..., Any]) -> Callable[..., Any]:
     def request(self: Any, cast_to: Any, options: Any, *, stream: bool = False, **more: Any) -> Any:
         asked = read_request(self, options, stream=stream)
         if asked is None:
+            _pass_by(self, options)
             return original(self, cast_to, options, stream=stream, **more)
         seen = _sending(self, asked)
         seen.call.reserve()
@@ -84,6 +91,7 @@ def _guard_async(original: Callable[..., Any]) -> Callable[..., Any]:
     async def request(self: Any, cast_to: Any, options: Any, *, stream: bool = False, **more: Any) -> Any:
         asked = read_request(self, options, stream=stream)
         if asked is None:
+            _pass_by(self, options)
             return await original(self, cast_to, options, stream=stream, **more)
         seen = _sending(self, asked)
         await seen.call.reserve_async()
@@ -103,11 +111,32 @@ def _guard_async(original: Callable[..., Any]) -> Callable[..., Any]:
 def _guard_copy(original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def copy(self: Any, **options: Any) -> Any:
-        copied = original(self, **options)
+        token = _copying.set(True)
+        try:
+            copied = original(self, **options)
+        finally:
+            _copying.reset(token)
         copied.__dict__[LAYERS] = getattr(self, LAYERS)
         return copied
 
     return copy
+
+
+def _pass_by(client: Any, options: Any) -> None:
+    beside = billed_beside(client, options)
+    if beside is not None:
+        pass_by(getattr(client, LAYERS), "outlay.openai", beside, GUARDED)
+
+
+def _sockets_address(client: Any) -> Any:
+    """Return the address of the sockets: it is asked for where one is opened, and by a copy."""
+    if not _copying.get():
+        pass_by(getattr(client, LAYERS), "outlay.openai", "realtime", GUARDED)
+    return client.__dict__.get(_SOCKETS)
+
+
+def _set_sockets_address(client: Any, address: Any) -> None:
+    client.__dict__[_SOCKETS] = address
 
 
 def _sending(client: Any, asked: Request) -> Sending:

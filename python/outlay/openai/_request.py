@@ -7,14 +7,21 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import urlsplit
 
 import openai
 
+from outlay._endpoints import billed, may_cost, plain_path
 from outlay._prompt import Prompt, read_body, read_completion
 
 # Azure names a deployment before the same endings.
-_CALLS = ("/chat/completions", "/completions", "/responses", "/responses/compact", "/embeddings")
+_CALLS = (
+    "/chat/completions",
+    "/completions",
+    "/responses",
+    "/responses/compact",
+    "/embeddings",
+    "/decisions",
+)
 _CHAT = ("/completions",)
 _EMBEDDINGS = ("/embeddings",)
 
@@ -48,8 +55,8 @@ def read_request(client: Any, options: Any, *, stream: bool) -> Request | None:
         stream: The client will make a stream of the answer.
 
     """
-    path = urlsplit(options.url).path.rstrip("/")
-    if options.method.lower() != "post" or not path.endswith(_CALLS):
+    path = _path(client, options)
+    if not may_cost(options.method) or not path.endswith(_CALLS):
         return None
     body = _body(options)
     request = Request(
@@ -63,6 +70,23 @@ def read_request(client: Any, options: Any, *, stream: bool) -> Request | None:
     if callable(options.post_parser):
         request.options.post_parser = _kept(request, options.post_parser)
     return request
+
+
+def billed_beside(client: Any, options: Any) -> str | None:
+    """Return what a request that is no call of a model asks for, where that is billed, by its name."""
+    return billed(options.method, _path(client, options))
+
+
+def asks_money(client: Any, options: Any) -> bool:
+    """Return whether a request asks a model, or for something else that is billed."""
+    path = _path(client, options)
+    return may_cost(options.method) and (path.endswith(_CALLS) or billed(options.method, path) is not None)
+
+
+def _path(client: Any, options: Any) -> str:
+    path = plain_path(options.url).lower()
+    # What ends like a call is one. Else the client's own address may be a part of it.
+    return path if path.endswith(_CALLS) else plain_path(f"{client.base_url.path}/{path}").lower()
 
 
 def _body(options: Any) -> Mapping[str, Any]:

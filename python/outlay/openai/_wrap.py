@@ -16,6 +16,7 @@ from outlay._calibration import EstimateMode
 from outlay._core import PriceTable
 from outlay._errors import PolicyError
 from outlay._layer import Layer, make_layer
+from outlay._unguarded import Unguarded
 from outlay.openai._guarded import LAYERS, guarded_class
 
 ClientT = TypeVar("ClientT", bound="openai.OpenAI | openai.AsyncOpenAI")
@@ -30,13 +31,14 @@ def wrap(
     output_tokens: int | None = None,
     wait: float | timedelta | None = None,
     estimate: EstimateMode | None = None,
+    unguarded: Unguarded = "warn",
     **labels: str,
 ) -> ClientT:
     """Return a copy of a client that reserves from its budgets before each call of a model.
 
     The copy is of the same class and shares the connections of the original, which stays unguarded. Its own
-    copies (`copy`, `with_options`) keep the budget. Guarded are chat completions, responses, embeddings and
-    the older completions, in every mode; everything else passes untouched.
+    copies (`copy`, `with_options`) keep the budget. Guarded are chat completions, responses, embeddings,
+    decisions and the older completions, in every mode.
 
     A refusal is raised before the provider is touched. It is the outlay class and `openai.OpenAIError` in
     one, so the client neither retries nor wraps it. Wraps stack: an account that two of them name is
@@ -50,6 +52,7 @@ def wrap(
         output_tokens: Output to reserve where the request limits none; default the policy's, else 1,024.
         wait: Seconds or a timedelta that a call may wait for a pool or a limiter; default None, not at all.
         estimate: "strict", "expected" or None (default), as `outlay.langchain.wrap` says.
+        unguarded: What costs money and is not guarded: "warn" once (default), "refuse" or "allow".
         **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
 
     Returns:
@@ -82,15 +85,20 @@ def wrap(
         output_tokens=output_tokens,
         wait=wait,
         estimate=estimate,
+        unguarded=unguarded,
         labels=labels,
     )
+    _check(client)
+    layer.check_price(None)
+    return _guard(client, layer)
+
+
+def _check(client: object) -> None:
     if not isinstance(client, openai.OpenAI | openai.AsyncOpenAI):
         raise PolicyError(
             f"client: an OpenAI, AsyncOpenAI, AzureOpenAI or AsyncAzureOpenAI is allowed, not "
             f"{type(client).__name__}"
         )
-    layer.check_price(None)
-    return _guard(client, layer)
 
 
 def _guard(client: ClientT, layer: Layer) -> ClientT:

@@ -13,6 +13,7 @@ from outlay._errors import LimitExceeded
 from outlay._layer import Layer
 from outlay._model_call import ModelCall
 from outlay._stream_usage import StreamUsage
+from outlay._unguarded import give_out
 from outlay.openai_agents._errors import as_agents_error
 from outlay.openai_agents._estimate import model_name, read_prompt
 
@@ -39,7 +40,11 @@ class GuardedModel(Model):
     def __getattr__(self, name: str) -> Any:
         if name in ("wrapped", "layers"):  # a copy that is still empty
             raise AttributeError(name)
-        return getattr(self.wrapped, name)
+        inner = getattr(self.wrapped, name)
+        if name != "_client":
+            return inner
+        # What is asked by the SDK's client passes the model by.
+        return give_out(inner, self.layers, "outlay.openai_agents", name, "get_response and stream_response")
 
     async def get_response(self, *args: Any, **kwargs: Any) -> ModelResponse:
         """Reserve, ask the model, book what it used."""

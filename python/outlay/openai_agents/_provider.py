@@ -13,6 +13,7 @@ from outlay._calibration import EstimateMode
 from outlay._core import PriceTable
 from outlay._errors import PolicyError
 from outlay._layer import make_layer
+from outlay._unguarded import Unguarded
 from outlay.openai_agents._model import guard
 
 
@@ -30,6 +31,7 @@ class BudgetProvider(ModelProvider):
         output_tokens: Output to reserve where the request limits none; default the policy's, else 1,024.
         wait: How long a call may wait where a pool or a limiter is full; default None, not at all.
         estimate: "strict", "expected" or None (default), as `outlay.langchain.wrap` says.
+        unguarded: What costs money and is not guarded: "warn" once (default), "refuse" or "allow".
         **labels: Passed to objects with the `outlay.Budget` protocol.
 
     Raises:
@@ -63,6 +65,7 @@ class BudgetProvider(ModelProvider):
         output_tokens: int | None = None,
         wait: float | timedelta | None = None,
         estimate: EstimateMode | None = None,
+        unguarded: Unguarded = "warn",
         **labels: str,
     ) -> None:
         given: Any = provider
@@ -76,6 +79,7 @@ class BudgetProvider(ModelProvider):
             output_tokens=output_tokens,
             wait=wait,
             estimate=estimate,
+            unguarded=unguarded,
             labels=labels,
         )
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from agents import FunctionTool
 from agents.tool_guardrails import ToolGuardrailFunctionOutput, ToolInputGuardrail, ToolInputGuardrailData
 
-from outlay._budget import AnyBudget, Budgets, checked_labels
+from outlay._budget import AnyBudget, Budgets
 from outlay._errors import LimitExceeded, PolicyError
+from outlay._labels import checked_labels
 from outlay._steps import charge_step, operation_of, step_budgets
 
 
@@ -24,10 +26,11 @@ def guard_tools(
     with `tool=NAME`. A list is decided in one step.
 
     A refused tool does not run: the model reads the JSON of the refusal as the tool's output, and can finish
-    with what it has. Parallel tool calls are charged one by one, in no order. A step counts from its start: a
-    tool that fails has made one. It is charged by a tool guardrail, the last of those that the tool has, so a
-    call that another guardrail rejects costs nothing. A tool that waits for approval is charged when it runs;
-    with `pre_approval_tool_input_guardrails` it is charged at the question too.
+    with what it has; so it does where a tool raises a refusal, of a sub-agent's own budget say. Parallel tool
+    calls are charged one by one, in no order. A step counts from its start: a tool that fails has made one.
+    It is charged by a tool guardrail, the last of those that the tool has, so a call that another guardrail
+    rejects costs nothing. A tool that waits for approval is charged when it runs; with
+    `pre_approval_tool_input_guardrails` it is charged at the question too.
 
     Args:
         tools: Function tools, agents as tools (`Agent.as_tool`) among them. Tools that the provider runs, and
@@ -98,4 +101,24 @@ def _guarded(tool: Any, layer: _Layer) -> FunctionTool:
     left = layer.without(one.guardrail_function for one in present)
     if left.budgets.native or left.budgets.own:
         guarded.tool_input_guardrails = [*present, ToolInputGuardrail(left)]
+    guarded.on_invoke_tool = _answering(guarded.on_invoke_tool)
     return guarded
+
+
+def _answering(invoke: Any) -> Any:
+    """Return what runs a tool, so that a refusal that the tool raises is the tool's output."""
+    inner = getattr(invoke, "_invoke_tool_impl", None)
+    if inner is not None:
+        # Below the SDK's own words for an error, which ask the model to try again.
+        invoke = copy.copy(invoke)
+        invoke._invoke_tool_impl = _answering(inner)
+        return invoke
+
+    @functools.wraps(invoke)
+    async def answered(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return await invoke(*args, **kwargs)
+        except LimitExceeded as refusal:
+            return str(refusal)
+
+    return answered

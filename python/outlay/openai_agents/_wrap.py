@@ -13,6 +13,7 @@ from outlay._calibration import EstimateMode
 from outlay._core import PriceTable
 from outlay._errors import PolicyError
 from outlay._layer import make_layer
+from outlay._unguarded import Unguarded
 from outlay.openai_agents._model import guard
 
 
@@ -25,6 +26,7 @@ def wrap(
     output_tokens: int | None = None,
     wait: float | timedelta | None = None,
     estimate: EstimateMode | None = None,
+    unguarded: Unguarded = "warn",
     **labels: str,
 ) -> Model:
     """Return a model that reserves from its budgets before each request of the model inside.
@@ -44,6 +46,7 @@ def wrap(
         output_tokens: Output to reserve where the request limits none; default the policy's, else 1,024.
         wait: Seconds or a timedelta that a call may wait for a pool or a limiter; default None, not at all.
         estimate: "strict", "expected" or None (default), as `outlay.langchain.wrap` says.
+        unguarded: What costs money and is not guarded: "warn" once (default), "refuse" or "allow".
         **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
 
     Returns:
@@ -77,12 +80,16 @@ def wrap(
         output_tokens=output_tokens,
         wait=wait,
         estimate=estimate,
+        unguarded=unguarded,
         labels=labels,
     )
-    given: Any = model
-    if not isinstance(given, Model):
+    return guard(_checked(model), (layer,))
+
+
+def _checked(model: Any) -> Model:
+    if not isinstance(model, Model):
         raise PolicyError(
-            f"model: an agents.Model is allowed, not {type(given).__name__}; "
+            f"model: an agents.Model is allowed, not {type(model).__name__}; "
             "models that are given by name are guarded by BudgetProvider"
         )
-    return guard(given, (layer,))
+    return model

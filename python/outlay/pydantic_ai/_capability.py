@@ -18,6 +18,7 @@ from outlay._core import PriceTable
 from outlay._errors import LimitExceeded, PolicyError
 from outlay._layer import make_layer
 from outlay._steps import charge_step, countable, operation_of
+from outlay._unguarded import Unguarded
 from outlay.pydantic_ai._model import guard
 
 if not hasattr(AbstractCapability, "get_wrapper_model"):
@@ -35,9 +36,9 @@ class BudgetCapability(AbstractCapability[Any]):
     step. A `SharedPool` and a `RateLimiter` count tokens, so they take no part in tool calls.
 
     A refused tool does not run: the model reads the JSON of the refusal as the tool's result, and can finish
-    with what it has. Parallel tool calls are charged one by one, in no order. A step counts from its start.
-    Output tools are free. A refused model call ends the run with an error that is also
-    `pydantic_ai.UsageLimitExceeded`.
+    with what it has; so it does where a tool raises a refusal, of a sub-agent's own budget say. Parallel tool
+    calls are charged one by one, in no order. A step counts from its start. Output tools are free. A refused
+    model call ends the run with an error that is also `pydantic_ai.UsageLimitExceeded`.
 
     It guards the agent that it is given to. A sub-agent that a tool runs needs one of its own, with the same
     budget; or wrap the model that they share. It does not see what other capabilities ask of a model before
@@ -46,12 +47,13 @@ class BudgetCapability(AbstractCapability[Any]):
     Args:
         budget: What `wrap` takes: one budget, or a list of them.
         models: Whether the model calls are guarded; default True. False leaves the tools.
-        steps: "tools" (default) charges each tool call; None charges none.
+        steps: "tools" (default) charges each tool call; None leaves the tools alone.
         operation: The operation that an `AgentTokenBudget` weighs for a model call; default "query".
         prices: USD per million tokens, as text, by model name.
         output_tokens: Output to reserve where the request limits none; default the policy's, else 1,024.
         wait: How long a model call may wait where a pool or a limiter is full; default None, not at all.
         estimate: "strict", "expected" or None (default), as `outlay.langchain.wrap` says.
+        unguarded: What costs money and is not guarded: "warn" once (default), "refuse" or "allow".
         **labels: Passed to objects with the `outlay.Budget` protocol.
 
     Raises:
@@ -85,6 +87,7 @@ class BudgetCapability(AbstractCapability[Any]):
         output_tokens: int | None = None,
         wait: float | timedelta | None = None,
         estimate: EstimateMode | None = None,
+        unguarded: Unguarded = "warn",
         **labels: str,
     ) -> None:
         if steps not in ("tools", None):
@@ -96,9 +99,10 @@ class BudgetCapability(AbstractCapability[Any]):
             output_tokens=output_tokens,
             wait=wait,
             estimate=estimate,
+            unguarded=unguarded,
             labels=labels,
         )
-        self._models = models
+        self._models, self._tools = models, steps is not None
         self._steps = countable(self._layer.budgets) if steps else Budgets((), ())
         if models:
             self._layer.check_price(None)
@@ -124,14 +128,14 @@ class BudgetCapability(AbstractCapability[Any]):
         handler: Any,
     ) -> Any:
         """Charge a step, then run the tool; a refusal is the tool's result."""
-        if tool_def.kind == "output" or not (self._steps.native or self._steps.own):
+        if tool_def.kind == "output" or not self._tools:
             return await handler(args)
         tool, agent = call.tool_name, getattr(ctx.agent, "name", None)
         known = {"agent": agent} if agent else {}
         labels = {**known, **self._layer.labels, "tool": tool}
         try:
-            step = charge_step(self._steps, operation=operation_of(tool), labels=labels, about=call)
+            with charge_step(self._steps, operation=operation_of(tool), labels=labels, about=call):
+                return await handler(args)
         except LimitExceeded as refusal:
+            # Of the step, or of what the tool did: the agent goes on with what it has.
             return str(refusal)
-        with step:
-            return await handler(args)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, NoReturn
+from typing import Any
 
 from pydantic_ai import RunContext
 from pydantic_ai.messages import ModelMessage, ModelResponse
@@ -15,11 +15,11 @@ from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.usage import RequestUsage
 
-from outlay._errors import PolicyError
 from outlay._layer import Layer, known_fields
 from outlay._model_call import ModelCall
 from outlay._responses import Fields
 from outlay._stream_usage import Parts
+from outlay._unguarded import give_out, pass_by
 from outlay.pydantic_ai._errors import as_pydantic_error
 from outlay.pydantic_ai._estimate import read_prompt
 
@@ -30,6 +30,9 @@ except ImportError:  # an internal of the host: without it a request outside a s
     def get_current_run_context() -> RunContext[Any] | None:
         """Return None: the host does not say."""
         return None
+
+
+_GUARDED = "the model's request, request_stream and compact_messages"
 
 
 def guard(model: Model, layers: Sequence[Layer]) -> Model:
@@ -53,9 +56,16 @@ class _Guarded(WrapperModel):
         super().__init__(wrapped)
         self.layers = tuple(layers)
 
-    async def batch_create(self, requests: Sequence[Any]) -> NoReturn:  # noqa: ARG002
-        """Refuse: the cost of a batch is known hours later, by which time nothing can be refused."""
-        raise PolicyError("batch: a guarded model sends no batches; give the batch a model without a budget")
+    async def batch_create(self, requests: Sequence[Any]) -> Any:
+        """Send a batch as the wraps' `unguarded` says: its cost is known hours later, and is not booked."""
+        pass_by(self.layers, "outlay.pydantic_ai", "batch_create", _GUARDED)
+        return await self.wrapped.batch_create(requests)
+
+    def __getattr__(self, name: str) -> Any:
+        inner = super().__getattr__(name)
+        return (
+            give_out(inner, self.layers, "outlay.pydantic_ai", name, _GUARDED) if name == "client" else inner
+        )
 
 
 class GuardedModel(_Guarded):

@@ -14,6 +14,7 @@ from outlay._calibration import EstimateMode
 from outlay._core import PriceTable
 from outlay._errors import PolicyError
 from outlay._layer import make_layer
+from outlay._unguarded import Unguarded
 from outlay.pydantic_ai._model import guard
 
 
@@ -26,6 +27,7 @@ def wrap(
     output_tokens: int | None = None,
     wait: float | timedelta | None = None,
     estimate: EstimateMode | None = None,
+    unguarded: Unguarded = "warn",
     **labels: str,
 ) -> WrapperModel:
     """Return a model that reserves from its budgets before each request of the model inside.
@@ -48,6 +50,7 @@ def wrap(
             of the model limit it (`max_tokens`); default the policy's, else 1,024.
         wait: Seconds or a timedelta that a call may wait for a pool or a limiter; default None, not at all.
         estimate: "strict", "expected" or None (default), as `outlay.langchain.wrap` says.
+        unguarded: What costs money and is not guarded: "warn" once (default), "refuse" or "allow".
         **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
 
     Returns:
@@ -79,11 +82,15 @@ def wrap(
         output_tokens=output_tokens,
         wait=wait,
         estimate=estimate,
+        unguarded=unguarded,
         labels=labels,
     )
-    given: Any = model
-    if not isinstance(given, Model | str):
+    return cast(WrapperModel, guard(infer_model(_checked(model)), (layer,)))
+
+
+def _checked(model: Any) -> Any:
+    if not isinstance(model, Model | str):
         raise PolicyError(
-            f"model: a model of Pydantic AI or the name of one is allowed, not {type(given).__name__}"
+            f"model: a model of Pydantic AI or the name of one is allowed, not {type(model).__name__}"
         )
-    return cast(WrapperModel, guard(infer_model(given), (layer,)))
+    return model

@@ -64,6 +64,11 @@ class WrappedDriver(OpenAIDriver):
         """Wrap twice."""
         return self._clients(server, lambda client: wrap(wrap(client, budget), budget), max_retries=0)
 
+    def unguarded_method(self, server, budget, unguarded):
+        """Ask for a picture."""
+        made = self.make(server, budget, unguarded=unguarded)
+        made.sync.images.generate(model="m", prompt="A cat")
+
     def over_transport(self, server, budget):
         """Wrap clients whose HTTP clients are guarded too."""
         http = guarded_http(budget)

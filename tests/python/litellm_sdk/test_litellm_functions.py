@@ -188,11 +188,11 @@ def test_the_module_becomes_its_guarded_functions(serve, ask, pool):
     guarded.completion(**ask(server))
     assert pool.committed().total_tokens == server.billed[0]["total_tokens"]
     with pytest.raises(AttributeError, match="not guarded"):
-        _ = guarded.text_completion
+        _ = guarded.image_generation
 
 
 def test_what_cannot_be_wrapped_is_refused_with_what_can(pool):
-    for target in (litellm.text_completion, object(), print):
+    for target in (litellm.image_generation, object(), print):
         with pytest.raises(PolicyError, match="acompletion"):
             wrap(target, pool)
     with pytest.raises(PolicyError, match="operation"):

@@ -247,9 +247,9 @@ def test_wrapped_model_is_the_hosts_wrapper(pool):
     assert (model.wrapped, model.model_name, model.settings) == (inner, "test", {"max_tokens": 5})
 
 
-async def test_batches_are_refused(pool):
+async def test_batches_are_refused_where_that_is_said(pool):
     with pytest.raises(PolicyError, match="batch"):
-        await wrap(TestModel(), pool).batch_create([])
+        await wrap(TestModel(), pool, unguarded="refuse").batch_create([])
 
 
 async def test_compaction_is_a_call_too(pool):

@@ -30,6 +30,7 @@ class Driver:
         "fallback": "an SDK has no fallback models",
         "sub_agent": "an SDK has no agents",
         "cache_hit": "an SDK has no cache of responses",
+        "refused_inside_tool": "the SDK answers what any tool raises (lib/tools/_beta_runner.py)",
     }
     # The input is told first; what was generated until the cut is unknown.
     broken = (100, None)
@@ -93,6 +94,11 @@ class Driver:
         async with client.asynchronous.messages.stream(**_request(text)) as stream:
             async for piece in keep(keep(stream).text_stream):
                 yield piece
+
+    def unguarded_method(self, server, budget, unguarded):
+        """Send a batch."""
+        with wrap(Anthropic(**_options(server)), budget, unguarded=unguarded) as client:
+            client.messages.batches.create(requests=[{"custom_id": "a", "params": _request("Hi")}])
 
     def five_tools(self, server, budget):
         """Let the tool runner run governed functions; the budget is theirs."""

@@ -19,6 +19,8 @@ class Driver:
     gaps = {
         "fallback": "a function has no fallback models",
         "five_tools": "a function runs no tools",
+        "refused_inside_tool": "a function runs no tools",
+        "unguarded_method": "a governed function is guarded as a whole",
         "sub_agent": "a function has no agents",
         "internal_call": "a function makes no calls of its own",
         "cache_hit": "a function has no cache of responses",

@@ -33,6 +33,7 @@ class Driver:
         "fallback": "an SDK has no fallback models",
         "sub_agent": "an SDK has no agents",
         "cache_hit": "an SDK has no cache of responses",
+        "refused_inside_tool": "the SDK answers what any function raises (google/genai/_extra_utils.py)",
     }
     # Each chunk tells the running usage: all thoughts, and a third of the rest.
     broken = (100, 30)
@@ -109,6 +110,12 @@ class Driver:
             gc.collect()
             for _ in range(ROUNDS):
                 await asyncio.sleep(0)
+
+    def unguarded_method(self, server, budget, unguarded):
+        """Ask for a picture, as Vertex AI is asked for one."""
+        url = f"{server.gemini_url}/v1beta/models/imagen-test:predict"
+        with hx.Client(transport=transport(budget, unguarded=unguarded)) as client:
+            client.post(url, json={"instances": [{"prompt": "A cat"}]}).raise_for_status()
 
     def five_tools(self, server, budget):
         """Let a chat of the SDK run governed functions; the budget is theirs."""

@@ -18,6 +18,7 @@ class Driver(ChatDriver):
     gaps = {
         "fallback": "an SDK has no fallback models",
         "five_tools": "an SDK runs no tools",
+        "refused_inside_tool": "an SDK runs no tools",
         "sub_agent": "an SDK has no agents",
         "internal_call": "an SDK makes no calls of its own",
         "cache_hit": "an SDK has no cache of responses",
@@ -48,6 +49,11 @@ class Driver(ChatDriver):
         """Put one transport over another."""
         sync = transport(budget, inner=transport(budget))
         return _over(server, sync, async_transport(budget, inner=async_transport(budget)))
+
+    def unguarded_method(self, server, budget, unguarded):
+        """Ask for a picture."""
+        made = self.make(server, budget, unguarded=unguarded)
+        made.sync.images.generate(model="m", prompt="A cat")
 
     def over_transport(self, server, budget):
         """Guard HTTP clients whose transports are guarded too."""

@@ -109,6 +109,18 @@ class Driver:
         messages = agent.invoke(_user("Look up five words."))["messages"]
         return [message.status for message in messages if message.type == "tool"]
 
+    def unguarded_method(self, server, budget, unguarded):
+        """Fall back to a model that is not wrapped."""
+        self.make(server, budget, unguarded=unguarded).with_fallbacks([self._model(server)])
+
+    def refused_inside_tool(self, server, budget, tool):
+        """Run an agent with a tool whose own budget refuses."""
+        agent = create_agent(self._model(server), [tool], middleware=[BudgetMiddleware(budget)])
+        messages = agent.invoke(_user("Look a word up."))["messages"]
+        told = next(message for message in messages if message.type == "tool")
+        assert told.status == "error"
+        return told.content, messages[-1].text
+
     def sub_agent(self, server, budget):
         """Run an agent with a tool that is an agent."""
         helper = create_agent(self.make(server, budget), [])

@@ -27,6 +27,7 @@ class Driver:
     package = "litellm"
     gaps: ClassVar = {
         "five_tools": "an SDK runs no tools",
+        "refused_inside_tool": "an SDK runs no tools",
         "sub_agent": "an SDK has no agents",
         "internal_call": "an SDK makes no calls of its own",
     }
@@ -118,6 +119,13 @@ class Driver:
         router = litellm.Router(model_list=models, num_retries=0, fallbacks=[{"first": ["second"]}])
         answer = wrap(router, budget).completion(**{**_request("Hi"), "model": "first"})
         return answer.choices[0].message.content
+
+    async def unguarded_method(self, server, budget, unguarded):
+        """Ask a Router for a picture."""
+        parameters = {"model": "openai/gpt-test", **_options(server, 0)}
+        router = litellm.Router(model_list=[{"model_name": "m", "litellm_params": parameters}], num_retries=0)
+        guarded = wrap(router, budget, unguarded=unguarded)
+        await guarded.aimage_generation(model="m", prompt="A cat")
 
     def cache_hit(self, server, budget):
         """Ask twice with LiteLLM's own cache on."""

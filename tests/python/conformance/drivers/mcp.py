@@ -9,8 +9,12 @@ from typing import ClassVar
 import fastmcp
 from fastmcp.server.middleware.caching import ResponseCachingMiddleware
 from fastmcp.server.middleware.error_handling import RetryMiddleware
+from mcp import types
 
+from outlay import PolicyError, WorkflowQuota
 from outlay.mcp import wrap
+
+TEXT = "Hello there, friend."
 
 
 class Driver:
@@ -68,6 +72,37 @@ class Driver:
                 return bool(result.is_error), result.content[0].text
 
             yield call, ran
+
+    async def unguarded_method(self, server, budget, unguarded):
+        """Let a server ask the client's model."""
+        del server, budget
+        words = fastmcp.FastMCP("words")
+
+        question = types.SamplingMessage(role="user", content=types.TextContent(type="text", text="What?"))
+
+        @words.tool
+        async def look_up(ctx: fastmcp.Context) -> str:
+            return (await ctx.session.create_message([question], max_tokens=60)).content.text
+
+        token = WorkflowQuota.hourly(10, 5).begin_workflow("unguarded")
+        # Servers ask in this way up to protocol 2025-11-25.
+        client = fastmcp.Client(words, sampling_handler=lambda *asked: "A word.", mode="legacy")
+        async with wrap(client, token, unguarded=unguarded):
+            text = (await client.call_tool_mcp("look_up", {})).content[0].text
+        if "costs money" in text:
+            raise PolicyError(text[text.index("outlay.mcp") :])
+        return text
+
+    async def refused_inside_tool(self, server, budget, tool):
+        """Call a tool whose own budget refuses, and another one after it."""
+        del server
+        words = wrap(fastmcp.FastMCP("words"), budget)
+        words.tool(tool)
+        async with fastmcp.Client(words) as client:
+            result = await client.call_tool_mcp("look_up", {"word": "a"})
+            assert result.is_error
+            assert await client.list_tools()
+        return result.content[0].text, TEXT
 
     async def five_tools(self, server, budget):
         """Call five tools at once, as an agent's host does."""

@@ -119,6 +119,21 @@ class Driver:
             run = await Runner.run(agent, "Hi", run_config=_config())
         return [item.output for item in run.new_items if item.type == "tool_call_output_item"]
 
+    async def unguarded_method(self, server, budget, unguarded):
+        """Ask the client inside the model for a picture."""
+        async with _client(server, 0) as client:
+            model = wrap(_model(client), budget, unguarded=unguarded)
+            await model._client.images.generate(model="m", prompt="A cat")
+
+    async def refused_inside_tool(self, server, budget, tool):
+        """Run an agent with a tool whose own budget refuses."""
+        async with _client(server, 0) as client:
+            tools = guard_tools([function_tool(tool)], budget)
+            agent = Agent("reader", model=_model(client), tools=tools)
+            run = await Runner.run(agent, "Hi", run_config=_config())
+        told = next(item.output for item in run.new_items if item.type == "tool_call_output_item")
+        return told, run.final_output
+
     async def sub_agent(self, server, budget):
         """Run an agent that uses another one as a tool."""
         async with _client(server, 0) as client:

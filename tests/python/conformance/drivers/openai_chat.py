@@ -16,6 +16,7 @@ class Driver(ChatDriver, WrappedDriver):
     gaps = {
         "fallback": "an SDK has no fallback models",
         "five_tools": "an SDK runs no tools",
+        "refused_inside_tool": "an SDK runs no tools",
         "sub_agent": "an SDK has no agents",
         "internal_call": "an SDK makes no calls of its own",
         "cache_hit": "an SDK has no cache of responses",

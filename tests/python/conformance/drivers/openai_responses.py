@@ -18,6 +18,7 @@ class Driver(WrappedDriver):
         "running_totals": "a stream of responses tells its usage once, in response.completed",
         "fallback": "an SDK has no fallback models",
         "five_tools": "an SDK runs no tools",
+        "refused_inside_tool": "an SDK runs no tools",
         "sub_agent": "an SDK has no agents",
         "internal_call": "an SDK makes no calls of its own",
         "cache_hit": "an SDK has no cache of responses",

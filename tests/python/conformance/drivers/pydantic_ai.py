@@ -106,6 +106,19 @@ class Driver:
         parts = [part for message in run.all_messages() for part in message.parts]
         return [part.content for part in parts if isinstance(part, ToolReturnPart)]
 
+    async def unguarded_method(self, server, budget, unguarded):
+        """Send a batch."""
+        async with _client(server, 0) as client:
+            await wrap(_model(client), budget, unguarded=unguarded).batch_create([])
+
+    async def refused_inside_tool(self, server, budget, tool):
+        """Run an agent with a tool whose own budget refuses."""
+        async with _client(server, 0) as client:
+            agent = Agent(_model(client), tools=[tool], capabilities=[BudgetCapability(budget, models=False)])
+            run = await agent.run("Hi")
+        parts = [part for message in run.all_messages() for part in message.parts]
+        return next(part.content for part in parts if isinstance(part, ToolReturnPart)), run.output
+
     async def sub_agent(self, server, budget):
         """Run an agent that asks another one before it answers."""
         async with _client(server, 0) as client:

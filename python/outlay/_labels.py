@@ -1,0 +1,23 @@
+"""The labels of a wrap, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from outlay._errors import PolicyError
+
+
+def checked_labels(labels: Mapping[str, Any]) -> dict[str, str]:
+    """Return a copy of the labels.
+
+    Raises:
+        PolicyError: A label is not text, or is a keyword of other wraps.
+
+    """
+    for name, value in labels.items():
+        if not isinstance(value, str):
+            raise PolicyError(f"label {name}: a str is allowed, not {type(value).__name__}")
+    if "unguarded" in labels:
+        raise PolicyError("unguarded: here is nothing that costs money and is not guarded; leave it out")
+    return dict(labels)
