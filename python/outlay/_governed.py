@@ -38,9 +38,8 @@ def governed(
 
     After the body, its use is booked: what `usage` says, else the usage that the result carries (as
     `Usage.from_response` reads it), else the estimate. A body that raises gives tokens and money back, unless
-    the budget says `on_error="charge"`, and counts as a call. One that times out, is cancelled or interrupted
-    may have done its work and is charged; so is one whose error carries an answer, or inside which wrapped
-    clients were answered. A generator is one call; once it has given an item it is charged, however it ends.
+    the budget says `on_error="charge"`, and counts as a call; one that times out or is cancelled is charged
+    (`docs/settling.md`). A generator is one call; once it has given an item it is charged, however it ends.
 
     With an estimate, the function pays for the governed functions and wrapped clients inside it too.
     Without one nothing is held for them: they ask and pay for themselves, and this is one call more.

@@ -144,7 +144,10 @@ def _tell(response: Any, call: ModelCall) -> None:
 @functools.cache
 def _stream_classes(hx: ModuleType) -> tuple[type[Any], type[Any]]:
     """Return the two kinds of bodies that are read while they pass: for a Client and an AsyncClient."""
+    return _sync_stream_class(hx), _async_stream_class(hx)
 
+
+def _sync_stream_class(hx: ModuleType) -> type[Any]:
     class Metered(hx.SyncByteStream):  # type: ignore[name-defined,misc]
         def __init__(self, inner: Any, ending: Ending) -> None:
             self._inner = inner
@@ -179,6 +182,10 @@ def _stream_classes(hx: ModuleType) -> tuple[type[Any], type[Any]]:
         def __del__(self) -> None:
             self._ending.drop()
 
+    return Metered
+
+
+def _async_stream_class(hx: ModuleType) -> type[Any]:
     class AsyncMetered(hx.AsyncByteStream):  # type: ignore[name-defined,misc]
         def __init__(self, inner: Any, ending: Ending) -> None:
             self._inner = inner
@@ -212,4 +219,4 @@ def _stream_classes(hx: ModuleType) -> tuple[type[Any], type[Any]]:
         def __del__(self) -> None:
             self._ending.drop()
 
-    return Metered, AsyncMetered
+    return AsyncMetered

@@ -275,7 +275,7 @@ impl Lease {
             if let (Some(calls), Some(entry)) = (finish.calls(), at.state.entry_mut(part.slot)) {
                 entry.extra.get_or_insert_default().calls = Some(calls);
             }
-            let books = finish.books(at.account, &self.0.estimate);
+            let books = finish.books(at.account.core().policy(), &self.0.estimate);
             let usage = match &books {
                 Books::Usage(usage) => Some(usage),
                 Books::Requests if at.state.holds_requests(part.slot) => Some(&NOTHING),
@@ -299,7 +299,7 @@ impl Lease {
             Finish::Release | Finish::GiveBack => End::Released,
             Finish::Abandon(..) => {
                 let booked = self.0.parts.iter().find_map(|part| {
-                    match finish.books(&part.account, &self.0.estimate) {
+                    match finish.books(part.account.core().policy(), &self.0.estimate) {
                         Books::Usage(usage) => Some(usage),
                         Books::Requests | Books::Nothing => None,
                     }

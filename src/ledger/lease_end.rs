@@ -1,7 +1,6 @@
 //! How far leases come, and what is said at their ends.
 
-use super::account::Account;
-use super::core::{OnError, Policy, Unsettled};
+use super::policy::{OnError, Policy, Unsettled};
 use crate::accounting::{Usage, UsageEstimate};
 
 /// How far a lease has come.
@@ -87,13 +86,11 @@ pub(super) enum Finish {
 impl Finish {
     /// What an account books.
     #[inline]
-    pub(super) fn books(&self, account: &Account, estimate: &UsageEstimate) -> Books {
+    pub(super) fn books(&self, policy: &Policy, estimate: &UsageEstimate) -> Books {
         match self {
             Self::Commit(usage) | Self::Settle(usage, _) => Books::Usage(*usage),
             Self::Release | Self::GiveBack => Books::Nothing,
-            Self::Abandon(why, requests) => {
-                Books::abandoned(*why, account.core().policy(), estimate, *requests)
-            }
+            Self::Abandon(why, requests) => Books::abandoned(*why, policy, estimate, *requests),
         }
     }
 

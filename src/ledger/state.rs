@@ -5,10 +5,10 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::account::Account;
-use super::core::Unsettled;
 use super::event::{EventKind, Outbox};
 use super::group::{AskPart, Request};
 use super::lease_book::{End, Entry, Expiry, Extra, HeldMeter, LeaseBook};
+use super::policy::Unsettled;
 use super::queue::Queues;
 use crate::accounting::{Meter, Moment, Tick, Usage};
 

@@ -1,7 +1,6 @@
 //! What has to agree: everything that shows.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use outlay::{
     Account, Code, Denied, Error, EventKind, Kind as Refused, Lease, LeaseError, LeaseState,

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use smallvec::SmallVec;
 
 use super::counter::Counter;
-use super::matched::Owned;
+use super::matched::{Matched, Owned};
 use super::part::{Carved, Part, PartOf, UNITS};
 use super::rules::Group;
 use super::{Guard, GuardAsk, GuardRequest};
@@ -60,23 +60,7 @@ impl Guard {
         let matched = self.asked(labels, false)?;
         let estimate = Usage::priced(of.tokens.unwrap_or(0), of.cost_micros_usd.unwrap_or(0));
         let calls = of.calls.unwrap_or(0);
-        let mut owned: Owned<'_> = SmallVec::new();
-        let mut carved = Vec::new();
-        for asked in &matched.asked {
-            if !asked.can_be_allotted {
-                continue;
-            }
-            let not_mine = |counter: &Counter, meter, unit| {
-                of.of(unit).is_none() || parent.is_some_and(|parent| parent.pays(counter, meter))
-            };
-            let demands = asked.amounts(&estimate, calls, not_mine);
-            if !demands.is_empty() {
-                let held = |(number, _): &&(u8, Unit)| demands.iter().any(|(n, _)| n == number);
-                let meters = asked.demands.iter().filter(held).copied().collect();
-                carved.push(Carved { counter: Arc::clone(&asked.counter), meters });
-                owned.push((&asked.counter.account, demands, false));
-            }
-        }
+        let (carved, mut owned) = carve(&matched, of, parent);
         if let Some(parent) = parent {
             let units: Vec<Unit> = UNITS.into_iter().filter(|u| of.of(*u).is_some()).collect();
             parent.ask_for(&estimate, calls, &units, &mut owned)?;
@@ -283,4 +267,27 @@ impl std::fmt::Debug for Allotment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Allotment").field("labels", &self.labels).finish_non_exhaustive()
     }
+}
+
+/// What is set aside of the counters that apply, and what is asked of their accounts for it.
+fn carve<'a>(
+    matched: &'a Matched,
+    of: PartOf,
+    parent: Option<&Arc<Part>>,
+) -> (Vec<Carved>, Owned<'a>) {
+    let estimate = Usage::priced(of.tokens.unwrap_or(0), of.cost_micros_usd.unwrap_or(0));
+    let (mut carved, mut owned): (_, Owned<'_>) = (Vec::new(), SmallVec::new());
+    for asked in matched.asked.iter().filter(|asked| asked.can_be_allotted) {
+        let not_mine = |counter: &Counter, meter, unit| {
+            of.of(unit).is_none() || parent.is_some_and(|parent| parent.pays(counter, meter))
+        };
+        let demands = asked.amounts(&estimate, of.calls.unwrap_or(0), not_mine);
+        if !demands.is_empty() {
+            let held = |(number, _): &&(u8, Unit)| demands.iter().any(|(n, _)| n == number);
+            let meters = asked.demands.iter().filter(held).copied().collect();
+            carved.push(Carved { counter: Arc::clone(&asked.counter), meters });
+            owned.push((&asked.counter.account, demands, false));
+        }
+    }
+    (carved, owned)
 }
