@@ -275,11 +275,18 @@ impl Lease {
             if let (Some(calls), Some(entry)) = (finish.calls(), at.state.entry_mut(part.slot)) {
                 entry.extra.get_or_insert_default().calls = Some(calls);
             }
-            let books = finish.books(at.account.core().policy(), &self.0.estimate);
-            let usage = match &books {
-                Books::Usage(usage) => Some(usage),
-                Books::Requests if at.state.holds_requests(part.slot) => Some(&NOTHING),
-                Books::Requests | Books::Nothing => None,
+            let books;
+            let usage = match finish {
+                Finish::Commit(usage) | Finish::Settle(usage, _) => Some(usage),
+                Finish::Release | Finish::GiveBack => None,
+                Finish::Abandon(why, requests) => {
+                    books = self.books(at.account, *why, *requests);
+                    match &books {
+                        Books::Usage(usage) => Some(usage),
+                        Books::Requests if at.state.holds_requests(part.slot) => Some(&NOTHING),
+                        Books::Requests | Books::Nothing => None,
+                    }
+                }
             };
             at.state.finish(part.slot, usage, kept, at.account, at.now, outbox);
         }
@@ -297,9 +304,9 @@ impl Lease {
         match finish {
             Finish::Commit(usage) | Finish::Settle(usage, _) => End::Committed(*usage),
             Finish::Release | Finish::GiveBack => End::Released,
-            Finish::Abandon(..) => {
+            Finish::Abandon(why, requests) => {
                 let booked = self.0.parts.iter().find_map(|part| {
-                    match finish.books(part.account.core().policy(), &self.0.estimate) {
+                    match self.books(&part.account, *why, *requests) {
                         Books::Usage(usage) => Some(usage),
                         Books::Requests | Books::Nothing => None,
                     }
@@ -307,6 +314,11 @@ impl Lease {
                 booked.map_or(End::Released, End::Committed)
             }
         }
+    }
+
+    /// What an account books of it once it is abandoned.
+    fn books(&self, account: &Account, why: Abandoned, requests: u64) -> Books {
+        Books::abandoned(why, account.core().policy(), &self.0.estimate, requests)
     }
 
     /// Expired in one account is expired in all: the others have only not noticed yet.

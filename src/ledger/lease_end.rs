@@ -84,16 +84,6 @@ pub(super) enum Finish {
 }
 
 impl Finish {
-    /// What an account books.
-    #[inline]
-    pub(super) fn books(&self, policy: &Policy, estimate: &UsageEstimate) -> Books {
-        match self {
-            Self::Commit(usage) | Self::Settle(usage, _) => Books::Usage(*usage),
-            Self::Release | Self::GiveBack => Books::Nothing,
-            Self::Abandon(why, requests) => Books::abandoned(*why, policy, estimate, *requests),
-        }
-    }
-
     /// How many calls were made, where it is another number than was held.
     #[inline]
     pub(super) const fn calls(&self) -> Option<u64> {

@@ -127,11 +127,15 @@ impl State {
         };
         let amount = self.asked(demands, index).map_or(u64::MAX, |(_, amount)| amount);
         let mut denied = Denied::by(meter, account.code(), account.denied_id(), amount, now);
-        (denied.cause, denied.retry_after) = match self.held(account, demands, now, terms) {
+        let cause = meter.cause(amount, terms);
+        // Looked at all demands only where this one is held: most refusals are of what is spent.
+        let held = match cause {
+            Cause::Held => self.held(account, demands, now, terms),
+            _ => Held::Not(true),
+        };
+        (denied.cause, denied.retry_after) = match held {
             Held::For(wait) => (Cause::Held, wait),
-            Held::Not(_) => {
-                (meter.cause(amount, terms).unheld(), self.wait(account, demands, now, terms))
-            }
+            Held::Not(_) => (cause.unheld(), self.wait(account, demands, now, terms)),
         };
         account.name(&mut denied, number);
         if denied.reason.is_none() && meter.admits(amount, terms) {
