@@ -11,6 +11,7 @@ pub mod error;
 pub mod event;
 pub mod fork;
 pub mod group;
+mod held;
 mod idle;
 pub mod lease;
 mod lease_book;

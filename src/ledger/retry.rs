@@ -4,32 +4,11 @@ use std::time::Duration;
 
 use super::account::Account;
 use super::core::Unsettled;
+use super::held::Held;
 use super::state::State;
 use super::turn::NO_TICKET;
 use crate::accounting::retry::Open;
 use crate::accounting::{Cause, Moment, Terms, Window};
-
-/// Whether a request is only held.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Held {
-    /// It is not: it passes, or (`true`) something else refuses it.
-    Not(bool),
-    /// It is, until leases that are open have run out; `None` where they never do.
-    For(Option<Duration>),
-}
-
-impl Held {
-    /// Of two that are asked together.
-    pub(crate) fn and(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Not(true), _) | (_, Self::Not(true)) => Self::Not(true),
-            (Self::Not(false), one) | (one, Self::Not(false)) => one,
-            (Self::For(one), Self::For(other)) => {
-                Self::For(one.and_then(|one| Some(one.max(other?))))
-            }
-        }
-    }
-}
 
 impl State {
     /// When all of `demands` could pass: the latest of their meters, `None` for never.

@@ -3,7 +3,7 @@
 use super::account::Account;
 use super::error::Error;
 use super::event::Outbox;
-use super::retry::Held;
+use super::held::Held;
 use super::state::State;
 use super::turn::NO_TICKET;
 use crate::accounting::{Cause, Denied, Invalid, Meter, Moment, Terms, Tick};

@@ -1,13 +1,11 @@
 //! What has to agree: everything that shows.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use outlay::{
     Account, Code, Denied, Error, EventKind, Kind as Refused, Lease, LeaseError, LeaseState,
 };
 use outlay::{Meter, Usage};
 use proptest::prelude::*;
+use std::sync::Arc;
 
 use super::book::{self, No};
 use super::driver::{Asked, Checked, Driver, How, Shown, nanos};

@@ -17,7 +17,7 @@ use super::part::{Carved, Part, PartOf, UNITS};
 use super::rules::Group;
 use super::{Guard, GuardAsk, GuardRequest};
 use crate::accounting::clock::LONGEST;
-use crate::accounting::{Invalid, Terms, Unit, Usage};
+use crate::accounting::{Invalid, Terms, Tick, Unit, Usage};
 use crate::budgets::policy::{Labels, Mode, Rule, RuleKind, RuleLimit, Scope, Span};
 use crate::ledger::{
     Account, Ask, AskPart, Carried, Demands, Error, Kept, Lease, Mailbox, Request, Wait, charge,
@@ -100,9 +100,24 @@ impl Guard {
         let lease = group::reserve_parts(&asks, &request).map_err(|refused| {
             parent.map_or(Ok(()), |parent| parent.check_open()).err().unwrap_or(refused)
         })?;
+        let labels = labels.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        let part = self.begin_part(parent, of, carved, lease, (now, ttl), labels)?;
+        let labels = part.counter.values.clone();
+        Ok(Allotment { guard: Arc::clone(self), part, labels })
+    }
+
+    /// The part that the lease holds, from now on for that time.
+    fn begin_part(
+        &self,
+        parent: Option<&Arc<Part>>,
+        of: PartOf,
+        carved: Vec<Carved>,
+        lease: Lease,
+        (now, ttl): (Tick, Duration),
+        labels: Vec<(String, String)>,
+    ) -> Result<Arc<Part>, Error> {
         let keeps = parent.map(|p| Arc::clone(p) as Arc<dyn Kept>);
         let lease = lease.carrying(Carried { keeps, ..Carried::none() });
-        let labels = labels.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
         let counter = self.part_counter(&of, labels)?;
         let part = Arc::new_cyclic(|me| Part {
             counter,
@@ -120,8 +135,7 @@ impl Guard {
         if ttl < LONGEST {
             self.ends.add(part.deadline, part.depth, Arc::downgrade(&part));
         }
-        let labels = part.counter.values.clone();
-        Ok(Allotment { guard: Arc::clone(self), part, labels })
+        Ok(part)
     }
 
     fn part_counter(&self, of: &PartOf, values: Vec<(String, String)>) -> Result<Counter, Error> {
