@@ -183,11 +183,16 @@ impl LeaseBook {
         self.next_number - 1
     }
 
+    /// The place of the next lease in the order in which they are opened.
+    #[inline]
+    pub(crate) fn next_order(&mut self) -> u64 {
+        self.opened += 1;
+        self.opened
+    }
+
     /// One lease more; one that `stays` does not run out by itself.
     #[inline]
-    pub(crate) fn insert(&mut self, mut entry: Entry, stays: bool) -> usize {
-        self.opened += 1;
-        entry.order = self.opened;
+    pub(crate) fn insert(&mut self, stays: bool, entry: Entry) -> usize {
         let (deadline, order) = (entry.deadline, entry.order);
         let slot = self.entries.insert(entry);
         if !stays {

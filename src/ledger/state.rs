@@ -107,20 +107,25 @@ impl State {
                 Some(same) => same.hold.amount += hold.amount,
             }
         }
-        let entry = Entry {
-            id,
-            order: 0,
-            handles: 1,
-            estimate: request.estimate,
-            multiplier: ask.multiplier,
-            deadline,
-            holds,
-            expiry: None,
-            end: None,
-            parts: None,
-            extra: Extra::of(request),
-        };
-        more.get_or_insert_default().book.insert(entry, request.stays)
+        // Made in its place: a copy of an entry is a tenth of what a reservation costs.
+        let (book, stays) = (&mut more.get_or_insert_default().book, request.stays);
+        let order = book.next_order();
+        book.insert(
+            stays,
+            Entry {
+                id,
+                order,
+                handles: 1,
+                estimate: request.estimate,
+                multiplier: ask.multiplier,
+                deadline,
+                holds,
+                expiry: None,
+                end: None,
+                parts: None,
+                extra: Extra::of(request),
+            },
+        )
     }
 
     /// Tells that the lease in `slot` was opened.
