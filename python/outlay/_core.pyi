@@ -507,8 +507,8 @@ def usd(dollars: str | Decimal | SupportsIndex) -> int:
 class BudgetLease:
     """What a request holds of its budgets until it is committed, released or expires: once.
 
-    Leases come from the `reserve` methods of `SharedPool`, `AgentTokenBudget` and `AgentBudget`. A lease that
-    nobody ends is ended by the settings of its budget:
+    Leases come from the `reserve` methods of accounts, guards and their parts. A lease that nobody ends is
+    ended by the settings of its budget:
 
     - Its block is left without a commit, its last handle is dropped, or its time to live runs out: the usage
       is unknown, so `unsettled` decides. "charge" (the default) books the estimate, "release" nothing.
@@ -678,8 +678,8 @@ class AgentTokenBudget:
             None, 900 seconds.
         unsettled: What is booked for a lease whose usage never came: "charge" (default) the estimate,
             "release" nothing.
-        on_error: What is booked for a lease whose block is left by an exception: "release" (default) nothing,
-            "charge" the estimate.
+        on_error: What is booked for a lease whose block is left by an error: "release" (default) no tokens
+            and no money, "charge" the estimate. Either way a request counts, and a time-out is charged.
         clock: Where time comes from; default None, the machine's clocks.
 
     Raises:
@@ -1338,8 +1338,8 @@ class BudgetManager:
             default None, 900 seconds.
         unsettled: What is booked for a lease whose usage never came: "charge" (default) the estimate,
             "release" nothing.
-        on_error: What is booked for a lease whose block is left by an exception: "release" (default) nothing,
-            "charge" the estimate.
+        on_error: What is booked for a lease whose block is left by an error: "release" (default) no tokens
+            and no money, "charge" the estimate. Either way a request counts, and a time-out is charged.
         clock: Where time comes from; default None, the machine's clocks.
 
     Raises:
@@ -1638,8 +1638,8 @@ class SharedPool:
             None, 900 seconds.
         unsettled: What is booked for a lease whose usage never came: "charge" (default) the estimate,
             "release" nothing.
-        on_error: What is booked for a lease whose block is left by an exception: "release" (default) nothing,
-            "charge" the estimate.
+        on_error: What is booked for a lease whose block is left by an error: "release" (default) no tokens
+            and no money, "charge" the estimate. Either way a request counts, and a time-out is charged.
         clock: Where time comes from; default None, the machine's clocks.
 
     Raises:
@@ -1854,8 +1854,8 @@ class RateLimiter:
             None, 900 seconds.
         unsettled: What is booked for a lease whose usage never came: "charge" (default) the estimate,
             "release" nothing.
-        on_error: What is booked for a lease whose block is left by an exception: "release" (default) nothing,
-            "charge" the estimate.
+        on_error: What is booked for a lease whose block is left by an error: "release" (default) no tokens
+            and no money, "charge" the estimate. Either way a request counts, and a time-out is charged.
         clock: Where time comes from; default None, the machine's clocks.
 
     Raises:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from outlay._budget import Budgets, Call, _Entered
 from outlay._core import Usage, UsageEstimate, WorkflowToken, cost_capped
-from outlay._errors import LimitExceeded, PolicyError
+from outlay._errors import PolicyError
 from outlay._late import Told
 from outlay._layer import Layer, known_fields
 from outlay._outcome import End, Outcome, outcome_of, refusal_in
@@ -140,16 +140,15 @@ class Run:
         """End a call that did not come to its end."""
         if self.started:
             self.commit_items(cut=True)
-        elif isinstance(error, Exception) and not isinstance(error, LimitExceeded):
+        elif isinstance(error, Exception):
             self._end(outcome_of(error))
-        elif isinstance(error, LimitExceeded):
-            self._failed(1)
         else:
             self._unanswered(1)
 
     def _end(self, outcome: Outcome) -> None:
-        if outcome.fields is not None:
-            self._book(self._terms.priced(outcome.fields), outcome.requests)
+        if outcome.end is End.ANSWERED:
+            fields = outcome.fields
+            self._book(None if fields is None else self._terms.priced(fields), outcome.requests)
         elif outcome.end is End.UNANSWERED:
             self._unanswered(outcome.requests)
         else:

@@ -129,10 +129,10 @@ def end_block(lease: BudgetLease, error: BaseException) -> None:
     What the block did is unknown, so a request counts unless the block has released the lease.
     """
     outcome = outcome_of(error)
-    if outcome.end is End.UNANSWERED and not isinstance(error, LimitExceeded):
+    if outcome.end is End.UNANSWERED:
         lease._cancel(outcome.requests)
-    elif outcome.fields is not None:
-        lease._commit(_core.Usage(**outcome.fields), outcome.requests)
+    elif outcome.end is End.ANSWERED:
+        lease._commit(None if outcome.fields is None else _core.Usage(**outcome.fields), outcome.requests)
     else:
         lease._fail(max(1, outcome.requests))
 

@@ -15,7 +15,7 @@ pub enum Unsettled {
 /// How an error inside a lease's block ends it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnError {
-    /// Nothing is booked: the call failed.
+    /// No tokens and no money: the call failed. What counts requests counts it.
     #[default]
     Release,
     /// The estimate is booked.
@@ -31,7 +31,7 @@ pub struct Policy {
     pub unsettled: Unsettled,
     /// When its block ends by an error.
     pub on_error: OnError,
-    /// When its block is cancelled or interrupted: the call may be under way.
+    /// When its block is cancelled, interrupted or times out: the call may be under way.
     pub on_cancel: Unsettled,
 }
 

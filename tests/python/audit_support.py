@@ -16,7 +16,7 @@ from outlay.testing.openai_server import count_tokens
 AGENTS, SUBS = 50, 20
 MAX_CONCURRENT, PER_SECOND = 24, 100
 # Of the agents that share a limit of requests, failing ones too; their calls ask for more than that.
-STORM_AGENTS, STORM_REQUESTS = 3, 45
+STORM_AGENTS, STORM_REQUESTS = 3, 30
 TIME_OUT, TIME_OUT_RETRIES = 0.5, 1
 PRICES = {
     "openai:gpt-x": {"input": "2.50", "output": "10.00", "cache_read": "0.31"},
@@ -55,6 +55,7 @@ WEIGHTS = {
     "502 in the body": 4,
     "timed out": 4,
     "unparsed": 5,
+    "running totals": 5,
     "no usage": 6,
     "stream without usage": 4,
     "left early": 6,
@@ -64,8 +65,15 @@ WEIGHTS = {
     "cancelled on the way": 5,
     "cancelled in the stream": 3,
 }
-STREAMS = {"stream", "stream without usage", "left early", "never read", "cancelled in the stream"}
-TOLD = {"plain", "stream", "500, then good", "429, then good", "unparsed"}
+STREAMS = {
+    "stream",
+    "running totals",
+    "stream without usage",
+    "left early",
+    "never read",
+    "cancelled in the stream",
+}
+TOLD = {"plain", "stream", "running totals", "500, then good", "429, then good", "unparsed"}
 REFUSED_BY_PROVIDER = {"500", "429", "502 in the body"}
 HELD = {"timed out", "cancelled on the way", "cancelled in the stream", "left early", "never read"}
 SLOW_DOWN = {
@@ -199,4 +207,5 @@ class AuditServer(ProviderServer):
             self.bill[call.sub] = (tokens + total, cost + cost_of(call.model, usage))
         silent = call.kind in ("no usage", "stream without usage")
         gate = self.never if call.kind in HELD else None
-        return Reply(text=call.text, usage=None if silent else usage, gate=gate)
+        totals = call.kind == "running totals"
+        return Reply(text=call.text, usage=None if silent else usage, gate=gate, totals=totals)

@@ -251,6 +251,26 @@ def test_a_block_books_what_the_error_says_was_used():
     assert pool.committed().total_tokens == 15
 
 
+@pytest.mark.parametrize("way", ["block", "governed"])
+def test_an_answer_that_a_bare_client_cannot_validate_is_charged(way):
+    """Its error says that an answer came, and not what it used: the estimate is booked."""
+    guard = guard_of(tokens=1_000, calls=10)
+    provider = httpx2.MockTransport(lambda request: httpx2.Response(200, text="no JSON"))
+    http = httpx2.Client(transport=provider)
+    client = openai.OpenAI(api_key="x", http_client=http, _strict_response_validation=True)
+
+    def ask():
+        client.chat.completions.create(model="m", messages=HI)
+
+    with pytest.raises(openai.APIResponseValidationError):
+        if way == "governed":
+            governed(guard, estimate=40)(ask)()
+        else:
+            with guard.reserve(40):
+                ask()
+    assert (used(guard, "tokens"), used(guard, "calls")) == (40, 1)
+
+
 def test_close_and_an_error_end_a_lease_alike():
     """Tokens come back, the call was made; `release` gives both back."""
     guard = guard_of(tokens=100, calls=10)

@@ -61,6 +61,13 @@ async def test_stream_books_what_was_billed(real, serve, pool, quiet, billed):
     assert pool.committed().total_tokens == billed(server) > 0
 
 
+async def test_a06_totals_in_every_chunk_are_booked_once(chat, serve, pool, quiet, billed):
+    server = serve([Reply(text="one two three", totals=True)])
+    run = Runner.run_streamed(Agent("a", model=wrap(chat(server), pool)), "Hi", run_config=quiet)
+    assert await drained(run) == "one two three"
+    assert pool.committed().total_tokens == billed(server) > 0
+
+
 async def test_refusal_asks_no_provider_and_reaches_the_caller(real, serve, make_pool, quiet):
     server, small = serve([]), make_pool(100)
     agent = Agent("a", model=wrap(real(server), small))
