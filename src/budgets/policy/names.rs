@@ -8,8 +8,8 @@ use crate::accounting::{Invalid, Key};
 
 /// What begins a "not" or a regular expression elsewhere.
 const FIRST: [char; 6] = ['!', '~', '^', '=', '<', '>'];
-/// What stands for "or" elsewhere.
-const BETWEEN: [char; 2] = ['|', ','];
+/// What stands for "or", for one character, or for one of several elsewhere.
+const ANYWHERE: [char; 5] = ['|', ',', '?', '[', ']'];
 /// What ends a regular expression.
 const LAST: char = '$';
 /// Labels that no request can have: the arguments of `reserve` have their names.
@@ -77,7 +77,7 @@ pub(super) fn plain(place: &Place, text: &str) -> Result<String, Invalid> {
         }
         let first = at == start && FIRST.contains(&char);
         let last = at + char.len_utf8() == end && char == LAST;
-        if first || last || BETWEEN.contains(&char) {
+        if first || last || ANYWHERE.contains(&char) {
             return Err(place.error(&no_operator(text, char)));
         }
         plain.push(char);
@@ -86,7 +86,7 @@ pub(super) fn plain(place: &Place, text: &str) -> Result<String, Invalid> {
 }
 
 fn is_operator(char: char) -> bool {
-    char == LAST || FIRST.contains(&char) || BETWEEN.contains(&char)
+    char == LAST || FIRST.contains(&char) || ANYWHERE.contains(&char)
 }
 
 fn no_operator(text: &str, operator: char) -> String {
@@ -108,7 +108,10 @@ mod tests {
 
     #[test]
     fn what_looks_like_an_operator_is_no_name() {
-        for text in ["!a", " !a", "~a", "^a", "=a", "<5", ">a", "a|b", "a,b", "a, b", "^a$", "a$"] {
+        for text in [
+            "!a", " !a", "~a", "^a", "=a", "<5", ">a", "a|b", "a,b", "a, b", "^a$", "a$", "a?",
+            "[ab]",
+        ] {
             assert_eq!(read(text), None, "{text}");
         }
     }
