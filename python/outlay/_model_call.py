@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -16,6 +16,8 @@ from outlay._outcome import End, Outcome, outcome_of, refusal_in
 from outlay._prompt import Prompt
 from outlay._responses import Fields, as_usage
 
+# The label of a model that nobody names.
+_NAMELESS = "unknown"
 AsHostError = Callable[[LimitExceeded], LimitExceeded]
 
 
@@ -40,10 +42,10 @@ class ModelCall:
 
     def __init__(self, layers: Sequence[Layer], prompt: Prompt, as_host_error: AsHostError) -> None:
         self._layers = layers
-        self._prompt = prompt
         self._as_host_error = as_host_error
         # An answer is heard when its body ends, which may be in another context.
         self._scope = current_labels()
+        self._prompt = _of_a_model(prompt, layers, self._scope)
         self._estimates = [layer.estimate(prompt) for layer in layers]
         self._call = Call()
         self._attempts = self._call.attempts = Attempts()
@@ -167,3 +169,16 @@ class ModelCall:
             self._call.close(max(1, outcome.requests))
         else:
             self._call.commit(*([lost] * len(self._layers)), requests=outcome.requests)
+
+
+def _of_a_model(prompt: Prompt, layers: Sequence[Layer], scope: Mapping[str, str]) -> Prompt:
+    """Return the prompt as one of a model, also where nobody knows its name and a label says `tool`.
+
+    A guard would take it for the call of a tool, which has no price.
+    """
+    around = [scope, *(layer.labels for layer in layers)]
+    if prompt.model_name is not None or any("model" in labels for labels in around):
+        return prompt
+    if not any("tool" in labels for labels in around):
+        return prompt
+    return replace(prompt, labels={**prompt.labels, "model": _NAMELESS})

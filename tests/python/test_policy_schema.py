@@ -26,7 +26,25 @@ PLAIN = (
     "a\\\\|b",
 )
 NAMES = (*PLAIN, "*", "gpt-*", "DOMAIN\\*", "auth0\\|*")
-OPERATORS = ("!a", " !a", "~a", "^a", "=a", "<5", ">a", "a|b", "a,b", "a, b", "^a$", "a$", "a$ ", "$", "a?", "[ab]", "a]")
+OPERATORS = (
+    "!a",
+    " !a",
+    "~a",
+    "^a",
+    "=a",
+    "<5",
+    ">a",
+    "a|b",
+    "a,b",
+    "a, b",
+    "^a$",
+    "a$",
+    "a$ ",
+    "$",
+    "a?",
+    "[ab]",
+    "a]",
+)
 VALIDATOR = Draft202012Validator(outlay.POLICY_SCHEMA)
 
 GOOD = [

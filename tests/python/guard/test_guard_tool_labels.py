@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import httpx2
 import openai
 import pytest
 from guard_support import budget, figures, new_guard, refused, spend
 from langchain.agents import create_agent
 
 from outlay import AllowanceExceeded, BudgetExceeded, PolicyError, Usage, UsageEstimate
+from outlay.httpx2 import transport
 from outlay.langchain import BudgetMiddleware
 from outlay.openai import wrap
 from outlay.testing import ProviderServer, Reply, ScriptedChatModel, tool_call
@@ -145,3 +147,17 @@ def test_the_tool_step_of_a_wrap_is_a_tool_call_inside_a_scope_of_a_model(labels
     tools = [message for message in said if message.type == "tool"]
     assert [message.status for message in tools] == ["success", "error"]
     assert figures(guard, "b", "tool_calls") == (1, 0)
+
+
+def test_c01_a_call_of_a_model_that_nobody_names_is_no_tool_call(clock):
+    """A request through a transport without a model, inside a scope of a tool: the limits of models hold."""
+    guard = new_guard(clock, {"limiter": [{"name": "rpm", "requests_per_minute": 1}], **DAY})
+    tokens = new_guard(clock, {"limiter": [{"name": "rpm", "requests_per_minute": 1}]})
+    with ProviderServer([Reply(text="a")] * 3) as server, guard.scope(tool="research"):
+        body, url = {"messages": [{"role": "user", "content": "Hi"}]}, f"{server.base_url}/chat/completions"
+        with httpx2.Client(transport=transport(guard)) as client, pytest.raises(PolicyError, match="price"):
+            client.post(url, json=body)
+        with httpx2.Client(transport=transport(tokens)) as client:
+            client.post(url, json=body)
+            refused(lambda: client.post(url, json=body))
+        assert server.calls == 1
