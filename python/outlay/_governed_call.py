@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -20,6 +21,7 @@ _UNPRICED = (
     "a budget has a cost limit and tokens carry no price; give prices and a model, or a UsageEstimate with "
     "cost_micros_usd"
 )
+_UNREADABLE = "a governed call tells a usage that cannot be booked, so the estimate is: %s"
 _log = logging.getLogger("outlay")
 
 
@@ -77,12 +79,16 @@ class Terms:
             _log.exception("the usage of a governed call could not be read, so the estimate is booked")
             return None
 
-    def priced(self, fields: Fields) -> Usage:
-        """Make a usage; its cost comes with it, or from the prices."""
-        usage = Usage(**fields)
-        if self.prices is None or usage.cost_micros_usd:
-            return usage
-        return Usage(**{**fields, "cost_micros_usd": self.prices.cost(self.model, usage)})
+    def priced(self, fields: Fields) -> Usage | None:
+        """Make a usage, whose cost comes with it or from the prices; None where it cannot be booked."""
+        try:
+            usage = Usage(**fields)
+            if self.prices is None or usage.cost_micros_usd:
+                return usage
+            return Usage(**{**fields, "cost_micros_usd": self.prices.cost(self.model, usage)})
+        except ValueError as error:
+            _log.warning(_UNREADABLE, error)
+            return None
 
 
 class Run:
@@ -98,6 +104,8 @@ class Run:
         self._items: list[Any] = []
         self._asked = terms.layer.terms(Prompt(model_name=terms.model or None, input_tokens=0))
         self.started = False
+        # Handled where the call begins: what the function raises has it as its context, and is not about it.
+        self._before = sys.exception()
 
     def reserve(self) -> None:
         for budgets, cover in self._parts:
@@ -141,7 +149,7 @@ class Run:
         if self.started:
             self.commit_items(cut=True)
         elif isinstance(error, Exception) and not isinstance(error, LimitExceeded):
-            self._end(outcome_of(error))
+            self._end(outcome_of(error, before=self._before))
         elif isinstance(error, LimitExceeded):
             self._failed(1)
         else:

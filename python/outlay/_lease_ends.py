@@ -48,10 +48,10 @@ def committing(lease: Any, usage: Usage | None, requests: int) -> _Ending:
     return (lease.commit, (usage,))
 
 
-def cancelling(lease: Any, usage: Usage | None, requests: int) -> _Ending:
-    """Return how a lease ends whose requests were never answered."""
+def cancelling(lease: Any, usage: Usage | None, requests: int, lost: int) -> _Ending:
+    """Return how a lease ends of whose requests so many were never answered."""
     if isinstance(lease, BudgetLease):
-        return (lease._cancel, (requests,))
+        return (lease._cancel, (requests, lost))
     return (lease.commit, (usage,))
 
 

@@ -1,0 +1,236 @@
+"""What an ended call books where several things go wrong at once, and where objects do what they like."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+import httpx
+import openai
+import pytest
+from langchain_openai import ChatOpenAI
+
+from outlay import Guard, LimitExceeded, ManualClock, SharedPool, UsageEstimate, governed
+from outlay.httpx import transport
+from outlay.langchain import wrap
+from outlay.testing import ProviderServer, Reply, ScriptedChatModel
+
+# ceil(2 bytes / 3) + 4 for the message, and max_tokens.
+ESTIMATE = 1 + 4 + 1_000
+
+
+def guard_of(**limit):
+    """Return a guard with one budget."""
+    return Guard({"budget": [{"name": "day", "limit": limit}]}, clock=ManualClock())
+
+
+def booked(guard):
+    """Return what the first counter has used, with nothing reserved."""
+    limits = guard.snapshot()[0]["limits"]
+    assert not any(figures["reserved"] for figures in limits.values())
+    return {unit: figures["used"] for unit, figures in limits.items()}
+
+
+def model_over(server, inside, guard):
+    """Return a guarded model over a client whose transport has budgets too."""
+    http = httpx.Client(transport=transport(inside), timeout=0.3)
+    model = ChatOpenAI(
+        model="gpt-x", base_url=server.base_url, api_key="k", max_tokens=1_000, timeout=0.3, http_client=http
+    )
+    return wrap(model, guard)
+
+
+# Several requests of one call.
+
+
+def test_a_refusal_after_a_request_that_timed_out_does_not_make_it_free():
+    """The transport's own limit refuses the SDK's retry: the request before it is under way all the same."""
+    guard, rate, gate = guard_of(tokens=100_000, calls=100), guard_of(calls=1), threading.Event()
+    with ProviderServer([Reply(text="a", gate=gate)]) as server:
+        with pytest.raises(LimitExceeded):
+            model_over(server, [guard, rate], guard).invoke("hi")
+        assert server.calls == 1
+    assert booked(guard) == {"tokens": ESTIMATE, "calls": 1}
+    assert booked(rate) == {"calls": 1}
+
+
+def test_a_refusal_after_a_request_that_failed_leaves_the_request_counted():
+    """The retry is refused; what was answered with an error costs no tokens, and has counted."""
+    guard, rate = guard_of(tokens=100_000, calls=100), guard_of(calls=1)
+    with ProviderServer([Reply(text="overloaded", status=500)]) as server:
+        with pytest.raises(LimitExceeded):
+            model_over(server, [guard, rate], guard).invoke("hi")
+        assert server.calls == 1
+    assert booked(guard) == {"tokens": 0, "calls": 1}
+
+
+def test_of_several_requests_only_those_are_charged_that_were_not_answered():
+    """Two errors and a time-out: three requests, one estimate."""
+    guard, gate = guard_of(tokens=100_000, calls=100), threading.Event()
+    script = [*[Reply(text="overloaded", status=500)] * 2, Reply(text="a", gate=gate)]
+    with ProviderServer(script) as server:
+        with pytest.raises(Exception, match="timed out"):
+            model_over(server, [guard], guard).invoke("hi")
+        assert server.calls == 3
+    assert booked(guard) == {"tokens": ESTIMATE, "calls": 3}
+
+
+# A call in the handler of another's error.
+
+
+class Broken(ScriptedChatModel):
+    """A model whose answer comes, and cannot be used."""
+
+    def _generate(self, *_arguments, **_keywords):
+        raise ValueError("the answer has no text")
+
+
+@pytest.mark.parametrize("first", [httpx.ConnectError("x"), LimitExceeded, openai.APIConnectionError])
+def test_a_fallback_is_not_free_because_the_call_before_it_was_never_sent(first):
+    """What is being handled where a call begins is the context of what it raises, and not about it."""
+    guard = guard_of(tokens=100_000, calls=100)
+    fallback = wrap(Broken(script=[], model_name="m"), guard, output_tokens=500)
+    with pytest.raises(ValueError, match="no text"):
+        try:
+            if first is LimitExceeded:
+                SharedPool(capacity_tokens=1).reserve(2)
+            if first is openai.APIConnectionError:
+                first = openai.APIConnectionError(request=httpx.Request("POST", "http://127.0.0.1/"))
+            raise first
+        except (httpx.ConnectError, LimitExceeded, openai.APIConnectionError):
+            fallback.invoke("hi")
+    assert booked(guard) == {"tokens": 1 + 4 + 500, "calls": 1}
+
+
+def test_a_fallback_that_fails_is_not_charged_for_the_time_out_before_it():
+    """A governed function that raises gives its tokens back, wherever it is called."""
+    guard = guard_of(tokens=100_000, calls=100)
+
+    @governed(guard, estimate=500)
+    def fallback():
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        try:
+            raise TimeoutError
+        except TimeoutError:
+            fallback()
+    assert booked(guard) == {"tokens": 0, "calls": 1}
+
+
+# Objects that do what they like.
+
+
+class Hostile(TimeoutError):
+    """An exception whose attributes raise."""
+
+    @property
+    def response(self):
+        """Raise."""
+        raise RuntimeError("response")
+
+    completion = body = request = response
+
+
+class Loud:
+    """An object whose attributes raise."""
+
+    @property
+    def usage(self):
+        """Raise."""
+        raise RuntimeError("usage")
+
+    message = error = usage
+
+
+class Counter:
+    """An object whose `usage` asks for an argument."""
+
+    def usage(self, of):
+        """Return what was asked."""
+        return of
+
+
+class Answer:
+    """An answer with counts that no account can book."""
+
+    usage = {"prompt_tokens": 2**70, "completion_tokens": 5}
+
+
+class Unusable(Exception):
+    """An error that carries the answer it is about."""
+
+    completion = Answer
+
+
+@pytest.mark.parametrize("error", [Hostile, Unusable])
+def test_an_exception_whose_attributes_raise_reaches_its_catcher_and_ends_its_lease(error):
+    """A time-out is one all the same; an answer with counts beyond all bounds is charged the estimate."""
+    guard = guard_of(tokens=100_000, calls=100)
+
+    @governed(guard, estimate=100)
+    def call():
+        raise error
+
+    with pytest.raises(error):
+        call()
+    assert booked(guard) == {"tokens": 100, "calls": 1}
+    with pytest.raises(error), guard.reserve(100):
+        raise error
+    assert booked(guard) == {"tokens": 200, "calls": 2}
+
+
+def around():
+    """Return a dict that holds itself."""
+    made = {}
+    made["message"] = made
+    return made
+
+
+@pytest.mark.parametrize("result", [Loud(), Counter(), Answer(), around()])
+def test_a_result_of_any_kind_reaches_its_caller_and_ends_its_lease(result, caplog):
+    """The call is made and paid for: what cannot be read books the estimate."""
+    guard = guard_of(tokens=100_000, calls=100)
+
+    @governed(guard, estimate=100)
+    def call():
+        return result
+
+    @governed(guard, estimate=100)
+    def items():
+        yield result
+
+    assert call() is result
+    assert booked(guard) == {"tokens": 100, "calls": 1}
+    assert next(iter(items())) is result
+    assert booked(guard) == {"tokens": 200, "calls": 2}
+    assert {record.levelno for record in caplog.records} == {logging.WARNING}
+
+
+def test_requests_beyond_all_bounds_are_charged_and_hide_no_exception():
+    """A hundred time-outs of a huge estimate are more than a count can hold: it is full."""
+    guard = guard_of(calls=1_000)
+
+    class Late(TimeoutError):
+        class request:  # noqa: N801 (the name of the SDK's attribute)
+            headers = {"x-stainless-retry-count": "99"}
+
+    @governed([guard, SharedPool(capacity_tokens=2**62)], estimate=2**62)
+    def call():
+        raise Late
+
+    with pytest.raises(Late):
+        call()
+    assert booked(guard) == {"calls": 100}
+
+
+def test_an_error_that_carries_its_answer_is_never_free_in_a_block():
+    """The tokens are told and not their cost: the cost that was reserved stays."""
+    pool = SharedPool(capacity_cost_micros_usd=1_000)
+
+    class Cut(Exception):
+        completion = {"usage": {"prompt_tokens": 10, "completion_tokens": 5}}
+
+    with pytest.raises(Cut), pool.reserve(UsageEstimate(total_tokens=100, cost_micros_usd=500)):
+        raise Cut
+    assert (pool.committed().total_tokens, pool.committed().cost_micros_usd) == (15, 500)
