@@ -12,6 +12,7 @@ from outlay._core import Usage, UsageEstimate, WorkflowToken, cost_capped
 from outlay._errors import LimitExceeded, PolicyError
 from outlay._late import Told
 from outlay._layer import Layer, known_fields
+from outlay._lease_ends import ending_failed
 from outlay._outcome import End, Outcome, outcome_of, refusal_in
 from outlay._prompt import Prompt
 from outlay._responses import Fields, counts_of, with_input
@@ -145,7 +146,11 @@ class Run:
         self._book(None if fields is None else self._terms.priced(_with_input(fields, self._estimate)))
 
     def fail(self, error: BaseException) -> None:
-        """End a call that did not come to its end."""
+        """End a call that did not come to its end; never hides what was raised."""
+        with ending_failed():
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
         if self.started:
             self.commit_items(cut=True)
         elif isinstance(error, Exception) and not isinstance(error, LimitExceeded):

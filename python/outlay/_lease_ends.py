@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from outlay._core import BudgetLease, Usage
@@ -39,6 +40,15 @@ def end_each(endings: Iterable[_Ending]) -> None:
             failed = failed or error
     if failed is not None:
         raise failed
+
+
+@contextmanager
+def ending_failed() -> Iterator[None]:
+    """Keep what raises inside from hiding the exception that the call itself has raised."""
+    try:
+        yield
+    except Exception:
+        _log.exception("a lease of a call that failed could not be ended")
 
 
 def committing(lease: Any, usage: Usage | None, requests: int) -> _Ending:

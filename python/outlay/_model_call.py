@@ -13,6 +13,7 @@ from outlay._core import Usage
 from outlay._errors import LimitExceeded
 from outlay._guard import current_labels
 from outlay._layer import Layer, known_fields
+from outlay._lease_ends import ending_failed
 from outlay._outcome import End, Outcome, outcome_of, refusal_in
 from outlay._prompt import Prompt
 from outlay._responses import Fields, as_usage, plus
@@ -147,6 +148,10 @@ class ModelCall:
             requests: How many requests were made; default None, as many as the exception shows.
 
         """
+        with ending_failed():
+            self._fail(error, seen, requests)
+
+    def _fail(self, error: BaseException, seen: Seen | None, requests: int | None) -> None:
         if seen is not None and seen.started:
             self.commit(seen.fields(), cut=True)
         elif isinstance(error, LimitExceeded):

@@ -77,6 +77,9 @@ class End(Enum):
     ANSWERED = "answered; what failed came after it"
 
 
+_BY_COST = (End.UNSENT, End.REFUSED, None, End.ANSWERED, End.UNANSWERED)
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What an exception says.
@@ -117,6 +120,9 @@ def _outcome_of(error: BaseException, before: BaseException | None) -> Outcome:
     likely: End | None = None
     requests = 1
     for link in _links(error, before):
+        if isinstance(link, ExceptionGroup):
+            # Of tasks that failed together: the one that may cost the most.
+            return max((_outcome_of(one, before) for one in link.exceptions), key=_weight)
         requests = max(requests, _requests_of(link))
         fields = _answer_of(link)
         if fields is not None:
@@ -152,6 +158,11 @@ def end_block(lease: BudgetLease, error: BaseException) -> None:
         lease._commit(_bookable(outcome.fields), outcome.requests)
     else:
         lease._fail(max(1, outcome.requests))
+
+
+def _weight(outcome: Outcome) -> tuple[int, int]:
+    """Order outcomes by what they may cost."""
+    return (_BY_COST.index(outcome.end), outcome.requests)
 
 
 def _bookable(fields: Fields) -> _core.Usage | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 
@@ -212,7 +213,7 @@ def test_requests_beyond_all_bounds_are_charged_and_hide_no_exception():
     guard = guard_of(calls=1_000)
 
     class Late(TimeoutError):
-        class request:  # noqa: N801 (the name of the SDK's attribute)
+        class request:
             headers = {"x-stainless-retry-count": "99"}
 
     @governed([guard, SharedPool(capacity_tokens=2**62)], estimate=2**62)
@@ -234,3 +235,56 @@ def test_an_error_that_carries_its_answer_is_never_free_in_a_block():
     with pytest.raises(Cut), pool.reserve(UsageEstimate(total_tokens=100, cost_micros_usd=500)):
         raise Cut
     assert (pool.committed().total_tokens, pool.committed().cost_micros_usd) == (15, 500)
+
+
+def test_a_time_out_in_a_group_of_exceptions_is_charged():
+    """A task group raises all that failed in it: one request may be under way."""
+    guard = guard_of(tokens=100_000, calls=100)
+    group = ExceptionGroup("tasks", [ValueError("no"), ExceptionGroup("more", [TimeoutError()])])
+
+    @governed(guard, estimate=100)
+    def call():
+        raise group
+
+    with pytest.raises(ExceptionGroup, match="tasks"):
+        call()
+    with pytest.raises(ExceptionGroup, match="tasks"), guard.reserve(100):
+        raise group
+    assert booked(guard) == {"tokens": 200, "calls": 2}
+
+
+class Stubborn:
+    """A user's own budget whose leases cannot be ended."""
+
+    def reserve(self, _estimate, **_labels):
+        """Return itself."""
+        return self
+
+    def commit(self, _usage=None):
+        """Raise."""
+        raise RuntimeError("the budget's own")
+
+    release = close = commit
+
+
+@pytest.mark.parametrize("error", [ValueError, TimeoutError, KeyboardInterrupt, asyncio.CancelledError])
+def test_a_lease_that_cannot_be_ended_does_not_hide_what_the_call_raised(error, caplog):
+    """A cancellation that became another exception would go unnoticed by asyncio."""
+    guard = guard_of(calls=100)
+
+    @governed([Stubborn(), guard], estimate=100)
+    def call():
+        raise error
+
+    class Failing(ScriptedChatModel):
+        def _generate(self, *_arguments, **_keywords):
+            raise error
+
+    with pytest.raises(error):
+        call()
+    with pytest.raises(error):
+        wrap(Failing(script=[], model_name="m"), [Stubborn(), guard]).invoke("hi")
+    assert booked(guard) == {"calls": 2}
+    assert [record.message for record in caplog.records if record.levelno == logging.ERROR] == [
+        "a lease of a call that failed could not be ended"
+    ] * 2
