@@ -130,10 +130,12 @@ class Run:
 
     def commit(self, result: Any) -> None:
         """Book what the result of a function says; an error in its place, without a usage, is no answer."""
-        if self._terms.usage is None and refusal_in(result):
+        if self._terms.usage is not None:
+            self._book(self._terms.read(result, self._estimate))
+        elif refusal_in(result):
             self._failed(1)
         else:
-            self._book(self._terms.read(result, self._estimate))
+            self._book(self._at_least_told(self._terms.read(result, self._estimate)))
 
     def commit_items(self, *, cut: bool = False) -> None:
         """Book what the items of a generator say; `cut`: it did not come to its end."""
@@ -143,7 +145,8 @@ class Run:
         fields = self._stream.fields()
         if fields is not None and cut and not fields["output_tokens"]:
             fields = self._with_output(fields)
-        self._book(None if fields is None else self._terms.priced(_with_input(fields, self._estimate)))
+        usage = None if fields is None else self._terms.priced(_with_input(fields, self._estimate))
+        self._book(self._at_least_told(usage))
 
     def fail(self, error: BaseException) -> None:
         """End a call that did not come to its end; never hides what was raised."""
@@ -162,7 +165,7 @@ class Run:
 
     def _end(self, outcome: Outcome) -> None:
         if outcome.fields is not None:
-            self._book(self._terms.priced(outcome.fields), outcome.requests)
+            self._book(self._at_least_told(self._terms.priced(outcome.fields)), outcome.requests)
         elif outcome.end is End.UNANSWERED:
             self._unanswered(outcome.requests)
         else:
@@ -205,6 +208,16 @@ class Run:
         told = self._told.total()
         if self._estimate is None or told.total_tokens <= self._estimate.total_tokens:
             return None
+        return self._priced_told(told)
+
+    def _at_least_told(self, usage: Usage | None) -> Usage | None:
+        """Return what a result says; more, where wrapped clients inside have told more.
+
+        The result may be the last of many answers, or hide an attempt that was never answered.
+        """
+        told = self._told.total()
+        if usage is None or self._estimate is None or told.total_tokens <= usage.total_tokens:
+            return usage
         return self._priced_told(told)
 
     def _priced_told(self, told: Usage) -> Usage:

@@ -288,3 +288,40 @@ def test_a_lease_that_cannot_be_ended_does_not_hide_what_the_call_raised(error, 
     assert [record.message for record in caplog.records if record.levelno == logging.ERROR] == [
         "a lease of a call that failed could not be ended"
     ] * 2
+
+
+# Functions that pay for the calls inside them.
+
+
+def test_a_result_that_is_the_last_of_many_answers_does_not_make_the_others_free():
+    """What the wrapped models inside have used is booked, where it is more than the result says."""
+    guard = guard_of(tokens=100_000, calls=100)
+    used = {"prompt_tokens": 10, "completion_tokens": 7}
+    with ProviderServer([Reply(text="hello", usage=used)] * 10) as server:
+        model = model_over(server, [guard], guard)
+
+        @governed(guard, estimate=2_000)
+        def agent():
+            return [model.invoke("hi") for _ in range(5)][-1]
+
+        @governed(guard, estimate=2_000)
+        def stream():
+            model.invoke("hi")
+            yield model.invoke("hi")
+
+        agent()
+        assert booked(guard) == {"tokens": 5 * 17, "calls": 1}
+        assert len(list(stream())) == 1
+        assert booked(guard) == {"tokens": 7 * 17, "calls": 2}
+        assert sum(one["total_tokens"] for one in server.billed) == 7 * 17
+
+
+def test_a_result_does_not_hide_an_attempt_that_was_never_answered():
+    """The SDK's second request is answered, and its usage is all that the result tells."""
+    guard, gate = guard_of(tokens=100_000, calls=100), threading.Event()
+    used = {"prompt_tokens": 10, "completion_tokens": 7}
+    with ProviderServer([Reply(text="a", gate=gate), Reply(text="hello", usage=used)]) as server:
+        model = model_over(server, [guard], guard)
+        governed(guard, estimate=2_000)(lambda: model.invoke("hi"))()
+        assert server.calls == 2
+    assert booked(guard) == {"tokens": ESTIMATE + 17, "calls": 1}
