@@ -35,3 +35,25 @@ class Attempts:
         """Return the estimates of the requests that were never answered; None if there were none."""
         lost = [usage for _, _, usage in self._noted if usage is not None]
         return reduce(plus, lost) if lost else None
+
+
+class Beside(Attempts):
+    """The requests of the calls inside one that does not pay for them: they have counted by themselves."""
+
+    __slots__ = ()
+
+    def counted(self) -> bool:
+        """Return whether any request was made."""
+        return bool(self._noted)
+
+    def requests(self) -> int:
+        """Return 0: none of them is a request of the call around."""
+        return 0
+
+    def lost(self) -> int:
+        """Return 0, for the same reason."""
+        return 0
+
+    def unanswered(self) -> Usage | None:
+        """Return None, for the same reason."""
+        return None

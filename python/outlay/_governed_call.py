@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from outlay._attempts import Beside
 from outlay._budget import Budgets, Call, _Entered
 from outlay._core import Usage, UsageEstimate, WorkflowToken, cost_capped
 from outlay._errors import LimitExceeded, PolicyError
@@ -100,6 +101,7 @@ class Run:
         self._estimate = terms.estimate(args, kwargs)
         self._call = Call()
         self._told = self._call.inside = Told()
+        self._beside = self._call.attempts = Beside()
         self._parts = _parts(terms.layer.budgets, covers=self._estimate is not None)
         self._stream = StreamUsage() if terms.usage is None else None
         self._items: list[Any] = []
@@ -164,12 +166,15 @@ class Run:
             self._unanswered(1)
 
     def _end(self, outcome: Outcome) -> None:
+        # Without an estimate the clients inside have counted their requests by themselves.
+        counted = self._estimate is None and self._beside.counted()
+        requests = 1 if counted else max(1, outcome.requests)
         if outcome.fields is not None:
-            self._book(self._at_least_told(self._terms.priced(outcome.fields)), outcome.requests)
+            self._book(self._at_least_told(self._terms.priced(outcome.fields)), requests)
         elif outcome.end is End.UNANSWERED:
-            self._unanswered(outcome.requests)
+            self._unanswered(requests)
         else:
-            self._failed(max(1, outcome.requests))
+            self._failed(requests)
 
     def _unanswered(self, requests: int) -> None:
         told = self._told_inside()

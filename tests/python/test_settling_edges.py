@@ -325,3 +325,20 @@ def test_a_result_does_not_hide_an_attempt_that_was_never_answered():
         governed(guard, estimate=2_000)(lambda: model.invoke("hi"))()
         assert server.calls == 2
     assert booked(guard) == {"tokens": ESTIMATE + 17, "calls": 1}
+
+
+def test_a_function_without_an_estimate_is_one_call_beside_the_requests_inside_it():
+    """The clients inside have counted each of the SDK's requests: the function does not count them again."""
+    guard = guard_of(tokens=100_000, calls=100)
+    with ProviderServer([Reply(text="overloaded", status=500)] * 3) as server:
+        http = httpx.Client(transport=transport(guard))
+        client = openai.OpenAI(base_url=server.base_url, api_key="k", http_client=http)
+
+        @governed(guard)
+        def ask():
+            client.chat.completions.create(model="m", messages=[{"role": "user", "content": "hi"}])
+
+        with pytest.raises(openai.InternalServerError):
+            ask()
+        assert server.calls == 3
+    assert booked(guard) == {"tokens": 0, "calls": 3 + 1}
