@@ -118,12 +118,13 @@ def outcome_of(error: BaseException, *, before: BaseException | None = None) -> 
 
 def _outcome_of(error: BaseException, before: BaseException | None) -> Outcome:
     likely: End | None = None
-    requests = 1
-    for link in _links(error, before):
+    links = list(_links(error, before))
+    # A host's own error knows the status, and the SDK's that caused it the number of its requests.
+    requests = max(map(_requests_of, links)) * max(map(_rounds_of, links))
+    for link in links:
         if isinstance(link, ExceptionGroup):
             # Of tasks that failed together: the one that may cost the most.
             return max((_outcome_of(one, before) for one in link.exceptions), key=_weight)
-        requests = max(requests, _requests_of(link))
         fields = _answer_of(link)
         if fields is not None:
             return Outcome(End.ANSWERED, requests, fields)
@@ -254,6 +255,12 @@ def _requests_of(error: BaseException) -> int:
         # Most errors carry no request, and httpx raises for those that it has not set.
         return 1
     return 1 + min(max(retries, 0), _RETRIES_MAX)
+
+
+def _rounds_of(error: BaseException) -> int:
+    """Return how often LiteLLM's Router has tried: it stamps its errors with the number of its retries."""
+    retries = _attribute(error, "num_retries") if type(error).__module__.startswith("litellm.") else None
+    return 1 + min(max(retries, 0), _RETRIES_MAX) if isinstance(retries, int) else 1
 
 
 def _answer_of(error: BaseException) -> Fields | None:

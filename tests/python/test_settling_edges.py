@@ -342,3 +342,44 @@ def test_a_function_without_an_estimate_is_one_call_beside_the_requests_inside_i
             ask()
         assert server.calls == 3
     assert booked(guard) == {"tokens": 0, "calls": 3 + 1}
+
+
+# Hosts that raise errors of their own.
+
+
+def pydantic_ai_asks(client, guard):
+    from pydantic_ai import Agent
+    from pydantic_ai.models.openai import OpenAIChatModel
+    from pydantic_ai.providers.openai import OpenAIProvider
+
+    from outlay.pydantic_ai import wrap
+
+    model = OpenAIChatModel("m", provider=OpenAIProvider(openai_client=client))
+    return Agent(wrap(model, guard)).run("hi")
+
+
+def agents_sdk_asks(client, guard):
+    import agents
+
+    from outlay.openai_agents import wrap
+
+    agents.set_tracing_disabled(True)
+    model = wrap(agents.OpenAIChatCompletionsModel("m", client), guard)
+    return agents.Runner.run(agents.Agent(name="a", model=model), "hi")
+
+
+@pytest.mark.parametrize("ask", [pydantic_ai_asks, agents_sdk_asks])
+def test_the_requests_of_a_call_that_fails_all_count_whatever_error_the_host_raises(ask):
+    """The SDK's error, which caused the host's own, says how often the request was sent."""
+    guard = guard_of(tokens=100_000, calls=100)
+
+    async def main(server):
+        async with openai.AsyncOpenAI(base_url=server.base_url, api_key="k") as client:
+            await ask(client, guard)
+
+    down = Reply(text="overloaded", status=500, headers={"retry-after-ms": "1"})
+    with ProviderServer([down] * 3) as server:
+        with pytest.raises(Exception, match="500"):
+            asyncio.run(main(server))
+        assert server.calls == 3
+    assert booked(guard) == {"tokens": 0, "calls": 3}
