@@ -42,6 +42,11 @@ class Beside(Attempts):
 
     __slots__ = ()
 
+    def note(self, requests: int, lost: int = 0, unanswered: Usage | None = None) -> None:
+        """Note that there were any: an agent makes thousands in one call."""
+        if not self._noted:
+            super().note(requests, lost, unanswered)
+
     def counted(self) -> bool:
         """Return whether any request was made."""
         return bool(self._noted)

@@ -128,12 +128,7 @@ pub(super) enum Books {
 impl Books {
     /// What is booked of a lease of `estimate` that was abandoned while so many requests may be
     /// under way.
-    pub(super) fn abandoned(
-        why: Abandoned,
-        policy: &Policy,
-        estimate: &Usage,
-        open: u64,
-    ) -> Self {
+    pub(super) fn abandoned(why: Abandoned, policy: &Policy, estimate: &Usage, open: u64) -> Self {
         let charges = match why {
             Abandoned::Unsettled => policy.unsettled == Unsettled::Charge,
             Abandoned::Error => policy.on_error == OnError::Charge,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import tracemalloc
 
 import httpx
 import openai
@@ -383,3 +384,25 @@ def test_the_requests_of_a_call_that_fails_all_count_whatever_error_the_host_rai
             asyncio.run(main(server))
         assert server.calls == 3
     assert booked(guard) == {"tokens": 0, "calls": 3}
+
+
+def test_a_function_that_makes_thousands_of_calls_does_not_grow_with_them():
+    """An agent runs for days in one call."""
+    guard = guard_of(calls=100_000)
+    ask = governed(guard, estimate=1)(lambda: None)
+
+    @governed(guard)
+    def agent():
+        for _ in range(500):
+            ask()
+        before = tracemalloc.get_traced_memory()[0]
+        for _ in range(5_000):
+            ask()
+        return tracemalloc.get_traced_memory()[0] - before
+
+    tracemalloc.start()
+    try:
+        grown = agent()
+    finally:
+        tracemalloc.stop()
+    assert grown < 10 * 5_000
