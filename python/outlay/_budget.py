@@ -269,18 +269,22 @@ class Call:
     def cancel(self, requests: int = 1) -> None:
         """End the call as one that was cancelled or never answered: it is charged, once for each request.
 
+        Where layers inside have seen each request, those that were answered with an error are not charged.
         A guard's policy may say that cancelled calls cost nothing.
         """
+        seen = self.attempts
+        seen_all = seen is not None and seen.requests() >= max(1, requests)
         leases, requests = self._take_leases(requests)
-        usages = [None if requests == 1 else times(estimate, requests) for estimate in self._estimates]
-        self._tell_outer(usages, requests, unanswered=True)
+        lost = max(1, seen.lost()) if seen is not None and seen_all else requests
+        usages = [None if lost == 1 else times(estimate, lost) for estimate in self._estimates]
+        self._tell_outer(usages, requests, lost=lost)
         paid = zip(leases, usages, strict=True)
-        ends = [cancelling(lease, usage, requests) for each, usage in paid for lease in each]
+        ends = [cancelling(lease, usage, requests, lost) for each, usage in paid for lease in each]
         end_each([*ends, (self._settle_late, (usages,))])
 
     def _end(self, ending: str, requests: int) -> None:
         leases, requests = self._take_leases(requests)
-        self._tell_attempts(requests, None)
+        self._tell_attempts(requests)
         end_each(failing(lease, ending, requests) for each in leases for lease in each)
 
     def _take_leases(self, requests: int) -> tuple[list[list[Lease]], int]:
@@ -297,9 +301,9 @@ class Call:
         """
         return _Entered(self)
 
-    def _tell_outer(self, usages: Sequence[Usage | None], requests: int, *, unanswered: bool = False) -> None:
+    def _tell_outer(self, usages: Sequence[Usage | None], requests: int, *, lost: int = 0) -> None:
         outer = self._outer
-        self._tell_attempts(requests, self._largest(usages) if unanswered and outer is not None else None)
+        self._tell_attempts(requests, lost, self._largest(usages) if lost and outer is not None else None)
         if outer is not None and outer._open and outer.inside is not None:
             outer.inside.add(self._largest(usages))
         while outer is not None:
@@ -309,13 +313,13 @@ class Call:
                     outer._paid_inside.add(key)
             outer = outer._outer
 
-    def _tell_attempts(self, requests: int, unanswered: Usage | None) -> None:
+    def _tell_attempts(self, requests: int, lost: int = 0, unanswered: Usage | None = None) -> None:
         outer = self._outer
         if outer is None or outer.attempts is None:
             return
         if unanswered is None and self.attempts is not None:
-            unanswered = self.attempts.unanswered()
-        outer.attempts.note(requests, unanswered)
+            lost, unanswered = self.attempts.lost(), self.attempts.unanswered()
+        outer.attempts.note(requests, lost, unanswered)
 
     def _settle_late(self, usages: Sequence[Usage | None]) -> None:
         """Leave what was booked for nothing to the calls that are left; book what nobody has paid for."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from outlay._attempts import Beside
 from outlay._budget import Budgets, Call, _Entered
 from outlay._core import Usage, UsageEstimate, WorkflowToken, cost_capped
 from outlay._errors import PolicyError
 from outlay._late import Told
 from outlay._layer import Layer, known_fields
+from outlay._lease_ends import ending_failed
 from outlay._outcome import End, Outcome, outcome_of, refusal_in
 from outlay._prompt import Prompt
 from outlay._responses import Fields, counts_of, with_input
@@ -20,6 +23,7 @@ _UNPRICED = (
     "a budget has a cost limit and tokens carry no price; give prices and a model, or a UsageEstimate with "
     "cost_micros_usd"
 )
+_UNREADABLE = "a governed call tells a usage that cannot be booked, so the estimate is: %s"
 _log = logging.getLogger("outlay")
 
 
@@ -77,12 +81,16 @@ class Terms:
             _log.exception("the usage of a governed call could not be read, so the estimate is booked")
             return None
 
-    def priced(self, fields: Fields) -> Usage:
-        """Make a usage; its cost comes with it, or from the prices."""
-        usage = Usage(**fields)
-        if self.prices is None or usage.cost_micros_usd:
-            return usage
-        return Usage(**{**fields, "cost_micros_usd": self.prices.cost(self.model, usage)})
+    def priced(self, fields: Fields) -> Usage | None:
+        """Make a usage, whose cost comes with it or from the prices; None where it cannot be booked."""
+        try:
+            usage = Usage(**fields)
+            if self.prices is None or usage.cost_micros_usd:
+                return usage
+            return Usage(**{**fields, "cost_micros_usd": self.prices.cost(self.model, usage)})
+        except ValueError as error:
+            _log.warning(_UNREADABLE, error)
+            return None
 
 
 class Run:
@@ -93,11 +101,14 @@ class Run:
         self._estimate = terms.estimate(args, kwargs)
         self._call = Call()
         self._told = self._call.inside = Told()
+        self._beside = self._call.attempts = Beside()
         self._parts = _parts(terms.layer.budgets, covers=self._estimate is not None)
         self._stream = StreamUsage() if terms.usage is None else None
         self._items: list[Any] = []
         self._asked = terms.layer.terms(Prompt(model_name=terms.model or None, input_tokens=0))
         self.started = False
+        # Handled where the call begins: what the function raises has it as its context, and is not about it.
+        self._before = sys.exception()
 
     def reserve(self) -> None:
         for budgets, cover in self._parts:
@@ -121,10 +132,12 @@ class Run:
 
     def commit(self, result: Any) -> None:
         """Book what the result of a function says; an error in its place, without a usage, is no answer."""
-        if self._terms.usage is None and refusal_in(result):
+        if self._terms.usage is not None:
+            self._book(self._terms.read(result, self._estimate))
+        elif refusal_in(result):
             self._failed(1)
         else:
-            self._book(self._terms.read(result, self._estimate))
+            self._book(self._at_least_told(self._terms.read(result, self._estimate)))
 
     def commit_items(self, *, cut: bool = False) -> None:
         """Book what the items of a generator say; `cut`: it did not come to its end."""
@@ -134,25 +147,33 @@ class Run:
         fields = self._stream.fields()
         if fields is not None and cut and not fields["output_tokens"]:
             fields = self._with_output(fields)
-        self._book(None if fields is None else self._terms.priced(_with_input(fields, self._estimate)))
+        usage = None if fields is None else self._terms.priced(_with_input(fields, self._estimate))
+        self._book(self._at_least_told(usage))
 
     def fail(self, error: BaseException) -> None:
-        """End a call that did not come to its end."""
+        """End a call that did not come to its end; never hides what was raised."""
+        with ending_failed():
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
         if self.started:
             self.commit_items(cut=True)
         elif isinstance(error, Exception):
-            self._end(outcome_of(error))
+            self._end(outcome_of(error, before=self._before))
         else:
             self._unanswered(1)
 
     def _end(self, outcome: Outcome) -> None:
+        # Without an estimate the clients inside have counted their requests by themselves.
+        counted = self._estimate is None and self._beside.counted()
+        requests = 1 if counted else max(1, outcome.requests)
         if outcome.end is End.ANSWERED:
             fields = outcome.fields
-            self._book(None if fields is None else self._terms.priced(fields), outcome.requests)
+            self._book(self._at_least_told(None if fields is None else self._terms.priced(fields)), requests)
         elif outcome.end is End.UNANSWERED:
-            self._unanswered(outcome.requests)
+            self._unanswered(requests)
         else:
-            self._failed(max(1, outcome.requests))
+            self._failed(requests)
 
     def _unanswered(self, requests: int) -> None:
         told = self._told_inside()
@@ -191,6 +212,16 @@ class Run:
         told = self._told.total()
         if self._estimate is None or told.total_tokens <= self._estimate.total_tokens:
             return None
+        return self._priced_told(told)
+
+    def _at_least_told(self, usage: Usage | None) -> Usage | None:
+        """Return what a result says; more, where wrapped clients inside have told more.
+
+        The result may be the last of many answers, or hide an attempt that was never answered.
+        """
+        told = self._told.total()
+        if usage is None or self._estimate is None or told.total_tokens <= usage.total_tokens:
+            return usage
         return self._priced_told(told)
 
     def _priced_told(self, told: Usage) -> Usage:

@@ -78,8 +78,12 @@ def _plain(function: Callable[..., Any], labels: _Labels) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Any:
         with Inside(labels):
             result = function(*args, **kwargs)
-        # Async after all, behind a wrapper that does not say so.
-        return _awaited(result, labels) if inspect.iscoroutine(result) else result
+        # Of another kind after all, behind a wrapper that does not say so.
+        if inspect.iscoroutine(result):
+            return _awaited(result, labels)
+        if inspect.isgenerator(result):
+            return _generator(lambda: result, labels)()
+        return _async_generator(lambda: result, labels)() if inspect.isasyncgen(result) else result
 
     return call
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from outlay._core import Allotment, Usage, UsageEstimate, WorkflowToken, record_together
 from outlay._guard import current_labels, guard_of
-from outlay._responses import counts_of
+from outlay._responses import counts_of, plus
 
 if TYPE_CHECKING:
     from outlay._budget import Budgets
@@ -47,7 +47,7 @@ class Told:
             total = Usage.zero()
             while usages:
                 try:
-                    total += usages.pop()
+                    total = plus(total, usages.pop())
                 except IndexError:
                     break
             if total != Usage.zero():

@@ -195,7 +195,8 @@ def known_fields(response: Any) -> Fields | None:
     """Read the usage of a response; None where it has none that can be booked."""
     try:
         fields = usage_fields(response)
-    except ValueError as error:
+    except Exception as error:
+        # A function may return any object, and its attributes and methods may do anything.
         _log.warning(_UNREADABLE, error)
         return None
     # No real call uses nothing: a usage of zeros is a provider that does not count.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from outlay._core import BudgetLease, Usage
@@ -41,6 +42,15 @@ def end_each(endings: Iterable[_Ending]) -> None:
         raise failed
 
 
+@contextmanager
+def ending_failed() -> Iterator[None]:
+    """Keep what raises inside from hiding the exception that the call itself has raised."""
+    try:
+        yield
+    except Exception:
+        _log.exception("a lease of a call that failed could not be ended")
+
+
 def committing(lease: Any, usage: Usage | None, requests: int) -> _Ending:
     """Return how a lease is committed that so many requests were made under."""
     if requests != 1 and isinstance(lease, BudgetLease):
@@ -48,10 +58,10 @@ def committing(lease: Any, usage: Usage | None, requests: int) -> _Ending:
     return (lease.commit, (usage,))
 
 
-def cancelling(lease: Any, usage: Usage | None, requests: int) -> _Ending:
-    """Return how a lease ends whose requests were never answered."""
+def cancelling(lease: Any, usage: Usage | None, requests: int, lost: int) -> _Ending:
+    """Return how a lease ends of whose requests so many were never answered."""
     if isinstance(lease, BudgetLease):
-        return (lease._cancel, (requests,))
+        return (lease._cancel, (requests, lost))
     return (lease.commit, (usage,))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
@@ -12,9 +13,10 @@ from outlay._core import Usage
 from outlay._errors import LimitExceeded
 from outlay._guard import current_labels
 from outlay._layer import Layer, known_fields
+from outlay._lease_ends import ending_failed
 from outlay._outcome import End, Outcome, outcome_of, refusal_in
 from outlay._prompt import Prompt
-from outlay._responses import Fields, as_usage
+from outlay._responses import Fields, as_usage, plus
 
 # The label of a model that nobody names.
 _NAMELESS = "unknown"
@@ -49,6 +51,8 @@ class ModelCall:
         self._estimates = [layer.estimate(prompt) for layer in layers]
         self._call = Call()
         self._attempts = self._call.attempts = Attempts()
+        # Handled where the call begins: what the call raises has it as its context, and is not about it.
+        self._before = sys.exception()
 
     def reserve(self) -> None:
         """Reserve in all layers, or raise the refusal as an error of the host."""
@@ -103,7 +107,7 @@ class ModelCall:
             return list(usages)
         fields = {name: getattr(lost, name) for name in ("input_tokens", "output_tokens", "total_tokens")}
         return [
-            (usage or as_usage(guess)) + (layer.usage(dict(fields), self._prompt) or lost)
+            plus(usage or as_usage(guess), layer.usage(dict(fields), self._prompt) or lost)
             for layer, usage, guess in zip(self._layers, usages, self._estimates, strict=True)
         ]
 
@@ -146,29 +150,31 @@ class ModelCall:
             requests: How many requests were made; default None, as many as the exception shows.
 
         """
+        with ending_failed():
+            self._fail(error, seen, requests)
+
+    def _fail(self, error: BaseException, seen: Seen | None, requests: int | None) -> None:
         if seen is not None and seen.started:
             self.commit(seen.fields(), cut=True)
         elif isinstance(error, LimitExceeded):
-            # A layer further in has refused: the provider was never touched.
-            self._call.release()
+            # A layer further in has refused; an SDK may have made requests before that.
+            self._end(Outcome(End.UNSENT, requests=0))
         elif isinstance(error, Exception):
-            outcome = outcome_of(error)
+            outcome = outcome_of(error, before=self._before)
             self._end(outcome if requests is None else replace(outcome, requests=requests))
         else:
             self._call.cancel()
 
     def _end(self, outcome: Outcome) -> None:
-        lost = self._attempts.unanswered()
-        if outcome.end is End.UNANSWERED:
+        came_to_nothing = outcome.end in (End.UNSENT, End.REFUSED)
+        if outcome.end is End.UNANSWERED or (came_to_nothing and self._attempts.lost()):
             self._call.cancel(outcome.requests)
         elif outcome.end is End.UNSENT and not self._attempts.requests():
             self._call.release()
-        elif outcome.end not in (End.UNSENT, End.REFUSED):
-            self.commit(outcome.fields, requests=outcome.requests)
-        elif lost is None:
+        elif came_to_nothing:
             self._call.close(max(1, outcome.requests))
         else:
-            self._call.commit(*([lost] * len(self._layers)), requests=outcome.requests)
+            self.commit(outcome.fields, requests=outcome.requests)
 
 
 def _of_a_model(prompt: Prompt, layers: Sequence[Layer], scope: Mapping[str, str]) -> Prompt:

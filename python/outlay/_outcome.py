@@ -6,6 +6,7 @@ the HTTP status that it carries, and by the exceptions that caused it.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -19,6 +20,7 @@ from outlay._responses import Fields
 if TYPE_CHECKING:
     from outlay._core import BudgetLease
 
+_log = logging.getLogger("outlay")
 _LINKS_MAX = 16
 _ERRORS = range(400, 600)
 # The SDKs count the retries of a request in this header of it.
@@ -75,6 +77,9 @@ class End(Enum):
     ANSWERED = "answered; what failed came after it"
 
 
+_BY_COST = (End.UNSENT, End.REFUSED, None, End.ANSWERED, End.UNANSWERED)
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What an exception says.
@@ -91,16 +96,35 @@ class Outcome:
     fields: Fields | None = None
 
 
-def outcome_of(error: BaseException) -> Outcome:
+def outcome_of(error: BaseException, *, before: BaseException | None = None) -> Outcome:
     """Read an exception, and those that caused it.
 
     The outermost that is sure decides. An SDK's own word for "no answer came" stands only where no cause says
     more.
+
+    Args:
+        error: The exception.
+        before: What was being handled where the call began, a fallback of another call: it and what caused
+            it are not about this one. Default None, nothing was.
+
     """
+    try:
+        return _outcome_of(error, before)
+    except Exception:
+        # Any class may be raised, and its attributes may do anything; it must reach its catcher.
+        _log.warning("an exception of the class %s could not be read", type(error).__name__)
+        return Outcome(None)
+
+
+def _outcome_of(error: BaseException, before: BaseException | None) -> Outcome:
     likely: End | None = None
-    requests = 1
-    for link in _links(error):
-        requests = max(requests, _requests_of(link))
+    links = list(_links(error, before))
+    # A host's own error knows the status, and the SDK's that caused it the number of its requests.
+    requests = max(map(_requests_of, links)) * max(map(_rounds_of, links))
+    for link in links:
+        if isinstance(link, ExceptionGroup):
+            # Of tasks that failed together: the one that may cost the most.
+            return max((_outcome_of(one, before) for one in link.exceptions), key=_weight)
         fields = _answer_of(link)
         if fields is not None:
             return Outcome(End.ANSWERED, requests, fields)
@@ -130,15 +154,28 @@ def end_block(lease: BudgetLease, error: BaseException) -> None:
     """
     outcome = outcome_of(error)
     if outcome.end is End.UNANSWERED:
-        lease._cancel(outcome.requests)
+        lease._cancel(outcome.requests, outcome.requests)
     elif outcome.end is End.ANSWERED:
-        lease._commit(None if outcome.fields is None else _core.Usage(**outcome.fields), outcome.requests)
+        lease._commit(None if outcome.fields is None else _bookable(outcome.fields), outcome.requests)
     else:
         lease._fail(max(1, outcome.requests))
 
 
-def _links(error: BaseException) -> Iterator[BaseException]:
-    seen: set[int] = set()
+def _weight(outcome: Outcome) -> tuple[int, int]:
+    """Order outcomes by what they may cost."""
+    return (_BY_COST.index(outcome.end), outcome.requests)
+
+
+def _bookable(fields: Fields) -> _core.Usage | None:
+    """Return a usage, None where its counts are beyond all bounds: then the estimate is booked."""
+    try:
+        return _core.Usage(**fields)
+    except ValueError:
+        return None
+
+
+def _links(error: BaseException, before: BaseException | None) -> Iterator[BaseException]:
+    seen = set() if before is None or before is error else {id(before)}
     link: BaseException | None = error
     while link is not None and id(link) not in seen and len(seen) < _LINKS_MAX:
         seen.add(id(link))
@@ -169,6 +206,14 @@ def _read(error: BaseException) -> tuple[End | None, bool]:
     return End.REFUSED if refused else None, False
 
 
+def _attribute(holder: Any, name: str) -> Any:
+    """Return an attribute, None where there is none: a property may raise what it likes."""
+    try:
+        return getattr(holder, name, None)
+    except Exception:
+        return None
+
+
 def _is_of_requests(error: BaseException) -> bool:
     """Whether it is the ConnectionError of requests: what caused it says whether anything was sent."""
     kind = type(error)
@@ -177,13 +222,13 @@ def _is_of_requests(error: BaseException) -> bool:
 
 def _status(error: BaseException) -> int | None:
     """Return the HTTP status that an error carries, by the names of the usual SDKs."""
-    for holder in (error, getattr(error, "response", None)):
+    for holder in (error, _attribute(error, "response")):
         for name in ("status_code", "http_status", "status", "code"):
-            status = getattr(holder, name, None)
+            status = _attribute(holder, name)
             if isinstance(status, int) and not isinstance(status, bool):
                 return status
     # botocore: ClientError.response["ResponseMetadata"]["HTTPStatusCode"].
-    response = getattr(error, "response", None)
+    response = _attribute(error, "response")
     metadata = response.get("ResponseMetadata") if isinstance(response, Mapping) else None
     status = metadata.get("HTTPStatusCode") if isinstance(metadata, Mapping) else None
     return status if isinstance(status, int) else None
@@ -196,7 +241,7 @@ def _is_error_object(error: BaseException) -> bool:
     LiteLLM (`convert_dict_to_response`) as attributes of a bare `Exception`.
     """
     first = error.args[0] if len(error.args) == 1 else None
-    for said in (first, getattr(error, "body", None)):
+    for said in (first, _attribute(error, "body")):
         if isinstance(said, Mapping):
             return "message" in said
     return type(error) is Exception and {"status_code", "message"} <= error.__dict__.keys()
@@ -212,9 +257,15 @@ def _requests_of(error: BaseException) -> int:
     return 1 + min(max(retries, 0), _RETRIES_MAX)
 
 
+def _rounds_of(error: BaseException) -> int:
+    """Return how often LiteLLM's Router has tried: it stamps its errors with the number of its retries."""
+    retries = _attribute(error, "num_retries") if type(error).__module__.startswith("litellm.") else None
+    return 1 + min(max(retries, 0), _RETRIES_MAX) if isinstance(retries, int) else 1
+
+
 def _answer_of(error: BaseException) -> Fields | None:
     for name in _ANSWERS:
-        answer = getattr(error, name, None)
+        answer = _attribute(error, name)
         fields = None if answer is None else known_fields(answer)
         if fields is not None:
             return fields

@@ -135,8 +135,16 @@ def times(said: Usage | UsageEstimate, count: int) -> Usage:
     usage = as_usage(said)
     total = usage
     for _ in range(count - 1):
-        total += usage
+        total = plus(total, usage)
     return total
+
+
+def plus(one: Usage, other: Usage) -> Usage:
+    """Return the sum; above 2**64, which no call uses, the larger of the two: it must never raise."""
+    try:
+        return one + other
+    except InvalidAmount:
+        return max(one, other, key=lambda usage: usage.total_tokens)
 
 
 # Places: where a response keeps its usage.

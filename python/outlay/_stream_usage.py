@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,6 +18,9 @@ FAILED = "response.failed"
 def kind_of(event: Any) -> Any:
     """Return the type of an event, as an object or as the dict of its JSON; None without one."""
     return event.get("type") if isinstance(event, Mapping) else getattr(event, "type", None)
+
+
+_log = logging.getLogger("outlay")
 
 
 class StreamUsage:
@@ -35,7 +39,15 @@ class StreamUsage:
         self._parts = Parts(_read)
 
     def add(self, chunk: Any) -> None:
-        """Read one chunk or event, as an object or as the dict of its JSON."""
+        """Read one chunk or event, as an object or as the dict of its JSON; never raises."""
+        try:
+            self._add(chunk)
+        except Exception:
+            # A governed generator may give any object, and its attributes may do anything.
+            self.started = True
+            _log.warning("a piece of the class %s could not be read", type(chunk).__name__)
+
+    def _add(self, chunk: Any) -> None:
         part = _langchain_usage(chunk)
         if part is not None:
             self.started = True

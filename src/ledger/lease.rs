@@ -146,13 +146,11 @@ impl Lease {
     }
 
     /// [`commit`](Self::commit) after `requests` were made for one answer: each counts as a call.
+    /// Tokens that nothing prices keep the cost of the estimate.
     pub fn commit_after(&self, actual: Actual, requests: u64) -> Result<(), Error> {
-        if requests == 1 {
-            return self.commit(actual);
-        }
         let more = self.0.more.as_ref();
         let priced = actual.unpriced().zip(more).and_then(|(usage, more)| more.priced(usage));
-        let usage = priced.unwrap_or_else(|| actual.usage(&self.0.estimate));
+        let usage = priced.unwrap_or_else(|| actual.never_free(&self.0.estimate));
         self.ended(self.finish(&Finish::Settle(usage, requests)))
     }
 
@@ -177,8 +175,14 @@ impl Lease {
     /// [`abandon`](Self::abandon) after so many requests: each counts as a call, and each may be
     /// under way where it was cancelled.
     pub fn abandon_after(&self, why: Abandoned, requests: u64) {
+        self.abandon_open(why, requests, requests);
+    }
+
+    /// [`abandon_after`](Self::abandon_after) so many requests, of which only `open` may be under
+    /// way: the others were answered.
+    pub fn abandon_open(&self, why: Abandoned, requests: u64, open: u64) {
         // The only error is that this process is a forked child: the parent ends the lease.
-        let done = self.finish(&Finish::Abandon(why, requests));
+        let done = self.finish(&Finish::Abandon(why, requests, open));
         // One that has run out may still be committed.
         if self.0.more.is_some() && self.state().is_ok_and(|state| state >= LeaseState::Released) {
             let _ = self.ended(done);
@@ -279,8 +283,8 @@ impl Lease {
             let usage = match finish {
                 Finish::Commit(usage) | Finish::Settle(usage, _) => Some(usage),
                 Finish::Release | Finish::GiveBack => None,
-                Finish::Abandon(why, requests) => {
-                    books = self.books(at.account, *why, *requests);
+                Finish::Abandon(why, _, open) => {
+                    books = self.books(at.account, *why, *open);
                     match &books {
                         Books::Usage(usage) => Some(usage),
                         Books::Requests if at.state.holds_requests(part.slot) => Some(&NOTHING),
@@ -304,9 +308,9 @@ impl Lease {
         match finish {
             Finish::Commit(usage) | Finish::Settle(usage, _) => End::Committed(*usage),
             Finish::Release | Finish::GiveBack => End::Released,
-            Finish::Abandon(why, requests) => {
+            Finish::Abandon(why, _, open) => {
                 let booked = self.0.parts.iter().find_map(|part| {
-                    match self.books(&part.account, *why, *requests) {
+                    match self.books(&part.account, *why, *open) {
                         Books::Usage(usage) => Some(usage),
                         Books::Requests | Books::Nothing => None,
                     }
@@ -317,8 +321,8 @@ impl Lease {
     }
 
     /// What an account books of it once it is abandoned.
-    fn books(&self, account: &Account, why: Abandoned, requests: u64) -> Books {
-        Books::abandoned(why, account.core().policy(), &self.0.estimate, requests)
+    fn books(&self, account: &Account, why: Abandoned, open: u64) -> Books {
+        Books::abandoned(why, account.core().policy(), &self.0.estimate, open)
     }
 
     /// Expired in one account is expired in all: the others have only not noticed yet.

@@ -52,6 +52,15 @@ impl Actual {
             Self::Usage(usage) => usage,
         }
     }
+
+    /// [`usage`](Self::usage), where tokens without a cost keep that of the estimate.
+    pub(super) const fn never_free(self, estimate: &UsageEstimate) -> Usage {
+        let mut usage = self.usage(estimate);
+        if usage.total_tokens > 0 && usage.cost_micros_usd == 0 {
+            usage.cost_micros_usd = estimate.cost_micros_usd;
+        }
+        usage
+    }
 }
 
 /// Why a lease ends that nobody has committed or released.
@@ -77,8 +86,8 @@ pub(super) enum Finish {
     /// Of the calls that it held, so many were made.
     Settle(Usage, u64),
     Release,
-    /// After so many requests.
-    Abandon(Abandoned, u64),
+    /// After so many requests, of which so many may be under way.
+    Abandon(Abandoned, u64, u64),
     /// Nobody ever received it.
     GiveBack,
 }
@@ -89,7 +98,7 @@ impl Finish {
     pub(super) const fn calls(&self) -> Option<u64> {
         match self {
             Self::Settle(_, calls) => Some(*calls),
-            Self::Abandon(_, requests) if *requests != 1 => Some(*requests),
+            Self::Abandon(_, requests, _) if *requests != 1 => Some(*requests),
             _ => None,
         }
     }
@@ -107,13 +116,9 @@ pub(super) enum Books {
 }
 
 impl Books {
-    /// What is booked of a lease of `estimate` that was abandoned after so many requests.
-    pub(super) fn abandoned(
-        why: Abandoned,
-        policy: &Policy,
-        estimate: &Usage,
-        requests: u64,
-    ) -> Self {
+    /// What is booked of a lease of `estimate` that was abandoned while so many requests may be
+    /// under way.
+    pub(super) fn abandoned(why: Abandoned, policy: &Policy, estimate: &Usage, open: u64) -> Self {
         let charges = match why {
             Abandoned::Unsettled => policy.unsettled == Unsettled::Charge,
             Abandoned::Error => policy.on_error == OnError::Charge,
@@ -121,7 +126,7 @@ impl Books {
             Abandoned::Cancelled => policy.on_cancel == Unsettled::Charge,
         };
         match (charges, why) {
-            (true, Abandoned::Cancelled) => Self::Usage(estimate.times(requests)),
+            (true, Abandoned::Cancelled) => Self::Usage(estimate.times(open)),
             (true, _) => Self::Usage(*estimate),
             (false, Abandoned::Unsettled) => Self::Nothing,
             (false, _) => Self::Requests,

@@ -13,7 +13,7 @@ use super::convert;
 use super::python_call::call_python;
 use super::warner::interruptible;
 use crate::accounting::Invalid;
-use crate::ledger::{Abandoned, Actual, Lease, LeaseState};
+use crate::ledger::{Abandoned, Actual, Error, Lease, LeaseState};
 
 /// What a request holds until it is committed, released or expires, once.
 #[pyclass(module = "outlay", name = "BudgetLease", frozen, weakref)]
@@ -29,12 +29,17 @@ impl PyBudgetLease {
         Self { inner, owner }
     }
 
-    fn commit_after(&self, usage: Option<&Bound<'_, PyAny>>, requests: u64) -> PyResult<()> {
+    #[inline]
+    fn commit_as(
+        &self,
+        usage: Option<&Bound<'_, PyAny>>,
+        commit: impl FnOnce(Actual) -> Result<(), Error>,
+    ) -> PyResult<()> {
         let actual = usage.map_or(Ok(Actual::Estimate), convert::actual)?;
         if self.owner.is_none() {
-            return Ok(self.inner.commit_after(actual, requests)?);
+            return Ok(commit(actual)?);
         }
-        Ok(interruptible(|| self.inner.commit_after(actual, requests))??)
+        Ok(interruptible(|| commit(actual))??)
     }
 }
 
@@ -99,12 +104,12 @@ impl PyBudgetLease {
 
     #[pyo3(signature = (usage = None))]
     fn commit(&self, usage: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
-        self.commit_after(usage, 1)
+        self.commit_as(usage, |actual| self.inner.commit(actual))
     }
 
-    /// Books what was used after so many requests.
+    /// Books what was used after so many requests; tokens that nothing prices are never free.
     fn _commit(&self, usage: Option<&Bound<'_, PyAny>>, requests: u64) -> PyResult<()> {
-        self.commit_after(usage, requests)
+        self.commit_as(usage, |actual| self.inner.commit_after(actual, requests))
     }
 
     /// The accounts of the lease, as numbers.
@@ -112,9 +117,10 @@ impl PyBudgetLease {
         self.inner.accounts().map(|account| Arc::as_ptr(account).addr()).collect()
     }
 
-    /// Ends it as a block that is cancelled does, after so many requests: they may be under way.
-    fn _cancel(&self, requests: u64) {
-        self.inner.abandon_after(Abandoned::Cancelled, requests);
+    /// Ends it as a block that is cancelled does, after so many requests, of which so many may be
+    /// under way.
+    fn _cancel(&self, requests: u64, open: u64) {
+        self.inner.abandon_open(Abandoned::Cancelled, requests, open);
     }
 
     /// Ends it after so many requests that came to nothing.

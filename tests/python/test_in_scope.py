@@ -252,3 +252,20 @@ def test_what_cannot_be_called_is_refused(bad):
     """By what it is."""
     with pytest.raises(PolicyError, match="function: what can be called is allowed, not"):
         in_scope(bad)
+
+
+def test_a_generator_behind_a_wrapper_that_does_not_say_so_has_the_labels(guard):
+    """A lambda or a plain decorator hides what kind of function it is."""
+
+    def steps():
+        yield current_labels()
+
+    async def async_steps():
+        yield current_labels()
+
+    async def all_of(items):
+        return [item async for item in items]
+
+    assert in_a_thread(lambda: list(handed_on(guard, lambda: steps())())) == [LABELS]
+    behind = handed_on(guard, lambda: async_steps())
+    assert in_a_thread(lambda: asyncio.run(all_of(behind()))) == [LABELS]

@@ -15,6 +15,7 @@ from typing import Any
 import openai
 
 from outlay._layer import known_fields
+from outlay._lease_ends import ending_failed
 from outlay._model_call import ModelCall
 from outlay._outcome import outcome_of
 from outlay.openai._request import Request
@@ -93,7 +94,8 @@ class Sending:
 
         """
         if not self._ended:
-            self._end(asked, error)
+            with ending_failed():
+                self._end(asked, error)
         self.tell(error)
 
     def _end(self, asked: Request, error: BaseException) -> None:

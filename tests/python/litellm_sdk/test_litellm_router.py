@@ -5,7 +5,7 @@ from __future__ import annotations
 import litellm
 import pytest
 
-from outlay import BudgetExceeded
+from outlay import BudgetExceeded, Guard
 from outlay.litellm import wrap
 from outlay.testing import Reply
 
@@ -119,3 +119,19 @@ async def test_responses_are_guarded(serve, pool):
     await router.aresponses(model="fast", input="Hi")
     router.responses(model="fast", input="Hi")
     assert pool.committed().total_tokens == sum(bill["total_tokens"] for bill in server.billed) > 0
+
+
+@pytest.mark.parametrize("status", [429, 500])
+async def test_the_requests_of_a_router_that_gives_up_all_count(serve, status):
+    """Its error says how often it was sent again: a storm of errors ends at the rate."""
+    server = serve([Reply(status=status, text="down", headers={"retry-after-ms": "1"})] * 6)
+    guard = Guard({"budget": [{"name": "day", "limit": {"tokens": 100_000, "calls": 100}}]})
+    router = wrap(router_of(server, num_retries=2), guard)
+    with pytest.raises(litellm.InternalServerError if status == 500 else litellm.RateLimitError):
+        router.completion(model="fast", messages=MESSAGES)
+    assert server.calls == 3
+    with pytest.raises(litellm.InternalServerError if status == 500 else litellm.RateLimitError):
+        await router.acompletion(model="fast", messages=MESSAGES)
+    assert server.calls == 6
+    limits = guard.snapshot()[0]["limits"]
+    assert {unit: figures["used"] for unit, figures in limits.items()} == {"tokens": 0, "calls": 6}
