@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -14,7 +13,7 @@ from outlay._errors import LimitExceeded, PolicyError
 from outlay._late import Told
 from outlay._layer import Layer, known_fields
 from outlay._lease_ends import ending_failed
-from outlay._outcome import End, Outcome, outcome_of, refusal_in
+from outlay._outcome import End, Outcome, handled, outcome_of, refusal_in
 from outlay._prompt import Prompt
 from outlay._responses import Fields, counts_of, with_input
 from outlay._stream_usage import StreamUsage
@@ -107,8 +106,7 @@ class Run:
         self._items: list[Any] = []
         self._asked = terms.layer.terms(Prompt(model_name=terms.model or None, input_tokens=0))
         self.started = False
-        # Handled where the call begins: what the function raises has it as its context, and is not about it.
-        self._before = sys.exception()
+        self._before = handled()
 
     def reserve(self) -> None:
         for budgets, cover in self._parts:
