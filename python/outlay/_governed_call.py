@@ -100,7 +100,9 @@ class Run:
         self._estimate = terms.estimate(args, kwargs)
         self._call = Call()
         self._told = self._call.inside = Told()
-        self._beside = self._call.attempts = Beside()
+        # Without an estimate the clients inside count their requests by themselves.
+        self._beside = Beside() if self._estimate is None else None
+        self._call.attempts = self._beside
         self._parts = _parts(terms.layer.budgets, covers=self._estimate is not None)
         self._stream = StreamUsage() if terms.usage is None else None
         self._items: list[Any] = []
@@ -164,8 +166,7 @@ class Run:
             self._unanswered(1)
 
     def _end(self, outcome: Outcome) -> None:
-        # Without an estimate the clients inside have counted their requests by themselves.
-        counted = self._estimate is None and self._beside.counted()
+        counted = self._beside is not None and self._beside.counted()
         requests = 1 if counted else max(1, outcome.requests)
         if outcome.fields is not None:
             self._book(self._at_least_told(self._terms.priced(outcome.fields)), requests)
