@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -14,7 +13,7 @@ from outlay._errors import PolicyError
 from outlay._late import Told
 from outlay._layer import Layer, known_fields
 from outlay._lease_ends import ending_failed
-from outlay._outcome import End, Outcome, outcome_of, refusal_in
+from outlay._outcome import End, Outcome, handled, outcome_of, refusal_in
 from outlay._prompt import Prompt
 from outlay._responses import Fields, counts_of, with_input
 from outlay._stream_usage import StreamUsage
@@ -101,14 +100,15 @@ class Run:
         self._estimate = terms.estimate(args, kwargs)
         self._call = Call()
         self._told = self._call.inside = Told()
-        self._beside = self._call.attempts = Beside()
+        # Without an estimate the clients inside count their requests by themselves.
+        self._beside = Beside() if self._estimate is None else None
+        self._call.attempts = self._beside
         self._parts = _parts(terms.layer.budgets, covers=self._estimate is not None)
         self._stream = StreamUsage() if terms.usage is None else None
         self._items: list[Any] = []
         self._asked = terms.layer.terms(Prompt(model_name=terms.model or None, input_tokens=0))
         self.started = False
-        # Handled where the call begins: what the function raises has it as its context, and is not about it.
-        self._before = sys.exception()
+        self._before = handled()
 
     def reserve(self) -> None:
         for budgets, cover in self._parts:
@@ -164,8 +164,7 @@ class Run:
             self._unanswered(1)
 
     def _end(self, outcome: Outcome) -> None:
-        # Without an estimate the clients inside have counted their requests by themselves.
-        counted = self._estimate is None and self._beside.counted()
+        counted = self._beside is not None and self._beside.counted()
         requests = 1 if counted else max(1, outcome.requests)
         if outcome.end is End.ANSWERED:
             fields = outcome.fields

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
@@ -14,7 +13,7 @@ from outlay._errors import LimitExceeded
 from outlay._guard import current_labels
 from outlay._layer import Layer, known_fields
 from outlay._lease_ends import ending_failed
-from outlay._outcome import End, Outcome, outcome_of, refusal_in
+from outlay._outcome import End, Outcome, handled, outcome_of, refusal_in
 from outlay._prompt import Prompt
 from outlay._responses import Fields, as_usage, plus
 
@@ -51,8 +50,7 @@ class ModelCall:
         self._estimates = [layer.estimate(prompt) for layer in layers]
         self._call = Call()
         self._attempts = self._call.attempts = Attempts()
-        # Handled where the call begins: what the call raises has it as its context, and is not about it.
-        self._before = sys.exception()
+        self._before = handled()
 
     def reserve(self) -> None:
         """Reserve in all layers, or raise the refusal as an error of the host."""
@@ -135,6 +133,10 @@ class ModelCall:
     def refused(self) -> None:
         """End a call that the provider has answered with an error; the budget's `on_error` may charge it."""
         self._call.close()
+
+    def unusable(self, error: Exception) -> None:
+        """End a call whose answer came and whose host has raised: by the answer that its error carries."""
+        self.commit(outcome_of(error, before=self._before).fields)
 
     def fail(self, error: BaseException, seen: Seen | None = None, *, requests: int | None = None) -> None:
         """End a call that did not come to its end, by what is known of it.

@@ -7,10 +7,11 @@ the HTTP status that it carries, and by the exceptions that caused it.
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from outlay import _core
 from outlay._errors import LimitExceeded
@@ -68,6 +69,10 @@ _SERVERS = frozenset({"fastapi", "starlette", "werkzeug", "flask", "django", "to
 _INVENT_STATUS = frozenset({"litellm"})
 
 
+#: An exception without a reference to it: its address, and the name of its class.
+Handled: TypeAlias = tuple[int, str]
+
+
 class End(Enum):
     """How far a request came whose call raised."""
 
@@ -96,7 +101,21 @@ class Outcome:
     fields: Fields | None = None
 
 
-def outcome_of(error: BaseException, *, before: BaseException | None = None) -> Outcome:
+def handled() -> Handled | None:
+    """Return what is being handled here, where a call begins: a call in its handler is a fallback of another.
+
+    It is the context of whatever the call raises, and neither it nor what caused it is about this call. No
+    reference is kept: its frames would keep a stream alive that its user has dropped.
+    """
+    error = sys.exception()
+    return None if error is None else _known(error)
+
+
+def _known(error: BaseException) -> Handled:
+    return id(error), type(error).__name__
+
+
+def outcome_of(error: BaseException, *, before: Handled | None = None) -> Outcome:
     """Read an exception, and those that caused it.
 
     The outermost that is sure decides. An SDK's own word for "no answer came" stands only where no cause says
@@ -104,8 +123,7 @@ def outcome_of(error: BaseException, *, before: BaseException | None = None) -> 
 
     Args:
         error: The exception.
-        before: What was being handled where the call began, a fallback of another call: it and what caused
-            it are not about this one. Default None, nothing was.
+        before: What was being handled where the call began, as `handled` says; default None, nothing was.
 
     """
     try:
@@ -116,7 +134,7 @@ def outcome_of(error: BaseException, *, before: BaseException | None = None) -> 
         return Outcome(None)
 
 
-def _outcome_of(error: BaseException, before: BaseException | None) -> Outcome:
+def _outcome_of(error: BaseException, before: Handled | None) -> Outcome:
     likely: End | None = None
     links = list(_links(error, before))
     # A host's own error knows the status, and the SDK's that caused it the number of its requests.
@@ -174,10 +192,12 @@ def _bookable(fields: Fields) -> _core.Usage | None:
         return None
 
 
-def _links(error: BaseException, before: BaseException | None) -> Iterator[BaseException]:
-    seen = set() if before is None or before is error else {id(before)}
+def _links(error: BaseException, before: Handled | None) -> Iterator[BaseException]:
+    seen: set[int] = set()
     link: BaseException | None = error
     while link is not None and id(link) not in seen and len(seen) < _LINKS_MAX:
+        if seen and _known(link) == before:
+            return
         seen.add(id(link))
         yield link
         link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)

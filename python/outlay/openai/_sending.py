@@ -17,7 +17,6 @@ import openai
 from outlay._layer import known_fields
 from outlay._lease_ends import ending_failed
 from outlay._model_call import ModelCall
-from outlay._outcome import outcome_of
 from outlay.openai._request import Request
 
 _TOO_MANY_REQUESTS = 429
@@ -103,7 +102,7 @@ class Sending:
             # The answer came and is billed; it was the caller's own format that it did not fit.
             self.call.commit(known_fields(asked.answered[-1]))
         elif self._answer is not None and isinstance(error, Exception):
-            self.call.commit(outcome_of(error).fields)
+            self.call.unusable(error)
         elif self._sees and not self._sent:
             self.call.release()
         else:
