@@ -24,6 +24,10 @@ class Attempts:
         """Return how many requests were made; 0 where no layer inside has told of any."""
         return sum(requests for requests, _ in self._noted)
 
+    def some_answered(self) -> bool:
+        """Return whether a layer inside saw an answer, be it an error."""
+        return any(usage is None for _, usage in self._noted)
+
     def unanswered(self) -> Usage | None:
         """Return the estimates of the requests that were never answered; None if there were none."""
         lost = [usage for _, usage in self._noted if usage is not None]

@@ -23,6 +23,8 @@ class Seen(Protocol):
     """What a stream has shown so far."""
 
     started: bool
+    #: The provider has failed before its first piece, and bills nothing.
+    refused: bool
 
     def fields(self) -> Fields | None:
         """Return the usage as `Usage` names it, or None if it is not known."""
@@ -112,6 +114,13 @@ class ModelCall:
         else:
             self.commit(known_fields(answer))
 
+    def finish(self, seen: Seen) -> None:
+        """Book a stream that came to its end; one that failed before its first piece costs no tokens."""
+        if seen.refused and not seen.started:
+            self._call.close()
+        else:
+            self.commit(seen.fields())
+
     def observe(self, headers: Any, status: int) -> None:
         """Tell the limiters of all layers what the provider's answer says of its own rate limit."""
         for layer in self._layers:
@@ -146,6 +155,8 @@ class ModelCall:
         """
         if seen is not None and seen.started:
             self.commit(seen.fields(), cut=True)
+        elif seen is not None and seen.refused:
+            self._call.close()
         elif isinstance(error, LimitExceeded):
             # A layer further in has refused: the provider was never touched.
             self._call.release()
@@ -157,11 +168,11 @@ class ModelCall:
 
     def _end(self, outcome: Outcome) -> None:
         lost = self._attempts.unanswered()
-        if outcome.end is End.UNANSWERED:
+        if outcome.end is End.UNANSWERED and (lost is None or not self._attempts.some_answered()):
             self._call.cancel(outcome.requests)
         elif outcome.end is End.UNSENT and not self._attempts.requests():
             self._call.release()
-        elif outcome.end not in (End.UNSENT, End.REFUSED):
+        elif outcome.end not in (End.UNSENT, End.REFUSED, End.UNANSWERED):
             self.commit(outcome.fields, requests=outcome.requests)
         elif lost is None:
             self._call.close(max(1, outcome.requests))

@@ -108,7 +108,9 @@ mod tests {
 
     #[test]
     fn what_looks_like_an_operator_is_no_name() {
-        for text in ["!a", " !a", "~a", "^a", "=a", "<5", ">a", "a|b", "a,b", "a, b", "^a$", "a$"] {
+        for text in
+            ["!a", " !a", "~a", "^a", "=a", "<5", ">a", "a|b", "a,b", "a, b", "^a$", "a$", "a$ "]
+        {
             assert_eq!(read(text), None, "{text}");
         }
     }
