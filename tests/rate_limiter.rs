@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use outlay::{Actual, Clock, Code, Error, ManualClock, RateLimiter, RateOptions, Usage};
+use outlay::{Actual, Cause, Clock, Code, Error, ManualClock, RateLimiter, RateOptions, Usage};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -77,6 +77,22 @@ fn what_the_provider_says_is_never_admitted_above() {
     assert_eq!(limiter.retry_after(0).unwrap(), Some(40 * SECOND));
     clock.advance(40 * SECOND);
     assert!(limiter.try_acquire(500).unwrap());
+}
+
+#[test]
+fn what_only_calls_under_way_hold_of_the_providers_rest_is_held() {
+    let (_, limiter) = limiter(1_000);
+    let left = [("x-ratelimit-remaining-tokens", "100"), ("x-ratelimit-reset-tokens", "30s")];
+    limiter.observe(left, 200).unwrap();
+    let lease = limiter.reserve(Usage::tokens(80), Some(10 * SECOND)).unwrap();
+    let told = |tokens| match limiter.reserve(Usage::tokens(tokens), None) {
+        Err(Error::Denied(denied)) => (denied.cause, denied.retry_after),
+        other => panic!("not refused: {other:?}"),
+    };
+    assert_eq!(told(50), (Cause::Held, Some(10 * SECOND)), "the lease's end makes room");
+    assert_eq!(told(101), (Cause::Spent, Some(30 * SECOND)), "there is no more than 100");
+    lease.commit(Actual::Tokens(80)).unwrap();
+    assert_eq!(told(50), (Cause::Spent, Some(30 * SECOND)), "80 of the 100 are used");
 }
 
 #[test]

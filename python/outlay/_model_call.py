@@ -26,6 +26,8 @@ class Seen(Protocol):
     """What a stream has shown so far."""
 
     started: bool
+    #: The provider has failed before its first piece, and bills nothing.
+    refused: bool
 
     def fields(self) -> Fields | None:
         """Return the usage as `Usage` names it, or None if it is not known."""
@@ -116,6 +118,13 @@ class ModelCall:
         else:
             self.commit(known_fields(answer))
 
+    def finish(self, seen: Seen) -> None:
+        """Book a stream that came to its end; one that failed before its first piece costs no tokens."""
+        if seen.refused and not seen.started:
+            self._call.close()
+        else:
+            self.commit(seen.fields())
+
     def observe(self, headers: Any, status: int) -> None:
         """Tell the limiters of all layers what the provider's answer says of its own rate limit."""
         for layer in self._layers:
@@ -158,6 +167,8 @@ class ModelCall:
     def _fail(self, error: BaseException, seen: Seen | None, requests: int | None) -> None:
         if seen is not None and seen.started:
             self.commit(seen.fields(), cut=True)
+        elif seen is not None and seen.refused:
+            self._call.close()
         elif isinstance(error, LimitExceeded):
             # A layer further in has refused; an SDK may have made requests before that.
             self._end(Outcome(End.UNSENT, requests=0))

@@ -13,11 +13,14 @@ from outlay._usage_shapes import get, has
 # OpenAI's responses: what comes before the first piece, and what comes in place of an answer.
 BEGUN = frozenset({"response.created", "response.queued", "response.in_progress"})
 FAILED = "response.failed"
+_ERRORS = frozenset({FAILED, "error"})
 
 
-def kind_of(event: Any) -> Any:
+def kind_of(event: Any) -> str | None:
     """Return the type of an event, as an object or as the dict of its JSON; None without one."""
-    return event.get("type") if isinstance(event, Mapping) else getattr(event, "type", None)
+    kind = event.get("type") if isinstance(event, Mapping) else getattr(event, "type", None)
+    # What a governed function yields may have anything there.
+    return kind if isinstance(kind, str) else None
 
 
 _log = logging.getLogger("outlay")
@@ -61,7 +64,7 @@ class StreamUsage:
         self._fields = _larger(self._fields, fields)
 
     def _silent(self, kind: Any) -> None:
-        if kind == FAILED and not self.started:
+        if not self.started and kind in _ERRORS:
             self.refused = True
         elif kind not in BEGUN:
             self.started = True

@@ -3,9 +3,11 @@
 
 use std::sync::{Arc, Mutex};
 
-use outlay::{Clock, Error, EventKind, Guard, PartOf, Usage};
+use outlay::{
+    Abandoned, AgentAllowance, Clock, Error, EventKind, Guard, ModelQuota, PartOf, Usage,
+};
 
-use crate::kit::{World, asks, policy, refused};
+use crate::kit::{SECOND, World, asks, policy, refused};
 
 const EACH: &str =
     "[[budget]]\nname = \"b\"\nscope = { agent = \"*\" }\nlimit = { tokens = 100 }\n";
@@ -117,6 +119,21 @@ fn the_call_of_a_tool_has_no_model_of_its_part() {
 }
 
 #[test]
+fn a_request_that_failed_counts_in_every_unit_of_requests_and_costs_nothing() {
+    for (unit, label) in [("calls", "agent"), ("tool_calls", "tool")] {
+        for with in ["", ", tokens = 100"] {
+            let limit = format!("{{ {unit} = 9{with} }}");
+            let world = World::new(&format!("[[budget]]\nname = \"b\"\nlimit = {limit}\n"));
+            for (requests, why) in [(1, Abandoned::Error), (3, Abandoned::Unbilled)] {
+                world.reserve(&[(label, "x")], 10).unwrap().abandon_after(why, requests);
+            }
+            assert_eq!(world.figures("b", unit), (4, 0), "{unit}{with}");
+            assert_eq!(world.tokens("b"), (0, 0), "{unit}{with}");
+        }
+    }
+}
+
+#[test]
 fn what_is_said_of_each_agent_holds_for_those_that_are_named_too() {
     let each = "[[allowance]]\nagent = \"*\"\ndaily_token_limit = 10\n";
     let one = "[[allowance]]\nagent = \"a\"\ndaily_token_limit = 20\nconcurrent_jobs = 1\n";
@@ -137,4 +154,53 @@ fn what_is_said_of_each_agent_holds_for_those_that_are_named_too() {
     assert_eq!(service.allowance("b").unwrap(), None);
     world.update(each);
     refused(world.reserve(&[("agent", "b")], 1));
+    let more = "[[allowance]]\nagent = \"*\"\ndaily_token_limit = 30\n";
+    world.update(&format!("{one}{more}"));
+    world.update(more);
+    world.spend(&[("agent", "a")], 10).unwrap();
+    refused(world.reserve(&[("agent", "a")], 1));
+}
+
+#[test]
+fn of_each_and_of_one_the_tighter_limit_holds_whoever_says_it() {
+    let all = |name: &str, [agent, model, repo]: [&str; 3]| {
+        format!(
+            "[[allowance]]\nagent = \"{name}\"\n{agent}\n[[model_quota]]\nmodel = \"{name}\"\n\
+             {model}\n[[repo]]\nrepo = \"{name}\"\n{repo}\n"
+        )
+    };
+    let low = [
+        "daily_token_limit = 1\ndaily_job_limit = 2\nconcurrent_jobs = 3\nmax_job_duration = \"4s\"",
+        "daily_token_budget = 5\nhourly_rate_limit = 6\ncost_ceiling_usd = \"0.000007\"",
+        "max_daily_prs = 8\nmax_daily_issues = 9\ncooldown_after_failure = \"20s\"",
+    ];
+    let high = [
+        "daily_token_limit = 11\ndaily_job_limit = 12\nconcurrent_jobs = 13\nmax_job_duration = \"14s\"",
+        "daily_token_budget = 15\nhourly_rate_limit = 16\ncost_ceiling_usd = \"0.000017\"",
+        "max_daily_prs = 18\nmax_daily_issues = 19\ncooldown_after_failure = \"10s\"",
+    ];
+    let none = ["", "", ""];
+    for (one, each) in [(low, high), (high, low), (low, none), (none, low), (low, low)] {
+        let read = policy(&format!("{}{}", all("x", one), all("*", each)));
+        let agent = AgentAllowance {
+            daily_token_limit: 1,
+            daily_job_limit: 2,
+            concurrent_jobs: 3,
+            max_job_duration: 4 * SECOND,
+            agent_id: "x".into(),
+            ..AgentAllowance::default()
+        };
+        assert_eq!(read.allowances, [agent]);
+        let model = ModelQuota {
+            daily_token_budget: 5,
+            hourly_rate_limit: 6,
+            cost_ceiling_micros_usd: 7,
+            model: "x".into(),
+            ..ModelQuota::default()
+        };
+        assert_eq!(read.model_quotas, [model]);
+        let [repo] = &read.repos[..] else { panic!("{:?}", read.repos) };
+        let figures = (repo.max_daily_prs, repo.max_daily_issues, repo.cooldown_after_failure);
+        assert_eq!(figures, (8, 9, 20 * SECOND), "the longer rest is the tighter one");
+    }
 }

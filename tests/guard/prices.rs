@@ -65,6 +65,23 @@ fn a_commit_of_tokens_is_priced_as_the_model_is() {
 }
 
 #[test]
+fn what_took_several_requests_is_priced_as_what_took_one() {
+    for requests in [0, 1, 3] {
+        for (actual, cost) in [
+            (Actual::Usage(usage(100, 7)), 128),
+            (Actual::Tokens(107), 428),
+            (Actual::Usage(Usage { cost_micros_usd: 9, ..usage(100, 7) }), 9),
+            (Actual::Estimate, 500),
+        ] {
+            let world = world();
+            let lease = world.guard.reserve(&M, usage(100, 100).into()).unwrap();
+            lease.commit_after(actual, requests).unwrap();
+            assert_eq!(world.figures("b", "usd"), (cost, 0), "{requests} {actual:?}");
+        }
+    }
+}
+
+#[test]
 fn the_price_of_the_provider_comes_before_that_of_the_model() {
     for (labels, cost) in [
         (vec![("model", "m"), ("provider", "azure")], 3),

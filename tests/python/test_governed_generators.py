@@ -61,6 +61,17 @@ def test_one_closed_early_books_what_it_has_told(pool):
     assert used(pool) == 30 + 40
 
 
+@pytest.mark.parametrize("kind", [["a"], {"a": 1}, 5, None, pytest])
+def test_an_item_may_have_anything_for_its_type(pool, kind):
+    @governed(pool, 100)
+    def items():
+        yield {"type": kind}
+        yield "text"
+
+    assert list(items()) == [{"type": kind}, "text"]
+    assert used(pool) == 100
+
+
 def test_one_that_raises_after_its_first_item_is_charged(pool):
     @governed(pool, 100)
     def words():

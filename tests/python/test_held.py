@@ -17,6 +17,7 @@ from outlay import (
     LimitExceeded,
     RateLimiter,
     SharedPool,
+    WaitTimeout,
 )
 from outlay.testing import ManualClock
 
@@ -95,6 +96,31 @@ def test_what_is_held_here_and_spent_there_is_not_held():
     with guard.allot(tokens=80):
         payload = refusal(guard.reserve, 50)
         assert ("reason" in payload["details"], payload["retryable"]) == (False, False)
+
+
+def test_a_wait_that_is_over_says_that_it_waited_for_calls_under_way():
+    clock = ManualClock()
+    limiter, pool = RateLimiter(100, clock=clock), SharedPool(capacity_tokens=100, clock=clock)
+    for budget in (limiter, pool):
+        lease = budget.reserve(80, ttl=30)
+        with pytest.raises(WaitTimeout) as late:
+            budget.reserve_blocking(50, timeout=0)
+        payload = late.value.payload
+        assert (payload["details"]["reason"], payload["retry_after_seconds"]) == ("held", 30)
+        lease.release()
+    limiter.reserve(80).commit(80)
+    with pytest.raises(WaitTimeout) as late:
+        limiter.reserve_blocking(50, timeout=0)
+    assert "reason" not in late.value.payload["details"]
+
+
+def test_where_nothing_is_allowed_no_window_is_advised():
+    """The next window allows as little."""
+    day = {"name": "b", "limit": {"tokens": 0}, "window": "calendar:day"}
+    never = refusal(Guard({"budget": [day]}, clock=ManualClock()).reserve, 1)
+    assert (never["retryable"], never["retry_after_seconds"]) == (False, None)
+    assert "reset" not in never["suggestion"]
+    assert never["suggestion"].startswith("Finish with what you have")
 
 
 def test_a_part_that_never_runs_out_holds_for_ever():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from types import SimpleNamespace
 
 import anthropic
 import httpx
@@ -15,7 +16,7 @@ from pydantic_ai.exceptions import ModelHTTPError, UnexpectedModelBehavior
 from starlette.exceptions import HTTPException
 
 from outlay import SharedPool, WaitTimeout
-from outlay._outcome import End, outcome_of
+from outlay._outcome import End, outcome_of, refusal_in
 
 REQUEST = httpx2.Request("POST", "http://127.0.0.1/v1", headers={"x-stainless-retry-count": "2"})
 
@@ -66,6 +67,8 @@ def timed_out_wait():
         (openai.APITimeoutError(REQUEST), End.UNANSWERED, 3),
         (anthropic.APIConnectionError(request=REQUEST), End.UNANSWERED, 3),
         (caused(RuntimeError("x"), openai.APITimeoutError(REQUEST)), End.UNANSWERED, 3),
+        # As the SDKs raise it: who counts the retries is not who says that no answer came.
+        (caused(openai.APITimeoutError(REQUEST), httpx2.ReadTimeout("x")), End.UNANSWERED, 3),
         (ModelTimeoutError("x"), End.UNANSWERED, 1),
         (status(500), End.REFUSED, 3),
         (status(408), End.REFUSED, 3),
@@ -100,6 +103,33 @@ def test_the_usage_that_an_error_carries():
     outcome = outcome_of(caused(RuntimeError("y"), error))
     assert outcome.end is End.ANSWERED
     assert (outcome.fields["input_tokens"], outcome.fields["output_tokens"]) == (7, 2)
+
+
+def test_what_an_error_hides_on_purpose_is_not_read():
+    """`from None` says that the time-out before it is none of its causes."""
+    with pytest.raises(ValueError, match="x") as raised:
+        try:
+            raise httpx.ReadTimeout("x")
+        except httpx.ReadTimeout:
+            raise ValueError("x") from None
+    assert raised.value.__context__ is not None
+    assert outcome_of(raised.value).end is None
+
+
+@pytest.mark.parametrize("error", [{"message": "cut"}, "cut", SimpleNamespace(message="cut")])
+@pytest.mark.parametrize(
+    ("usage", "refused"),
+    [
+        (None, True),
+        ({"prompt_tokens": 0, "completion_tokens": 0}, True),
+        ({"prompt_tokens": 7, "completion_tokens": 2}, False),
+    ],
+)
+def test_an_error_in_an_answer_that_tells_a_usage_is_billed(error, usage, refused):
+    """As an object; and as the dict of its JSON, where it has such an error."""
+    assert refusal_in(SimpleNamespace(error=error, usage=usage)) is refused
+    if not isinstance(error, SimpleNamespace):
+        assert refusal_in({"error": error, "usage": usage}) is refused
 
 
 def test_exceptions_that_cause_each_other_are_read_once():

@@ -141,6 +141,9 @@ def test_what_a_governed_function_pays_for_is_guarded():
     with pytest.raises(PolicyError):
         paid(layer("refuse", other))
     with pytest.raises(PolicyError):
+        # One of its budgets is paid for, the other is asked by nobody.
+        paid(layer("refuse", [pool, other]))
+    with pytest.raises(PolicyError):
         unpaid(layer("refuse", pool))
     with pytest.raises(PolicyError):
         pass_by([layer("refuse", pool)], "outlay.openai", "images", "chat")

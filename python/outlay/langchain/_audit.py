@@ -14,7 +14,7 @@ from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import BaseMessage, HumanMessage
-from langchain_core.outputs import LLMResult
+from langchain_core.outputs import ChatGenerationChunk, GenerationChunk, LLMResult
 from langchain_core.tracers.context import register_configure_hook
 
 from outlay._budget import AnyBudget, Call
@@ -198,9 +198,11 @@ class Audit(BaseCallbackHandler):
         call = self._end(run_id)
         if call is None:
             return
-        response = kwargs.get("response")
-        if isinstance(response, LLMResult) and any(response.generations):
-            self._seen(call, known_fields(response))
+        came = _pieces(kwargs.get("response"))
+        if came is not None:
+            self._seen(call, known_fields(came))
+        elif call.said.started:
+            self._seen(call, call.said.fields())
         elif not isinstance(error, Exception):
             self._seen(call, None)
         else:
@@ -211,11 +213,14 @@ class Audit(BaseCallbackHandler):
             return
         if outcome.end is End.REFUSED:
             if self._books:
-                self._book(call.prompt, Usage.zero())
-            return
-        # Each request may have been worked on; an answer that came is one.
-        for _ in range(outcome.requests if outcome.end is End.UNANSWERED else 1):
-            self._seen(call, outcome.fields)
+                self._book(call.prompt, Usage.zero(), outcome.requests)
+        elif outcome.end is End.UNANSWERED:
+            # Each request may have been worked on.
+            for _ in range(outcome.requests):
+                self._seen(call, outcome.fields)
+        else:
+            # An answer that came is one, however many requests it took.
+            self._seen(call, outcome.fields, outcome.requests)
 
     def _begin(
         self, messages: Sequence[BaseMessage], run_id: UUID, metadata: Mapping[str, Any], kwargs: Any
@@ -234,12 +239,12 @@ class Audit(BaseCallbackHandler):
         with self._lock:
             return self._open.pop(run_id, None)
 
-    def _seen(self, call: _Open, fields: Fields | None) -> None:
+    def _seen(self, call: _Open, fields: Fields | None, requests: int = 1) -> None:
         prompt = call.prompt
         if call.said.has_totals:
             fields = call.said.fields()
         usage = _usage(self._layer, prompt, fields)
-        booked = self._books and self._book(prompt, usage)
+        booked = self._books and self._book(prompt, usage, requests)
         seen = UnmeteredCall(prompt.model_name, usage, fields is None, prompt.labels.get("agent"), booked)
         with self._lock:
             self.count += 1
@@ -252,13 +257,13 @@ class Audit(BaseCallbackHandler):
             except Exception:
                 _log.exception("the on_call of an audit failed")
 
-    def _book(self, prompt: Prompt, usage: Usage) -> bool:
+    def _book(self, prompt: Prompt, usage: Usage, requests: int) -> bool:
         try:
             self._layer.check_price(prompt.model_name)
             call = Call()
             # Nothing is held, for it is spent already: a budget refuses that only where it is in debt.
             call.reserve(self._layer.budgets, UsageEstimate(), **self._layer.terms(prompt))
-            call.commit(usage)
+            call.commit(usage, requests=requests)
         except Exception as error:
             # It must not end the run that it watches; what is not booked is told in `unbooked`.
             _log.warning("a call of %r was not metered and could not be booked: %s", prompt.model_name, error)
@@ -283,6 +288,17 @@ def _usage(layer: Layer, prompt: Prompt, fields: Fields | None) -> Usage:
         return told
     estimate = {"input_tokens": prompt.input_tokens, "output_tokens": layer.output_reserve(prompt)}
     return layer.usage(estimate, prompt) or Usage(**estimate)
+
+
+def _pieces(response: Any) -> LLMResult | None:
+    """Return what came of a stream before it failed; None where nothing did.
+
+    LangChain puts what the error's own HTTP response says beside it, as one more generation, of no text.
+    """
+    came: list[list[Any]] = []
+    for each in response.generations if isinstance(response, LLMResult) else []:
+        came.append([one for one in each if isinstance(one, ChatGenerationChunk | GenerationChunk)])
+    return LLMResult(generations=[each for each in came if each]) if any(came) else None
 
 
 def _is_cached(response: LLMResult) -> bool:

@@ -130,7 +130,7 @@ def _guard_stream(original: Callable[..., Iterator[Any]]) -> Callable[..., Itera
             close = getattr(chunks, "close", None)
             if close is not None:
                 close()
-        call.commit(seen.fields())
+        call.finish(seen)
 
     return _stream
 
@@ -159,6 +159,6 @@ def _guard_astream(original: Callable[..., AsyncIterator[Any]]) -> Callable[...,
             aclose = getattr(chunks, "aclose", None)
             if aclose is not None:
                 await aclose()
-        call.commit(seen.fields())
+        call.finish(seen)
 
     return _astream

@@ -47,7 +47,7 @@ class _Stream:
     def _outlay_end(self) -> None:
         call = self._outlay_take()
         if call is not None:
-            call.commit(self._outlay_seen.fields())
+            call.finish(self._outlay_seen)
 
     def _outlay_cut(self) -> None:
         # The request is under way from the first moment, so a stream that nobody read is billed too.

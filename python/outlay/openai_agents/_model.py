@@ -82,10 +82,7 @@ class GuardedModel(Model):
             aclose = getattr(events, "aclose", None)
             if aclose is not None:
                 await aclose()
-        if seen.refused:
-            call.refused()
-        else:
-            call.commit(seen.fields())
+        call.finish(seen)
 
     def get_retry_advice(self, request: ModelRetryAdviceRequest) -> ModelRetryAdvice | None:
         """Advise as the model inside does, and against any retry of a refusal."""

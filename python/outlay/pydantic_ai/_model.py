@@ -188,6 +188,8 @@ class _SeenStream:
 
     def __init__(self) -> None:
         self.started = False
+        # The host tells a failure by what it raises.
+        self.refused = False
         self.stream: StreamedResponse | None = None
         self._parts = Parts(lambda usage: dict(usage) or None)
 

@@ -110,7 +110,7 @@ mod tests {
     fn what_looks_like_an_operator_is_no_name() {
         for text in [
             "!a", " !a", "~a", "^a", "=a", "<5", ">a", "a|b", "a,b", "a, b", "^a$", "a$", "a?",
-            "[ab]",
+            "[ab]", "a$ ",
         ] {
             assert_eq!(read(text), None, "{text}");
         }

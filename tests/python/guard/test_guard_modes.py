@@ -7,7 +7,7 @@ import gc
 import pytest
 from guard_support import budget, figures, listen, names, new_guard, refused, spend
 
-from outlay import PolicyError
+from outlay import PolicyError, governed
 
 
 def mode(word, **more):
@@ -25,6 +25,22 @@ def test_a_soft_limit_lets_pass_counts_and_tells(clock):
     assert figures(guard, "b") == (15, 0)
     assert names(events, "exceeded") == ["b"]
     assert [e["amounts"] for e in events if e["event"] == "exceeded"] == [{"tokens": 5}]
+
+
+def test_each_of_the_guards_of_one_call_tells_and_learns(clock):
+    """However many stand in one list."""
+    guards = [new_guard(clock, mode("soft")) for _ in range(3)]
+    told = [listen(guard) for guard in guards]
+
+    @governed(guards, estimate=15)
+    def call():
+        return None
+
+    call()
+    assert [names(events, "exceeded") for events in told] == [["b"]] * 3
+    for guard in guards:
+        guard.update(budget(limit={"tokens": 45}))
+    assert [guard.advice()["calls_left_estimate"] for guard in guards] == [2] * 3
 
 
 def test_a_shadow_limit_lets_pass_and_tells_what_it_would_have_denied(clock):

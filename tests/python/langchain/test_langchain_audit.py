@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 
+import httpx2
+import openai
 import pytest
 from langchain.agents import create_agent
 from langchain_core.caches import InMemoryCache
-from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, LLMResult
+from langchain_openai import ChatOpenAI
 from langgraph.graph import END, START, MessagesState, StateGraph
 
 from outlay import AgentTokenBudget, Guard, PolicyError, RateLimiter, SharedPool, WorkflowQuota
@@ -17,6 +21,8 @@ from outlay.testing import Pause, Reply, ScriptedChatModel, ScriptedReply
 
 USAGE = {"input_tokens": 30, "output_tokens": 12, "total_tokens": 42}
 USER = {"messages": [("user", "hi")]}
+# The third try of a client of an SDK.
+RETRIED = httpx2.Request("POST", "http://127.0.0.1/v1", headers={"x-stainless-retry-count": "2"})
 
 
 def scripted(**keywords):
@@ -134,6 +140,23 @@ def test_a_call_that_failed_is_booked_by_what_is_known_of_it(hi_estimate):
         assert (booked["tokens"]["used"], booked["calls"]["used"]) == (tokens, calls)
 
 
+@pytest.mark.parametrize(
+    ("error", "estimates"),
+    [
+        (openai.APITimeoutError(RETRIED), 3),
+        (openai.InternalServerError("no", response=httpx2.Response(500, request=RETRIED), body=None), 0),
+        (openai.APIResponseValidationError(httpx2.Response(200, request=RETRIED), None), 1),
+    ],
+    ids=["unanswered", "refused", "answered"],
+)
+def test_the_clients_own_retries_are_requests_where_the_error_counts_them(error, estimates, hi_estimate):
+    guard = Guard({"budget": [{"name": "b", "limit": {"tokens": 10_000, "calls": 10}}]})
+    with audit(guard), pytest.raises(type(error)):
+        ScriptedChatModel(script=[error]).invoke("hi")
+    booked = guard.snapshot()[0]["limits"]
+    assert (booked["tokens"]["used"], booked["calls"]["used"]) == (estimates * hi_estimate, 3)
+
+
 def test_a_stream_that_fails_after_its_first_piece_is_booked(pool, hi_estimate):
     reply = ScriptedReply(message="one two three", error=ConnectionError("cut"), after=2)
     with audit(pool), pytest.raises(ConnectionError):
@@ -239,6 +262,29 @@ def test_a_real_client_is_booked_what_it_is_billed(serve, chat, pool):
         chat(server).invoke("hi")
         list(chat(server, stream_usage=True).stream("hi"))
     assert pool.committed().total_tokens == sum(usage["total_tokens"] for usage in server.billed)
+
+
+@pytest.mark.parametrize("mode", ["invoke", "ainvoke", "stream", "astream"])
+def test_a_real_client_that_is_refused_is_booked_its_requests_and_no_token(mode, serve):
+    """LangChain hands the error's HTTP response on as if it were an answer."""
+    guard = Guard({"budget": [{"name": "b", "limit": {"tokens": 10_000, "calls": 10}}]})
+    server = serve(*[Reply(status=500, headers={"retry-after-ms": "1"})] * 3)
+    with audit(guard) as seen, pytest.raises(openai.APIStatusError):
+        MODES[mode](ChatOpenAI(model="m", base_url=server.base_url, api_key="none", max_retries=2))
+    booked = guard.snapshot()[0]["limits"]
+    assert (seen.count, server.calls) == (0, 3)
+    assert (booked["tokens"]["used"], booked["calls"]["used"]) == (0, 3)
+
+
+def test_a_piece_before_the_error_of_a_client_is_billed_by_what_was_told(pool):
+    """What the error's response says beside it hides nothing of the pieces."""
+    refused = openai.InternalServerError("no", response=httpx2.Response(500, request=RETRIED), body=None)
+    piece = ChatGenerationChunk(message=AIMessageChunk("a", usage_metadata=USAGE))
+    beside = ChatGeneration(message=AIMessage("", response_metadata={"status_code": 500}))
+    with audit(pool) as seen:
+        seen.on_chat_model_start({}, [[HumanMessage("hi")]], run_id=1)
+        seen.on_llm_error(refused, run_id=1, response=LLMResult(generations=[[piece], [beside]]))
+    assert pool.committed().total_tokens == 42
 
 
 def test_bad_arguments_are_named():

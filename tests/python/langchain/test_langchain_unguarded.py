@@ -35,6 +35,16 @@ def test_a_bare_alternative_is_refused_where_that_is_said(pool, other):
         model.with_fallbacks([other])
 
 
+def test_a_bare_model_behind_a_guarded_one_is_seen(pool):
+    """Among the fallbacks of what is given, and within a chain."""
+    model = wrap(bare(), pool, unguarded="refuse")
+    spare = wrap(bare(), pool, unguarded="allow").with_fallbacks([bare()])
+    prompt = ChatPromptTemplate.from_messages([("user", "{text}")])
+    for other in (spare, prompt | spare, spare.with_retry()):
+        with pytest.raises(PolicyError, match="a bare model in with_fallbacks costs"):
+            model.with_fallbacks([wrap(bare(), pool), other])
+
+
 def test_an_alternative_that_is_made_later_is_refused_then(pool):
     model = wrap(bare(), pool, unguarded="refuse").configurable_alternatives(FIELD, other=bare)
     assert model.invoke("Hi").text == "Hi."

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import litellm
+import pytest
 from litellm.types.utils import Usage as LiteUsage
 
-from outlay import Usage
+from outlay import SharedPool, Usage
+from outlay._layer import make_layer
 from outlay.litellm import wrap
+from outlay.litellm._call import lite_call
 from outlay.testing import Reply
 
 
@@ -48,3 +51,26 @@ def test_a02_an_answer_without_an_input_books_its_estimate(serve, ask, pool):
     for _ in function(**ask(server, "word " * 5_000, stream=True)):
         pass
     assert (pool.committed().input_tokens, pool.committed().output_tokens) == (2 * 8_338, 32)
+
+
+@pytest.mark.parametrize(
+    ("known", "cost"),
+    [("asked group model name", 20), ("asked model name", 30), ("asked name", 40), ("asked", 10)],
+)
+def test_a_call_is_priced_by_the_first_name_of_what_answered_that_has_a_price(known, cost):
+    """The Router's group comes before LiteLLM's model, and that before the provider's own name."""
+    dollars = {"asked": "1", "group": "2", "model": "3", "name": "4"}
+    prices = {name: {"input": dollars[name], "output": dollars[name]} for name in known.split()}
+    pool = SharedPool(capacity_tokens=10_000)
+    layer = make_layer(pool, prices=prices, labels={})
+    answer = litellm.ModelResponse(model="name", usage=LiteUsage(prompt_tokens=7, completion_tokens=3))
+    answer._hidden_params = {
+        "litellm_model_name": "model",
+        "additional_headers": {"x-litellm-model-group": "group"},
+    }
+    messages = [{"role": "user", "content": "Hi"}]
+    call = lite_call("completion", [layer], {"model": "asked", "messages": messages})
+    call.reserve()
+    call.answered(answer)
+    call.settle(answer)
+    assert pool.committed().cost_micros_usd == cost

@@ -9,7 +9,7 @@ import pytest
 from agents import Agent, FunctionTool, RunConfig, Runner, function_tool
 from agents.testing import ScriptedModel, assistant_message, function_call
 
-from outlay import PolicyError, SharedPool, WorkflowQuota
+from outlay import Guard, PolicyError, SharedPool, WorkflowQuota
 from outlay.openai_agents import guard_tools, wrap
 
 QUIET = RunConfig(tracing_disabled=True)
@@ -85,3 +85,22 @@ def test_the_client_inside_has_a_word(pool):
     with pytest.raises(PolicyError, match=r"outlay\.openai_agents: _client costs money"):
         _ = wrap(model, pool, unguarded="refuse")._client
     assert wrap(model, pool, unguarded="allow")._client == "the SDK's"
+
+
+@pytest.mark.parametrize(("labels", "agent"), [({}, "boss"), ({"agent": "team"}, "team")])
+async def test_the_labels_of_the_tools_come_before_what_the_host_knows(labels, agent):
+    """An agent that is named is the one that pays."""
+    each = {"name": "each", "scope": {"agent": "*"}, "limit": {"tool_calls": 5}}
+    guard = Guard({"budget": [each]})
+    model = ScriptedModel([[function_call("ask", {"word": "a"}, call_id="1")], [assistant_message("b")]])
+
+    @function_tool
+    def ask(word: str) -> str:
+        return word
+
+    await Runner.run(
+        Agent("boss", tools=guard_tools([ask], guard, **labels), model=model), "Go", run_config=QUIET
+    )
+    assert [(one["values"], one["limits"]["tool_calls"]["used"]) for one in guard.snapshot()] == [
+        ({"agent": agent}, 1)
+    ]

@@ -18,7 +18,7 @@ from pydantic_ai.models.test import TestModel
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.usage import RequestUsage
 
-from outlay import BudgetExceeded, InvalidAmount, PolicyError, Usage, WorkflowQuota
+from outlay import BudgetExceeded, Guard, InvalidAmount, PolicyError, Usage, WorkflowQuota
 from outlay.pydantic_ai import _errors, wrap
 from outlay.testing import Reply
 
@@ -268,8 +268,16 @@ async def test_compaction_is_a_call_too(pool):
     assert pool.committed().total_tokens == 42
 
 
-async def test_suspended_answer_is_charged_when_it_has_come(pool):
-    """A background job is asked for until it is done; only its last answer carries the usage."""
+async def test_suspended_answer_is_charged_when_it_has_come():
+    """A background job is asked for until it is done; only its last answer carries the usage.
+
+    It is no error, so that no `on_error` charges it.
+    """
+    policy = {
+        "defaults": {"on_error": "charge"},
+        "budget": [{"name": "b", "limit": {"tokens": 9_000, "calls": 9}}],
+    }
+    guard = Guard(policy)
     states = iter(["suspended", "suspended", "complete"])
 
     class Background(WrapperModel):
@@ -281,10 +289,11 @@ async def test_suspended_answer_is_charged_when_it_has_come(pool):
         def continuation_delay(self, response):
             return 0
 
-    model = wrap(Background(TestModel()), pool)
-    for charged in (0, 0, 11):
+    model = wrap(Background(TestModel()), guard)
+    for calls, charged in enumerate((0, 0, 11), 1):
         await model_request(model, [ModelRequest.user_text_prompt("Hi")])
-        assert pool.committed().total_tokens == charged
+        limits = guard.snapshot()[0]["limits"]
+        assert (limits["tokens"]["used"], limits["calls"]["used"]) == (charged, calls)
 
 
 async def test_error_of_the_host_is_not_changed(serve, chat, pool):
