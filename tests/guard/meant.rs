@@ -196,7 +196,6 @@ fn of_each_and_of_one_the_tighter_limit_holds_whoever_says_it() {
             hourly_rate_limit: 6,
             cost_ceiling_micros_usd: 7,
             model: "x".into(),
-            ..ModelQuota::default()
         };
         assert_eq!(read.model_quotas, [model]);
         let [repo] = &read.repos[..] else { panic!("{:?}", read.repos) };

@@ -114,3 +114,11 @@ def test_c05_a_soft_limit_tells_of_a_wait_only_once_it_has_passed(ask):
     held.release()
     ask(guard)
     assert seen.count(("exceeded", "soft")) == 1
+
+
+@pytest.mark.parametrize(("budget", "limiter"), [(50, 100), (100, 50)])
+def test_of_two_rates_of_one_name_the_lower_is_told(budget, limiter):
+    """A budget over a rolling window may have the name of a limiter."""
+    rolling = {"name": "x", "limit": {"tokens": budget}, "window": "rolling:60s"}
+    policy = {"budget": [rolling], "limiter": [{"name": "x", "tokens_per_minute": limiter}]}
+    assert Guard(policy).advice()["rates"] == {"x": {"tokens": 50}}
