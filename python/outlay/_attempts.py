@@ -25,7 +25,8 @@ class Attempts:
 
     def requests(self) -> int:
         """Return how many requests were made; 0 where no layer inside has told of any."""
-        return sum(requests for requests, _, _ in self._noted)
+        # Most calls have no layer inside them, and each is asked.
+        return sum(requests for requests, _, _ in self._noted) if self._noted else 0
 
     def lost(self) -> int:
         """Return how many requests were never answered."""
@@ -33,6 +34,8 @@ class Attempts:
 
     def unanswered(self) -> Usage | None:
         """Return the estimates of the requests that were never answered; None if there were none."""
+        if not self._noted:
+            return None
         lost = [usage for _, _, usage in self._noted if usage is not None]
         return reduce(plus, lost) if lost else None
 

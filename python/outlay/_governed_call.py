@@ -13,7 +13,7 @@ from outlay._errors import PolicyError
 from outlay._late import Told
 from outlay._layer import Layer, known_fields
 from outlay._lease_ends import ending_failed
-from outlay._outcome import End, Outcome, handled, outcome_of, refusal_in
+from outlay._outcome import End, Outcome, error_in, handled, outcome_of
 from outlay._prompt import Prompt
 from outlay._responses import Fields, counts_of, with_input
 from outlay._stream_usage import StreamUsage
@@ -132,12 +132,13 @@ class Run:
 
     def commit(self, result: Any) -> None:
         """Book what the result of a function says; an error in its place, without a usage, is no answer."""
+        usage = self._terms.read(result, self._estimate)
         if self._terms.usage is not None:
-            self._book(self._terms.read(result, self._estimate))
-        elif refusal_in(result):
+            self._book(usage)
+        elif usage is None and error_in(result):
             self._failed(1)
         else:
-            self._book(self._at_least_told(self._terms.read(result, self._estimate)))
+            self._book(self._at_least_told(usage))
 
     def commit_items(self, *, cut: bool = False) -> None:
         """Book what the items of a generator say; `cut`: it did not come to its end."""
@@ -218,10 +219,10 @@ class Run:
 
         The result may be the last of many answers, or hide an attempt that was never answered.
         """
-        told = self._told.total()
-        if usage is None or self._estimate is None or told.total_tokens <= usage.total_tokens:
+        if usage is None or self._estimate is None:
             return usage
-        return self._priced_told(told)
+        told = self._told.total()
+        return usage if told.total_tokens <= usage.total_tokens else self._priced_told(told)
 
     def _priced_told(self, told: Usage) -> Usage:
         if self._terms.prices is None or told.cost_micros_usd:

@@ -13,7 +13,7 @@ from outlay._errors import LimitExceeded
 from outlay._guard import current_labels
 from outlay._layer import Layer, known_fields
 from outlay._lease_ends import ending_failed
-from outlay._outcome import End, Outcome, handled, outcome_of, refusal_in
+from outlay._outcome import End, Outcome, error_in, handled, outcome_of
 from outlay._prompt import Prompt
 from outlay._responses import Fields, as_usage, plus
 
@@ -113,10 +113,11 @@ class ModelCall:
 
     def settle(self, answer: Any) -> None:
         """Book what a whole answer says; an error in its place, without a usage, costs no tokens."""
-        if refusal_in(answer):
+        fields = known_fields(answer)
+        if fields is None and error_in(answer):
             self._call.close()
         else:
-            self.commit(known_fields(answer))
+            self.commit(fields)
 
     def finish(self, seen: Seen) -> None:
         """Book a stream that came to its end; one that failed before its first piece costs no tokens."""
@@ -195,9 +196,9 @@ def _of_a_model(prompt: Prompt, layers: Sequence[Layer], scope: Mapping[str, str
 
     A guard would take it for the call of a tool, which has no price.
     """
-    around = [scope, *(layer.labels for layer in layers)]
-    if prompt.model_name is not None or any("model" in labels for labels in around):
+    if prompt.model_name is not None:
         return prompt
-    if not any("tool" in labels for labels in around):
+    around = [scope, *(layer.labels for layer in layers)]
+    if any("model" in labels for labels in around) or not any("tool" in labels for labels in around):
         return prompt
     return replace(prompt, labels={**prompt.labels, "model": _NAMELESS})

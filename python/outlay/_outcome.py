@@ -155,14 +155,19 @@ def _outcome_of(error: BaseException, before: Handled | None) -> Outcome:
 
 def refusal_in(answer: Any) -> bool:
     """Whether an answer, as an object or as the dict of its JSON, is an error and tells no usage."""
+    return error_in(answer) and known_fields(answer) is None
+
+
+def error_in(answer: Any) -> bool:
+    """Whether an answer is an error, whatever it tells of its usage."""
     try:
         error = answer.get("error") if isinstance(answer, Mapping) else getattr(answer, "error", None)
     except Exception:
         # Anything may come out of a governed function, and its attributes may do anything.
         return False
     if isinstance(error, str | Mapping):
-        return bool(error) and known_fields(answer) is None
-    return hasattr(error, "message") and not callable(error) and known_fields(answer) is None
+        return bool(error)
+    return hasattr(error, "message") and not callable(error)
 
 
 def end_block(lease: BudgetLease, error: BaseException) -> None:
