@@ -218,7 +218,7 @@ impl Lease {
 
     /// Lets it run out `ttl` from now.
     pub fn extend(&self, ttl: Duration) -> Result<(), Error> {
-        self.locked(|locked, _| {
+        let done = self.locked(|locked, _| {
             match self.state_of(locked) {
                 LeaseState::Open => {}
                 LeaseState::Expired => return Err(LeaseError::Expired.into()),
@@ -232,7 +232,9 @@ impl Lease {
                 at.state.due_at(deadline, &part.account);
             }
             Ok(())
-        })?
+        })?;
+        self.0.more.iter().for_each(|more| more.moved());
+        done
     }
 
     #[inline]

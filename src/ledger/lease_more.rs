@@ -11,11 +11,18 @@ use crate::accounting::{Price, Usage};
 pub trait Kept: Send + Sync {
     /// The lease has ended. The caller holds no lock.
     fn ended(&self);
+
+    /// The lease runs out at another time. The caller holds no lock.
+    fn moved(&self);
 }
 
 impl Kept for Vec<Arc<dyn Kept>> {
     fn ended(&self) {
         self.iter().for_each(|kept| kept.ended());
+    }
+
+    fn moved(&self) {
+        self.iter().for_each(|kept| kept.moved());
     }
 }
 
@@ -79,6 +86,14 @@ impl LeaseMore {
     pub(super) fn priced(&self, usage: Usage) -> Option<Usage> {
         let price = self.price.as_ref()?;
         Some(Usage { cost_micros_usd: price.cost(&usage), ..usage })
+    }
+
+    /// The lease runs out at another time. The caller holds no lock.
+    pub(super) fn moved(&self) {
+        let kept = self.keeps.lock().clone();
+        if let Some(kept) = kept {
+            kept.moved();
+        }
     }
 
     /// The lease has ended: lets go of what it kept. The caller holds no lock.

@@ -4,7 +4,7 @@ use std::thread::scope as threads;
 
 use outlay::{Allotment, Error, GuardRequest, LeaseError, PartOf, Usage};
 
-use crate::kit::{HOUR, MINUTE, World, asks, refused, scope};
+use crate::kit::{HOUR, MINUTE, SECOND, World, asks, refused, scope};
 
 const TWO: &str = r#"
     [[budget]]
@@ -261,4 +261,18 @@ fn c03_a_part_of_a_part_is_held_as_long_as_a_lease_in_it_in_both_modes() {
         drop((inner, lease));
         assert_eq!(world.tokens("all"), (70, 0), "{mode}");
     }
+}
+
+#[test]
+fn a_part_ends_when_the_last_lease_in_it_does_which_was_to_run_out_later() {
+    let world = World::new("[[budget]]\nname = \"b\"\nlimit = { tokens = 100 }\n");
+    let of = PartOf { tokens: Some(60), ..PartOf::default() };
+    let part = world.guard.allot(&[], of, Some(SECOND)).unwrap();
+    let lease = part.reserve(&[], asks(10)).unwrap();
+    lease.extend(HOUR).unwrap();
+    world.clock.advance(SECOND);
+    assert_eq!(world.figures("b", "tokens"), (0, 60), "a lease of it is open");
+    lease.extend(SECOND).unwrap();
+    world.clock.advance(SECOND);
+    assert_eq!(world.figures("b", "tokens"), (60, 0), "it has run out");
 }

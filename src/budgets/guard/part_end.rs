@@ -140,6 +140,11 @@ impl Kept for Part {
             over = part.parent.as_deref();
         }
     }
+
+    /// It may be time to look at it sooner.
+    fn moved(&self) {
+        self.look(true);
+    }
 }
 
 impl Drop for Part {
