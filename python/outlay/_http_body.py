@@ -14,7 +14,7 @@ from typing import Any
 
 from outlay._outcome import refusal_in
 from outlay._responses import Fields
-from outlay._stream_usage import BEGUN, FAILED, StreamUsage
+from outlay._stream_usage import StreamUsage
 
 Decode = Callable[[bytes], bytes]
 # Only events with one of these words can say something about the usage; the others are not even parsed.
@@ -35,7 +35,6 @@ class BodyReader:
     """
 
     def __init__(self, content_type: str, *, decode: Decode | None = None) -> None:
-        self.started = False
         #: The provider said that the answer is complete.
         self.ended = False
         #: An error came in place of an answer.
@@ -74,6 +73,11 @@ class BodyReader:
         return self._usage.fields()
 
     @property
+    def started(self) -> bool:
+        """Whether a piece of the answer has come, so that it is billed."""
+        return self._usage.started
+
+    @property
     def streams(self) -> bool:
         """Whether the body is a stream of events."""
         return self._read_stream is not None
@@ -97,7 +101,6 @@ class BodyReader:
             if refusal_in(one):
                 self.failed = True
                 continue
-            self.started = True
             self._usage.add(one)
 
     def _read_events(self, piece: bytes) -> None:
@@ -124,7 +127,7 @@ class BodyReader:
         elif any(word in data for word in _TELLING):
             self._read_telling(_parsed(data))
         else:
-            self.started = True
+            self._usage.started = True
 
     def _read_telling(self, event: Any) -> None:
         if not isinstance(event, dict):
@@ -133,8 +136,6 @@ class BodyReader:
         if kind == "error" or event.get("error"):
             self.failed = True
             return
-        if kind not in BEGUN and not (kind == FAILED and not self.started):
-            self.started = True
         if kind == "message_start":
             # Anthropic counts the output anew in message_delta; until then its count is of the first piece.
             self._output_is_open = _without_output(event)

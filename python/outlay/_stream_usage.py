@@ -11,19 +11,16 @@ from outlay._responses import Fields
 from outlay._usage_shapes import get, has
 
 # OpenAI's responses: what comes before the first piece, and what comes in place of an answer.
-BEGUN = frozenset({"response.created", "response.queued", "response.in_progress"})
-FAILED = "response.failed"
-_ERRORS = frozenset({FAILED, "error"})
+_BEGUN = frozenset({"response.created", "response.queued", "response.in_progress"})
+_ERRORS = frozenset({"response.failed", "error"})
+_log = logging.getLogger("outlay")
 
 
-def kind_of(event: Any) -> str | None:
+def _kind_of(event: Any) -> str | None:
     """Return the type of an event, as an object or as the dict of its JSON; None without one."""
     kind = event.get("type") if isinstance(event, Mapping) else getattr(event, "type", None)
     # What a governed function yields may have anything there.
     return kind if isinstance(kind, str) else None
-
-
-_log = logging.getLogger("outlay")
 
 
 class StreamUsage:
@@ -58,7 +55,7 @@ class StreamUsage:
             return
         fields = known_fields(chunk)
         if fields is None:
-            self._silent(kind_of(chunk))
+            self._silent(_kind_of(chunk))
             return
         self.started = True
         self._fields = _larger(self._fields, fields)
@@ -66,7 +63,7 @@ class StreamUsage:
     def _silent(self, kind: Any) -> None:
         if not self.started and kind in _ERRORS:
             self.refused = True
-        elif kind not in BEGUN:
+        elif kind not in _BEGUN:
             self.started = True
 
     def fields(self) -> Fields | None:
