@@ -78,26 +78,24 @@ $(OTHERS)/.installed: $(INSTALLED)
 	    --requirement pyproject.toml --extra others
 	touch $@
 
-## What checking costs, beside an empty call and a hand-written class; what a guard costs; memory of a million
-## agents; what waiting costs.
-## Fails where a floor is missed: on a busy machine, run it again.
+## What outlay costs, each case beside an empty call, the same by hand or a client that is not wrapped; the worst
+## calls; memory; waiting. Fails where a bound is missed twice.
 bench: $(INSTALLED) $(OTHERS)/.installed
 	cargo bench --bench hot_path --bench waiting
-	$(BIN)/python benches/python/hot_path.py --check
-	PYTHONPATH=python $(OTHERS)/bin/python benches/python/guard.py --check
-	$(BIN)/python benches/python/memory.py --check
-	$(BIN)/python benches/python/limiter.py --check
+	$(BIN)/python benches/python/run.py --check --others $(OTHERS)/bin/python
+	$(BIN)/python benches/python/worst.py
+	$(BIN)/python benches/python/memory/run.py --check
 	$(BIN)/python benches/python/limiter_traces.py --check
 	$(BIN)/python benches/python/waiting.py --waiters 10000 --check
 
 ## Every bench once, in small, so that none rots; nothing is measured, so nothing is optimised across crates.
-bench-check: $(INSTALLED)
-	CARGO_PROFILE_BENCH_LTO=off CARGO_PROFILE_BENCH_CODEGEN_UNITS=16 \
-	    cargo bench --quiet --bench hot_path --bench waiting -- --test
-	$(BIN)/python benches/python/hot_path.py --rounds 3
-	$(BIN)/python benches/python/guard.py --rounds 3
-	$(BIN)/python benches/python/memory.py --agents 20000
-	$(BIN)/python benches/python/limiter.py --rounds 3
+bench-check: export CARGO_PROFILE_BENCH_LTO = off
+bench-check: export CARGO_PROFILE_BENCH_CODEGEN_UNITS = 16
+bench-check: $(INSTALLED) $(OTHERS)/.installed
+	cargo bench --quiet --bench hot_path --bench waiting -- --test
+	$(BIN)/python benches/python/run.py --rounds 2 --others $(OTHERS)/bin/python
+	$(BIN)/python benches/python/worst.py --calls 200 --leases 1000
+	$(BIN)/python benches/python/memory/run.py --count 500
 	$(BIN)/python benches/python/limiter_traces.py
 	$(BIN)/python benches/python/waiting.py --rounds 2
 

@@ -4,12 +4,12 @@ mod allotment;
 mod allowances;
 mod amounts;
 mod asking;
+mod bench_floor;
 mod budget_manager;
 mod checks;
 mod clock;
 mod convert;
 mod denial;
-mod empty;
 mod errors;
 mod guard;
 mod guard_events;
@@ -44,6 +44,8 @@ mod _core {
     #[pymodule_export]
     use super::amounts::{PyRemaining, PyRequestBudget, PyUsage, PyUsageEstimate, usd};
     #[pymodule_export]
+    use super::bench_floor::PyEmptyMethods;
+    #[pymodule_export]
     use super::budget_manager::{
         PyAgentBudget, PyBudgetInfo, PyBudgetLimit, PyBudgetManager, PyFullBudgetInfo,
     };
@@ -53,8 +55,6 @@ mod _core {
     use super::clock::{PyManualClock, PySystemClock};
     #[pymodule_export]
     use super::denial::{PyDenial, restore_denial};
-    #[pymodule_export]
-    use super::empty::PyEmptyMethods;
     #[pymodule_export]
     use super::errors::set_exceptions;
     #[pymodule_export]
