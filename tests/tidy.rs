@@ -10,6 +10,8 @@ mod floors;
 mod items;
 #[path = "tidy/lists.rs"]
 mod lists;
+#[path = "tidy/public.rs"]
+mod public;
 #[path = "tidy/rules.rs"]
 mod rules;
 #[path = "tidy/sizes.rs"]
