@@ -12,6 +12,8 @@ mod items;
 mod lists;
 #[path = "tidy/public.rs"]
 mod public;
+#[path = "tidy/rooms.rs"]
+mod rooms;
 #[path = "tidy/rules.rs"]
 mod rules;
 #[path = "tidy/sizes.rs"]
