@@ -11,8 +11,9 @@ from outlay._responses import Fields
 from outlay._usage_shapes import get, has
 
 # OpenAI's responses: what comes before the first piece, and what comes in place of an answer.
-_BEGUN = frozenset({"response.created", "response.queued", "response.in_progress"})
-_ERRORS = frozenset({"response.failed", "error"})
+# Tuples and no sets: a provider may send anything as a type, also what has no hash.
+_BEGUN = ("response.created", "response.queued", "response.in_progress")
+_ERRORS = ("response.failed", "error")
 _log = logging.getLogger("outlay")
 
 
