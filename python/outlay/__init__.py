@@ -9,12 +9,18 @@ Example:
 
 """
 
-from ._allowance_reports import AllowanceStatus, QuotaCheckResult, QuotaEvent, UsageRecord, UsageReport
-from ._allowance_store import AllowanceStore, MemoryStore
-from ._allowance_values import AgentAllowance, ModelQuota, RepoLimit
-from ._allowances import AllowanceService
-from ._calibration import EstimateReport, estimates
-from ._core import (
+from outlay._allowance_reports import (
+    AllowanceStatus,
+    QuotaCheckResult,
+    QuotaEvent,
+    UsageRecord,
+    UsageReport,
+)
+from outlay._allowance_store import AllowanceStore, MemoryStore
+from outlay._allowance_values import AgentAllowance, ModelQuota, RepoLimit
+from outlay._allowances import AllowanceService
+from outlay._calibration import EstimateReport, estimates
+from outlay._core import (
     AgentBudget,
     AgentTokenBudget,
     Allotment,
@@ -39,8 +45,8 @@ from ._core import (
     __version__,
     usd,
 )
-from ._doctor import doctor
-from ._errors import (
+from outlay._doctor import doctor
+from outlay._errors import (
     AllowanceExceeded,
     BudgetExceeded,
     ForkedLedger,
@@ -66,16 +72,16 @@ from ._errors import (
     WaitTimeout,
     WorkflowLimitExceeded,
 )
-from ._governed import governed
-from ._guard import scope as _scope  # noqa: F401 (the methods of guards)
-from ._in_scope import in_scope
-from ._job import Job
-from ._outcome import end_block as _end_block  # noqa: F401 (how blocks end that raise)
-from ._process import watch_process as _watch_process
-from ._protocols import Budget, Lease
-from ._responses import usage_from_response as _usage_from_response  # noqa: F401 (Usage.from_response)
-from ._schema import LLM_MESSAGE_SCHEMA, POLICY_SCHEMA
-from ._waiting import acquire_slot as _acquire_slot  # noqa: F401 (the methods that wait)
+from outlay._governed import governed
+from outlay._guard import scope as _scope  # noqa: F401 (the methods of guards)
+from outlay._in_scope import in_scope
+from outlay._job import Job
+from outlay._outcome import end_block as _end_block  # noqa: F401 (how blocks end that raise)
+from outlay._process import watch_process as _watch_process
+from outlay._protocols import Budget, Lease
+from outlay._responses import usage_from_response as _from_response  # noqa: F401 (a method of Usage)
+from outlay._schema import LLM_MESSAGE_SCHEMA, POLICY_SCHEMA
+from outlay._waiting import acquire_slot as _acquire_slot  # noqa: F401 (the methods that wait)
 
 _watch_process()
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from ._allowance_reports import UsageReport
-    from ._allowance_values import AgentAllowance, ModelQuota
-    from ._core import AllowanceLedger
+    from outlay._allowance_reports import UsageReport
+    from outlay._allowance_values import AgentAllowance, ModelQuota
+    from outlay._core import AllowanceLedger
 
 #: Tokens used, jobs started, jobs that run, the start of the day in nanoseconds since 1970.
 Usage: TypeAlias = tuple[int, int, int, int]
@@ -83,7 +83,7 @@ class MemoryLedger:
 
 def _native_allowance(native: AllowanceLedger, agent_id: str) -> AgentAllowance | None:
     """Read what was set for an agent."""
-    from ._allowance_values import AgentAllowance
+    from outlay._allowance_values import AgentAllowance
 
     known = native.allowance(agent_id)
     if known is None:
@@ -101,7 +101,7 @@ def _native_allowance(native: AllowanceLedger, agent_id: str) -> AgentAllowance 
 
 def _native_quota(native: AllowanceLedger, model: str) -> ModelQuota | None:
     """Read what was set for a model."""
-    from ._allowance_values import ModelQuota
+    from outlay._allowance_values import ModelQuota
 
     known = native.model_quota(model)
     if known is None:

@@ -7,8 +7,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import SupportsIndex
 
-from ._checks import Id, checked_model, instance, left, moment, named, set_fields
-from ._core import check_amount, check_id
+from outlay._checks import Id, checked_model, instance, left, moment, named, set_fields
+from outlay._core import check_amount, check_id
 
 
 class AllowanceStatus(StrEnum):

@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import TYPE_CHECKING, NoReturn, Protocol, SupportsIndex, runtime_checkable
 
-from ._allowance_reports import UsageRecord
-from ._allowance_values import AgentAllowance, ModelQuota
-from ._checks import Id, clamped, instance, no_copies
-from ._core import AllowanceLedger, check_amount, check_id
+from outlay._allowance_reports import UsageRecord
+from outlay._allowance_values import AgentAllowance, ModelQuota
+from outlay._checks import Id, clamped, instance, no_copies
+from outlay._core import AllowanceLedger, check_amount, check_id
 
 if TYPE_CHECKING:
-    from ._core import ManualClock, SystemClock
+    from outlay._core import ManualClock, SystemClock
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import SupportsIndex
 
-from ._checks import Id, Period, ids, set_fields
-from ._core import check_amount, check_id, check_period
+from outlay._checks import Id, Period, ids, set_fields
+from outlay._core import check_amount, check_id, check_period
 
 
 @dataclass(frozen=True, slots=True, init=False)

@@ -5,19 +5,19 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Literal, NoReturn, SupportsIndex
 
-from ._allowance_ledgers import MemoryLedger
-from ._allowance_reports import QuotaCheckResult, UsageRecord, UsageReport
-from ._allowance_store import AllowanceStore, as_datetime
-from ._allowance_values import AgentAllowance, ModelQuota, RepoLimit
-from ._checks import Id, checked_model, given, instance, no_copies
-from ._core import AllowanceLedger, check_amount, check_id
-from ._errors import PolicyError
-from ._job import Job
-from ._stored_ledger import stored_ledger
+from outlay._allowance_ledgers import MemoryLedger
+from outlay._allowance_reports import QuotaCheckResult, UsageRecord, UsageReport
+from outlay._allowance_store import AllowanceStore, as_datetime
+from outlay._allowance_values import AgentAllowance, ModelQuota, RepoLimit
+from outlay._checks import Id, checked_model, given, instance, no_copies
+from outlay._core import AllowanceLedger, check_amount, check_id
+from outlay._errors import PolicyError
+from outlay._job import Job
+from outlay._stored_ledger import stored_ledger
 
 if TYPE_CHECKING:
-    from ._allowance_ledgers import Ledger
-    from ._core import ManualClock, SystemClock
+    from outlay._allowance_ledgers import Ledger
+    from outlay._core import ManualClock, SystemClock
 
 _log = logging.getLogger("outlay")
 _METHODS = [name for name in vars(AllowanceStore) if name[0] != "_"]

@@ -8,8 +8,8 @@ from enum import StrEnum
 from typing import Any, NoReturn, SupportsIndex, TypeAlias, TypeVar
 from uuid import UUID
 
-from ._core import check_amount, check_id
-from ._errors import PolicyError
+from outlay._core import check_amount, check_id
+from outlay._errors import PolicyError
 
 Id: TypeAlias = str | UUID
 Period: TypeAlias = float | timedelta

@@ -11,15 +11,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, SupportsIndex
 from weakref import WeakKeyDictionary, ref
 
-from . import _core
-from ._allowances import AllowanceService
-from ._errors import InvalidId
-from ._waiting import attach, desk
+from outlay import _core
+from outlay._allowances import AllowanceService
+from outlay._errors import InvalidId
+from outlay._waiting import attach, desk
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from ._core import Allotment, BudgetLease, Guard, Usage, UsageEstimate
+    from outlay._core import Allotment, BudgetLease, Guard, Usage, UsageEstimate
 
 _labels: ContextVar[dict[str, str] | None] = ContextVar("outlay_labels", default=None)
 # No label of a user's has a space at its start: it marks the scopes of a final answer.
@@ -185,7 +185,7 @@ def allowances(self: Guard) -> AllowanceService:
 def _resolve_price(model: str, provider: str | None) -> Any:
     """Return what a model costs by the optional package genai-prices, or None."""
     try:
-        from ._genai_prices import from_genai_prices
+        from outlay._genai_prices import from_genai_prices
     except ImportError:
         return None
     try:

@@ -6,9 +6,9 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, NoReturn, Self, SupportsIndex
 
-from ._allowance_reports import QuotaEvent, UsageReport
-from ._checks import no_copies
-from ._errors import ForkedLedger
+from outlay._allowance_reports import QuotaEvent, UsageReport
+from outlay._checks import no_copies
+from outlay._errors import ForkedLedger
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -7,17 +7,17 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from ._allowance_ledgers import record_native, set_native_allowance, set_native_quota
-from ._checks import clamped
-from ._core import AllowanceLedger, ManualClock
-from ._store_state import state_of
+from outlay._allowance_ledgers import record_native, set_native_allowance, set_native_quota
+from outlay._checks import clamped
+from outlay._core import AllowanceLedger, ManualClock
+from outlay._store_state import state_of
 
 if TYPE_CHECKING:
-    from ._allowance_ledgers import Usage, Verdict
-    from ._allowance_reports import UsageReport
-    from ._allowance_store import AllowanceStore
-    from ._allowance_values import AgentAllowance, ModelQuota
-    from ._core import SystemClock
+    from outlay._allowance_ledgers import Usage, Verdict
+    from outlay._allowance_reports import UsageReport
+    from outlay._allowance_store import AllowanceStore
+    from outlay._allowance_values import AgentAllowance, ModelQuota
+    from outlay._core import SystemClock
 
 _Found = TypeVar("_Found")
 #: Whose it is, the last day on which it may be made again (None for any), and the write.

@@ -14,12 +14,12 @@ from math import inf
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary, ref
 
-from . import _core
+from outlay import _core
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from ._core import BudgetLease, RateLimiter, RequestBudget, SharedPool, Usage, UsageEstimate, Wait
+    from outlay._core import BudgetLease, RateLimiter, RequestBudget, SharedPool, Usage, UsageEstimate, Wait
 
 
 _DAY = 86_400.0  # the longest that loops sleep at a time
