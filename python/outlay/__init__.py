@@ -81,7 +81,7 @@ from outlay._process import watch_process as _watch_process
 from outlay._protocols import Budget, Lease
 from outlay._responses import usage_from_response as _from_response  # noqa: F401 (a method of Usage)
 from outlay._schema import LLM_MESSAGE_SCHEMA, POLICY_SCHEMA
-from outlay._waiting import acquire_slot as _acquire_slot  # noqa: F401 (the methods that wait)
+from outlay._waiting.methods import acquire_slot as _acquire_slot  # noqa: F401 (the methods that wait)
 
 _watch_process()
 

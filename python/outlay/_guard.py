@@ -14,7 +14,8 @@ from weakref import WeakKeyDictionary, ref
 from outlay import _core
 from outlay._allowances import AllowanceService
 from outlay._errors import InvalidId
-from outlay._waiting import attach, desk
+from outlay._waiting.attach import attach
+from outlay._waiting.loop import desk
 
 if TYPE_CHECKING:
     from datetime import timedelta

@@ -1,6 +1,6 @@
 """The waiting of asyncio: Rust keeps the queues and decides, an event loop keeps its futures.
 
-Each event loop has one `_Desk`, with one timer for the earliest moment at which something may become free
+Each event loop has one `Desk`, with one timer for the earliest moment at which something may become free
 for any of its waits. Whoever frees capacity hands it to the wait whose turn it is and wakes the desk of its
 loop, from whatever thread; the desk then ends the futures of all waits that have ended.
 """
@@ -8,8 +8,7 @@ loop, from whatever thread; the desk then ends the futures of all waits that hav
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable
 from math import inf
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary, ref
@@ -17,20 +16,18 @@ from weakref import WeakValueDictionary, ref
 from outlay import _core
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
-    from outlay._core import BudgetLease, RateLimiter, RequestBudget, SharedPool, Usage, UsageEstimate, Wait
+    from outlay._core import BudgetLease, Wait
 
 
 _DAY = 86_400.0  # the longest that loops sleep at a time
 
 
-class _Call:
+class _Callback:
     """What a loop calls later. A loop drops it when it closes: then its waits leave their queues."""
 
     __slots__ = ("desk", "method")
 
-    def __init__(self, desk: _Desk, method: Callable[[], None]) -> None:
+    def __init__(self, desk: Desk, method: Callable[[], None]) -> None:
         self.desk = desk
         self.method = method
 
@@ -42,7 +39,7 @@ class _Call:
             self.desk.leave()
 
 
-class _Desk:
+class Desk:
     """The waits of one event loop, which keeps it alive by its timer for as long as there are any."""
 
     __slots__ = ("__weakref__", "loop", "mailbox", "rings", "scheduled", "timer", "waits")
@@ -90,7 +87,7 @@ class _Desk:
             # a signal handler that runs while it sleeps.
             in_task = asyncio._get_running_loop() is self.loop and asyncio.current_task(self.loop)
             call = self.loop.call_soon if in_task else self.loop.call_soon_threadsafe
-            call(_Call(self, self.run))
+            call(_Callback(self, self.run))
         except BaseException as error:
             self.scheduled = False
             if not (isinstance(error, RuntimeError) and self.loop.is_closed()):
@@ -136,7 +133,7 @@ class _Desk:
         rings = self.loop.time() + seconds
         if self.waits and rings < self.rings:
             self.disarm()
-            self.timer = ref(self.loop.call_later(seconds, _Call(self, self.tick)))
+            self.timer = ref(self.loop.call_later(seconds, _Callback(self, self.tick)))
             self.rings = rings
 
     def disarm(self) -> None:
@@ -146,89 +143,13 @@ class _Desk:
         self.timer, self.rings = None, inf
 
 
-_desks: WeakValueDictionary[int, _Desk] = WeakValueDictionary()
+_desks: WeakValueDictionary[int, Desk] = WeakValueDictionary()
 
 
-def desk() -> _Desk:
+def desk() -> Desk:
     """Return the desk of the running loop; its waits keep it alive."""
     loop = asyncio.get_running_loop()
     known = _desks.get(id(loop))
     if known is None or known.loop is not loop:
-        known = _desks[id(loop)] = _Desk(loop)
+        known = _desks[id(loop)] = Desk(loop)
     return known
-
-
-async def acquire_slot(
-    self: RateLimiter, tokens: int = 0, *, timeout: float | timedelta | None = None
-) -> None:
-    """See the stub of `RateLimiter`."""
-    if not self._try_slot(tokens, timeout):
-        await desk().wait(partial(self._wait_for_slot, tokens, timeout))
-
-
-async def limiter_reserve_wait(
-    self: RateLimiter,
-    tokens: int | Usage | UsageEstimate,
-    *,
-    ttl: float | timedelta | None = None,
-    timeout: float | timedelta | None = None,
-) -> BudgetLease:
-    """See the stub of `RateLimiter`."""
-    lease = self._try_reserve(tokens, ttl, timeout)
-    if lease is None:
-        lease = await desk().wait(partial(self._wait, tokens, ttl, timeout))
-        assert lease is not None
-    return lease
-
-
-async def pool_reserve_wait(
-    self: SharedPool,
-    estimate: int | Usage | UsageEstimate,
-    request_budget: RequestBudget | None = None,
-    *,
-    ttl: float | timedelta | None = None,
-    timeout: float | timedelta | None = None,
-) -> BudgetLease:
-    """See the stub of `SharedPool`."""
-    lease = self._try_reserve(estimate, request_budget, ttl, timeout)
-    if lease is None:
-        lease = await desk().wait(partial(self._wait, estimate, request_budget, ttl, timeout))
-        assert lease is not None
-    return lease
-
-
-async def reserve_together_wait(
-    budgets: Sequence[_core._Asked],
-    estimate: UsageEstimate,
-    *,
-    operation: str,
-    timeout: float | timedelta | None,
-    labels: Mapping[str, str],
-    covered: Sequence[int],
-) -> BudgetLease | None:
-    """Reserve of several budgets in one step, as `reserve_together` does, and wait as it does."""
-    # Kept until the wait is joined: nothing else keeps a desk alive that nobody waits at.
-    places: list[_Desk] = []
-
-    def mailbox() -> _core.Mailbox:
-        places.append(desk())
-        return places[0].mailbox
-
-    got = _core.wait_together(
-        budgets, estimate, mailbox, operation=operation, timeout=timeout, labels=labels, covered=covered
-    )
-    if got is None or isinstance(got, _core.BudgetLease):
-        return got
-    joined = got
-    return await places[0].wait(lambda _mailbox: joined)
-
-
-def attach(owner: type, name: str, method: Callable[..., object]) -> None:
-    """Make `method` a method of a native class, whose stub declares it."""
-    method.__name__, method.__qualname__, method.__module__ = name, f"{owner.__name__}.{name}", "outlay"
-    setattr(owner, name, method)
-
-
-attach(_core.RateLimiter, "acquire_slot", acquire_slot)
-attach(_core.RateLimiter, "reserve_wait", limiter_reserve_wait)
-attach(_core.SharedPool, "reserve_wait", pool_reserve_wait)
