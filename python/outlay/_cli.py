@@ -13,7 +13,7 @@ from typing import Any
 from outlay._core import Guard
 from outlay._doctor import doctor
 from outlay._errors import OutlayError, PolicyError
-from outlay._guard import _resolve_price
+from outlay._prices.resolve import resolve_price
 
 _RULES = ("budget", "workflow", "pool", "limiter", "tool")
 _OTHERS = ("allowance", "model_quota", "repo", "prices")
@@ -175,7 +175,7 @@ def _price(policy: Mapping[str, Any], model: str, provider: str | None) -> str:
     for name in (f"{provider}:{model}" if provider else model, model, bare):
         if name in known:
             return f"{_rates(known[name])} ([prices] {name!r})"
-    found = _resolve_price(model, provider)
+    found = resolve_price(model, provider)
     if found is not None:
         return f"{_rates(found)} (genai-prices)"
     defaults = policy.get("defaults", {})

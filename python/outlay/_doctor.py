@@ -23,7 +23,7 @@ EXTRAS = {
     "mcp": ("outlay.mcp", ("mcp", "fastmcp")),
     "openai": ("outlay.openai", ("openai",)),
     "openai-agents": ("outlay.openai_agents", ("openai-agents",)),
-    "prices": ("outlay._genai_prices", ("genai-prices",)),
+    "prices": ("outlay._prices.genai", ("genai-prices",)),
     "pydantic-ai": ("outlay.pydantic_ai", ("pydantic-ai-slim",)),
 }
 

@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary, ref
 from outlay import _core
 from outlay._allowances import AllowanceService
 from outlay._errors import InvalidId
+from outlay._prices.resolve import resolve_price
 from outlay._waiting.attach import attach
 from outlay._waiting.loop import desk
 
@@ -183,18 +184,6 @@ def allowances(self: Guard) -> AllowanceService:
     return service
 
 
-def _resolve_price(model: str, provider: str | None) -> Any:
-    """Return what a model costs by the optional package genai-prices, or None."""
-    try:
-        from outlay._genai_prices import from_genai_prices
-    except ImportError:
-        return None
-    try:
-        return from_genai_prices(model, provider)
-    except (ImportError, LookupError):
-        return None
-
-
 def _attach_all() -> None:
     methods: dict[str, Callable[..., Any]] = {"scope": scope, "landing": landing, "run": run, "step": step}
     for name, method in methods.items():
@@ -205,7 +194,7 @@ def _attach_all() -> None:
         attach(kind, "allot", _noting(kind.allot))
     setattr(_core.Guard, "allowances", property(allowances))  # noqa: B010 (the stub declares it)
     _core.set_labels_var(_labels.get)
-    _core.set_price_resolver(_resolve_price)
+    _core.set_price_resolver(resolve_price)
 
 
 _attach_all()
