@@ -19,7 +19,6 @@ from outlay._allowance_reports import (
 from outlay._allowance_store import AllowanceStore, MemoryStore
 from outlay._allowance_values import AgentAllowance, ModelQuota, RepoLimit
 from outlay._allowances import AllowanceService
-from outlay._calibration import EstimateReport, estimates
 from outlay._core import (
     AgentBudget,
     AgentTokenBudget,
@@ -76,11 +75,12 @@ from outlay._governed import governed
 from outlay._guard import scope as _scope  # noqa: F401 (the methods of guards)
 from outlay._in_scope import in_scope
 from outlay._job import Job
-from outlay._outcome import end_block as _end_block  # noqa: F401 (how blocks end that raise)
 from outlay._process import watch_process as _watch_process
 from outlay._protocols import Budget, Lease
-from outlay._responses import usage_from_response as _from_response  # noqa: F401 (a method of Usage)
 from outlay._schema import LLM_MESSAGE_SCHEMA, POLICY_SCHEMA
+from outlay._usage.calibration import EstimateReport, estimates
+from outlay._usage.outcome import end_block as _end_block  # noqa: F401 (how blocks end that raise)
+from outlay._usage.responses import usage_from_response as _from_response  # noqa: F401 (a method of Usage)
 from outlay._waiting.methods import acquire_slot as _acquire_slot  # noqa: F401 (the methods that wait)
 
 _watch_process()

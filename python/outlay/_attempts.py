@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import reduce
 
 from outlay._core import Usage
-from outlay._responses import plus
+from outlay._usage.responses import plus
 
 
 class Attempts:

@@ -26,7 +26,7 @@ from outlay._core import (
 from outlay._late import Asked, Spare, Told, asked_of, book_late
 from outlay._lease_ends import cancelling, committing, end_each, failing, release_each, reserve_each
 from outlay._protocols import Budget, Lease
-from outlay._responses import as_usage, times
+from outlay._usage.responses import as_usage, times
 from outlay._waiting.together import reserve_together_wait
 
 if TYPE_CHECKING:

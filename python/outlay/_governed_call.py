@@ -11,12 +11,13 @@ from outlay._budget import Budgets, Call, _Entered
 from outlay._core import Usage, UsageEstimate, WorkflowToken, cost_capped
 from outlay._errors import PolicyError
 from outlay._late import Told
-from outlay._layer import Layer, known_fields
+from outlay._layer import Layer
 from outlay._lease_ends import ending_failed
-from outlay._outcome import End, Outcome, error_in, handled, outcome_of
-from outlay._prompt import Prompt
-from outlay._responses import Fields, counts_of, with_input
-from outlay._stream_usage import StreamUsage
+from outlay._usage.outcome import End, Outcome, error_in, handled, outcome_of
+from outlay._usage.prompt import Prompt
+from outlay._usage.responses import counts_of, known_fields, with_input
+from outlay._usage.shapes import Fields
+from outlay._usage.stream import StreamUsage
 
 _UNPRICED = (
     "a budget has a cost limit and tokens carry no price; give prices and a model, or a UsageEstimate with "

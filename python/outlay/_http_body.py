@@ -12,9 +12,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from outlay._outcome import refusal_in
-from outlay._responses import Fields
-from outlay._stream_usage import StreamUsage
+from outlay._usage.outcome import refusal_in
+from outlay._usage.shapes import Fields
+from outlay._usage.stream import StreamUsage
 
 Decode = Callable[[bytes], bytes]
 # Only events with one of these words can say something about the usage; the others are not even parsed.

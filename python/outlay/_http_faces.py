@@ -8,11 +8,11 @@ from types import ModuleType
 from typing import Any, Generic, TypeVar
 
 from outlay._budget import AnyBudget
-from outlay._calibration import EstimateMode
 from outlay._core import PriceTable
 from outlay._http_client import make_async_transport, make_transport, wrap_client
 from outlay._layer import Layer, make_layer
 from outlay._unguarded import Unguarded
+from outlay._usage.calibration import EstimateMode
 
 TransportT = TypeVar("TransportT")
 AsyncTransportT = TypeVar("AsyncTransportT")

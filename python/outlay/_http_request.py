@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from outlay._endpoints import may_cost
-from outlay._prompt import Prompt, read_body, read_completion
+from outlay._usage.prompt import Prompt, read_body, read_completion
 
 # Gemini, models of other makers on Vertex AI, and Bedrock name the model in the path.
 _MODEL_IN_PATH = re.compile(r"/models/([^/:]+):\w+$|/model/([^/]+)/(?:invoke|converse)[\w-]*$")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from outlay._core import Allotment, Usage, UsageEstimate, WorkflowToken, record_together
 from outlay._guard import current_labels, guard_of
-from outlay._responses import counts_of, plus
+from outlay._usage.responses import counts_of, plus
 
 if TYPE_CHECKING:
     from outlay._budget import Budgets

@@ -16,13 +16,14 @@ from typing import Any
 from outlay._active import remember
 from outlay._budget import AnyBudget, Budgets
 from outlay._budget_list import normalise
-from outlay._calibration import Calibration, EstimateMode
 from outlay._core import Allotment, Guard, PriceTable, RateLimiter, Usage, UsageEstimate, cost_capped
 from outlay._errors import InvalidAmount, PolicyError
 from outlay._labels import checked_labels
-from outlay._prompt import Prompt
-from outlay._responses import Fields, usage_fields, with_input
 from outlay._unguarded import Unguarded, checked_unguarded
+from outlay._usage.calibration import Calibration, EstimateMode
+from outlay._usage.prompt import Prompt
+from outlay._usage.responses import UNREADABLE, with_input
+from outlay._usage.shapes import Fields
 
 DEFAULT_OUTPUT_TOKENS = 1_024
 # The usual estimate takes a third of a text's bytes for tokens, a strict one half of them.
@@ -30,8 +31,6 @@ STRICT_PER_USUAL = (3, 2)
 _WITH_POLICY = (Guard, Allotment)
 _CENTURY = 100 * 365 * 24 * 3_600
 _log = logging.getLogger("outlay")
-# The call is paid for: an unreadable count must lose neither the response nor the charge.
-_UNREADABLE = "a response carries a usage that cannot be booked, so the estimate is: %s"
 
 
 @dataclass(frozen=True, eq=False, slots=True, weakref_slot=True)
@@ -139,7 +138,7 @@ class Layer:
             cost = self._cost(self.prices, prompt, Usage(**fields))
             return Usage(**{**fields, "cost_micros_usd": cost})
         except ValueError as error:
-            _log.warning(_UNREADABLE, error)
+            _log.warning(UNREADABLE, error)
             return None
 
     def observe(self, headers: Any, status: int, labels: Mapping[str, str]) -> None:
@@ -189,20 +188,6 @@ class Layer:
         if mode == "expected":
             limit = self.calibration.output_tokens(prompt, limit)
         return limit * prompt.choices
-
-
-def known_fields(response: Any) -> Fields | None:
-    """Read the usage of a response; None where it has none that can be booked."""
-    try:
-        fields = usage_fields(response)
-    except Exception as error:
-        # A function may return any object, and its attributes and methods may do anything.
-        _log.warning(_UNREADABLE, error)
-        return None
-    # No real call uses nothing: a usage of zeros is a provider that does not count.
-    if fields is None or not (fields["input_tokens"] or fields["output_tokens"]):
-        return None
-    return fields
 
 
 def make_layer(

@@ -11,11 +11,12 @@ from outlay._budget import Call, _Entered
 from outlay._core import Usage
 from outlay._errors import LimitExceeded
 from outlay._guard import current_labels
-from outlay._layer import Layer, known_fields
+from outlay._layer import Layer
 from outlay._lease_ends import ending_failed
-from outlay._outcome import End, Outcome, error_in, handled, outcome_of
-from outlay._prompt import Prompt
-from outlay._responses import Fields, as_usage, plus
+from outlay._usage.outcome import End, Outcome, error_in, handled, outcome_of
+from outlay._usage.prompt import Prompt
+from outlay._usage.responses import as_usage, known_fields, plus
+from outlay._usage.shapes import Fields
 
 # The label of a model that nobody names.
 _NAMELESS = "unknown"

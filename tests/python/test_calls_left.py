@@ -16,7 +16,7 @@ from langchain.agents import create_agent
 import outlay
 from outlay import Guard, SharedPool, WorkflowQuota, governed
 from outlay._layer import make_layer
-from outlay._prompt import Prompt
+from outlay._usage.prompt import Prompt
 from outlay.langchain import BudgetMiddleware, wrap
 from outlay.testing import ScriptedChatModel
 
@@ -171,8 +171,8 @@ _COLLECTED = """
 import gc
 import os
 from outlay import UsageEstimate, estimates
-from outlay._calibration import Calibration
-from outlay._prompt import Prompt
+from outlay._usage.calibration import Calibration
+from outlay._usage.prompt import Prompt
 
 learnt, guess = Calibration(), UsageEstimate(input_tokens=9, output_tokens=9)
 

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outlay import AgentTokenBudget, BudgetExceeded, PolicyError, SharedPool, _calibration, estimates
-from outlay._calibration import FACTOR_MAX, FACTOR_MIN, OUTPUTS_MIN, WARM_UP_CALLS, Calibration
+from outlay import AgentTokenBudget, BudgetExceeded, PolicyError, SharedPool, estimates
 from outlay._layer import make_layer
 from outlay._model_call import ModelCall
-from outlay._prompt import Prompt
+from outlay._usage import calibration as _calibration
+from outlay._usage.calibration import FACTOR_MAX, FACTOR_MIN, OUTPUTS_MIN, WARM_UP_CALLS, Calibration
+from outlay._usage.prompt import Prompt
 
 MODEL = "test-estimates"
 

@@ -15,8 +15,8 @@ from agents import ModelSettings, ModelTracing, OpenAIResponsesModel
 from outlay import Guard, ManualClock, SharedPool
 from outlay._layer import make_layer
 from outlay._model_call import ModelCall
-from outlay._prompt import Prompt
-from outlay._stream_usage import StreamUsage
+from outlay._usage.prompt import Prompt
+from outlay._usage.stream import StreamUsage
 
 # ceil(2 bytes / 3) + 4 for the message, and max_output_tokens.
 ESTIMATE = 1 + 4 + 1_000

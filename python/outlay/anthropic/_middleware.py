@@ -13,8 +13,8 @@ from outlay._http_errors import speaking
 from outlay._http_meter import Meter
 from outlay._layer import Layer
 from outlay._model_call import ModelCall
-from outlay._prompt import Prompt, read_body
 from outlay._unguarded import pass_by
+from outlay._usage.prompt import Prompt, read_body
 from outlay.anthropic._errors import as_anthropic_error
 
 _MESSAGES = "/v1/messages"

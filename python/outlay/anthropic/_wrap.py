@@ -7,11 +7,11 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from outlay._budget import AnyBudget
-from outlay._calibration import EstimateMode
 from outlay._core import PriceTable
 from outlay._errors import PolicyError
 from outlay._layer import make_layer
 from outlay._unguarded import Unguarded
+from outlay._usage.calibration import EstimateMode
 from outlay.anthropic._copies import keep_budgets
 from outlay.anthropic._middleware import BudgetMiddleware
 

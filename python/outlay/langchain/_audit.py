@@ -19,10 +19,11 @@ from langchain_core.tracers.context import register_configure_hook
 
 from outlay._budget import AnyBudget, Call
 from outlay._core import PriceTable, SharedPool, Usage, UsageEstimate
-from outlay._layer import Layer, known_fields, make_layer
-from outlay._outcome import End, Outcome, outcome_of
-from outlay._prompt import Prompt
-from outlay._responses import Fields
+from outlay._layer import Layer, make_layer
+from outlay._usage.outcome import End, Outcome, outcome_of
+from outlay._usage.prompt import Prompt
+from outlay._usage.responses import known_fields
+from outlay._usage.shapes import Fields
 from outlay.langchain._call import GUARDED, StreamUsage
 from outlay.langchain._estimate import read_messages
 

@@ -11,11 +11,11 @@ from langchain_core.runnables import Runnable, RunnableWithFallbacks
 from langchain_core.runnables.base import RunnableBindingBase
 
 from outlay._budget import AnyBudget
-from outlay._calibration import EstimateMode
 from outlay._core import PriceTable
 from outlay._errors import PolicyError
 from outlay._layer import Layer, make_layer
 from outlay._unguarded import Unguarded
+from outlay._usage.calibration import EstimateMode
 from outlay.langchain._beside import tell_inside
 from outlay.langchain._call import LAYERS
 from outlay.langchain._estimate import called_name

@@ -13,11 +13,11 @@ import litellm
 from litellm.router import Router
 
 from outlay._budget import AnyBudget
-from outlay._calibration import EstimateMode
 from outlay._core import PriceTable
 from outlay._errors import PolicyError
 from outlay._layer import Layer, make_layer
 from outlay._unguarded import Unguarded
+from outlay._usage.calibration import EstimateMode
 from outlay.litellm._call import LiteCall, from_cache, lite_call, named
 from outlay.litellm._methods import GUARDED, guarded_of, positional, tell_unguarded
 from outlay.litellm._streams import AsyncStream, SyncStream

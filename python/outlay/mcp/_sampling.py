@@ -12,8 +12,8 @@ from outlay._budget import AnyBudget
 from outlay._errors import LimitExceeded, PolicyError
 from outlay._layer import Layer, make_layer
 from outlay._model_call import ModelCall
-from outlay._prompt import Prompt, read_body
 from outlay._unguarded import pass_by
+from outlay._usage.prompt import Prompt, read_body
 from outlay.mcp._steps import StepLayer
 
 _REFUSED = -32000  # JSON-RPC: the first code that is left to implementations

@@ -11,7 +11,7 @@ from typing import Any
 import openai
 
 from outlay._endpoints import billed, may_cost, plain_path
-from outlay._prompt import Prompt, read_body, read_completion
+from outlay._usage.prompt import Prompt, read_body, read_completion
 
 # Azure names a deployment before the same endings.
 _CALLS = (

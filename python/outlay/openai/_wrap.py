@@ -12,11 +12,11 @@ from typing import TypeVar
 import openai
 
 from outlay._budget import AnyBudget
-from outlay._calibration import EstimateMode
 from outlay._core import PriceTable
 from outlay._errors import PolicyError
 from outlay._layer import Layer, make_layer
 from outlay._unguarded import Unguarded
+from outlay._usage.calibration import EstimateMode
 from outlay.openai._guarded import LAYERS, guarded_class
 
 ClientT = TypeVar("ClientT", bound="openai.OpenAI | openai.AsyncOpenAI")

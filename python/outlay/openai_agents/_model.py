@@ -12,8 +12,8 @@ from agents.retry import ModelRetryAdvice, ModelRetryAdviceRequest, ModelRetryNo
 from outlay._errors import LimitExceeded
 from outlay._layer import Layer
 from outlay._model_call import ModelCall
-from outlay._stream_usage import StreamUsage
 from outlay._unguarded import give_out
+from outlay._usage.stream import StreamUsage
 from outlay.openai_agents._errors import as_agents_error
 from outlay.openai_agents._estimate import model_name, read_prompt
 

@@ -9,11 +9,11 @@ from typing import Any
 from agents.models.interface import Model
 
 from outlay._budget import AnyBudget
-from outlay._calibration import EstimateMode
 from outlay._core import PriceTable
 from outlay._errors import PolicyError
 from outlay._layer import make_layer
 from outlay._unguarded import Unguarded
+from outlay._usage.calibration import EstimateMode
 from outlay.openai_agents._model import guard
 
 

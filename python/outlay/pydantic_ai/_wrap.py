@@ -10,11 +10,11 @@ from pydantic_ai.models import Model, infer_model
 from pydantic_ai.models.wrapper import WrapperModel
 
 from outlay._budget import AnyBudget
-from outlay._calibration import EstimateMode
 from outlay._core import PriceTable
 from outlay._errors import PolicyError
 from outlay._layer import make_layer
 from outlay._unguarded import Unguarded
+from outlay._usage.calibration import EstimateMode
 from outlay.pydantic_ai._model import guard
 
 

@@ -12,7 +12,7 @@ from guard_support import budget, figures, listen, names, new_guard, refused
 from outlay import Guard, LeaseFinalized, RateLimitExceeded, SharedPool, UsageEstimate, WorkflowQuota
 from outlay._core import charge_together, record_together
 from outlay._layer import make_layer
-from outlay._prompt import Prompt
+from outlay._usage.prompt import Prompt
 
 PROMPT = Prompt(model_name="gpt-x", input_tokens=101)
 

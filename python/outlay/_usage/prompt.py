@@ -64,7 +64,7 @@ def read_body(body: Mapping[str, Any], *, provider: str, model: str | None = Non
     config = body.get("generationConfig")
     limits = {**config, **body} if isinstance(config, Mapping) else body
     choices = limits.get("n") or limits.get("candidateCount")
-    counted = _Counted()
+    counted = _BodyCount()
     for part in ("messages", "input", "contents", "system", "instructions", "systemInstruction"):
         counted.add(body.get(part))
     schemas = [body.get(part) for part in SCHEMAS]
@@ -142,7 +142,7 @@ def _is_token_ids(part: Any) -> bool:
     return isinstance(part, list | tuple) and bool(part) and all(isinstance(one, int) for one in part)
 
 
-class _Counted:
+class _BodyCount:
     """Bytes of text, messages, and tokens that are counted otherwise, in the parts of a body."""
 
     def __init__(self) -> None:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from outlay import _core
 from outlay._errors import LimitExceeded
-from outlay._layer import known_fields
-from outlay._responses import Fields
+from outlay._usage.responses import known_fields
+from outlay._usage.shapes import Fields
 
 if TYPE_CHECKING:
     from outlay._core import BudgetLease

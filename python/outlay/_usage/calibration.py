@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, TypeVar
 
 from outlay._core import UsageEstimate
-from outlay._prompt import Prompt
-from outlay._responses import Fields
+from outlay._usage.prompt import Prompt
+from outlay._usage.shapes import Fields
 
 _T = TypeVar("_T")
 EstimateMode: TypeAlias = Literal["strict", "expected"]
@@ -227,3 +227,4 @@ _errors: OrderedDict[str, _Errors] = OrderedDict()
 _lock = threading.RLock()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew)
+EstimateReport.__module__ = "outlay"  # the place that users import from

@@ -2,20 +2,24 @@
 
 Everything is read by name, from attributes or from dictionary keys, so that no vendor is imported and a
 response that was stored as JSON reads like the object it came from. Here is where a response keeps its usage;
-`_usage_shapes` has how a usage names its counts.
+`outlay._usage.shapes` has how a usage names its counts.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from outlay._core import PriceTable, Usage, UsageEstimate
 from outlay._errors import InvalidAmount, PolicyError
-from outlay._usage_shapes import Fields as Fields
-from outlay._usage_shapes import get, shape_fields
+from outlay._usage.shapes import Fields, get, shape_fields
 
 UsageT = TypeVar("UsageT", bound=Usage)
+
+_log = logging.getLogger("outlay")
+# The call is paid for: an unreadable count must lose neither the response nor the charge.
+UNREADABLE = "a response carries a usage that cannot be booked, so the estimate is: %s"
 
 _ACCEPTED = (
     "a response or usage of OpenAI (chat, responses), Anthropic or Gemini, a LangChain message or result, "
@@ -78,6 +82,20 @@ def usage_fields(obj: Any, model: str | None = None) -> Fields | None:  # noqa: 
         if fields is not None:
             return fields
     return shape_fields(obj)
+
+
+def known_fields(response: Any) -> Fields | None:
+    """Read the usage of a response; None where it has none that can be booked."""
+    try:
+        fields = usage_fields(response)
+    except Exception as error:
+        # A function may return any object, and its attributes and methods may do anything.
+        _log.warning(UNREADABLE, error)
+        return None
+    # No real call uses nothing: a usage of zeros is a provider that does not count.
+    if fields is None or not (fields["input_tokens"] or fields["output_tokens"]):
+        return None
+    return fields
 
 
 def model_name(obj: Any) -> str | None:

@@ -6,9 +6,8 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from outlay._layer import known_fields
-from outlay._responses import Fields
-from outlay._usage_shapes import get, has
+from outlay._usage.responses import known_fields
+from outlay._usage.shapes import Fields, get, has
 
 # OpenAI's responses: what comes before the first piece, and what comes in place of an answer.
 _BEGUN = frozenset({"response.created", "response.queued", "response.in_progress"})
