@@ -9,16 +9,17 @@ Example:
 
 """
 
-from outlay._allowance_reports import (
+from outlay._allowances.job import Job
+from outlay._allowances.reports import (
     AllowanceStatus,
     QuotaCheckResult,
     QuotaEvent,
     UsageRecord,
     UsageReport,
 )
-from outlay._allowance_store import AllowanceStore, MemoryStore
-from outlay._allowance_values import AgentAllowance, ModelQuota, RepoLimit
-from outlay._allowances import AllowanceService
+from outlay._allowances.service import AllowanceService
+from outlay._allowances.store import AllowanceStore, MemoryStore
+from outlay._allowances.values import AgentAllowance, ModelQuota, RepoLimit
 from outlay._core import (
     AgentBudget,
     AgentTokenBudget,
@@ -74,7 +75,6 @@ from outlay._errors import (
 from outlay._governed import governed
 from outlay._guard import scope as _scope  # noqa: F401 (the methods of guards)
 from outlay._in_scope import in_scope
-from outlay._job import Job
 from outlay._process import watch_process as _watch_process
 from outlay._protocols import Budget, Lease
 from outlay._schema import LLM_MESSAGE_SCHEMA, POLICY_SCHEMA

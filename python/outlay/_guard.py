@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 from weakref import WeakKeyDictionary, ref
 
 from outlay import _core
-from outlay._allowances import AllowanceService
+from outlay._allowances.service import AllowanceService
 from outlay._errors import InvalidId
 from outlay._prices.resolve import resolve_price
 from outlay._waiting.attach import attach

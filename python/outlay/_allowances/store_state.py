@@ -24,7 +24,7 @@ class StoreState:
         self.owed: dict[tuple[str, str], list[tuple[int | None, Callable[[], object]]]] = {}
         self.store: Any = None
         #: By the clock, None for the machine's: what the services on this store and that clock share.
-        self.ledgers: weakref.WeakValueDictionary[Any, Any] = weakref.WeakValueDictionary()
+        self.backends: weakref.WeakValueDictionary[Any, Any] = weakref.WeakValueDictionary()
 
     def settle(self, kind: str, name: str, today: int) -> None:
         """Make the writes that failed before. One that fails again is raised, and still owed."""

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from outlay._allowance_ledgers import record_native, set_native_allowance, set_native_quota
-from outlay._checks import clamped
+from outlay._allowances.backend import (
+    CheckVerdict,
+    DayUsage,
+    record_native,
+    set_native_allowance,
+    set_native_quota,
+)
+from outlay._allowances.checks import clamped
+from outlay._allowances.days import DAY_NS, start_of, today_of
+from outlay._allowances.store_state import state_of
 from outlay._core import AllowanceLedger, ManualClock
-from outlay._store_state import state_of
 
 if TYPE_CHECKING:
-    from outlay._allowance_ledgers import Usage, Verdict
-    from outlay._allowance_reports import UsageReport
-    from outlay._allowance_store import AllowanceStore
-    from outlay._allowance_values import AgentAllowance, ModelQuota
+    from outlay._allowances.reports import UsageReport
+    from outlay._allowances.store import AllowanceStore
+    from outlay._allowances.values import AgentAllowance, ModelQuota
     from outlay._core import SystemClock
 
 _Found = TypeVar("_Found")
 #: Whose it is, the last day on which it may be made again (None for any), and the write.
 _Owed = tuple[tuple[str, str], int | None, Callable[[], object]]
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_DAY_NS = 24 * 3600 * 10**9
 
 
 class _Begun(NamedTuple):
@@ -34,18 +37,18 @@ class _Begun(NamedTuple):
     tokens: int
 
 
-def stored_ledger(store: AllowanceStore, clock: SystemClock | ManualClock | None) -> StoredLedger:
-    """Return the ledger that all services on that store and clock share: what one holds, all of them see."""
+def stored_backend(store: AllowanceStore, clock: SystemClock | ManualClock | None) -> StoredBackend:
+    """Return the backend that all services on that store and clock share: what one holds, all of them see."""
     state = state_of(store)
     key = clock if isinstance(clock, ManualClock) else None
     with state.lock:
-        ledger: StoredLedger | None = state.ledgers.get(key)
-        if ledger is None:
-            ledger = state.ledgers[key] = StoredLedger(AllowanceLedger(clock=clock), store)
-        return ledger
+        backend: StoredBackend | None = state.backends.get(key)
+        if backend is None:
+            backend = state.backends[key] = StoredBackend(AllowanceLedger(clock=clock), store)
+        return backend
 
 
-class StoredLedger:
+class StoredBackend:
     """Decides in the native ledger on what the store says, and then writes to the store.
 
     All of an operation happens under the lock of the store: what was read is still true when it is written.
@@ -54,7 +57,7 @@ class StoredLedger:
     """
 
     def __init__(self, native: AllowanceLedger, store: AllowanceStore) -> None:
-        self.native = self._native = native
+        self.native = native
         self._store = store
         self._state = state_of(store)
         #: Nobody has an allowance here: it refuses those whom the store does not know (any more).
@@ -66,22 +69,22 @@ class StoredLedger:
         self._has_deadlines = False
 
     def set_allowance(self, allowance: AgentAllowance) -> None:
-        """See `Ledger`."""
+        """See `CountsBackend`."""
         # In a forked child this is refused here: it would wait for ever for a lock that a thread of the
         # parent held.
-        self._native.is_configured(allowance.agent_id)
+        self.native.is_configured(allowance.agent_id)
         with self._state.lock:
             self._store.set_allowance(allowance)
 
     def allowance(self, agent_id: str) -> AgentAllowance | None:
-        """See `Ledger`."""
-        self._native.is_configured(agent_id)
+        """See `CountsBackend`."""
+        self.native.is_configured(agent_id)
         with self._state.lock:
             return _found(self._store.get_allowance, agent_id)
 
     def set_model_quota(self, quota: ModelQuota) -> None:
-        """See `Ledger`."""
-        self._native.model_usage(quota.model)
+        """See `CountsBackend`."""
+        self.native.model_usage(quota.model)
         with self._state.lock:
             setter = getattr(self._store, "set_model_quota", None)
             if setter is None:
@@ -90,34 +93,34 @@ class StoredLedger:
                 setter(quota)
 
     def model_quota(self, model: str) -> ModelQuota | None:
-        """See `Ledger`."""
-        self._native.model_usage(model)
+        """See `CountsBackend`."""
+        self.native.model_usage(model)
         with self._state.lock:
             return self._quotas.get(model) or _found(self._store.get_model_quota, model)
 
-    def usage(self, agent_id: str) -> Usage:
-        """See `Ledger`."""
-        self._native.is_configured(agent_id)
+    def usage(self, agent_id: str) -> DayUsage:
+        """See `CountsBackend`."""
+        self.native.is_configured(agent_id)
         with self._state.lock:
             self._read(agent_id, "")
-            return self._native.usage(agent_id)
+            return DayUsage(*self.native.usage(agent_id))
 
     def model_usage(self, model: str) -> int:
-        """See `Ledger`."""
-        self._native.model_usage(model)
+        """See `CountsBackend`."""
+        self.native.model_usage(model)
         with self._state.lock:
             self._read_model(model)
-            return self._native.model_usage(model)
+            return self.native.model_usage(model)
 
-    def check(self, agent_id: str, model: str, repo: str | None) -> Verdict:
-        """See `Ledger`."""
-        self._native.is_configured(agent_id)
+    def check(self, agent_id: str, model: str, repo: str | None) -> CheckVerdict:
+        """See `CountsBackend`."""
+        self.native.is_configured(agent_id)
         with self._state.lock:
-            return self._read(agent_id, model).check(agent_id, model, repo)
+            return CheckVerdict(*self._read(agent_id, model).check(agent_id, model, repo))
 
     def start_job(self, agent_id: str, job_id: str, model: str, repo: str | None, tokens: int) -> int | None:
-        """See `Ledger`."""
-        self._native.is_configured(agent_id)
+        """See `CountsBackend`."""
+        self.native.is_configured(agent_id)
         with self._state.lock:
             native = self._read(agent_id, model)
             deadline = native.start_job(agent_id, job_id, model, repo, tokens)
@@ -130,21 +133,21 @@ class StoredLedger:
             return deadline
 
     def record(self, report: UsageReport) -> bool:
-        """See `Ledger`."""
+        """See `CountsBackend`."""
         agent_id, job_id = report.agent_id, report.job_id
-        self._native.is_configured(agent_id)
+        self.native.is_configured(agent_id)
         with self._state.lock:
             self._read(agent_id, report.model)
             tokens = report.tokens_in, report.tokens_out
-            change = self._native.preview(agent_id, job_id, report.event.value, report.model, *tokens)
+            change = self.native.preview(agent_id, job_id, report.event.value, report.model, *tokens)
             if change is None:
                 return False
             jobs, _, _, _, model = change
             if model and model != report.model:
                 self._read_model(model)
-            has_ended = self._native.preview(agent_id, job_id, "job_completed", "", 0, 0) is None
+            has_ended = self.native.preview(agent_id, job_id, "job_completed", "", 0, 0) is None
             failed = self._write_all(self._writes(agent_id, change, has_ended))
-            counted = record_native(self._native, report)
+            counted = record_native(self.native, report)
             if not jobs:
                 self._end(agent_id, job_id)
             elif not has_ended:
@@ -154,12 +157,12 @@ class StoredLedger:
         return counted
 
     def reset_agent(self, agent_id: str) -> None:
-        """See `Ledger`."""
-        self._native.is_configured(agent_id)
+        """See `CountsBackend`."""
+        self.native.is_configured(agent_id)
         with self._state.lock:
-            self._state.settle("agent", agent_id, self._native.usage(agent_id)[3])
+            self._state.settle("agent", agent_id, today_of(self.native, agent_id))
             self._store.reset_usage(agent_id)
-            self._native.reset_agent(agent_id)
+            self.native.reset_agent(agent_id)
 
     def _writes(self, agent_id: str, change: tuple[int, int, int, bool, str], has_ended: bool) -> list[_Owed]:
         """Return what a report changes in the store. What is charged comes before what is given back."""
@@ -171,7 +174,7 @@ class StoredLedger:
         if frees_slot or (jobs and has_ended):  # a job that is told to begin after its end runs no more
             writes.append((agent, None, partial(store.decrement_active_jobs, agent_id)))
         if returned:
-            today = self._native.usage(agent_id)[3]  # nothing comes back into another day
+            today = today_of(self.native, agent_id)  # nothing comes back into another day
             writes.append((agent, today, partial(store.return_tokens, agent_id, returned)))
         if model and total > returned:
             write = partial(store.increment_model_usage, model, total - returned)
@@ -195,7 +198,7 @@ class StoredLedger:
         return failed
 
     def _begin(self, agent_id: str, job_id: str, model: str, tokens: int) -> None:
-        day = self._native.usage(agent_id)[3]
+        day = today_of(self.native, agent_id)
         self._begun.setdefault(agent_id, {})[job_id] = _Begun(day, model, tokens)
 
     def _end(self, agent_id: str, job_id: str) -> None:
@@ -208,26 +211,26 @@ class StoredLedger:
         """Take over what the store says; return the ledger that decides about the agent."""
         allowance = _found(self._store.get_allowance, agent_id)
         if allowance is not None:
-            set_native_allowance(self._native, agent_id, allowance)
+            set_native_allowance(self.native, agent_id, allowance)
             self._has_deadlines |= bool(allowance.max_job_duration)
-        today = self._native.usage(agent_id)[3]
+        today = today_of(self.native, agent_id)
         self._state.settle("agent", agent_id, today)
         tokens, jobs, active = self._read_usage(agent_id, today)
         # The native ledger has counted those that began here.
         elsewhere = max(0, active - len(self._begun.get(agent_id, ())))
         late = sum(job.tokens for agent, job in self._late(today) if agent == agent_id)
-        self._native.sync_agent(agent_id, clamped(tokens + late), jobs, elsewhere)
+        self.native.sync_agent(agent_id, clamped(tokens + late), jobs, elsewhere)
         if model:
             self._read_model(model)
-        return self._empty if allowance is None else self._native
+        return self._empty if allowance is None else self.native
 
     def _read_usage(self, agent_id: str, today: int) -> tuple[int, int, int]:
         """Return the tokens and jobs of today, and the jobs that run; begin a new day where one is due."""
         record = _found(self._store.get_usage, agent_id)
-        seen, start = self._state.seen.get(agent_id), _start_of(record)
+        seen, start = self._state.seen.get(agent_id), start_of(record)
         if seen is not None and seen >= today:
             is_of_today = True
-        elif start is not None and start < today + _DAY_NS:
+        elif start is not None and start < today + DAY_NS:
             is_of_today = start >= today
         else:
             # The store does not say, or has another clock: its record is as old as our last look.
@@ -248,8 +251,8 @@ class StoredLedger:
         of today, for nobody can know better: too much, never too little.
         """
         quota = self._quotas.get(model) or _found(self._store.get_model_quota, model)
-        set_native_quota(self._native, model, quota)
-        today = self._native.usage(model)[3]
+        set_native_quota(self.native, model, quota)
+        today = today_of(self.native, model)
         self._state.settle("model", model, today)
         told = clamped(_found(self._store.get_model_usage, model) or 0)
         day, before = self._state.models.get(model, (today, 0))
@@ -259,13 +262,13 @@ class StoredLedger:
             before = 0  # the store has begun a new day itself
         self._state.models[model] = (day, before)
         late = sum(job.tokens for _, job in self._late(today) if job.model == model)
-        self._native.sync_model(model, clamped(told - before + late))
+        self.native.sync_model(model, clamped(told - before + late))
 
     def _late(self, today: int) -> list[tuple[str, _Begun]]:
         """Return today's overdue jobs. They are counted at their estimates until their ends are told."""
         if not self._has_deadlines:
             return []
-        jobs = ((agent, self._begun.get(agent, {}).get(job)) for agent, job, *_ in self._native.overdue())
+        jobs = ((agent, self._begun.get(agent, {}).get(job)) for agent, job, *_ in self.native.overdue())
         return [(agent, job) for agent, job in jobs if job is not None and job.day == today]
 
 
@@ -274,12 +277,3 @@ def _found(getter: Callable[[str], _Found | None], key: str) -> _Found | None:
         return getter(key)
     except KeyError:
         return None
-
-
-def _start_of(record: Any) -> int | None:
-    """Return when the day of a record began, in nanoseconds since 1970; None where it does not say."""
-    start = getattr(record, "period_start", None)
-    if not isinstance(start, datetime):
-        return None
-    aware = start.replace(tzinfo=UTC) if start.utcoffset() is None else start
-    return (aware - _EPOCH) // timedelta(microseconds=1) * 1000

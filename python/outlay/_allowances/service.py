@@ -5,18 +5,19 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Literal, NoReturn, SupportsIndex
 
-from outlay._allowance_ledgers import MemoryLedger
-from outlay._allowance_reports import QuotaCheckResult, UsageRecord, UsageReport
-from outlay._allowance_store import AllowanceStore, as_datetime
-from outlay._allowance_values import AgentAllowance, ModelQuota, RepoLimit
-from outlay._checks import Id, checked_model, given, instance, no_copies
+from outlay._allowances.backend import MemoryBackend
+from outlay._allowances.checks import Id, checked_model, given, instance, no_copies
+from outlay._allowances.days import as_datetime
+from outlay._allowances.job import Job
+from outlay._allowances.reports import QuotaCheckResult, UsageRecord, UsageReport
+from outlay._allowances.store import AllowanceStore
+from outlay._allowances.stored import stored_backend
+from outlay._allowances.values import AgentAllowance, ModelQuota, RepoLimit
 from outlay._core import AllowanceLedger, check_amount, check_id
 from outlay._errors import PolicyError
-from outlay._job import Job
-from outlay._stored_ledger import stored_ledger
 
 if TYPE_CHECKING:
-    from outlay._allowance_ledgers import Ledger
+    from outlay._allowances.backend import CountsBackend
     from outlay._core import ManualClock, SystemClock
 
 _log = logging.getLogger("outlay")
@@ -55,18 +56,18 @@ class AllowanceService:
 
     """
 
-    __slots__ = ("__weakref__", "_ledger", "_native")
+    __slots__ = ("__weakref__", "_counts", "_native")
 
     def __init__(
         self, store: AllowanceStore | None = None, *, clock: SystemClock | ManualClock | None = None
     ) -> None:
-        self._ledger: Ledger
+        self._counts: CountsBackend
         if store is None:
             self._native = AllowanceLedger(clock=clock)
-            self._ledger = MemoryLedger(self._native)
+            self._counts = MemoryBackend(self._native)
         else:
             _check_store(store)
-            self._ledger = stored = stored_ledger(store, clock)
+            self._counts = stored = stored_backend(store, clock)
             self._native = stored.native
 
     @classmethod
@@ -74,7 +75,7 @@ class AllowanceService:
         """Return the service over a ledger that is there: that of a guard."""
         service = cls.__new__(cls)
         service._native = native
-        service._ledger = MemoryLedger(native)
+        service._counts = MemoryBackend(native)
         return service
 
     def set_allowance(self, allowance: AgentAllowance) -> None:
@@ -87,7 +88,7 @@ class AllowanceService:
             PolicyError: It is no `AgentAllowance`.
 
         """
-        self._ledger.set_allowance(instance(AgentAllowance, allowance, "allowance"))
+        self._counts.set_allowance(instance(AgentAllowance, allowance, "allowance"))
 
     def set_model_quota(self, quota: ModelQuota) -> None:
         """Set or change what all agents may use of a model; what they have used stays.
@@ -99,7 +100,7 @@ class AllowanceService:
             PolicyError: It is no `ModelQuota`.
 
         """
-        self._ledger.set_model_quota(instance(ModelQuota, quota, "quota"))
+        self._counts.set_model_quota(instance(ModelQuota, quota, "quota"))
 
     def set_repo_limit(self, limit: RepoLimit) -> None:
         """Set or change what all agents may do in a repository; a cooldown that has begun stays.
@@ -125,7 +126,7 @@ class AllowanceService:
             InvalidId: The id is not allowed.
 
         """
-        return self._ledger.allowance(check_id(agent_id, "agent_id"))
+        return self._counts.allowance(check_id(agent_id, "agent_id"))
 
     def get_model_quota(self, model: Id) -> ModelQuota | None:
         """Return what all agents may use of a model, None where nothing was set.
@@ -137,7 +138,7 @@ class AllowanceService:
             InvalidId: The name is not allowed.
 
         """
-        return self._ledger.model_quota(check_id(model, "model"))
+        return self._counts.model_quota(check_id(model, "model"))
 
     def get_usage(self, agent_id: Id) -> UsageRecord:
         """Return what an agent has used today; zeros where nothing is known of it.
@@ -153,8 +154,9 @@ class AllowanceService:
 
         """
         agent_id = check_id(agent_id, "agent_id")
-        tokens, jobs, active, day_start_ns = self._ledger.usage(agent_id)
-        return UsageRecord(agent_id, tokens, jobs, active, as_datetime(day_start_ns))
+        used = self._counts.usage(agent_id)
+        start = as_datetime(used.day_start_ns)
+        return UsageRecord(agent_id, used.tokens, used.jobs_started, used.active_jobs, start)
 
     def get_model_usage(self, model: Id) -> int:
         """Return the tokens of a model that were charged today.
@@ -166,7 +168,7 @@ class AllowanceService:
             InvalidId: The name is not allowed.
 
         """
-        return self._ledger.model_usage(check_id(model, "model"))
+        return self._counts.model_usage(check_id(model, "model"))
 
     def check(self, agent_id: Id, model: Id = "", repo: Id | None = None) -> QuotaCheckResult:
         """Say whether a job that uses one token would pass. It changes nothing, and is advice alone.
@@ -191,7 +193,7 @@ class AllowanceService:
 
         """
         model, repo = checked_model(model), _optional(repo)
-        return QuotaCheckResult(*self._ledger.check(check_id(agent_id, "agent_id"), model, repo))
+        return QuotaCheckResult(*self._counts.check(check_id(agent_id, "agent_id"), model, repo))
 
     def start_job(
         self,
@@ -237,7 +239,7 @@ class AllowanceService:
         ids = check_id(agent_id, "agent_id"), check_id(job_id, "job_id")
         model, repo = checked_model(model), _optional(repo)
         tokens = check_amount(estimated_tokens, "estimated_tokens")
-        deadline_ns = self._ledger.start_job(*ids, model, repo, tokens)
+        deadline_ns = self._counts.start_job(*ids, model, repo, tokens)
         deadline = None if deadline_ns is None else as_datetime(deadline_ns)
         return Job(self._record, *ids, model, repo, deadline)
 
@@ -286,7 +288,7 @@ class AllowanceService:
             InvalidId: The id is not allowed.
 
         """
-        self._ledger.reset_agent(check_id(agent_id, "agent_id"))
+        self._counts.reset_agent(check_id(agent_id, "agent_id"))
 
     def check_repo(self, repo: Id, action: Literal["pr", "issue"]) -> QuotaCheckResult:
         """Say whether a repository takes one more pull request or issue.
@@ -340,7 +342,7 @@ class AllowanceService:
         self._native.record_failure(check_id(repo, "repo"))
 
     def _record(self, report: UsageReport, quietly: bool = False) -> bool:
-        counted = self._ledger.record(report)
+        counted = self._counts.record(report)
         if not (counted or quietly):
             _log.warning(
                 "ignored: %s of job %r of agent %r, which was told before",

@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from outlay._allowances.values import AgentAllowance, ModelQuota
 
 if TYPE_CHECKING:
-    from outlay._allowance_reports import UsageReport
-    from outlay._allowance_values import AgentAllowance, ModelQuota
+    from outlay._allowances.reports import UsageReport
     from outlay._core import AllowanceLedger
 
-#: Tokens used, jobs started, jobs that run, the start of the day in nanoseconds since 1970.
-Usage: TypeAlias = tuple[int, int, int, int]
-#: Allowed, status, remaining tokens, remaining jobs, reason.
-Verdict: TypeAlias = tuple[bool, str, int, int, str]
+
+class DayUsage(NamedTuple):
+    """What an agent has used in a day."""
+
+    tokens: int
+    jobs_started: int
+    active_jobs: int
+    #: The start of the day, in nanoseconds since 1970.
+    day_start_ns: int
 
 
-class Ledger(Protocol):
+class CheckVerdict(NamedTuple):
+    """What a check says, as `QuotaCheckResult` names it."""
+
+    allowed: bool
+    status: str
+    remaining_tokens: int
+    remaining_jobs: int
+    reason: str
+
+
+class CountsBackend(Protocol):
     """What an `AllowanceService` asks of the place where its counts are kept."""
 
     def set_allowance(self, allowance: AgentAllowance) -> None:
@@ -30,13 +46,13 @@ class Ledger(Protocol):
     def model_quota(self, model: str) -> ModelQuota | None:
         """Return what all agents may use of a model."""
 
-    def usage(self, agent_id: str) -> Usage:
+    def usage(self, agent_id: str) -> DayUsage:
         """Return what an agent has used today."""
 
     def model_usage(self, model: str) -> int:
         """Return the tokens of a model that were charged today."""
 
-    def check(self, agent_id: str, model: str, repo: str | None) -> Verdict:
+    def check(self, agent_id: str, model: str, repo: str | None) -> CheckVerdict:
         """Say whether a job that uses one token would pass."""
 
     def start_job(self, agent_id: str, job_id: str, model: str, repo: str | None, tokens: int) -> int | None:
@@ -49,42 +65,46 @@ class Ledger(Protocol):
         """Forget what an agent has used today."""
 
 
-class MemoryLedger:
+class MemoryBackend:
     """The native ledger alone: a guard's policy may set values there too."""
 
     def __init__(self, native: AllowanceLedger) -> None:
         self._native = native
-        self.usage = native.usage
         self.model_usage = native.model_usage
-        self.check = native.check
         self.start_job = native.start_job
         self.reset_agent = native.reset_agent
 
     def set_allowance(self, allowance: AgentAllowance) -> None:
-        """See `Ledger`."""
+        """See `CountsBackend`."""
         set_native_allowance(self._native, allowance.agent_id, allowance)
 
     def allowance(self, agent_id: str) -> AgentAllowance | None:
-        """See `Ledger`."""
+        """See `CountsBackend`."""
         return _native_allowance(self._native, agent_id)
 
     def set_model_quota(self, quota: ModelQuota) -> None:
-        """See `Ledger`."""
+        """See `CountsBackend`."""
         set_native_quota(self._native, quota.model, quota)
 
     def model_quota(self, model: str) -> ModelQuota | None:
-        """See `Ledger`."""
+        """See `CountsBackend`."""
         return _native_quota(self._native, model)
 
+    def usage(self, agent_id: str) -> DayUsage:
+        """See `CountsBackend`."""
+        return DayUsage(*self._native.usage(agent_id))
+
+    def check(self, agent_id: str, model: str, repo: str | None) -> CheckVerdict:
+        """See `CountsBackend`."""
+        return CheckVerdict(*self._native.check(agent_id, model, repo))
+
     def record(self, report: UsageReport) -> bool:
-        """See `Ledger`."""
+        """See `CountsBackend`."""
         return record_native(self._native, report)
 
 
 def _native_allowance(native: AllowanceLedger, agent_id: str) -> AgentAllowance | None:
     """Read what was set for an agent."""
-    from outlay._allowance_values import AgentAllowance
-
     known = native.allowance(agent_id)
     if known is None:
         return None
@@ -101,8 +121,6 @@ def _native_allowance(native: AllowanceLedger, agent_id: str) -> AgentAllowance 
 
 def _native_quota(native: AllowanceLedger, model: str) -> ModelQuota | None:
     """Read what was set for a model."""
-    from outlay._allowance_values import ModelQuota
-
     known = native.model_quota(model)
     if known is None:
         return None

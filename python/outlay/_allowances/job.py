@@ -6,8 +6,8 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, NoReturn, Self, SupportsIndex
 
-from outlay._allowance_reports import QuotaEvent, UsageReport
-from outlay._checks import no_copies
+from outlay._allowances.checks import no_copies
+from outlay._allowances.reports import QuotaEvent, UsageReport
 from outlay._errors import ForkedLedger
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import SupportsIndex
 
-from outlay._checks import Id, checked_model, instance, left, moment, named, set_fields
+from outlay._allowances.checks import Id, checked_model, instance, left, moment, named, set_fields
 from outlay._core import check_amount, check_id
 
 

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from threading import Lock
 from typing import TYPE_CHECKING, NoReturn, Protocol, SupportsIndex, runtime_checkable
 
-from outlay._allowance_reports import UsageRecord
-from outlay._allowance_values import AgentAllowance, ModelQuota
-from outlay._checks import Id, clamped, instance, no_copies
+from outlay._allowances.checks import Id, clamped, instance, no_copies
+from outlay._allowances.days import as_datetime, today_of
+from outlay._allowances.reports import UsageRecord
+from outlay._allowances.values import AgentAllowance, ModelQuota
 from outlay._core import AllowanceLedger, check_amount, check_id
 
 if TYPE_CHECKING:
     from outlay._core import ManualClock, SystemClock
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def as_datetime(nanoseconds: int) -> datetime:
-    """Return the moment so many nanoseconds after 1970."""
-    return _EPOCH + timedelta(microseconds=nanoseconds // 1000)
 
 
 @runtime_checkable
@@ -233,7 +227,7 @@ class MemoryStore:
     def _agent(self, agent_id: Id) -> tuple[str, datetime]:
         # Asked before the lock is taken: in a forked child another thread may hold it for ever.
         agent_id = check_id(agent_id, "agent_id")
-        return agent_id, as_datetime(self._calendar.usage(agent_id)[3])
+        return agent_id, as_datetime(today_of(self._calendar, agent_id))
 
     def _model(self, model: Id) -> str:
         model = check_id(model, "model")

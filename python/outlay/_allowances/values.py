@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import SupportsIndex
 
-from outlay._checks import Id, Period, ids, set_fields
+from outlay._allowances.checks import Id, Period, ids, set_fields
 from outlay._core import check_amount, check_id, check_period
 
 
