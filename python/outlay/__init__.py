@@ -73,8 +73,8 @@ from outlay._errors import (
     WorkflowLimitExceeded,
 )
 from outlay._governed import governed
-from outlay._guard import scope as _scope  # noqa: F401 (the methods of guards)
-from outlay._in_scope import in_scope
+from outlay._guard.in_scope import in_scope
+from outlay._guard.methods import reserve_wait as _reserve_wait  # noqa: F401 (the methods of guards)
 from outlay._process import watch_process as _watch_process
 from outlay._protocols import Budget, Lease
 from outlay._schema import LLM_MESSAGE_SCHEMA, POLICY_SCHEMA

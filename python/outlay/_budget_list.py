@@ -8,7 +8,7 @@ from typing import Any
 from outlay._budget import AnyBudget, Budgets, _Key
 from outlay._core import Allotment, BudgetManager, Guard, account_id
 from outlay._errors import PolicyError
-from outlay._guard import guard_of
+from outlay._guard.parts import guard_of
 from outlay._protocols import Budget
 
 

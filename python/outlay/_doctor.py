@@ -10,7 +10,7 @@ from typing import Any
 
 from outlay._active import active
 from outlay._core import __version__
-from outlay._guard import current_labels
+from outlay._guard.scopes import current_labels
 
 #: The packages of each extra, as pyproject.toml names them, and the module that needs them.
 EXTRAS = {

@@ -13,7 +13,8 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from outlay._core import Allotment, Usage, UsageEstimate, WorkflowToken, record_together
-from outlay._guard import current_labels, guard_of
+from outlay._guard.parts import guard_of
+from outlay._guard.scopes import current_labels
 from outlay._usage.responses import counts_of, plus
 
 if TYPE_CHECKING:

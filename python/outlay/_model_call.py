@@ -10,7 +10,7 @@ from outlay._attempts import Attempts
 from outlay._budget import Call, _Entered
 from outlay._core import Usage
 from outlay._errors import LimitExceeded
-from outlay._guard import current_labels
+from outlay._guard.scopes import current_labels
 from outlay._layer import Layer
 from outlay._lease_ends import ending_failed
 from outlay._usage.outcome import End, Outcome, error_in, handled, outcome_of

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from typing import Any, ParamSpec, TypeVar
 
 from outlay._errors import PolicyError
-from outlay._guard import Inside, scoped
+from outlay._guard.scopes import Inside, scoped
 
 P = ParamSpec("P")
 R = TypeVar("R")

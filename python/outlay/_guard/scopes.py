@@ -1,36 +1,27 @@
-"""What a `Guard` has beside its native methods: scopes, steps, runs, waiting, allowances."""
+"""The scopes of a guard: the labels around a piece of code, with its runs and its steps."""
 
 from __future__ import annotations
 
 import itertools
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import ContextVar, Token
-from functools import partial
-from typing import TYPE_CHECKING, Any, SupportsIndex
-from weakref import WeakKeyDictionary, ref
+from typing import TYPE_CHECKING
 
 from outlay import _core
-from outlay._allowances.service import AllowanceService
 from outlay._errors import InvalidId
-from outlay._prices.resolve import resolve_price
-from outlay._waiting.attach import attach
-from outlay._waiting.loop import desk
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
-    from outlay._core import Allotment, BudgetLease, Guard, Usage, UsageEstimate
+    from outlay._core import Guard
 
 _labels: ContextVar[dict[str, str] | None] = ContextVar("outlay_labels", default=None)
+#: What the core reads at every request: the labels, and the mark of a final answer.
+labels_for_core = _labels.get
 # No label of a user's has a space at its start: it marks the scopes of a final answer.
 _LANDING = " landing"
 _LONGEST = 1024  # bytes of a label
 _steps = itertools.count(1)
-_services: WeakKeyDictionary[Guard, AllowanceService] = WeakKeyDictionary()
-# Of each part the guard that it is a part of, however many parts lie between.
-_guards: WeakKeyDictionary[Allotment, ref[Guard]] = WeakKeyDictionary()
 
 
 def current_labels() -> dict[str, str]:
@@ -120,81 +111,3 @@ def step(self: Guard, name: str = "default", **labels: str | uuid.UUID) -> Itera
         self.charge_step()
         with _with({"step_id": str(next(_steps))}):
             yield
-
-
-async def reserve_wait(
-    self: Guard | Allotment,
-    estimate: int | Usage | UsageEstimate | None = None,
-    *,
-    ttl: float | timedelta | None = None,
-    timeout: float | timedelta | None = None,
-    **labels: str,
-) -> BudgetLease:
-    """See the stub of `Guard`."""
-    lease = self._try_reserve(estimate, ttl, timeout, labels)
-    if lease is None:
-        lease = await desk().wait(partial(self._wait, estimate, ttl, timeout, labels))
-        assert lease is not None
-    return lease
-
-
-async def allotment_reserve_wait(
-    self: Allotment,
-    estimate: int | Usage | UsageEstimate | None = None,
-    *,
-    ttl: float | timedelta | None = None,
-    timeout: float | timedelta | None = None,
-    **labels: str,
-) -> BudgetLease:
-    """See the stub of `Allotment`."""
-    return await reserve_wait(self, estimate, ttl=ttl, timeout=timeout, **labels)
-
-
-def _noting(native: Callable[..., Allotment]) -> Callable[..., Allotment]:
-    """Return `allot` as it is, with a note of the guard that the part is of."""
-
-    def allot(
-        self: Guard | Allotment,
-        *,
-        tokens: SupportsIndex | None = None,
-        cost_micros_usd: SupportsIndex | None = None,
-        calls: SupportsIndex | None = None,
-        ttl: float | timedelta | None = None,
-        **labels: str,
-    ) -> Allotment:
-        """See the stub of `Guard`."""
-        of = {"tokens": tokens, "cost_micros_usd": cost_micros_usd, "calls": calls}
-        part = native(self, **of, ttl=ttl, **labels)
-        _guards[part] = guard_of(self)
-        return part
-
-    return allot
-
-
-def guard_of(one: Guard | Allotment) -> ref[Guard]:
-    """Return a reference to a guard, or to the guard of a part; equal for those of one guard."""
-    return _guards[one] if isinstance(one, _core.Allotment) else ref(one)
-
-
-def allowances(self: Guard) -> AllowanceService:
-    """See the stub of `Guard`."""
-    service = _services.get(self)
-    if service is None:
-        service = _services.setdefault(self, AllowanceService._of_ledger(self._allowance_ledger()))
-    return service
-
-
-def _attach_all() -> None:
-    methods: dict[str, Callable[..., Any]] = {"scope": scope, "landing": landing, "run": run, "step": step}
-    for name, method in methods.items():
-        attach(_core.Guard, name, method)
-    attach(_core.Guard, "reserve_wait", reserve_wait)
-    attach(_core.Allotment, "reserve_wait", allotment_reserve_wait)
-    for kind in (_core.Guard, _core.Allotment):
-        attach(kind, "allot", _noting(kind.allot))
-    setattr(_core.Guard, "allowances", property(allowances))  # noqa: B010 (the stub declares it)
-    _core.set_labels_var(_labels.get)
-    _core.set_price_resolver(resolve_price)
-
-
-_attach_all()
