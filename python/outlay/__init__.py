@@ -20,6 +20,8 @@ from outlay._allowances.reports import (
 from outlay._allowances.service import AllowanceService
 from outlay._allowances.store import AllowanceStore, MemoryStore
 from outlay._allowances.values import AgentAllowance, ModelQuota, RepoLimit
+from outlay._calls.protocols import Budget, Lease
+from outlay._calls.with_block import end_block as _end_block  # noqa: F401 (how blocks end that raise)
 from outlay._core import (
     AgentBudget,
     AgentTokenBudget,
@@ -76,10 +78,8 @@ from outlay._governed import governed
 from outlay._guard.in_scope import in_scope
 from outlay._guard.methods import reserve_wait as _reserve_wait  # noqa: F401 (the methods of guards)
 from outlay._process import watch_process as _watch_process
-from outlay._protocols import Budget, Lease
 from outlay._schema import LLM_MESSAGE_SCHEMA, POLICY_SCHEMA
 from outlay._usage.calibration import EstimateReport, estimates
-from outlay._usage.outcome import end_block as _end_block  # noqa: F401 (how blocks end that raise)
 from outlay._usage.responses import usage_from_response as _from_response  # noqa: F401 (a method of Usage)
 from outlay._waiting.methods import acquire_slot as _acquire_slot  # noqa: F401 (the methods that wait)
 

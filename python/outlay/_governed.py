@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapp
 from datetime import timedelta
 from typing import Any, TypeAlias, TypeVar
 
-from outlay._budget import AnyBudget
+from outlay._calls.budgets import AnyBudget
 from outlay._core import PriceTable, Usage, UsageEstimate
 from outlay._errors import PolicyError
 from outlay._governed_call import Run, Terms

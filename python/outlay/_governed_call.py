@@ -6,13 +6,14 @@ import logging
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from outlay._attempts import Beside
-from outlay._budget import Budgets, Call, _Entered
+from outlay._calls.attempts import Beside
+from outlay._calls.budgets import Budgets
+from outlay._calls.call import Call, Entered
+from outlay._calls.ends import ending_failed
+from outlay._calls.inner_usage import InnerUsage
 from outlay._core import Usage, UsageEstimate, WorkflowToken, cost_capped
 from outlay._errors import PolicyError
-from outlay._late import Told
 from outlay._layer import Layer
-from outlay._lease_ends import ending_failed
 from outlay._usage.outcome import End, Outcome, error_in, handled, outcome_of
 from outlay._usage.prompt import Prompt
 from outlay._usage.responses import counts_of, known_fields, with_input
@@ -100,7 +101,7 @@ class Run:
         self._terms = terms
         self._estimate = terms.estimate(args, kwargs)
         self._call = Call()
-        self._told = self._call.inside = Told()
+        self._told = self._call.inside = InnerUsage()
         # Without an estimate the clients inside count their requests by themselves.
         self._beside = Beside() if self._estimate is None else None
         self._call.attempts = self._beside
@@ -120,7 +121,7 @@ class Run:
             estimate = self._estimate or UsageEstimate()
             await self._call.reserve_async(budgets, estimate, cover=cover, **self._asked)
 
-    def entered(self) -> _Entered:
+    def entered(self) -> Entered:
         return self._call.entered()
 
     def add(self, item: Any) -> None:

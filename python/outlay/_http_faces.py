@@ -7,7 +7,7 @@ from datetime import timedelta
 from types import ModuleType
 from typing import Any, Generic, TypeVar
 
-from outlay._budget import AnyBudget
+from outlay._calls.budgets import AnyBudget
 from outlay._core import PriceTable
 from outlay._http_client import make_async_transport, make_transport, wrap_client
 from outlay._layer import Layer, make_layer

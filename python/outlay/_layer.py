@@ -14,8 +14,8 @@ from datetime import timedelta
 from typing import Any
 
 from outlay._active import remember
-from outlay._budget import AnyBudget, Budgets
-from outlay._budget_list import normalise
+from outlay._calls.budgets import AnyBudget, Budgets
+from outlay._calls.listing import normalise
 from outlay._core import Allotment, Guard, PriceTable, RateLimiter, Usage, UsageEstimate, cost_capped
 from outlay._errors import InvalidAmount, PolicyError
 from outlay._labels import checked_labels

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
-from outlay._attempts import Attempts
-from outlay._budget import Call, _Entered
+from outlay._calls.attempts import Attempts
+from outlay._calls.call import Call, Entered
+from outlay._calls.ends import ending_failed
 from outlay._core import Usage
 from outlay._errors import LimitExceeded
 from outlay._guard.scopes import current_labels
 from outlay._layer import Layer
-from outlay._lease_ends import ending_failed
 from outlay._usage.outcome import End, Outcome, error_in, handled, outcome_of
 from outlay._usage.prompt import Prompt
 from outlay._usage.responses import as_usage, known_fields, plus
@@ -71,7 +71,7 @@ class ModelCall:
         except LimitExceeded as refusal:
             raise self._as_host_error(refusal) from refusal.__cause__
 
-    def entered(self) -> _Entered:
+    def entered(self) -> Entered:
         """Mark what runs inside the `with` block as part of this call; never across a `yield`."""
         return self._call.entered()
 

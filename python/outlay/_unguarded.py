@@ -7,10 +7,11 @@ pass. What runs inside a call that pays for it, a function under `outlay.governe
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, Literal, Protocol, TypeAlias
 
-from outlay._budget import Budgets, Call
+from outlay._calls.budgets import Budgets
+from outlay._calls.call import open_calls
 from outlay._errors import PolicyError
 
 Unguarded: TypeAlias = Literal["warn", "refuse", "allow"]
@@ -84,7 +85,7 @@ def give_out(client: Any, layers: Iterable[Wrapped], host: str, name: str, guard
 
 def inside_call() -> bool:
     """Return whether the current point of the program is inside a call that is not over."""
-    return next(_open_around(), None) is not None
+    return next(open_calls(), None) is not None
 
 
 def _are_paid(budgets: Budgets) -> bool:
@@ -92,16 +93,8 @@ def _are_paid(budgets: Budgets) -> bool:
 
     A guard has other counters for other labels, so any call that pays for something is enough there.
     """
-    paid = [call._covered for call in _open_around()]
+    paid = [call.covered for call in open_calls()]
     return all(
         any(paid) if key[0] == "guard" else any(key in covered for covered in paid)
         for key, _ in (*budgets.native, *budgets.own)
     )
-
-
-def _open_around() -> Iterator[Call]:
-    call = Call()._outer
-    while call is not None:
-        if call._open:
-            yield call
-        call = call._outer

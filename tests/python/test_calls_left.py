@@ -150,7 +150,7 @@ def test_a_function_that_runs_for_ever_keeps_no_usage_of_each_call():
 
 def test_all_usages_of_many_threads_are_told():
     """The sum is kept while they tell."""
-    told = outlay._late.Told()
+    told = outlay._calls.inner_usage.InnerUsage()
     usage = outlay.Usage(total_tokens=1)
     barrier = threading.Barrier(8)
 

@@ -11,15 +11,11 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
-from outlay import _core
 from outlay._errors import LimitExceeded
 from outlay._usage.responses import known_fields
 from outlay._usage.shapes import Fields
-
-if TYPE_CHECKING:
-    from outlay._core import BudgetLease
 
 _log = logging.getLogger("outlay")
 _LINKS_MAX = 16
@@ -170,31 +166,9 @@ def error_in(answer: Any) -> bool:
     return hasattr(error, "message") and not callable(error)
 
 
-def end_block(lease: BudgetLease, error: BaseException) -> None:
-    """End the lease of a `with` block that an `Exception` left.
-
-    What the block did is unknown, so a request counts unless the block has released the lease.
-    """
-    outcome = outcome_of(error)
-    if outcome.end is End.UNANSWERED:
-        lease._cancel(outcome.requests, outcome.requests)
-    elif outcome.end is End.ANSWERED:
-        lease._commit(None if outcome.fields is None else _bookable(outcome.fields), outcome.requests)
-    else:
-        lease._fail(max(1, outcome.requests))
-
-
 def _weight(outcome: Outcome) -> tuple[int, int]:
     """Order outcomes by what they may cost."""
     return (_BY_COST.index(outcome.end), outcome.requests)
-
-
-def _bookable(fields: Fields) -> _core.Usage | None:
-    """Return a usage, None where its counts are beyond all bounds: then the estimate is booked."""
-    try:
-        return _core.Usage(**fields)
-    except ValueError:
-        return None
 
 
 def _links(error: BaseException, before: Handled | None) -> Iterator[BaseException]:
@@ -295,6 +269,3 @@ def _answer_of(error: BaseException) -> Fields | None:
         if fields is not None:
             return fields
     return None
-
-
-_core.set_end_block(end_block)

@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     )
 
     Account: TypeAlias = AgentBudget | AgentTokenBudget | RateLimiter | SharedPool | WorkflowToken
+    NativeBudget: TypeAlias = Account | Allotment | Guard
 
 
 async def reserve_together_wait(
-    budgets: Sequence[Account | Allotment | Guard],
+    budgets: Sequence[NativeBudget],
     estimate: UsageEstimate,
     *,
     operation: str,

@@ -17,7 +17,8 @@ from langchain_core.messages import BaseMessage, HumanMessage
 from langchain_core.outputs import ChatGenerationChunk, GenerationChunk, LLMResult
 from langchain_core.tracers.context import register_configure_hook
 
-from outlay._budget import AnyBudget, Call
+from outlay._calls.budgets import AnyBudget
+from outlay._calls.call import Call
 from outlay._core import PriceTable, SharedPool, Usage, UsageEstimate
 from outlay._layer import Layer, make_layer
 from outlay._usage.outcome import End, Outcome, outcome_of

@@ -10,7 +10,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable, RunnableWithFallbacks
 from langchain_core.runnables.base import RunnableBindingBase
 
-from outlay._budget import AnyBudget
+from outlay._calls.budgets import AnyBudget
 from outlay._core import PriceTable
 from outlay._errors import PolicyError
 from outlay._layer import Layer, make_layer

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import litellm
 from litellm.router import Router
 
-from outlay._budget import AnyBudget
+from outlay._calls.budgets import AnyBudget
 from outlay._core import PriceTable
 from outlay._errors import PolicyError
 from outlay._layer import Layer, make_layer

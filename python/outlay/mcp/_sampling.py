@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from outlay._budget import AnyBudget
+from outlay._calls.budgets import AnyBudget
 from outlay._errors import LimitExceeded, PolicyError
 from outlay._layer import Layer, make_layer
 from outlay._model_call import ModelCall

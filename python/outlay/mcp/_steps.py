@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from outlay._budget import AnyBudget, Budgets
+from outlay._calls.budgets import AnyBudget, Budgets
+from outlay._calls.steps import Step, charge_step, operation_of, step_budgets
 from outlay._errors import LimitExceeded
 from outlay._labels import checked_labels
-from outlay._steps import Step, charge_step, operation_of, step_budgets
 from outlay._unguarded import Unguarded, checked_unguarded
 
 

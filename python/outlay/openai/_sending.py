@@ -14,7 +14,7 @@ from typing import Any
 
 import openai
 
-from outlay._lease_ends import ending_failed
+from outlay._calls.ends import ending_failed
 from outlay._model_call import ModelCall
 from outlay._usage.responses import known_fields
 from outlay.openai._request import Request

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import openai
 
-from outlay._budget import AnyBudget
+from outlay._calls.budgets import AnyBudget
 from outlay._core import PriceTable
 from outlay._errors import PolicyError
 from outlay._layer import Layer, make_layer

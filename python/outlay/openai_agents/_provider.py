@@ -8,7 +8,7 @@ from typing import Any
 
 from agents.models.interface import Model, ModelProvider
 
-from outlay._budget import AnyBudget
+from outlay._calls.budgets import AnyBudget
 from outlay._core import PriceTable
 from outlay._errors import PolicyError
 from outlay._layer import make_layer

@@ -10,10 +10,10 @@ from typing import Any
 from agents import FunctionTool
 from agents.tool_guardrails import ToolGuardrailFunctionOutput, ToolInputGuardrail, ToolInputGuardrailData
 
-from outlay._budget import AnyBudget, Budgets
+from outlay._calls.budgets import AnyBudget, Budgets
+from outlay._calls.steps import charge_step, operation_of, step_budgets
 from outlay._errors import LimitExceeded, PolicyError
 from outlay._labels import checked_labels
-from outlay._steps import charge_step, operation_of, step_budgets
 
 
 def guard_tools(

@@ -12,11 +12,11 @@ from pydantic_ai.messages import ToolCallPart
 from pydantic_ai.models import Model
 from pydantic_ai.tools import ToolDefinition
 
-from outlay._budget import AnyBudget, Budgets
+from outlay._calls.budgets import AnyBudget, Budgets
+from outlay._calls.steps import charge_step, countable, operation_of
 from outlay._core import PriceTable
 from outlay._errors import LimitExceeded, PolicyError
 from outlay._layer import make_layer
-from outlay._steps import charge_step, countable, operation_of
 from outlay._unguarded import Unguarded
 from outlay._usage.calibration import EstimateMode
 from outlay.pydantic_ai._model import guard

@@ -9,7 +9,7 @@ from typing import Any, cast
 from pydantic_ai.models import Model, infer_model
 from pydantic_ai.models.wrapper import WrapperModel
 
-from outlay._budget import AnyBudget
+from outlay._calls.budgets import AnyBudget
 from outlay._core import PriceTable
 from outlay._errors import PolicyError
 from outlay._layer import make_layer

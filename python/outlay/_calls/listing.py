@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from outlay._budget import AnyBudget, Budgets, _Key
+from outlay._calls.budgets import AnyBudget, Budgets, Key
+from outlay._calls.protocols import Budget
 from outlay._core import Allotment, BudgetManager, Guard, account_id
 from outlay._errors import PolicyError
 from outlay._guard.parts import guard_of
-from outlay._protocols import Budget
 
 
 def normalise(budget: AnyBudget | Sequence[AnyBudget]) -> Budgets:
@@ -26,8 +26,8 @@ def normalise(budget: AnyBudget | Sequence[AnyBudget]) -> Budgets:
 
     """
     given: Sequence[Any] = budget if isinstance(budget, list | tuple) else (budget,)
-    native: dict[_Key, Any] = {}
-    own: dict[_Key, Any] = {}
+    native: dict[Key, Any] = {}
+    own: dict[Key, Any] = {}
     for one in given:
         number = _account_number(one)
         if isinstance(one, Guard | Allotment):

@@ -1,4 +1,4 @@
-"""One budget, a list of them or a user's own: reserved together, and each account once per call.
+"""One request to a provider: what it reserves, and how it ends.
 
 Every integration builds on this module and on nothing else, so it knows no framework. An integration makes
 one `Call` per request to the provider, reserves in it, runs the request inside `entered()` and ends it with
@@ -7,65 +7,48 @@ one `Call` per request to the provider, reserves in it, runs the request inside 
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Unpack
 
-from outlay._attempts import Attempts
-from outlay._core import (
-    Allotment,
-    BudgetLease,
-    Guard,
-    Usage,
-    UsageEstimate,
-    reserve_together,
-)
-from outlay._late import Asked, Spare, Told, asked_of, book_late
-from outlay._lease_ends import cancelling, committing, end_each, failing, release_each, reserve_each
-from outlay._protocols import Budget, Lease
+from outlay._calls.asked import Asked, Keywords, asked_of
+from outlay._calls.attempts import Attempts
+from outlay._calls.budgets import Budgets, Key, account_key, accounts_above
+from outlay._calls.ends import cancelling, committing, end_each, failing, release_each, reserve_each
+from outlay._calls.inner_usage import InnerUsage, Spare
+from outlay._calls.late import book_late
+from outlay._calls.protocols import Lease
+from outlay._core import BudgetLease, Usage, UsageEstimate, reserve_together
 from outlay._usage.responses import as_usage, times
 from outlay._waiting.together import reserve_together_wait
 
 if TYPE_CHECKING:
-    from datetime import timedelta
+    from outlay._waiting.together import NativeBudget
 
-    from outlay._core import AgentBudget, AgentTokenBudget, RateLimiter, SharedPool, WorkflowToken
-
-    Account: TypeAlias = AgentBudget | AgentTokenBudget | RateLimiter | SharedPool | WorkflowToken
-    NativeBudget: TypeAlias = Account | Allotment | Guard
-
-_log = logging.getLogger("outlay")
-
-
-AnyBudget: TypeAlias = "NativeBudget | Budget"
-_Key: TypeAlias = tuple[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Budgets:
-    """The budgets of one wrap: the accounts of the core, and the user's own objects after them."""
-
-    native: tuple[tuple[_Key, NativeBudget], ...]
-    own: tuple[tuple[_Key, Budget], ...]
-
-    @property
-    def accounts(self) -> list[Account]:
-        """The budgets that are one account each: all of the core's but guards and their parts."""
-        return [one for _, one in self.native if not isinstance(one, Guard | Allotment)]
-
-
-def _account_key(number: int) -> _Key:
-    return ("account", number)
+_current: ContextVar[Call | None] = ContextVar("outlay_call", default=None)
 
 
 class Call:
     """One request to a provider: its leases, and the accounts that no layer inside it charges again.
 
     Layers stack (a wrapped model over a wrapped client): the outermost one that names an account pays for
-    it, the others find the account covered and leave it alone.
+    it, the others find the account covered and leave it alone. "Each reserve" below means each call of
+    `reserve` or `reserve_async`, in their order.
+
+    | field | what it is for |
+    | --- | --- |
+    | `_outer` | The call around this one that was open when this one began; None without one. |
+    | `_open` | Whether this call has not ended: one that has ended covers nothing. |
+    | `_leases` | The leases of each reserve; empty once they have ended. |
+    | `_estimates` | What each reserve was for: booked where nobody knows the usage. |
+    | `_covered` | The budgets that this call pays for, and for the calls inside it too. |
+    | `_watched` | The budgets that it pays for itself alone, each with the number of its reserve. |
+    | `_paid_inside` | Those of `_watched` that a call inside it has paid for as well. |
+    | `_asked` | What each reserve was given; kept inside another call, which may end before this one. |
+    | `_spare` | What it has booked beyond what the calls inside had used; None: it knew of all. |
+    | `inside` | What the calls inside have used; kept only where somebody asks for it. |
+    | `attempts` | The requests that the layers inside have made; kept only where somebody asks for them. |
     """
 
     __slots__ = (
@@ -89,17 +72,15 @@ class Call:
         while outer is not None and not outer._open:
             outer = outer._outer
         self._outer: Call | None = outer
-        self._covered: dict[_Key, Any] = {}
+        self._covered: dict[Key, None] = {}
         self._leases: list[list[Lease]] = []
         self._open: bool = True
-        self._watched: dict[_Key, int] = {}
-        self._paid_inside: set[_Key] = set()
+        self._watched: dict[Key, int] = {}
+        self._paid_inside: set[Key] = set()
         self._estimates: list[UsageEstimate] = []
         self._asked: list[Asked] = []
         self._spare: Spare | None = None
-        #: What the calls inside have used; kept only where somebody asks for it.
-        self.inside: Told | None = None
-        #: The requests that the layers inside have made; kept only where somebody asks for them.
+        self.inside: InnerUsage | None = None
         self.attempts: Attempts | None = None
 
     def reserve(
@@ -107,11 +88,8 @@ class Call:
         budgets: Budgets,
         estimate: UsageEstimate,
         *,
-        operation: str,
-        labels: Mapping[str, str],
-        wait: float | timedelta | None = None,
-        facts: Mapping[str, str] | None = None,
         cover: bool = True,
+        **keywords: Unpack[Keywords],
     ) -> None:
         """Reserve the estimate in every budget that is not covered yet.
 
@@ -120,91 +98,77 @@ class Call:
         Args:
             budgets: The budgets of one wrap.
             estimate: What the call may use.
-            operation: The operation that an `AgentTokenBudget` weighs.
-            labels: Passed to the user's own objects, and to guards.
-            wait: How long this thread may wait for a pool or a limiter; default None, not at all, unless
-                a guard's policy says so.
-            facts: Labels for guards alone, which `labels` overrule: what the host knows of the request.
             cover: Pay for the calls inside this one too; default True. A call that reserves no estimate
                 must not: what the calls inside it use would go by unasked.
+            **keywords: How it asks; see `Keywords`. The thread waits where they say so.
 
         Raises:
             LimitExceeded: A budget refused; every lease of this call has been released.
 
         """
-        self._ask(budgets, estimate, operation, labels, facts or {})
-        with self._reserving(budgets, cover) as (native, own, leases):
-            if native:
-                lease = reserve_together(
-                    native,
-                    estimate,
-                    operation=operation,
-                    timeout=wait,
-                    labels={**(facts or {}), **labels},
-                    covered=self._accounts_covered(),
-                )
-                self._take(lease, native, leases, cover)
-            reserve_each(own, leases, estimate, labels)
+        with self._reserving(budgets, estimate, keywords, cover) as step:
+            if step.native:
+                step.lease = reserve_together(step.native, estimate, **step.keywords)
 
     async def reserve_async(
         self,
         budgets: Budgets,
         estimate: UsageEstimate,
         *,
-        operation: str,
-        labels: Mapping[str, str],
-        wait: float | timedelta | None = None,
-        facts: Mapping[str, str] | None = None,
         cover: bool = True,
+        **keywords: Unpack[Keywords],
     ) -> None:
         """Do as `reserve` does, and wait without blocking the event loop."""
-        self._ask(budgets, estimate, operation, labels, facts or {})
-        with self._reserving(budgets, cover) as (native, own, leases):
-            if native:
-                lease = await reserve_together_wait(
-                    native,
-                    estimate,
-                    operation=operation,
-                    timeout=wait,
-                    labels={**(facts or {}), **labels},
-                    covered=self._accounts_covered(),
-                )
-                self._take(lease, native, leases, cover)
-            reserve_each(own, leases, estimate, labels)
-
-    def _ask(self, budgets: Budgets, estimate: UsageEstimate, *terms: Any) -> None:
-        self._estimates.append(estimate)
-        if self._outer is not None:
-            self._asked.append(asked_of(budgets, estimate, *terms))
+        with self._reserving(budgets, estimate, keywords, cover) as step:
+            if step.native:
+                step.lease = await reserve_together_wait(step.native, estimate, **step.keywords)
 
     @contextmanager
     def _reserving(
-        self, budgets: Budgets, cover: bool
-    ) -> Iterator[tuple[list[NativeBudget], list[tuple[_Key, Budget]], list[Lease]]]:
-        """Give the budgets that no call covers yet, and a list for their leases: all of them, or none."""
-        native = [(key, one) for key, one in budgets.native if not self._covers(key)]
+        self, budgets: Budgets, estimate: UsageEstimate, keywords: Keywords, cover: bool
+    ) -> Iterator[_CoreStep]:
+        """Reserve in the budgets that no call covers yet: in all of them, or in none.
+
+        The block inside asks the core, in its own way of waiting.
+        """
+        self._estimates.append(estimate)
+        if self._outer is not None:
+            self._asked.append(asked_of(budgets, estimate, keywords))
+        native = [one for key, one in budgets.native if not self._covers(key)]
         own = [(key, one) for key, one in budgets.own if not self._covers(key)]
         leases: list[Lease] = []
         self._leases.append(leases)
         try:
-            yield [one for _, one in native], own, leases
+            step = _CoreStep(native, keywords, self._accounts_covered() if native else [])
+            yield step
+            if step.lease is not None:
+                leases.append(step.lease)
+                # Who pays from a part pays for what it was carved out of.
+                numbers = {*step.lease._accounts(), *accounts_above(native)}
+                self._note(map(account_key, numbers), cover)
+            reserve_each(own, leases, estimate, keywords["labels"])
         except BaseException:
             self.release()
             raise
         self._note((key for key, _ in own), cover)
 
-    def stand_in(self, keys: Iterable[_Key]) -> None:
+    def stand_in(self, keys: Iterable[Key]) -> None:
         """Pay for accounts that were charged beside this call; all else is told to the call around it."""
         self._note(keys, cover=True)
         if self._outer is not None:
             self.inside = self._outer.inside
 
-    def _note(self, keys: Iterable[_Key], cover: bool) -> None:
+    def _note(self, keys: Iterable[Key], cover: bool) -> None:
         """Remember what this call pays: for the calls inside it too, or for itself alone."""
         if cover:
             self._covered.update((key, None) for key in keys)
         else:
             self._watched.update((key, len(self._leases) - 1) for key in keys)
+
+    @property
+    def covered(self) -> Collection[Key]:
+        """The budgets that this call pays for, and for the calls inside it too."""
+        return self._covered.keys()
 
     def paid_inside(self, budgets: Budgets) -> bool:
         """Whether a call inside this one has paid one of these budgets, which this one does not cover."""
@@ -212,16 +176,6 @@ class Call:
         return (guarded and bool(self._paid_inside)) or not self._paid_inside.isdisjoint(
             key for key, _ in (*budgets.native, *budgets.own)
         )
-
-    def _take(
-        self, lease: BudgetLease | None, native: Iterable[NativeBudget], leases: list[Lease], cover: bool
-    ) -> None:
-        """Keep a lease over accounts of the core, which no layer inside is charged for again."""
-        if lease is not None:
-            leases.append(lease)
-            # Who pays from a part pays for what it was carved out of.
-            numbers = {*lease._accounts(), *_carved(native)}
-            self._note(map(_account_key, numbers), cover)
 
     def _accounts_covered(self, *, ended: bool = False) -> list[int]:
         if self._outer is None and not self._covered and not ended:
@@ -293,13 +247,13 @@ class Call:
         leases, self._leases = self._leases, []
         return leases, requests if self.attempts is None else max(requests, self.attempts.requests())
 
-    def entered(self) -> _Entered:
+    def entered(self) -> Entered:
         """Mark everything inside the `with` block as part of this call.
 
         A generator must enter and leave around each step, never across a `yield`: it may be resumed or
         closed in another context.
         """
-        return _Entered(self)
+        return Entered(self)
 
     def _tell_outer(self, usages: Sequence[Usage | None], requests: int, *, lost: int = 0) -> None:
         outer = self._outer
@@ -336,7 +290,7 @@ class Call:
         if outer is not None and self._asked:
             book_late(self._asked, told, outer._spare, self._pays, self._accounts_covered(ended=True))
 
-    def _pays(self, key: _Key) -> bool:
+    def _pays(self, key: Key) -> bool:
         return key in self._covered or key in self._watched or self._covers(key)
 
     def _largest(self, usages: Sequence[Usage | None]) -> Usage:
@@ -345,7 +299,7 @@ class Call:
         inside = Usage.zero() if self.inside is None else self.inside.total()
         return max([*booked, inside], key=lambda one: one.total_tokens)
 
-    def _covers(self, key: _Key) -> bool:
+    def _covers(self, key: Key) -> bool:
         call: Call | None = self
         while call is not None:
             if call._open and key in call._covered:
@@ -354,13 +308,34 @@ class Call:
         return False
 
 
-def _carved(native: Iterable[NativeBudget]) -> Iterator[int]:
-    for one in native:
-        if isinstance(one, Allotment):
-            yield from one._accounts()
+class _CoreStep:
+    """What a reserve asks of the core in one step, and the lease that comes of it."""
+
+    __slots__ = ("keywords", "lease", "native")
+
+    def __init__(self, native: list[NativeBudget], keywords: Keywords, covered: list[int]) -> None:
+        labels = keywords["labels"]
+        facts = keywords.get("facts")
+        self.native = native
+        self.keywords: dict[str, Any] = {
+            "operation": keywords["operation"],
+            "timeout": keywords.get("wait"),
+            "labels": {**facts, **labels} if facts else dict(labels),
+            "covered": covered,
+        }
+        self.lease: BudgetLease | None = None
 
 
-class _Entered:
+def open_calls() -> Iterator[Call]:
+    """Yield the calls around this point of the program that have not ended, the innermost first."""
+    call = _current.get()
+    while call is not None:
+        if call._open:
+            yield call
+        call = call._outer
+
+
+class Entered:
     """Sets the current call and puts the former one back."""
 
     __slots__ = ("_call", "_token")
@@ -379,6 +354,3 @@ class _Entered:
             except ValueError:
                 # A coroutine that is thrown away unfinished ends in another context, where nothing was set.
                 self._token = None
-
-
-_current: ContextVar[Call | None] = ContextVar("outlay_call", default=None)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from outlay._core import BudgetLease, Usage
 
 if TYPE_CHECKING:
+    from outlay._calls.protocols import Budget, Lease
     from outlay._core import UsageEstimate
-    from outlay._protocols import Budget, Lease
 
 _Ending: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...]]
 _log = logging.getLogger("outlay")

@@ -7,94 +7,17 @@ cancelled, or nobody waited for the task), it has settled without what is still 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from threading import RLock
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
+from outlay._calls.asked import Asked
+from outlay._calls.inner_usage import Spare
 from outlay._core import Allotment, Usage, UsageEstimate, WorkflowToken, record_together
 from outlay._guard.parts import guard_of
-from outlay._guard.scopes import current_labels
-from outlay._usage.responses import counts_of, plus
-
-if TYPE_CHECKING:
-    from outlay._budget import Budgets
+from outlay._usage.responses import counts_of
 
 _log = logging.getLogger("outlay")
-_TOLD_MAX = 64
 _KINDS = tuple(counts_of(Usage()))
-
-
-class Told:
-    """What the calls inside one have told that they used, however many they are."""
-
-    __slots__ = ("_lock", "_usages")
-
-    def __init__(self) -> None:
-        self._usages: list[Usage] = []
-        # The collector may end a dropped stream in any place, so in here too.
-        self._lock = RLock()
-
-    def add(self, usage: Usage) -> None:
-        """Note what one call used."""
-        self._usages.append(usage)
-        if len(self._usages) > _TOLD_MAX:
-            self.total()
-
-    def total(self) -> Usage:
-        """Return the sum."""
-        usages = self._usages
-        with self._lock:
-            total = Usage.zero()
-            while usages:
-                try:
-                    total = plus(total, usages.pop())
-                except IndexError:
-                    break
-            if total != Usage.zero():
-                usages.append(total)
-        return total
-
-
-class Spare:
-    """What a call has booked above what the calls inside it had told: those that are left may use it up."""
-
-    __slots__ = ("_lock", "_tokens")
-
-    def __init__(self, tokens: int) -> None:
-        self._tokens = tokens
-        self._lock = RLock()
-
-    def take(self, tokens: int) -> int:
-        """Take up to so many tokens, and return how many there were."""
-        with self._lock:
-            # No call between reading and writing, in which the collector could end another stream.
-            before = self._tokens
-            taken = tokens if tokens < before else before
-            self._tokens = before - taken
-        return taken
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What one `reserve` of a call inside another was given."""
-
-    budgets: Budgets
-    estimate: UsageEstimate
-    operation: str
-    labels: Mapping[str, str]
-    facts: Mapping[str, str]
-
-
-def asked_of(
-    budgets: Budgets,
-    estimate: UsageEstimate,
-    operation: str,
-    labels: Mapping[str, str],
-    facts: Mapping[str, str],
-) -> Asked:
-    """Note what a `reserve` was given, and what the scopes around it say: they may end before the call."""
-    return Asked(budgets, estimate, operation, labels, {**current_labels(), **facts})
 
 
 def book_late(

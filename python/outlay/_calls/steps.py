@@ -7,14 +7,11 @@ from contextlib import suppress
 from contextvars import ContextVar, Token
 from typing import Any
 
-from outlay._budget import (
-    AnyBudget,
-    Budgets,
-    Call,
-    _Entered,
-    _Key,
-)
-from outlay._budget_list import normalise
+from outlay._calls.budgets import AnyBudget, Budgets, Key
+from outlay._calls.call import Call, Entered
+from outlay._calls.ends import end_each, release_each, reserve_each
+from outlay._calls.listing import normalise
+from outlay._calls.protocols import Lease
 from outlay._core import (
     BudgetLease,
     RateLimiter,
@@ -24,13 +21,11 @@ from outlay._core import (
     charge_together,
 )
 from outlay._errors import PolicyError
-from outlay._lease_ends import end_each, release_each, reserve_each
-from outlay._protocols import Lease
 
 # The longest name that an operation can have.
 _NAME_BYTES_MAX = 1024
 # What the innermost step is about, and the budgets that have paid for it.
-_around: ContextVar[tuple[Any, frozenset[_Key]] | None] = ContextVar("outlay_step", default=None)
+_around: ContextVar[tuple[Any, frozenset[Key]] | None] = ContextVar("outlay_step", default=None)
 
 
 def operation_of(tool: str) -> str:
@@ -68,13 +63,13 @@ class Step:
 
     __slots__ = ("_about", "_entered", "_keys", "_leases", "_token", "_turn")
 
-    def __init__(self, leases: list[Lease], about: Any, keys: frozenset[_Key], turn: Call | None) -> None:
+    def __init__(self, leases: list[Lease], about: Any, keys: frozenset[Key], turn: Call | None) -> None:
         self._leases = leases
         self._about = about
         self._keys = keys
         self._turn = turn
-        self._entered: _Entered | None = None
-        self._token: Token[tuple[Any, frozenset[_Key]] | None] | None = None
+        self._entered: Entered | None = None
+        self._token: Token[tuple[Any, frozenset[Key]] | None] | None = None
 
     def __enter__(self) -> None:
         self._token = _around.set((self._about, self._keys))
