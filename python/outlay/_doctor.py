@@ -8,9 +8,9 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from outlay._active import active
 from outlay._core import __version__
 from outlay._guard.scopes import current_labels
+from outlay._wraps.registry import active
 
 #: The packages of each extra, as pyproject.toml names them, and the module that needs them.
 EXTRAS = {

@@ -12,7 +12,7 @@ from outlay._calls.budgets import AnyBudget
 from outlay._core import PriceTable, Usage, UsageEstimate
 from outlay._errors import PolicyError
 from outlay._governed_call import Run, Terms
-from outlay._layer import make_layer
+from outlay._wraps.arguments import make_layer
 
 FuncT = TypeVar("FuncT", bound=Callable[..., Any])
 Estimate: TypeAlias = int | UsageEstimate
@@ -82,7 +82,9 @@ def governed(
         120
 
     """
-    layer = make_layer(budget, operation=operation, prices=prices, wait=wait, labels=labels)
+    layer = make_layer(
+        budget, operation=operation, prices=prices, wait=wait, labels=labels, made_by="governed"
+    )
     terms = Terms(layer, estimate, usage, model)
 
     def decorate(function: FuncT) -> FuncT:

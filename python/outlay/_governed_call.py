@@ -13,12 +13,12 @@ from outlay._calls.ends import ending_failed
 from outlay._calls.inner_usage import InnerUsage
 from outlay._core import Usage, UsageEstimate, WorkflowToken, cost_capped
 from outlay._errors import PolicyError
-from outlay._layer import Layer
 from outlay._usage.outcome import End, Outcome, error_in, handled, outcome_of
 from outlay._usage.prompt import Prompt
 from outlay._usage.responses import counts_of, known_fields, with_input
 from outlay._usage.shapes import Fields
 from outlay._usage.stream import StreamUsage
+from outlay._wraps.layer import Layer
 
 _UNPRICED = (
     "a budget has a cost limit and tokens carry no price; give prices and a model, or a UsageEstimate with "
@@ -108,7 +108,7 @@ class Run:
         self._parts = _parts(terms.layer.budgets, covers=self._estimate is not None)
         self._stream = StreamUsage() if terms.usage is None else None
         self._items: list[Any] = []
-        self._asked = terms.layer.terms(Prompt(model_name=terms.model or None, input_tokens=0))
+        self._asked = terms.layer.keywords(Prompt(model_name=terms.model or None, input_tokens=0))
         self.started = False
         self._before = handled()
 

@@ -7,14 +7,14 @@ import functools
 from types import ModuleType
 from typing import Any
 
-from outlay._endpoints import billed, plain_path
 from outlay._errors import PolicyError
 from outlay._http_errors import as_sdk_error, speaking
 from outlay._http_meter import Meter, decoder
 from outlay._http_request import may_ask, provider_of, read_request, serves_models
-from outlay._layer import Layer
-from outlay._model_call import ModelCall
-from outlay._unguarded import pass_by
+from outlay._wraps.endpoints import billed, plain_path
+from outlay._wraps.layer import Layer
+from outlay._wraps.model_call import ModelCall
+from outlay._wraps.unguarded import pass_by
 
 _GUARDED = "requests with a prompt in their JSON: chat, messages, responses, completions, embeddings"
 

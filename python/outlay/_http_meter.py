@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from outlay._http_body import BodyReader, Decode
-from outlay._model_call import ModelCall
+from outlay._wraps.model_call import ModelCall
 
 _log = logging.getLogger("outlay")
 _TOO_MANY_REQUESTS = 429

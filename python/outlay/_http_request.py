@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from outlay._endpoints import may_cost
 from outlay._usage.prompt import Prompt, read_body, read_completion
+from outlay._wraps.endpoints import may_cost
 
 # Gemini, models of other makers on Vertex AI, and Bedrock name the model in the path.
 _MODEL_IN_PATH = re.compile(r"/models/([^/:]+):\w+$|/model/([^/]+)/(?:invoke|converse)[\w-]*$")

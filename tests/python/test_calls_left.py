@@ -15,8 +15,8 @@ from langchain.agents import create_agent
 
 import outlay
 from outlay import Guard, SharedPool, WorkflowQuota, governed
-from outlay._layer import make_layer
 from outlay._usage.prompt import Prompt
+from outlay._wraps.arguments import make_layer
 from outlay.langchain import BudgetMiddleware, wrap
 from outlay.testing import ScriptedChatModel
 
@@ -112,7 +112,7 @@ def test_a_stream_that_is_cut_after_its_part_was_closed_is_booked_as_reserved():
         {"budget": [{"name": "job", "limit": {"tokens": 10_000}}], "defaults": {"output_tokens": 70}}
     )
     part = guard.allot(tokens=5_000)
-    layer = make_layer(part, labels={})
+    layer = make_layer(part, labels={}, made_by="test")
     model = wrap(ScriptedChatModel(script=["one two three"], model_name="gpt-x"), part)
     stream = model.stream("Count.")
     next(stream)
@@ -202,13 +202,13 @@ def test_the_collector_may_end_a_stream_while_we_learn():
 
 _FORKED = """
 import os, threading
-import outlay._active
+import outlay._wraps.registry
 from outlay import SharedPool, governed
 
 held, done = threading.Event(), threading.Event()
 
 def hold():
-    with outlay._active._lock:
+    with outlay._wraps.registry._lock:
         held.set()
         done.wait()
 

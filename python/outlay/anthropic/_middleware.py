@@ -8,13 +8,13 @@ from typing import Any
 import httpx2
 from anthropic import Middleware
 
-from outlay._endpoints import billed, may_cost, plain_path
 from outlay._http_errors import speaking
 from outlay._http_meter import Meter
-from outlay._layer import Layer
-from outlay._model_call import ModelCall
-from outlay._unguarded import pass_by
 from outlay._usage.prompt import Prompt, read_body
+from outlay._wraps.endpoints import billed, may_cost, plain_path
+from outlay._wraps.layer import Layer
+from outlay._wraps.model_call import ModelCall
+from outlay._wraps.unguarded import pass_by
 from outlay.anthropic._errors import as_anthropic_error
 
 _MESSAGES = "/v1/messages"

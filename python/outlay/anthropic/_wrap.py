@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 from outlay._calls.budgets import AnyBudget
 from outlay._core import PriceTable
 from outlay._errors import PolicyError
-from outlay._layer import make_layer
-from outlay._unguarded import Unguarded
 from outlay._usage.calibration import EstimateMode
+from outlay._wraps.arguments import make_layer
+from outlay._wraps.unguarded import Unguarded
 from outlay.anthropic._copies import keep_budgets
 from outlay.anthropic._middleware import BudgetMiddleware
 
@@ -84,6 +84,7 @@ def wrap(
         estimate=estimate,
         unguarded=unguarded,
         labels=labels,
+        made_by="anthropic",
     )
     layer.check_price(None)
     guarded: ClientT = keep_budgets(_checked(client).with_middleware(BudgetMiddleware(layer)))

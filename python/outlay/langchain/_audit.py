@@ -20,11 +20,12 @@ from langchain_core.tracers.context import register_configure_hook
 from outlay._calls.budgets import AnyBudget
 from outlay._calls.call import Call
 from outlay._core import PriceTable, SharedPool, Usage, UsageEstimate
-from outlay._layer import Layer, make_layer
 from outlay._usage.outcome import End, Outcome, outcome_of
 from outlay._usage.prompt import Prompt
 from outlay._usage.responses import known_fields
 from outlay._usage.shapes import Fields
+from outlay._wraps.arguments import make_layer
+from outlay._wraps.layer import Layer
 from outlay.langchain._call import GUARDED, StreamUsage
 from outlay.langchain._estimate import read_messages
 
@@ -111,6 +112,7 @@ def audit(
         prices=prices,
         output_tokens=output_tokens,
         labels=labels,
+        made_by="langchain.audit",
     )
     return Audit(layer, on_call, books=budget is not None)
 
@@ -264,7 +266,7 @@ class Audit(BaseCallbackHandler):
             self._layer.check_price(prompt.model_name)
             call = Call()
             # Nothing is held, for it is spent already: a budget refuses that only where it is in debt.
-            call.reserve(self._layer.budgets, UsageEstimate(), **self._layer.terms(prompt))
+            call.reserve(self._layer.budgets, UsageEstimate(), **self._layer.keywords(prompt))
             call.commit(usage, requests=requests)
         except Exception as error:
             # It must not end the run that it watches; what is not booked is told in `unbooked`.

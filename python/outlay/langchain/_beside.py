@@ -11,8 +11,8 @@ from langchain_core.language_models import BaseLanguageModel
 from langchain_core.runnables import Runnable, RunnableSequence, RunnableWithFallbacks
 from langchain_core.runnables.base import RunnableBindingBase
 
-from outlay._layer import Layer
-from outlay._unguarded import pass_by
+from outlay._wraps.layer import Layer
+from outlay._wraps.unguarded import pass_by
 from outlay.langchain._call import LAYERS
 
 _GUARDED = "the models that are given to wrap; wrap the other model too"

@@ -9,9 +9,9 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 
 from outlay._errors import PolicyError
-from outlay._layer import Layer
-from outlay._model_call import ModelCall
 from outlay._usage.stream import StreamUsage as AnyStreamUsage
+from outlay._wraps.layer import Layer
+from outlay._wraps.model_call import ModelCall
 from outlay.langchain._errors import as_model_error
 from outlay.langchain._estimate import read_prompt
 

@@ -6,7 +6,7 @@ LangChain's retries look at `ModelError.is_retryable` and would try any other ex
 from __future__ import annotations
 
 from outlay._errors import LimitExceeded
-from outlay._host_errors import host_errors
+from outlay._wraps.host_errors import host_errors
 
 try:
     from langchain_core.exceptions import ModelError

@@ -13,7 +13,7 @@ from langchain_core.messages import AIMessage, ToolMessage
 from outlay._calls.budgets import AnyBudget
 from outlay._calls.steps import Step, charge_step, operation_of, step_budgets
 from outlay._errors import LimitExceeded, PolicyError
-from outlay._labels import checked_labels
+from outlay._wraps.labels import checked_labels
 from outlay.langchain._errors import as_model_error
 from outlay.langchain._estimate import running_agent
 

@@ -13,9 +13,10 @@ from langchain_core.runnables.base import RunnableBindingBase
 from outlay._calls.budgets import AnyBudget
 from outlay._core import PriceTable
 from outlay._errors import PolicyError
-from outlay._layer import Layer, make_layer
-from outlay._unguarded import Unguarded
 from outlay._usage.calibration import EstimateMode
+from outlay._wraps.arguments import make_layer
+from outlay._wraps.layer import Layer
+from outlay._wraps.unguarded import Unguarded
 from outlay.langchain._beside import tell_inside
 from outlay.langchain._call import LAYERS
 from outlay.langchain._estimate import called_name
@@ -91,6 +92,7 @@ def wrap(
         estimate=estimate,
         unguarded=unguarded,
         labels=labels,
+        made_by="langchain",
     )
     guarded: ModelT = _guard(model, layer)
     return guarded

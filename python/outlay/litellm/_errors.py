@@ -11,7 +11,7 @@ from typing import Any
 from litellm.exceptions import OpenAIError
 
 from outlay._errors import LimitExceeded
-from outlay._host_errors import host_errors
+from outlay._wraps.host_errors import host_errors
 
 
 def _message(self: LimitExceeded) -> str:

@@ -15,9 +15,10 @@ from litellm.router import Router
 from outlay._calls.budgets import AnyBudget
 from outlay._core import PriceTable
 from outlay._errors import PolicyError
-from outlay._layer import Layer, make_layer
-from outlay._unguarded import Unguarded
 from outlay._usage.calibration import EstimateMode
+from outlay._wraps.arguments import make_layer
+from outlay._wraps.layer import Layer
+from outlay._wraps.unguarded import Unguarded
 from outlay.litellm._call import LiteCall, from_cache, lite_call, named
 from outlay.litellm._methods import GUARDED, guarded_of, positional, tell_unguarded
 from outlay.litellm._streams import AsyncStream, SyncStream
@@ -89,6 +90,7 @@ def wrap(
         estimate=estimate,
         unguarded=unguarded,
         labels=labels,
+        made_by="litellm",
     )
     layer.check_price(None)
     return _guarded(target, layer)  # type: ignore[no-any-return]

@@ -10,10 +10,11 @@ from typing import Any
 
 from outlay._calls.budgets import AnyBudget
 from outlay._errors import LimitExceeded, PolicyError
-from outlay._layer import Layer, make_layer
-from outlay._model_call import ModelCall
-from outlay._unguarded import pass_by
 from outlay._usage.prompt import Prompt, read_body
+from outlay._wraps.arguments import make_layer
+from outlay._wraps.layer import Layer
+from outlay._wraps.model_call import ModelCall
+from outlay._wraps.unguarded import pass_by
 from outlay.mcp._steps import StepLayer
 
 _REFUSED = -32000  # JSON-RPC: the first code that is left to implementations
@@ -83,6 +84,7 @@ def wrap_sampling(
         prices=None if prices is None else {_MODEL: prices},
         wait=wait,
         labels=labels,
+        made_by="mcp",
     )
     layer.check_price(_MODEL)
 

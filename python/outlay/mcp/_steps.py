@@ -9,8 +9,8 @@ from typing import Any
 from outlay._calls.budgets import AnyBudget, Budgets
 from outlay._calls.steps import Step, charge_step, operation_of, step_budgets
 from outlay._errors import LimitExceeded
-from outlay._labels import checked_labels
-from outlay._unguarded import Unguarded, checked_unguarded
+from outlay._wraps.labels import checked_labels
+from outlay._wraps.unguarded import Unguarded, checked_unguarded
 
 
 @dataclass(frozen=True, eq=False, slots=True)

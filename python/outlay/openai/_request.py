@@ -10,8 +10,8 @@ from typing import Any
 
 import openai
 
-from outlay._endpoints import billed, may_cost, plain_path
 from outlay._usage.prompt import Prompt, read_body, read_completion
+from outlay._wraps.endpoints import billed, may_cost, plain_path
 
 # Azure names a deployment before the same endings.
 _CALLS = (

@@ -10,8 +10,8 @@ from typing import Any
 
 import openai
 
-from outlay._layer import Layer
-from outlay._unguarded import inside_call, pass_by
+from outlay._wraps.layer import Layer
+from outlay._wraps.unguarded import inside_call, pass_by
 from outlay.openai._request import asks_money
 
 _TELLS = "_outlay_tells"

@@ -11,9 +11,9 @@ from agents.models.interface import Model, ModelProvider
 from outlay._calls.budgets import AnyBudget
 from outlay._core import PriceTable
 from outlay._errors import PolicyError
-from outlay._layer import make_layer
-from outlay._unguarded import Unguarded
 from outlay._usage.calibration import EstimateMode
+from outlay._wraps.arguments import make_layer
+from outlay._wraps.unguarded import Unguarded
 from outlay.openai_agents._model import guard
 
 
@@ -81,6 +81,7 @@ class BudgetProvider(ModelProvider):
             estimate=estimate,
             unguarded=unguarded,
             labels=labels,
+            made_by="openai_agents",
         )
 
     def get_model(self, model_name: str | None) -> Model:

@@ -13,7 +13,7 @@ from agents.tool_guardrails import ToolGuardrailFunctionOutput, ToolInputGuardra
 from outlay._calls.budgets import AnyBudget, Budgets
 from outlay._calls.steps import charge_step, operation_of, step_budgets
 from outlay._errors import LimitExceeded, PolicyError
-from outlay._labels import checked_labels
+from outlay._wraps.labels import checked_labels
 
 
 def guard_tools(

@@ -11,9 +11,9 @@ from agents.models.interface import Model
 from outlay._calls.budgets import AnyBudget
 from outlay._core import PriceTable
 from outlay._errors import PolicyError
-from outlay._layer import make_layer
-from outlay._unguarded import Unguarded
 from outlay._usage.calibration import EstimateMode
+from outlay._wraps.arguments import make_layer
+from outlay._wraps.unguarded import Unguarded
 from outlay.openai_agents._model import guard
 
 
@@ -82,6 +82,7 @@ def wrap(
         estimate=estimate,
         unguarded=unguarded,
         labels=labels,
+        made_by="openai_agents",
     )
     return guard(_checked(model), (layer,))
 

@@ -16,9 +16,9 @@ from outlay._calls.budgets import AnyBudget, Budgets
 from outlay._calls.steps import charge_step, countable, operation_of
 from outlay._core import PriceTable
 from outlay._errors import LimitExceeded, PolicyError
-from outlay._layer import make_layer
-from outlay._unguarded import Unguarded
 from outlay._usage.calibration import EstimateMode
+from outlay._wraps.arguments import make_layer
+from outlay._wraps.unguarded import Unguarded
 from outlay.pydantic_ai._model import guard
 
 if not hasattr(AbstractCapability, "get_wrapper_model"):
@@ -101,6 +101,7 @@ class BudgetCapability(AbstractCapability[Any]):
             estimate=estimate,
             unguarded=unguarded,
             labels=labels,
+            made_by="pydantic_ai",
         )
         self._models, self._tools = models, steps is not None
         self._steps = countable(self._layer.budgets) if steps else Budgets((), ())

@@ -12,9 +12,9 @@ from pydantic_ai.models.wrapper import WrapperModel
 from outlay._calls.budgets import AnyBudget
 from outlay._core import PriceTable
 from outlay._errors import PolicyError
-from outlay._layer import make_layer
-from outlay._unguarded import Unguarded
 from outlay._usage.calibration import EstimateMode
+from outlay._wraps.arguments import make_layer
+from outlay._wraps.unguarded import Unguarded
 from outlay.pydantic_ai._model import guard
 
 
@@ -84,6 +84,7 @@ def wrap(
         estimate=estimate,
         unguarded=unguarded,
         labels=labels,
+        made_by="pydantic_ai",
     )
     return cast(WrapperModel, guard(infer_model(_checked(model)), (layer,)))
 

@@ -1,35 +1,31 @@
 """One `wrap`: its budgets, and how it turns a prompt into an estimate and a response into a usage.
 
-Every integration builds on `make_layer` and `outlay._model_call.ModelCall`, so all of them take the same
+Every integration builds on `make_layer` and `ModelCall`, so all of them take the same
 keywords and count the same way.
 """
 
 from __future__ import annotations
 
 import logging
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from outlay._active import remember
-from outlay._calls.budgets import AnyBudget, Budgets
-from outlay._calls.listing import normalise
+from outlay._calls.asked import Keywords
+from outlay._calls.budgets import Budgets
 from outlay._core import Allotment, Guard, PriceTable, RateLimiter, Usage, UsageEstimate, cost_capped
-from outlay._errors import InvalidAmount, PolicyError
-from outlay._labels import checked_labels
-from outlay._unguarded import Unguarded, checked_unguarded
+from outlay._errors import PolicyError
 from outlay._usage.calibration import Calibration, EstimateMode
 from outlay._usage.prompt import Prompt
 from outlay._usage.responses import UNREADABLE, with_input
 from outlay._usage.shapes import Fields
+from outlay._wraps.unguarded import Unguarded
 
 DEFAULT_OUTPUT_TOKENS = 1_024
 # The usual estimate takes a third of a text's bytes for tokens, a strict one half of them.
 STRICT_PER_USUAL = (3, 2)
 _WITH_POLICY = (Guard, Allotment)
-_CENTURY = 100 * 365 * 24 * 3_600
 _log = logging.getLogger("outlay")
 
 
@@ -51,7 +47,7 @@ class Layer:
         # A copy of the model spends from the same accounts.
         return self
 
-    def terms(self, prompt: Prompt) -> dict[str, Any]:
+    def keywords(self, prompt: Prompt) -> Keywords:
         """Return how its calls ask: the operation, the labels, and how long they may wait."""
         facts = dict(prompt.labels)
         if prompt.model_name is not None:
@@ -188,90 +184,3 @@ class Layer:
         if mode == "expected":
             limit = self.calibration.output_tokens(prompt, limit)
         return limit * prompt.choices
-
-
-def make_layer(
-    budget: AnyBudget | Sequence[AnyBudget],
-    *,
-    operation: str = "query",
-    prices: Mapping[str, Mapping[str, str]] | PriceTable | None = None,
-    output_tokens: int | None = None,
-    wait: float | timedelta | None = None,
-    estimate: EstimateMode | None = None,
-    unguarded: Unguarded = "warn",
-    labels: Mapping[str, str],
-    made_by: str | None = None,
-) -> Layer:
-    """Check the arguments that every `wrap` takes.
-
-    Args:
-        budget: One budget or a list of them.
-        operation: The operation that an `AgentTokenBudget` weighs; default "query".
-        prices: USD per million tokens, as text, by model name.
-        output_tokens: The output to reserve where the call does not limit it; default None, what the policy
-            of a guard says, else 1,024.
-        wait: How long a call may wait where a pool or a limiter is full; default None, not at all.
-        estimate: "strict" reserves half of the prompt's bytes, "expected" what the model has taught; default
-            None, what the policy of a guard says, else a third of the bytes and the whole output.
-        unguarded: What becomes of methods that cost money and are not guarded; see `outlay._unguarded`.
-        labels: The labels of the wrap.
-        made_by: The name of the integration; default None, the module that calls.
-
-    Raises:
-        PolicyError: An argument is not what it should be.
-        InvalidAmount: `output_tokens` is no whole number, or negative.
-
-    """
-    layer = Layer(
-        budgets=normalise(budget),
-        operation=_checked_operation(operation),
-        prices=_checked_prices(prices),
-        output_tokens=_checked_output(output_tokens),
-        labels=checked_labels(labels),
-        wait=_checked_wait(wait),
-        estimate_mode=_checked_mode(estimate),
-        unguarded=checked_unguarded(unguarded),
-    )
-    remember(layer, made_by or sys._getframe(1).f_globals["__name__"])
-    return layer
-
-
-def _checked_prices(prices: Any) -> PriceTable | None:
-    if prices is None or isinstance(prices, PriceTable):
-        return prices
-    try:
-        return PriceTable(prices)
-    except TypeError as error:
-        raise PolicyError(f"prices: USD per million tokens, as text, by model name: {error}") from error
-
-
-def _checked_operation(operation: Any) -> str:
-    if not isinstance(operation, str) or not operation:
-        raise PolicyError(f"operation: a name is allowed, not {operation!r:.100}")
-    return operation
-
-
-def _checked_mode(estimate: Any) -> EstimateMode | None:
-    if estimate not in ("strict", "expected", None):
-        raise PolicyError(f"estimate: 'strict', 'expected' or None is allowed, not {estimate!r:.100}")
-    return estimate  # type: ignore[no-any-return]
-
-
-def _checked_wait(wait: Any) -> float | timedelta | None:
-    if isinstance(wait, timedelta):
-        wait = wait.total_seconds()
-    if wait is None:
-        return None
-    if isinstance(wait, bool) or not isinstance(wait, int | float) or not 0 <= wait <= _CENTURY:
-        raise PolicyError(f"wait: seconds or a timedelta, from 0 to 100 years, or None, not {wait!r:.100}")
-    return wait
-
-
-def _checked_output(output_tokens: Any) -> int | None:
-    if output_tokens is None:
-        return None
-    if isinstance(output_tokens, bool) or not isinstance(output_tokens, int) or output_tokens < 0:
-        raise InvalidAmount(
-            f"output_tokens: a whole number of 0 or more is allowed, not {output_tokens!r:.100}"
-        )
-    return output_tokens

@@ -8,23 +8,22 @@ from weakref import WeakKeyDictionary
 from outlay._process import ProcessLock
 
 if TYPE_CHECKING:
-    from outlay._layer import Layer
+    from outlay._wraps.layer import Layer
 
 _lock = ProcessLock()
 _layers: WeakKeyDictionary[Layer, str] = WeakKeyDictionary()
 
 
-def remember(layer: Layer, module: str) -> None:
+def remember(layer: Layer, made_by: str) -> None:
     """Note a layer for as long as somebody keeps it.
 
     Args:
         layer: The layer.
-        module: The name of the module that made it: that of an integration.
+        made_by: The name of the integration that made it.
 
     """
-    host = module.removeprefix("outlay.").partition(".")[0].lstrip("_")
     with _lock:
-        _layers[layer] = f"{host}.audit" if module.endswith("._audit") else host
+        _layers[layer] = made_by
 
 
 def active() -> list[tuple[str, Layer]]:

@@ -12,18 +12,18 @@ from outlay._calls.ends import ending_failed
 from outlay._core import Usage
 from outlay._errors import LimitExceeded
 from outlay._guard.scopes import current_labels
-from outlay._layer import Layer
 from outlay._usage.outcome import End, Outcome, error_in, handled, outcome_of
 from outlay._usage.prompt import Prompt
 from outlay._usage.responses import as_usage, known_fields, plus
 from outlay._usage.shapes import Fields
+from outlay._wraps.layer import Layer
 
 # The label of a model that nobody names.
 _NAMELESS = "unknown"
 AsHostError = Callable[[LimitExceeded], LimitExceeded]
 
 
-class Seen(Protocol):
+class StreamSeen(Protocol):
     """What a stream has shown so far."""
 
     started: bool
@@ -40,7 +40,7 @@ class ModelCall:
     Args:
         layers: What the wraps were given, the outermost first.
         prompt: What the call asks for.
-        as_host_error: Turns a refusal into one that the host does not retry; see `outlay._host_errors`.
+        as_host_error: Turns a refusal into one that the host does not retry; see `outlay._wraps.host_errors`.
 
     """
 
@@ -59,7 +59,7 @@ class ModelCall:
         """Reserve in all layers, or raise the refusal as an error of the host."""
         try:
             for layer, estimate in zip(self._layers, self._estimates, strict=True):
-                self._call.reserve(layer.budgets, estimate, **layer.terms(self._prompt))
+                self._call.reserve(layer.budgets, estimate, **layer.keywords(self._prompt))
         except LimitExceeded as refusal:
             raise self._as_host_error(refusal) from refusal.__cause__
 
@@ -67,7 +67,7 @@ class ModelCall:
         """Do as `reserve` does; where it waits, the event loop goes on."""
         try:
             for layer, estimate in zip(self._layers, self._estimates, strict=True):
-                await self._call.reserve_async(layer.budgets, estimate, **layer.terms(self._prompt))
+                await self._call.reserve_async(layer.budgets, estimate, **layer.keywords(self._prompt))
         except LimitExceeded as refusal:
             raise self._as_host_error(refusal) from refusal.__cause__
 
@@ -120,7 +120,7 @@ class ModelCall:
         else:
             self.commit(fields)
 
-    def finish(self, seen: Seen) -> None:
+    def finish(self, seen: StreamSeen) -> None:
         """Book a stream that came to its end; one that failed before its first piece costs no tokens."""
         if seen.refused and not seen.started:
             self._call.close()
@@ -130,8 +130,9 @@ class ModelCall:
     def observe(self, headers: Any, status: int) -> None:
         """Tell the limiters of all layers what the provider's answer says of its own rate limit."""
         for layer in self._layers:
-            terms = layer.terms(self._prompt)
-            layer.observe(headers, status, {**self._scope, **terms["facts"], **terms["labels"]})
+            keywords = layer.keywords(self._prompt)
+            labels = {**self._scope, **(keywords.get("facts") or {}), **keywords["labels"]}
+            layer.observe(headers, status, labels)
 
     def release(self) -> None:
         """Give everything back: no request was made."""
@@ -149,7 +150,9 @@ class ModelCall:
         """End a call whose answer came and whose host has raised: by the answer that its error carries."""
         self.commit(outcome_of(error, before=self._before).fields)
 
-    def fail(self, error: BaseException, seen: Seen | None = None, *, requests: int | None = None) -> None:
+    def fail(
+        self, error: BaseException, seen: StreamSeen | None = None, *, requests: int | None = None
+    ) -> None:
         """End a call that did not come to its end, by what is known of it.
 
         A stream that has begun is billed. A request that was never sent costs nothing; one that was answered
@@ -166,7 +169,7 @@ class ModelCall:
         with ending_failed():
             self._fail(error, seen, requests)
 
-    def _fail(self, error: BaseException, seen: Seen | None, requests: int | None) -> None:
+    def _fail(self, error: BaseException, seen: StreamSeen | None, requests: int | None) -> None:
         if seen is not None and seen.started:
             self.commit(seen.fields(), cut=True)
         elif seen is not None and seen.refused:

@@ -41,11 +41,11 @@ _AT_PROVIDERS = {
 _Table = tuple[tuple[str, re.Pattern[str]], ...]
 
 
-def _table(names: dict[str, str]) -> _Table:
+@functools.cache
+def _table(*, sure: bool) -> _Table:
+    """Return the names with their patterns; they are compiled when the first request asks."""
+    names = _ANYWHERE if sure else _AT_PROVIDERS
     return tuple((name, re.compile(f"(?:{pattern})$")) for name, pattern in names.items())
-
-
-_SURE, _LIKELY = _table(_ANYWHERE), _table(_AT_PROVIDERS)
 
 
 @functools.lru_cache(maxsize=1_024)
@@ -83,5 +83,5 @@ def billed(method: str, path: str, *, known: bool = True) -> str | None:
     if not may_cost(method):
         return None
     lowered = path.lower()
-    table = (*_SURE, *_LIKELY) if known else _SURE
+    table = (*_table(sure=True), *_table(sure=False)) if known else _table(sure=True)
     return next((name for name, pattern in table if pattern.search(lowered)), None)
