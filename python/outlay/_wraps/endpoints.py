@@ -38,6 +38,15 @@ _AT_PROVIDERS = {
     "cached contents": r"/cachedcontents",
     "ocr": r"/ocr",
 }
+#: How the paths of calls of a model end, as OpenAI's SDK names them; Azure names a deployment before them.
+OPENAI_CALLS = (
+    "/chat/completions",
+    "/completions",
+    "/responses",
+    "/responses/compact",
+    "/embeddings",
+    "/decisions",
+)
 _Table = tuple[tuple[str, re.Pattern[str]], ...]
 
 
@@ -64,6 +73,19 @@ def plain_path(url: str) -> str:
         elif name not in ("", "."):
             kept.append(name)
     return "/" + "/".join(kept)
+
+
+def openai_path(url: str, base: str) -> str:
+    """Return the path of a request of OpenAI's SDK, plain and in lower case.
+
+    Args:
+        url: The URL that the request names, or its path.
+        base: The path of the client's own address.
+
+    """
+    path = plain_path(url).lower()
+    # What ends like a call is one. Else the client's own address may be a part of it.
+    return path if path.endswith(OPENAI_CALLS) else plain_path(f"{base}/{path}").lower()
 
 
 def may_cost(method: str) -> bool:

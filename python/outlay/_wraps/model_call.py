@@ -40,7 +40,7 @@ class ModelCall:
     Args:
         layers: What the wraps were given, the outermost first.
         prompt: What the call asks for.
-        as_host_error: Turns a refusal into one that the host does not retry; see `outlay._wraps.host_errors`.
+        as_host_error: Turns a refusal into one that the host does not retry; see `outlay._wraps.refusals`.
 
     """
 

@@ -6,12 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from outlay._calls.budgets import AnyBudget
-from outlay._core import PriceTable
-from outlay._errors import PolicyError
-from outlay._usage.calibration import EstimateMode
-from outlay._wraps.arguments import make_layer
-from outlay._wraps.unguarded import Unguarded
+from outlay import PolicyError, PriceTable
+from outlay._wraps import AnyBudget, EstimateMode, Unguarded, make_layer
 from outlay.anthropic._copies import keep_budgets
 from outlay.anthropic._middleware import BudgetMiddleware
 

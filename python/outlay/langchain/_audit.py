@@ -17,16 +17,20 @@ from langchain_core.messages import BaseMessage, HumanMessage
 from langchain_core.outputs import ChatGenerationChunk, GenerationChunk, LLMResult
 from langchain_core.tracers.context import register_configure_hook
 
-from outlay._calls.budgets import AnyBudget
-from outlay._calls.call import Call
-from outlay._core import PriceTable, SharedPool, Usage, UsageEstimate
-from outlay._usage.outcome import End, Outcome, outcome_of
-from outlay._usage.prompt import Prompt
-from outlay._usage.responses import known_fields
-from outlay._usage.shapes import Fields
-from outlay._wraps.arguments import make_layer
-from outlay._wraps.layer import Layer
-from outlay.langchain._call import GUARDED, StreamUsage
+from outlay import PriceTable, SharedPool, Usage, UsageEstimate
+from outlay._wraps import (
+    AnyBudget,
+    Call,
+    End,
+    Fields,
+    Layer,
+    Outcome,
+    Prompt,
+    known_fields,
+    make_layer,
+    outcome_of,
+)
+from outlay.langchain._call import GUARDED, MessageUsage
 from outlay.langchain._estimate import read_messages
 
 CALLS_KEPT = 1_000
@@ -280,7 +284,7 @@ class _Open:
     """A call that has begun: what it asks for, and what its chunks have said."""
 
     prompt: Prompt
-    said: StreamUsage = field(default_factory=StreamUsage)
+    said: MessageUsage = field(default_factory=MessageUsage)
 
 
 def _usage(layer: Layer, prompt: Prompt, fields: Fields | None) -> Usage:

@@ -10,13 +10,8 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable, RunnableWithFallbacks
 from langchain_core.runnables.base import RunnableBindingBase
 
-from outlay._calls.budgets import AnyBudget
-from outlay._core import PriceTable
-from outlay._errors import PolicyError
-from outlay._usage.calibration import EstimateMode
-from outlay._wraps.arguments import make_layer
-from outlay._wraps.layer import Layer
-from outlay._wraps.unguarded import Unguarded
+from outlay import PolicyError, PriceTable
+from outlay._wraps import AnyBudget, EstimateMode, Layer, Unguarded, make_layer
 from outlay.langchain._beside import tell_inside
 from outlay.langchain._call import LAYERS
 from outlay.langchain._estimate import called_name

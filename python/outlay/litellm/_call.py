@@ -8,12 +8,8 @@ from typing import Any
 
 import litellm
 
-from outlay._http_body import BodyReader
-from outlay._usage.prompt import SCHEMAS, Prompt, read_body, read_completion
-from outlay._usage.shapes import Fields
-from outlay._usage.stream import StreamUsage
-from outlay._wraps.layer import Layer
-from outlay._wraps.model_call import ModelCall
+from outlay._http import BodyReader
+from outlay._wraps import SCHEMAS, Fields, Layer, ModelCall, Prompt, StreamUsage, read_body, read_completion
 from outlay.litellm._errors import as_litellm_error
 
 _BODY = (

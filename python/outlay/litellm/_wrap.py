@@ -12,13 +12,8 @@ from typing import Any, TypeVar
 import litellm
 from litellm.router import Router
 
-from outlay._calls.budgets import AnyBudget
-from outlay._core import PriceTable
-from outlay._errors import PolicyError
-from outlay._usage.calibration import EstimateMode
-from outlay._wraps.arguments import make_layer
-from outlay._wraps.layer import Layer
-from outlay._wraps.unguarded import Unguarded
+from outlay import PolicyError, PriceTable
+from outlay._wraps import AnyBudget, EstimateMode, Layer, Unguarded, make_layer
 from outlay.litellm._call import LiteCall, from_cache, lite_call, named
 from outlay.litellm._methods import GUARDED, guarded_of, positional, tell_unguarded
 from outlay.litellm._streams import AsyncStream, SyncStream

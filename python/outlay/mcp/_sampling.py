@@ -8,13 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from outlay._calls.budgets import AnyBudget
-from outlay._errors import LimitExceeded, PolicyError
-from outlay._usage.prompt import Prompt, read_body
-from outlay._wraps.arguments import make_layer
-from outlay._wraps.layer import Layer
-from outlay._wraps.model_call import ModelCall
-from outlay._wraps.unguarded import pass_by
+from outlay import LimitExceeded, PolicyError
+from outlay._wraps import AnyBudget, Layer, ModelCall, Prompt, make_layer, pass_by, read_body
 from outlay.mcp._steps import StepLayer
 
 _REFUSED = -32000  # JSON-RPC: the first code that is left to implementations

@@ -11,13 +11,8 @@ from typing import TypeVar
 
 import openai
 
-from outlay._calls.budgets import AnyBudget
-from outlay._core import PriceTable
-from outlay._errors import PolicyError
-from outlay._usage.calibration import EstimateMode
-from outlay._wraps.arguments import make_layer
-from outlay._wraps.layer import Layer
-from outlay._wraps.unguarded import Unguarded
+from outlay import PolicyError, PriceTable
+from outlay._wraps import AnyBudget, EstimateMode, Layer, Unguarded, make_layer
 from outlay.openai._guarded import LAYERS, guarded_class
 
 ClientT = TypeVar("ClientT", bound="openai.OpenAI | openai.AsyncOpenAI")

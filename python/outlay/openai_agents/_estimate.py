@@ -9,7 +9,7 @@ from typing import Any
 from agents.models.interface import Model
 from agents.tracing import get_current_span
 
-from outlay._usage.prompt import Prompt, read_body
+from outlay._wraps import Prompt, read_body
 
 
 def read_prompt(

@@ -8,12 +8,8 @@ from typing import Any
 
 from agents.models.interface import Model
 
-from outlay._calls.budgets import AnyBudget
-from outlay._core import PriceTable
-from outlay._errors import PolicyError
-from outlay._usage.calibration import EstimateMode
-from outlay._wraps.arguments import make_layer
-from outlay._wraps.unguarded import Unguarded
+from outlay import PolicyError, PriceTable
+from outlay._wraps import AnyBudget, EstimateMode, Unguarded, make_layer
 from outlay.openai_agents._model import guard
 
 

@@ -12,13 +12,17 @@ from pydantic_ai.messages import ToolCallPart
 from pydantic_ai.models import Model
 from pydantic_ai.tools import ToolDefinition
 
-from outlay._calls.budgets import AnyBudget, Budgets
-from outlay._calls.steps import charge_step, countable, operation_of
-from outlay._core import PriceTable
-from outlay._errors import LimitExceeded, PolicyError
-from outlay._usage.calibration import EstimateMode
-from outlay._wraps.arguments import make_layer
-from outlay._wraps.unguarded import Unguarded
+from outlay import LimitExceeded, PolicyError, PriceTable
+from outlay._wraps import (
+    AnyBudget,
+    Budgets,
+    EstimateMode,
+    Unguarded,
+    charge_step,
+    countable,
+    make_layer,
+    operation_of,
+)
 from outlay.pydantic_ai._model import guard
 
 if not hasattr(AbstractCapability, "get_wrapper_model"):

@@ -9,7 +9,7 @@ from pydantic_ai.messages import BinaryContent, FileUrl, ModelMessage, ModelRequ
 from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.tools import ToolDefinition
 
-from outlay._usage.prompt import (
+from outlay._wraps import (
     IMAGE_TOKENS,
     MEDIA_CHARACTERS_PER_TOKEN,
     Prompt,

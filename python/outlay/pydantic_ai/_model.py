@@ -15,12 +15,7 @@ from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.usage import RequestUsage
 
-from outlay._usage.responses import known_fields
-from outlay._usage.shapes import Fields
-from outlay._usage.stream import Parts
-from outlay._wraps.layer import Layer
-from outlay._wraps.model_call import ModelCall
-from outlay._wraps.unguarded import give_out, pass_by
+from outlay._wraps import Fields, Layer, ModelCall, Parts, give_out, known_fields, pass_by
 from outlay.pydantic_ai._errors import as_pydantic_error
 from outlay.pydantic_ai._estimate import read_prompt
 

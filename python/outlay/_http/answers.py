@@ -12,14 +12,14 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
-from outlay._http_body import BodyReader, Decode
+from outlay._http.body import BodyReader, Decode
 from outlay._wraps.model_call import ModelCall
 
 _log = logging.getLogger("outlay")
 _TOO_MANY_REQUESTS = 429
 
 
-class Ending:
+class AnswerEnd:
     """The end of one call: whoever comes first, the last byte, a close or the collector, books it.
 
     Args:
@@ -74,8 +74,8 @@ class Ending:
             _log.exception("the lease of a dropped answer could not be ended")
 
 
-class Meter:
-    """Ends calls by the answers of httpx or httpx2.
+class Answers:
+    """Ends calls by the answers to them, of httpx or httpx2.
 
     Args:
         hx: The module, `httpx` or `httpx2`.
@@ -100,7 +100,7 @@ class Meter:
         kind = response.headers.get("content-type", "")
         tell: Callable[[], None] | None = functools.partial(_tell, response, call)
         if response.is_closed:
-            ending = Ending(call, BodyReader(kind), tell)
+            ending = AnswerEnd(call, BodyReader(kind), tell)
             ending.feed(response.content)
             ending.end(complete=True)
             return
@@ -110,8 +110,8 @@ class Meter:
             _tell(response, call)
             tell = None
         sync, asynchronous = self._streams
-        metered = sync if isinstance(response.stream, self._hx.SyncByteStream) else asynchronous
-        response.stream = metered(response.stream, Ending(call, reader, tell))
+        watched = sync if isinstance(response.stream, self._hx.SyncByteStream) else asynchronous
+        response.stream = watched(response.stream, AnswerEnd(call, reader, tell))
 
     def _refused(self, response: Any, call: ModelCall) -> None:
         if response.status_code == _TOO_MANY_REQUESTS:
@@ -148,8 +148,8 @@ def _stream_classes(hx: ModuleType) -> tuple[type[Any], type[Any]]:
 
 
 def _sync_stream_class(hx: ModuleType) -> type[Any]:
-    class Metered(hx.SyncByteStream):  # type: ignore[name-defined,misc]
-        def __init__(self, inner: Any, ending: Ending) -> None:
+    class Watched(hx.SyncByteStream):  # type: ignore[name-defined,misc]
+        def __init__(self, inner: Any, ending: AnswerEnd) -> None:
             self._inner = inner
             self._ending = ending
 
@@ -182,12 +182,12 @@ def _sync_stream_class(hx: ModuleType) -> type[Any]:
         def __del__(self) -> None:
             self._ending.drop()
 
-    return Metered
+    return Watched
 
 
 def _async_stream_class(hx: ModuleType) -> type[Any]:
-    class AsyncMetered(hx.AsyncByteStream):  # type: ignore[name-defined,misc]
-        def __init__(self, inner: Any, ending: Ending) -> None:
+    class AsyncWatched(hx.AsyncByteStream):  # type: ignore[name-defined,misc]
+        def __init__(self, inner: Any, ending: AnswerEnd) -> None:
             self._inner = inner
             self._ending = ending
 
@@ -219,4 +219,4 @@ def _async_stream_class(hx: ModuleType) -> type[Any]:
         def __del__(self) -> None:
             self._ending.drop()
 
-    return AsyncMetered
+    return AsyncWatched

@@ -8,9 +8,9 @@ from types import ModuleType
 from typing import Any
 
 from outlay._errors import PolicyError
-from outlay._http_errors import as_sdk_error, speaking
-from outlay._http_meter import Meter, decoder
-from outlay._http_request import may_ask, provider_of, read_request, serves_models
+from outlay._http.answers import Answers, decoder
+from outlay._http.errors import as_sdk_error, speaking
+from outlay._http.request import may_ask, provider_of, read_request, serves_models
 from outlay._wraps.endpoints import billed, plain_path
 from outlay._wraps.layer import Layer
 from outlay._wraps.model_call import ModelCall
@@ -36,7 +36,7 @@ class Gate:
         layer.check_price(None)
         self._provider = provider
         self._hx = hx
-        self._meter = Meter(hx)
+        self._answers = Answers(hx)
 
     def send(self, request: Any, forward: Any) -> Any:
         """Send a request by `forward` if the budgets have room for it.
@@ -61,7 +61,7 @@ class Gate:
         except BaseException as error:
             call.fail(error, requests=1)
             raise
-        self._meter.answered(response, call)
+        self._answers.answered(response, call)
         return response
 
     async def send_async(self, request: Any, forward: Any) -> Any:
@@ -83,7 +83,7 @@ class Gate:
         except BaseException as error:
             call.fail(error, requests=1)
             raise
-        self._meter.answered(response, call)
+        self._answers.answered(response, call)
         return response
 
     def _may_ask(self, request: Any) -> bool:

@@ -1,4 +1,4 @@
-"""The client inside a guarded model: what is asked by it outside the model's calls passes the budgets by."""
+"""The client of OpenAI's SDK inside a guarded model: what it is asked past the model passes the budgets."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ from typing import Any
 
 import openai
 
-from outlay._wraps.layer import Layer
-from outlay._wraps.unguarded import inside_call, pass_by
-from outlay.openai._request import asks_money
+from outlay._wraps import OPENAI_CALLS, Layer, billed, inside_call, may_cost, openai_path, pass_by
 
 _TELLS = "_outlay_tells"
 _Tell = Callable[[Any, Any], None]
@@ -31,7 +29,7 @@ def telling(client: Any, layers: Sequence[Layer], host: str, name: str, guarded:
     """
 
     def tell(asked: Any, options: Any) -> None:
-        if not inside_call() and asks_money(asked, options):
+        if not inside_call() and _asks_money(asked, options):
             pass_by(layers, host, name, guarded)
 
     kind: Any = type(client)
@@ -65,6 +63,14 @@ def _telling_class(cls: Any) -> Any:
 
 def _silent(asked: Any, options: Any) -> None:
     """Say nothing: of a client that was made from the class of another one."""
+
+
+def _asks_money(client: Any, options: Any) -> bool:
+    """Return whether a request asks a model, or for something else that is billed."""
+    path = openai_path(options.url, client.base_url.path)
+    return may_cost(options.method) and (
+        path.endswith(OPENAI_CALLS) or billed(options.method, path) is not None
+    )
 
 
 def is_bare(client: Any) -> bool:

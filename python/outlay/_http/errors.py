@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from outlay._errors import LimitExceeded, OutlayError
-from outlay._wraps.host_errors import host_errors
 from outlay._wraps.model_call import AsHostError
+from outlay._wraps.refusals import host_errors
 
 _SDK_ERRORS = (("openai", "OpenAIError"), ("anthropic", "AnthropicError"))
 _Bases = tuple[type[BaseException], ...]

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from outlay._calls.budgets import AnyBudget
 from outlay._core import PriceTable
-from outlay._http_client import make_async_transport, make_transport, wrap_client
+from outlay._http.client import make_async_transport, make_transport, wrap_client
 from outlay._usage.calibration import EstimateMode
 from outlay._wraps.arguments import make_layer
 from outlay._wraps.layer import Layer
