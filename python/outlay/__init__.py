@@ -22,6 +22,7 @@ from outlay._allowances.store import AllowanceStore, MemoryStore
 from outlay._allowances.values import AgentAllowance, ModelQuota, RepoLimit
 from outlay._calls.protocols import Budget, Lease
 from outlay._calls.with_block import end_block as _end_block  # noqa: F401 (how blocks end that raise)
+from outlay._cli.doctor import doctor
 from outlay._core import (
     AgentBudget,
     AgentTokenBudget,
@@ -47,7 +48,6 @@ from outlay._core import (
     __version__,
     usd,
 )
-from outlay._doctor import doctor
 from outlay._errors import (
     AllowanceExceeded,
     BudgetExceeded,
@@ -74,7 +74,7 @@ from outlay._errors import (
     WaitTimeout,
     WorkflowLimitExceeded,
 )
-from outlay._governed import governed
+from outlay._governed.decorator import governed
 from outlay._guard.in_scope import in_scope
 from outlay._guard.methods import reserve_wait as _reserve_wait  # noqa: F401 (the methods of guards)
 from outlay._process import watch_process as _watch_process

@@ -121,6 +121,11 @@ def audit(
     return Audit(layer, on_call, books=budget is not None)
 
 
+def is_watching() -> bool:
+    """Return whether an audit is around this point of the program."""
+    return _ambient.get() is not None
+
+
 class Audit(BaseCallbackHandler):
     """What `audit` returns: a context manager, and a callback of LangChain."""
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import platform
 import sys
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from outlay._core import __version__
@@ -50,6 +48,8 @@ def doctor() -> dict[str, Any]:
         ['SharedPool']
 
     """
+    import platform
+
     return {
         "outlay": __version__,
         "python": platform.python_version(),
@@ -63,6 +63,9 @@ def doctor() -> dict[str, Any]:
 
 
 def _version(package: str) -> str | None:
+    # Imported here: few programs ask, and all that import outlay would wait for it.
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version(package)
     except PackageNotFoundError:
@@ -98,4 +101,4 @@ def _wrapped() -> list[dict[str, Any]]:
 def _audited() -> bool:
     # Who watches has imported it.
     module = sys.modules.get("outlay.langchain._audit")
-    return module is not None and module._ambient.get() is not None
+    return module is not None and module.is_watching()

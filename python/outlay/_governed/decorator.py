@@ -11,7 +11,8 @@ from typing import Any, TypeAlias, TypeVar
 from outlay._calls.budgets import AnyBudget
 from outlay._core import PriceTable, Usage, UsageEstimate
 from outlay._errors import PolicyError
-from outlay._governed_call import Run, Terms
+from outlay._governed.run import Run
+from outlay._governed.settings import Settings
 from outlay._wraps.arguments import make_layer
 
 FuncT = TypeVar("FuncT", bound=Callable[..., Any])
@@ -85,10 +86,10 @@ def governed(
     layer = make_layer(
         budget, operation=operation, prices=prices, wait=wait, labels=labels, made_by="governed"
     )
-    terms = Terms(layer, estimate, usage, model)
+    settings = Settings(layer, estimate, usage, model)
 
     def decorate(function: FuncT) -> FuncT:
-        decorated: FuncT = _govern(function, terms)
+        decorated: FuncT = _govern(function, settings)
         return decorated
 
     return decorate
@@ -97,9 +98,9 @@ def governed(
 # The wrappers, one for each kind of function.
 
 
-def _govern(function: Any, terms: Terms) -> Any:
+def _govern(function: Any, settings: Settings) -> Any:
     if isinstance(function, staticmethod | classmethod):
-        return type(function)(_govern(function.__func__, terms))
+        return type(function)(_govern(function.__func__, settings))
     if not callable(function) or isinstance(function, type):
         raise PolicyError(f"governed: a function is allowed, not {function!r:.100}")
     for is_kind, govern in (
@@ -108,14 +109,14 @@ def _govern(function: Any, terms: Terms) -> Any:
         (inspect.iscoroutinefunction, _govern_async),
     ):
         if is_kind(function) or is_kind(getattr(function, "__call__", None)):  # noqa: B004 (its kind)
-            return govern(function, terms)
-    return _govern_plain(function, terms)
+            return govern(function, settings)
+    return _govern_plain(function, settings)
 
 
-def _govern_plain(function: Callable[..., Any], terms: Terms) -> Callable[..., Any]:
+def _govern_plain(function: Callable[..., Any], settings: Settings) -> Callable[..., Any]:
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        run = Run(terms, args, kwargs)
+        run = Run(settings, args, kwargs)
         run.reserve()
         try:
             with run.entered():
@@ -132,10 +133,10 @@ def _govern_plain(function: Callable[..., Any], terms: Terms) -> Callable[..., A
     return call
 
 
-def _govern_async(function: Callable[..., Any], terms: Terms) -> Callable[..., Any]:
+def _govern_async(function: Callable[..., Any], settings: Settings) -> Callable[..., Any]:
     @functools.wraps(function)
     async def call(*args: Any, **kwargs: Any) -> Any:
-        run = Run(terms, args, kwargs)
+        run = Run(settings, args, kwargs)
         await run.reserve_async()
         return await _finish(run, lambda: function(*args, **kwargs))
 
@@ -153,10 +154,10 @@ async def _finish(run: Run, start: Callable[[], Coroutine[Any, Any, Any]]) -> An
     return result
 
 
-def _govern_generator(function: Callable[..., Any], terms: Terms) -> Callable[..., Any]:
+def _govern_generator(function: Callable[..., Any], settings: Settings) -> Callable[..., Any]:
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-        run = Run(terms, args, kwargs)
+        run = Run(settings, args, kwargs)
         run.reserve()
         items: Generator[Any, Any, Any] | None = None
         try:
@@ -189,10 +190,10 @@ def _govern_generator(function: Callable[..., Any], terms: Terms) -> Callable[..
     return call
 
 
-def _govern_async_generator(function: Callable[..., Any], terms: Terms) -> Callable[..., Any]:
+def _govern_async_generator(function: Callable[..., Any], settings: Settings) -> Callable[..., Any]:
     @functools.wraps(function)
     async def call(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        run = Run(terms, args, kwargs)
+        run = Run(settings, args, kwargs)
         await run.reserve_async()
         items: AsyncGenerator[Any, Any] | None = None
         try:

@@ -2,113 +2,37 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 from outlay._calls.attempts import Beside
 from outlay._calls.budgets import Budgets
 from outlay._calls.call import Call, Entered
 from outlay._calls.ends import ending_failed
 from outlay._calls.inner_usage import InnerUsage
-from outlay._core import Usage, UsageEstimate, WorkflowToken, cost_capped
-from outlay._errors import PolicyError
+from outlay._core import Usage, UsageEstimate, WorkflowToken
+from outlay._governed.settings import Settings, input_known, with_cost
 from outlay._usage.outcome import End, Outcome, error_in, handled, outcome_of
 from outlay._usage.prompt import Prompt
-from outlay._usage.responses import counts_of, known_fields, with_input
 from outlay._usage.shapes import Fields
 from outlay._usage.stream import StreamUsage
-from outlay._wraps.layer import Layer
-
-_UNPRICED = (
-    "a budget has a cost limit and tokens carry no price; give prices and a model, or a UsageEstimate with "
-    "cost_micros_usd"
-)
-_UNREADABLE = "a governed call tells a usage that cannot be booked, so the estimate is: %s"
-_log = logging.getLogger("outlay")
-
-
-class Terms:
-    """What `governed` was given, checked."""
-
-    def __init__(self, layer: Layer, estimate: Any, usage: Any, model: Any) -> None:
-        if estimate is not None and not callable(estimate):
-            estimate = _as_estimate(estimate)
-        if usage is not None and not callable(usage):
-            raise PolicyError(f"usage: a function of the result is allowed, not {type(usage).__name__}")
-        if model is not None and not isinstance(model, str):
-            raise PolicyError(f"model: a name is allowed, not {type(model).__name__}")
-        if layer.prices is not None:
-            if model is None:
-                raise PolicyError("model: prices are given, so name the model to be priced")
-            layer.check_price(model)
-        self._cost_capped = any(cost_capped(one) for one in layer.budgets.accounts)
-        self.layer = layer
-        self.prices = layer.prices
-        self.usage = usage
-        self.model: str = model or ""
-        self._given = estimate
-        if not callable(estimate):
-            self.estimate((), {})
-
-    def estimate(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> UsageEstimate | None:
-        """Return what to reserve, None where no estimate is given."""
-        given = self._given
-        if given is None:
-            if self._cost_capped and self.prices is None:
-                raise PolicyError(f"estimate: {_UNPRICED}")
-            return None
-        estimate = _as_estimate(given(*args, **kwargs) if callable(given) else given)
-        if self.prices is not None and not estimate.cost_micros_usd:
-            return _with_cost(estimate, self.prices.cost(self.model, estimate))
-        if self._cost_capped and not estimate.cost_micros_usd and estimate.total_tokens:
-            raise PolicyError(f"estimate: {_UNPRICED}")
-        return estimate
-
-    def read(self, result: Any, estimate: UsageEstimate | None) -> Usage | None:
-        """Return what a result says was used; None means the estimate."""
-        if self.usage is None:
-            fields = known_fields(result)
-            return None if fields is None else self.priced(_with_input(fields, estimate))
-        try:
-            said = self.usage(result)
-            if said is None or isinstance(said, Usage):
-                return said
-            if isinstance(said, bool):
-                raise PolicyError("usage: tokens, a Usage or None is allowed, not a bool")
-            return self.priced({"total_tokens": said})
-        except Exception:
-            # The call is made and paid for: neither its result nor its charge may be lost.
-            _log.exception("the usage of a governed call could not be read, so the estimate is booked")
-            return None
-
-    def priced(self, fields: Fields) -> Usage | None:
-        """Make a usage, whose cost comes with it or from the prices; None where it cannot be booked."""
-        try:
-            usage = Usage(**fields)
-            if self.prices is None or usage.cost_micros_usd:
-                return usage
-            return Usage(**{**fields, "cost_micros_usd": self.prices.cost(self.model, usage)})
-        except ValueError as error:
-            _log.warning(_UNREADABLE, error)
-            return None
 
 
 class Run:
     """One call of a governed function: reserved, entered around each step, ended once."""
 
-    def __init__(self, terms: Terms, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        self._terms = terms
-        self._estimate = terms.estimate(args, kwargs)
+    def __init__(self, settings: Settings, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        self._settings = settings
+        self._estimate = settings.estimate(args, kwargs)
         self._call = Call()
         self._told = self._call.inside = InnerUsage()
         # Without an estimate the clients inside count their requests by themselves.
         self._beside = Beside() if self._estimate is None else None
         self._call.attempts = self._beside
-        self._parts = _parts(terms.layer.budgets, covers=self._estimate is not None)
-        self._stream = StreamUsage() if terms.usage is None else None
+        self._parts = _parts(settings.layer.budgets, covers=self._estimate is not None)
+        self._stream = StreamUsage() if settings.usage is None else None
         self._items: list[Any] = []
-        self._asked = terms.layer.keywords(Prompt(model_name=terms.model or None, input_tokens=0))
+        self._asked = settings.layer.keywords(Prompt(model_name=settings.model or None, input_tokens=0))
         self.started = False
         self._before = handled()
 
@@ -134,8 +58,8 @@ class Run:
 
     def commit(self, result: Any) -> None:
         """Book what the result of a function says; an error in its place, without a usage, is no answer."""
-        usage = self._terms.read(result, self._estimate)
-        if self._terms.usage is not None:
+        usage = self._settings.read(result, self._estimate)
+        if self._settings.usage is not None:
             self._book(usage)
         elif usage is None and error_in(result):
             self._failed(1)
@@ -145,12 +69,12 @@ class Run:
     def commit_items(self, *, cut: bool = False) -> None:
         """Book what the items of a generator say; `cut`: it did not come to its end."""
         if self._stream is None:
-            self._book(self._terms.read(self._items, self._estimate))
+            self._book(self._settings.read(self._items, self._estimate))
             return
         fields = self._stream.fields()
         if fields is not None and cut and not fields["output_tokens"]:
             fields = self._with_output(fields)
-        usage = None if fields is None else self._terms.priced(_with_input(fields, self._estimate))
+        usage = None if fields is None else self._settings.priced(input_known(fields, self._estimate))
         self._book(self._at_least_told(usage))
 
     def fail(self, error: BaseException) -> None:
@@ -171,7 +95,9 @@ class Run:
         requests = 1 if counted else max(1, outcome.requests)
         if outcome.end is End.ANSWERED:
             fields = outcome.fields
-            self._book(self._at_least_told(None if fields is None else self._terms.priced(fields)), requests)
+            self._book(
+                self._at_least_told(None if fields is None else self._settings.priced(fields)), requests
+            )
         elif outcome.end is End.UNANSWERED:
             self._unanswered(requests)
         else:
@@ -227,16 +153,16 @@ class Run:
         return usage if told.total_tokens <= usage.total_tokens else self._priced_told(told)
 
     def _priced_told(self, told: Usage) -> Usage:
-        if self._terms.prices is None or told.cost_micros_usd:
+        if self._settings.prices is None or told.cost_micros_usd:
             return told
-        return _with_cost(told, self._terms.prices.cost(self._terms.model, told))
+        return with_cost(told, self._settings.prices.cost(self._settings.model, told))
 
     def _never_free(self, usage: Usage | None) -> Usage | None:
         # Tokens without a price keep the cost that was reserved for them: a cap on cost never sees $0.
         cost = self._estimate.cost_micros_usd if self._estimate is not None else 0
         if usage is None or usage.cost_micros_usd or not cost or not usage.total_tokens:
             return usage
-        return _with_cost(usage, cost)
+        return with_cost(usage, cost)
 
 
 def _parts(budgets: Budgets, *, covers: bool) -> list[tuple[Budgets, bool]]:
@@ -249,25 +175,3 @@ def _parts(budgets: Budgets, *, covers: bool) -> list[tuple[Budgets, bool]]:
         *((Budgets((one,), ()), isinstance(one[1], WorkflowToken)) for one in budgets.native),
         *((Budgets((), (one,)), False) for one in budgets.own),
     ]
-
-
-def _as_estimate(said: Any) -> UsageEstimate:
-    if isinstance(said, UsageEstimate):
-        return said
-    if isinstance(said, float | str | bytes) or said is None:
-        raise PolicyError(f"estimate: tokens or a UsageEstimate is allowed, not {said!r:.100}")
-    return UsageEstimate(total_tokens=said)
-
-
-def _with_input(fields: Fields, estimate: UsageEstimate | None) -> Fields:
-    if estimate is None:
-        return fields
-    rest = estimate.total_tokens - fields.get("output_tokens", 0)
-    return with_input(fields, estimate.input_tokens or max(0, rest))
-
-
-_UsageT = TypeVar("_UsageT", Usage, UsageEstimate)
-
-
-def _with_cost(usage: _UsageT, cost: int) -> _UsageT:
-    return type(usage)(**{**counts_of(usage), "cost_micros_usd": cost})

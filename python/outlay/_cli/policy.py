@@ -1,17 +1,17 @@
-"""The commands `outlay check`, `outlay explain` and `outlay doctor`, in plain text."""
+"""The commands `outlay check` and `outlay explain`, in plain text."""
 
 from __future__ import annotations
 
 import sys
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from outlay._cli.table import table
 from outlay._core import Guard
-from outlay._doctor import doctor
 from outlay._errors import OutlayError, PolicyError
 from outlay._prices.resolve import resolve_price
 
@@ -55,7 +55,7 @@ def explain(path: Path, labels: Mapping[str, str]) -> int:
     rows = [row for counter in counters for row in _rows(counter)] + _allowances(guard, labels)
     missing = [name for name in policy.get("defaults", {}).get("require", ()) if name not in labels]
     if rows:
-        print(_table([_HEAD, *rows]))
+        print(table([_HEAD, *rows]))
     elif not missing:
         print("no rule matches: every request with these labels passes")
     for name in missing:
@@ -65,26 +65,6 @@ def explain(path: Path, labels: Mapping[str, str]) -> int:
         print(f"wait: up to {min(waits):g} s where a pool or a limiter is full")
     if "model" in labels:
         print(f"price: {_price(policy, labels['model'], labels.get('provider'))}")
-    return 0
-
-
-def show_doctor() -> int:
-    """Show what is installed and what is active."""
-    found = doctor()
-    print(f"outlay {found['outlay']}, Python {found['python']}, {found['platform']}")
-    rows = [("extra", "packages", "outlay's module")]
-    for name, extra in found["extras"].items():
-        packages = ", ".join(f"{package} {known or '-'}" for package, known in extra["packages"].items())
-        error = " ".join(str(extra["error"]).split())
-        rows.append((name, packages, "imports" if extra["imports"] else error))
-    print(_table(rows))
-    prices = f"genai-prices {found['genai_prices']}" if found["genai_prices"] else "nobody"
-    print(f"who knows the prices that no policy names: {prices}")
-    scope = ", ".join(f"{name}={value}" for name, value in found["scope"].items())
-    print(f"scope: {scope or 'none'}")
-    print(f"audit of LangChain: {'on' if found['audit'] else 'off'}")
-    wrapped = [f"{one['by']} ({', '.join(one['budgets'])})" for one in found["wrapped"]]
-    print(f"wrapped in this process: {', '.join(wrapped) or 'nothing'}")
     return 0
 
 
@@ -190,10 +170,3 @@ def _rates(price: Mapping[str, Any]) -> str:
     rates = ", ".join(f"{kind} {rate}" for kind, rate in price.items() if kind != "tiers")
     tiers = ", tiers for long input" if price.get("tiers") else ""
     return f"{rates} USD per million tokens{tiers}"
-
-
-def _table(rows: Sequence[Iterable[str]]) -> str:
-    cells = [[str(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in cells)
-    return "\n".join(line.rstrip() for line in lines)
