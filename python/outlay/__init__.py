@@ -9,12 +9,21 @@ Example:
 
 """
 
-from ._allowance_reports import AllowanceStatus, QuotaCheckResult, QuotaEvent, UsageRecord, UsageReport
-from ._allowance_store import AllowanceStore, MemoryStore
-from ._allowance_values import AgentAllowance, ModelQuota, RepoLimit
-from ._allowances import AllowanceService
-from ._calibration import EstimateReport, estimates
-from ._core import (
+from outlay._allowances.job import Job
+from outlay._allowances.reports import (
+    AllowanceStatus,
+    QuotaCheckResult,
+    QuotaEvent,
+    UsageRecord,
+    UsageReport,
+)
+from outlay._allowances.service import AllowanceService
+from outlay._allowances.store import AllowanceStore, MemoryStore
+from outlay._allowances.values import AgentAllowance, ModelQuota, RepoLimit
+from outlay._calls.protocols import Budget, Lease
+from outlay._calls.with_block import end_block as _end_block  # noqa: F401 (how blocks end that raise)
+from outlay._cli.doctor import doctor
+from outlay._core import (
     AgentBudget,
     AgentTokenBudget,
     Allotment,
@@ -39,8 +48,7 @@ from ._core import (
     __version__,
     usd,
 )
-from ._doctor import doctor
-from ._errors import (
+from outlay._errors import (
     AllowanceExceeded,
     BudgetExceeded,
     ForkedLedger,
@@ -66,16 +74,14 @@ from ._errors import (
     WaitTimeout,
     WorkflowLimitExceeded,
 )
-from ._governed import governed
-from ._guard import scope as _scope  # noqa: F401 (the methods of guards)
-from ._in_scope import in_scope
-from ._job import Job
-from ._outcome import end_block as _end_block  # noqa: F401 (how blocks end that raise)
-from ._process import watch_process as _watch_process
-from ._protocols import Budget, Lease
-from ._responses import usage_from_response as _usage_from_response  # noqa: F401 (Usage.from_response)
-from ._schema import LLM_MESSAGE_SCHEMA, POLICY_SCHEMA
-from ._waiting import acquire_slot as _acquire_slot  # noqa: F401 (the methods that wait)
+from outlay._governed.decorator import governed
+from outlay._guard.in_scope import in_scope
+from outlay._guard.methods import reserve_wait as _reserve_wait  # noqa: F401 (the methods of guards)
+from outlay._process import watch_process as _watch_process
+from outlay._schema import LLM_MESSAGE_SCHEMA, POLICY_SCHEMA
+from outlay._usage.calibration import EstimateReport, estimates
+from outlay._usage.responses import usage_from_response as _from_response  # noqa: F401 (a method of Usage)
+from outlay._waiting.methods import acquire_slot as _acquire_slot  # noqa: F401 (the methods that wait)
 
 _watch_process()
 

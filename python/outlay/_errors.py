@@ -6,8 +6,8 @@ import json
 import sys
 from typing import Any, ClassVar
 
-from . import _core
-from ._core import Denial
+from outlay import _core
+from outlay._core import Denial
 
 __all__ = [
     "AllowanceExceeded",

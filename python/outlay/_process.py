@@ -4,7 +4,7 @@ import atexit
 import os
 import threading
 
-from . import _core
+from outlay import _core
 
 
 class ProcessLock:

@@ -26,7 +26,7 @@ try:
 except ImportError as missing:
     raise ImportError("outlay.httpx needs httpx: pip install outlay[httpx]") from missing
 
-from outlay._http_faces import Faces
+from outlay._http import Faces
 
 __all__ = ["async_transport", "transport", "wrap"]
 

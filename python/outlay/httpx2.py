@@ -26,7 +26,7 @@ try:
 except ImportError as missing:
     raise ImportError("outlay.httpx2 needs httpx2: pip install outlay[httpx2]") from missing
 
-from outlay._http_faces import Faces
+from outlay._http import Faces
 
 __all__ = ["async_transport", "transport", "wrap"]
 

@@ -11,6 +11,6 @@ Example:
 
 """
 
-from outlay._genai_prices import from_genai_prices
+from outlay._prices.genai import from_genai_prices
 
 __all__ = ["from_genai_prices"]

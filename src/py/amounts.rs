@@ -137,7 +137,7 @@ fn fields(usage: &Usage) -> [(&'static str, u64); 8] {
     ]
 }
 
-// `Usage.from_response` is written in Python (`outlay._responses`), which gives it to the class.
+// `Usage.from_response` is written in Python (`outlay._usage.responses`), which gives it to the class.
 usage_class!(PyUsage, "Usage", "The tokens and the cost of one call, or of many.");
 usage_class!(PyUsageEstimate, "UsageEstimate", "What a call may use: the shape of `Usage`.");
 

@@ -1,4 +1,4 @@
-//! Waiting: Rust keeps the queues, Python the futures of its event loops (`outlay/_waiting.py`).
+//! Waiting: Rust keeps the queues, Python the futures of its event loops (`outlay/_waiting`).
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -58,7 +58,7 @@ def pytest_collection_finish(session):
 def said(monkeypatch):
     """Forget which methods have been warned of: that is said once in a process."""
     said = {}
-    monkeypatch.setattr("outlay._unguarded._said", said)
+    monkeypatch.setattr("outlay._wraps.unguarded._said", said)
     return said
 
 

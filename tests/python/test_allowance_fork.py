@@ -139,7 +139,7 @@ def test_a_lock_that_another_thread_held_at_the_fork_hangs_nobody():
     ran_clean(
         RIG
         + """
-from outlay import _store_state
+from outlay._allowances import store_state as _store_state
 class Slow:
     def __init__(self):
         self.inside, self.go_on = threading.Event(), threading.Event()

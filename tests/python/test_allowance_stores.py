@@ -22,8 +22,8 @@ from outlay import (
     PolicyError,
     UsageRecord,
     UsageReport,
-    _store_state,
 )
+from outlay._allowances import store_state as _store_state
 
 
 def test_the_protocol_has_ten_methods():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from outlay import BudgetLimit, BudgetManager, Guard, PolicyError, SharedPool, WorkflowQuota, governed
-from outlay._budget_list import normalise
+from outlay._calls.listing import normalise
 
 POLICY = {"budget": [{"name": "all", "limit": {"tokens": 100_000, "calls": 100}}]}
 

@@ -15,8 +15,8 @@ from langchain.agents import create_agent
 
 import outlay
 from outlay import Guard, SharedPool, WorkflowQuota, governed
-from outlay._layer import make_layer
-from outlay._prompt import Prompt
+from outlay._usage.prompt import Prompt
+from outlay._wraps.arguments import make_layer
 from outlay.langchain import BudgetMiddleware, wrap
 from outlay.testing import ScriptedChatModel
 
@@ -112,7 +112,7 @@ def test_a_stream_that_is_cut_after_its_part_was_closed_is_booked_as_reserved():
         {"budget": [{"name": "job", "limit": {"tokens": 10_000}}], "defaults": {"output_tokens": 70}}
     )
     part = guard.allot(tokens=5_000)
-    layer = make_layer(part, labels={})
+    layer = make_layer(part, labels={}, made_by="test")
     model = wrap(ScriptedChatModel(script=["one two three"], model_name="gpt-x"), part)
     stream = model.stream("Count.")
     next(stream)
@@ -150,7 +150,7 @@ def test_a_function_that_runs_for_ever_keeps_no_usage_of_each_call():
 
 def test_all_usages_of_many_threads_are_told():
     """The sum is kept while they tell."""
-    told = outlay._late.Told()
+    told = outlay._calls.inner_usage.InnerUsage()
     usage = outlay.Usage(total_tokens=1)
     barrier = threading.Barrier(8)
 
@@ -171,8 +171,8 @@ _COLLECTED = """
 import gc
 import os
 from outlay import UsageEstimate, estimates
-from outlay._calibration import Calibration
-from outlay._prompt import Prompt
+from outlay._usage.calibration import Calibration
+from outlay._usage.prompt import Prompt
 
 learnt, guess = Calibration(), UsageEstimate(input_tokens=9, output_tokens=9)
 
@@ -202,13 +202,13 @@ def test_the_collector_may_end_a_stream_while_we_learn():
 
 _FORKED = """
 import os, threading
-import outlay._active
+import outlay._wraps.registry
 from outlay import SharedPool, governed
 
 held, done = threading.Event(), threading.Event()
 
 def hold():
-    with outlay._active._lock:
+    with outlay._wraps.registry._lock:
         held.set()
         done.wait()
 

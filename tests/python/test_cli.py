@@ -12,7 +12,7 @@ import pytest
 
 import outlay
 from outlay.__main__ import main
-from outlay._doctor import EXTRAS
+from outlay._cli.doctor import EXTRAS
 
 ROOT = Path(__file__).parents[2]
 POLICY = """\

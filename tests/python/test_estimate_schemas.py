@@ -13,7 +13,7 @@ import json
 import pytest
 
 from outlay import LimitExceeded, SharedPool
-from outlay._prompt import read_body
+from outlay._usage.prompt import read_body
 
 SCHEMA = {"type": "object", "properties": {"word": {"type": "string", "description": "A wörd."}}}
 TOOL = {"type": "function", "function": {"name": "look_up", "description": "Look.", "parameters": SCHEMA}}

@@ -159,7 +159,7 @@ def test_a_model_is_looked_up_once_and_nothing_is_fetched(monkeypatch):
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     first = from_genai_prices("gpt-4.1-mini", "openai")
-    monkeypatch.setattr("outlay._genai_prices.get_snapshot", refuse)
+    monkeypatch.setattr("outlay._prices.genai.get_snapshot", refuse)
     first["input"] = "0"
     assert from_genai_prices("gpt-4.1-mini", "openai")["input"] == "0.4"
 

@@ -13,7 +13,7 @@ from contextvars import Context
 import pytest
 
 from outlay import BudgetExceeded, Guard, PolicyError, in_scope
-from outlay._guard import current_labels
+from outlay._guard.scopes import current_labels
 
 LABELS = {"agent": "a", "run": "r"}
 

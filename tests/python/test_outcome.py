@@ -16,7 +16,7 @@ from pydantic_ai.exceptions import ModelHTTPError, UnexpectedModelBehavior
 from starlette.exceptions import HTTPException
 
 from outlay import SharedPool, WaitTimeout
-from outlay._outcome import End, outcome_of, refusal_in
+from outlay._usage.outcome import End, outcome_of, refusal_in
 
 REQUEST = httpx2.Request("POST", "http://127.0.0.1/v1", headers={"x-stainless-retry-count": "2"})
 

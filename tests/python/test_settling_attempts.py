@@ -14,9 +14,9 @@ from langchain_openai import ChatOpenAI
 
 import outlay
 from outlay import Guard, ManualClock, SharedPool, UsageEstimate
-from outlay._attempts import Attempts
-from outlay._budget import Call
-from outlay._budget_list import normalise
+from outlay._calls.attempts import Attempts
+from outlay._calls.call import Call
+from outlay._calls.listing import normalise
 from outlay._core import Usage
 from outlay.testing import ProviderServer, Reply
 

@@ -13,10 +13,10 @@ import pytest
 from agents import ModelSettings, ModelTracing, OpenAIResponsesModel
 
 from outlay import Guard, ManualClock, SharedPool
-from outlay._layer import make_layer
-from outlay._model_call import ModelCall
-from outlay._prompt import Prompt
-from outlay._stream_usage import StreamUsage
+from outlay._usage.prompt import Prompt
+from outlay._usage.stream import StreamUsage
+from outlay._wraps.arguments import make_layer
+from outlay._wraps.model_call import ModelCall
 
 # ceil(2 bytes / 3) + 4 for the message, and max_output_tokens.
 ESTIMATE = 1 + 4 + 1_000
@@ -111,7 +111,7 @@ def test_a_later_chunk_takes_nothing_back(order):
 @pytest.mark.parametrize("total", [None, 100, 130, 700])
 def test_a_total_that_was_told_before_the_output_says_nothing_of_a_cut_stream(total):
     """The output that was reserved is booked in full, above whatever the stream had counted."""
-    layer = make_layer(SharedPool(), labels={})
+    layer = make_layer(SharedPool(), labels={}, made_by="test")
     fields = {"input_tokens": 100, "output_tokens": 0}
     told = fields if total is None else {**fields, "total_tokens": total}
     booked = layer.usage(told, Prompt(model_name="m", input_tokens=90), reserved=500)
@@ -128,7 +128,10 @@ def test_a_stream_that_fails_before_its_first_piece_costs_no_tokens(raises, befo
     """Of every wrap: whether its host ends the stream or raises."""
     guard = Guard({"budget": [{"name": "day", "limit": {"tokens": 100_000, "calls": 10}}]})
     prompt = Prompt(model_name="m", input_tokens=90, output_limit=1_000)
-    call, seen = ModelCall([make_layer(guard, labels={})], prompt, lambda refusal: refusal), StreamUsage()
+    call, seen = (
+        ModelCall([make_layer(guard, labels={}, made_by="test")], prompt, lambda refusal: refusal),
+        StreamUsage(),
+    )
     call.reserve()
     for chunk in (*before, failed):
         seen.add(chunk)

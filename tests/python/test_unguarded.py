@@ -7,9 +7,9 @@ import logging
 import pytest
 
 from outlay import Guard, PolicyError, SharedPool, governed
-from outlay._endpoints import billed, may_cost, plain_path
-from outlay._layer import make_layer
-from outlay._unguarded import pass_by
+from outlay._wraps.arguments import make_layer
+from outlay._wraps.endpoints import billed, may_cost, plain_path
+from outlay._wraps.unguarded import pass_by
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_what_has_no_body_asks_for_nothing():
 
 
 def layer(word, budget=None):
-    return make_layer(budget or SharedPool(capacity_tokens=1), unguarded=word, labels={})
+    return make_layer(budget or SharedPool(capacity_tokens=1), unguarded=word, labels={}, made_by="test")
 
 
 @pytest.mark.parametrize("word", ["Warn", "", None, True, ["warn"]])

@@ -24,8 +24,8 @@ from outlay import (
     ThresholdExceeded,
     UsageEstimate,
     WaitTimeout,
-    _waiting,
 )
+from outlay._waiting import loop as _waiting
 
 NANOSECOND = 1e-9
 

@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from waiting_support import SECONDS, ended, is_free, run, settle, started
 
-from outlay import ManualClock, RateLimiter, SharedPool, WaitTimeout, _waiting
+from outlay import ManualClock, RateLimiter, SharedPool, WaitTimeout
+from outlay._waiting import loop as _waiting
 
 
 def cancelled(task):

@@ -23,7 +23,8 @@ from waiting_support import (
     started,
 )
 
-from outlay import ManualClock, RateLimiter, SharedPool, _waiting
+from outlay import ManualClock, RateLimiter, SharedPool
+from outlay._waiting import loop as _waiting
 
 
 @pytest.fixture

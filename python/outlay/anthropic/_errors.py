@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from anthropic import AnthropicError
 
-from outlay._host_errors import host_errors
+from outlay._wraps import host_errors
 
 as_anthropic_error = host_errors(globals(), AnthropicError)

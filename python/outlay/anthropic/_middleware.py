@@ -8,13 +8,8 @@ from typing import Any
 import httpx2
 from anthropic import Middleware
 
-from outlay._endpoints import billed, may_cost, plain_path
-from outlay._http_errors import speaking
-from outlay._http_meter import Meter
-from outlay._layer import Layer
-from outlay._model_call import ModelCall
-from outlay._prompt import Prompt, read_body
-from outlay._unguarded import pass_by
+from outlay._http import Answers, speaking
+from outlay._wraps import Layer, ModelCall, Prompt, billed, may_cost, pass_by, plain_path, read_body
 from outlay.anthropic._errors import as_anthropic_error
 
 _MESSAGES = "/v1/messages"
@@ -30,7 +25,7 @@ class BudgetMiddleware(Middleware):
 
     def __init__(self, layer: Layer) -> None:
         self._layer = layer
-        self._meter = Meter(httpx2)
+        self._answers = Answers(httpx2)
 
     def handle(self, request: Any, call_next: Any) -> Any:
         """Guard one attempt of an `Anthropic` client."""
@@ -78,7 +73,7 @@ class BudgetMiddleware(Middleware):
             # A middleware further in had the answer at hand: nobody was asked.
             call.release()
         else:
-            self._meter.answered(answer, call)
+            self._answers.answered(answer, call)
 
 
 def _read(request: Any) -> Prompt | None:

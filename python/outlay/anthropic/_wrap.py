@@ -6,12 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from outlay._budget import AnyBudget
-from outlay._calibration import EstimateMode
-from outlay._core import PriceTable
-from outlay._errors import PolicyError
-from outlay._layer import make_layer
-from outlay._unguarded import Unguarded
+from outlay import PolicyError, PriceTable
+from outlay._wraps import AnyBudget, EstimateMode, Unguarded, make_layer
 from outlay.anthropic._copies import keep_budgets
 from outlay.anthropic._middleware import BudgetMiddleware
 
@@ -84,6 +80,7 @@ def wrap(
         estimate=estimate,
         unguarded=unguarded,
         labels=labels,
+        made_by="anthropic",
     )
     layer.check_price(None)
     guarded: ClientT = keep_budgets(_checked(client).with_middleware(BudgetMiddleware(layer)))

@@ -17,13 +17,20 @@ from langchain_core.messages import BaseMessage, HumanMessage
 from langchain_core.outputs import ChatGenerationChunk, GenerationChunk, LLMResult
 from langchain_core.tracers.context import register_configure_hook
 
-from outlay._budget import AnyBudget, Call
-from outlay._core import PriceTable, SharedPool, Usage, UsageEstimate
-from outlay._layer import Layer, known_fields, make_layer
-from outlay._outcome import End, Outcome, outcome_of
-from outlay._prompt import Prompt
-from outlay._responses import Fields
-from outlay.langchain._call import GUARDED, StreamUsage
+from outlay import PriceTable, SharedPool, Usage, UsageEstimate
+from outlay._wraps import (
+    AnyBudget,
+    Call,
+    End,
+    Fields,
+    Layer,
+    Outcome,
+    Prompt,
+    known_fields,
+    make_layer,
+    outcome_of,
+)
+from outlay.langchain._call import GUARDED, MessageUsage
 from outlay.langchain._estimate import read_messages
 
 CALLS_KEPT = 1_000
@@ -109,8 +116,14 @@ def audit(
         prices=prices,
         output_tokens=output_tokens,
         labels=labels,
+        made_by="langchain.audit",
     )
     return Audit(layer, on_call, books=budget is not None)
+
+
+def is_watching() -> bool:
+    """Return whether an audit is around this point of the program."""
+    return _ambient.get() is not None
 
 
 class Audit(BaseCallbackHandler):
@@ -262,7 +275,7 @@ class Audit(BaseCallbackHandler):
             self._layer.check_price(prompt.model_name)
             call = Call()
             # Nothing is held, for it is spent already: a budget refuses that only where it is in debt.
-            call.reserve(self._layer.budgets, UsageEstimate(), **self._layer.terms(prompt))
+            call.reserve(self._layer.budgets, UsageEstimate(), **self._layer.keywords(prompt))
             call.commit(usage, requests=requests)
         except Exception as error:
             # It must not end the run that it watches; what is not booked is told in `unbooked`.
@@ -276,7 +289,7 @@ class _Open:
     """A call that has begun: what it asks for, and what its chunks have said."""
 
     prompt: Prompt
-    said: StreamUsage = field(default_factory=StreamUsage)
+    said: MessageUsage = field(default_factory=MessageUsage)
 
 
 def _usage(layer: Layer, prompt: Prompt, fields: Fields | None) -> Usage:

@@ -11,8 +11,7 @@ from langchain_core.language_models import BaseLanguageModel
 from langchain_core.runnables import Runnable, RunnableSequence, RunnableWithFallbacks
 from langchain_core.runnables.base import RunnableBindingBase
 
-from outlay._layer import Layer
-from outlay._unguarded import pass_by
+from outlay._wraps import Layer, pass_by
 from outlay.langchain._call import LAYERS
 
 _GUARDED = "the models that are given to wrap; wrap the other model too"
@@ -73,7 +72,7 @@ def tell_inside(model: Any, layers: Sequence[Layer]) -> None:
         client = model.__dict__.get(root)
         if openai is None or not isinstance(client, openai.OpenAI | openai.AsyncOpenAI):
             continue
-        from outlay.openai._telling import is_bare, telling
+        from outlay.langchain._inner_client import is_bare, telling
 
         if not is_bare(client):
             continue

@@ -8,10 +8,8 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 
-from outlay._errors import PolicyError
-from outlay._layer import Layer
-from outlay._model_call import ModelCall
-from outlay._stream_usage import StreamUsage as AnyStreamUsage
+from outlay import PolicyError
+from outlay._wraps import Layer, ModelCall, StreamUsage
 from outlay.langchain._errors import as_model_error
 from outlay.langchain._estimate import read_prompt
 
@@ -20,7 +18,7 @@ LAYERS = "outlay_layers"
 GUARDED = "outlay_guarded"
 
 
-class StreamUsage(AnyStreamUsage):
+class MessageUsage(StreamUsage):
     """What the chunks of a stream, or the events of LangChain's event protocol, have said so far."""
 
     def add(self, chunk: Any) -> None:

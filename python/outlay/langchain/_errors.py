@@ -5,8 +5,8 @@ LangChain's retries look at `ModelError.is_retryable` and would try any other ex
 
 from __future__ import annotations
 
-from outlay._errors import LimitExceeded
-from outlay._host_errors import host_errors
+from outlay import LimitExceeded
+from outlay._wraps import host_errors
 
 try:
     from langchain_core.exceptions import ModelError

@@ -1,4 +1,4 @@
-"""Estimates what a prompt of LangChain messages will use, by the rule of `outlay._prompt`."""
+"""Estimates what a prompt of LangChain messages will use, by the rule of `outlay._usage.prompt`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from langchain_core.messages import BaseMessage
 from langchain_core.runnables.config import var_child_runnable_config
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
-from outlay._prompt import (
+from outlay._wraps import (
     OUTPUT_LIMITS,
     SCHEMAS,
     Prompt,

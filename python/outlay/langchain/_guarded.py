@@ -15,9 +15,9 @@ from weakref import WeakValueDictionary
 from langchain_core.language_models import BaseChatModel
 from pydantic import Field, create_model
 
-from outlay._process import ProcessLock
+from outlay._wraps import ProcessLock
 from outlay.langchain._beside import tell_beside
-from outlay.langchain._call import GUARDED, LAYERS, StreamUsage, model_call
+from outlay.langchain._call import GUARDED, LAYERS, MessageUsage, model_call
 
 _END: Any = object()
 # Weak, so that a model class made inside a function is not kept for ever.
@@ -110,7 +110,7 @@ def _guard_stream(original: Callable[..., Iterator[Any]]) -> Callable[..., Itera
     def _stream(self: BaseChatModel, messages: Any, *args: Any, **kwargs: Any) -> Iterator[Any]:
         call = model_call(self, messages, kwargs)
         call.reserve()
-        seen = StreamUsage()
+        seen = MessageUsage()
         chunks: Any = None
         try:
             with call.entered():
@@ -140,7 +140,7 @@ def _guard_astream(original: Callable[..., AsyncIterator[Any]]) -> Callable[...,
     async def _astream(self: BaseChatModel, messages: Any, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
         call = model_call(self, messages, kwargs)
         await call.reserve_async()
-        seen = StreamUsage()
+        seen = MessageUsage()
         chunks: Any = None
         try:
             with call.entered():

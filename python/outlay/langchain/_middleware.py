@@ -10,10 +10,8 @@ from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResp
 from langchain.agents.middleware.types import ToolCallRequest
 from langchain_core.messages import AIMessage, ToolMessage
 
-from outlay._budget import AnyBudget
-from outlay._errors import LimitExceeded, PolicyError
-from outlay._labels import checked_labels
-from outlay._steps import Step, charge_step, operation_of, step_budgets
+from outlay import LimitExceeded, PolicyError
+from outlay._wraps import AnyBudget, Step, charge_step, checked_labels, operation_of, step_budgets
 from outlay.langchain._errors import as_model_error
 from outlay.langchain._estimate import running_agent
 

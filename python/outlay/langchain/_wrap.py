@@ -10,12 +10,8 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable, RunnableWithFallbacks
 from langchain_core.runnables.base import RunnableBindingBase
 
-from outlay._budget import AnyBudget
-from outlay._calibration import EstimateMode
-from outlay._core import PriceTable
-from outlay._errors import PolicyError
-from outlay._layer import Layer, make_layer
-from outlay._unguarded import Unguarded
+from outlay import PolicyError, PriceTable
+from outlay._wraps import AnyBudget, EstimateMode, Layer, Unguarded, make_layer
 from outlay.langchain._beside import tell_inside
 from outlay.langchain._call import LAYERS
 from outlay.langchain._estimate import called_name
@@ -91,6 +87,7 @@ def wrap(
         estimate=estimate,
         unguarded=unguarded,
         labels=labels,
+        made_by="langchain",
     )
     guarded: ModelT = _guard(model, layer)
     return guarded

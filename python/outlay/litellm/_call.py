@@ -8,12 +8,8 @@ from typing import Any
 
 import litellm
 
-from outlay._http_body import BodyReader
-from outlay._layer import Layer
-from outlay._model_call import ModelCall
-from outlay._prompt import SCHEMAS, Prompt, read_body, read_completion
-from outlay._responses import Fields
-from outlay._stream_usage import StreamUsage
+from outlay._http import BodyReader
+from outlay._wraps import SCHEMAS, Fields, Layer, ModelCall, Prompt, StreamUsage, read_body, read_completion
 from outlay.litellm._errors import as_litellm_error
 
 _BODY = (

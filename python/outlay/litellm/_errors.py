@@ -10,8 +10,8 @@ from typing import Any
 
 from litellm.exceptions import OpenAIError
 
-from outlay._errors import LimitExceeded
-from outlay._host_errors import host_errors
+from outlay import LimitExceeded
+from outlay._wraps import host_errors
 
 
 def _message(self: LimitExceeded) -> str:

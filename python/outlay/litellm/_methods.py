@@ -10,8 +10,7 @@ from typing import Any
 
 import litellm
 
-from outlay._layer import Layer
-from outlay._unguarded import pass_by
+from outlay._wraps import Layer, pass_by
 
 # What begins with an "a" is async, `anthropic_messages` too. A release of LiteLLM has most of them.
 GUARDED = (

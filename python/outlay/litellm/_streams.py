@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from outlay._layer import known_fields
+from outlay._wraps import known_fields
 from outlay.litellm._call import ChunkUsage, LiteCall, from_cache
 
 

@@ -12,12 +12,8 @@ from typing import Any, TypeVar
 import litellm
 from litellm.router import Router
 
-from outlay._budget import AnyBudget
-from outlay._calibration import EstimateMode
-from outlay._core import PriceTable
-from outlay._errors import PolicyError
-from outlay._layer import Layer, make_layer
-from outlay._unguarded import Unguarded
+from outlay import PolicyError, PriceTable
+from outlay._wraps import AnyBudget, EstimateMode, Layer, Unguarded, make_layer
 from outlay.litellm._call import LiteCall, from_cache, lite_call, named
 from outlay.litellm._methods import GUARDED, guarded_of, positional, tell_unguarded
 from outlay.litellm._streams import AsyncStream, SyncStream
@@ -89,6 +85,7 @@ def wrap(
         estimate=estimate,
         unguarded=unguarded,
         labels=labels,
+        made_by="litellm",
     )
     layer.check_price(None)
     return _guarded(target, layer)  # type: ignore[no-any-return]

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from outlay._errors import LimitExceeded
-from outlay._process import ProcessLock
+from outlay import LimitExceeded
+from outlay._wraps import ProcessLock
 from outlay.mcp._steps import StepLayer, refused
 
 ClientT = TypeVar("ClientT")

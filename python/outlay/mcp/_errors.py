@@ -6,7 +6,7 @@ import logging
 
 from fastmcp.exceptions import ToolError
 
-from outlay._host_errors import host_errors
+from outlay._wraps import host_errors
 
 # FastMCP reads the level when it logs a tool's error: a refusal is no fault of the server.
 as_tool_error = host_errors(globals(), ToolError, log_level=logging.INFO)

@@ -8,8 +8,8 @@ from typing import Any
 from fastmcp.exceptions import ToolError
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 
-from outlay._budget import AnyBudget
-from outlay._errors import LimitExceeded
+from outlay import LimitExceeded
+from outlay._wraps import AnyBudget
 from outlay.mcp._errors import as_tool_error
 from outlay.mcp._steps import StepLayer, make_step_layer
 

@@ -8,12 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from outlay._budget import AnyBudget
-from outlay._errors import LimitExceeded, PolicyError
-from outlay._layer import Layer, make_layer
-from outlay._model_call import ModelCall
-from outlay._prompt import Prompt, read_body
-from outlay._unguarded import pass_by
+from outlay import LimitExceeded, PolicyError
+from outlay._wraps import AnyBudget, Layer, ModelCall, Prompt, make_layer, pass_by, read_body
 from outlay.mcp._steps import StepLayer
 
 _REFUSED = -32000  # JSON-RPC: the first code that is left to implementations
@@ -83,6 +79,7 @@ def wrap_sampling(
         prices=None if prices is None else {_MODEL: prices},
         wait=wait,
         labels=labels,
+        made_by="mcp",
     )
     layer.check_price(_MODEL)
 

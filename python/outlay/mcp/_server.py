@@ -6,7 +6,7 @@ import functools
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from outlay._errors import LimitExceeded
+from outlay import LimitExceeded
 from outlay.mcp._steps import StepLayer, refused
 
 

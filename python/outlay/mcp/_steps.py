@@ -6,11 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from outlay._budget import AnyBudget, Budgets
-from outlay._errors import LimitExceeded
-from outlay._labels import checked_labels
-from outlay._steps import Step, charge_step, operation_of, step_budgets
-from outlay._unguarded import Unguarded, checked_unguarded
+from outlay import LimitExceeded
+from outlay._wraps import (
+    AnyBudget,
+    Budgets,
+    Step,
+    Unguarded,
+    charge_step,
+    checked_labels,
+    checked_unguarded,
+    operation_of,
+    step_budgets,
+)
 
 
 @dataclass(frozen=True, eq=False, slots=True)

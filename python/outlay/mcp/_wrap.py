@@ -8,10 +8,8 @@ from typing import Any, TypeVar
 
 from mcp import ClientSession, ClientSessionGroup
 
-from outlay._budget import AnyBudget
-from outlay._core import PriceTable
-from outlay._errors import PolicyError
-from outlay._unguarded import Unguarded
+from outlay import PolicyError, PriceTable
+from outlay._wraps import AnyBudget, Unguarded
 from outlay.mcp._client import guard_client
 from outlay.mcp._sampling import tell_sampling
 from outlay.mcp._server import ToolSteps, tell_refusals

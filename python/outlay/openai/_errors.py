@@ -4,6 +4,6 @@ from __future__ import annotations
 
 import openai
 
-from outlay._host_errors import host_errors
+from outlay._wraps import host_errors
 
 as_openai_error = host_errors(globals(), openai.OpenAIError)

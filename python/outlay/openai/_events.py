@@ -6,8 +6,7 @@ import json
 import re
 from typing import Any, Protocol
 
-from outlay._outcome import refusal_in
-from outlay._stream_usage import StreamUsage
+from outlay._wraps import StreamUsage, refusal_in
 
 # A usage that is told, where most chunks say "usage": null; nested in text, the quotes are escaped.
 _USAGE = re.compile(rb'"usage"\s*:\s*(?!null|\s)')

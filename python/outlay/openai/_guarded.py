@@ -14,11 +14,8 @@ from weakref import WeakValueDictionary
 
 import openai
 
-from outlay._errors import PolicyError
-from outlay._layer import Layer
-from outlay._model_call import ModelCall
-from outlay._process import ProcessLock
-from outlay._unguarded import pass_by
+from outlay import PolicyError
+from outlay._wraps import Layer, ModelCall, ProcessLock, pass_by
 from outlay.openai._errors import as_openai_error
 from outlay.openai._events import Body, Events, Reader
 from outlay.openai._request import Request, billed_beside, read_request

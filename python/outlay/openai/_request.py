@@ -10,18 +10,8 @@ from typing import Any
 
 import openai
 
-from outlay._endpoints import billed, may_cost, plain_path
-from outlay._prompt import Prompt, read_body, read_completion
+from outlay._wraps import OPENAI_CALLS, Prompt, billed, may_cost, openai_path, read_body, read_completion
 
-# Azure names a deployment before the same endings.
-_CALLS = (
-    "/chat/completions",
-    "/completions",
-    "/responses",
-    "/responses/compact",
-    "/embeddings",
-    "/decisions",
-)
 _CHAT = ("/completions",)
 _EMBEDDINGS = ("/embeddings",)
 
@@ -56,7 +46,7 @@ def read_request(client: Any, options: Any, *, stream: bool) -> Request | None:
 
     """
     path = _path(client, options)
-    if not may_cost(options.method) or not path.endswith(_CALLS):
+    if not may_cost(options.method) or not path.endswith(OPENAI_CALLS):
         return None
     body = _body(options)
     request = Request(
@@ -77,16 +67,8 @@ def billed_beside(client: Any, options: Any) -> str | None:
     return billed(options.method, _path(client, options))
 
 
-def asks_money(client: Any, options: Any) -> bool:
-    """Return whether a request asks a model, or for something else that is billed."""
-    path = _path(client, options)
-    return may_cost(options.method) and (path.endswith(_CALLS) or billed(options.method, path) is not None)
-
-
 def _path(client: Any, options: Any) -> str:
-    path = plain_path(options.url).lower()
-    # What ends like a call is one. Else the client's own address may be a part of it.
-    return path if path.endswith(_CALLS) else plain_path(f"{client.base_url.path}/{path}").lower()
+    return openai_path(options.url, client.base_url.path)
 
 
 def _body(options: Any) -> Mapping[str, Any]:

@@ -14,9 +14,7 @@ from typing import Any
 
 import openai
 
-from outlay._layer import known_fields
-from outlay._lease_ends import ending_failed
-from outlay._model_call import ModelCall
+from outlay._wraps import ModelCall, ending_failed, known_fields
 from outlay.openai._request import Request
 
 _TOO_MANY_REQUESTS = 429

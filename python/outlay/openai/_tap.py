@@ -11,7 +11,7 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from outlay._model_call import ModelCall
+from outlay._wraps import ModelCall
 from outlay.openai._events import Reader
 
 _END: Any = object()

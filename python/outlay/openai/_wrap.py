@@ -11,12 +11,8 @@ from typing import TypeVar
 
 import openai
 
-from outlay._budget import AnyBudget
-from outlay._calibration import EstimateMode
-from outlay._core import PriceTable
-from outlay._errors import PolicyError
-from outlay._layer import Layer, make_layer
-from outlay._unguarded import Unguarded
+from outlay import PolicyError, PriceTable
+from outlay._wraps import AnyBudget, EstimateMode, Layer, Unguarded, make_layer
 from outlay.openai._guarded import LAYERS, guarded_class
 
 ClientT = TypeVar("ClientT", bound="openai.OpenAI | openai.AsyncOpenAI")
@@ -87,6 +83,7 @@ def wrap(
         estimate=estimate,
         unguarded=unguarded,
         labels=labels,
+        made_by="openai",
     )
     _check(client)
     layer.check_price(None)

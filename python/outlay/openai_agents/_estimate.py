@@ -1,4 +1,4 @@
-"""Estimates what one request of the Agents SDK will use, by the rule of `outlay._prompt`."""
+"""Estimates what one request of the Agents SDK will use, by the rule of `outlay._usage.prompt`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from agents.models.interface import Model
 from agents.tracing import get_current_span
 
-from outlay._prompt import Prompt, read_body
+from outlay._wraps import Prompt, read_body
 
 
 def read_prompt(

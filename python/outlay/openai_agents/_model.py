@@ -9,11 +9,8 @@ from agents.items import ModelResponse, TResponseStreamEvent
 from agents.models.interface import Model
 from agents.retry import ModelRetryAdvice, ModelRetryAdviceRequest, ModelRetryNormalizedError
 
-from outlay._errors import LimitExceeded
-from outlay._layer import Layer
-from outlay._model_call import ModelCall
-from outlay._stream_usage import StreamUsage
-from outlay._unguarded import give_out
+from outlay import LimitExceeded
+from outlay._wraps import Layer, ModelCall, StreamUsage, give_out
 from outlay.openai_agents._errors import as_agents_error
 from outlay.openai_agents._estimate import model_name, read_prompt
 

@@ -8,12 +8,8 @@ from typing import Any
 
 from agents.models.interface import Model, ModelProvider
 
-from outlay._budget import AnyBudget
-from outlay._calibration import EstimateMode
-from outlay._core import PriceTable
-from outlay._errors import PolicyError
-from outlay._layer import make_layer
-from outlay._unguarded import Unguarded
+from outlay import PolicyError, PriceTable
+from outlay._wraps import AnyBudget, EstimateMode, Unguarded, make_layer
 from outlay.openai_agents._model import guard
 
 
@@ -81,6 +77,7 @@ class BudgetProvider(ModelProvider):
             estimate=estimate,
             unguarded=unguarded,
             labels=labels,
+            made_by="openai_agents",
         )
 
     def get_model(self, model_name: str | None) -> Model:

@@ -10,10 +10,8 @@ from typing import Any
 from agents import FunctionTool
 from agents.tool_guardrails import ToolGuardrailFunctionOutput, ToolInputGuardrail, ToolInputGuardrailData
 
-from outlay._budget import AnyBudget, Budgets
-from outlay._errors import LimitExceeded, PolicyError
-from outlay._labels import checked_labels
-from outlay._steps import charge_step, operation_of, step_budgets
+from outlay import LimitExceeded, PolicyError
+from outlay._wraps import AnyBudget, Budgets, charge_step, checked_labels, operation_of, step_budgets
 
 
 def guard_tools(
@@ -61,13 +59,13 @@ def guard_tools(
         ['found a', '{"error":']
 
     """
-    layer = _Layer(step_budgets(budget), checked_labels(labels))
+    layer = _ToolLayer(step_budgets(budget), checked_labels(labels))
     if not isinstance(tools, Iterable):
         raise PolicyError(f"tools: a list of FunctionTool is allowed, not {type(tools).__name__}")
     return [_guarded(tool, layer) for tool in tools]
 
 
-class _Layer:
+class _ToolLayer:
     """The budgets and the labels of one `guard_tools`; called, it is the guardrail of a tool."""
 
     def __init__(self, budgets: Budgets, labels: Mapping[str, str]) -> None:
@@ -85,16 +83,16 @@ class _Layer:
         except LimitExceeded as refusal:
             return ToolGuardrailFunctionOutput.reject_content(str(refusal), output_info=refusal.payload)
 
-    def without(self, others: Iterable[Any]) -> _Layer:
+    def without(self, others: Iterable[Any]) -> _ToolLayer:
         """Return the layer without the budgets that other guardrails of the tool charge."""
-        budgets = [one.budgets for one in others if isinstance(one, _Layer)]
+        budgets = [one.budgets for one in others if isinstance(one, _ToolLayer)]
         paid = {key for each in budgets for key, _ in (*each.native, *each.own)}
         native = tuple(each for each in self.budgets.native if each[0] not in paid)
         own = tuple(each for each in self.budgets.own if each[0] not in paid)
-        return _Layer(Budgets(native, own), self.labels)
+        return _ToolLayer(Budgets(native, own), self.labels)
 
 
-def _guarded(tool: Any, layer: _Layer) -> FunctionTool:
+def _guarded(tool: Any, layer: _ToolLayer) -> FunctionTool:
     if not isinstance(tool, FunctionTool):
         raise PolicyError(f"tools: only a FunctionTool can be refused, not {type(tool).__name__}")
     guarded, present = copy.copy(tool), tool.tool_input_guardrails or ()

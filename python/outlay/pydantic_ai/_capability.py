@@ -12,13 +12,17 @@ from pydantic_ai.messages import ToolCallPart
 from pydantic_ai.models import Model
 from pydantic_ai.tools import ToolDefinition
 
-from outlay._budget import AnyBudget, Budgets
-from outlay._calibration import EstimateMode
-from outlay._core import PriceTable
-from outlay._errors import LimitExceeded, PolicyError
-from outlay._layer import make_layer
-from outlay._steps import charge_step, countable, operation_of
-from outlay._unguarded import Unguarded
+from outlay import LimitExceeded, PolicyError, PriceTable
+from outlay._wraps import (
+    AnyBudget,
+    Budgets,
+    EstimateMode,
+    Unguarded,
+    charge_step,
+    countable,
+    make_layer,
+    operation_of,
+)
 from outlay.pydantic_ai._model import guard
 
 if not hasattr(AbstractCapability, "get_wrapper_model"):
@@ -101,6 +105,7 @@ class BudgetCapability(AbstractCapability[Any]):
             estimate=estimate,
             unguarded=unguarded,
             labels=labels,
+            made_by="pydantic_ai",
         )
         self._models, self._tools = models, steps is not None
         self._steps = countable(self._layer.budgets) if steps else Budgets((), ())

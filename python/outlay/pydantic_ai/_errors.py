@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic_ai.exceptions import UsageLimitExceeded
 
-from outlay._host_errors import host_errors
+from outlay._wraps import host_errors
 
 
 def _init(self: RuntimeError, *args: Any) -> None:

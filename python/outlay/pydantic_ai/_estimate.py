@@ -1,4 +1,4 @@
-"""Estimates what one request of Pydantic AI will use, by the rule of `outlay._prompt`."""
+"""Estimates what one request of Pydantic AI will use, by the rule of `outlay._usage.prompt`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic_ai.messages import BinaryContent, FileUrl, ModelMessage, ModelRequ
 from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.tools import ToolDefinition
 
-from outlay._prompt import (
+from outlay._wraps import (
     IMAGE_TOKENS,
     MEDIA_CHARACTERS_PER_TOKEN,
     Prompt,

@@ -15,11 +15,7 @@ from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.usage import RequestUsage
 
-from outlay._layer import Layer, known_fields
-from outlay._model_call import ModelCall
-from outlay._responses import Fields
-from outlay._stream_usage import Parts
-from outlay._unguarded import give_out, pass_by
+from outlay._wraps import Fields, Layer, ModelCall, Parts, give_out, known_fields, pass_by
 from outlay.pydantic_ai._errors import as_pydantic_error
 from outlay.pydantic_ai._estimate import read_prompt
 

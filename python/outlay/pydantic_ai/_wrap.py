@@ -9,12 +9,8 @@ from typing import Any, cast
 from pydantic_ai.models import Model, infer_model
 from pydantic_ai.models.wrapper import WrapperModel
 
-from outlay._budget import AnyBudget
-from outlay._calibration import EstimateMode
-from outlay._core import PriceTable
-from outlay._errors import PolicyError
-from outlay._layer import make_layer
-from outlay._unguarded import Unguarded
+from outlay import PolicyError, PriceTable
+from outlay._wraps import AnyBudget, EstimateMode, Unguarded, make_layer
 from outlay.pydantic_ai._model import guard
 
 
@@ -84,6 +80,7 @@ def wrap(
         estimate=estimate,
         unguarded=unguarded,
         labels=labels,
+        made_by="pydantic_ai",
     )
     return cast(WrapperModel, guard(infer_model(_checked(model)), (layer,)))
 

@@ -13,7 +13,8 @@ from unittest.mock import patch
 from cases import OWN, case
 from kit import TEXT, World
 
-from outlay import PolicyError, SharedPool, WorkflowQuota, _unguarded
+from outlay import PolicyError, SharedPool, WorkflowQuota
+from outlay._wraps import unguarded as _unguarded
 from outlay.testing import Reply
 
 

@@ -12,7 +12,7 @@ import pytest
 from guard_support import budget, figures, new_guard, refused, spend
 
 from outlay import AllowanceExceeded, Guard, StepLimitExceeded
-from outlay._guard import current_labels
+from outlay._guard.scopes import current_labels
 
 EACH = budget(scope={"agent": "*"}, limit={"calls": 100})
 

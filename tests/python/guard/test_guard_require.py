@@ -12,8 +12,8 @@ import pytest
 from guard_support import budget, figures, listen, new_guard, refused, spend
 
 from outlay import BudgetExceeded, Guard, PolicyError, UsageEstimate, governed, in_scope
+from outlay._calls.steps import charge_step, step_budgets
 from outlay._core import record_together
-from outlay._steps import charge_step, step_budgets
 from outlay.openai import wrap
 from outlay.testing import ProviderServer, Reply
 

@@ -15,7 +15,7 @@ from httpx_support import HI_ESTIMATE, USAGE, hi
 
 import outlay
 from outlay import BudgetExceeded, PolicyError, RateLimiter, SharedPool
-from outlay._http_request import provider_of, read_request
+from outlay._http.request import provider_of, read_request
 from outlay.testing import Reply
 
 GEMINI = {"contents": [{"parts": [{"text": "Hi"}]}], "generationConfig": {"maxOutputTokens": 100}}

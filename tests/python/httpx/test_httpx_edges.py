@@ -10,7 +10,7 @@ import pytest
 from httpx_support import HI_ESTIMATE, hi
 
 from outlay import BudgetExceeded, BudgetManager, Guard, PolicyError, RateLimitExceeded, SharedPool
-from outlay._http_request import read_request
+from outlay._http.request import read_request
 from outlay.testing import Reply
 
 URL = "http://test/v1/chat/completions"

@@ -19,7 +19,7 @@ def run(code):
     return done.stdout.strip()
 
 
-@pytest.mark.parametrize("module", ["outlay", "outlay._http_client", "outlay._http_errors"])
+@pytest.mark.parametrize("module", ["outlay", "outlay._http.client", "outlay._http.errors"])
 def test_import_brings_no_client(module):
     code = f"import sys, {module}; print([name for name in {HOSTS} if name in sys.modules])"
     assert run(code) == "[]"

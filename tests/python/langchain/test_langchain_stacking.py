@@ -18,8 +18,8 @@ from outlay import (
     UsageEstimate,
     WorkflowQuota,
 )
-from outlay._budget import Call
-from outlay._budget_list import normalise
+from outlay._calls.call import Call
+from outlay._calls.listing import normalise
 from outlay.langchain import wrap
 from outlay.testing import Pause, ScriptedChatModel, ScriptedReply
 

@@ -106,7 +106,7 @@ async def test_a_limiter_of_an_async_client_is_told(serve, plain_async):
 def test_headers_that_cannot_be_read_lose_no_answer(serve, plain, monkeypatch, caplog):
     """The answer is paid for."""
     guard = Guard({"limiter": [{"name": "tpm", "tokens_per_minute": 90_000, "adaptive": "headers"}]})
-    monkeypatch.setattr("outlay._model_call.current_labels", lambda: {"team": ""})
+    monkeypatch.setattr("outlay._wraps.model_call.current_labels", lambda: {"team": ""})
     answer = wrap(plain(serve(Reply(text="a"))), guard).chat.completions.create(**ASK)
     assert answer.choices[0].message.content == "a"
     assert "headers" in caplog.text

@@ -1,0 +1,1 @@
+"""The allowances of agents, models and repositories, and the stores that keep them."""

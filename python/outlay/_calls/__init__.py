@@ -1,0 +1,1 @@
+"""Calls: the requests to a provider, which budgets pay for them, and how they end."""

@@ -1,0 +1,37 @@
+"""How the lease of a `with` block ends that an exception has left."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from outlay import _core
+from outlay._usage.outcome import End, outcome_of
+
+if TYPE_CHECKING:
+    from outlay._core import BudgetLease
+    from outlay._usage.shapes import Fields
+
+
+def end_block(lease: BudgetLease, error: BaseException) -> None:
+    """End the lease of a `with` block that an `Exception` left.
+
+    What the block did is unknown, so a request counts unless the block has released the lease.
+    """
+    outcome = outcome_of(error)
+    if outcome.end is End.UNANSWERED:
+        lease._cancel(outcome.requests, outcome.requests)
+    elif outcome.end is End.ANSWERED:
+        lease._commit(None if outcome.fields is None else _bookable(outcome.fields), outcome.requests)
+    else:
+        lease._fail(max(1, outcome.requests))
+
+
+def _bookable(fields: Fields) -> _core.Usage | None:
+    """Return a usage, None where its counts are beyond all bounds: then the estimate is booked."""
+    try:
+        return _core.Usage(**fields)
+    except ValueError:
+        return None
+
+
+_core.set_end_block(end_block)

@@ -1,0 +1,1 @@
+"""`outlay.governed`: any function under a budget."""

@@ -1,0 +1,177 @@
+"""One call of a governed function: what it reserves, and what is booked when it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from outlay._calls.attempts import Beside
+from outlay._calls.budgets import Budgets
+from outlay._calls.call import Call, Entered
+from outlay._calls.ends import ending_failed
+from outlay._calls.inner_usage import InnerUsage
+from outlay._core import Usage, UsageEstimate, WorkflowToken
+from outlay._governed.settings import Settings, input_known, with_cost
+from outlay._usage.outcome import End, Outcome, error_in, handled, outcome_of
+from outlay._usage.prompt import Prompt
+from outlay._usage.shapes import Fields
+from outlay._usage.stream import StreamUsage
+
+
+class Run:
+    """One call of a governed function: reserved, entered around each step, ended once."""
+
+    def __init__(self, settings: Settings, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        self._settings = settings
+        self._estimate = settings.estimate(args, kwargs)
+        self._call = Call()
+        self._told = self._call.inside = InnerUsage()
+        # Without an estimate the clients inside count their requests by themselves.
+        self._beside = Beside() if self._estimate is None else None
+        self._call.attempts = self._beside
+        self._parts = _parts(settings.layer.budgets, covers=self._estimate is not None)
+        self._stream = StreamUsage() if settings.usage is None else None
+        self._items: list[Any] = []
+        self._asked = settings.layer.keywords(Prompt(model_name=settings.model or None, input_tokens=0))
+        self.started = False
+        self._before = handled()
+
+    def reserve(self) -> None:
+        for budgets, cover in self._parts:
+            self._call.reserve(budgets, self._estimate or UsageEstimate(), cover=cover, **self._asked)
+
+    async def reserve_async(self) -> None:
+        for budgets, cover in self._parts:
+            estimate = self._estimate or UsageEstimate()
+            await self._call.reserve_async(budgets, estimate, cover=cover, **self._asked)
+
+    def entered(self) -> Entered:
+        return self._call.entered()
+
+    def add(self, item: Any) -> None:
+        """Note an item that a generator gives."""
+        self.started = True
+        if self._stream is not None:
+            self._stream.add(item)
+        else:
+            self._items.append(item)
+
+    def commit(self, result: Any) -> None:
+        """Book what the result of a function says; an error in its place, without a usage, is no answer."""
+        usage = self._settings.read(result, self._estimate)
+        if self._settings.usage is not None:
+            self._book(usage)
+        elif usage is None and error_in(result):
+            self._failed(1)
+        else:
+            self._book(self._at_least_told(usage))
+
+    def commit_items(self, *, cut: bool = False) -> None:
+        """Book what the items of a generator say; `cut`: it did not come to its end."""
+        if self._stream is None:
+            self._book(self._settings.read(self._items, self._estimate))
+            return
+        fields = self._stream.fields()
+        if fields is not None and cut and not fields["output_tokens"]:
+            fields = self._with_output(fields)
+        usage = None if fields is None else self._settings.priced(input_known(fields, self._estimate))
+        self._book(self._at_least_told(usage))
+
+    def fail(self, error: BaseException) -> None:
+        """End a call that did not come to its end; never hides what was raised."""
+        with ending_failed():
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        if self.started:
+            self.commit_items(cut=True)
+        elif isinstance(error, Exception):
+            self._end(outcome_of(error, before=self._before))
+        else:
+            self._unanswered(1)
+
+    def _end(self, outcome: Outcome) -> None:
+        counted = self._beside is not None and self._beside.counted()
+        requests = 1 if counted else max(1, outcome.requests)
+        if outcome.end is End.ANSWERED:
+            fields = outcome.fields
+            self._book(
+                self._at_least_told(None if fields is None else self._settings.priced(fields)), requests
+            )
+        elif outcome.end is End.UNANSWERED:
+            self._unanswered(requests)
+        else:
+            self._failed(requests)
+
+    def _unanswered(self, requests: int) -> None:
+        told = self._told_inside()
+        if told is None:
+            self._call.cancel(requests)
+        else:
+            self._book(told, requests)
+
+    def _failed(self, requests: int) -> None:
+        """End a call that came to nothing, but for what wrapped clients inside have used."""
+        told = self._told.total()
+        if self._estimate is not None and told.total_tokens:
+            self._book(self._priced_told(told), requests)
+        else:
+            self._call.close(requests)
+
+    def _with_output(self, fields: Fields) -> Fields:
+        # Told the input and not the output: what was generated until the cut is billed, and unknown.
+        estimate = self._estimate or UsageEstimate()
+        output = estimate.output_tokens or max(0, estimate.total_tokens - fields["input_tokens"])
+        return {name: count for name, count in fields.items() if name != "total_tokens"} | {
+            "output_tokens": output
+        }
+
+    def _book(self, usage: Usage | None, requests: int = 1) -> None:
+        usage = self._never_free(usage or self._told_inside())
+        nothing = Usage()
+        usages = (
+            nothing if not cover and self._call.paid_inside(budgets) else usage
+            for budgets, cover in self._parts
+        )
+        self._call.commit(*usages, requests=requests)
+
+    def _told_inside(self) -> Usage | None:
+        # The result says nothing: wrapped clients inside may have told more than was estimated.
+        told = self._told.total()
+        if self._estimate is None or told.total_tokens <= self._estimate.total_tokens:
+            return None
+        return self._priced_told(told)
+
+    def _at_least_told(self, usage: Usage | None) -> Usage | None:
+        """Return what a result says; more, where wrapped clients inside have told more.
+
+        The result may be the last of many answers, or hide an attempt that was never answered.
+        """
+        if usage is None or self._estimate is None:
+            return usage
+        told = self._told.total()
+        return usage if told.total_tokens <= usage.total_tokens else self._priced_told(told)
+
+    def _priced_told(self, told: Usage) -> Usage:
+        if self._settings.prices is None or told.cost_micros_usd:
+            return told
+        return with_cost(told, self._settings.prices.cost(self._settings.model, told))
+
+    def _never_free(self, usage: Usage | None) -> Usage | None:
+        # Tokens without a price keep the cost that was reserved for them: a cap on cost never sees $0.
+        cost = self._estimate.cost_micros_usd if self._estimate is not None else 0
+        if usage is None or usage.cost_micros_usd or not cost or not usage.total_tokens:
+            return usage
+        return with_cost(usage, cost)
+
+
+def _parts(budgets: Budgets, *, covers: bool) -> list[tuple[Budgets, bool]]:
+    """Return what is reserved in one decision each, and whether it covers the calls inside."""
+    if covers:
+        return [(budgets, True)]
+    # Without an estimate each account is settled for itself: those that a call inside has paid are left out.
+    # A step has no tokens that could go by unasked, so it is counted once.
+    return [
+        *((Budgets((one,), ()), isinstance(one[1], WorkflowToken)) for one in budgets.native),
+        *((Budgets((), (one,)), False) for one in budgets.own),
+    ]

@@ -1,0 +1,151 @@
+"""`in_scope`: a function with the labels of the scopes around the code that hands it on."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from typing import Any, ParamSpec, TypeVar
+
+from outlay._errors import PolicyError
+from outlay._guard.scopes import Inside, scoped
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def in_scope(function: Callable[P, R]) -> Callable[P, R]:
+    """Return the function with the labels of the scopes around this call, wherever it runs.
+
+    A thread does not inherit the scopes of the code that starts it, nor does an executor: without its labels
+    a request meets no rule that names one. What is taken along is what the scopes around `in_scope` say now:
+    the labels of `guard.scope`, `guard.run` and `guard.step`, and that a `guard.landing` is around. It is an
+    inner scope where the function runs: it comes before the labels of the scopes there.
+
+    The function may be plain, async, a generator or an async generator, and keeps its name and its signature.
+    A generator has the labels in each of its steps, and a scope that it begins itself reaches its own steps
+    alone: whoever takes its items keeps their own labels.
+
+    Args:
+        function: What is to run in a thread, an executor, a callback or a task of another context.
+
+    Returns:
+        The function. It is made for this process: it does not pickle.
+
+    Raises:
+        PolicyError: `function` cannot be called.
+
+    Example:
+        >>> from concurrent.futures import ThreadPoolExecutor
+        >>> from outlay import BudgetExceeded, Guard, in_scope
+        >>> rule = {"name": "each", "scope": {"agent": "*"}, "limit": {"calls": 3}}
+        >>> guard = Guard({"defaults": {"require": ["agent"]}, "budget": [rule]})
+        >>> def call(number):
+        ...     try:
+        ...         guard.reserve().commit()
+        ...     except BudgetExceeded:
+        ...         return 0
+        ...     return 1
+        >>> with guard.scope(agent="a-1"), ThreadPoolExecutor(4) as pool:
+        ...     sum(pool.map(in_scope(call), range(50)))
+        3
+
+    """
+    if not callable(function):
+        raise PolicyError(f"function: what can be called is allowed, not {function!r:.100}")
+    labels = scoped()
+    made: Callable[P, R] = _wrapper(function)(function, labels)
+    return made
+
+
+_Labels = dict[str, str]
+
+
+def _wrapper(function: Any) -> Callable[[Any, _Labels], Any]:
+    """Return what makes the wrapper of a function of that kind."""
+    for is_kind, wrapper in (
+        (inspect.isasyncgenfunction, _async_generator),
+        (inspect.isgeneratorfunction, _generator),
+        (inspect.iscoroutinefunction, _coroutine),
+    ):
+        if is_kind(function) or is_kind(getattr(function, "__call__", None)):  # noqa: B004 (its kind)
+            return wrapper
+    return _plain
+
+
+def _plain(function: Callable[..., Any], labels: _Labels) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        with Inside(labels):
+            result = function(*args, **kwargs)
+        # Of another kind after all, behind a wrapper that does not say so.
+        if inspect.iscoroutine(result):
+            return _awaited(result, labels)
+        if inspect.isgenerator(result):
+            return _generator(lambda: result, labels)()
+        return _async_generator(lambda: result, labels)() if inspect.isasyncgen(result) else result
+
+    return call
+
+
+def _coroutine(function: Callable[..., Any], labels: _Labels) -> Callable[..., Any]:
+    @functools.wraps(function)
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        return await _awaited(function(*args, **kwargs), labels)
+
+    return call
+
+
+async def _awaited(coroutine: Coroutine[Any, Any, Any], labels: _Labels) -> Any:
+    with Inside(labels):
+        return await coroutine
+
+
+def _generator(function: Callable[..., Any], labels: _Labels) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+        inside, items = Inside(labels), function(*args, **kwargs)
+        step: Callable[[], Any] = functools.partial(next, items)
+        try:
+            while True:
+                try:
+                    with inside:
+                        item = step()
+                except StopIteration as end:
+                    return end.value
+                try:
+                    step = functools.partial(items.send, (yield item))
+                except GeneratorExit:
+                    raise
+                except BaseException as thrown:
+                    step = functools.partial(items.throw, thrown)
+        finally:
+            with inside:
+                items.close()
+
+    return call
+
+
+def _async_generator(function: Callable[..., Any], labels: _Labels) -> Callable[..., Any]:
+    @functools.wraps(function)
+    async def call(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
+        inside, items = Inside(labels), function(*args, **kwargs)
+        step: Callable[[], Any] = functools.partial(anext, items)
+        try:
+            while True:
+                try:
+                    with inside:
+                        item = await step()
+                except StopAsyncIteration:
+                    return
+                try:
+                    step = functools.partial(items.asend, (yield item))
+                except GeneratorExit:
+                    raise
+                except BaseException as thrown:
+                    step = functools.partial(items.athrow, thrown)
+        finally:
+            with inside:
+                await items.aclose()
+
+    return call

@@ -1,0 +1,75 @@
+"""What a `Guard` has beside its native methods: this module gives it and its parts the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from outlay import _core
+from outlay._allowances.service import AllowanceService
+from outlay._guard.parts import noting
+from outlay._guard.scopes import labels_for_core, landing, run, scope, step
+from outlay._prices.resolve import resolve_price
+from outlay._waiting.attach import attach
+from outlay._waiting.loop import desk
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from outlay._core import Allotment, BudgetLease, Guard, Usage, UsageEstimate
+
+_services: WeakKeyDictionary[Guard, AllowanceService] = WeakKeyDictionary()
+
+
+async def reserve_wait(
+    self: Guard | Allotment,
+    estimate: int | Usage | UsageEstimate | None = None,
+    *,
+    ttl: float | timedelta | None = None,
+    timeout: float | timedelta | None = None,
+    **labels: str,
+) -> BudgetLease:
+    """See the stub of `Guard`."""
+    lease = self._try_reserve(estimate, ttl, timeout, labels)
+    if lease is None:
+        lease = await desk().wait(partial(self._wait, estimate, ttl, timeout, labels))
+        assert lease is not None
+    return lease
+
+
+async def allotment_reserve_wait(
+    self: Allotment,
+    estimate: int | Usage | UsageEstimate | None = None,
+    *,
+    ttl: float | timedelta | None = None,
+    timeout: float | timedelta | None = None,
+    **labels: str,
+) -> BudgetLease:
+    """See the stub of `Allotment`."""
+    return await reserve_wait(self, estimate, ttl=ttl, timeout=timeout, **labels)
+
+
+def allowances(self: Guard) -> AllowanceService:
+    """See the stub of `Guard`."""
+    service = _services.get(self)
+    if service is None:
+        service = _services.setdefault(self, AllowanceService._of_ledger(self._allowance_ledger()))
+    return service
+
+
+def _attach_all() -> None:
+    methods: dict[str, Callable[..., Any]] = {"scope": scope, "landing": landing, "run": run, "step": step}
+    for name, method in methods.items():
+        attach(_core.Guard, name, method)
+    attach(_core.Guard, "reserve_wait", reserve_wait)
+    attach(_core.Allotment, "reserve_wait", allotment_reserve_wait)
+    for kind in (_core.Guard, _core.Allotment):
+        attach(kind, "allot", noting(kind.allot))
+    setattr(_core.Guard, "allowances", property(allowances))  # noqa: B010 (the stub declares it)
+    _core.set_labels_var(labels_for_core)
+    _core.set_price_resolver(resolve_price)
+
+
+_attach_all()

@@ -1,0 +1,113 @@
+"""The scopes of a guard: the labels around a piece of code, with its runs and its steps."""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from contextvars import ContextVar, Token
+from typing import TYPE_CHECKING
+
+from outlay import _core
+from outlay._errors import InvalidId
+
+if TYPE_CHECKING:
+    from outlay._core import Guard
+
+_labels: ContextVar[dict[str, str] | None] = ContextVar("outlay_labels", default=None)
+#: What the core reads at every request: the labels, and the mark of a final answer.
+labels_for_core = _labels.get
+# No label of a user's has a space at its start: it marks the scopes of a final answer.
+_LANDING = " landing"
+_LONGEST = 1024  # bytes of a label
+_steps = itertools.count(1)
+
+
+def current_labels() -> dict[str, str]:
+    """Return the labels of the scopes around the present code."""
+    labels = _labels.get()
+    if not labels:
+        return {}
+    return {name: value for name, value in labels.items() if name != _LANDING}
+
+
+def scoped() -> dict[str, str]:
+    """Return all that the scopes around the present code say, a final answer too."""
+    return dict(_labels.get() or {})
+
+
+class Inside:
+    """What the scopes inside a function say, entered around each of its steps and left between them."""
+
+    __slots__ = ("_inside", "_token")
+
+    def __init__(self, labels: dict[str, str]) -> None:
+        self._inside: dict[str, str] | None = {**(_labels.get() or {}), **labels}
+        self._token: Token[dict[str, str] | None] | None = None
+
+    def __enter__(self) -> None:
+        self._token = _labels.set(self._inside)
+
+    def __exit__(self, *_exception: object) -> None:
+        # A step may begin a scope that goes on in the next one.
+        inside, token = _labels.get(), self._token
+        # What is thrown away unfinished may end in another context, where nothing was set.
+        with suppress(ValueError):
+            if token is not None:
+                _labels.reset(token)
+            self._inside = inside
+
+
+@contextmanager
+def _with(labels: dict[str, str]) -> Iterator[None]:
+    _core.scope_begins()
+    before = _labels.get()
+    token = _labels.set({**(before or {}), **labels})
+    try:
+        yield
+    finally:
+        # A generator may be closed in another context, where nothing was set.
+        with suppress(ValueError):
+            _labels.reset(token)
+
+
+def scope(self: Guard, **labels: str | uuid.UUID) -> AbstractContextManager[None]:  # noqa: ARG001 (a method)
+    """See the stub of `Guard`."""
+    return _with({name: _checked(name, value) for name, value in labels.items()})
+
+
+def _checked(name: str, value: str | uuid.UUID) -> str:
+    """Return the text of a label, as `reserve` takes it."""
+    if name == _LANDING:
+        raise InvalidId(
+            f"label {name!r}: a name of a label is allowed; for a final answer there is landing()"
+        )
+    text = str(value) if isinstance(value, uuid.UUID) else value
+    if not isinstance(text, str) or not 0 < len(text.encode(errors="surrogatepass")) <= _LONGEST:
+        raise InvalidId(f"{name} must be a str or a uuid.UUID of 1 to 1,024 bytes, not {value!r:.100}")
+    if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
+        raise InvalidId(f"{name} must be text that has a UTF-8 form: no lone surrogates")
+    return text
+
+
+def landing(self: Guard) -> AbstractContextManager[None]:  # noqa: ARG001 (a method)
+    """See the stub of `Guard`."""
+    return _with({_LANDING: "yes"})
+
+
+@contextmanager
+def run(self: Guard, run_id: str | uuid.UUID | None = None, **labels: str | uuid.UUID) -> Iterator[str]:
+    """See the stub of `Guard`."""
+    run_id = uuid.uuid4().hex if run_id is None else _checked("run_id", run_id)
+    with scope(self, run=run_id, **labels):
+        yield run_id
+
+
+@contextmanager
+def step(self: Guard, name: str = "default", **labels: str | uuid.UUID) -> Iterator[None]:
+    """See the stub of `Guard`."""
+    with scope(self, step=name, **labels):
+        self.charge_step()
+        with _with({"step_id": str(next(_steps))}):
+            yield

@@ -1,0 +1,222 @@
+"""One HTTP attempt under a budget: its answer passes to the caller, and its lease ends with the body.
+
+The same for httpx and httpx2, which share their interface and no class: what must be of theirs is made from
+the module itself.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from types import ModuleType
+from typing import Any
+
+from outlay._http.body import BodyReader, Decode
+from outlay._wraps.model_call import ModelCall
+
+_log = logging.getLogger("outlay")
+_TOO_MANY_REQUESTS = 429
+
+
+class AnswerEnd:
+    """The end of one call: whoever comes first, the last byte, a close or the collector, books it.
+
+    Args:
+        call: The call, whose answer has begun.
+        reader: What reads the answer's body.
+        tell: Called after the booking.
+
+    """
+
+    def __init__(self, call: ModelCall, reader: BodyReader, tell: Callable[[], None] | None) -> None:
+        self._reader = reader
+        self._tell = tell
+        # Taking the one element is the one step that decides who ends the call.
+        self._open = [call]
+
+    def feed(self, piece: bytes) -> None:
+        """Show a piece of the body to the reader, and end the call where the provider says that it is all.
+
+        A layer around this one may read no further: it would end first, and this call be booked beside it.
+        """
+        if self._open:
+            self._reader.feed(piece)
+            if self._reader.ended:
+                self.end(complete=True)
+
+    def end(self, *, complete: bool) -> None:
+        """Book the call, once.
+
+        Args:
+            complete: The body came to its end.
+
+        """
+        try:
+            call = self._open.pop()
+        except IndexError:
+            return
+        reader = self._reader
+        reader.finish()
+        if reader.failed and not reader.started:
+            call.refused()
+        else:
+            # The provider has begun to answer, so it bills: also where the answer never came whole.
+            call.commit(reader.fields(), cut=reader.cut or not (complete or reader.ended))
+        if self._tell is not None:
+            self._tell()
+
+    def drop(self) -> None:
+        """End the call from a destructor, which must not raise."""
+        try:
+            self.end(complete=False)
+        except Exception:
+            _log.exception("the lease of a dropped answer could not be ended")
+
+
+class Answers:
+    """Ends calls by the answers to them, of httpx or httpx2.
+
+    Args:
+        hx: The module, `httpx` or `httpx2`.
+
+    """
+
+    def __init__(self, hx: ModuleType) -> None:
+        self._hx = hx
+        self._streams = _stream_classes(hx)
+
+    def answered(self, response: Any, call: ModelCall) -> None:
+        """Take over the lease of a call that was answered: it ends now, or with the body.
+
+        Args:
+            response: The `Response`, read or not; its `stream` is replaced where it is unread.
+            call: The call, reserved.
+
+        """
+        if not response.is_success:
+            self._refused(response, call)
+            return
+        kind = response.headers.get("content-type", "")
+        tell: Callable[[], None] | None = functools.partial(_tell, response, call)
+        if response.is_closed:
+            ending = AnswerEnd(call, BodyReader(kind), tell)
+            ending.feed(response.content)
+            ending.end(complete=True)
+            return
+        reader = BodyReader(kind, decode=decoder(self._hx, response.headers))
+        if reader.streams:
+            # Not at the end of the stream: what the headers say would be old by then.
+            _tell(response, call)
+            tell = None
+        sync, asynchronous = self._streams
+        watched = sync if isinstance(response.stream, self._hx.SyncByteStream) else asynchronous
+        response.stream = watched(response.stream, AnswerEnd(call, reader, tell))
+
+    def _refused(self, response: Any, call: ModelCall) -> None:
+        if response.status_code == _TOO_MANY_REQUESTS:
+            call.unbilled()
+        else:
+            call.refused()
+        _tell(response, call)
+
+
+def decoder(hx: ModuleType, headers: Mapping[str, str]) -> Decode | None:
+    """Return what undoes the content coding that the headers of a message name; None: it has none."""
+    coding = headers.get("content-encoding", "identity")
+    if coding.strip().lower() == "identity":
+        return None
+
+    def decode(body: bytes) -> bytes:
+        try:
+            content: bytes = hx.Response(200, headers={"content-encoding": coding}, content=body).content
+        except hx.HTTPError:
+            return b""
+        return content
+
+    return decode
+
+
+def _tell(response: Any, call: ModelCall) -> None:
+    call.observe(response.headers, response.status_code)
+
+
+@functools.cache
+def _stream_classes(hx: ModuleType) -> tuple[type[Any], type[Any]]:
+    """Return the two kinds of bodies that are read while they pass: for a Client and an AsyncClient."""
+    return _sync_stream_class(hx), _async_stream_class(hx)
+
+
+def _sync_stream_class(hx: ModuleType) -> type[Any]:
+    class Watched(hx.SyncByteStream):  # type: ignore[name-defined,misc]
+        def __init__(self, inner: Any, ending: AnswerEnd) -> None:
+            self._inner = inner
+            self._ending = ending
+
+        def __iter__(self) -> Iterator[bytes]:
+            pieces = iter(self._inner)
+            try:
+                for piece in pieces:
+                    self._ending.feed(piece)
+                    yield piece
+            except BaseException:
+                # A layer further in ends first: one that outlived this one would be booked beside it.
+                try:
+                    if hasattr(pieces, "close"):
+                        pieces.close()
+                finally:
+                    self._ending.end(complete=False)
+                raise
+            self._ending.end(complete=True)
+
+        def close(self) -> None:
+            try:
+                self._inner.close()
+            finally:
+                self._ending.end(complete=False)
+
+        def __getattr__(self, name: str) -> Any:
+            # httpx2 keeps the elapsed time there, Anthropic's SDK its tracing.
+            return getattr(self.__dict__["_inner"], name)
+
+        def __del__(self) -> None:
+            self._ending.drop()
+
+    return Watched
+
+
+def _async_stream_class(hx: ModuleType) -> type[Any]:
+    class AsyncWatched(hx.AsyncByteStream):  # type: ignore[name-defined,misc]
+        def __init__(self, inner: Any, ending: AnswerEnd) -> None:
+            self._inner = inner
+            self._ending = ending
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            pieces = aiter(self._inner)
+            try:
+                async for piece in pieces:
+                    self._ending.feed(piece)
+                    yield piece
+            except BaseException:
+                # Now, and not when the event loop comes to it; a layer further in ends first.
+                try:
+                    if hasattr(pieces, "aclose"):
+                        await pieces.aclose()
+                finally:
+                    self._ending.end(complete=False)
+                raise
+            self._ending.end(complete=True)
+
+        async def aclose(self) -> None:
+            try:
+                await self._inner.aclose()
+            finally:
+                self._ending.end(complete=False)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.__dict__["_inner"], name)
+
+        def __del__(self) -> None:
+            self._ending.drop()
+
+    return AsyncWatched

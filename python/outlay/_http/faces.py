@@ -1,0 +1,221 @@
+"""The faces of `outlay.httpx` and `outlay.httpx2`: the same three functions over either library."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from types import ModuleType
+from typing import Any, Generic, TypeVar
+
+from outlay._calls.budgets import AnyBudget
+from outlay._core import PriceTable
+from outlay._http.client import make_async_transport, make_transport, wrap_client
+from outlay._usage.calibration import EstimateMode
+from outlay._wraps.arguments import make_layer
+from outlay._wraps.layer import Layer
+from outlay._wraps.unguarded import Unguarded
+
+TransportT = TypeVar("TransportT")
+AsyncTransportT = TypeVar("AsyncTransportT")
+ClientT = TypeVar("ClientT")
+
+
+class Faces(Generic[TransportT, AsyncTransportT]):
+    """The public functions for one library; its module gives them out under their names.
+
+    Args:
+        hx: The library, `httpx` or `httpx2`.
+
+    """
+
+    def __init__(self, hx: ModuleType) -> None:
+        self._hx = hx
+
+    def _layer(self, budget: Any, labels: Mapping[str, str], **terms: Any) -> Layer:
+        return make_layer(budget, labels=labels, made_by=self._hx.__name__, **terms)
+
+    def transport(
+        self,
+        budget: AnyBudget | Sequence[AnyBudget],
+        *,
+        inner: TransportT | None = None,
+        operation: str = "query",
+        prices: Mapping[str, Mapping[str, str]] | PriceTable | None = None,
+        output_tokens: int | None = None,
+        wait: float | timedelta | None = None,
+        estimate: EstimateMode | None = None,
+        unguarded: Unguarded = "warn",
+        provider: str | None = None,
+        **labels: str,
+    ) -> TransportT:
+        """Return a transport that reserves from its budgets before each request to a model.
+
+        It stands below the client's retries, so each attempt is a call of its own: an answer that is no
+        success gives its tokens back (unless the budget says `on_error="charge"`) and counts as a request,
+        and the next attempt is admitted anew. An attempt that times out or loses its connection is charged,
+        one that never made a connection is not. A stream that is closed early, or dropped, is charged. A
+        `RateLimiter` and the adaptive limiters of a `Guard` are told the rate-limit headers of every answer.
+
+        A refusal is of the kind of the SDKs that are loaded (`openai.OpenAIError`,
+        `anthropic.AnthropicError`), so that their clients neither retry it nor turn it into a connection
+        error.
+
+        Args:
+            budget: A `Guard`, a pool or any other budget, or a list of them, decided in one step.
+            inner: The transport that sends; default a new `HTTPTransport()`.
+            operation: The operation that an `AgentTokenBudget` weighs; default "query".
+            prices: USD per million tokens, as text, by model name. Needed where a budget limits cost.
+            output_tokens: Output to reserve where the request limits none; default the policy's, else 1,024.
+            wait: How long a call may wait, in seconds or as a timedelta; default None, not at all.
+            estimate: "strict", "expected" or None (default), as `outlay.langchain.wrap` says.
+            unguarded: What costs money and is not guarded: "warn" once (default), "refuse" or "allow".
+            provider: The provider's label; default: read from the host ("google", "groq", ..., else the
+                host).
+            **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
+
+        Returns:
+            A transport for `Client(transport=...)`; its `close` closes `inner`.
+
+        Raises:
+            PolicyError: An argument is not what it should be.
+            InvalidAmount: `output_tokens` is no whole number, or negative.
+
+        Example:
+            >>> import httpx
+            >>> from outlay.httpx import transport
+            >>> from outlay import BudgetExceeded, SharedPool
+            >>> client = httpx.Client(transport=transport(SharedPool(capacity_tokens=100)))
+            >>> try:
+            ...     client.post("https://api.groq.com/openai/v1/chat/completions", json={"messages": []})
+            ... except BudgetExceeded as refusal:
+            ...     print(refusal.limit)
+            100
+
+        """
+        layer = self._layer(
+            budget,
+            labels,
+            operation=operation,
+            prices=prices,
+            output_tokens=output_tokens,
+            wait=wait,
+            estimate=estimate,
+            unguarded=unguarded,
+        )
+        made: TransportT = make_transport(self._hx, layer, inner, provider)
+        return made
+
+    def async_transport(
+        self,
+        budget: AnyBudget | Sequence[AnyBudget],
+        *,
+        inner: AsyncTransportT | None = None,
+        operation: str = "query",
+        prices: Mapping[str, Mapping[str, str]] | PriceTable | None = None,
+        output_tokens: int | None = None,
+        wait: float | timedelta | None = None,
+        estimate: EstimateMode | None = None,
+        unguarded: Unguarded = "warn",
+        provider: str | None = None,
+        **labels: str,
+    ) -> AsyncTransportT:
+        """Return the transport for an `AsyncClient`; all else is as for `transport`.
+
+        Args:
+            budget: One budget or a list of them.
+            inner: The transport that sends; default a new `AsyncHTTPTransport()`.
+            operation: The operation that an `AgentTokenBudget` weighs; default "query".
+            prices: USD per million tokens, as text, by model name.
+            output_tokens: Output to reserve where the request limits none; default the policy's, else 1,024.
+            wait: How long a call may wait, in seconds or as a timedelta; default None, not at all.
+            estimate: "strict", "expected" or None (default), as `wrap` says.
+            unguarded: What costs money and is not guarded: "warn" once (default), "refuse" or "allow".
+            provider: The provider's label; default: read from the host.
+            **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
+
+        Returns:
+            A transport for `AsyncClient(transport=...)`; its `aclose` closes `inner`.
+
+        Raises:
+            PolicyError: An argument is not what it should be.
+            InvalidAmount: `output_tokens` is no whole number, or negative.
+
+        Example:
+            >>> import httpx
+            >>> from outlay.httpx import async_transport
+            >>> from outlay import SharedPool
+            >>> client = httpx.AsyncClient(transport=async_transport(SharedPool(capacity_tokens=10_000)))
+
+        """
+        layer = self._layer(
+            budget,
+            labels,
+            operation=operation,
+            prices=prices,
+            output_tokens=output_tokens,
+            wait=wait,
+            estimate=estimate,
+            unguarded=unguarded,
+        )
+        made: AsyncTransportT = make_async_transport(self._hx, layer, inner, provider)
+        return made
+
+    def wrap(
+        self,
+        client: ClientT,
+        budget: AnyBudget | Sequence[AnyBudget],
+        *,
+        operation: str = "query",
+        prices: Mapping[str, Mapping[str, str]] | PriceTable | None = None,
+        output_tokens: int | None = None,
+        wait: float | timedelta | None = None,
+        estimate: EstimateMode | None = None,
+        unguarded: Unguarded = "warn",
+        provider: str | None = None,
+        **labels: str,
+    ) -> ClientT:
+        """Return a guarded copy of a client that exists already; the original stays unguarded.
+
+        The copy is of the same class and has the same settings. It shares the connections of the original, so
+        closing either closes both. What it guards, and how, is as for `transport`.
+
+        Args:
+            client: A `Client` or `AsyncClient` of the library.
+            budget: One budget or a list of them.
+            operation: The operation that an `AgentTokenBudget` weighs; default "query".
+            prices: USD per million tokens, as text, by model name.
+            output_tokens: Output to reserve where the request limits none; default the policy's, else 1,024.
+            wait: How long a call may wait, in seconds or as a timedelta; default None, not at all.
+            estimate: "strict", "expected" or None (default), as `wrap` says.
+            unguarded: What costs money and is not guarded: "warn" once (default), "refuse" or "allow".
+            provider: The provider's label; default: read from the host.
+            **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
+
+        Returns:
+            A guarded copy of the client.
+
+        Raises:
+            PolicyError: An argument is not what it should be.
+            InvalidAmount: `output_tokens` is no whole number, or negative.
+
+        Example:
+            >>> import httpx
+            >>> from outlay.httpx import wrap
+            >>> from outlay import SharedPool
+            >>> client = wrap(httpx.Client(timeout=60), SharedPool(capacity_tokens=10_000))
+            >>> isinstance(client, httpx.Client)
+            True
+
+        """
+        layer = self._layer(
+            budget,
+            labels,
+            operation=operation,
+            prices=prices,
+            output_tokens=output_tokens,
+            wait=wait,
+            estimate=estimate,
+            unguarded=unguarded,
+        )
+        made: ClientT = wrap_client(self._hx, client, layer, provider)
+        return made

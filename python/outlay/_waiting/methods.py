@@ -1,0 +1,59 @@
+"""The methods of the pool and the limiter that wait: this module gives them to the native classes."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from outlay import _core
+from outlay._waiting.attach import attach
+from outlay._waiting.loop import desk
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from outlay._core import BudgetLease, RateLimiter, RequestBudget, SharedPool, Usage, UsageEstimate
+
+
+async def acquire_slot(
+    self: RateLimiter, tokens: int = 0, *, timeout: float | timedelta | None = None
+) -> None:
+    """See the stub of `RateLimiter`."""
+    if not self._try_slot(tokens, timeout):
+        await desk().wait(partial(self._wait_for_slot, tokens, timeout))
+
+
+async def limiter_reserve_wait(
+    self: RateLimiter,
+    tokens: int | Usage | UsageEstimate,
+    *,
+    ttl: float | timedelta | None = None,
+    timeout: float | timedelta | None = None,
+) -> BudgetLease:
+    """See the stub of `RateLimiter`."""
+    lease = self._try_reserve(tokens, ttl, timeout)
+    if lease is None:
+        lease = await desk().wait(partial(self._wait, tokens, ttl, timeout))
+        assert lease is not None
+    return lease
+
+
+async def pool_reserve_wait(
+    self: SharedPool,
+    estimate: int | Usage | UsageEstimate,
+    request_budget: RequestBudget | None = None,
+    *,
+    ttl: float | timedelta | None = None,
+    timeout: float | timedelta | None = None,
+) -> BudgetLease:
+    """See the stub of `SharedPool`."""
+    lease = self._try_reserve(estimate, request_budget, ttl, timeout)
+    if lease is None:
+        lease = await desk().wait(partial(self._wait, estimate, request_budget, ttl, timeout))
+        assert lease is not None
+    return lease
+
+
+attach(_core.RateLimiter, "acquire_slot", acquire_slot)
+attach(_core.RateLimiter, "reserve_wait", limiter_reserve_wait)
+attach(_core.SharedPool, "reserve_wait", pool_reserve_wait)

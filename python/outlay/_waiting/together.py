@@ -1,0 +1,53 @@
+"""Waiting for several budgets at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+from outlay import _core
+from outlay._waiting.loop import Desk, desk
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from outlay._core import (
+        AgentBudget,
+        AgentTokenBudget,
+        Allotment,
+        BudgetLease,
+        Guard,
+        RateLimiter,
+        SharedPool,
+        UsageEstimate,
+        WorkflowToken,
+    )
+
+    Account: TypeAlias = AgentBudget | AgentTokenBudget | RateLimiter | SharedPool | WorkflowToken
+    NativeBudget: TypeAlias = Account | Allotment | Guard
+
+
+async def reserve_together_wait(
+    budgets: Sequence[NativeBudget],
+    estimate: UsageEstimate,
+    *,
+    operation: str,
+    timeout: float | timedelta | None,
+    labels: Mapping[str, str],
+    covered: Sequence[int],
+) -> BudgetLease | None:
+    """Reserve of several budgets in one step, as `reserve_together` does, and wait as it does."""
+    # Kept until the wait is joined: nothing else keeps a desk alive that nobody waits at.
+    places: list[Desk] = []
+
+    def mailbox() -> _core.Mailbox:
+        places.append(desk())
+        return places[0].mailbox
+
+    got = _core.wait_together(
+        budgets, estimate, mailbox, operation=operation, timeout=timeout, labels=labels, covered=covered
+    )
+    if got is None or isinstance(got, _core.BudgetLease):
+        return got
+    joined = got
+    return await places[0].wait(lambda _mailbox: joined)

@@ -1,0 +1,82 @@
+"""What an integration builds on: a host imports this and `outlay`, and no room below."""
+
+from outlay._calls.budgets import AnyBudget, Budgets
+from outlay._calls.call import Call
+from outlay._calls.ends import ending_failed
+from outlay._calls.steps import Step, charge_step, countable, operation_of, step_budgets
+from outlay._process import ProcessLock
+from outlay._usage.calibration import EstimateMode
+from outlay._usage.outcome import End, Outcome, outcome_of, refusal_in
+from outlay._usage.prompt import (
+    IMAGE_TOKENS,
+    MEDIA_CHARACTERS_PER_TOKEN,
+    OUTPUT_LIMITS,
+    SCHEMAS,
+    Prompt,
+    json_bytes,
+    media_tokens,
+    output_limit,
+    read_body,
+    read_completion,
+    text_bytes,
+    tokens_of,
+)
+from outlay._usage.responses import known_fields
+from outlay._usage.shapes import Fields
+from outlay._usage.stream import Parts, StreamUsage
+from outlay._wraps.arguments import make_layer
+from outlay._wraps.endpoints import OPENAI_CALLS, billed, may_cost, openai_path, plain_path
+from outlay._wraps.labels import checked_labels
+from outlay._wraps.layer import Layer
+from outlay._wraps.model_call import ModelCall
+from outlay._wraps.refusals import host_errors
+from outlay._wraps.unguarded import Unguarded, checked_unguarded, give_out, inside_call, pass_by
+
+__all__ = [
+    "IMAGE_TOKENS",
+    "MEDIA_CHARACTERS_PER_TOKEN",
+    "OPENAI_CALLS",
+    "OUTPUT_LIMITS",
+    "SCHEMAS",
+    "AnyBudget",
+    "Budgets",
+    "Call",
+    "End",
+    "EstimateMode",
+    "Fields",
+    "Layer",
+    "ModelCall",
+    "Outcome",
+    "Parts",
+    "ProcessLock",
+    "Prompt",
+    "Step",
+    "StreamUsage",
+    "Unguarded",
+    "billed",
+    "charge_step",
+    "checked_labels",
+    "checked_unguarded",
+    "countable",
+    "ending_failed",
+    "give_out",
+    "host_errors",
+    "inside_call",
+    "json_bytes",
+    "known_fields",
+    "make_layer",
+    "may_cost",
+    "media_tokens",
+    "openai_path",
+    "operation_of",
+    "outcome_of",
+    "output_limit",
+    "pass_by",
+    "plain_path",
+    "read_body",
+    "read_completion",
+    "refusal_in",
+    "step_budgets",
+    "text_bytes",
+    "tokens_of",
+]

@@ -1,0 +1,106 @@
+"""The arguments that every `wrap` takes, checked: a layer is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from outlay._calls.budgets import AnyBudget
+from outlay._calls.listing import normalise
+from outlay._core import PriceTable
+from outlay._errors import InvalidAmount, PolicyError
+from outlay._usage.calibration import EstimateMode
+from outlay._wraps.labels import checked_labels
+from outlay._wraps.layer import Layer
+from outlay._wraps.registry import remember
+from outlay._wraps.unguarded import Unguarded, checked_unguarded
+
+_CENTURY = 100 * 365 * 24 * 3_600
+
+
+def make_layer(
+    budget: AnyBudget | Sequence[AnyBudget],
+    *,
+    operation: str = "query",
+    prices: Mapping[str, Mapping[str, str]] | PriceTable | None = None,
+    output_tokens: int | None = None,
+    wait: float | timedelta | None = None,
+    estimate: EstimateMode | None = None,
+    unguarded: Unguarded = "warn",
+    labels: Mapping[str, str],
+    made_by: str,
+) -> Layer:
+    """Check the arguments that every `wrap` takes.
+
+    Args:
+        budget: One budget or a list of them.
+        operation: The operation that an `AgentTokenBudget` weighs; default "query".
+        prices: USD per million tokens, as text, by model name.
+        output_tokens: The output to reserve where the call does not limit it; default None, what the policy
+            of a guard says, else 1,024.
+        wait: How long a call may wait where a pool or a limiter is full; default None, not at all.
+        estimate: "strict" reserves half of the prompt's bytes, "expected" what the model has taught; default
+            None, what the policy of a guard says, else a third of the bytes and the whole output.
+        unguarded: What becomes of methods that cost money and are not guarded; see `outlay._wraps.unguarded`.
+        labels: The labels of the wrap.
+        made_by: The name of the integration, as `outlay.doctor` shows it.
+
+    Raises:
+        PolicyError: An argument is not what it should be.
+        InvalidAmount: `output_tokens` is no whole number, or negative.
+
+    """
+    layer = Layer(
+        budgets=normalise(budget),
+        operation=_checked_operation(operation),
+        prices=_checked_prices(prices),
+        output_tokens=_checked_output(output_tokens),
+        labels=checked_labels(labels),
+        wait=_checked_wait(wait),
+        estimate_mode=_checked_mode(estimate),
+        unguarded=checked_unguarded(unguarded),
+    )
+    remember(layer, made_by)
+    return layer
+
+
+def _checked_prices(prices: Any) -> PriceTable | None:
+    if prices is None or isinstance(prices, PriceTable):
+        return prices
+    try:
+        return PriceTable(prices)
+    except TypeError as error:
+        raise PolicyError(f"prices: USD per million tokens, as text, by model name: {error}") from error
+
+
+def _checked_operation(operation: Any) -> str:
+    if not isinstance(operation, str) or not operation:
+        raise PolicyError(f"operation: a name is allowed, not {operation!r:.100}")
+    return operation
+
+
+def _checked_mode(estimate: Any) -> EstimateMode | None:
+    if estimate not in ("strict", "expected", None):
+        raise PolicyError(f"estimate: 'strict', 'expected' or None is allowed, not {estimate!r:.100}")
+    return estimate  # type: ignore[no-any-return]
+
+
+def _checked_wait(wait: Any) -> float | timedelta | None:
+    if isinstance(wait, timedelta):
+        wait = wait.total_seconds()
+    if wait is None:
+        return None
+    if isinstance(wait, bool) or not isinstance(wait, int | float) or not 0 <= wait <= _CENTURY:
+        raise PolicyError(f"wait: seconds or a timedelta, from 0 to 100 years, or None, not {wait!r:.100}")
+    return wait
+
+
+def _checked_output(output_tokens: Any) -> int | None:
+    if output_tokens is None:
+        return None
+    if isinstance(output_tokens, bool) or not isinstance(output_tokens, int) or output_tokens < 0:
+        raise InvalidAmount(
+            f"output_tokens: a whole number of 0 or more is allowed, not {output_tokens!r:.100}"
+        )
+    return output_tokens

@@ -1,0 +1,186 @@
+"""One `wrap`: its budgets, and how it turns a prompt into an estimate and a response into a usage.
+
+Every integration builds on `make_layer` and `ModelCall`, so all of them take the same
+keywords and count the same way.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from outlay._calls.asked import Keywords
+from outlay._calls.budgets import Budgets
+from outlay._core import Allotment, Guard, PriceTable, RateLimiter, Usage, UsageEstimate, cost_capped
+from outlay._errors import PolicyError
+from outlay._usage.calibration import Calibration, EstimateMode
+from outlay._usage.prompt import Prompt
+from outlay._usage.responses import UNREADABLE, with_input
+from outlay._usage.shapes import Fields
+from outlay._wraps.unguarded import Unguarded
+
+DEFAULT_OUTPUT_TOKENS = 1_024
+# The usual estimate takes a third of a text's bytes for tokens, a strict one half of them.
+STRICT_PER_USUAL = (3, 2)
+_WITH_POLICY = (Guard, Allotment)
+_log = logging.getLogger("outlay")
+
+
+@dataclass(frozen=True, eq=False, slots=True, weakref_slot=True)
+class Layer:
+    """What one `wrap` was given; a model wrapped twice has two."""
+
+    budgets: Budgets
+    operation: str
+    prices: PriceTable | None
+    output_tokens: int | None
+    labels: Mapping[str, str]
+    wait: float | timedelta | None = None
+    estimate_mode: EstimateMode | None = None
+    unguarded: Unguarded = "warn"
+    calibration: Calibration = field(default_factory=Calibration)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Layer:
+        # A copy of the model spends from the same accounts.
+        return self
+
+    def keywords(self, prompt: Prompt) -> Keywords:
+        """Return how its calls ask: the operation, the labels, and how long they may wait."""
+        facts = dict(prompt.labels)
+        if prompt.model_name is not None:
+            facts["model"] = prompt.model_name
+        return {"operation": self.operation, "labels": self.labels, "wait": self.wait, "facts": facts}
+
+    def check_price(self, model_name: str | None) -> None:
+        """Refuse a model that would be counted at $0.
+
+        Args:
+            model_name: The name that the provider is asked for; None if it is not known yet.
+
+        Raises:
+            PolicyError: A budget has a cost limit, or prices are given, and the model has no price.
+
+        """
+        if self.prices is None:
+            # A guard has prices of its own, and refuses what it cannot price itself.
+            if any(cost_capped(budget) for budget in self.budgets.accounts):
+                raise PolicyError(
+                    "prices: a budget has a cost limit, so every model needs a price; "
+                    'give prices={"MODEL": {"input": "USD per million tokens", "output": "..."}}'
+                )
+        elif model_name is not None and not self.prices.knows(model_name):
+            raise PolicyError(f"prices: no price for the model {model_name!r:.200}; add it to prices")
+
+    def estimate(self, prompt: Prompt) -> UsageEstimate:
+        """Return what to reserve for a prompt.
+
+        Raises:
+            PolicyError: The model has no price and needs one.
+
+        """
+        self.check_price(prompt.model_name)
+        mode, unlimited = self._estimating()
+        given = prompt.input_tokens
+        if mode == "expected":
+            given = self.calibration.input_tokens(prompt)
+        elif mode == "strict":
+            given = -(-given * STRICT_PER_USUAL[0] // STRICT_PER_USUAL[1])
+        tokens = {"input_tokens": given, "output_tokens": self._output(prompt, mode, unlimited)}
+        if self.prices is None:
+            return UsageEstimate(**tokens)
+        if prompt.model_name is None:
+            raise PolicyError("prices: the model does not tell its name, so it cannot be priced")
+        cost = self._cost(self.prices, prompt, UsageEstimate(**tokens))
+        return UsageEstimate(**tokens, cost_micros_usd=cost)
+
+    def _cost(self, prices: PriceTable, prompt: Prompt, usage: Usage | UsageEstimate) -> int:
+        return prices.cost(prompt.model_name or "", usage, provider=prompt.labels.get("provider"))
+
+    def usage(
+        self,
+        fields: Fields | None,
+        prompt: Prompt,
+        *,
+        given: int | None = None,
+        reserved: int | None = None,
+    ) -> Usage | None:
+        """Return what to book; None where the response does not say.
+
+        Args:
+            fields: What the response said.
+            prompt: The prompt that was sent.
+            given: The input that was reserved, for a response that tells its output alone; default None, the
+                prompt's own estimate.
+            reserved: The output that was reserved, of a stream that was left before its end; default None,
+                it came to its end.
+
+        """
+        if fields is None:
+            return None
+        if reserved is not None and (
+            not fields["output_tokens"] or prompt.labels.get("provider") == "anthropic"
+        ):
+            # Some providers tell the input first and the output last (Anthropic begins with a count of a
+            # few): what was generated until the cut is billed, and unknown.
+            fields = {**fields, "output_tokens": reserved}
+            fields.pop("total_tokens", None)
+        fields = with_input(fields, prompt.input_tokens if given is None else given)
+        try:
+            if self.prices is None or prompt.model_name is None:
+                return Usage(**fields)
+            cost = self._cost(self.prices, prompt, Usage(**fields))
+            return Usage(**{**fields, "cost_micros_usd": cost})
+        except ValueError as error:
+            _log.warning(UNREADABLE, error)
+            return None
+
+    def observe(self, headers: Any, status: int, labels: Mapping[str, str]) -> None:
+        """Tell its limiters, and those of its guards, what a provider says of its own rate limit.
+
+        Args:
+            headers: The headers of an answer.
+            status: Its status.
+            labels: What a guard matches its limiters by.
+
+        """
+        for _, one in self.budgets.native:
+            try:
+                if isinstance(one, RateLimiter):
+                    one.observe(headers, status)
+                elif isinstance(one, Guard | Allotment):
+                    one.observe(headers, status, **labels)
+            except Exception:
+                # The answer is there and paid for: it must reach its caller.
+                _log.exception("the rate-limit headers of an answer could not be taken in")
+
+    def _estimating(self) -> tuple[EstimateMode | None, int]:
+        """Return how calls are estimated, and the output to reserve where nobody limits it.
+
+        What the wrap does not say its guards' policies do: of several, the strictest and the most.
+        """
+        # Asked for every call, so no more than a loop.
+        mode: EstimateMode | None = None
+        output: int | None = None
+        for _, one in self.budgets.native:
+            if isinstance(one, _WITH_POLICY):
+                said, most = one._estimating()
+                if mode is None or said == "strict":
+                    mode = said or mode
+                if most is not None and (output is None or most > output):
+                    output = most
+        if self.output_tokens is not None:
+            output = self.output_tokens
+        return self.estimate_mode or mode, DEFAULT_OUTPUT_TOKENS if output is None else output
+
+    def output_reserve(self, prompt: Prompt) -> int:
+        """Return the output to reserve for a prompt, in tokens: all of its limit, or what is expected."""
+        return self._output(prompt, *self._estimating())
+
+    def _output(self, prompt: Prompt, mode: EstimateMode | None, unlimited: int) -> int:
+        limit = unlimited if prompt.output_limit is None else prompt.output_limit
+        if mode == "expected":
+            limit = self.calibration.output_tokens(prompt, limit)
+        return limit * prompt.choices
