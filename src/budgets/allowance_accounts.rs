@@ -8,8 +8,8 @@ use std::time::Duration;
 use parking_lot::RwLock;
 
 use super::allowance::{AgentAllowance, ModelQuota, RepoAction, RepoLimit};
-use crate::accounting::clock::LONGEST;
-use crate::accounting::window::SLOTS as PARTS;
+use crate::accounting::BUCKETS;
+use crate::accounting::LONGEST;
 use crate::accounting::{CalendarUnit, Code, Denied, Invalid, Key, Limit, Meter, Unit, Window};
 use crate::ledger::{Account, Accounts, Core, Error};
 
@@ -194,7 +194,7 @@ pub(super) fn open_agent(core: &Arc<Core>, id: Key) -> Result<Arc<Account>, Erro
 }
 
 pub(super) fn open_model(core: &Arc<Core>, id: Key) -> Result<Arc<Account>, Error> {
-    let hour = Window::sliding(HOUR, PARTS, core.clock().tick())?;
+    let hour = Window::sliding(HOUR, BUCKETS, core.clock().tick())?;
     let windows = [day(core)?, hour, Window::Lifetime];
     let meters = meters(model_limits(&ModelQuota::default()), windows);
     let reason = |model: &str, meter| match meter {

@@ -72,7 +72,7 @@ impl AllowanceService {
             return Ok(());
         }
         self.repos.account(repo)?.adjust(|meters, now| {
-            meters[usize::from(COOLDOWN)].told_mut().close(now.tick.plus(cooldown));
+            meters[usize::from(COOLDOWN)].provider_mut().close(now.tick.plus(cooldown));
         })
     }
 }

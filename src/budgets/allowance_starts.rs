@@ -10,7 +10,7 @@ use super::allowance_accounts::{
 use super::allowance_job::{Job, JobId};
 use super::allowance_report::{JobRef, UsageReport};
 use super::allowances::AllowanceService;
-use crate::accounting::clock::LONGEST;
+use crate::accounting::LONGEST;
 use crate::accounting::{Code, Denied, Key, Kind, Moment, Terms, Usage};
 use crate::ledger::{Account, Ask, Demands, Error, Lease, Request, group};
 

@@ -13,7 +13,7 @@ use super::allowance_accounts::{
 };
 use super::allowance_job::day_of;
 use super::allowance_jobs::JobTable;
-use crate::accounting::clock::LONGEST;
+use crate::accounting::LONGEST;
 use crate::accounting::{Clock, Key};
 use crate::ledger::{Core, Error, Policy};
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use smallvec::smallvec;
 
-use crate::accounting::clock::nanos;
+use crate::accounting::nanos;
 use crate::accounting::{
     Clock, Code, Denied, Key, Limit, Meter, Moment, Unit, UsageEstimate, Window,
 };

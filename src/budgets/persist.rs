@@ -16,7 +16,7 @@ use super::budget_manager::{
     BudgetLimit, BudgetManager, info_of, limits, new_window, window_age_ns,
 };
 use super::replacement;
-use crate::accounting::clock::LONGEST;
+use crate::accounting::LONGEST;
 use crate::accounting::{Code, Key, Meter, Tick};
 use crate::ledger::{Account, Error, StoreError, Unsettled};
 
@@ -102,7 +102,7 @@ impl BudgetManager {
                     agent_id: full.limit.agent_id,
                     token_budget: full.limit.token_budget,
                     calls_budget: full.limit.calls_budget,
-                    window_ns: full.limit.window.map(crate::accounting::clock::nanos),
+                    window_ns: full.limit.window.map(crate::accounting::nanos),
                     window_start_unix_ns: wall_ns.saturating_sub(age),
                     tokens_used: used(&meters[0]),
                     calls_used: used(&meters[1]),

@@ -7,7 +7,7 @@ use pyo3::types::PyString;
 
 use super::convert;
 use crate::accounting::Invalid;
-use crate::accounting::clock::LONGEST;
+use crate::accounting::LONGEST;
 
 /// Returns a whole number as an int.
 #[pyfunction]

@@ -9,7 +9,7 @@ use pyo3::types::{PyBool, PyDelta, PyFloat, PyInt, PyString, PyTuple};
 use super::amounts::{PyUsage, PyUsageEstimate};
 use super::clock::{PyManualClock, PySystemClock};
 use super::python_call::call_python_late;
-use crate::accounting::clock::LONGEST;
+use crate::accounting::LONGEST;
 use crate::accounting::{Clock, Invalid, Key, Usage};
 use crate::ledger::{Actual, OnError, Policy, Unsettled};
 

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use super::convert;
-use crate::accounting::clock::nanos;
+use crate::accounting::nanos;
 use crate::accounting::{Cause, Code, Denied, Invalid, Key, Kind, Unit};
 
 /// The numbers of a refusal, behind every `LimitExceeded`.

@@ -16,7 +16,7 @@ use super::matched::{Matched, Owned};
 use super::part::{Carved, Part, PartOf, UNITS};
 use super::rules::Group;
 use super::{Guard, GuardAsk, GuardRequest};
-use crate::accounting::clock::LONGEST;
+use crate::accounting::LONGEST;
 use crate::accounting::{Invalid, Terms, Unit, Usage};
 use crate::budgets::policy::scope::is_tool_call;
 use crate::budgets::policy::{Labels, Mode, Rule, RuleKind, RuleLimit, Scope, Span};

@@ -53,10 +53,10 @@ impl Guard {
                     let spans = [ring.period(), ring.width()];
                     match metered.unit {
                         _ if !metered.rule.adaptive => {}
-                        Unit::Tokens => meter.told_mut().hear(&said, status, spans, now.tick),
+                        Unit::Tokens => meter.provider_mut().hear(&said, status, spans, now.tick),
                         // One that limits tokens too hears of the requests there.
                         Unit::Calls if !limits_tokens(&metered.rule) => {
-                            meter.told_mut().hear(&of_requests, status, spans, now.tick);
+                            meter.provider_mut().hear(&of_requests, status, spans, now.tick);
                         }
                         _ => {}
                     }

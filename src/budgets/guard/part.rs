@@ -11,7 +11,7 @@ use super::counter::Counter;
 use super::ends::Ends;
 use super::matched::{self, Owned};
 use super::part_end::Known;
-use crate::accounting::clock::LONGEST;
+use crate::accounting::LONGEST;
 use crate::accounting::{Tick, Unit, UsageEstimate};
 use crate::ledger::{Account, Demands, Error, Lease, LeaseError};
 

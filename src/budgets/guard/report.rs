@@ -119,7 +119,7 @@ fn figures(meter: &Meter, rule: &Rule) -> Figures {
     let kept_back = rule.limits.iter().find(|limit| limit.unit == unit);
     Figures {
         unit: crate::budgets::policy::unit_word(unit),
-        limit: meter.limit_told(),
+        limit: meter.effective_limit(),
         used: meter.used(),
         reserved: meter.reserved(),
         remaining: meter.remaining(),

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::node::{Node, Value};
-use crate::accounting::clock::LONGEST;
+use crate::accounting::LONGEST;
 use crate::accounting::{Invalid, InvalidKind, Key, MicroUsd};
 
 /// Where a value stands: its file, its path of keys, its line.

@@ -111,6 +111,6 @@ pub(super) fn span(place: &Place, node: &Node, zone: &str) -> Result<Span, Inval
 
 /// The name of a time zone.
 pub(super) fn checked_zone<'a>(place: &Place, zone: &'a str) -> Result<&'a str, Invalid> {
-    let known = crate::accounting::calendar::Calendar::new(CalendarUnit::Day, zone, 0);
+    let known = crate::accounting::Calendar::new(CalendarUnit::Day, zone, 0);
     known.map(|_| zone).map_err(|bad| place.error(&bad.message))
 }

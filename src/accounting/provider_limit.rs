@@ -13,33 +13,33 @@ const AWAY: [u16; 2] = [503, 529];
 
 /// What the provider will still take until a time.
 #[derive(Clone, Copy, Debug)]
-struct Rest {
+struct LeftUntil {
     left: u64,
     until: Tick,
 }
 
 /// The latest that a provider has said.
 #[derive(Clone, Debug, Default)]
-pub struct Told {
+pub struct ProviderLimit {
     /// What it allows in a window, where it says so.
     max: Option<u64>,
-    tokens: Option<Rest>,
-    requests: Option<Rest>,
+    tokens: Option<LeftUntil>,
+    requests: Option<LeftUntil>,
     /// It takes nothing before this.
     closed_until: Option<Tick>,
 }
 
-impl Told {
-    /// Takes in what a response says, over a window of `period` in slots of `slot`. What it does
+impl ProviderLimit {
+    /// Takes in what a response says, over a window of `period` in buckets of `bucket`. What it does
     /// not say stays; a door that was closed is not opened by an older response.
     pub fn hear(
         &mut self,
         said: &RateHeaders,
         status: u16,
-        [period, slot]: [Duration; 2],
+        [period, bucket]: [Duration; 2],
         now: Tick,
     ) {
-        let rest = |left: Left| Rest {
+        let rest = |left: Left| LeftUntil {
             left: left.remaining,
             // It does not say when: by the end of a whole window all of it is back.
             until: now.plus(left.reset.unwrap_or(period)),
@@ -48,7 +48,9 @@ impl Told {
         self.tokens = said.tokens.map(rest).or(self.tokens);
         self.requests = said.requests.map(rest).or(self.requests);
         let closed = match status {
-            TOO_MANY_REQUESTS => Some(said.retry_after.or_else(|| empty_for(said)).unwrap_or(slot)),
+            TOO_MANY_REQUESTS => {
+                Some(said.retry_after.or_else(|| empty_for(said)).unwrap_or(bucket))
+            }
             status if AWAY.contains(&status) => said.retry_after,
             _ => None,
         };
@@ -69,7 +71,7 @@ impl Told {
 
     /// Forgets what is over at `now`.
     pub fn roll(&mut self, now: Tick) {
-        let over = |rest: &Rest| rest.until <= now;
+        let over = |rest: &LeftUntil| rest.until <= now;
         self.tokens.take_if(|rest| over(rest));
         self.requests.take_if(|rest| over(rest));
         self.closed_until.take_if(|until| *until <= now);
@@ -84,7 +86,7 @@ impl Told {
 
     /// The largest amount in a window, of `max` that the meter itself allows.
     pub fn ceiling(&self, max: u64) -> u64 {
-        self.max.map_or(max, |told| max.min(told))
+        self.max.map_or(max, |limit| max.min(limit))
     }
 
     /// What could still be admitted beside the `reserved` of calls under way, which the provider
@@ -105,7 +107,7 @@ impl Told {
     }
 
     fn is_shut(&self) -> bool {
-        let empty = |rest: &Option<Rest>| rest.is_some_and(|rest| rest.left == 0);
+        let empty = |rest: &Option<LeftUntil>| rest.is_some_and(|rest| rest.left == 0);
         self.closed_until.is_some() || empty(&self.tokens) || empty(&self.requests)
     }
 
@@ -116,10 +118,10 @@ impl Told {
 
     /// When it may pass what [`admits`](Self::admits) refuses now: the latest of what is in its way.
     pub fn opens_at(&self, reserved: u64, amount: u64) -> Option<Tick> {
-        let empty = |rest: &&Rest| rest.left == 0;
+        let empty = |rest: &&LeftUntil| rest.left == 0;
         let fits =
-            |rest: &&Rest| rest.left.checked_sub(reserved).is_some_and(|room| amount <= room);
-        let short = |rest: &&Rest| empty(rest) || !fits(rest);
+            |rest: &&LeftUntil| rest.left.checked_sub(reserved).is_some_and(|room| amount <= room);
+        let short = |rest: &&LeftUntil| empty(rest) || !fits(rest);
         let tokens = self.tokens.as_ref().filter(short).map(|rest| rest.until);
         let requests = self.requests.as_ref().filter(empty).map(|rest| rest.until);
         [self.closed_until, tokens, requests].into_iter().max().flatten()
@@ -156,7 +158,7 @@ fn empty_for(said: &RateHeaders) -> Option<Duration> {
 mod tests {
     use super::*;
 
-    const SLOTS: [Duration; 2] = [MINUTE, Duration::from_secs(1)];
+    const SPANS: [Duration; 2] = [MINUTE, Duration::from_secs(1)];
 
     fn at(seconds: u64) -> Tick {
         Tick::from_nanos(seconds * 1_000_000_000)
@@ -168,67 +170,67 @@ mod tests {
 
     #[test]
     fn what_is_left_is_never_admitted_above_and_is_over_at_its_reset() {
-        let mut told = Told::default();
-        told.hear(
+        let mut limit = ProviderLimit::default();
+        limit.hear(
             &RateHeaders { tokens: left(100, 30), ..RateHeaders::default() },
             200,
-            SLOTS,
+            SPANS,
             at(0),
         );
-        assert!(told.admits(40, 60) && !told.admits(40, 61));
-        told.charge(90);
-        assert!(told.admits(0, 10) && !told.admits(0, 11));
-        assert_eq!(told.opens_at(0, 11), Some(at(30)));
-        told.roll(at(30));
-        assert!(told.admits(0, u64::MAX));
+        assert!(limit.admits(40, 60) && !limit.admits(40, 61));
+        limit.charge(90);
+        assert!(limit.admits(0, 10) && !limit.admits(0, 11));
+        assert_eq!(limit.opens_at(0, 11), Some(at(30)));
+        limit.roll(at(30));
+        assert!(limit.admits(0, u64::MAX));
     }
 
     #[test]
     fn t12_more_under_way_than_is_left_refuses_even_nothing() {
-        let mut told = Told::default();
+        let mut limit = ProviderLimit::default();
         let said = RateHeaders { tokens: left(1, 30), ..RateHeaders::default() };
-        told.hear(&said, 200, SLOTS, at(0));
-        assert!(!told.admits(2, 0));
-        assert_eq!(told.opens_at(2, 0), Some(at(30)));
-        assert!(told.admits(1, 0), "full is not over");
-        assert_eq!(told.opens_at(1, 0), None);
+        limit.hear(&said, 200, SPANS, at(0));
+        assert!(!limit.admits(2, 0));
+        assert_eq!(limit.opens_at(2, 0), Some(at(30)));
+        assert!(limit.admits(1, 0), "full is not over");
+        assert_eq!(limit.opens_at(1, 0), None);
     }
 
     #[test]
     fn nothing_left_refuses_even_nothing() {
         for (tokens, requests) in [(left(0, 5), None), (None, left(0, 5))] {
-            let mut told = Told::default();
+            let mut limit = ProviderLimit::default();
             let said = RateHeaders { tokens, requests, ..RateHeaders::default() };
-            told.hear(&said, 200, SLOTS, at(0));
-            assert!(!told.admits(0, 0));
-            assert_eq!(told.opens_at(0, 0), Some(at(5)));
+            limit.hear(&said, 200, SPANS, at(0));
+            assert!(!limit.admits(0, 0));
+            assert_eq!(limit.opens_at(0, 0), Some(at(5)));
         }
     }
 
     #[test]
     fn a_refusal_closes_until_its_retry_after_and_an_older_answer_does_not_open() {
-        let mut told = Told::default();
+        let mut limit = ProviderLimit::default();
         let after = |seconds| RateHeaders {
             retry_after: Some(Duration::from_secs(seconds)),
             tokens: left(500, 60),
             ..RateHeaders::default()
         };
-        told.hear(&after(7), 429, SLOTS, at(0));
-        told.hear(&after(1), 200, SLOTS, at(1));
-        assert_eq!((told.room(0), told.opens_at(0, 1)), (0, Some(at(7))));
-        told.roll(at(7));
-        assert_eq!(told.room(0), 500);
+        limit.hear(&after(7), 429, SPANS, at(0));
+        limit.hear(&after(1), 200, SPANS, at(1));
+        assert_eq!((limit.room(0), limit.opens_at(0, 1)), (0, Some(at(7))));
+        limit.roll(at(7));
+        assert_eq!(limit.room(0), 500);
     }
 
     #[test]
-    fn a_refusal_that_says_nothing_closes_for_a_slot_and_an_error_not_at_all() {
-        let mut told = Told::default();
-        told.hear(&RateHeaders::default(), 429, SLOTS, at(0));
-        assert_eq!(told.opens_at(0, 1), Some(at(1)));
-        let mut told = Told::default();
-        told.hear(&RateHeaders::default(), 500, SLOTS, at(0));
-        told.hear(&RateHeaders::default(), 503, SLOTS, at(0));
-        assert!(told.admits(0, u64::MAX));
+    fn a_refusal_that_says_nothing_closes_for_a_bucket_and_an_error_not_at_all() {
+        let mut limit = ProviderLimit::default();
+        limit.hear(&RateHeaders::default(), 429, SPANS, at(0));
+        assert_eq!(limit.opens_at(0, 1), Some(at(1)));
+        let mut limit = ProviderLimit::default();
+        limit.hear(&RateHeaders::default(), 500, SPANS, at(0));
+        limit.hear(&RateHeaders::default(), 503, SPANS, at(0));
+        assert!(limit.admits(0, u64::MAX));
     }
 
     #[test]
