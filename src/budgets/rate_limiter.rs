@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use smallvec::smallvec;
 
-use crate::accounting::BUCKETS;
 use crate::accounting::{
-    Clock, Code, Invalid, Key, Limit, Meter, RateHeaders, Terms, Unit, UsageEstimate, Window,
+    BUCKETS, Clock, Code, Invalid, Key, Limit, Meter, RateHeaders, Terms, Unit, UsageEstimate,
+    Window,
 };
 use crate::ledger::{
     Account, Ask, AskPart, Core, Error, Lease, Mailbox, Policy, Request, Sleeper, Wait, group,

@@ -6,13 +6,12 @@ use parking_lot::RwLock;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::asking;
 use super::convert::{self, StatusArg};
 use super::guard_request::{part_of, request};
-use super::headers;
 use super::labels::Labels;
 use super::lease::PyBudgetLease;
 use super::waiting::{PyMailbox, PyWait};
+use super::{asking, headers};
 use crate::budgets::{Allotment, EstimateMode};
 use crate::ledger::{Error, LeaseError};
 

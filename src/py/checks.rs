@@ -6,8 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use super::convert;
-use crate::accounting::Invalid;
-use crate::accounting::LONGEST;
+use crate::accounting::{Invalid, LONGEST};
 
 /// Returns a whole number as an int.
 #[pyfunction]

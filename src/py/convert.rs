@@ -9,8 +9,7 @@ use pyo3::types::{PyBool, PyDelta, PyFloat, PyInt, PyString, PyTuple};
 use super::amounts::{PyUsage, PyUsageEstimate};
 use super::clock::{PyManualClock, PySystemClock};
 use super::python_call::call_python_late;
-use crate::accounting::LONGEST;
-use crate::accounting::{Clock, Invalid, Key, Usage};
+use crate::accounting::{Clock, Invalid, Key, LONGEST, Usage};
 use crate::ledger::{Actual, OnError, Policy, Unsettled};
 
 const WHOLE: &str = "a whole number from 0 to 2**64 - 1";

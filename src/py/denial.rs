@@ -6,8 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use super::convert;
-use crate::accounting::nanos;
-use crate::accounting::{Cause, Code, Denied, Invalid, Key, Kind, Unit};
+use crate::accounting::{Cause, Code, Denied, Invalid, Key, Kind, Unit, nanos};
 
 /// The numbers of a refusal, behind every `LimitExceeded`.
 #[pyclass(module = "outlay._core", name = "Denial", frozen, eq, hash)]

@@ -4,8 +4,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
 use crate::accounting::{MicroUsd, Unit};
-use crate::budgets::policy::unit_word;
-use crate::budgets::{Advice, Explained};
+use crate::budgets::{Advice, Explained, unit_word};
 use crate::ledger::{Event, EventKind};
 
 /// The name of a unit in reports: money is counted in micro-USD.

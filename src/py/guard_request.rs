@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 
 use super::convert;
 use crate::accounting::Usage;
-use crate::budgets::{GuardRequest, PartOf};
+use crate::budgets::{AllotmentSize, GuardRequest};
 
 /// What a request asks beside its labels.
 pub(super) fn request(
@@ -22,8 +22,8 @@ pub(super) fn part_of(
     tokens: Option<&Bound<'_, PyAny>>,
     cost_micros_usd: Option<&Bound<'_, PyAny>>,
     calls: Option<&Bound<'_, PyAny>>,
-) -> PyResult<PartOf> {
-    Ok(PartOf {
+) -> PyResult<AllotmentSize> {
+    Ok(AllotmentSize {
         tokens: convert::limit(tokens, "tokens")?,
         cost_micros_usd: convert::limit(cost_micros_usd, "cost_micros_usd")?,
         calls: convert::limit(calls, "calls")?,

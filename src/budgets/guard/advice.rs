@@ -2,9 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
-use super::Guard;
 use super::counter::{Counter, Metered};
 use super::matched::Matched;
+use super::state::Guard;
 use crate::accounting::{Meter, Unit, Usage, UsageEstimate, Window};
 use crate::budgets::policy::{Labels, Mode, Rule, RuleKind};
 use crate::ledger::Error;

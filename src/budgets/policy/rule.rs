@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use super::scope::Scope;
-use crate::accounting::BUCKETS;
-use crate::accounting::{CalendarUnit, Clock, Code, Invalid, Limit, Unit, Window};
+use crate::accounting::{BUCKETS, CalendarUnit, Clock, Code, Invalid, Limit, Unit, Window};
 
 /// Which table a rule comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

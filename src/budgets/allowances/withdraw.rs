@@ -1,8 +1,8 @@
 //! How a job is taken back that has begun here and could not be written down elsewhere.
 
-use super::allowance_accounts::{JOBS, REQUESTS};
-use super::allowance_job::JobId;
-use super::allowances::AllowanceService;
+use super::accounts::{JOBS, REQUESTS};
+use super::job::JobId;
+use super::service::AllowanceService;
 use crate::accounting::Window;
 use crate::ledger::Error;
 

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::accounting::Code;
-use crate::budgets::policy::scope::{is_tool_call, label};
-use crate::budgets::policy::{GuardPolicy, Labels, Pattern, Rule, RuleKind, Scope, Span};
+use crate::budgets::policy::{
+    GuardPolicy, Labels, Pattern, Rule, RuleKind, Scope, Span, is_tool_call, label,
+};
 
 /// The most rules that share an account: its meters are numbered by a byte, and each rule has
 /// nine at most.
@@ -46,7 +47,7 @@ impl Shared {
 
 /// Rules that are always asked together.
 #[derive(Clone, Debug)]
-pub(super) struct Group {
+pub(super) struct RuleGroup {
     shared: Shared,
     /// In the order of the policy.
     pub(super) rules: Vec<Arc<Rule>>,
@@ -54,7 +55,7 @@ pub(super) struct Group {
     gone: Vec<Arc<Rule>>,
 }
 
-impl Group {
+impl RuleGroup {
     /// A group of one rule.
     pub(super) fn of(rule: Rule) -> Self {
         let shared = Shared::of(&rule);

@@ -1,4 +1,4 @@
-//! When the parts of a guard run out: looked at on the way of its requests, never in a thread.
+//! When the allotments of a guard run out: looked at on the way of its requests, never in a thread.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -7,14 +7,19 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
-use super::part::Part;
 use crate::accounting::{Clock, Tick};
 
-/// So many parts are kept in any case before those that are gone are cleared away.
+/// So many allotments are kept in any case before those that are gone are cleared away.
 const KEPT: usize = 64;
 
-/// The parts that have an end, by when it is time to look at them.
-pub(super) struct Ends {
+/// What ends by itself once its time is over.
+pub(super) trait Due: Send + Sync {
+    /// Ends it if its time is over; else it is added again for the time that it ends then.
+    fn end_if_due(&self);
+}
+
+/// The allotments that have an end, by when it is time to look at them.
+pub(crate) struct Ends {
     /// The earliest time in the queue: most requests read this and go on.
     earliest: AtomicU64,
     queue: Mutex<Queue>,
@@ -22,38 +27,38 @@ pub(super) struct Ends {
 
 #[derive(Default)]
 struct Queue {
-    parts: BinaryHeap<Reverse<Entry>>,
+    parts: BinaryHeap<Reverse<DueAt>>,
     /// At so many they are looked through.
     clear_at: usize,
 }
 
-struct Entry {
+struct DueAt {
     due: Tick,
-    /// Parts of parts come before those that they are a part of.
+    /// An allotment of an allotment comes before the one that it is taken from.
     depth: Reverse<usize>,
-    part: Weak<Part>,
+    allotted: Weak<dyn Due>,
 }
 
 impl Ends {
-    pub(super) fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         let queue = Mutex::new(Queue { parts: BinaryHeap::new(), clear_at: KEPT });
         Arc::new(Self { earliest: AtomicU64::new(u64::MAX), queue })
     }
 
-    /// Looks at the part at that time.
-    pub(super) fn add(&self, due: Tick, depth: usize, part: Weak<Part>) {
+    /// Looks at the allotment at that time.
+    pub(super) fn add(&self, due: Tick, depth: usize, allotted: Weak<dyn Due>) {
         let mut queue = self.queue.lock();
         if queue.parts.len() >= queue.clear_at {
-            queue.parts.retain(|entry| entry.0.part.strong_count() > 0);
+            queue.parts.retain(|entry| entry.0.allotted.strong_count() > 0);
             queue.clear_at = queue.parts.len().saturating_mul(2).max(KEPT);
         }
-        queue.parts.push(Reverse(Entry { due, depth: Reverse(depth), part }));
+        queue.parts.push(Reverse(DueAt { due, depth: Reverse(depth), allotted }));
         self.publish(&queue);
     }
 
-    /// Ends the parts whose time is over. The caller holds no lock.
+    /// Ends the allotments whose time is over. The caller holds no lock.
     #[inline]
-    pub(super) fn run(&self, clock: &Clock) {
+    pub(crate) fn run(&self, clock: &Clock) {
         // Relaxed: a stale value only puts it off to the next request.
         let earliest = self.earliest.load(Ordering::Relaxed);
         if earliest != u64::MAX && clock.tick().raw() >= earliest {
@@ -64,13 +69,13 @@ impl Ends {
     #[cold]
     fn end_due(&self, now: Tick) {
         while let Some(entry) = self.pop(now) {
-            if let Some(part) = entry.part.upgrade() {
-                part.look(true);
+            if let Some(allotted) = entry.allotted.upgrade() {
+                allotted.end_if_due();
             }
         }
     }
 
-    fn pop(&self, now: Tick) -> Option<Entry> {
+    fn pop(&self, now: Tick) -> Option<DueAt> {
         let mut queue = self.queue.lock();
         let due = queue.parts.peek().is_some_and(|top| top.0.due <= now);
         let popped = if due { queue.parts.pop().map(|entry| entry.0) } else { None };
@@ -84,21 +89,21 @@ impl Ends {
     }
 }
 
-impl PartialEq for Entry {
+impl PartialEq for DueAt {
     fn eq(&self, other: &Self) -> bool {
         (self.due, self.depth) == (other.due, other.depth)
     }
 }
 
-impl Eq for Entry {}
+impl Eq for DueAt {}
 
-impl PartialOrd for Entry {
+impl PartialOrd for DueAt {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Entry {
+impl Ord for DueAt {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         (self.due, self.depth).cmp(&(other.due, other.depth))
     }

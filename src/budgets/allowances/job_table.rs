@@ -3,13 +3,13 @@
 
 use std::collections::HashMap;
 
-use super::allowance_job::{Job, JobId};
-use super::allowance_report::JobRef;
+use super::job::{Job, JobId};
+use super::reports::JobRef;
 use crate::accounting::Tick;
 
 /// What is known of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Known<J> {
+pub(super) enum JobRecord<J> {
     /// It runs.
     Runs(J),
     /// It has ended; whether it was counted as begun.
@@ -43,13 +43,13 @@ impl JobTable {
     }
 
     /// What is known of a job on that day.
-    pub(super) fn find(&mut self, id: &JobId, day: i64) -> Option<Known<&Job>> {
+    pub(super) fn find(&mut self, id: &JobId, day: i64) -> Option<JobRecord<&Job>> {
         self.roll(day);
         if let Some(job) = self.running.get(id) {
-            return Some(Known::Runs(job));
+            return Some(JobRecord::Runs(job));
         }
         let ended = self.today.get(id).or_else(|| self.yesterday.get(id));
-        ended.map(|&counted| Known::Ended { counted })
+        ended.map(|&counted| JobRecord::Ended { counted })
     }
 
     /// A job began that nothing was known of.
@@ -59,13 +59,13 @@ impl JobTable {
     }
 
     /// A job has ended: what was known of it. A running one is handed over.
-    pub(super) fn end(&mut self, id: &JobId, day: i64) -> Option<Known<Job>> {
-        if let Some(Known::Ended { counted }) = self.find(id, day) {
-            return Some(Known::Ended { counted });
+    pub(super) fn end(&mut self, id: &JobId, day: i64) -> Option<JobRecord<Job>> {
+        if let Some(JobRecord::Ended { counted }) = self.find(id, day) {
+            return Some(JobRecord::Ended { counted });
         }
         let job = self.running.remove(id);
         self.today.insert(id.clone(), job.is_some());
-        job.map(Known::Runs)
+        job.map(JobRecord::Runs)
     }
 
     /// A job has never begun: it is handed over if it ran.
@@ -116,6 +116,6 @@ mod tests {
         assert!(!table.count(&id("j")), "it has not ended");
         assert!(table.end(&id("j"), 0).is_none());
         assert_eq!([table.count(&id("j")), table.count(&id("j"))], [true, false]);
-        assert!(matches!(table.end(&id("j"), 1), Some(Known::Ended { counted: true })));
+        assert!(matches!(table.end(&id("j"), 1), Some(JobRecord::Ended { counted: true })));
     }
 }

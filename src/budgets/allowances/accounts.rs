@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use parking_lot::RwLock;
 
-use super::allowance::{AgentAllowance, ModelQuota, RepoAction, RepoLimit};
-use crate::accounting::BUCKETS;
-use crate::accounting::LONGEST;
-use crate::accounting::{CalendarUnit, Code, Denied, Invalid, Key, Limit, Meter, Unit, Window};
+use super::settings::{AgentAllowance, ModelQuota, RepoAction, RepoLimit};
+use crate::accounting::{
+    BUCKETS, CalendarUnit, Code, Denied, Invalid, Key, LONGEST, Limit, Meter, Unit, Window,
+};
 use crate::ledger::{Account, Accounts, Core, Error};
 
 /// Of agents and of models: tokens of the day.
@@ -28,12 +28,12 @@ pub(super) const COOLDOWN: u8 = 2;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-type Open = fn(&Arc<Core>, Key) -> Result<Arc<Account>, Error>;
+type Opener = fn(&Arc<Core>, Key) -> Result<Arc<Account>, Error>;
 
 /// Accounts by id, and what was set for some of them.
 pub(super) struct Limited<S> {
     core: Arc<Core>,
-    open: Open,
+    open: Opener,
     accounts: Accounts,
     /// Written under the lock of the account, so that it agrees with the account's limits.
     settings: RwLock<HashMap<Key, Arc<S>>>,
@@ -47,7 +47,7 @@ struct Each<S> {
 }
 
 impl<S> Limited<S> {
-    pub(super) fn new(core: &Arc<Core>, open: Open) -> Self {
+    pub(super) fn new(core: &Arc<Core>, open: Opener) -> Self {
         let core = Arc::clone(core);
         let (accounts, settings) = (Accounts::default(), RwLock::default());
         Self { core, open, accounts, settings, each: RwLock::new(None) }

@@ -1,9 +1,9 @@
 //! What would pass, and what a repository's own actions count.
 
-use super::allowance::{AllowanceStatus, QuotaCheckResult, RepoAction};
-use super::allowance_accounts::{COOLDOWN, JOBS, TOKENS};
-use super::allowance_starts::Start;
-use super::allowances::AllowanceService;
+use super::accounts::{COOLDOWN, JOBS, TOKENS};
+use super::begin::Start;
+use super::service::AllowanceService;
+use super::settings::{AllowanceStatus, QuotaCheckResult, RepoAction};
 use crate::accounting::{Code, Key, Meter};
 use crate::ledger::{Error, group};
 
@@ -60,10 +60,10 @@ impl AllowanceService {
     /// Something has failed in a repository: it rests for its cooldown from now on.
     pub fn record_failure(&self, repo: &str) -> Result<(), Error> {
         self.core.same_process()?;
-        self.rest(&Key::parse("repo", repo)?)
+        self.start_cooldown(&Key::parse("repo", repo)?)
     }
 
-    pub(super) fn rest(&self, repo: &Key) -> Result<(), Error> {
+    pub(super) fn start_cooldown(&self, repo: &Key) -> Result<(), Error> {
         let Some(cooldown) = self.repos.setting(repo).map(|limit| limit.cooldown_after_failure)
         else {
             return Ok(());

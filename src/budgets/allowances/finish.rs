@@ -1,11 +1,11 @@
 //! How a job ends, and what a report of one would change.
 
-use super::allowance_accounts::{COST, REQUESTS, TOKENS};
-use super::allowance_job::{Job, JobId};
-use super::allowance_jobs::Known;
-use super::allowance_report::{JobRef, QuotaEvent, ReportPreview, UsageReport};
-use super::allowance_starts::model_key;
-use super::allowances::AllowanceService;
+use super::accounts::{COST, REQUESTS, TOKENS};
+use super::begin::model_key;
+use super::job::{Job, JobId};
+use super::job_table::JobRecord;
+use super::reports::{JobRef, QuotaEvent, ReportPreview, UsageReport};
+use super::service::AllowanceService;
 use crate::accounting::{Key, Usage};
 use crate::ledger::{Actual, Error};
 
@@ -31,8 +31,8 @@ impl AllowanceService {
         let end = || self.jobs.lock().end(&id, day);
         match agent.record_unless(&[(TOKENS, net)], end)? {
             None => self.record_model(model, net, report.cost_micros_usd).map(|()| true),
-            Some(Known::Ended { .. }) => Ok(false),
-            Some(Known::Runs(job)) => self.settle(job, model, report).map(|()| true),
+            Some(JobRecord::Ended { .. }) => Ok(false),
+            Some(JobRecord::Runs(job)) => self.settle(job, model, report).map(|()| true),
         }
     }
 
@@ -44,7 +44,7 @@ impl AllowanceService {
             self.record_model(model, net, report.cost_micros_usd)?;
         }
         match &job.repo {
-            Some(repo) if report.event == QuotaEvent::JobFailed => self.rest(repo),
+            Some(repo) if report.event == QuotaEvent::JobFailed => self.start_cooldown(repo),
             _ => Ok(()),
         }
     }
@@ -65,13 +65,13 @@ impl AllowanceService {
         let started = report.event == QuotaEvent::JobStarted;
         let (estimate, model, frees_slot) = match jobs.find(&id, day) {
             None => (0, report.model.as_str(), false),
-            Some(Known::Runs(_)) if started => return Ok(None),
-            Some(Known::Runs(job)) => {
+            Some(JobRecord::Runs(_)) if started => return Ok(None),
+            Some(JobRecord::Runs(job)) => {
                 let model = job.model.as_ref().map_or(report.model.as_str(), Key::as_str);
                 (job.estimate(), model, true)
             }
-            Some(Known::Ended { counted: false }) if started => (0, "", false),
-            Some(Known::Ended { .. }) => return Ok(None),
+            Some(JobRecord::Ended { counted: false }) if started => (0, "", false),
+            Some(JobRecord::Ended { .. }) => return Ok(None),
         };
         let tokens = if started { 0 } else { report.tokens() };
         let settled = report.event.settles(tokens, estimate);

@@ -4,14 +4,11 @@ use std::sync::Arc;
 
 use smallvec::smallvec;
 
-use super::allowance_accounts::{
-    COOLDOWN, COST, ISSUES, JOBS, PULL_REQUESTS, REQUESTS, SLOTS, TOKENS,
-};
-use super::allowance_job::{Job, JobId};
-use super::allowance_report::{JobRef, UsageReport};
-use super::allowances::AllowanceService;
-use crate::accounting::LONGEST;
-use crate::accounting::{Code, Denied, Key, Kind, Moment, Terms, Usage};
+use super::accounts::{COOLDOWN, COST, ISSUES, JOBS, PULL_REQUESTS, REQUESTS, SLOTS, TOKENS};
+use super::job::{Job, JobId};
+use super::reports::{JobRef, UsageReport};
+use super::service::AllowanceService;
+use crate::accounting::{Code, Denied, Key, Kind, LONGEST, Moment, Terms, Usage};
 use crate::ledger::{Account, Ask, Demands, Error, Lease, Request, group};
 
 /// What a job is to begin with.

@@ -1,9 +1,9 @@
 //! What agents and models have used, and taking that over from elsewhere.
 
-use super::allowance::UsageRecord;
-use super::allowance_accounts::{JOBS, SLOTS, TOKENS};
-use super::allowance_job::start_of;
-use super::allowances::AllowanceService;
+use super::accounts::{JOBS, SLOTS, TOKENS};
+use super::job::start_of;
+use super::service::AllowanceService;
+use super::settings::UsageRecord;
 use crate::accounting::{Key, Window};
 use crate::ledger::Error;
 

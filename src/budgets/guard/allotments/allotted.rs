@@ -1,4 +1,4 @@
-//! A part that is set aside: what the parent holds for it, and what is spent of it.
+//! An allotment that is set aside: what the parent holds for it, and what is spent of it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -7,20 +7,18 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 
-use super::counter::Counter;
 use super::ends::Ends;
-use super::matched::{self, Owned};
-use super::part_end::Known;
-use crate::accounting::LONGEST;
-use crate::accounting::{Tick, Unit, UsageEstimate};
+use crate::accounting::{LONGEST, Tick, Unit, UsageEstimate};
+use crate::budgets::guard::counter::{Counter, amount};
+use crate::budgets::guard::matched::Owned;
 use crate::ledger::{Account, Demands, Error, Lease, LeaseError};
 
-/// What a part may set aside.
+/// What an allotment may set aside.
 pub(super) const UNITS: [Unit; 3] = [Unit::Tokens, Unit::Cost, Unit::Calls];
 
 /// How much is set aside; `None` leaves a unit to the parent.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct PartOf {
+pub struct AllotmentSize {
     /// Tokens.
     pub tokens: Option<u64>,
     /// Micro-USD.
@@ -29,7 +27,7 @@ pub struct PartOf {
     pub calls: Option<u64>,
 }
 
-impl PartOf {
+impl AllotmentSize {
     pub(super) const fn of(&self, unit: Unit) -> Option<u64> {
         match unit {
             Unit::Tokens => self.tokens,
@@ -40,63 +38,75 @@ impl PartOf {
     }
 }
 
-/// The part itself: it ends with the last that hold it, and says then what was used.
-pub(super) struct Part {
+/// The allotment itself, which its handles have in common: it ends with the last that hold it,
+/// and says then what was used.
+pub(crate) struct Allotted {
     pub(super) counter: Counter,
     /// What the parent holds for it.
     pub(super) lease: Lease,
-    pub(super) of: PartOf,
+    pub(super) of: AllotmentSize,
     /// The counters that the lease holds a part of, and the meters.
-    pub(super) carved: Vec<Carved>,
+    pub(super) sources: Vec<Source>,
     pub(super) parent: Option<Arc<Self>>,
     pub(super) closed: AtomicBool,
     pub(super) deadline: Tick,
-    /// Of how many parts it is a part.
+    /// How many allotments are around it.
     pub(super) depth: usize,
-    pub(super) known: Mutex<Known>,
+    pub(super) reported: Mutex<Reported>,
     pub(super) ends: Arc<Ends>,
     pub(super) me: Weak<Self>,
 }
 
+/// What those around an allotment know of its use, in the order of `UNITS`.
+#[derive(Debug, Default)]
+pub(super) struct Reported {
+    /// Reported beside what they held, or what was reported at its end.
+    pub(super) beside: [u64; 3],
+    /// What was reported at its end; `None` while they hold the allotment, or count all of it.
+    pub(super) at_end: Option<[u64; 3]>,
+    /// Its time is over, and nothing of it was open any more.
+    pub(super) over: bool,
+}
+
 /// A counter, and those of its meters of which a part was set aside.
-pub(super) struct Carved {
+pub(super) struct Source {
     pub(super) counter: Arc<Counter>,
     pub(super) meters: SmallVec<[(u8, Unit); 3]>,
 }
 
-impl Part {
+impl Allotted {
     /// Whether requests of the child pay here what they are asked by that meter.
-    pub(super) fn pays(&self, counter: &Counter, meter: u8) -> bool {
-        let mine = self.carved.iter().any(|carved| {
-            std::ptr::eq(&*carved.counter, counter)
-                && carved.meters.iter().any(|(number, _)| *number == meter)
+    pub(crate) fn pays(&self, counter: &Counter, meter: u8) -> bool {
+        let mine = self.sources.iter().any(|source| {
+            std::ptr::eq(&*source.counter, counter)
+                && source.meters.iter().any(|(number, _)| *number == meter)
         });
         mine || self.parent.as_ref().is_some_and(|parent| parent.pays(counter, meter))
     }
 
-    /// Whether it, or a part around it, sets such a unit aside.
-    pub(super) fn sets_aside(&self, unit: Unit) -> bool {
+    /// Whether it, or an allotment around it, sets such a unit aside.
+    pub(crate) fn sets_aside(&self, unit: Unit) -> bool {
         let around = || self.parent.as_ref().is_some_and(|parent| parent.sets_aside(unit));
         self.of.of(unit).is_some() || around()
     }
 
-    /// The accounts of this part and of those around it.
+    /// The accounts of this allotment and of those around it.
     pub(super) fn own_accounts(&self) -> Vec<Arc<Account>> {
         let around = self.parent.as_ref().map_or_else(Vec::new, |parent| parent.own_accounts());
         [vec![Arc::clone(&self.counter.account)], around].concat()
     }
 
-    /// The accounts of the guard that it, and the parts around it, are carved out of.
-    pub(super) fn carved_accounts(&self) -> Vec<Arc<Account>> {
-        let around = self.parent.as_ref().map_or_else(Vec::new, |parent| parent.carved_accounts());
-        let own = self.carved.iter().map(|carved| Arc::clone(&carved.counter.account));
+    /// The accounts of the guard that it, and the allotments around it, are taken from.
+    pub(super) fn source_accounts(&self) -> Vec<Arc<Account>> {
+        let around = self.parent.as_ref().map_or_else(Vec::new, |parent| parent.source_accounts());
+        let own = self.sources.iter().map(|source| Arc::clone(&source.counter.account));
         own.chain(around).collect()
     }
 
     /// When the first window of which it is a part ends.
-    pub(super) fn resets_in(carved: &[Carved]) -> Result<Duration, Error> {
+    pub(super) fn resets_in(sources: &[Source]) -> Result<Duration, Error> {
         let mut least = LONGEST;
-        for Carved { counter, meters: mine } in carved {
+        for Source { counter, meters: mine } in sources {
             // Others share the account: their windows are none of its business.
             let ends = counter.account.read(|meters, now| {
                 let of_mine =
@@ -108,9 +118,9 @@ impl Part {
         Ok(least)
     }
 
-    /// Adds what a request asks of this part, and of those around it for the units that this one
-    /// does not set aside.
-    pub(super) fn asks<'a>(
+    /// Adds what a request asks of this allotment, and of those around it for the units that this
+    /// one does not set aside.
+    pub(crate) fn asks<'a>(
         self: &'a Arc<Self>,
         estimate: &UsageEstimate,
         owned: &mut Owned<'a>,
@@ -120,13 +130,13 @@ impl Part {
     }
 
     /// Whether it still gives something out.
-    pub(super) fn check_open(&self) -> Result<(), Error> {
+    pub(crate) fn check_open(&self) -> Result<(), Error> {
         // Relaxed: a request that races with the end may come before it.
         let closed = self.closed.load(Ordering::Relaxed);
         if closed { Err(LeaseError::Finalized.into()) } else { self.check_time() }
     }
 
-    /// Whether its lease still holds what was set aside, of parts of it too.
+    /// Whether its lease still holds what was set aside, of allotments of it too.
     fn check_time(&self) -> Result<(), Error> {
         let over = self.counter.account.core().clock().tick() >= self.deadline;
         if over { Err(LeaseError::Expired.into()) } else { Ok(()) }
@@ -149,7 +159,7 @@ impl Part {
         }
         for (number, metered) in (0_u8..).zip(self.counter.metered()) {
             if mine.contains(&metered.unit) {
-                demands.push((number, matched::amount(metered.unit, estimate, calls)));
+                demands.push((number, amount(metered.unit, estimate, calls)));
             }
         }
         if !demands.is_empty() {

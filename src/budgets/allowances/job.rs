@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::allowance_report::JobRef;
+use super::reports::JobRef;
 use crate::accounting::{Invalid, Key, Moment, Tick};
 use crate::ledger::Lease;
 
