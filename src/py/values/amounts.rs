@@ -3,9 +3,9 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString, PyTuple};
 
-use super::convert;
 use crate::accounting::{Invalid, MicroUsd, RequestBudget, Usage};
 use crate::budgets::Remaining;
+use crate::py::args;
 
 /// The two classes of the same shape: what was used, and what may be used.
 macro_rules! usage_class {
@@ -13,7 +13,7 @@ macro_rules! usage_class {
         #[doc = $doc]
         #[pyclass(module = "outlay", name = $name, frozen, eq, hash)]
         #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-        pub(crate) struct $class(pub(super) Usage);
+        pub(crate) struct $class(pub(crate) Usage);
 
         #[pymethods]
         impl $class {
@@ -33,11 +33,11 @@ macro_rules! usage_class {
                 reasoning_tokens: Option<&Bound<'_, PyAny>>,
             ) -> PyResult<Self> {
                 let field = |value: Option<&Bound<'_, PyAny>>, name: &str| {
-                    value.map_or(Ok(0), |value| convert::amount(value, name))
+                    value.map_or(Ok(0), |value| args::amount(value, name))
                 };
                 let input = field(input_tokens, "input_tokens")?;
                 let output = field(output_tokens, "output_tokens")?;
-                let total = match convert::limit(total_tokens, "total_tokens")? {
+                let total = match args::limit(total_tokens, "total_tokens")? {
                     Some(total) => total,
                     None => input.checked_add(output).ok_or_else(|| {
                         Invalid::amount("input_tokens + output_tokens", "below 2**64")
@@ -118,7 +118,7 @@ macro_rules! usage_class {
                 for (name, value) in fields(&self.0) {
                     keywords.set_item(name, value)?;
                 }
-                Ok(convert::new_args(py, keywords))
+                Ok(args::new_args(py, keywords))
             }
         }
     };
@@ -144,7 +144,7 @@ usage_class!(PyUsageEstimate, "UsageEstimate", "What a call may use: the shape o
 /// A request's own cap, beside the limits of its account.
 #[pyclass(module = "outlay", name = "RequestBudget", frozen, eq, hash)]
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct PyRequestBudget(pub(super) RequestBudget);
+pub(crate) struct PyRequestBudget(pub(crate) RequestBudget);
 
 #[pymethods]
 impl PyRequestBudget {
@@ -155,8 +155,8 @@ impl PyRequestBudget {
         cost_micros_usd: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         Ok(Self(RequestBudget {
-            tokens: convert::limit(tokens, "tokens")?,
-            cost_micros_usd: convert::limit(cost_micros_usd, "cost_micros_usd")?,
+            tokens: args::limit(tokens, "tokens")?,
+            cost_micros_usd: args::limit(cost_micros_usd, "cost_micros_usd")?,
         }))
     }
 
@@ -205,7 +205,7 @@ impl PyRequestBudget {
         let keywords = PyDict::new(py);
         keywords.set_item("tokens", self.0.tokens)?;
         keywords.set_item("cost_micros_usd", self.0.cost_micros_usd)?;
-        Ok(convert::new_args(py, keywords))
+        Ok(args::new_args(py, keywords))
     }
 }
 
@@ -230,7 +230,7 @@ impl From<Remaining> for PyRemaining {
 
 impl PyRemaining {
     /// What is left, in words.
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let [tokens, cost] = [self.tokens, self.cost_micros_usd].map(or_none);
         format!("tokens={tokens}, cost_micros_usd={cost}")
     }
@@ -245,8 +245,8 @@ impl PyRemaining {
         below_threshold: bool,
     ) -> PyResult<Self> {
         Ok(Self {
-            tokens: convert::limit(tokens, "tokens")?,
-            cost_micros_usd: convert::limit(cost_micros_usd, "cost_micros_usd")?,
+            tokens: args::limit(tokens, "tokens")?,
+            cost_micros_usd: args::limit(cost_micros_usd, "cost_micros_usd")?,
             below_threshold,
         })
     }
@@ -262,7 +262,7 @@ impl PyRemaining {
 }
 
 /// An optional number as Python writes it.
-pub(super) fn or_none<T: ToString>(value: Option<T>) -> String {
+pub(crate) fn or_none<T: ToString>(value: Option<T>) -> String {
     value.map_or_else(|| "None".to_owned(), |value| value.to_string())
 }
 
@@ -278,15 +278,15 @@ pub(crate) fn usd(dollars: &Bound<'_, PyAny>) -> PyResult<u64> {
     let text = if dollars.is_instance_of::<PyBool>() {
         return Err(refuse("not a bool"));
     } else if let Ok(text) = dollars.cast::<PyString>() {
-        convert::utf8(text, "dollars")?.to_owned()
+        args::utf8(text, "dollars")?.to_owned()
     } else if dollars.is_instance_of::<PyInt>() {
-        convert::amount(dollars, "dollars")?.to_string()
+        args::amount(dollars, "dollars")?.to_string()
     } else if is_decimal(dollars)? {
         decimal_text(dollars).ok_or_else(|| refuse("not a NaN, infinite or too large Decimal"))?
     } else {
-        let whole = convert::index(dollars);
-        let not_that = || refuse(&format!("not {}", convert::type_name(dollars)));
-        convert::amount(&whole.map_err(|_| not_that())?, "dollars")?.to_string()
+        let whole = args::index(dollars);
+        let not_that = || refuse(&format!("not {}", args::type_name(dollars)));
+        args::amount(&whole.map_err(|_| not_that())?, "dollars")?.to_string()
     };
     Ok(MicroUsd::parse("dollars", &text)?.0)
 }

@@ -4,17 +4,17 @@ use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyFloat, PyInt, PyList, PyString, PyTuple};
 
-use super::convert;
-use super::python_call::call_python_late;
 use crate::accounting::Invalid;
+use crate::py::args;
+use crate::py::python_call::call_python_late;
 
 /// Names and values; what has no text is left out.
-pub(super) fn read(headers: &Bound<'_, PyAny>) -> PyResult<Vec<(String, String)>> {
+pub(crate) fn read_headers(headers: &Bound<'_, PyAny>) -> PyResult<Vec<(String, String)>> {
     let pairs = call_python_late(headers.py(), || pairs(headers));
     pairs.map_err(|error| {
         if error.is_instance_of::<PyException>(headers.py()) {
             let allowed = "a mapping or an iterable of (name, value)";
-            let given = convert::type_name(headers);
+            let given = args::type_name(headers);
             Invalid::policy("headers", &format!("{allowed}, not {given}")).into()
         } else {
             error

@@ -5,13 +5,13 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use super::convert;
 use crate::accounting::{Cause, Code, Denied, Invalid, Key, Kind, Unit, nanos};
+use crate::py::args;
 
 /// The numbers of a refusal, behind every `LimitExceeded`.
 #[pyclass(module = "outlay._core", name = "Denial", frozen, eq, hash)]
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub(crate) struct PyDenial(pub(super) Box<Denied>);
+pub(crate) struct PyDenial(pub(crate) Box<Denied>);
 
 #[pymethods]
 impl PyDenial {
@@ -36,8 +36,8 @@ impl PyDenial {
         scope: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
         let (code, kind) = named(error, kind)?;
-        let id = id.map(|id| convert::id(id, "id")).transpose()?;
-        let id = id.map(|id| Key::parse("id", convert::utf8(&id, "id")?).map_err(PyErr::from));
+        let id = id.map(|id| args::id(id, "id")).transpose()?;
+        let id = id.map(|id| Key::parse("id", id.as_str()).map_err(PyErr::from));
         let scope = scope.map(|scope| scope.iter().map(pair).collect()).transpose()?;
         Ok(Self(Box::new(Denied {
             code,
@@ -105,12 +105,12 @@ impl PyDenial {
 
     #[getter]
     fn retry_after(&self) -> Option<f64> {
-        self.0.retry_after.map(convert::seconds_up)
+        self.0.retry_after.map(args::seconds_up)
     }
 
     #[getter]
     fn resets_in(&self) -> Option<f64> {
-        self.0.resets_in.map(convert::seconds_up)
+        self.0.resets_in.map(args::seconds_up)
     }
 
     #[getter]
@@ -158,17 +158,17 @@ impl PyDenial {
     }
 }
 
-type Names<'a> = ((&'a str, &'a str, &'a str), Option<String>);
-type Texts<'a> = (Option<String>, Vec<(String, String)>, &'a str);
+type NameFields<'a> = ((&'a str, &'a str, &'a str), Option<String>);
+type TextFields<'a> = (Option<String>, Vec<(String, String)>, &'a str);
 
 /// Makes a pickled `Denial` anew. Its times are whole nanoseconds: a copy must not say an earlier
 /// one.
 #[pyfunction]
 pub(crate) fn restore_denial(
-    names: Names<'_>,
+    names: NameFields<'_>,
     numbers: [u64; 5],
     times: [Option<u64>; 3],
-    texts: Texts<'_>,
+    texts: TextFields<'_>,
 ) -> PyResult<PyDenial> {
     let ((error, kind, unit), id) = names;
     let (code, kind) = named(error, kind)?;
@@ -205,14 +205,14 @@ impl<'py> FromPyObject<'_, 'py> for Whole {
     type Error = PyErr;
 
     fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        convert::amount(&given, "limit, used, reserved, requested and remaining").map(Self)
+        args::amount(&given, "limit, used, reserved, requested and remaining").map(Self)
     }
 }
 
 fn wait(value: Option<&Bound<'_, PyAny>>, argument: &str) -> PyResult<Option<Duration>> {
     let Some(value) = value else { return Ok(None) };
     let allowed = "a time in seconds (int or float) or a timedelta, not negative, or None";
-    let wait = convert::elapsed(value).ok_or_else(|| Invalid::policy(argument, allowed))?;
+    let wait = args::elapsed(value).ok_or_else(|| Invalid::policy(argument, allowed))?;
     Ok(Some(wait))
 }
 

@@ -2,19 +2,19 @@
 
 use pyo3::prelude::*;
 
-use super::convert::{self, OnErrorArg, StatusArg, TokensArg, UnsettledArg};
-use super::headers;
-use super::lease::PyBudgetLease;
-use super::waiting::{PyMailbox, PyWait, block, block_for_lease};
 use crate::accounting::Usage;
 use crate::budgets::{RateLimiter, RateOptions};
 use crate::ledger::Error;
+use crate::py::args::{self, OnErrorArg, StatusArg, TokensArg, UnsettledArg};
+use crate::py::lease::PyBudgetLease;
+use crate::py::values;
+use crate::py::waiting::{PyMailbox, PyWait, block, block_for_lease};
 
 const MINUTE: f64 = 60.0;
 
 /// How many tokens may be used in any span of a window.
 #[pyclass(module = "outlay", name = "RateLimiter", frozen, weakref)]
-pub(crate) struct PyRateLimiter(pub(super) RateLimiter);
+pub(crate) struct PyRateLimiter(pub(crate) RateLimiter);
 
 #[pymethods]
 impl PyRateLimiter {
@@ -29,7 +29,7 @@ impl PyRateLimiter {
         on_error: OnErrorArg,
         clock: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        let tokens = convert::amount(tokens_per_minute, "tokens_per_minute")?;
+        let tokens = args::amount(tokens_per_minute, "tokens_per_minute")?;
         let options = options(threshold, lease_ttl, &unsettled, &on_error, clock)?;
         Ok(Self(RateLimiter::new(tokens, options)?))
     }
@@ -46,8 +46,8 @@ impl PyRateLimiter {
         on_error: OnErrorArg,
         clock: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        let tokens = convert::amount(tokens, "tokens")?;
-        let period = convert::duration(period, "period")?;
+        let tokens = args::amount(tokens, "tokens")?;
+        let period = args::duration(period, "period")?;
         let options = options(threshold, lease_ttl, &unsettled, &on_error, clock)?;
         Ok(Self(RateLimiter::per(tokens, period, options)?))
     }
@@ -80,7 +80,7 @@ impl PyRateLimiter {
 
     /// `try_acquire` for `acquire_slot`, whose timeout is checked first.
     fn _try_slot(&self, tokens: TokensArg, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
-        convert::timeout(timeout)?;
+        args::timeout(timeout)?;
         Ok(self.0.try_acquire(tokens.0)?)
     }
 
@@ -90,7 +90,7 @@ impl PyRateLimiter {
         timeout: Option<&Bound<'_, PyAny>>,
         mailbox: &Bound<'_, PyMailbox>,
     ) -> PyResult<PyWait> {
-        let (timeout, mailbox) = (convert::timeout(timeout)?, mailbox.get().0.clone());
+        let (timeout, mailbox) = (args::timeout(timeout)?, mailbox.get().0.clone());
         Ok(PyWait::new(self.0.wait_for_slot(tokens.0, timeout, mailbox)?, None))
     }
 
@@ -102,7 +102,7 @@ impl PyRateLimiter {
         timeout: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         let TokensArg(tokens) = tokens;
-        let timeout = convert::timeout(timeout)?;
+        let timeout = args::timeout(timeout)?;
         if !self.0.try_acquire(tokens)? {
             block(py, |mailbox| self.0.wait_for_slot(tokens, timeout, mailbox))?;
         }
@@ -115,7 +115,7 @@ impl PyRateLimiter {
         tokens: &Bound<'_, PyAny>,
         ttl: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<PyBudgetLease> {
-        let lease = self.0.reserve(estimate(tokens)?, convert::ttl(ttl)?)?;
+        let lease = self.0.reserve(estimate(tokens)?, args::ttl(ttl)?)?;
         Ok(PyBudgetLease::new(lease, None))
     }
 
@@ -126,8 +126,8 @@ impl PyRateLimiter {
         ttl: Option<&Bound<'_, PyAny>>,
         timeout: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Option<PyBudgetLease>> {
-        convert::timeout(timeout)?;
-        match self.0.reserve(estimate(tokens)?, convert::ttl(ttl)?) {
+        args::timeout(timeout)?;
+        match self.0.reserve(estimate(tokens)?, args::ttl(ttl)?) {
             Ok(lease) => Ok(Some(PyBudgetLease::new(lease, None))),
             Err(Error::Denied(_)) => Ok(None),
             Err(other) => Err(other.into()),
@@ -141,8 +141,8 @@ impl PyRateLimiter {
         timeout: Option<&Bound<'_, PyAny>>,
         mailbox: &Bound<'_, PyMailbox>,
     ) -> PyResult<PyWait> {
-        let (estimate, ttl) = (estimate(tokens)?, convert::ttl(ttl)?);
-        let (timeout, mailbox) = (convert::timeout(timeout)?, mailbox.get().0.clone());
+        let (estimate, ttl) = (estimate(tokens)?, args::ttl(ttl)?);
+        let (timeout, mailbox) = (args::timeout(timeout)?, mailbox.get().0.clone());
         Ok(PyWait::new(self.0.wait(estimate, ttl, timeout, mailbox)?, None))
     }
 
@@ -157,8 +157,8 @@ impl PyRateLimiter {
         if let Some(lease) = self._try_reserve(tokens, ttl, timeout)? {
             return Ok(lease);
         }
-        let (estimate, ttl) = (estimate(tokens)?, convert::ttl(ttl)?);
-        let timeout = convert::timeout(timeout)?;
+        let (estimate, ttl) = (estimate(tokens)?, args::ttl(ttl)?);
+        let timeout = args::timeout(timeout)?;
         let join = |mailbox| self.0.wait(estimate, ttl, timeout, mailbox);
         Ok(PyBudgetLease::new(block_for_lease(py, join)?, None))
     }
@@ -174,12 +174,12 @@ impl PyRateLimiter {
     #[pyo3(signature = (tokens = TokensArg(0)))]
     fn retry_after(&self, tokens: TokensArg) -> PyResult<f64> {
         let wait = self.0.retry_after(tokens.0)?;
-        Ok(wait.map_or(f64::INFINITY, convert::seconds_up))
+        Ok(wait.map_or(f64::INFINITY, args::seconds_up))
     }
 
     #[pyo3(signature = (headers, status = StatusArg(200)))]
     fn observe(&self, headers: &Bound<'_, PyAny>, status: StatusArg) -> PyResult<()> {
-        let headers = headers::read(headers)?;
+        let headers = values::read_headers(headers)?;
         let pairs = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         Ok(self.0.observe(pairs, status.0)?)
     }
@@ -193,12 +193,12 @@ impl PyRateLimiter {
     }
 
     fn __reduce__(&self) -> PyResult<()> {
-        Err(convert::no_copies("RateLimiter"))
+        Err(args::no_copies("RateLimiter"))
     }
 }
 
 fn estimate(value: &Bound<'_, PyAny>) -> PyResult<Usage> {
-    convert::estimate(value, "tokens")
+    values::estimate(value, "tokens")
 }
 
 fn options(
@@ -209,11 +209,11 @@ fn options(
     clock: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<RateOptions> {
     let defaults = RateOptions::default();
-    let share = |value| convert::number(value).unwrap_or(f64::NAN);
+    let share = |value| args::number(value).unwrap_or(f64::NAN);
     Ok(RateOptions {
         // What is no number is no share: the core names the argument.
         threshold: threshold.map_or(defaults.threshold, share),
-        policy: convert::policy(lease_ttl, unsettled, on_error)?,
-        clock: convert::clock(clock)?,
+        policy: args::policy(lease_ttl, unsettled, on_error)?,
+        clock: values::clock(clock)?,
     })
 }

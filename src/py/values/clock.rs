@@ -5,8 +5,8 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyDateTime, PyDelta, PyTzInfo};
 
-use super::convert;
 use crate::accounting::{Clock, Invalid, ManualClock};
+use crate::py::args;
 
 /// The machine's clocks.
 #[pyclass(module = "outlay", name = "SystemClock", frozen)]
@@ -29,7 +29,7 @@ impl PySystemClock {
 pub(crate) struct PyManualClock(Arc<ManualClock>);
 
 impl PyManualClock {
-    pub(super) fn clock(&self) -> Clock {
+    pub(crate) fn clock(&self) -> Clock {
         Clock::Manual(Arc::clone(&self.0))
     }
 }
@@ -42,7 +42,7 @@ impl PyManualClock {
     }
 
     fn advance(&self, seconds: &Bound<'_, PyAny>) -> PyResult<()> {
-        let step = convert::elapsed(seconds).ok_or_else(|| {
+        let step = args::elapsed(seconds).ok_or_else(|| {
             let allowed = "a time in seconds (int or float) or a timedelta, not negative";
             PyErr::from(Invalid::policy("seconds", allowed))
         })?;
@@ -74,4 +74,19 @@ impl PyManualClock {
     fn __repr__(&self) -> &'static str {
         "ManualClock()"
     }
+}
+
+/// `SystemClock`, `ManualClock`, or `None` for the machine's.
+pub(crate) fn clock(value: Option<&Bound<'_, PyAny>>) -> PyResult<Clock> {
+    let Some(value) = value else {
+        return Ok(Clock::System);
+    };
+    if let Ok(manual) = value.cast::<PyManualClock>() {
+        return Ok(manual.get().clock());
+    }
+    if value.is_instance_of::<PySystemClock>() {
+        return Ok(Clock::System);
+    }
+    let allowed = format!("SystemClock() or ManualClock(), not {}", args::type_name(value));
+    Err(Invalid::policy("clock", &allowed).into())
 }

@@ -2,17 +2,18 @@
 
 use pyo3::prelude::*;
 
-use super::amounts::{PyRemaining, PyRequestBudget, PyUsage};
-use super::convert::{self, OnErrorArg, UnsettledArg};
-use super::lease::{PyBudgetLease, cast_lease};
-use super::waiting::{PyMailbox, PyWait, block_for_lease};
 use crate::accounting::{Code, Invalid, RequestBudget};
 use crate::budgets::{PoolOptions, SharedPool};
 use crate::ledger::{Error, Request};
+use crate::py::args::{self, OnErrorArg, UnsettledArg};
+use crate::py::lease::{PyBudgetLease, cast_lease};
+use crate::py::values;
+use crate::py::values::{PyRemaining, PyRequestBudget, PyUsage};
+use crate::py::waiting::{PyMailbox, PyWait, block_for_lease};
 
 /// A pool of tokens and money that many agents share, given out by leases.
 #[pyclass(module = "outlay", name = "SharedPool", frozen, weakref)]
-pub(crate) struct PySharedPool(pub(super) SharedPool);
+pub(crate) struct PySharedPool(pub(crate) SharedPool);
 
 #[pymethods]
 impl PySharedPool {
@@ -31,7 +32,7 @@ impl PySharedPool {
         on_error: OnErrorArg,
         clock: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        let amount = convert::limit;
+        let amount = args::limit;
         Ok(Self(SharedPool::new(PoolOptions {
             capacity_tokens: amount(capacity_tokens, "capacity_tokens")?,
             capacity_cost_micros_usd: amount(capacity_cost_micros_usd, "capacity_cost_micros_usd")?,
@@ -42,8 +43,8 @@ impl PySharedPool {
                 "stop_threshold_cost_micros_usd",
             )?
             .unwrap_or(0),
-            policy: convert::policy(lease_ttl, &unsettled, &on_error)?,
-            clock: convert::clock(clock)?,
+            policy: args::policy(lease_ttl, &unsettled, &on_error)?,
+            clock: values::clock(clock)?,
         })?))
     }
 
@@ -66,7 +67,7 @@ impl PySharedPool {
         ttl: Option<&Bound<'_, PyAny>>,
         timeout: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Option<PyBudgetLease>> {
-        convert::timeout(timeout)?;
+        args::timeout(timeout)?;
         match self.0.reserve(request(estimate, request_budget, ttl)?) {
             Ok(lease) => Ok(Some(PyBudgetLease::new(lease, None))),
             Err(Error::Denied(denied)) if denied.code == Code::ThresholdExceeded => Ok(None),
@@ -83,7 +84,7 @@ impl PySharedPool {
         mailbox: &Bound<'_, PyMailbox>,
     ) -> PyResult<PyWait> {
         let request = request(estimate, request_budget, ttl)?;
-        let (timeout, mailbox) = (convert::timeout(timeout)?, mailbox.get().0.clone());
+        let (timeout, mailbox) = (args::timeout(timeout)?, mailbox.get().0.clone());
         Ok(PyWait::new(self.0.wait(request, timeout, mailbox)?, None))
     }
 
@@ -100,14 +101,14 @@ impl PySharedPool {
             return Ok(lease);
         }
         let request = request(estimate, request_budget, ttl)?;
-        let timeout = convert::timeout(timeout)?;
+        let timeout = args::timeout(timeout)?;
         let lease = block_for_lease(py, |mailbox| self.0.wait(request, timeout, mailbox))?;
         Ok(PyBudgetLease::new(lease, None))
     }
 
     fn record_used(&self, lease: &Bound<'_, PyAny>, usage: &Bound<'_, PyAny>) -> PyResult<()> {
         let lease = cast_lease(lease)?;
-        Ok(self.0.record_used(&lease.get().inner, convert::actual(usage)?)?)
+        Ok(self.0.record_used(&lease.get().inner, values::actual(usage)?)?)
     }
 
     fn remaining(&self) -> PyResult<PyRemaining> {
@@ -135,7 +136,7 @@ impl PySharedPool {
     }
 
     fn __reduce__(&self) -> PyResult<()> {
-        Err(convert::no_copies("SharedPool"))
+        Err(args::no_copies("SharedPool"))
     }
 }
 
@@ -145,14 +146,14 @@ fn request(
     request_budget: Option<&Bound<'_, PyAny>>,
     ttl: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Request> {
-    let estimate = convert::estimate(estimate, "estimate")?;
+    let estimate = values::estimate(estimate, "estimate")?;
     let request_budget = request_budget.map_or(Ok(RequestBudget::unlimited()), cap)?;
-    Ok(Request { request_budget, ttl: convert::ttl(ttl)?, ..estimate.into() })
+    Ok(Request { request_budget, ttl: args::ttl(ttl)?, ..estimate.into() })
 }
 
 fn cap(value: &Bound<'_, PyAny>) -> PyResult<RequestBudget> {
     let cap = value.cast::<PyRequestBudget>().map_err(|_| {
-        let allowed = format!("a RequestBudget or None, not {}", convert::type_name(value));
+        let allowed = format!("a RequestBudget or None, not {}", args::type_name(value));
         PyErr::from(Invalid::policy("request_budget", &allowed))
     })?;
     Ok(cap.get().0)

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use super::convert;
 use crate::accounting::Invalid;
 use crate::budgets::{
     AgentAllowance, AllowanceService, JobRef, ModelQuota, QuotaCheckResult, QuotaEvent, RepoAction,
     RepoLimit, UsageReport,
 };
+use crate::py::{args, values};
 
 /// The jobs of agents, and what they use of models and repositories.
 #[pyclass(module = "outlay._core", name = "AllowanceLedger", frozen, weakref)]
@@ -37,7 +37,7 @@ impl PyAllowanceLedger {
     #[new]
     #[pyo3(signature = (*, clock = None))]
     fn new(clock: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
-        Ok(Self(Arc::new(AllowanceService::new(convert::clock(clock)?))))
+        Ok(Self(Arc::new(AllowanceService::new(values::clock(clock)?))))
     }
 
     fn set_allowance(
@@ -52,10 +52,10 @@ impl PyAllowanceLedger {
         let models = model_allowlist.iter().map(|model| id(model, "model_allowlist"));
         Ok(self.0.set_allowance(AgentAllowance {
             agent_id: id(agent_id, "agent_id")?,
-            daily_token_limit: convert::amount(daily_token_limit, "daily_token_limit")?,
-            daily_job_limit: convert::amount(daily_job_limit, "daily_job_limit")?,
-            concurrent_jobs: convert::amount(concurrent_jobs, "concurrent_jobs")?,
-            max_job_duration: convert::duration_or_none(max_job_duration, "max_job_duration")?,
+            daily_token_limit: args::amount(daily_token_limit, "daily_token_limit")?,
+            daily_job_limit: args::amount(daily_job_limit, "daily_job_limit")?,
+            concurrent_jobs: args::amount(concurrent_jobs, "concurrent_jobs")?,
+            max_job_duration: args::duration_or_none(max_job_duration, "max_job_duration")?,
             model_allowlist: models.collect::<PyResult<_>>()?,
         })?)
     }
@@ -67,11 +67,11 @@ impl PyAllowanceLedger {
         hourly_rate_limit: &Bound<'_, PyAny>,
         cost_ceiling_micros_usd: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        let cost = convert::amount(cost_ceiling_micros_usd, "cost_ceiling_micros_usd")?;
+        let cost = args::amount(cost_ceiling_micros_usd, "cost_ceiling_micros_usd")?;
         Ok(self.0.set_model_quota(ModelQuota {
             model: id(model, "model")?,
-            daily_token_budget: convert::amount(daily_token_budget, "daily_token_budget")?,
-            hourly_rate_limit: convert::amount(hourly_rate_limit, "hourly_rate_limit")?,
+            daily_token_budget: args::amount(daily_token_budget, "daily_token_budget")?,
+            hourly_rate_limit: args::amount(hourly_rate_limit, "hourly_rate_limit")?,
             cost_ceiling_micros_usd: cost,
         })?)
     }
@@ -83,11 +83,11 @@ impl PyAllowanceLedger {
         max_daily_issues: &Bound<'_, PyAny>,
         cooldown_after_failure: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        let cooldown = convert::duration_or_none(cooldown_after_failure, "cooldown_after_failure");
+        let cooldown = args::duration_or_none(cooldown_after_failure, "cooldown_after_failure");
         Ok(self.0.set_repo_limit(RepoLimit {
             repo: id(repo, "repo")?,
-            max_daily_prs: convert::amount(max_daily_prs, "max_daily_prs")?,
-            max_daily_issues: convert::amount(max_daily_issues, "max_daily_issues")?,
+            max_daily_prs: args::amount(max_daily_prs, "max_daily_prs")?,
+            max_daily_issues: args::amount(max_daily_issues, "max_daily_issues")?,
             cooldown_after_failure: cooldown?,
         })?)
     }
@@ -144,7 +144,7 @@ impl PyAllowanceLedger {
     ) -> PyResult<Option<i64>> {
         let (agent, job) = (id(agent_id, "agent_id")?, id(job_id, "job_id")?);
         let (model, repo) = (id_or_empty(model, "model")?, id_or_none(repo, "repo")?);
-        let tokens = convert::amount(estimated_tokens, "estimated_tokens")?;
+        let tokens = args::amount(estimated_tokens, "estimated_tokens")?;
         Ok(self.0.start_job(&agent, &job, &model, repo.as_deref(), tokens)?.deadline_ns)
     }
 
@@ -168,7 +168,7 @@ impl PyAllowanceLedger {
         cost_micros_usd: &Bound<'_, PyAny>,
     ) -> PyResult<bool> {
         let report = report([agent_id, job_id, event, model], [tokens_in, tokens_out])?;
-        let cost_micros_usd = convert::amount(cost_micros_usd, "cost_micros_usd")?;
+        let cost_micros_usd = args::amount(cost_micros_usd, "cost_micros_usd")?;
         Ok(self.0.record(&UsageReport { cost_micros_usd, ..report })?)
     }
 
@@ -218,14 +218,14 @@ impl PyAllowanceLedger {
         active_elsewhere: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
         let agent = id(agent_id, "agent_id")?;
-        let tokens = convert::amount(tokens_used, "tokens_used")?;
-        let jobs = convert::amount(jobs_started, "jobs_started")?;
-        let elsewhere = convert::amount(active_elsewhere, "active_elsewhere")?;
+        let tokens = args::amount(tokens_used, "tokens_used")?;
+        let jobs = args::amount(jobs_started, "jobs_started")?;
+        let elsewhere = args::amount(active_elsewhere, "active_elsewhere")?;
         Ok(self.0.sync_agent(&agent, tokens, jobs, elsewhere)?)
     }
 
     fn sync_model(&self, model: &Bound<'_, PyAny>, tokens_used: &Bound<'_, PyAny>) -> PyResult<()> {
-        let tokens = convert::amount(tokens_used, "tokens_used")?;
+        let tokens = args::amount(tokens_used, "tokens_used")?;
         Ok(self.0.sync_model(&id(model, "model")?, tokens)?)
     }
 
@@ -234,7 +234,7 @@ impl PyAllowanceLedger {
     }
 
     fn __reduce__(&self) -> PyResult<()> {
-        Err(convert::no_copies("AllowanceLedger"))
+        Err(args::no_copies("AllowanceLedger"))
     }
 }
 
@@ -250,8 +250,8 @@ fn report(
         job_id: id(job_id, "job_id")?,
         event: named.ok_or_else(|| Invalid::policy("event", &allowed()))?,
         model: id_or_empty(model, "model")?,
-        tokens_in: convert::amount(tokens_in, "tokens_in")?,
-        tokens_out: convert::amount(tokens_out, "tokens_out")?,
+        tokens_in: args::amount(tokens_in, "tokens_in")?,
+        tokens_out: args::amount(tokens_out, "tokens_out")?,
         cost_micros_usd: 0,
     })
 }
@@ -263,8 +263,7 @@ fn checked(result: QuotaCheckResult) -> Checked {
 }
 
 fn id(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<String> {
-    let id = convert::id(value, argument)?;
-    convert::utf8(&id, argument).map(str::to_owned)
+    Ok(args::id(value, argument)?.as_str().to_owned())
 }
 
 /// An identifier, or an empty str for none.

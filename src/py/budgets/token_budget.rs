@@ -7,25 +7,27 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping, PyType};
 
-use super::convert::{self, OnErrorArg, UnsettledArg};
-use super::lease::PyBudgetLease;
+use super::on_warning::OnWarning;
 use super::operation_cache::{OperationCache, name_of};
-use super::warner::{Warner, interruptible};
 use crate::accounting::Invalid;
 use crate::budgets::{AgentTokenBudget, OperationCosts, TokenBudgetOptions};
 use crate::ledger::Error;
+use crate::py::args::{self, OnErrorArg, UnsettledArg};
+use crate::py::lease::PyBudgetLease;
+use crate::py::python_call::interruptible;
+use crate::py::values;
 
 /// The tokens that one agent may use in a period.
 #[pyclass(module = "outlay", name = "AgentTokenBudget", frozen, weakref)]
 pub(crate) struct PyAgentTokenBudget {
-    pub(super) inner: AgentTokenBudget,
+    pub(crate) inner: AgentTokenBudget,
     cache: OperationCache,
-    warner: Option<Arc<Warner>>,
+    warner: Option<Arc<OnWarning>>,
 }
 
 impl PyAgentTokenBudget {
     /// The object that `on_warning` is called with; kept by leases so that it is there.
-    pub(super) fn remember(slf: &Bound<'_, Self>) -> Option<Py<PyAny>> {
+    pub(crate) fn remember(slf: &Bound<'_, Self>) -> Option<Py<PyAny>> {
         slf.get().warner.as_ref().map(|warner| {
             warner.remember(slf);
             slf.clone().into_any().unbind()
@@ -40,7 +42,7 @@ impl PyAgentTokenBudget {
     ) -> PyResult<Result<(), Error>> {
         let this = slf.get();
         let cost = this.cache.cost(&this.inner, operation)?;
-        let tokens = convert::amount(estimated_tokens, "estimated_tokens")?;
+        let tokens = args::amount(estimated_tokens, "estimated_tokens")?;
         let Some(warner) = &this.warner else {
             return Ok(this.inner.consume_at(cost, tokens));
         };
@@ -84,18 +86,18 @@ impl PyAgentTokenBudget {
             warning_threshold: warning_threshold.0,
             hard_limit,
             operation_costs: operation_costs.map(costs).transpose()?.unwrap_or_default(),
-            policy: convert::policy(lease_ttl, &unsettled, &on_error)?,
-            clock: convert::clock(clock)?,
+            policy: args::policy(lease_ttl, &unsettled, &on_error)?,
+            clock: values::clock(clock)?,
         };
         if on_warning.is_some_and(|callback| !callback.is_callable()) {
             return Err(Invalid::policy("on_warning", "a callable or None").into());
         }
-        let id = convert::id(agent_id, "agent_id")?;
-        let total = convert::amount(total_tokens, "total_tokens")?;
-        let period = convert::duration(period, "period")?;
-        let inner = AgentTokenBudget::new(convert::utf8(&id, "agent_id")?, total, period, options)?;
+        let id = args::id(agent_id, "agent_id")?;
+        let total = args::amount(total_tokens, "total_tokens")?;
+        let period = args::duration(period, "period")?;
+        let inner = AgentTokenBudget::new(id.as_str(), total, period, options)?;
         let core = inner.account().core();
-        let warner = on_warning.map(|callback| Warner::listen(callback.clone().unbind(), core));
+        let warner = on_warning.map(|callback| OnWarning::listen(callback.clone().unbind(), core));
         Ok(Self { inner, cache: OperationCache::new(), warner })
     }
 
@@ -147,7 +149,7 @@ impl PyAgentTokenBudget {
         estimated_tokens: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
         let operation = name_of(operation)?;
-        let tokens = convert::amount(estimated_tokens, "estimated_tokens")?;
+        let tokens = args::amount(estimated_tokens, "estimated_tokens")?;
         Ok(self.inner.check(operation, tokens)?)
     }
 
@@ -160,8 +162,8 @@ impl PyAgentTokenBudget {
     ) -> PyResult<PyBudgetLease> {
         let owner = Self::remember(slf);
         let operation = name_of(operation)?;
-        let estimate = convert::estimate(estimated_tokens, "estimated_tokens")?;
-        let lease = slf.get().inner.reserve(operation, estimate, convert::ttl(ttl)?)?;
+        let estimate = values::estimate(estimated_tokens, "estimated_tokens")?;
+        let lease = slf.get().inner.reserve(operation, estimate, args::ttl(ttl)?)?;
         Ok(PyBudgetLease::new(lease, owner))
     }
 
@@ -198,7 +200,7 @@ impl PyAgentTokenBudget {
         operation: &Bound<'_, PyAny>,
         cost: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        self.cache.set(&self.inner, operation, convert::amount(cost, "cost")?)
+        self.cache.set(&self.inner, operation, args::amount(cost, "cost")?)
     }
 
     #[getter]
@@ -245,7 +247,7 @@ impl PyAgentTokenBudget {
     }
 
     fn __reduce__(&self) -> PyResult<()> {
-        Err(convert::no_copies("AgentTokenBudget"))
+        Err(args::no_copies("AgentTokenBudget"))
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -260,8 +262,8 @@ impl<'py> FromPyObject<'_, 'py> for ThresholdArg {
     type Error = PyErr;
 
     fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        convert::number(&given).map(Self).ok_or_else(|| {
-            let allowed = format!("a number from 0 to 1, not {}", convert::type_name(&given));
+        args::number(&given).map(Self).ok_or_else(|| {
+            let allowed = format!("a number from 0 to 1, not {}", args::type_name(&given));
             Invalid::policy("warning_threshold", &allowed).into()
         })
     }
@@ -269,15 +271,14 @@ impl<'py> FromPyObject<'_, 'py> for ThresholdArg {
 
 fn costs(value: &Bound<'_, PyAny>) -> PyResult<OperationCosts> {
     let mapping = value.cast::<PyMapping>().map_err(|_| {
-        let allowed =
-            format!("a mapping of operations to costs, not {}", convert::type_name(value));
+        let allowed = format!("a mapping of operations to costs, not {}", args::type_name(value));
         PyErr::from(Invalid::policy("operation_costs", &allowed))
     })?;
     let mut costs = OperationCosts::from_iter::<[(String, u64); 0]>([]);
     for item in mapping.items()? {
         let (operation, cost): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
         let operation = name_of(&operation)?;
-        costs.set(operation, convert::amount(&cost, "operation_costs")?);
+        costs.set(operation, args::amount(&cost, "operation_costs")?);
     }
     Ok(costs)
 }

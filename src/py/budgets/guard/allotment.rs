@@ -6,26 +6,26 @@ use parking_lot::RwLock;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::convert::{self, StatusArg};
-use super::guard_request::{part_of, request};
-use super::labels::Labels;
-use super::lease::PyBudgetLease;
-use super::waiting::{PyMailbox, PyWait};
-use super::{asking, headers};
-use crate::budgets::{Allotment, EstimateMode};
+use super::asking;
+use super::labels::CallLabels;
+use super::request::request;
+use crate::budgets::Allotment;
 use crate::ledger::{Error, LeaseError};
+use crate::py::args::{self, StatusArg};
+use crate::py::lease::PyBudgetLease;
+use crate::py::waiting::{PyMailbox, PyWait};
 
 /// A part of a guard's budgets, carved out for a sub-agent.
 #[pyclass(module = "outlay", name = "Allotment", frozen, weakref)]
 pub(crate) struct PyAllotment(RwLock<Option<Allotment>>);
 
 impl PyAllotment {
-    pub(super) const fn new(inner: Allotment) -> Self {
+    pub(crate) const fn new(inner: Allotment) -> Self {
         Self(RwLock::new(Some(inner)))
     }
 
     /// The part, unless it was closed.
-    pub(super) fn open(&self) -> Result<Allotment, Error> {
+    pub(crate) fn open(&self) -> Result<Allotment, Error> {
         self.0.read().clone().ok_or_else(|| LeaseError::Finalized.into())
     }
 }
@@ -40,7 +40,7 @@ impl PyAllotment {
         ttl: Option<&Bound<'_, PyAny>>,
         labels: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<PyBudgetLease> {
-        let labels = Labels::of(py, labels)?;
+        let labels = CallLabels::of(py, labels)?;
         let request = request(estimate, ttl, labels.landing)?;
         let lease = self.open()?.reserve(&labels.pairs()?, request)?;
         Ok(PyBudgetLease::new(lease, None))
@@ -92,7 +92,7 @@ impl PyAllotment {
 
     #[pyo3(signature = (**labels))]
     fn charge_step(&self, py: Python<'_>, labels: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
-        Ok(self.open()?.step(&Labels::of(py, labels)?.pairs()?)?)
+        Ok(self.open()?.step(&CallLabels::of(py, labels)?.pairs()?)?)
     }
 
     #[pyo3(signature = (*, tokens = None, cost_micros_usd = None, calls = None, ttl = None, **labels))]
@@ -105,9 +105,9 @@ impl PyAllotment {
         ttl: Option<&Bound<'_, PyAny>>,
         labels: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
-        let labels = Labels::of(py, labels)?;
-        let (of, ttl) = (part_of(tokens, cost_micros_usd, calls)?, convert::ttl(ttl)?);
-        Ok(Self::new(self.open()?.allot(&labels.pairs()?, of, ttl)?))
+        let amounts = [tokens, cost_micros_usd, calls];
+        let (labels, size, ttl) = asking::allot_args(py, amounts, ttl, labels)?;
+        Ok(Self::new(self.open()?.allot(&labels.pairs()?, size, ttl)?))
     }
 
     /// What is left of the part; None for what was not set aside.
@@ -122,8 +122,7 @@ impl PyAllotment {
 
     /// How the policy of its guard wants calls estimated; see `Guard._estimating`.
     fn _estimating(&self) -> PyResult<(Option<&'static str>, Option<u64>)> {
-        let (mode, output_tokens) = self.open()?.guard().estimating();
-        Ok((mode.map(EstimateMode::name), output_tokens))
+        Ok(asking::estimating(self.open()?.guard()))
     }
 
     /// What a provider's response says of its own limits; see `Guard.observe`.
@@ -135,10 +134,8 @@ impl PyAllotment {
         status: StatusArg,
         labels: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<()> {
-        let headers = headers::read(headers)?;
-        let labels = Labels::of(py, labels)?;
-        let said = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        Ok(self.open()?.observe(&labels.pairs()?, said, status.0)?)
+        let (headers, labels) = asking::observe_args(py, headers, labels)?;
+        Ok(self.open()?.observe(&labels.pairs()?, asking::pairs(&headers), status.0)?)
     }
 
     /// The accounts that its requests pay, as numbers.
@@ -178,6 +175,6 @@ impl PyAllotment {
     }
 
     fn __reduce__(&self) -> PyResult<()> {
-        Err(convert::no_copies("Allotment"))
+        Err(args::no_copies("Allotment"))
     }
 }

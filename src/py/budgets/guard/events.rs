@@ -6,15 +6,15 @@ use parking_lot::Mutex;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
-use super::guard_report::event;
-use super::python_call::call_python;
+use super::report::event;
 use crate::ledger::{Core, Event};
+use crate::py::python_call::call_python;
 
-/// Who is told what happens. The guard shows them to the collector: a callback may hold its guard.
+/// Who is notified of what happens. The guard shows them to the collector: a callback may hold its guard.
 #[derive(Default)]
-pub(super) struct Told(Mutex<Vec<Py<PyAny>>>);
+pub(super) struct Listeners(Mutex<Vec<Py<PyAny>>>);
 
-impl Told {
+impl Listeners {
     /// Calls `callback` for every event from now on.
     pub(super) fn listen(self: &Arc<Self>, core: &Core, callback: Py<PyAny>) {
         let first = {
@@ -23,19 +23,19 @@ impl Told {
             callbacks.len() == 1
         };
         if first {
-            let told = Arc::clone(self);
-            core.subscribe(move |happened| Python::attach(|py| told.tell(py, happened)));
+            let listeners = Arc::clone(self);
+            core.subscribe(move |happened| Python::attach(|py| listeners.notify(py, happened)));
         }
     }
 
-    fn tell(&self, py: Python<'_>, happened: &Event) {
+    fn notify(&self, py: Python<'_>, happened: &Event) {
         let callbacks: Vec<Py<PyAny>> =
             self.0.lock().iter().map(|callback| callback.clone_ref(py)).collect();
         for callback in callbacks {
             // A lease may be dropped while an exception flies: that one goes on afterwards.
             let flying = PyErr::take(py);
-            let told = call_python(|| callback.call1(py, (event(py, happened)?,)));
-            if let Some(Err(error)) = told {
+            let called = call_python(|| callback.call1(py, (event(py, happened)?,)));
+            if let Some(Err(error)) = called {
                 error.write_unraisable(py, Some(callback.bind(py)));
             }
             if let Some(error) = flying {

@@ -5,8 +5,9 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
-use super::convert::{self, StepsArg};
 use crate::budgets::{WorkflowQuota, WorkflowToken};
+use crate::py::args::{self, StepsArg};
+use crate::py::values;
 
 /// How many workflows may begin in a period, and how many steps each may take.
 #[pyclass(module = "outlay", name = "WorkflowQuota", frozen, weakref)]
@@ -23,10 +24,10 @@ impl PyWorkflowQuota {
         clock: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         Ok(Self(WorkflowQuota::new(
-            convert::amount(max_workflows, "max_workflows")?,
-            convert::amount(max_steps, "max_steps")?,
-            convert::duration(period, "period")?,
-            convert::clock(clock)?,
+            args::amount(max_workflows, "max_workflows")?,
+            args::amount(max_steps, "max_steps")?,
+            args::duration(period, "period")?,
+            values::clock(clock)?,
         )?))
     }
 
@@ -39,10 +40,10 @@ impl PyWorkflowQuota {
         clock: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         Ok(Self(WorkflowQuota::new(
-            convert::amount(max_workflows, "max_workflows")?,
-            convert::amount(max_steps, "max_steps")?,
+            args::amount(max_workflows, "max_workflows")?,
+            args::amount(max_steps, "max_steps")?,
             Duration::from_secs(3600),
-            convert::clock(clock)?,
+            values::clock(clock)?,
         )?))
     }
 
@@ -52,19 +53,19 @@ impl PyWorkflowQuota {
         workflow_id: &Bound<'_, PyAny>,
         resume: bool,
     ) -> PyResult<PyWorkflowToken> {
-        let id = convert::id(workflow_id, "workflow_id")?;
-        let token = self.0.begin_workflow(convert::utf8(&id, "workflow_id")?, resume)?;
+        let id = args::id(workflow_id, "workflow_id")?;
+        let token = self.0.begin_workflow(id.as_str(), resume)?;
         Ok(PyWorkflowToken(token))
     }
 
     fn end_workflow(&self, workflow_id: &Bound<'_, PyAny>) -> PyResult<bool> {
-        let id = convert::id(workflow_id, "workflow_id")?;
-        Ok(self.0.end_workflow(convert::utf8(&id, "workflow_id")?)?)
+        let id = args::id(workflow_id, "workflow_id")?;
+        Ok(self.0.end_workflow(id.as_str())?)
     }
 
     fn get(&self, workflow_id: &Bound<'_, PyAny>) -> PyResult<Option<PyWorkflowToken>> {
-        let id = convert::id(workflow_id, "workflow_id")?;
-        Ok(self.0.get(convert::utf8(&id, "workflow_id")?)?.map(PyWorkflowToken))
+        let id = args::id(workflow_id, "workflow_id")?;
+        Ok(self.0.get(id.as_str())?.map(PyWorkflowToken))
     }
 
     fn active_count(&self) -> PyResult<usize> {
@@ -109,13 +110,13 @@ impl PyWorkflowQuota {
     }
 
     fn __reduce__(&self) -> PyResult<()> {
-        Err(convert::no_copies("WorkflowQuota"))
+        Err(args::no_copies("WorkflowQuota"))
     }
 }
 
 /// One workflow: all handles of it are one counter.
 #[pyclass(module = "outlay", name = "WorkflowToken", frozen, weakref)]
-pub(crate) struct PyWorkflowToken(pub(super) WorkflowToken);
+pub(crate) struct PyWorkflowToken(pub(crate) WorkflowToken);
 
 #[pymethods]
 impl PyWorkflowToken {
@@ -178,6 +179,6 @@ impl PyWorkflowToken {
     }
 
     fn __reduce__(&self) -> PyResult<()> {
-        Err(convert::no_copies("WorkflowToken"))
+        Err(args::no_copies("WorkflowToken"))
     }
 }

@@ -5,13 +5,13 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use super::convert;
 use crate::accounting::{Invalid, LONGEST};
+use crate::py::args;
 
 /// Returns a whole number as an int.
 #[pyfunction]
 pub(crate) fn check_amount(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<u64> {
-    convert::amount(value, argument)
+    args::amount(value, argument)
 }
 
 /// Returns the text of an identifier.
@@ -20,16 +20,16 @@ pub(crate) fn check_id<'py>(
     value: &Bound<'py, PyAny>,
     argument: &str,
 ) -> PyResult<Bound<'py, PyString>> {
-    convert::id(value, argument)
+    args::id(value, argument).map(args::Id::into_text)
 }
 
 /// Returns a time that may be 0, in seconds.
 #[pyfunction]
 pub(crate) fn check_period(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<f64> {
-    let period = convert::elapsed(value).filter(|period| *period <= LONGEST);
+    let period = args::elapsed(value).filter(|period| *period <= LONGEST);
     period.map(|period| Duration::as_secs_f64(&period)).ok_or_else(|| {
         let allowed = "seconds (int or float) or a timedelta, from 0 to 100 years";
-        let given = convert::shown(value);
+        let given = args::shown(value);
         Invalid::policy(argument, &format!("{allowed}, not {given}")).into()
     })
 }

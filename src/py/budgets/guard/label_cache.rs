@@ -13,21 +13,21 @@ use crate::budgets::Known;
 /// How many sets of labels are kept.
 const PLACES: usize = 32;
 
-type Pairs = SmallVec<[(usize, usize); 6]>;
+type Addresses = SmallVec<[(usize, usize); 6]>;
 
 #[derive(Default)]
-pub(super) struct LabelCache(Mutex<[Option<Entry>; PLACES]>);
+pub(super) struct LabelCache(Mutex<[Option<KnownLabels>; PLACES]>);
 
-struct Entry {
-    pairs: Pairs,
+struct KnownLabels {
+    pairs: Addresses,
     /// What `pairs` are the addresses of.
     _held: Vec<(Py<PyAny>, Py<PyAny>)>,
     known: Known,
 }
 
 /// The addresses of names and values; `None` where a value is no plain str.
-pub(super) fn addresses(labels: &Bound<'_, PyDict>) -> Option<Pairs> {
-    let mut pairs = Pairs::new();
+pub(super) fn addresses(labels: &Bound<'_, PyDict>) -> Option<Addresses> {
+    let mut pairs = Addresses::new();
     for (name, value) in labels {
         if !value.is_exact_instance_of::<PyString>() {
             return None;
@@ -40,7 +40,7 @@ pub(super) fn addresses(labels: &Bound<'_, PyDict>) -> Option<Pairs> {
 impl LabelCache {
     /// What was found for these very strings.
     #[inline]
-    pub(super) fn get(&self, pairs: &Pairs) -> Option<Known> {
+    pub(super) fn get(&self, pairs: &Addresses) -> Option<Known> {
         let places = self.0.lock();
         let entry = places[place(pairs)].as_ref()?;
         (entry.pairs == *pairs).then(|| entry.known.clone())
@@ -48,16 +48,16 @@ impl LabelCache {
 
     /// Keeps what was found for these labels.
     #[cold]
-    pub(super) fn set(&self, pairs: Pairs, labels: &Bound<'_, PyDict>, known: Known) {
+    pub(super) fn set(&self, pairs: Addresses, labels: &Bound<'_, PyDict>, known: Known) {
         let held = labels.iter().map(|(name, value)| (name.unbind(), value.unbind())).collect();
         let at = place(&pairs);
-        let old = self.0.lock()[at].replace(Entry { pairs, _held: held, known });
+        let old = self.0.lock()[at].replace(KnownLabels { pairs, _held: held, known });
         // Dropped here, not under the lock.
         drop(old);
     }
 }
 
-fn place(pairs: &Pairs) -> usize {
+fn place(pairs: &Addresses) -> usize {
     let mixed = pairs.iter().fold(0_usize, |sum, (name, value)| {
         sum.rotate_left(7) ^ (name >> 4) ^ (value >> 4).rotate_left(3)
     });

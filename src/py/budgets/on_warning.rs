@@ -1,7 +1,6 @@
 //! `on_warning`: a Python call, once per window and never under a lock. An `Exception` in it is
 //! logged and never raised into the caller.
 
-use std::cell::Cell;
 use std::sync::Arc;
 
 use pyo3::exceptions::PyException;
@@ -9,17 +8,17 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
 
-use super::python_call::call_python;
 use crate::ledger::{Core, EventKind};
+use crate::py::python_call::{call_python, raise_later};
 
 /// The callback and the budget it is called with.
-pub(super) struct Warner {
+pub(super) struct OnWarning {
     callback: Py<PyAny>,
     /// Weak, so that a budget and its callback do not keep each other alive.
     budget: PyOnceLock<Py<PyWeakrefReference>>,
 }
 
-impl Warner {
+impl OnWarning {
     /// Calls `callback` for the warnings of `core`'s accounts.
     pub(super) fn listen(callback: Py<PyAny>, core: &Core) -> Arc<Self> {
         let warner = Arc::new(Self { callback, budget: PyOnceLock::new() });
@@ -67,26 +66,14 @@ impl Warner {
 
     /// An `Exception` is logged; Ctrl-C and the like go on where the budget was called.
     fn failed(&self, py: Python<'_>, error: PyErr) {
-        if !error.is_instance_of::<PyException>(py) && LISTENING.get() {
-            INTERRUPTION.set(Some(error));
-        } else if log(py, &error).is_err() {
+        let error =
+            if error.is_instance_of::<PyException>(py) { Some(error) } else { raise_later(error) };
+        if let Some(error) = error
+            && log(py, &error).is_err()
+        {
             error.write_unraisable(py, Some(self.callback.bind(py)));
         }
     }
-}
-
-thread_local! {
-    /// Whether a call is under way that can raise what `on_warning` raises.
-    static LISTENING: Cell<bool> = const { Cell::new(false) };
-    static INTERRUPTION: Cell<Option<PyErr>> = const { Cell::new(None) };
-}
-
-/// Does `step`; then raises what `on_warning` raised in it that is no `Exception`.
-pub(super) fn interruptible<R>(step: impl FnOnce() -> R) -> PyResult<R> {
-    let outer = LISTENING.replace(true);
-    let result = step();
-    LISTENING.set(outer);
-    INTERRUPTION.take().map_or(Ok(result), Err)
 }
 
 fn log(py: Python<'_>, error: &PyErr) -> PyResult<()> {

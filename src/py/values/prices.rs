@@ -3,8 +3,9 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyMapping, PyString};
 
-use super::convert;
+use super::given::usage as usage_of;
 use crate::accounting::{Invalid, Price, PriceTable};
+use crate::py::args;
 
 /// USD per million tokens by model, as text.
 #[pyclass(module = "outlay", name = "PriceTable", frozen)]
@@ -18,7 +19,7 @@ impl PyPriceTable {
         for item in prices.cast::<PyMapping>().map_err(|_| shape())?.items()? {
             let (model, entries): (Bound<'_, PyString>, Bound<'_, PyAny>) =
                 item.extract().map_err(|_| shape())?;
-            let model = convert::utf8(&model, "model")?;
+            let model = args::utf8(&model, "model")?;
             table.set(model, price(&format!("prices[{model:?}]"), &entries)?);
         }
         Ok(Self(table))
@@ -30,10 +31,10 @@ impl PyPriceTable {
 
     #[pyo3(signature = (model, usage, *, provider = None))]
     fn cost(&self, model: &str, usage: &Bound<'_, PyAny>, provider: Option<&str>) -> PyResult<u64> {
-        let usage = convert::usage(usage).ok_or_else(|| {
+        let usage = usage_of(usage).ok_or_else(|| {
             Invalid::amount(
                 "usage",
-                &format!("a Usage or UsageEstimate, not {}", convert::type_name(usage)),
+                &format!("a Usage or UsageEstimate, not {}", args::type_name(usage)),
             )
         })?;
         Ok(self.0.cost_by(provider, model, &usage)?)
@@ -51,7 +52,7 @@ fn shape() -> PyErr {
 }
 
 /// The price of one model: a mapping of kinds to text, and "tiers".
-pub(super) fn price(argument: &str, entries: &Bound<'_, PyAny>) -> PyResult<Price> {
+pub(crate) fn price(argument: &str, entries: &Bound<'_, PyAny>) -> PyResult<Price> {
     let (texts, tiers) = rates(entries, "tiers")?;
     let mut price = Price::parse(argument, pairs(&texts))?;
     let argument = format!("{argument}[\"tiers\"]");
@@ -62,7 +63,7 @@ pub(super) fn price(argument: &str, entries: &Bound<'_, PyAny>) -> PyResult<Pric
         let above = above.ok_or_else(|| {
             Invalid::policy(&argument, "a list of mappings with \"above_input_tokens\"")
         })?;
-        let above = convert::amount(&above, "above_input_tokens")?;
+        let above = args::amount(&above, "above_input_tokens")?;
         price.add_tier(&argument, above, pairs(&texts))?;
     }
     Ok(price)

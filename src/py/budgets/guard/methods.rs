@@ -2,28 +2,28 @@
 
 use std::sync::Arc;
 
-use pyo3::exceptions::{PyException, PyOSError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyList, PyString, PyType};
+use pyo3::types::{PyDict, PyList, PyType};
 
 use super::allotment::PyAllotment;
-use super::allowances::PyAllowanceLedger;
-use super::convert::{self, StatusArg};
-use super::guard_events::Told;
-use super::guard_report::{advice, explained};
-use super::guard_request::{part_of, request};
+use super::asking;
+use super::events::Listeners;
 use super::label_cache::{LabelCache, addresses};
-use super::labels::{Labels, scope};
-use super::lease::PyBudgetLease;
-use super::prices::price;
-use super::python_call::{call_python, call_python_late};
-use super::waiting::{PyMailbox, PyWait};
-use super::{asking, headers};
+use super::labels::{CallLabels, scope};
+use super::policy::{read_dict, read_file, read_policy};
+use super::report::{advice, explained};
+use super::request::request;
 use crate::accounting::{Invalid, Price};
-use crate::budgets::{EstimateMode, Guard, GuardPolicy};
+use crate::budgets::{Guard, GuardPolicy};
 use crate::ledger::Error;
+use crate::py::args::{self, StatusArg};
+use crate::py::budgets::PyAllowanceLedger;
+use crate::py::lease::PyBudgetLease;
+use crate::py::python_call::{call_python, call_python_late};
+use crate::py::values::{self, price};
+use crate::py::waiting::{PyMailbox, PyWait};
 
 /// Says what a model costs that a policy does not price, or None: asked once for each.
 static RESOLVER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
@@ -37,18 +37,18 @@ pub(crate) fn set_price_resolver(py: Python<'_>, resolver: Py<PyAny>) {
 /// All limits of a policy, decided in one step.
 #[pyclass(module = "outlay", name = "Guard", frozen, weakref)]
 pub(crate) struct PyGuard {
-    pub(super) inner: Arc<Guard>,
+    pub(crate) inner: Arc<Guard>,
     cache: LabelCache,
-    told: Arc<Told>,
+    listeners: Arc<Listeners>,
 }
 
 impl PyGuard {
     fn of(policy: GuardPolicy, clock: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
-        let guard = Guard::new(policy, convert::clock(clock)?)?;
+        let guard = Guard::new(policy, values::clock(clock)?)?;
         Ok(Self {
             inner: Arc::new(guard.resolving(Box::new(resolve)).warning(Box::new(warn))),
             cache: LabelCache::default(),
-            told: Arc::default(),
+            listeners: Arc::default(),
         })
     }
 }
@@ -56,11 +56,11 @@ impl PyGuard {
 /// Says something to the operator: in the log of the package.
 fn warn(said: &str) {
     Python::attach(|py| {
-        let told = call_python(|| {
+        let logged = call_python(|| {
             let logger = py.import("logging")?.call_method1("getLogger", ("outlay",))?;
             logger.call_method1("warning", ("%s", said))
         });
-        if let Some(Err(error)) = told {
+        if let Some(Err(error)) = logged {
             error.write_unraisable(py, None);
         }
     });
@@ -127,7 +127,7 @@ impl PyGuard {
         {
             return Ok(PyBudgetLease::new(lease, None));
         }
-        let all = Labels::with_scope(labels, scope)?;
+        let all = CallLabels::with_scope(labels, scope)?;
         let pairs = all.pairs()?;
         request.landing = all.landing;
         let lease = self.inner.reserve(&pairs, request)?;
@@ -183,7 +183,7 @@ impl PyGuard {
 
     #[pyo3(signature = (**labels))]
     fn charge_step(&self, py: Python<'_>, labels: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
-        Ok(self.inner.step(&Labels::of(py, labels)?.pairs()?)?)
+        Ok(self.inner.step(&CallLabels::of(py, labels)?.pairs()?)?)
     }
 
     #[pyo3(signature = (*, tokens = None, cost_micros_usd = None, calls = None, ttl = None, **labels))]
@@ -196,9 +196,9 @@ impl PyGuard {
         ttl: Option<&Bound<'_, PyAny>>,
         labels: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<PyAllotment> {
-        let labels = Labels::of(py, labels)?;
-        let (of, ttl) = (part_of(tokens, cost_micros_usd, calls)?, convert::ttl(ttl)?);
-        Ok(PyAllotment::new(self.inner.allot(&labels.pairs()?, of, ttl)?))
+        let amounts = [tokens, cost_micros_usd, calls];
+        let (labels, size, ttl) = asking::allot_args(py, amounts, ttl, labels)?;
+        Ok(PyAllotment::new(self.inner.allot(&labels.pairs()?, size, ttl)?))
     }
 
     #[pyo3(signature = (headers, status = StatusArg(200), **labels))]
@@ -209,10 +209,8 @@ impl PyGuard {
         status: StatusArg,
         labels: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<()> {
-        let headers = headers::read(headers)?;
-        let labels = Labels::of(py, labels)?;
-        let said = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        Ok(self.inner.observe(&labels.pairs()?, said, status.0)?)
+        let (headers, labels) = asking::observe_args(py, headers, labels)?;
+        Ok(self.inner.observe(&labels.pairs()?, asking::pairs(&headers), status.0)?)
     }
 
     fn update(&self, policy: &Bound<'_, PyAny>) -> PyResult<()> {
@@ -226,7 +224,7 @@ impl PyGuard {
         py: Python<'py>,
         labels: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyList>> {
-        explained(py, self.inner.explain(&Labels::of(py, labels)?.pairs()?)?)
+        explained(py, self.inner.explain(&CallLabels::of(py, labels)?.pairs()?)?)
     }
 
     fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
@@ -240,7 +238,7 @@ impl PyGuard {
         estimate: Option<&Bound<'py, PyAny>>,
         labels: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyDict>> {
-        let labels = Labels::of(py, labels)?;
+        let labels = CallLabels::of(py, labels)?;
         let given = |given| Ok::<_, PyErr>(request(Some(given), None, labels.landing)?.estimate);
         let estimate = estimate.map(given).transpose()?;
         advice(py, &self.inner.advice(&labels.pairs()?, estimate)?)
@@ -248,16 +246,15 @@ impl PyGuard {
 
     fn events(&self, py: Python<'_>, callback: Py<PyAny>) -> PyResult<()> {
         if !callback.bind(py).is_callable() {
-            let given = convert::type_name(callback.bind(py));
+            let given = args::type_name(callback.bind(py));
             return Err(Invalid::policy("callback", &format!("callable, not {given}")).into());
         }
-        self.told.listen(self.inner.core(), callback);
+        self.listeners.listen(self.inner.core(), callback);
         Ok(())
     }
     /// How its policy wants calls estimated, and the output to reserve; None where it does not say.
     fn _estimating(&self) -> (Option<&'static str>, Option<u64>) {
-        let (mode, output_tokens) = self.inner.estimating();
-        (mode.map(EstimateMode::name), output_tokens)
+        asking::estimating(&self.inner)
     }
 
     fn _allowance_ledger(&self) -> PyAllowanceLedger {
@@ -272,65 +269,14 @@ impl PyGuard {
     }
 
     fn __reduce__(&self) -> PyResult<()> {
-        Err(convert::no_copies("Guard"))
+        Err(args::no_copies("Guard"))
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.told.traverse(&visit)
+        self.listeners.traverse(&visit)
     }
 
     fn __clear__(&self) {
-        self.told.clear();
+        self.listeners.clear();
     }
-}
-
-/// A dict, or the path of a file.
-fn read_policy(policy: &Bound<'_, PyAny>) -> PyResult<GuardPolicy> {
-    match policy.cast::<PyDict>() {
-        Ok(dict) => read_dict(dict),
-        Err(_) => read_file(policy),
-    }
-}
-
-fn read_dict(dict: &Bound<'_, PyDict>) -> PyResult<GuardPolicy> {
-    let py = dict.py();
-    let options = PyDict::new(py);
-    // A Decimal is text here, as in TOML.
-    options.set_item("default", py.import("builtins")?.getattr("str")?)?;
-    options.set_item("allow_nan", false)?;
-    options.set_item("ensure_ascii", false)?;
-    let text = py.import("json")?.call_method("dumps", (dict,), Some(&options));
-    let text = text.map_err(|error| match error.is_instance_of::<PyException>(py) {
-        true => Invalid::policy("policy", &format!("a dict as of TOML: {error}")).into(),
-        false => error,
-    })?;
-    let text = text.cast::<PyString>()?.to_str().map_err(|_| {
-        Invalid::policy("policy", "a dict of text that has a UTF-8 form: no lone surrogates")
-    })?;
-    Ok(GuardPolicy::from_json(text)?)
-}
-
-fn read_file(path: &Bound<'_, PyAny>) -> PyResult<GuardPolicy> {
-    let path: std::path::PathBuf = path.extract().map_err(|_| {
-        let given = convert::type_name(path);
-        PyErr::from(Invalid::policy(
-            "policy",
-            &format!("a dict or the path of a file, not {given}"),
-        ))
-    })?;
-    let shown = path.to_string_lossy();
-    let bytes = std::fs::read(&path).map_err(|error| match error.raw_os_error() {
-        Some(number) => {
-            let said = error.to_string();
-            let said = said.split(" (os error").next().map(str::to_owned);
-            PyOSError::new_err((number, said, shown.to_string()))
-        }
-        None => error.into(),
-    })?;
-    let text = std::str::from_utf8(&bytes).map_err(|bad| {
-        let before = &bytes[..bad.valid_up_to()];
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-        Invalid::policy(&format!("{shown}:{line}: a policy"), "text in UTF-8")
-    })?;
-    Ok(GuardPolicy::from_toml(&shown, text)?)
 }

@@ -7,9 +7,9 @@ use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use super::convert;
 use crate::accounting::Invalid;
 use crate::budgets::AgentTokenBudget;
+use crate::py::args;
 
 /// How many names are remembered by identity; the others are looked up by their text.
 const NAMES_MAX: usize = 8;
@@ -87,10 +87,10 @@ impl OperationCache {
 }
 
 /// The name of an operation: any text of 1 to 1,024 bytes.
-pub(super) fn name_of<'a>(operation: &'a Bound<'_, PyAny>) -> PyResult<&'a str> {
+pub(crate) fn name_of<'a>(operation: &'a Bound<'_, PyAny>) -> PyResult<&'a str> {
     let Ok(name) = operation.cast::<PyString>() else {
-        let allowed = format!("a str, not {}", convert::type_name(operation));
+        let allowed = format!("a str, not {}", args::type_name(operation));
         return Err(Invalid::id("operation", &allowed).into());
     };
-    convert::name(name, "operation")
+    args::name(name, "operation")
 }

@@ -7,7 +7,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString};
 use smallvec::SmallVec;
 
-use super::convert;
+use crate::py::args;
 
 /// Gives the labels of the scopes around the present code, a dict, or None.
 static SCOPE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
@@ -31,19 +31,19 @@ pub(crate) fn scope_begins() {
 }
 
 /// Names and values, kept alive.
-pub(super) struct Labels<'py> {
+pub(crate) struct CallLabels<'py> {
     held: SmallVec<[(Bound<'py, PyString>, Bound<'py, PyString>); 6]>,
-    pub(super) landing: bool,
+    pub(crate) landing: bool,
 }
 
-impl<'py> Labels<'py> {
+impl<'py> CallLabels<'py> {
     /// The keywords of a call, then what the scopes around it say beside them.
-    pub(super) fn of(py: Python<'py>, keywords: Option<&Bound<'py, PyDict>>) -> PyResult<Self> {
+    pub(crate) fn of(py: Python<'py>, keywords: Option<&Bound<'py, PyDict>>) -> PyResult<Self> {
         Self::with_scope(keywords, scope(py)?)
     }
 
     /// The same where the labels of the scopes are known.
-    pub(super) fn with_scope(
+    pub(crate) fn with_scope(
         keywords: Option<&Bound<'py, PyDict>>,
         scope: Option<Bound<'py, PyDict>>,
     ) -> PyResult<Self> {
@@ -76,24 +76,24 @@ impl<'py> Labels<'py> {
     fn add(&mut self, name: Bound<'py, PyString>, value: &Bound<'py, PyAny>) -> PyResult<()> {
         let text = match value.cast_exact::<PyString>() {
             Ok(text) => text.clone(),
-            Err(_) => convert::id(value, name.to_str()?)?,
+            Err(_) => args::id(value, name.to_str()?)?.into_text(),
         };
         self.held.push((name, text));
         Ok(())
     }
 
-    pub(super) fn pairs(&self) -> PyResult<SmallVec<[(&str, &str); 6]>> {
+    pub(crate) fn pairs(&self) -> PyResult<SmallVec<[(&str, &str); 6]>> {
         self.held
             .iter()
             .map(|(name, value)| {
-                Ok((convert::utf8(name, "label")?, convert::utf8(value, name.to_str()?)?))
+                Ok((args::utf8(name, "label")?, args::utf8(value, name.to_str()?)?))
             })
             .collect()
     }
 }
 
 /// The labels of the scopes around the present code.
-pub(super) fn scope(py: Python<'_>) -> PyResult<Option<Bound<'_, PyDict>>> {
+pub(crate) fn scope(py: Python<'_>) -> PyResult<Option<Bound<'_, PyDict>>> {
     if !SCOPED.load(Ordering::Relaxed) {
         return Ok(None);
     }

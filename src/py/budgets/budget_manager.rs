@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use super::amounts::or_none;
-use super::convert::{self, CallsArg, OnErrorArg, UnsettledArg};
-use super::lease::PyBudgetLease;
 use crate::accounting::Invalid;
 use crate::budgets::{AgentBudget, BudgetInfo, BudgetLimit, BudgetManager, FullBudgetInfo};
+use crate::py::args::{self, CallsArg, OnErrorArg, UnsettledArg};
+use crate::py::lease::PyBudgetLease;
+use crate::py::values;
+use crate::py::values::or_none;
 
 /// The budget of one agent.
 #[pyclass(module = "outlay", name = "BudgetLimit", frozen, eq)]
@@ -26,13 +27,13 @@ impl PyBudgetLimit {
         calls_budget: Option<&Bound<'_, PyAny>>,
         window_secs: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        let id = convert::id(agent_id, "agent_id")?;
-        let id = crate::accounting::Key::parse("agent_id", convert::utf8(&id, "agent_id")?)?;
-        let window = window_secs.map(|window| convert::duration(window, "window_secs"));
+        let id = args::id(agent_id, "agent_id")?;
+        let id = crate::accounting::Key::parse("agent_id", id.as_str())?;
+        let window = window_secs.map(|window| args::duration(window, "window_secs"));
         Ok(Self(BudgetLimit {
             agent_id: id.as_str().to_owned(),
-            token_budget: convert::limit(token_budget, "token_budget")?,
-            calls_budget: convert::limit(calls_budget, "calls_budget")?,
+            token_budget: args::limit(token_budget, "token_budget")?,
+            calls_budget: args::limit(calls_budget, "calls_budget")?,
             window: window.transpose()?,
         }))
     }
@@ -91,7 +92,7 @@ impl PyBudgetLimit {
         } else {
             keywords.set_item("window_secs", self.0.window)?;
         }
-        Ok(convert::new_args(py, keywords))
+        Ok(args::new_args(py, keywords))
     }
 }
 
@@ -126,8 +127,8 @@ impl PyBudgetInfo {
         is_exhausted: bool,
     ) -> PyResult<Self> {
         Ok(Self {
-            tokens_remaining: convert::limit(tokens_remaining, "tokens_remaining")?,
-            calls_remaining: convert::limit(calls_remaining, "calls_remaining")?,
+            tokens_remaining: args::limit(tokens_remaining, "tokens_remaining")?,
+            calls_remaining: args::limit(calls_remaining, "calls_remaining")?,
             window_remaining_secs,
             is_exhausted,
         })
@@ -203,12 +204,12 @@ impl PyFullBudgetInfo {
     ) -> PyResult<Self> {
         Ok(Self {
             agent_id,
-            token_limit: convert::limit(token_limit, "token_limit")?,
-            tokens_used: convert::amount(tokens_used, "tokens_used")?,
-            tokens_remaining: convert::limit(tokens_remaining, "tokens_remaining")?,
-            calls_limit: convert::limit(calls_limit, "calls_limit")?,
-            calls_used: convert::amount(calls_used, "calls_used")?,
-            calls_remaining: convert::limit(calls_remaining, "calls_remaining")?,
+            token_limit: args::limit(token_limit, "token_limit")?,
+            tokens_used: args::amount(tokens_used, "tokens_used")?,
+            tokens_remaining: args::limit(tokens_remaining, "tokens_remaining")?,
+            calls_limit: args::limit(calls_limit, "calls_limit")?,
+            calls_used: args::amount(calls_used, "calls_used")?,
+            calls_remaining: args::limit(calls_remaining, "calls_remaining")?,
             window_secs,
             window_remaining_secs,
             is_exhausted,
@@ -265,58 +266,58 @@ impl PyBudgetManager {
         on_error: OnErrorArg,
         clock: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        let policy = convert::policy(lease_ttl, &unsettled, &on_error)?;
-        Ok(Self(BudgetManager::new(convert::clock(clock)?, policy)))
+        let policy = args::policy(lease_ttl, &unsettled, &on_error)?;
+        Ok(Self(BudgetManager::new(values::clock(clock)?, policy)))
     }
 
     fn set_budget(&self, limit: &Bound<'_, PyAny>) -> PyResult<()> {
         let limit = limit.cast::<PyBudgetLimit>().map_err(|_| {
-            let allowed = format!("a BudgetLimit, not {}", convert::type_name(limit));
+            let allowed = format!("a BudgetLimit, not {}", args::type_name(limit));
             PyErr::from(Invalid::policy("limit", &allowed))
         })?;
         Ok(self.0.set_budget(&limit.get().0)?)
     }
 
     fn remove_budget(&self, agent_id: &Bound<'_, PyAny>) -> PyResult<bool> {
-        let id = convert::id(agent_id, "agent_id")?;
-        Ok(self.0.remove_budget(convert::utf8(&id, "agent_id")?)?)
+        let id = args::id(agent_id, "agent_id")?;
+        Ok(self.0.remove_budget(id.as_str())?)
     }
 
     fn reserve(&self, agent_id: &Bound<'_, PyAny>, tokens: &Bound<'_, PyAny>) -> PyResult<()> {
-        let id = convert::id(agent_id, "agent_id")?;
-        let tokens = convert::amount(tokens, "tokens")?;
-        Ok(self.0.reserve(convert::utf8(&id, "agent_id")?, tokens)?)
+        let id = args::id(agent_id, "agent_id")?;
+        let tokens = args::amount(tokens, "tokens")?;
+        Ok(self.0.reserve(id.as_str(), tokens)?)
     }
 
     fn release(&self, agent_id: &Bound<'_, PyAny>, tokens: &Bound<'_, PyAny>) -> PyResult<()> {
-        let id = convert::id(agent_id, "agent_id")?;
-        let tokens = convert::amount(tokens, "tokens")?;
-        Ok(self.0.release(convert::utf8(&id, "agent_id")?, tokens)?)
+        let id = args::id(agent_id, "agent_id")?;
+        let tokens = args::amount(tokens, "tokens")?;
+        Ok(self.0.release(id.as_str(), tokens)?)
     }
 
     fn track_call(&self, agent_id: &Bound<'_, PyAny>) -> PyResult<()> {
-        let id = convert::id(agent_id, "agent_id")?;
-        Ok(self.0.track_call(convert::utf8(&id, "agent_id")?)?)
+        let id = args::id(agent_id, "agent_id")?;
+        Ok(self.0.track_call(id.as_str())?)
     }
 
     fn remaining(&self, agent_id: &Bound<'_, PyAny>) -> PyResult<PyBudgetInfo> {
-        let id = convert::id(agent_id, "agent_id")?;
-        Ok(self.0.remaining(convert::utf8(&id, "agent_id")?)?.into())
+        let id = args::id(agent_id, "agent_id")?;
+        Ok(self.0.remaining(id.as_str())?.into())
     }
 
     fn can_schedule(&self, agent_id: &Bound<'_, PyAny>) -> PyResult<bool> {
-        let id = convert::id(agent_id, "agent_id")?;
-        Ok(self.0.can_schedule(convert::utf8(&id, "agent_id")?)?)
+        let id = args::id(agent_id, "agent_id")?;
+        Ok(self.0.can_schedule(id.as_str())?)
     }
 
     fn reset_window(&self, agent_id: &Bound<'_, PyAny>) -> PyResult<()> {
-        let id = convert::id(agent_id, "agent_id")?;
-        Ok(self.0.reset_window(convert::utf8(&id, "agent_id")?)?)
+        let id = args::id(agent_id, "agent_id")?;
+        Ok(self.0.reset_window(id.as_str())?)
     }
 
     fn full_info(&self, agent_id: &Bound<'_, PyAny>) -> PyResult<Option<PyFullBudgetInfo>> {
-        let id = convert::id(agent_id, "agent_id")?;
-        Ok(self.0.full_info(convert::utf8(&id, "agent_id")?)?.map(Into::into))
+        let id = args::id(agent_id, "agent_id")?;
+        Ok(self.0.full_info(id.as_str())?.map(Into::into))
     }
 
     fn all_full_info(&self) -> PyResult<Vec<PyFullBudgetInfo>> {
@@ -324,8 +325,8 @@ impl PyBudgetManager {
     }
 
     fn agent(&self, agent_id: &Bound<'_, PyAny>) -> PyResult<PyAgentBudget> {
-        let id = convert::id(agent_id, "agent_id")?;
-        Ok(PyAgentBudget(self.0.agent(convert::utf8(&id, "agent_id")?)?))
+        let id = args::id(agent_id, "agent_id")?;
+        Ok(PyAgentBudget(self.0.agent(id.as_str())?))
     }
 
     fn persist(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
@@ -341,13 +342,13 @@ impl PyBudgetManager {
     }
 
     fn __reduce__(&self) -> PyResult<()> {
-        Err(convert::no_copies("BudgetManager"))
+        Err(args::no_copies("BudgetManager"))
     }
 }
 
 /// A handle for one agent of a manager.
 #[pyclass(module = "outlay", name = "AgentBudget", frozen, weakref)]
-pub(crate) struct PyAgentBudget(pub(super) AgentBudget);
+pub(crate) struct PyAgentBudget(pub(crate) AgentBudget);
 
 #[pymethods]
 impl PyAgentBudget {
@@ -362,13 +363,13 @@ impl PyAgentBudget {
         tokens: &Bound<'_, PyAny>,
         ttl: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<PyBudgetLease> {
-        let estimate = convert::estimate(tokens, "tokens")?;
-        Ok(PyBudgetLease::new(self.0.reserve(estimate, convert::ttl(ttl)?)?, None))
+        let estimate = values::estimate(tokens, "tokens")?;
+        Ok(PyBudgetLease::new(self.0.reserve(estimate, args::ttl(ttl)?)?, None))
     }
 
     #[pyo3(signature = (tokens, calls = CallsArg(1)), text_signature = "($self, tokens, calls=1)")]
     fn charge(&self, tokens: &Bound<'_, PyAny>, calls: CallsArg) -> PyResult<()> {
-        Ok(self.0.charge(convert::amount(tokens, "tokens")?, calls.0)?)
+        Ok(self.0.charge(args::amount(tokens, "tokens")?, calls.0)?)
     }
 
     fn track_call(&self) -> PyResult<()> {
@@ -384,6 +385,6 @@ impl PyAgentBudget {
     }
 
     fn __reduce__(&self) -> PyResult<()> {
-        Err(convert::no_copies("AgentBudget"))
+        Err(args::no_copies("AgentBudget"))
     }
 }
