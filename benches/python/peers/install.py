@@ -16,7 +16,7 @@ PROJECT = Path(__file__).parents[3] / "pyproject.toml"
 def main(uv: str, python: str) -> int:
     """Install each peer with uv, or else with pip, which builds some sources that uv refuses."""
     with PROJECT.open("rb") as file:
-        peers = tomllib.load(file)["project"]["optional-dependencies"]["peers"]
+        peers = tomllib.load(file)["dependency-groups"]["peers"]
     by_uv = [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", python]
     by_pip = [python, "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]
     for peer in peers:
