@@ -9,8 +9,8 @@ import sys
 
 import atheris
 
-with atheris.instrument_imports(include=["outlay._http_body", "outlay._stream_usage", "outlay._usage_shapes"]):
-    from outlay._http_body import BodyReader
+with atheris.instrument_imports(include=["outlay._http.body", "outlay._usage.stream", "outlay._usage.shapes"]):
+    from outlay._http.body import BodyReader
 
 KINDS = ("application/json", "text/event-stream; charset=utf-8", "application/vnd.amazon.eventstream", "")
 
