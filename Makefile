@@ -58,8 +58,8 @@ lint: $(INSTALLED)
 	cargo fmt --check
 	cargo clippy --quiet --all-targets -- --deny warnings
 	cargo clippy --quiet --features python -- --deny warnings
-	$(BIN)/ruff format --check python tests benches examples
-	$(BIN)/ruff check python tests benches examples
+	$(BIN)/ruff format --check python tests benches examples packaging fuzz docs
+	$(BIN)/ruff check python tests benches examples packaging fuzz docs
 	$(BIN)/mypy python/outlay
 	$(BIN)/mypy tests/python/typing
 	$(BIN)/python -m mypy.stubtest outlay._core
