@@ -13,7 +13,7 @@ OTHER_TESTS := tests/python/openai tests/python/httpx tests/python/litellm_sdk t
 LIMITED := $(if $(shell command -v timeout),timeout 3600,)
 SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find src -name '*.rs')
 
-.PHONY: demo test lint cargo-test loom pytest pytest-others soak bench bench-check wheel clean
+.PHONY: demo test lint cargo-test loom pytest pytest-others soak bench bench-check bench-compare wheel clean
 
 ## Build, install into .venv, and run the demo on real input: offline, without a key.
 demo: $(INSTALLED)
@@ -98,6 +98,14 @@ bench-check: $(INSTALLED) $(OTHERS)/.installed
 	$(BIN)/python benches/python/memory/run.py --count 500
 	$(BIN)/python benches/python/limiter_traces.py
 	$(BIN)/python benches/python/waiting.py --rounds 2
+
+## Is any case slower than at BASE, a git ref? Both builds in turn, in fresh processes. GROUPS names some cases only.
+bench-compare: $(INSTALLED) $(OTHERS)/.installed
+	@test -n "$(BASE)" || { echo "say what to compare with: make bench-compare BASE=v0.1.0"; exit 2; }
+	$(BIN)/python benches/python/build.py . target/compare/base --ref $(BASE)
+	$(BIN)/python benches/python/build.py . target/compare/now
+	$(BIN)/python benches/python/compare.py --base target/compare/base --now target/compare/now \
+	    --others $(OTHERS)/bin/python --check $(GROUPS)
 
 wheel: $(BIN)/python
 	$(BIN)/maturin build --quiet --release --out dist
