@@ -1,10 +1,10 @@
 """Shows that the tests say what they said: `python tests/python/tidy/unchanged.py BASE [TABLE]`.
 
 Reads the tests of the git ref BASE and those of the working tree, and takes away what a move changes:
-imports, paths of modules, comments, docstrings, layout, and the names and texts of TABLE (a line is
-`old<TAB>new`; a name is replaced as a word, a text in quotes wherever it stands). A definition is looked for
-by its name, in whatever file it stands. What is left is printed as a diff; what is gone is an error, and so is
-what is left; new definitions are listed.
+imports, paths of modules, comments, docstrings, layout, and the names and texts of TABLE. A line of it is
+`old<TAB>new`: a name is replaced as a word, a text in quotes wherever it stands. A definition is looked for
+by its name, in whatever file it stands. What is left is printed as a diff, and new definitions are listed;
+what is left and what is gone are errors.
 """
 
 from __future__ import annotations
