@@ -8,7 +8,8 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 OTHERS := .venv-others
 OTHER_TESTS := tests/python/openai tests/python/httpx tests/python/litellm_sdk tests/python/recipes \
-    tests/python/conformance tests/python/langchain/test_deepagents.py tests/python/test_mcp_1_client.py
+    tests/python/conformance tests/python/langchain/test_deepagents.py tests/python/test_mcp_1_client.py \
+    tests/python/tidy/test_public_names.py
 # Where there is a `timeout`: what hangs fails.
 LIMITED := $(if $(shell command -v timeout),timeout 3600,)
 SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find src -name '*.rs')
