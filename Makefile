@@ -10,7 +10,8 @@ INSTALLED := $(VENV)/.installed
 OTHERS := .venv-others
 PEERS := .venv-peers
 OTHER_TESTS := tests/python/openai tests/python/httpx tests/python/litellm_sdk tests/python/recipes \
-    tests/python/conformance tests/python/langchain/test_deepagents.py tests/python/test_mcp_1_client.py
+    tests/python/conformance tests/python/langchain/test_deepagents.py tests/python/test_mcp_1_client.py \
+    tests/python/tidy/test_public_names.py
 # Where there is a `timeout`: what hangs fails.
 LIMITED := $(if $(shell command -v timeout),timeout 3600,)
 # The rooms of the tests that need no SDK of a provider; process has the exits and forks.
