@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from outlay._calls.attempts import Beside
@@ -47,6 +48,10 @@ class Run:
 
     def entered(self) -> Entered:
         return self._call.entered()
+
+    def closing(self) -> AbstractContextManager[None]:
+        """Return what a generator is closed inside: nothing, for its call has ended by then."""
+        return nullcontext()
 
     def add(self, item: Any) -> None:
         """Note an item that a generator gives."""
