@@ -58,7 +58,7 @@ def governed(
             None, not at all. A generator waits at its first item.
         prices: USD per million tokens, as text, by model name; for limits on cost, unless estimates carry it.
         model: The name under which the price is looked up.
-        **labels: Passed to objects with the `outlay.Budget` protocol.
+        **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
 
     Returns:
         The decorator.

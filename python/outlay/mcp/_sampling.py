@@ -44,9 +44,8 @@ def wrap_sampling(
         operation: The operation that an `AgentTokenBudget` weighs; default "sampling".
         prices: USD per million tokens, as text, of the client's model: input and output. Needed where a
             budget limits cost.
-        wait: How long a call may wait where a pool or a limiter is full: seconds or a timedelta; default
-            None, not at all.
-        **labels: Passed to objects with the `outlay.Budget` protocol.
+        wait: Seconds or a timedelta that a call may wait for a pool or a limiter; default None, not at all.
+        **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
 
     Returns:
         The guarded callback.
