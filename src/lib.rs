@@ -12,12 +12,12 @@ pub use accounting::{
     Unit, Usage, UsageEstimate, Window,
 };
 pub use budgets::{
-    Advice, AgentAllowance, AgentBudget, AgentTokenBudget, Allotment, AllowanceService,
-    AllowanceStatus, BudgetInfo, BudgetLimit, BudgetManager, EstimateMode, Explained, Figures,
-    FullBudgetInfo, Guard, GuardAsk, GuardPolicy, GuardRequest, JobRef, ModelQuota, OperationCosts,
-    PartOf, PoolOptions, QuotaCheckResult, QuotaEvent, RateLimiter, RateOptions, Remaining,
-    RepoAction, RepoLimit, ReportPreview, SharedPool, TokenBudgetOptions, UsageRecord, UsageReport,
-    WorkflowQuota, WorkflowToken,
+    Advice, AgentAllowance, AgentBudget, AgentTokenBudget, Allotment, AllotmentSize,
+    AllowanceService, AllowanceStatus, BudgetInfo, BudgetLimit, BudgetManager, EstimateMode,
+    Explained, Figures, FullBudgetInfo, Guard, GuardAsk, GuardPolicy, GuardRequest, JobRef,
+    ModelQuota, OperationCosts, PoolOptions, QuotaCheckResult, QuotaEvent, RateLimiter,
+    RateOptions, Remaining, RepoAction, RepoLimit, ReportPreview, SharedPool, TokenBudgetOptions,
+    UsageRecord, UsageReport, WorkflowQuota, WorkflowToken,
 };
 pub use ledger::{
     Abandoned, Account, Actual, Ask, Carried, Core, Error, Event, EventKind, Grant, Kept, Lease,

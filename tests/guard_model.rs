@@ -17,8 +17,8 @@ use std::time::Duration;
 use naive::{Amounts, Naive, OF_AGENTS, Place, RULES, State, TTL};
 use ops::{Limits, Of, Op, histories, limits, op};
 use outlay::{
-    Allotment, Clock, Error, Guard, GuardPolicy, GuardRequest, Lease, LeaseError, ManualClock,
-    PartOf, Usage,
+    Allotment, AllotmentSize, Clock, Error, Guard, GuardPolicy, GuardRequest, Lease, LeaseError,
+    ManualClock, Usage,
 };
 use proptest::prelude::*;
 use proptest::test_runner::{FileFailurePersistence, TestRunner};
@@ -81,8 +81,8 @@ fn asks(of: Amounts, ttl: Option<u64>) -> GuardRequest {
     GuardRequest { ttl: ttl.map(Duration::from_secs), ..usage(of).into() }
 }
 
-const fn part_of([tokens, cost_micros_usd, calls]: Of) -> PartOf {
-    PartOf { tokens, cost_micros_usd, calls }
+const fn part_of([tokens, cost_micros_usd, calls]: Of) -> AllotmentSize {
+    AllotmentSize { tokens, cost_micros_usd, calls }
 }
 
 impl<'a> Driver<'a> {

@@ -5,7 +5,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use outlay::accounting::calendar::Calendar;
+use outlay::accounting::Calendar;
 use outlay::accounting::{Moment, Tick};
 use outlay::{
     Abandoned, Account, Actual, Ask, BudgetLimit, BudgetManager, CalendarUnit, Clock, Code, Core,

@@ -112,7 +112,7 @@ fn a_closed_door_alone_is_no_reason_to_wait_for_the_window() {
     let clock: Arc<ManualClock> = Arc::default();
     let account = account(&clock, Some(10), false);
     let minute = Duration::from_secs(60);
-    account.adjust(|meters, now| meters[0].told_mut().close(now.tick.plus(minute))).unwrap();
+    account.adjust(|meters, now| meters[0].provider_mut().close(now.tick.plus(minute))).unwrap();
     assert_eq!(retry_after(account.charge(&[(0, 10)])), Some(minute));
     clock.advance(minute);
     account.charge(&[(0, 10)]).unwrap();

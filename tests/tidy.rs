@@ -2,14 +2,26 @@
 #![cfg(not(loom))]
 #![expect(clippy::unwrap_used, reason = "a file that cannot be read is a failed test")]
 
+#[path = "tidy/circles.rs"]
+mod circles;
 #[path = "tidy/floors.rs"]
 mod floors;
+#[path = "tidy/items.rs"]
+mod items;
+#[path = "tidy/lists.rs"]
+mod lists;
+#[path = "tidy/public.rs"]
+mod public;
+#[path = "tidy/rooms.rs"]
+mod rooms;
 #[path = "tidy/rules.rs"]
 mod rules;
 #[path = "tidy/sizes.rs"]
 mod sizes;
 #[path = "tidy/source.rs"]
 mod source;
+#[path = "tidy/tree.rs"]
+mod tree;
 
 use source::Source;
 
@@ -32,11 +44,6 @@ fn each_floor_imports_only_from_those_below_it() {
 #[test]
 fn the_core_never_names_pyo3() {
     in_all(floors::names_pyo3, &["src"], &["rs"]);
-}
-
-#[test]
-fn modules_of_a_floor_form_no_cycles_but_the_known_ones() {
-    none(floors::new_cycles(&source::all(&["src"], &["rs"])));
 }
 
 #[test]
@@ -115,17 +122,6 @@ mod self_tests {
         let text = "use pyo3::prelude::*;";
         assert_eq!(floors::names_pyo3(&source("src/ledger/core.rs", text)).len(), 1);
         assert!(floors::names_pyo3(&source("src/py/core.rs", text)).is_empty());
-    }
-
-    #[test]
-    fn a_new_cycle_is_found_and_one_that_is_gone_must_leave_the_list() {
-        let a = source("src/budgets/a.rs", "use super::b::B;");
-        let b = source("src/budgets/b.rs", "use crate::budgets::a::A;");
-        let found = floors::cycles(&[a, b]);
-        assert_eq!(found, [("budgets".to_owned(), vec!["a".to_owned(), "b".to_owned()])]);
-        let gone = floors::new_cycles(&[source("src/budgets/a.rs", "")]);
-        let known = floors::KNOWN_CYCLES.len();
-        assert_eq!(gone.len(), known, "{gone:?}");
     }
 
     #[test]

@@ -3703,7 +3703,7 @@ def restore_denial(
 
 @final
 class EmptyMethods:
-    """Methods with the signatures of the hot ones and nothing inside: the floor of a measurement.
+    """Methods that do nothing, with the kinds of arguments that the real ones take: the floor of the benches.
 
     Example:
         >>> from outlay._core import EmptyMethods
@@ -3713,10 +3713,10 @@ class EmptyMethods:
 
     def __new__(cls) -> Self: ...
     def consume(self, _operation: str, _estimated_tokens: int) -> None:
-        """Do nothing, with the arguments of `AgentTokenBudget.consume`."""
+        """Do nothing with a text and a whole number, both converted: what every table divides by."""
 
-    def record_usage(self, _tokens: int) -> None:
-        """Do nothing, with the arguments of `RateLimiter.record_usage`."""
+    def consume_objects(self, _operation: Any, _estimated_tokens: Any) -> None:
+        """Do nothing with two objects, as `AgentTokenBudget.consume` takes them."""
 
-    def execute_step(self, _n: int | None = None) -> None:
-        """Do nothing, with the arguments of `WorkflowToken.execute_step`."""
+    def execute_step(self) -> None:
+        """Do nothing without an argument, as `WorkflowToken.execute_step` is called."""

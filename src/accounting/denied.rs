@@ -6,7 +6,7 @@ use super::clock::Moment;
 use super::key::Key;
 use super::limit::Unit;
 use super::meter::Meter;
-use super::told::Told;
+use super::provider_limit::ProviderLimit;
 
 /// Which kind of account refuses: the `error` of the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -260,13 +260,14 @@ impl Denied {
         requested: u64,
         now: Moment,
     ) -> Box<Self> {
-        let rests = code == Code::AllowanceExceeded && meter.told().is_some_and(Told::is_closed);
+        let rests = code == Code::AllowanceExceeded
+            && meter.provider().is_some_and(ProviderLimit::is_closed);
         Box::new(Self {
             code,
             kind: if rests { Kind::Cooldown } else { Kind::of(code, meter.unit()) },
             unit: meter.unit(),
             id,
-            limit: meter.limit_told().unwrap_or(u64::MAX),
+            limit: meter.effective_limit().unwrap_or(u64::MAX),
             used: meter.used(),
             reserved: meter.reserved(),
             requested,

@@ -92,13 +92,13 @@ impl RateHeaders {
 
 /// The three headers of one limit.
 #[derive(Clone, Copy, Debug, Default)]
-struct Group {
+struct HeaderGroup {
     limit: Option<u64>,
     remaining: Option<u64>,
     reset: Option<Duration>,
 }
 
-impl Group {
+impl HeaderGroup {
     fn note(&mut self, field: &str, value: &str, reset: impl Fn(&str) -> Option<Duration>) {
         let whole = |text: &str| decimal(text).and_then(|(n, rest)| rest.is_empty().then_some(n));
         let rounded_down = |text: &str| Some(decimal(text)?.0);
@@ -122,8 +122,8 @@ const ANTHROPIC: [&str; 4] = ["tokens", "input-tokens", "output-tokens", "reques
 /// All that was read, by header, so that the order of the headers does not matter.
 #[derive(Debug, Default)]
 struct Seen {
-    openai: [Group; 3],
-    anthropic: [Group; 4],
+    openai: [HeaderGroup; 3],
+    anthropic: [HeaderGroup; 4],
     retry_after: Option<Duration>,
     retry_after_ms: Option<Duration>,
 }

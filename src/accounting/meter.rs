@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::clock::{Moment, Tick};
 use super::limit::{Limit, Terms, Unit};
-use super::told::Told;
+use super::provider_limit::ProviderLimit;
 use super::window::Window;
 
 /// What an open lease holds of one meter.
@@ -44,7 +44,7 @@ struct Marks {
     warn_at: SmallVec<[u64; 1]>,
     gate: Option<u64>,
     at_start: bool,
-    told: Option<Box<Told>>,
+    provider: Option<Box<ProviderLimit>>,
 }
 
 /// The account of one limit in one window. It fits a cache line.
@@ -88,27 +88,27 @@ impl Meter {
         self.bounded = limit.max.is_some();
         self.hard = limit.hard;
         self.unit = limit.unit;
-        let told = self.marks.as_mut().and_then(|marks| marks.told.take());
+        let provider = self.marks.as_mut().and_then(|marks| marks.provider.take());
         let Limit { stop, lands, warn_at, gate, at_start, .. } = limit.clone();
         let empty = stop == 0 && warn_at.is_empty() && gate.is_none() && !at_start;
-        let marks = Marks { stop, lands, warn_at, gate, at_start, told };
-        self.marks = (!empty || marks.told.is_some()).then(|| Box::new(marks));
+        let marks = Marks { stop, lands, warn_at, gate, at_start, provider };
+        self.marks = (!empty || marks.provider.is_some()).then(|| Box::new(marks));
     }
 
     /// What the provider behind it says of its own limit: never admitted above.
-    pub fn told_mut(&mut self) -> &mut Told {
-        self.marks.get_or_insert_default().told.get_or_insert_default()
+    pub fn provider_mut(&mut self) -> &mut ProviderLimit {
+        self.marks.get_or_insert_default().provider.get_or_insert_default()
     }
 
-    pub(super) fn told(&self) -> Option<&Told> {
-        self.marks.as_ref()?.told.as_deref()
+    pub(super) fn provider(&self) -> Option<&ProviderLimit> {
+        self.marks.as_ref()?.provider.as_deref()
     }
 
     /// A request is let through, whatever it asks for.
     #[inline]
     pub fn take_request(&mut self) {
-        if let Some(told) = self.marks.as_mut().and_then(|marks| marks.told.as_mut()) {
-            told.take_request();
+        if let Some(provider) = self.marks.as_mut().and_then(|marks| marks.provider.as_mut()) {
+            provider.take_request();
         }
     }
 
@@ -123,9 +123,9 @@ impl Meter {
     }
 
     /// The limit, or that of the provider behind it where it is lower; `None` for unlimited.
-    pub fn limit_told(&self) -> Option<u64> {
+    pub fn effective_limit(&self) -> Option<u64> {
         let limit = self.limit()?;
-        Some(self.told().map_or(limit, |told| told.ceiling(limit)))
+        Some(self.provider().map_or(limit, |provider| provider.ceiling(limit)))
     }
 
     /// What was charged in this window.
@@ -162,13 +162,15 @@ impl Meter {
     pub fn ceiling(&self) -> u64 {
         let Some(marks) = &self.marks else { return self.max };
         let max = self.max.saturating_sub(marks.stop);
-        marks.told.as_ref().map_or(max, |told| told.ceiling(max))
+        marks.provider.as_ref().map_or(max, |provider| provider.ceiling(max))
     }
 
     /// The same for those who may also use what is kept back.
     fn ceiling_on(&self, terms: Terms) -> u64 {
         match (terms, &self.marks) {
-            (Terms::Landing, Some(marks)) if marks.lands => self.limit_told().unwrap_or(self.max),
+            (Terms::Landing, Some(marks)) if marks.lands => {
+                self.effective_limit().unwrap_or(self.max)
+            }
             _ => self.ceiling(),
         }
     }
@@ -176,7 +178,7 @@ impl Meter {
     /// What could still be admitted: a refusal's `remaining`.
     pub fn room(&self) -> u64 {
         let room = self.ceiling().saturating_sub(self.used()).saturating_sub(self.reserved);
-        self.told().map_or(room, |told| room.min(told.room(self.reserved)))
+        self.provider().map_or(room, |provider| room.min(provider.room(self.reserved)))
     }
 
     /// The largest `used + reserved` beside which `amount` passes, `None` where none is small
@@ -217,7 +219,7 @@ impl Meter {
         let taken = self.used().checked_add(self.reserved);
         match taken.and_then(|taken| taken.checked_add(amount)) {
             Some(sum) if sum <= ceiling => {
-                self.told().is_none_or(|told| told.admits(self.reserved, amount))
+                self.provider().is_none_or(|provider| provider.admits(self.reserved, amount))
             }
             _ => false,
         }
@@ -241,8 +243,8 @@ impl Meter {
     /// Moves on to `now`: a new window starts with nothing used or reserved.
     #[inline]
     pub fn roll(&mut self, now: Moment) {
-        if let Some(told) = self.marks.as_mut().and_then(|marks| marks.told.as_mut()) {
-            told.roll(now.tick);
+        if let Some(provider) = self.marks.as_mut().and_then(|marks| marks.provider.as_mut()) {
+            provider.roll(now.tick);
         }
         if self.window.roll(now) {
             self.begin();
@@ -279,8 +281,8 @@ impl Meter {
     /// Books `amount` as used; what of it was booked. It saturates, it never wraps.
     #[inline]
     pub fn charge(&mut self, amount: u64) -> u64 {
-        if let Some(told) = self.marks.as_mut().and_then(|marks| marks.told.as_mut()) {
-            told.charge(amount);
+        if let Some(provider) = self.marks.as_mut().and_then(|marks| marks.provider.as_mut()) {
+            provider.charge(amount);
         }
         match &mut self.window {
             Window::Sliding(ring) => {
@@ -390,7 +392,7 @@ impl Meter {
     /// Whether the passing of time alone may change what it admits between `now` and `at`.
     pub fn may_change_by(&self, at: Tick, now: Moment) -> bool {
         let own = self.window.changes_at(now).is_some_and(|changes| changes <= at);
-        own || self.told().is_some_and(|told| told.may_change_by(at))
+        own || self.provider().is_some_and(|provider| provider.may_change_by(at))
     }
 
     /// The time until the next window, `None` where none will come.

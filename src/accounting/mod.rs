@@ -2,7 +2,6 @@
 //!
 //! Nothing here takes a lock or does I/O, and only [`clock`] reads a clock.
 
-pub mod amount;
 pub mod calendar;
 pub mod clock;
 pub mod denied;
@@ -12,22 +11,28 @@ pub mod key;
 pub mod limit;
 pub mod message;
 pub mod meter;
+pub mod money;
 pub mod price;
+pub mod provider_limit;
 pub mod retry;
 pub mod ring;
-pub mod told;
 pub mod usage;
 pub mod window;
 
-pub use amount::MicroUsd;
-pub use calendar::CalendarUnit;
-pub use clock::{Clock, Follower, ManualClock, Moment, SystemClock, Tick};
+pub use calendar::{Calendar, CalendarUnit};
+pub(crate) use clock::nanos;
+pub use clock::{Clock, Follower, LONGEST, ManualClock, Moment, SystemClock, Tick};
 pub use denied::{Cause, Code, Denied, Kind};
 pub use headers::{Left, RateHeaders};
 pub use invalid::{Invalid, InvalidKind};
 pub use key::Key;
 pub use limit::{Limit, Terms, Unit};
+pub use message::MESSAGE_BYTES_MAX;
 pub use meter::{Expired, Hold, Meter};
+pub use money::MicroUsd;
 pub use price::{Price, PriceTable, Rates};
+pub use provider_limit::ProviderLimit;
+pub use retry::Open;
+pub use ring::Ring;
 pub use usage::{RequestBudget, Usage, UsageEstimate};
-pub use window::Window;
+pub use window::{BUCKETS, Window};

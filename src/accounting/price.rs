@@ -5,8 +5,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::amount::MicroUsd;
 use super::invalid::{Invalid, InvalidKind};
+use super::money::MicroUsd;
 use super::usage::Usage;
 
 const MILLION: u128 = 1_000_000;
@@ -305,11 +305,11 @@ mod tests {
     #[test]
     fn a_cache_write_of_an_hour_costs_its_own_price_or_what_its_maker_asks() {
         let mut table = PriceTable::default();
-        let told = [("input", "3"), ("output", "15"), ("cache_write", "3.75")];
+        let given = [("input", "3"), ("output", "15"), ("cache_write", "3.75")];
         for model in ["claude-x", "us.anthropic.x-v1", "gpt-x"] {
-            table.insert(model, told).unwrap();
+            table.insert(model, given).unwrap();
         }
-        table.insert("claude-own", told.into_iter().chain([("cache_write_1h", "5")])).unwrap();
+        table.insert("claude-own", given.into_iter().chain([("cache_write_1h", "5")])).unwrap();
         let usage = written(10_000, 4_000);
         let five_minutes = 6_000 * 15 / 4;
         assert_eq!(table.cost("claude-x", &usage), Ok(five_minutes + 4_000 * 6));

@@ -1,4 +1,4 @@
-//! When a refused request could pass, if nothing else happens: the window ends, slots of a sliding
+//! When a refused request could pass, if nothing else happens: the window ends, buckets of a sliding
 //! window leave, leases run out.
 
 use std::time::Duration;
@@ -36,10 +36,10 @@ impl Meter {
     ) -> Option<Duration> {
         let free = self.headroom(amount, terms)?;
         let returned = || returned_in(free, self.used(), self.reserved(), sorted(open()), now.tick);
-        let told = self.told().and_then(|told| told.opens_at(self.reserved(), amount));
+        let opens_at = self.provider_opens_at(amount);
         let wait = match self.window() {
-            // Only what it was told is in the way.
-            _ if told.is_some() && self.used().saturating_add(self.reserved()) <= free => {
+            // Only the provider's limit is in the way.
+            _ if opens_at.is_some() && self.used().saturating_add(self.reserved()) <= free => {
                 Some(Duration::ZERO)
             }
             Window::Sliding(ring) if self.reserved() == 0 => Some(ring.falls_to(free, now.tick)),
@@ -48,14 +48,13 @@ impl Meter {
             _ if self.reserved() == 0 => self.resets_in(now),
             _ => [self.resets_in(now), returned()].into_iter().flatten().min(),
         };
-        wait.map(|wait| wait.max(told.map_or(Duration::ZERO, |opens| opens.since(now.tick))))
+        wait.map(|wait| wait.max(opens_at.map_or(Duration::ZERO, |opens| opens.since(now.tick))))
     }
 
     /// Why `amount` does not pass.
     pub fn cause(&self, amount: u64, terms: Terms) -> Cause {
         let Some(free) = self.headroom(amount, terms) else { return Cause::TooLarge };
-        let told = self.told().is_none_or(|told| told.admits(0, amount));
-        let held = self.reserved() > 0 && self.used() <= free && told;
+        let held = self.reserved() > 0 && self.used() <= free && self.provider_admits(0, amount);
         if held && !self.admits(amount, terms) { Cause::Held } else { Cause::Spent }
     }
 
@@ -86,8 +85,8 @@ impl Meter {
         let mut reserved = self.reserved();
         for lease in sorted(open) {
             reserved = reserved.saturating_sub(lease.amount);
-            let told = self.told().is_none_or(|told| told.admits(reserved, amount));
-            if told && self.used().saturating_add(reserved) <= self.headroom(amount, terms)? {
+            let admitted = self.provider_admits(reserved, amount);
+            if admitted && self.used().saturating_add(reserved) <= self.headroom(amount, terms)? {
                 return Some(lease.deadline.since(now.tick)).filter(|wait| *wait < FOR_EVER);
             }
         }
@@ -99,13 +98,23 @@ impl Meter {
     /// Looked at late, it is a moment before `now`.
     pub fn frees_at(&self, amount: u64, terms: Terms, now: Moment) -> Option<Tick> {
         let free = self.headroom(amount, terms)?;
-        let told = self.told().and_then(|told| told.opens_at(self.reserved(), amount));
+        let opens_at = self.provider_opens_at(amount);
         let own = match self.window() {
             _ if self.used().saturating_add(self.reserved()) <= free => None,
             Window::Sliding(ring) => ring.falls_at(free.checked_sub(self.reserved())?),
             window => Some(window.ends_at(now)?),
         };
-        own.max(told)
+        own.max(opens_at)
+    }
+
+    /// When the provider behind it may pass what it refuses now.
+    fn provider_opens_at(&self, amount: u64) -> Option<Tick> {
+        self.provider().and_then(|provider| provider.opens_at(self.reserved(), amount))
+    }
+
+    /// Whether the provider behind it, if there is one, lets `amount` pass beside `reserved`.
+    fn provider_admits(&self, reserved: u64, amount: u64) -> bool {
+        self.provider().is_none_or(|provider| provider.admits(reserved, amount))
     }
 }
 

@@ -1,45 +1,45 @@
-//! A sliding window as a ring of slots: constant memory, constant time.
+//! A sliding window as a ring of buckets: constant memory, constant time.
 //!
-//! `slots + 1` slots of `period / slots` each are kept and the partly expired one counts whole,
-//! so the effective window is between one and `1 + 1/slots` periods: no span of `period`, open at
-//! one end, ever holds more than the limit. A slot ends with its last moment, and the first thing
-//! that is booked in an empty window ends a slot: it leaves after exactly one period, and so does
-//! what is booked at whole slots after it.
+//! `buckets + 1` buckets of `period / buckets` each are kept and the partly expired one counts whole,
+//! so the effective window is between one and `1 + 1/buckets` periods: no span of `period`, open at
+//! one end, ever holds more than the limit. A bucket ends with its last moment, and the first thing
+//! that is booked in an empty window ends a bucket: it leaves after exactly one period, and so does
+//! what is booked at whole buckets after it.
 
 use std::time::Duration;
 
 use super::clock::{Tick, nanos};
 
-/// What was used in the last `period`, by slots of time.
+/// What was used in the last `period`, by buckets of time.
 #[derive(Clone, Debug)]
 pub struct Ring {
     period_ns: u64,
-    /// Slot `n` ends `n / count` of the period after this, rounded down: no drift.
+    /// Bucket `n` ends `n / count` of the period after this, rounded down: no drift.
     anchor: u64,
-    /// The first slot that ends after the present, the end of the one before it, and its own.
+    /// The first bucket that ends after the present, the end of the one before it, and its own.
     newest: u64,
     begin: u64,
     end: u64,
     /// The latest time that was seen.
     now: u64,
     sum: u128,
-    /// Wide enough that no slot is ever full: what is taken out again was really in.
-    slots: Box<[u128]>,
+    /// Wide enough that no bucket is ever full: what is taken out again was really in.
+    buckets: Box<[u128]>,
 }
 
 impl Ring {
-    /// An empty ring over `period`, in `slots` parts (at least one).
-    pub fn new(period: Duration, slots: u16, now: Tick) -> Self {
+    /// An empty ring over `period`, in `buckets` parts (at least one).
+    pub fn new(period: Duration, buckets: u16, now: Tick) -> Self {
         let period_ns = nanos(period).max(1);
-        let slots = vec![0; usize::from(slots.max(1)) + 1].into_boxed_slice();
+        let buckets = vec![0; usize::from(buckets.max(1)) + 1].into_boxed_slice();
         let now = now.raw();
         let (anchor, begin, end) = (now, now, now);
-        let mut ring = Self { period_ns, anchor, newest: 0, begin, end, now, sum: 0, slots };
+        let mut ring = Self { period_ns, anchor, newest: 0, begin, end, now, sum: 0, buckets };
         ring.anchor_here();
         ring
     }
 
-    /// The length of a slot.
+    /// The length of a bucket.
     pub const fn width(&self) -> Duration {
         Duration::from_nanos(self.period_ns.div_ceil(self.count()))
     }
@@ -49,12 +49,12 @@ impl Ring {
         Duration::from_nanos(self.period_ns)
     }
 
-    /// When the next slot begins: until then nothing is forgotten.
-    pub const fn next_slot(&self) -> Tick {
+    /// When the next bucket begins: until then nothing is forgotten.
+    pub const fn next_bucket(&self) -> Tick {
         Tick::from_raw(self.end)
     }
 
-    /// Forgets the slots that have left the window; a step backwards changes nothing.
+    /// Forgets the buckets that have left the window; a step backwards changes nothing.
     #[inline]
     pub fn advance(&mut self, now: Tick) {
         self.now = self.now.max(now.raw());
@@ -64,14 +64,14 @@ impl Ring {
     }
 
     fn turn(&mut self) {
-        let newest = self.slot_until(self.now.saturating_add(1));
+        let newest = self.bucket_until(self.now.saturating_add(1));
         if newest - self.newest >= self.len() {
             self.clear();
         } else {
             for passed in self.newest + 1..=newest {
                 let index = self.index(passed);
-                self.sum -= self.slots[index];
-                self.slots[index] = 0;
+                self.sum -= self.buckets[index];
+                self.buckets[index] = 0;
             }
         }
         if self.sum == 0 {
@@ -87,22 +87,22 @@ impl Ring {
             self.anchor_here();
         }
         let inside = self.now > self.begin;
-        let slot = if inside { self.newest } else { self.slot_until(self.now) };
-        let index = self.index(slot);
-        self.slots[index] += u128::from(amount);
+        let bucket = if inside { self.newest } else { self.bucket_until(self.now) };
+        let index = self.index(bucket);
+        self.buckets[index] += u128::from(amount);
         self.sum += u128::from(amount);
     }
 
-    /// Takes `amount` out of the slot it was booked in at `at`; false when that slot has left.
+    /// Takes `amount` out of the bucket it was booked in at `at`; false when that bucket has left.
     pub fn remove(&mut self, amount: u64, at: Tick) -> bool {
-        let slot = self.slot_until(at.raw());
+        let bucket = self.bucket_until(at.raw());
         // Before the anchor nothing is left: the window was empty there.
-        if at.raw() < self.anchor || slot > self.newest || self.newest - slot >= self.len() {
+        if at.raw() < self.anchor || bucket > self.newest || self.newest - bucket >= self.len() {
             return false;
         }
-        let index = self.index(slot);
-        let removed = u128::from(amount).min(self.slots[index]);
-        self.slots[index] -= removed;
+        let index = self.index(bucket);
+        let removed = u128::from(amount).min(self.buckets[index]);
+        self.buckets[index] -= removed;
         self.sum -= removed;
         true
     }
@@ -114,7 +114,7 @@ impl Ring {
 
     /// Empties the window.
     pub fn clear(&mut self) {
-        self.slots.fill(0);
+        self.buckets.fill(0);
         self.sum = 0;
     }
 
@@ -130,49 +130,49 @@ impl Ring {
             return None;
         }
         let oldest = self.newest.saturating_sub(self.count());
-        let slot = (oldest..=self.newest).find(|slot| {
-            sum -= self.slots[self.index(*slot)];
+        let bucket = (oldest..=self.newest).find(|bucket| {
+            sum -= self.buckets[self.index(*bucket)];
             sum <= u128::from(rest)
         })?;
-        Some(Tick::from_raw(self.end_of(slot.saturating_add(self.count()))))
+        Some(Tick::from_raw(self.end_of(bucket.saturating_add(self.count()))))
     }
 
-    /// Lets a slot end at the present; the window is empty.
+    /// Lets a bucket end at the present; the window is empty.
     fn anchor_here(&mut self) {
         self.anchor = self.now;
-        self.stand_in(self.slot_until(self.now.saturating_add(1)));
+        self.stand_in(self.bucket_until(self.now.saturating_add(1)));
     }
 
-    /// The present is in `slot`.
-    fn stand_in(&mut self, slot: u64) {
-        self.newest = slot;
-        self.begin = self.end_of(slot.saturating_sub(1));
-        self.end = self.end_of(slot);
+    /// The present is in `bucket`.
+    fn stand_in(&mut self, bucket: u64) {
+        self.newest = bucket;
+        self.begin = self.end_of(bucket.saturating_sub(1));
+        self.end = self.end_of(bucket);
     }
 
-    /// The slot that something at `at` is booked in: the first that does not end before it.
-    fn slot_until(&self, at: u64) -> u64 {
-        let slots = u128::from(at.saturating_sub(self.anchor)) * u128::from(self.count());
-        u64::try_from(slots.div_ceil(u128::from(self.period_ns))).unwrap_or(u64::MAX)
+    /// The bucket that something at `at` is booked in: the first that does not end before it.
+    fn bucket_until(&self, at: u64) -> u64 {
+        let buckets = u128::from(at.saturating_sub(self.anchor)) * u128::from(self.count());
+        u64::try_from(buckets.div_ceil(u128::from(self.period_ns))).unwrap_or(u64::MAX)
     }
 
-    /// The end of `slot`.
-    fn end_of(&self, slot: u64) -> u64 {
-        let after = u128::from(slot) * u128::from(self.period_ns) / u128::from(self.count());
+    /// The end of `bucket`.
+    fn end_of(&self, bucket: u64) -> u64 {
+        let after = u128::from(bucket) * u128::from(self.period_ns) / u128::from(self.count());
         self.anchor.saturating_add(u64::try_from(after).unwrap_or(u64::MAX))
     }
 
-    /// How many slots make up a window.
+    /// How many buckets make up a window.
     const fn count(&self) -> u64 {
         self.len() - 1
     }
 
     const fn len(&self) -> u64 {
-        self.slots.len() as u64
+        self.buckets.len() as u64
     }
 
-    fn index(&self, slot: u64) -> usize {
-        usize::try_from(slot % self.len()).unwrap_or(0)
+    fn index(&self, bucket: u64) -> usize {
+        usize::try_from(bucket % self.len()).unwrap_or(0)
     }
 }
 
@@ -189,20 +189,20 @@ mod tests {
     const NS: Duration = Duration::from_nanos(1);
 
     #[test]
-    fn an_event_counts_for_the_period_and_less_than_one_slot_more() {
+    fn an_event_counts_for_the_period_and_less_than_one_bucket_more() {
         let mut ring = Ring::new(MINUTE, 60, at(0));
         ring.add(1);
         ring.advance(at(2).plus(NS));
         ring.add(5);
         ring.advance(at(63).minus(NS));
-        assert_eq!(ring.used(), 5, "the partly expired slot counts whole");
+        assert_eq!(ring.used(), 5, "the partly expired bucket counts whole");
         ring.advance(at(63));
         assert_eq!(ring.used(), 0);
     }
 
     #[test]
-    fn what_comes_first_or_at_whole_slots_after_it_counts_for_exactly_the_period() {
-        // A period that no number of slots divides, and one shorter than its slots are many.
+    fn what_comes_first_or_at_whole_buckets_after_it_counts_for_exactly_the_period() {
+        // A period that no number of buckets divides, and one shorter than its buckets are many.
         for period in [MINUTE, Duration::from_secs(1), Duration::from_nanos(7)] {
             for start in [at(0), at(1).plus(7 * NS), at(1000).plus(NS)] {
                 let mut ring = Ring::new(period, 60, at(0));
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn slots_do_not_drift() {
+    fn buckets_do_not_drift() {
         let second = Duration::from_secs(1);
         let mut ring = Ring::new(second, 60, at(0));
         ring.add(1);
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_that_has_left_gives_nothing_back() {
+    fn a_bucket_that_has_left_gives_nothing_back() {
         let mut ring = Ring::new(MINUTE, 60, at(0));
         ring.add(5);
         assert!(ring.remove(2, at(0)));

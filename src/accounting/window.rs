@@ -7,8 +7,8 @@ use super::clock::{LONGEST, Moment, Tick, nanos};
 use super::invalid::Invalid;
 use super::ring::Ring;
 
-/// The slots of a sliding window unless something else is asked for.
-pub const SLOTS: u16 = 60;
+/// The buckets of a sliding window unless something else is asked for.
+pub const BUCKETS: u16 = 60;
 
 /// When what was used is forgotten.
 #[derive(Clone, Debug)]
@@ -36,10 +36,10 @@ impl Window {
         checked_period(period).map(|period_ns| Self::Fixed { period_ns, start: now })
     }
 
-    /// A sliding window of `period` in `slots` parts.
-    pub fn sliding(period: Duration, slots: u16, now: Tick) -> Result<Self, Invalid> {
+    /// A sliding window of `period` in `buckets` parts.
+    pub fn sliding(period: Duration, buckets: u16, now: Tick) -> Result<Self, Invalid> {
         checked_period(period)?;
-        Ok(Self::Sliding(Box::new(Ring::new(period, slots, now))))
+        Ok(Self::Sliding(Box::new(Ring::new(period, buckets, now))))
     }
 
     /// A calendar window in the IANA time zone `zone`.
@@ -101,7 +101,7 @@ impl Window {
     /// When something in it is forgotten, `None` where nothing ever is.
     pub fn changes_at(&self, now: Moment) -> Option<Tick> {
         match self {
-            Self::Sliding(ring) => Some(ring.next_slot()),
+            Self::Sliding(ring) => Some(ring.next_bucket()),
             window => window.ends_at(now),
         }
     }
@@ -144,7 +144,7 @@ mod tests {
     fn a_period_of_zero_or_of_ages_is_refused() {
         for period in [Duration::ZERO, Duration::MAX] {
             assert!(Window::fixed(period, moment(0).tick).is_err());
-            assert!(Window::sliding(period, SLOTS, moment(0).tick).is_err());
+            assert!(Window::sliding(period, BUCKETS, moment(0).tick).is_err());
         }
     }
 }

@@ -1,138 +1,22 @@
-//! The allowances of agents, models and repositories: who may begin a job.
+//! The allowances of agents, models and repositories: who may begin a job, and what it may use.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
-use std::time::Duration;
+mod accounts;
+mod begin;
+mod calls;
+mod check;
+mod finish;
+mod job;
+mod job_table;
+mod reports;
+mod service;
+mod settings;
+mod usage;
+mod withdraw;
 
-use parking_lot::Mutex;
-
-use super::allowance::{AgentAllowance, ModelQuota, RepoLimit};
-use super::allowance_accounts::{
-    Limited, agent_limits, checked_duration, model_limits, open_agent, open_model, open_repo,
-    repo_limits,
+pub(super) use calls::PaidAccount;
+pub use reports::{JobRef, QuotaEvent, ReportPreview, UsageReport};
+pub use service::AllowanceService;
+pub use settings::{
+    AgentAllowance, AllowanceStatus, ModelQuota, QuotaCheckResult, RepoAction, RepoLimit,
+    UsageRecord,
 };
-use super::allowance_job::day_of;
-use super::allowance_jobs::JobTable;
-use crate::accounting::clock::LONGEST;
-use crate::accounting::{Clock, Key};
-use crate::ledger::{Core, Error, Policy};
-
-/// What agents may do in a day and at the same time, over all models and repositories. An agent
-/// without an allowance is refused. Days are UTC.
-///
-/// ```
-/// use outlay::{AgentAllowance, AllowanceService, Clock, QuotaEvent, UsageReport};
-/// let service = AllowanceService::new(Clock::System);
-/// service.set_allowance(AgentAllowance {
-///     agent_id: "a-1".into(), daily_token_limit: 1_000, concurrent_jobs: 1,
-///     ..AgentAllowance::default()
-/// })?;
-/// service.start_job("a-1", "j-1", "gpt-x", None, 400)?;
-/// assert!(service.start_job("a-1", "j-2", "", None, 0).is_err()); // one at a time
-/// service.record(&UsageReport {
-///     agent_id: "a-1".into(), job_id: "j-1".into(), event: QuotaEvent::JobFailed,
-///     model: String::new(), tokens_in: 300, tokens_out: 7, cost_micros_usd: 50,
-/// })?;
-/// assert_eq!(service.usage("a-1")?.tokens_used, 154); // 153 came back
-/// # Ok::<(), outlay::Error>(())
-/// ```
-#[derive(Debug)]
-pub struct AllowanceService {
-    pub(super) core: Arc<Core>,
-    pub(super) agents: Limited<AgentAllowance>,
-    pub(super) models: Limited<ModelQuota>,
-    pub(super) repos: Limited<RepoLimit>,
-    pub(super) jobs: Mutex<JobTable>,
-    pub(super) generation: AtomicU64,
-}
-
-impl AllowanceService {
-    /// A service without allowances.
-    pub fn new(clock: Clock) -> Self {
-        // A job runs until its end is told, or for as long as its allowance says.
-        let core = Core::new(clock, Policy { lease_ttl: LONGEST, ..Policy::default() });
-        Self {
-            agents: Limited::new(&core, open_agent),
-            models: Limited::new(&core, open_model),
-            repos: Limited::new(&core, open_repo),
-            jobs: Mutex::new(JobTable::new(day_of(core.clock().wall_ns()))),
-            generation: AtomicU64::new(0),
-            core,
-        }
-    }
-
-    /// Sets or changes what an agent may do. What is used and what runs stays.
-    pub fn set_allowance(&self, allowance: AgentAllowance) -> Result<(), Error> {
-        self.core.same_process()?;
-        let agent = Key::parse("agent_id", &allowance.agent_id)?;
-        checked_duration("max_job_duration", allowance.max_job_duration)?;
-        for model in &allowance.model_allowlist {
-            Key::parse("model_allowlist", model)?;
-        }
-        let limits = agent_limits(&allowance);
-        self.agents.set(agent, allowance, &limits)?;
-        self.changed();
-        Ok(())
-    }
-
-    /// Sets or changes what all agents may use of a model. What is used stays.
-    pub fn set_model_quota(&self, quota: ModelQuota) -> Result<(), Error> {
-        self.core.same_process()?;
-        let model = Key::parse("model", &quota.model)?;
-        let limits = model_limits(&quota);
-        self.models.set(model, quota, &limits)?;
-        self.changed();
-        Ok(())
-    }
-
-    /// Sets or changes what all agents may do in a repository. What is used stays, and so does a
-    /// cooldown that has begun.
-    pub fn set_repo_limit(&self, limit: RepoLimit) -> Result<(), Error> {
-        self.core.same_process()?;
-        let repo = Key::parse("repo", &limit.repo)?;
-        checked_duration("cooldown_after_failure", limit.cooldown_after_failure)?;
-        let limits = repo_limits(&limit);
-        self.repos.set(repo, limit, &limits)
-    }
-
-    /// What was set for an agent.
-    pub fn allowance(&self, agent_id: &str) -> Result<Option<AgentAllowance>, Error> {
-        self.core.same_process()?;
-        let set = self.agents.setting(&Key::parse("agent_id", agent_id)?);
-        let own = |of: &AgentAllowance| AgentAllowance { agent_id: agent_id.into(), ..of.clone() };
-        Ok(set.as_deref().map(own))
-    }
-
-    /// What was set for a model.
-    pub fn model_quota(&self, model: &str) -> Result<Option<ModelQuota>, Error> {
-        self.core.same_process()?;
-        let set = self.models.setting(&Key::parse("model", model)?);
-        let own = |of: &ModelQuota| ModelQuota { model: model.into(), ..of.clone() };
-        Ok(set.as_deref().map(own))
-    }
-
-    /// What was set for a repository.
-    pub fn repo_limit(&self, repo: &str) -> Result<Option<RepoLimit>, Error> {
-        self.core.same_process()?;
-        let set = self.repos.setting(&Key::parse("repo", repo)?);
-        let own = |of: &RepoLimit| RepoLimit { repo: repo.into(), ..of.clone() };
-        Ok(set.as_deref().map(own))
-    }
-
-    /// Whether an agent has an allowance.
-    pub fn is_configured(&self, agent_id: &str) -> Result<bool, Error> {
-        self.core.same_process()?;
-        Ok(self.agents.setting(&Key::parse("agent_id", agent_id)?).is_some())
-    }
-
-    /// The number of the present day.
-    pub(super) fn today(&self) -> i64 {
-        day_of(self.core.clock().wall_ns())
-    }
-
-    /// How long the agent's jobs may run, `None` for as long as they will.
-    pub(super) fn longest(&self, agent: &Key) -> Option<Duration> {
-        let longest = self.agents.setting(agent)?.max_job_duration;
-        (!longest.is_zero()).then_some(longest)
-    }
-}

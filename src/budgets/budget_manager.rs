@@ -6,9 +6,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use smallvec::smallvec;
 
-use crate::accounting::clock::nanos;
 use crate::accounting::{
-    Clock, Code, Denied, Key, Limit, Meter, Moment, Unit, UsageEstimate, Window,
+    Clock, Code, Denied, Key, Limit, Meter, Moment, Unit, UsageEstimate, Window, nanos,
 };
 use crate::ledger::{Account, Accounts, Ask, Core, Error, Lease, Policy, Request, group};
 

@@ -3,6 +3,8 @@
 //! The file is JSON with wall-clock times. It is written whole beside its place and then renamed,
 //! so that whoever reads it sees the old one or the new one, never half of one.
 
+mod atomic_file;
+
 use std::collections::HashSet;
 use std::fs;
 use std::io::ErrorKind;
@@ -15,9 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::budget_manager::{
     BudgetLimit, BudgetManager, info_of, limits, new_window, window_age_ns,
 };
-use super::replacement;
-use crate::accounting::clock::LONGEST;
-use crate::accounting::{Code, Key, Meter, Tick};
+use crate::accounting::{Code, Key, LONGEST, Meter, Tick};
 use crate::ledger::{Account, Error, StoreError, Unsettled};
 
 const FORMAT: &str = "outlay.budget_manager";
@@ -61,7 +61,7 @@ impl BudgetManager {
         let cannot = |error: std::io::Error| {
             StoreError::Unavailable(format!("cannot write {}: {error}", path.display()))
         };
-        Ok(replacement::replace(path, &text).map_err(cannot)?)
+        Ok(atomic_file::replace(path, &text).map_err(cannot)?)
     }
 
     /// Reads all budgets from `path` in place of those that are here; what open leases hold is
@@ -102,7 +102,7 @@ impl BudgetManager {
                     agent_id: full.limit.agent_id,
                     token_budget: full.limit.token_budget,
                     calls_budget: full.limit.calls_budget,
-                    window_ns: full.limit.window.map(crate::accounting::clock::nanos),
+                    window_ns: full.limit.window.map(crate::accounting::nanos),
                     window_start_unix_ns: wall_ns.saturating_sub(age),
                     tokens_used: used(&meters[0]),
                     calls_used: used(&meters[1]),

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use smallvec::smallvec;
 
-use crate::accounting::window::SLOTS;
 use crate::accounting::{
-    Clock, Code, Invalid, Key, Limit, Meter, RateHeaders, Terms, Unit, UsageEstimate, Window,
+    BUCKETS, Clock, Code, Invalid, Key, Limit, Meter, RateHeaders, Terms, Unit, UsageEstimate,
+    Window,
 };
 use crate::ledger::{
     Account, Ask, AskPart, Core, Error, Lease, Mailbox, Policy, Request, Sleeper, Wait, group,
@@ -66,7 +66,7 @@ impl RateLimiter {
             return Err(Invalid::policy("threshold", "a number above 0 and at most 1").into());
         }
         let core = Core::new(clock, policy);
-        let window = Window::sliding(period, SLOTS, core.clock().tick())?;
+        let window = Window::sliding(period, BUCKETS, core.clock().tick())?;
         let limit = Limit::new(Unit::Tokens, Some(tokens)).gate(gate(tokens, threshold));
         let meter = Meter::new(limit, window);
         let key = Key::fixed("limiter");
@@ -175,11 +175,11 @@ impl RateLimiter {
     ) -> Result<(), Error> {
         let said = RateHeaders::read(headers, self.account.core().clock().wall_ns());
         self.account.adjust(|meters, now| {
-            let slot = match meters[0].window() {
+            let bucket = match meters[0].window() {
                 Window::Sliding(ring) => ring.width(),
                 _ => self.window,
             };
-            meters[0].told_mut().hear(&said, status, [self.window, slot], now.tick);
+            meters[0].provider_mut().hear(&said, status, [self.window, bucket], now.tick);
         })
     }
 

@@ -1,12 +1,14 @@
 //! The token budget of one agent: operations cost tokens, a warning comes before the end.
 
+mod operation_costs;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::RwLock;
 use smallvec::smallvec;
 
-use super::operation_costs::OperationCosts;
+pub use self::operation_costs::OperationCosts;
 use crate::accounting::{Clock, Code, Invalid, Key, Limit, Meter, Unit, UsageEstimate, Window};
 use crate::ledger::{Account, Ask, Core, Error, Lease, Policy, Request, group};
 

@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
 
-use super::denial::PyDenial;
+use super::values::PyDenial;
 use crate::accounting::{Code, Denied, Invalid, InvalidKind, Kind};
 use crate::ledger::{Error, LeaseError, StoreError};
 

@@ -8,12 +8,11 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
 
-use super::amounts::{PyRequestBudget, PyUsageEstimate};
-use super::convert;
-use super::python_call::call_python;
-use super::warner::interruptible;
+use super::python_call::{call_python, interruptible};
+use super::values::{PyRequestBudget, PyUsageEstimate};
 use crate::accounting::Invalid;
 use crate::ledger::{Abandoned, Actual, Error, Lease, LeaseState};
+use crate::py::{args, values};
 
 /// What a request holds until it is committed, released or expires, once.
 #[pyclass(module = "outlay", name = "BudgetLease", frozen, weakref)]
@@ -35,7 +34,7 @@ impl PyBudgetLease {
         usage: Option<&Bound<'_, PyAny>>,
         commit: impl FnOnce(Actual) -> Result<(), Error>,
     ) -> PyResult<()> {
-        let actual = usage.map_or(Ok(Actual::Estimate), convert::actual)?;
+        let actual = usage.map_or(Ok(Actual::Estimate), values::actual)?;
         if self.owner.is_none() {
             return Ok(commit(actual)?);
         }
@@ -142,7 +141,7 @@ impl PyBudgetLease {
     }
 
     fn extend(&self, ttl: &Bound<'_, PyAny>) -> PyResult<()> {
-        Ok(self.inner.extend(convert::duration(ttl, "ttl")?)?)
+        Ok(self.inner.extend(args::duration(ttl, "ttl")?)?)
     }
 
     fn __enter__(slf: Py<Self>) -> Py<Self> {
@@ -193,7 +192,7 @@ impl PyBudgetLease {
     }
 
     fn __reduce__(&self) -> PyResult<()> {
-        Err(convert::no_copies("BudgetLease"))
+        Err(args::no_copies("BudgetLease"))
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -226,7 +225,7 @@ pub(super) fn cast_lease<'a, 'py>(
     value: &'a Bound<'py, PyAny>,
 ) -> PyResult<&'a Bound<'py, PyBudgetLease>> {
     value.cast::<PyBudgetLease>().map_err(|_| {
-        let allowed = format!("a BudgetLease, not {}", convert::type_name(value));
+        let allowed = format!("a BudgetLease, not {}", args::type_name(value));
         Invalid::policy("lease", &allowed).into()
     })
 }

@@ -4,6 +4,7 @@
 //! is unwound by `pthread_exit`, which cannot pass through a Rust frame: the process aborts. So at
 //! exit the calls under way are waited for, 5 seconds at most, and other threads begin none.
 
+use std::cell::Cell;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, ThreadId};
@@ -58,7 +59,7 @@ pub(super) fn sleep_detached(py: Python<'_>, sleep: impl FnOnce() + Send) {
 }
 
 /// A forked child has one thread, and none of the parent's calls.
-pub(super) fn forget_calls() {
+fn forget_calls() {
     UNDER_WAY.store(0, Ordering::SeqCst);
 }
 
@@ -85,4 +86,35 @@ pub(crate) fn at_exit(py: Python<'_>) {
             thread::sleep(STEP);
         }
     });
+}
+
+thread_local! {
+    /// Whether a call is under way that can raise what a callback raises.
+    static LISTENING: Cell<bool> = const { Cell::new(false) };
+    static INTERRUPTION: Cell<Option<PyErr>> = const { Cell::new(None) };
+}
+
+/// Does `step`; then raises what a callback raised in it that is no `Exception`.
+pub(super) fn interruptible<R>(step: impl FnOnce() -> R) -> PyResult<R> {
+    let outer = LISTENING.replace(true);
+    let result = step();
+    LISTENING.set(outer);
+    INTERRUPTION.take().map_or(Ok(result), Err)
+}
+
+/// Keeps what a callback raised for the call under way that can raise it; gives it back where there
+/// is none.
+pub(super) fn raise_later(error: PyErr) -> Option<PyErr> {
+    if !LISTENING.get() {
+        return Some(error);
+    }
+    INTERRUPTION.set(Some(error));
+    None
+}
+
+/// Refuses the accounts of the parent in a forked child; the package registers it.
+#[pyfunction]
+pub(crate) fn after_fork_in_child() {
+    crate::ledger::after_fork_in_child();
+    forget_calls();
 }

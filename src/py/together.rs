@@ -3,104 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use super::allotment::PyAllotment;
-use super::amounts::PyUsageEstimate;
-use super::budget_manager::PyAgentBudget;
-use super::convert;
-use super::guard::PyGuard;
-use super::labels::Labels;
+use super::budgets::{CallLabels, PyAllotment, PyGuard, name_of};
 use super::lease::PyBudgetLease;
-use super::operation_cache::name_of;
+use super::native::Native;
 use super::python_call::call_python_late;
-use super::rate_limiter::PyRateLimiter;
-use super::shared_pool::PySharedPool;
-use super::token_budget::PyAgentTokenBudget;
+use super::values::PyUsageEstimate;
 use super::waiting::{PyMailbox, PyWait, block_for_lease};
-use super::workflow_quota::PyWorkflowToken;
 use crate::accounting::{Denied, Invalid, Usage};
 use crate::budgets::{GuardAsk, GuardRequest};
 use crate::ledger::{Account, Ask, Carried, Error, Passed, Request, Wait, group};
-
-/// A budget of this package.
-enum Native<'a, 'py> {
-    Tokens(&'a Bound<'py, PyAgentTokenBudget>),
-    Agent(&'a Bound<'py, PyAgentBudget>),
-    Pool(&'a Bound<'py, PySharedPool>),
-    Limiter(&'a Bound<'py, PyRateLimiter>),
-    Workflow(&'a Bound<'py, PyWorkflowToken>),
-}
-
-impl<'a, 'py> Native<'a, 'py> {
-    fn of(value: &'a Bound<'py, PyAny>) -> PyResult<Self> {
-        if let Ok(budget) = value.cast() {
-            Ok(Self::Tokens(budget))
-        } else if let Ok(agent) = value.cast() {
-            Ok(Self::Agent(agent))
-        } else if let Ok(pool) = value.cast() {
-            Ok(Self::Pool(pool))
-        } else if let Ok(limiter) = value.cast() {
-            Ok(Self::Limiter(limiter))
-        } else if let Ok(token) = value.cast() {
-            Ok(Self::Workflow(token))
-        } else {
-            let message = "budget must be a SharedPool, AgentTokenBudget, AgentBudget, \
-                           RateLimiter or WorkflowToken, not ";
-            Err(PyTypeError::new_err(format!("{message}{}", convert::type_name(value))))
-        }
-    }
-
-    fn account(&self) -> PyResult<Arc<Account>> {
-        Ok(match self {
-            Self::Tokens(budget) => Arc::clone(budget.get().inner.account()),
-            Self::Agent(agent) => agent.get().0.account()?,
-            Self::Pool(pool) => Arc::clone(pool.get().0.account()),
-            Self::Limiter(limiter) => Arc::clone(limiter.get().0.account()),
-            Self::Workflow(token) => Arc::clone(token.get().0.account()),
-        })
-    }
-
-    /// What a model call of `estimate` asks.
-    fn ask(&self, operation: &str, estimate: &Usage) -> PyResult<Ask> {
-        Ok(match self {
-            Self::Tokens(budget) => budget.get().inner.ask(operation, estimate)?,
-            Self::Agent(agent) => agent.get().0.ask(estimate)?,
-            Self::Pool(pool) => pool.get().0.ask(estimate),
-            Self::Limiter(limiter) => limiter.get().0.ask(estimate),
-            Self::Workflow(token) => token.get().0.ask(1),
-        })
-    }
-
-    /// What a tool call asks.
-    fn ask_tool(&self, operation: &str) -> PyResult<Ask> {
-        Ok(match self {
-            Self::Tokens(budget) => budget.get().inner.ask(operation, &Usage::tokens(1))?,
-            Self::Agent(agent) => agent.get().0.ask_call()?,
-            Self::Workflow(token) => token.get().0.ask(1),
-            Self::Pool(_) | Self::Limiter(_) => {
-                let allowed = "a WorkflowToken, AgentTokenBudget or AgentBudget for tool calls: a \
-                               SharedPool or RateLimiter counts tokens, which a tool call has \
-                               none of";
-                return Err(Invalid::policy("budget", allowed).into());
-            }
-        })
-    }
-
-    /// Whether a call may wait for it: capacity comes back there without anybody's help.
-    const fn is_waited_for(&self) -> bool {
-        matches!(self, Self::Pool(_) | Self::Limiter(_))
-    }
-
-    fn remember(&self) -> Option<Py<PyAny>> {
-        match self {
-            Self::Tokens(budget) => PyAgentTokenBudget::remember(budget),
-            _ => None,
-        }
-    }
-}
+use crate::py::args;
 
 /// What a request over several budgets asks of them.
 struct Together {
@@ -114,7 +29,7 @@ struct Together {
 }
 
 /// The keywords of a request over several budgets.
-struct Terms<'a, 'py> {
+struct Keywords<'a, 'py> {
     operation: Option<&'a Bound<'py, PyAny>>,
     ttl: Option<&'a Bound<'py, PyAny>>,
     labels: Option<&'a Bound<'py, PyDict>>,
@@ -128,17 +43,17 @@ impl Together {
     fn of(
         budgets: &[Bound<'_, PyAny>],
         estimate: &Bound<'_, PyUsageEstimate>,
-        terms: &Terms<'_, '_>,
+        keywords: &Keywords<'_, '_>,
     ) -> PyResult<Self> {
         if budgets.is_empty() {
             return Err(Invalid::policy("budgets", "at least one budget").into());
         }
         let py = estimate.py();
-        let operation = terms.operation.map_or(Ok("query"), name_of)?;
+        let operation = keywords.operation.map_or(Ok("query"), name_of)?;
         let mut usage = estimate.get().0;
         let mut together = Self {
             asks: Vec::with_capacity(budgets.len()),
-            request: Request { ttl: convert::ttl(terms.ttl)?, ..usage.into() },
+            request: Request { ttl: args::ttl(keywords.ttl)?, ..usage.into() },
             owner: None,
             carried: Carried::none(),
             wait: None,
@@ -147,7 +62,7 @@ impl Together {
         let mut passed: Vec<Passed> = Vec::new();
         let mut guarded = Vec::new();
         for budget in budgets {
-            if let Some(asked) = guard_ask(py, budget, &usage, terms)? {
+            if let Some(asked) = guard_ask(py, budget, &usage, keywords)? {
                 usage.cost_micros_usd = usage.cost_micros_usd.max(asked.estimate.cost_micros_usd);
                 together.carried.price = together.carried.price.or(asked.carried.price);
                 keeps.extend(asked.carried.keeps);
@@ -162,11 +77,12 @@ impl Together {
             owners.extend(native.remember());
         }
         together.asks.extend(guarded);
-        let paid = |ask: &Ask| terms.covered.contains(&Arc::as_ptr(&ask.account).addr());
+        let paid = |ask: &Ask| keywords.covered.contains(&Arc::as_ptr(&ask.account).addr());
         together.asks.retain(|ask| !paid(ask));
         together.request.estimate = usage;
         if !passed.is_empty() {
-            together.carried.passed = Some(Arc::new(move || passed.iter().for_each(|told| told())));
+            together.carried.passed =
+                Some(Arc::new(move || passed.iter().for_each(|passed| passed())));
         }
         if !keeps.is_empty() {
             together.carried.keeps = Some(Arc::new(keeps));
@@ -190,17 +106,17 @@ fn guard_ask(
     py: Python<'_>,
     budget: &Bound<'_, PyAny>,
     usage: &Usage,
-    terms: &Terms<'_, '_>,
+    keywords: &Keywords<'_, '_>,
 ) -> PyResult<Option<GuardAsk>> {
     let (guard, part) = (budget.cast::<PyGuard>(), budget.cast::<PyAllotment>());
     if guard.is_err() && part.is_err() {
         return Ok(None);
     }
-    let labels = Labels::of(py, terms.labels)?;
+    let labels = CallLabels::of(py, keywords.labels)?;
     let pairs = labels.pairs()?;
-    let (landing, spent) = (labels.landing, terms.spent);
+    let (landing, spent) = (labels.landing, keywords.spent);
     let request = GuardRequest { estimate: *usage, ttl: None, landing, spent };
-    let covered = |account: &Arc<Account>| terms.covered.contains(&Arc::as_ptr(account).addr());
+    let covered = |account: &Arc<Account>| keywords.covered.contains(&Arc::as_ptr(account).addr());
     if let Ok(guard) = guard {
         return Ok(Some(guard.get().inner.ask_call(&pairs, &request)?));
     }
@@ -227,10 +143,10 @@ pub(crate) fn reserve_together(
     labels: Option<&Bound<'_, PyDict>>,
     covered: Vec<usize>,
 ) -> PyResult<Option<PyBudgetLease>> {
-    let terms = Terms { operation, ttl, labels, covered, spent: false };
+    let keywords = Keywords { operation, ttl, labels, covered, spent: false };
     let Together { asks, request, owner, carried, wait } =
-        Together::of(&budgets, estimate, &terms)?;
-    let timeout = convert::timeout(timeout)?.or(wait);
+        Together::of(&budgets, estimate, &keywords)?;
+    let timeout = args::timeout(timeout)?.or(wait);
     if asks.is_empty() {
         return Ok(None);
     }
@@ -260,10 +176,10 @@ pub(crate) fn wait_together<'py>(
     labels: Option<&Bound<'py, PyDict>>,
     covered: Vec<usize>,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
-    let terms = Terms { operation, ttl, labels, covered, spent: false };
+    let keywords = Keywords { operation, ttl, labels, covered, spent: false };
     let Together { asks, request, owner, carried, wait } =
-        Together::of(&budgets, estimate, &terms)?;
-    let timeout = convert::timeout(timeout)?.or(wait);
+        Together::of(&budgets, estimate, &keywords)?;
+    let timeout = args::timeout(timeout)?.or(wait);
     if asks.is_empty() {
         return Ok(None);
     }
@@ -298,8 +214,8 @@ pub(crate) fn record_together(
     labels: Option<&Bound<'_, PyDict>>,
     covered: Vec<usize>,
 ) -> PyResult<()> {
-    let terms = Terms { operation, ttl: None, labels, covered, spent: true };
-    let Together { asks, request, carried, .. } = Together::of(&budgets, usage, &terms)?;
+    let keywords = Keywords { operation, ttl: None, labels, covered, spent: true };
+    let Together { asks, request, carried, .. } = Together::of(&budgets, usage, &keywords)?;
     for ask in &asks {
         ask.account.record_spent(&ask.demands, &request.estimate)?;
     }
@@ -321,11 +237,11 @@ pub(crate) fn charge_together(
     let mut asks = Vec::with_capacity(budgets.len());
     for budget in &budgets {
         if let Ok(guard) = budget.cast::<PyGuard>() {
-            asks.extend(guard.get().inner.step_asks(&Labels::of(py, labels)?.pairs()?)?);
+            asks.extend(guard.get().inner.step_asks(&CallLabels::of(py, labels)?.pairs()?)?);
             continue;
         }
         if let Ok(part) = budget.cast::<PyAllotment>() {
-            asks.extend(part.get().open()?.step_asks(&Labels::of(py, labels)?.pairs()?)?);
+            asks.extend(part.get().open()?.step_asks(&CallLabels::of(py, labels)?.pairs()?)?);
             continue;
         }
         let native = Native::of(budget)?;

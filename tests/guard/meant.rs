@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 
 use outlay::{
-    Abandoned, AgentAllowance, Clock, Error, EventKind, Guard, ModelQuota, PartOf, Usage,
+    Abandoned, AgentAllowance, AllotmentSize, Clock, Error, EventKind, Guard, ModelQuota, Usage,
 };
 
 use crate::kit::{SECOND, World, asks, policy, refused};
@@ -34,7 +34,7 @@ fn a_request_without_a_required_label_is_a_fault_and_changes_nothing() {
         missing(world.guard.check(&labels, &asks(1)));
         missing(world.guard.ask_call(&labels, &asks(1)));
         missing(world.guard.step(&labels));
-        let of = PartOf { tokens: Some(1), ..PartOf::default() };
+        let of = AllotmentSize { tokens: Some(1), ..AllotmentSize::default() };
         missing(world.guard.allot(&labels, of, None));
         assert!(missing(world.guard.reserve(&[], asks(1))).ends_with("are none"));
         assert_eq!(world.guard.snapshot().unwrap(), []);
@@ -111,7 +111,7 @@ fn a_call_of_a_model_inside_a_tool_is_no_call_of_the_tool() {
 #[test]
 fn the_call_of_a_tool_has_no_model_of_its_part() {
     let world = World::new("[[tool]]\nname = \"t\"\nlimit = { calls = 1 }\n");
-    let of = PartOf { calls: Some(5), ..PartOf::default() };
+    let of = AllotmentSize { calls: Some(5), ..AllotmentSize::default() };
     let part = world.guard.allot(&[("model", "m")], of, None).unwrap();
     part.reserve(&[("tool", "t")], asks(0)).unwrap().commit(Usage::zero().into()).unwrap();
     refused(part.reserve(&[("tool", "t")], asks(0)));

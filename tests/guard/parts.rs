@@ -2,7 +2,7 @@
 
 use std::thread::scope as threads;
 
-use outlay::{Allotment, Error, GuardRequest, LeaseError, PartOf, Usage};
+use outlay::{Allotment, AllotmentSize, Error, GuardRequest, LeaseError, Usage};
 
 use crate::kit::{HOUR, MINUTE, SECOND, World, asks, refused, scope};
 
@@ -18,8 +18,8 @@ const TWO: &str = r#"
 "#;
 const A: [(&str, &str); 1] = [("agent", "a")];
 
-fn tokens(tokens: u64) -> PartOf {
-    PartOf { tokens: Some(tokens), ..PartOf::default() }
+fn tokens(tokens: u64) -> AllotmentSize {
+    AllotmentSize { tokens: Some(tokens), ..AllotmentSize::default() }
 }
 
 fn part(world: &World, of: u64) -> Allotment {
@@ -86,7 +86,7 @@ fn what_is_used_above_a_part_is_booked_at_once_where_it_came_from() {
 fn a_part_of_a_part_takes_from_it_alone() {
     let world = World::new(TWO);
     let outer = part(&world, 500);
-    let inner = outer.allot(&[], PartOf { calls: Some(2), ..tokens(200) }, None).unwrap();
+    let inner = outer.allot(&[], AllotmentSize { calls: Some(2), ..tokens(200) }, None).unwrap();
     assert_eq!(world.tokens("all"), (0, 500));
     assert_eq!(world.figures("all", "calls"), (0, 2));
     assert_eq!(outer.remaining().unwrap().tokens, Some(300));
@@ -163,7 +163,7 @@ fn a_part_does_not_end_with_the_window_of_a_rule_that_it_is_no_part_of() {
 #[test]
 fn a_part_of_nothing_is_a_fault_and_one_of_zero_gives_nothing() {
     let world = World::new(TWO);
-    let fault = world.guard.allot(&A, PartOf::default(), None).unwrap_err();
+    let fault = world.guard.allot(&A, AllotmentSize::default(), None).unwrap_err();
     assert!(matches!(fault, Error::Invalid(_)), "{fault:?}");
     let part = part(&world, 0);
     spend(&part, 0, 0);
@@ -173,7 +173,7 @@ fn a_part_of_nothing_is_a_fault_and_one_of_zero_gives_nothing() {
 #[test]
 fn a_part_of_the_cost_needs_a_price() {
     let world = World::new(TWO);
-    let of = PartOf { cost_micros_usd: Some(50), ..PartOf::default() };
+    let of = AllotmentSize { cost_micros_usd: Some(50), ..AllotmentSize::default() };
     let part = world.guard.allot(&A, of, None).unwrap();
     assert!(matches!(part.reserve(&[("model", "m")], asks(1)), Err(Error::Invalid(_))));
     let costs = GuardRequest::from(Usage::priced(1, 50));
@@ -229,7 +229,7 @@ fn an_update_leaves_parts_what_they_have() {
 fn c02_what_is_used_above_a_part_is_told_through_parts_that_set_other_units_aside() {
     let world = World::new("[[budget]]\nname = \"all\"\nlimit = { tokens = 200 }");
     let outer = world.guard.allot(&[], tokens(50), None).unwrap();
-    let calls = PartOf { calls: Some(5), ..PartOf::default() };
+    let calls = AllotmentSize { calls: Some(5), ..AllotmentSize::default() };
     let middle = outer.allot(&[], calls, None).unwrap();
     let inner = middle.allot(&[], tokens(20), None).unwrap();
     spend(&inner, 10, 90);
@@ -266,7 +266,7 @@ fn c03_a_part_of_a_part_is_held_as_long_as_a_lease_in_it_in_both_modes() {
 #[test]
 fn a_part_ends_when_the_last_lease_in_it_does_which_was_to_run_out_later() {
     let world = World::new("[[budget]]\nname = \"b\"\nlimit = { tokens = 100 }\n");
-    let of = PartOf { tokens: Some(60), ..PartOf::default() };
+    let of = AllotmentSize { tokens: Some(60), ..AllotmentSize::default() };
     let part = world.guard.allot(&[], of, Some(SECOND)).unwrap();
     let lease = part.reserve(&[], asks(10)).unwrap();
     lease.extend(HOUR).unwrap();

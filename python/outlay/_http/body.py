@@ -21,6 +21,8 @@ Decode = Callable[[bytes], bytes]
 _TELLING = (b"usage", b"message_stop", b"error")
 # Sound and pictures tell no usage, and are not kept.
 _OPAQUE = ("audio/", "image/", "video/", "application/octet-stream")
+# A tuple: what a provider sends as a type may have no hash.
+_ENDS = ("message_stop", "response.completed", "response.incomplete", "response.failed")
 # Bedrock's streams are frames of bytes around JSON, with the provider's own event in base64.
 _FRAMED = re.compile(rb'"bytes":\s*"([A-Za-z0-9+/=]+)"')
 
@@ -141,7 +143,7 @@ class BodyReader:
             self._output_is_open = _without_output(event)
         elif kind == "message_delta" and event.get("usage"):
             self._output_is_open = False
-        if kind in {"message_stop", "response.completed", "response.incomplete", "response.failed"}:
+        if kind in _ENDS:
             self.ended = True
         self._usage.add(event)
         self.failed = self.failed or self._usage.refused

@@ -45,7 +45,7 @@ def shape_fields(usage: Any, *, langchain: bool = False) -> Fields | None:
 
 
 _HOUR = "ephemeral_1h_input_tokens"
-_APART = frozenset({"compaction", "advisor_message"})
+_APART = ("compaction", "advisor_message")
 
 
 def _is_anthropic(usage: Any) -> bool:

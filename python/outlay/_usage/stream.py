@@ -10,8 +10,9 @@ from outlay._usage.responses import known_fields
 from outlay._usage.shapes import Fields, get, has
 
 # OpenAI's responses: what comes before the first piece, and what comes in place of an answer.
-_BEGUN = frozenset({"response.created", "response.queued", "response.in_progress"})
-_ERRORS = frozenset({"response.failed", "error"})
+# Tuples and no sets: a provider may send anything as a type, also what has no hash.
+_BEGUN = ("response.created", "response.queued", "response.in_progress")
+_ERRORS = ("response.failed", "error")
 _log = logging.getLogger("outlay")
 
 

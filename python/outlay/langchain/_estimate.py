@@ -122,7 +122,7 @@ def _kind(block: Mapping[str, Any]) -> Any:
 
 
 def _is_call(block: Any) -> bool:
-    return isinstance(block, Mapping) and _kind(block) in {"tool_use", "tool_call", "function_call"}
+    return isinstance(block, Mapping) and _kind(block) in ("tool_use", "tool_call", "function_call")
 
 
 def _schema_bytes(schema: Any) -> int:

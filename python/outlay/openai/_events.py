@@ -10,7 +10,8 @@ from outlay._wraps import StreamUsage, refusal_in
 
 # A usage that is told, where most chunks say "usage": null; nested in text, the quotes are escaped.
 _USAGE = re.compile(rb'"usage"\s*:\s*(?!null|\s)')
-_LAST = frozenset({"response.completed", "response.incomplete", "response.failed"})
+# A tuple: what a provider sends as a type may have no hash.
+_LAST = ("response.completed", "response.incomplete", "response.failed")
 
 
 class Reader(Protocol):

@@ -2,9 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
-use super::Guard;
 use super::counter::{Counter, Metered};
 use super::matched::Matched;
+use super::state::Guard;
 use crate::accounting::{Meter, Unit, Usage, UsageEstimate, Window};
 use crate::budgets::policy::{Labels, Mode, Rule, RuleKind};
 use crate::ledger::Error;
@@ -123,7 +123,7 @@ impl Advice {
             least(&mut self.calls_left_estimate, fit);
         }
         let left = meter.remaining().unwrap_or(0);
-        let is_kept_back = left > 0 && meter.ceiling() < meter.limit_told().unwrap_or(0);
+        let is_kept_back = left > 0 && meter.ceiling() < meter.effective_limit().unwrap_or(0);
         self.landing |= is_kept_back && (room == 0 || usual.is_some_and(|usual| usual > room));
     }
 }

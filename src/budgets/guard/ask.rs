@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::part::Part;
-use super::{Guard, GuardRequest, carried};
+use super::allotments::Allotted;
+use super::reserve::carried;
+use super::state::{Guard, GuardRequest};
 use crate::accounting::{Terms, UsageEstimate};
 use crate::budgets::policy::Labels;
 use crate::ledger::{
@@ -32,15 +33,15 @@ impl Guard {
 
     pub(super) fn ask_in(
         &self,
-        part: Option<&Arc<Part>>,
+        allotted: Option<&Arc<Allotted>>,
         labels: &Labels<'_>,
         request: &GuardRequest,
     ) -> Result<GuardAsk, Error> {
         self.core.same_process()?;
         let matched = self.asked(labels, request.spent)?;
-        let estimate = self.priced(&matched, part, labels, request.estimate)?;
+        let estimate = self.priced(&matched, allotted, labels, request.estimate)?;
         let terms = if request.landing { Terms::Landing } else { Terms::Plain };
-        let owned = self.demands(&matched, &estimate, part)?;
+        let owned = self.demands(&matched, &estimate, allotted)?;
         let ask = |(account, demands, patient): (&Arc<Account>, Demands, bool)| Ask {
             account: Arc::clone(account),
             demands,
@@ -51,7 +52,7 @@ impl Guard {
         let mut asks: Vec<Ask> = owned.into_iter().map(ask).collect();
         // The first of the policy that refuses is the one that is named.
         asks.sort_by_key(|ask| matched.place(&ask.account));
-        Ok(GuardAsk { asks, estimate, carried: carried(&matched, part), wait: matched.wait })
+        Ok(GuardAsk { asks, estimate, carried: carried(&matched, allotted), wait: matched.wait })
     }
 
     /// [`ask`](Self::ask) for a call that is about to be made. Once it has passed, soft limits tell what
@@ -62,11 +63,11 @@ impl Guard {
 
     pub(super) fn ask_call_in(
         &self,
-        part: Option<&Arc<Part>>,
+        allotted: Option<&Arc<Allotted>>,
         labels: &Labels<'_>,
         request: &GuardRequest,
     ) -> Result<GuardAsk, Error> {
-        let mut ask = self.ask_in(part, labels, request)?;
+        let mut ask = self.ask_in(allotted, labels, request)?;
         let matched = self.matched(labels)?;
         let over = self.soft_over(&matched, &ask.estimate)?;
         self.tell_unmatched(&matched, &ask.estimate);
@@ -92,18 +93,18 @@ impl Guard {
 
     pub(super) fn wait_in(
         &self,
-        part: Option<&Arc<Part>>,
+        allotted: Option<&Arc<Allotted>>,
         labels: &Labels<'_>,
         request: &GuardRequest,
         timeout: Option<Duration>,
         mailbox: Arc<Mailbox>,
     ) -> Result<(Wait, Carried), Error> {
-        let ask = self.ask_call_in(part, labels, request)?;
+        let ask = self.ask_call_in(allotted, labels, request)?;
         let own = Request { estimate: ask.estimate, ttl: request.ttl, ..Request::default() };
         let timeout = timeout.or(ask.wait);
         match Wait::for_lease(&ask.asks, own, timeout, mailbox) {
             Err(Error::Denied(denied)) => {
-                part.map_or(Ok(()), |part| part.check_open())?;
+                allotted.map_or(Ok(()), |allotted| allotted.check_open())?;
                 let matched = self.matched(labels)?;
                 let parts: Vec<AskPart<'_>> = ask.asks.iter().map(Ask::part).collect();
                 Err(self.first_refusal(&matched, &parts, denied))
@@ -119,11 +120,11 @@ impl Guard {
 
     pub(super) fn check_in(
         &self,
-        part: Option<&Arc<Part>>,
+        allotted: Option<&Arc<Allotted>>,
         labels: &Labels<'_>,
         request: &GuardRequest,
     ) -> Result<(), Error> {
-        let ask = self.ask_in(part, labels, request)?;
+        let ask = self.ask_in(allotted, labels, request)?;
         let strict = |ask: Ask| Ask {
             terms: if request.landing { Terms::Landing } else { Terms::Strict },
             ..ask

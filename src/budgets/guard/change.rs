@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::allowances::{set_allowances, take_back_allowances};
 use super::counter::Counter;
-use super::{Guard, Laid};
+use super::in_force::InForce;
+use super::state::Guard;
 use crate::accounting::{RateHeaders, Unit, UsageEstimate, Window};
-use crate::budgets::AllowanceService;
 use crate::budgets::policy::{GuardPolicy, Labels, Rule};
 use crate::ledger::{Ask, Demands, Error, charge};
 
@@ -21,7 +22,7 @@ impl Guard {
     pub fn step_asks(&self, labels: &Labels<'_>) -> Result<Vec<Ask>, Error> {
         self.core.same_process()?;
         let matched = self.asked(labels, false)?;
-        matched.ask(self.core.clock());
+        matched.touch_runs(self.core.clock());
         let ask = |(counter, meter): &(Arc<Counter>, u8)| {
             Ask::new(&counter.account, Demands::from_slice(&[(*meter, 1)]))
         };
@@ -53,10 +54,10 @@ impl Guard {
                     let spans = [ring.period(), ring.width()];
                     match metered.unit {
                         _ if !metered.rule.adaptive => {}
-                        Unit::Tokens => meter.told_mut().hear(&said, status, spans, now.tick),
+                        Unit::Tokens => meter.provider_mut().hear(&said, status, spans, now.tick),
                         // One that limits tokens too hears of the requests there.
                         Unit::Calls if !limits_tokens(&metered.rule) => {
-                            meter.told_mut().hear(&of_requests, status, spans, now.tick);
+                            meter.provider_mut().hear(&of_requests, status, spans, now.tick);
                         }
                         _ => {}
                     }
@@ -70,13 +71,13 @@ impl Guard {
     /// counted; one that comes back finds it again.
     pub fn update(&self, policy: GuardPolicy) -> Result<(), Error> {
         self.core.same_process()?;
-        let mut laid = self.laid.write();
-        let next = Arc::new(Laid::new(policy, &laid.groups));
+        let mut in_force = self.in_force.write();
+        let next = Arc::new(InForce::new(policy, &in_force.groups));
         for entry in &self.counters {
             let ((number, _), counter) = entry.pair();
             next.groups.get(*number).map_or(Ok(()), |group| counter.check_room(group))?;
         }
-        self.allowances.take_back(&laid.policy, &next.policy)?;
+        take_back_allowances(&self.allowances, &in_force.policy, &next.policy)?;
         set_allowances(&self.allowances, &next.policy)?;
         for entry in &self.counters {
             let ((number, _), counter) = entry.pair();
@@ -85,27 +86,10 @@ impl Guard {
             }
         }
         *self.prices.write() = next.policy.prices.clone();
-        *laid = next;
+        *in_force = next;
         // Release pairs with the load in `matched`: who sees it sees the policy.
         self.generation.fetch_add(1, Ordering::Release);
         self.matched.clear();
         Ok(())
     }
-}
-
-/// Sets what a policy says of agents, models and repositories.
-pub(super) fn set_allowances(
-    service: &AllowanceService,
-    policy: &GuardPolicy,
-) -> Result<(), Error> {
-    for allowance in &policy.allowances {
-        service.set_allowance(allowance.clone())?;
-    }
-    for quota in &policy.model_quotas {
-        service.set_model_quota(quota.clone())?;
-    }
-    for repo in &policy.repos {
-        service.set_repo_limit(repo.clone())?;
-    }
-    service.set_each(policy)
 }

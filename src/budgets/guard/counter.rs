@@ -9,10 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::RwLock;
 use smallvec::SmallVec;
 
-use super::matched::amount;
-use super::rules::Group;
-use super::runs::Rest;
-use crate::accounting::{Code, Denied, Invalid, Key, Kind, Limit, Meter, Unit};
+use super::last_asked::LastAsked;
+use super::rule_group::RuleGroup;
+use crate::accounting::{Code, Denied, Invalid, Key, Kind, Limit, Meter, Unit, UsageEstimate};
 use crate::budgets::policy::{Rule, RuleKind, Span};
 use crate::ledger::{Account, Core, Error, METERS_MAX, Naming};
 
@@ -38,7 +37,7 @@ pub(super) struct Counter {
     pub(super) values: Vec<(String, String)>,
     /// How many requests it has let through.
     pub(super) granted: AtomicU64,
-    pub(super) rest: Rest,
+    pub(super) last_asked: LastAsked,
 }
 
 /// What a rule counts, limited or not.
@@ -60,7 +59,7 @@ fn units_of(rule: &Rule) -> SmallVec<[Unit; 4]> {
 impl Counter {
     pub(super) fn new(
         core: &Arc<Core>,
-        group: &Group,
+        group: &RuleGroup,
         values: Vec<(String, String)>,
     ) -> Result<Self, Error> {
         let mut metered = Vec::new();
@@ -78,8 +77,8 @@ impl Counter {
         let account = Account::named(core, key, group.code(), meters, naming);
         let of_a_run =
             group.is_of_runs() && values.iter().any(|(name, _)| name == "run" || name == "step_id");
-        let rest = Rest::new(of_a_run, core.clock().tick());
-        Ok(Self { account, meters: metered, values, granted: AtomicU64::new(0), rest })
+        let last_asked = LastAsked::new(of_a_run, core.clock().tick());
+        Ok(Self { account, meters: metered, values, granted: AtomicU64::new(0), last_asked })
     }
 
     /// Its meters by their numbers.
@@ -88,7 +87,7 @@ impl Counter {
     }
 
     /// Refuses rules for which there are not meters enough: too many are still held.
-    pub(super) fn check_room(&self, group: &Group) -> Result<(), Error> {
+    pub(super) fn check_room(&self, group: &RuleGroup) -> Result<(), Error> {
         let metered = self.metered();
         let stays = |m: &Metered| group.rules.iter().any(|rule| rule.counts_like(&m.rule));
         let is_there =
@@ -108,7 +107,7 @@ impl Counter {
     }
 
     /// Takes over the rules of the group as they are now; what was counted stays.
-    pub(super) fn take_over(&self, group: &Group, core: &Core) -> Result<(), Error> {
+    pub(super) fn take_over(&self, group: &RuleGroup, core: &Core) -> Result<(), Error> {
         // Not under the lock of `meters`: a refusal reads them under that of the account.
         let mut metered = self.metered();
         for known in metered.iter_mut() {
@@ -170,6 +169,11 @@ impl Counter {
         Ok(())
     }
 
+    /// Whether nothing of it is held.
+    pub(super) fn is_free(&self) -> Result<bool, Error> {
+        self.account.read(|meters, _| meters.iter().all(|meter| meter.reserved() == 0))
+    }
+
     /// One request more.
     pub(super) fn count(&self) {
         // Relaxed: it is only read for an estimate.
@@ -196,12 +200,12 @@ impl Naming for Named {
         (denied.kind, denied.unit) = (Kind::of(denied.code, unit), unit);
         denied.reason = None;
         denied.reason = Some(format!("{}: {}", denied.message(), rule.name));
-        let told = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let label = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         denied.scope = match rule.name.split_once(".step.") {
             Some((workflow, step)) if rule.kind == RuleKind::Step => {
-                vec![told(RuleKind::Workflow.name(), workflow), told("step", step)]
+                vec![label(RuleKind::Workflow.name(), workflow), label("step", step)]
             }
-            _ => vec![told(rule.kind.name(), &rule.name)],
+            _ => vec![label(rule.kind.name(), &rule.name)],
         };
         denied.scope.extend(self.values.iter().cloned());
         // Values come last: of a rule of many, they say which one it was.
@@ -213,6 +217,15 @@ impl Naming for Named {
     fn rule(&self, meter: u8) -> Option<Key> {
         let metered = self.meters.read();
         metered.get(usize::from(meter)).and_then(|m| Key::parse("name", &m.rule.name).ok())
+    }
+}
+
+/// What one request asks of a unit.
+pub(super) const fn amount(unit: Unit, estimate: &UsageEstimate, calls: u64) -> u64 {
+    match (estimate.amount(unit), unit) {
+        (Some(amount), _) => amount,
+        (None, Unit::Slots) => 1,
+        (None, _) => calls,
     }
 }
 

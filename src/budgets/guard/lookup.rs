@@ -7,13 +7,13 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use super::counter::{Counter, checked_labels};
+use super::in_force::InForce;
 use super::matched::{Asked, Matched};
-use super::rules::Group;
+use super::rule_group::RuleGroup;
+use super::state::Guard;
 use super::unmatched::Stray;
-use super::{Guard, Laid};
 use crate::accounting::{Key, Meter, Price, Unit, UsageEstimate};
-use crate::budgets::policy::scope::{is_tool_call, label};
-use crate::budgets::policy::{Labels, Mode, UnknownPrice};
+use crate::budgets::policy::{Labels, Mode, UnknownPrice, is_tool_call, label};
 use crate::ledger::{Error, Event, EventKind};
 
 /// How many sets of labels are kept; more than that are found anew.
@@ -29,12 +29,12 @@ impl Guard {
             None if spent => self.found(key, labels)?,
             None => {
                 // Before a counter is made for it.
-                self.laid.read().policy.defaults.check_required(labels)?;
+                self.in_force.read().policy.defaults.check_required(labels)?;
                 self.found(key, labels)?
             }
         };
         if found.lacks_a_label && !spent {
-            self.laid.read().policy.defaults.check_required(labels)?;
+            self.in_force.read().policy.defaults.check_required(labels)?;
         }
         Ok(found)
     }
@@ -57,8 +57,8 @@ impl Guard {
         self.resolve_price(labels)?;
         // Held while counters are made: an update takes over all that are there.
         let matched = {
-            let laid = self.laid.read();
-            Arc::new(self.find(&laid, labels, generation)?)
+            let in_force = self.in_force.read();
+            Arc::new(self.find(&in_force, labels, generation)?)
         };
         if self.matched.len() >= KEPT {
             self.matched.clear();
@@ -89,7 +89,12 @@ impl Guard {
         own.wrapping_add(self.allowances.generation())
     }
 
-    fn find(&self, laid: &Laid, labels: &Labels<'_>, generation: u64) -> Result<Matched, Error> {
+    fn find(
+        &self,
+        in_force: &InForce,
+        labels: &Labels<'_>,
+        generation: u64,
+    ) -> Result<Matched, Error> {
         let is_tool = is_tool_call(labels);
         let (agent, model) = (label(labels, "agent"), label(labels, "model"));
         let mut matched = Matched {
@@ -101,11 +106,11 @@ impl Guard {
             } else {
                 self.allowances.accounts_of_call(agent, model)?
             },
-            price: self.price(laid, labels),
+            price: self.price(in_force, labels),
             needs_price: false,
             wait: None,
             is_tool,
-            lacks_a_label: laid.policy.defaults.check_required(labels).is_err(),
+            lacks_a_label: in_force.policy.defaults.check_required(labels).is_err(),
             stray: None,
             of_a_run: false,
             steps: Vec::new(),
@@ -116,18 +121,18 @@ impl Guard {
                 && account.read(|meters, _| meters.iter().any(of_cost))?;
         }
         let mut meets_a_budget = false;
-        for (number, group) in laid.groups.iter().enumerate() {
+        for (number, group) in in_force.groups.iter().enumerate() {
             let Some(values) = group.values(labels) else { continue };
-            if !group.stands_back(&laid.groups, labels) {
+            if !group.stands_back(&in_force.groups, labels) {
                 let counter =
-                    self.counter(number, group, values, laid.policy.defaults.keep_runs)?;
+                    self.counter(number, group, values, in_force.policy.defaults.keep_runs)?;
                 add(&mut matched, &counter, group);
                 meets_a_budget |= group.has_budgets();
             }
         }
         let meets_anything = !matched.asked.is_empty() || !matched.allowances.is_empty();
-        let is_met = if laid.policy.has_budgets() { meets_a_budget } else { meets_anything };
-        matched.stray = (!is_met && !laid.policy.is_empty()).then(|| Stray::of(labels));
+        let is_met = if in_force.policy.has_budgets() { meets_a_budget } else { meets_anything };
+        matched.stray = (!is_met && !in_force.policy.is_empty()).then(|| Stray::of(labels));
         let address = |index: &usize| Arc::as_ptr(&matched.asked[*index].counter.account).addr();
         let mut order: Vec<usize> = (0..matched.asked.len()).collect();
         order.sort_by_key(address);
@@ -139,29 +144,29 @@ impl Guard {
     fn counter(
         &self,
         number: usize,
-        group: &Group,
+        group: &RuleGroup,
         values: Vec<(String, String)>,
         keep: Duration,
     ) -> Result<Arc<Counter>, Error> {
         let key = (number, joined(&values));
         if let Some(found) = self.counters.get(&key) {
-            found.rest.end(self.core.clock().tick());
+            found.last_asked.touch(self.core.clock().tick());
             return Ok(Arc::clone(&found));
         }
         let made = Arc::new(Counter::new(&self.core, group, values)?);
         let mine = Arc::clone(&made);
         let found = Arc::clone(&*self.counters.entry(key).or_insert(made));
-        if found.rest.of_a_run() && Arc::ptr_eq(&found, &mine) {
+        if found.last_asked.of_a_run() && Arc::ptr_eq(&found, &mine) {
             self.count_run(keep)?;
         }
         Ok(found)
     }
 
     /// What a call of the model costs, as far as somebody has said.
-    fn price(&self, laid: &Laid, labels: &Labels<'_>) -> Option<Arc<Price>> {
+    fn price(&self, in_force: &InForce, labels: &Labels<'_>) -> Option<Arc<Price>> {
         let model = label(labels, "model")?;
         let known =
-            self.known_price(labels).or_else(|| match &laid.policy.defaults.unknown_price {
+            self.known_price(labels).or_else(|| match &in_force.policy.defaults.unknown_price {
                 UnknownPrice::Fallback(price) => Some(Arc::new(price.clone())),
                 UnknownPrice::Deny | UnknownPrice::Zero => None,
             })?;
@@ -207,7 +212,7 @@ impl Guard {
 }
 
 /// One group more applies.
-fn add(matched: &mut Matched, counter: &Arc<Counter>, group: &Group) {
+fn add(matched: &mut Matched, counter: &Arc<Counter>, group: &RuleGroup) {
     for rule in &group.rules {
         let limits_cost = rule.limits.iter().any(|limit| limit.unit == Unit::Cost);
         matched.needs_price |= limits_cost && rule.mode == Mode::Hard;
@@ -221,7 +226,7 @@ fn add(matched: &mut Matched, counter: &Arc<Counter>, group: &Group) {
             matched.steps.push((Arc::clone(counter), number));
         }
     }
-    matched.of_a_run |= counter.rest.of_a_run();
+    matched.of_a_run |= counter.last_asked.of_a_run();
     matched.asked.push(Asked::of(counter, group, matched.is_tool));
 }
 

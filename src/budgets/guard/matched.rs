@@ -5,16 +5,15 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::Laid;
-use super::counter::Counter;
-use super::rules::Group;
+use super::counter::{Counter, amount};
+use super::in_force::InForce;
+use super::rule_group::RuleGroup;
 use super::unmatched::Stray;
 use crate::accounting::{Clock, Price, Unit, UsageEstimate};
+use crate::budgets::allowances::PaidAccount;
 use crate::budgets::policy::Mode;
 use crate::ledger::{Account, AskPart, Demands};
 
-/// An account, and the units of its meters by their numbers.
-pub(super) type Metered = (Arc<Account>, SmallVec<[(u8, Unit); 4]>);
 /// The accounts that a request asks, with what it asks and whether it may wait for them.
 pub(super) type Owned<'a> = SmallVec<[(&'a Arc<Account>, Demands, bool); 8]>;
 
@@ -37,7 +36,7 @@ pub(super) struct Matched {
     /// The order in which the ledger locks them.
     pub(super) order: Vec<usize>,
     /// Accounts of allowances, which are asked for tokens and cost.
-    pub(super) allowances: Vec<Metered>,
+    pub(super) allowances: Vec<PaidAccount>,
     pub(super) price: Option<Arc<Price>>,
     /// Whether money is limited here, so that a price is needed.
     pub(super) needs_price: bool,
@@ -55,21 +54,21 @@ pub(super) struct Matched {
 }
 
 impl Matched {
-    /// The counters of runs are asked now: they do not rest.
+    /// The counters of runs are asked now: they are not forgotten yet.
     #[inline]
-    pub(super) fn ask(&self, clock: &Clock) {
+    pub(super) fn touch_runs(&self, clock: &Clock) {
         if self.of_a_run {
             let now = clock.tick();
-            self.asked.iter().for_each(|asked| asked.counter.rest.end(now));
+            self.asked.iter().for_each(|asked| asked.counter.last_asked.touch(now));
         }
     }
 
     /// The place in the policy of the rule that a meter is of.
-    pub(super) fn rule(&self, ask: &AskPart<'_>, meter: u8, laid: &Laid) -> usize {
+    pub(super) fn rule(&self, ask: &AskPart<'_>, meter: u8, in_force: &InForce) -> usize {
         let is_it = |asked: &&Asked| Arc::ptr_eq(&asked.counter.account, ask.account);
         let metered = self.asked.iter().find(is_it).map(|asked| asked.counter.metered());
         let rule = metered.and_then(|all| all.get(usize::from(meter)).map(|m| Arc::clone(&m.rule)));
-        let rules = &laid.policy.rules;
+        let rules = &in_force.policy.rules;
         let place = rule.and_then(|rule| rules.iter().position(|other| other.counts_like(&rule)));
         place.unwrap_or(usize::MAX)
     }
@@ -81,18 +80,9 @@ impl Matched {
     }
 }
 
-/// What one request asks of a unit.
-pub(super) const fn amount(unit: Unit, estimate: &UsageEstimate, calls: u64) -> u64 {
-    match (estimate.amount(unit), unit) {
-        (Some(amount), _) => amount,
-        (None, Unit::Slots) => 1,
-        (None, _) => calls,
-    }
-}
-
 impl Asked {
     /// The counter of a group, as a request asks it; a request of a tool has other demands.
-    pub(super) fn of(counter: &Arc<Counter>, group: &Group, is_tool: bool) -> Self {
+    pub(super) fn of(counter: &Arc<Counter>, group: &RuleGroup, is_tool: bool) -> Self {
         let metered = counter.metered();
         let in_force = (0_u8..).zip(&metered).filter(|(_, metered)| metered.in_force);
         let asks = |unit: Unit| match unit {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::Guard;
 use super::counter::{Counter, Metered};
+use super::state::Guard;
 use crate::accounting::{Meter, Unit};
-use crate::budgets::policy::{Labels, Rule};
+use crate::budgets::policy::{Labels, Rule, unit_word};
 use crate::ledger::Error;
 
 /// One unit of a counter.
@@ -57,7 +57,7 @@ impl Guard {
         for asked in &self.matched(labels)?.asked {
             all.extend(explained(&asked.counter)?);
         }
-        let policy = self.laid.read().clone();
+        let policy = self.in_force.read().clone();
         let rules = &policy.policy.rules;
         all.sort_by_key(|found| {
             rules.iter().position(|rule| rule.name == found.name && rule.kind.name() == found.kind)
@@ -118,8 +118,8 @@ fn figures(meter: &Meter, rule: &Rule) -> Figures {
     let unit: Unit = meter.unit();
     let kept_back = rule.limits.iter().find(|limit| limit.unit == unit);
     Figures {
-        unit: crate::budgets::policy::unit_word(unit),
-        limit: meter.limit_told(),
+        unit: unit_word(unit),
+        limit: meter.effective_limit(),
         used: meter.used(),
         reserved: meter.reserved(),
         remaining: meter.remaining(),

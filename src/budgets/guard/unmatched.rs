@@ -6,11 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
-use super::Guard;
-use super::matched::Matched;
 use crate::accounting::{Key, Unit, UsageEstimate};
 use crate::budgets::policy::Labels;
-use crate::ledger::{Event, EventKind};
+use crate::ledger::{Core, Event, EventKind};
 
 /// How many sets of names are warned of and remembered.
 const SETS: usize = 256;
@@ -29,13 +27,13 @@ pub(super) struct Unmatched {
 pub(super) struct Stray {
     labels: Vec<(String, String)>,
     /// Whether the operator was told, so that it is not looked up again.
-    told: AtomicBool,
+    was_warned_of: AtomicBool,
 }
 
 impl Stray {
     pub(super) fn of(labels: &Labels<'_>) -> Box<Self> {
         let labels = labels.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
-        Box::new(Self { labels, told: AtomicBool::new(false) })
+        Box::new(Self { labels, was_warned_of: AtomicBool::new(false) })
     }
 
     /// The names, in one order.
@@ -46,57 +44,45 @@ impl Stray {
     }
 }
 
-impl Guard {
-    /// Calls `warner` once for each set of names of labels of which requests pass that no rule is
-    /// about; for 256 sets at most. It is called without a lock.
-    #[must_use]
-    pub fn warning(mut self, warner: Warner) -> Self {
-        self.unmatched.warner = Some(warner);
-        self
-    }
-
-    /// Tells of a request that passes where no rule is about it.
-    #[inline]
-    pub(super) fn tell_unmatched(&self, matched: &Matched, estimate: &UsageEstimate) {
-        if let Some(stray) = &matched.stray {
-            self.tell_stray(stray, estimate);
-        }
-    }
-
+impl Unmatched {
+    /// Tells listeners of a request that passes where no rule is about it, and the operator of
+    /// its set of names.
     #[cold]
-    fn tell_stray(&self, stray: &Stray, estimate: &UsageEstimate) {
-        if self.core.listening() {
+    pub(super) fn notify(
+        &self,
+        stray: &Stray,
+        estimate: &UsageEstimate,
+        core: &Core,
+        has_budgets: impl FnOnce() -> bool,
+    ) {
+        if core.listening() {
             let asked =
                 [(Unit::Tokens, estimate.total_tokens), (Unit::Cost, estimate.cost_micros_usd)];
-            self.core.publish(&Event {
+            core.publish(&Event {
                 kind: EventKind::Unmatched,
                 key: Key::fixed("guard"),
                 lease: None,
                 amounts: asked.into_iter().filter(|(_, amount)| *amount > 0).collect(),
-                tick: self.core.clock().tick(),
+                tick: core.clock().tick(),
                 labels: stray.labels.clone(),
             });
         }
         // Relaxed: at worst two look it up.
-        if !stray.told.swap(true, Ordering::Relaxed) {
-            self.warn_of(stray);
+        if !stray.was_warned_of.swap(true, Ordering::Relaxed) {
+            self.warn_of(stray, has_budgets);
         }
     }
 
-    fn warn_of(&self, stray: &Stray) {
-        let Some(warner) = &self.unmatched.warner else { return };
+    fn warn_of(&self, stray: &Stray, has_budgets: impl FnOnce() -> bool) {
+        let Some(warner) = &self.warner else { return };
         let names = stray.names();
         let is_new = {
-            let mut seen = self.unmatched.seen.lock();
+            let mut seen = self.seen.lock();
             seen.len() < SETS && seen.insert(names.clone())
         };
         if is_new {
             let given = if names.is_empty() { "no label".to_owned() } else { names };
-            let what = if self.laid.read().policy.has_budgets() {
-                "[[budget]] or [[workflow]]"
-            } else {
-                "rule"
-            };
+            let what = if has_budgets() { "[[budget]] or [[workflow]]" } else { "rule" };
             warner(&format!(
                 "a request passes that no {what} of the policy is about, so nothing limits it \
                  there; its labels: {given}. Give it the label that a scope names, or write a \

@@ -1,16 +1,20 @@
 //! `[[allowance]]`, `[[model_quota]]` and `[[repo]]`: those of one name, and those of each.
 
+use super::guard_policy::GuardPolicy;
 use super::names::{Whom, model, whom};
 use super::node::Node;
-use super::reader::{Place, Table};
+use super::reader::{Location, Table};
 use super::sections::each;
-use super::{AgentAllowance, GuardPolicy, ModelQuota, RepoLimit};
 use crate::accounting::Invalid;
+use crate::budgets::allowances::{AgentAllowance, ModelQuota, RepoLimit};
 
 /// What stands for all of them where there is one id for each.
 const EACH: &str = "*";
 
-pub(super) fn read(root: &mut Table<'_>, policy: &mut GuardPolicy) -> Result<(), Invalid> {
+pub(super) fn read_allowances(
+    root: &mut Table<'_>,
+    policy: &mut GuardPolicy,
+) -> Result<(), Invalid> {
     let (mut agents, mut models, mut repos) = (Vec::new(), Vec::new(), Vec::new());
     each(root, ("allowance", "agent"), |table| allowance(table).map(|one| agents.push(one)))?;
     each(root, ("model_quota", "model"), |table| model_quota(table).map(|one| models.push(one)))?;
@@ -24,11 +28,11 @@ pub(super) fn read(root: &mut Table<'_>, policy: &mut GuardPolicy) -> Result<(),
 /// What may be said of one, and of each.
 trait Said: Sized {
     /// What holds where both are said: whatever either of them limits.
-    fn and(self, each: &Self, place: &Place) -> Result<Self, Invalid>;
+    fn and(self, each: &Self, place: &Location) -> Result<Self, Invalid>;
 }
 
 /// What is said of each, and of those that are named; for the latter, both hold.
-fn both<S: Said>(all: Vec<(Place, Whom, S)>) -> Result<(Option<S>, Vec<S>), Invalid> {
+fn both<S: Said>(all: Vec<(Location, Whom, S)>) -> Result<(Option<S>, Vec<S>), Invalid> {
     let (mut each, mut named) = (None, Vec::new());
     for (place, whom, said) in all {
         match whom {
@@ -36,7 +40,7 @@ fn both<S: Said>(all: Vec<(Place, Whom, S)>) -> Result<(Option<S>, Vec<S>), Inva
             Whom::One(_) => named.push((place, said)),
         }
     }
-    let and = |(place, said): (Place, S)| match &each {
+    let and = |(place, said): (Location, S)| match &each {
         Some(each) => said.and(each, &place),
         None => Ok(said),
     };
@@ -51,7 +55,7 @@ fn lower<T: Ord + Default>(one: T, other: T) -> T {
 }
 
 impl Said for AgentAllowance {
-    fn and(mut self, each: &Self, place: &Place) -> Result<Self, Invalid> {
+    fn and(mut self, each: &Self, place: &Location) -> Result<Self, Invalid> {
         self.daily_token_limit = lower(self.daily_token_limit, each.daily_token_limit);
         self.daily_job_limit = lower(self.daily_job_limit, each.daily_job_limit);
         self.concurrent_jobs = lower(self.concurrent_jobs, each.concurrent_jobs);
@@ -72,7 +76,7 @@ impl Said for AgentAllowance {
 }
 
 impl Said for ModelQuota {
-    fn and(mut self, each: &Self, _: &Place) -> Result<Self, Invalid> {
+    fn and(mut self, each: &Self, _: &Location) -> Result<Self, Invalid> {
         self.daily_token_budget = lower(self.daily_token_budget, each.daily_token_budget);
         self.hourly_rate_limit = lower(self.hourly_rate_limit, each.hourly_rate_limit);
         let ceiling = each.cost_ceiling_micros_usd;
@@ -82,7 +86,7 @@ impl Said for ModelQuota {
 }
 
 impl Said for RepoLimit {
-    fn and(mut self, each: &Self, _: &Place) -> Result<Self, Invalid> {
+    fn and(mut self, each: &Self, _: &Location) -> Result<Self, Invalid> {
         self.max_daily_prs = lower(self.max_daily_prs, each.max_daily_prs);
         self.max_daily_issues = lower(self.max_daily_issues, each.max_daily_issues);
         self.cooldown_after_failure = self.cooldown_after_failure.max(each.cooldown_after_failure);
@@ -98,24 +102,24 @@ fn id(whom: &Whom) -> String {
     }
 }
 
-type Entry<S> = Result<(Place, Whom, S), Invalid>;
+type Named<S> = Result<(Location, Whom, S), Invalid>;
 
-fn allowance(mut table: Table<'_>) -> Entry<AgentAllowance> {
+fn allowance(mut table: Table<'_>) -> Named<AgentAllowance> {
     let own = ["agent", "daily_token_limit", "daily_job_limit", "concurrent_jobs"];
     table.only(&[&own[..], &["max_job_duration", "model_allowlist"]].concat())?;
     let agent = table.need("agent", whom)?;
     let said = AgentAllowance {
         agent_id: id(&agent),
-        daily_token_limit: amount(&mut table, "daily_token_limit", Place::whole)?,
-        daily_job_limit: amount(&mut table, "daily_job_limit", Place::whole)?,
-        concurrent_jobs: amount(&mut table, "concurrent_jobs", Place::whole)?,
-        max_job_duration: table.read("max_job_duration", Place::duration)?.unwrap_or_default(),
+        daily_token_limit: amount(&mut table, "daily_token_limit", Location::whole)?,
+        daily_job_limit: amount(&mut table, "daily_job_limit", Location::whole)?,
+        concurrent_jobs: amount(&mut table, "concurrent_jobs", Location::whole)?,
+        max_job_duration: table.read("max_job_duration", Location::duration)?.unwrap_or_default(),
         model_allowlist: table.read("model_allowlist", allowlist)?.unwrap_or_default(),
     };
     Ok((table.place, agent, said))
 }
 
-fn allowlist(place: &Place, node: &Node) -> Result<Vec<String>, Invalid> {
+fn allowlist(place: &Location, node: &Node) -> Result<Vec<String>, Invalid> {
     let items = place.list(node)?;
     if items.is_empty() {
         return Err(place.error("must name a model; leave it out to allow all of them"));
@@ -127,26 +131,26 @@ fn allowlist(place: &Place, node: &Node) -> Result<Vec<String>, Invalid> {
     items.iter().map(read).collect()
 }
 
-fn model_quota(mut table: Table<'_>) -> Entry<ModelQuota> {
+fn model_quota(mut table: Table<'_>) -> Named<ModelQuota> {
     table.only(&["model", "daily_token_budget", "hourly_rate_limit", "cost_ceiling_usd"])?;
     let model = table.need("model", whom)?;
     let said = ModelQuota {
         model: id(&model),
-        daily_token_budget: amount(&mut table, "daily_token_budget", Place::whole)?,
-        hourly_rate_limit: amount(&mut table, "hourly_rate_limit", Place::whole)?,
-        cost_ceiling_micros_usd: amount(&mut table, "cost_ceiling_usd", Place::usd)?,
+        daily_token_budget: amount(&mut table, "daily_token_budget", Location::whole)?,
+        hourly_rate_limit: amount(&mut table, "hourly_rate_limit", Location::whole)?,
+        cost_ceiling_micros_usd: amount(&mut table, "cost_ceiling_usd", Location::usd)?,
     };
     Ok((table.place, model, said))
 }
 
-fn repo(mut table: Table<'_>) -> Entry<RepoLimit> {
+fn repo(mut table: Table<'_>) -> Named<RepoLimit> {
     table.only(&["repo", "max_daily_prs", "max_daily_issues", "cooldown_after_failure"])?;
     let repo = table.need("repo", whom)?;
-    let cooldown = table.read("cooldown_after_failure", Place::duration)?;
+    let cooldown = table.read("cooldown_after_failure", Location::duration)?;
     let said = RepoLimit {
         repo: id(&repo),
-        max_daily_prs: amount(&mut table, "max_daily_prs", Place::whole)?,
-        max_daily_issues: amount(&mut table, "max_daily_issues", Place::whole)?,
+        max_daily_prs: amount(&mut table, "max_daily_prs", Location::whole)?,
+        max_daily_issues: amount(&mut table, "max_daily_issues", Location::whole)?,
         cooldown_after_failure: cooldown.unwrap_or_default(),
     };
     Ok((table.place, repo, said))
@@ -156,9 +160,9 @@ fn repo(mut table: Table<'_>) -> Entry<RepoLimit> {
 fn amount<'a>(
     table: &mut Table<'a>,
     key: &str,
-    read: impl FnOnce(&Place, &'a Node) -> Result<u64, Invalid>,
+    read: impl FnOnce(&Location, &'a Node) -> Result<u64, Invalid>,
 ) -> Result<u64, Invalid> {
-    let above_zero = |place: &Place, node| match read(place, node)? {
+    let above_zero = |place: &Location, node| match read(place, node)? {
         0 => Err(place.error(
             "must be above 0: leave it out for no limit; to refuse all, write a [[budget]] with \
              this name in its scope and a limit of 0",

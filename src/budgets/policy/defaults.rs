@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use super::names::label_name;
 use super::node::Node;
-use super::reader::{Place, Table};
+use super::prices::read_price;
+use super::reader::{Location, Table};
 use super::rule::Mode;
 use super::scope::{Labels, label};
-use super::words::{MODES, checked_zone};
+use super::words::{MODES, checked_zone, shares};
 use crate::accounting::{Invalid, Price};
 use crate::ledger::{OnError, Policy, Unsettled};
 
@@ -117,7 +118,7 @@ impl Defaults {
             "memory://" => Ok(()),
             other => Err(place.error(&format!("must be \"memory://\", not {other:?}"))),
         })?;
-        if let Some(ttl) = table.read("lease_ttl", Place::duration)? {
+        if let Some(ttl) = table.read("lease_ttl", Location::duration)? {
             self.leases.lease_ttl = ttl;
         }
         Ok(())
@@ -127,7 +128,7 @@ impl Defaults {
         table.only(&DEFAULTS)?;
         let words = [("deny", 0), ("zero", 1), ("fallback", 2)];
         let unknown = table.read("on_unknown_price", |place, node| place.word(node, &words))?;
-        let price = table.read("fallback_price", super::read_price)?;
+        let price = table.read("fallback_price", read_price)?;
         let place = table.place.clone();
         self.unknown_price = match (unknown.unwrap_or(0), price) {
             (2, Some(price)) => UnknownPrice::Fallback(price),
@@ -154,7 +155,7 @@ impl Defaults {
         if let Some(mode) = table.read("mode", |place, node| place.word(node, &MODES))? {
             self.mode = mode;
         }
-        if let Some(shares) = table.read("warn_at", super::sections::shares)? {
+        if let Some(shares) = table.read("warn_at", shares)? {
             self.warn_at = shares;
         }
         if let Some(zone) = table.read("timezone", |place, node| {
@@ -164,8 +165,8 @@ impl Defaults {
         }
         let words = [("strict", EstimateMode::Strict), ("expected", EstimateMode::Expected)];
         self.estimate = table.read("estimate", |place, node| place.word(node, &words))?;
-        self.output_tokens = table.read("output_tokens", Place::whole)?;
-        if let Some(keep) = table.read("keep_runs", Place::duration)? {
+        self.output_tokens = table.read("output_tokens", Location::whole)?;
+        if let Some(keep) = table.read("keep_runs", Location::duration)? {
             self.keep_runs = keep;
         }
         self.require = table.read("require", names)?.unwrap_or_default();
@@ -189,7 +190,7 @@ impl Defaults {
 }
 
 /// The names of labels, each of them once.
-fn names(place: &Place, node: &Node) -> Result<Vec<String>, Invalid> {
+fn names(place: &Location, node: &Node) -> Result<Vec<String>, Invalid> {
     let mut names = Vec::new();
     for item in place.list(node)? {
         let place = place.inside("[]", item);

@@ -2,7 +2,7 @@
 //! for a part of the name and match nothing.
 
 use super::node::Node;
-use super::reader::Place;
+use super::reader::Location;
 use super::scope::Pattern;
 use crate::accounting::{Invalid, Key};
 
@@ -25,14 +25,14 @@ pub(super) enum Whom {
 }
 
 /// A pattern, with what it is without its backslashes.
-pub(super) fn pattern(place: &Place, node: &Node) -> Result<(String, Pattern), Invalid> {
+pub(super) fn pattern(place: &Location, node: &Node) -> Result<(String, Pattern), Invalid> {
     let text = plain(place, &place.id(node)?)?;
     let pattern = Pattern::parse(&text);
     Ok((text, pattern))
 }
 
 /// A name, or `"*"` for each; a pattern says nothing here.
-pub(super) fn whom(place: &Place, node: &Node) -> Result<Whom, Invalid> {
+pub(super) fn whom(place: &Location, node: &Node) -> Result<Whom, Invalid> {
     let text = plain(place, &place.id(node)?)?;
     match text.as_str() {
         "*" => Ok(Whom::Each),
@@ -45,7 +45,7 @@ pub(super) fn whom(place: &Place, node: &Node) -> Result<Whom, Invalid> {
 }
 
 /// The name of a model, where neither `"*"` nor a pattern says anything; `instead` says what does.
-pub(super) fn model(place: &Place, text: &str, instead: &str) -> Result<String, Invalid> {
+pub(super) fn model(place: &Location, text: &str, instead: &str) -> Result<String, Invalid> {
     let name = plain(place, text)?;
     if name.contains('*') {
         let allowed = "must be the name of a model: \"*\" means nothing here, not";
@@ -55,7 +55,7 @@ pub(super) fn model(place: &Place, text: &str, instead: &str) -> Result<String, 
 }
 
 /// The name of a label of requests.
-pub(super) fn label_name(place: &Place, name: &str) -> Result<String, Invalid> {
+pub(super) fn label_name(place: &Location, name: &str) -> Result<String, Invalid> {
     if TAKEN.contains(&name) || name.is_empty() || name.contains('*') {
         return Err(place.error(&format!("{name:?} can be no label of a request")));
     }
@@ -64,7 +64,7 @@ pub(super) fn label_name(place: &Place, name: &str) -> Result<String, Invalid> {
 }
 
 /// The text without the backslashes before what would be an operator elsewhere.
-pub(super) fn plain(place: &Place, text: &str) -> Result<String, Invalid> {
+pub(super) fn plain(place: &Location, text: &str) -> Result<String, Invalid> {
     let start = text.len() - text.trim_start().len();
     let end = text.trim_end().len();
     let mut plain = String::with_capacity(text.len());
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Option<String> {
-        plain(&Place::root("p"), text).ok()
+        plain(&Location::root("p"), text).ok()
     }
 
     #[test]

@@ -4,18 +4,17 @@
 use std::time::Duration;
 
 use super::node::{Node, Value};
-use crate::accounting::clock::LONGEST;
-use crate::accounting::{Invalid, InvalidKind, Key, MicroUsd};
+use crate::accounting::{Invalid, InvalidKind, Key, LONGEST, MicroUsd};
 
 /// Where a value stands: its file, its path of keys, its line.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(super) struct Location {
     file: String,
     path: String,
     line: Option<usize>,
 }
 
-impl Place {
+impl Location {
     pub(super) fn root(file: &str) -> Self {
         Self { file: file.to_owned(), path: String::new(), line: None }
     }
@@ -135,14 +134,14 @@ impl Place {
 
 /// A table whose keys are taken one by one; [`only`](Self::only) refuses what is unknown.
 pub(super) struct Table<'a> {
-    pub(super) place: Place,
+    pub(super) place: Location,
     entries: &'a [(String, Node)],
     taken: Vec<bool>,
 }
 
 impl<'a> Table<'a> {
     /// The value of a key, if it is there.
-    pub(super) fn take(&mut self, key: &str) -> Option<(Place, &'a Node)> {
+    pub(super) fn take(&mut self, key: &str) -> Option<(Location, &'a Node)> {
         let index = self.entries.iter().position(|(name, _)| name == key)?;
         self.taken[index] = true;
         let (name, node) = &self.entries[index];
@@ -153,7 +152,7 @@ impl<'a> Table<'a> {
     pub(super) fn read<T>(
         &mut self,
         key: &str,
-        read: impl FnOnce(&Place, &'a Node) -> Result<T, Invalid>,
+        read: impl FnOnce(&Location, &'a Node) -> Result<T, Invalid>,
     ) -> Result<Option<T>, Invalid> {
         self.take(key).map(|(place, node)| read(&place, node)).transpose()
     }
@@ -162,14 +161,14 @@ impl<'a> Table<'a> {
     pub(super) fn need<T>(
         &mut self,
         key: &str,
-        read: impl FnOnce(&Place, &'a Node) -> Result<T, Invalid>,
+        read: impl FnOnce(&Location, &'a Node) -> Result<T, Invalid>,
     ) -> Result<T, Invalid> {
         let missing = self.place.error(&format!("{key:?} is missing"));
         self.read(key, read)?.ok_or(missing)
     }
 
     /// All that was not taken yet.
-    pub(super) fn rest(&mut self) -> Vec<(&'a str, Place, &'a Node)> {
+    pub(super) fn rest(&mut self) -> Vec<(&'a str, Location, &'a Node)> {
         let left = self.entries.iter().zip(&mut self.taken).filter(|(_, taken)| !**taken);
         let mut rest = Vec::new();
         for ((name, node), taken) in left {

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use super::scope::Scope;
-use crate::accounting::window::SLOTS;
-use crate::accounting::{CalendarUnit, Clock, Code, Invalid, Limit, Unit, Window};
+use crate::accounting::{BUCKETS, CalendarUnit, Clock, Code, Invalid, Limit, Unit, Window};
 
 /// Which table a rule comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -86,7 +85,7 @@ impl Span {
         match self {
             Self::Lifetime | Self::Run => Ok(Window::Lifetime),
             Self::Fixed(period) => Window::fixed(*period, clock.tick()),
-            Self::Rolling(period) => Window::sliding(*period, SLOTS, clock.tick()),
+            Self::Rolling(period) => Window::sliding(*period, BUCKETS, clock.tick()),
             Self::Calendar(unit, zone) => Window::calendar(*unit, zone, clock.now(true)),
             Self::Gauge => Ok(Window::Gauge),
         }

@@ -102,13 +102,13 @@ impl Scope {
 }
 
 /// The value of a label.
-pub fn label<'a>(labels: &Labels<'a>, name: &str) -> Option<&'a str> {
+pub(crate) fn label<'a>(labels: &Labels<'a>, name: &str) -> Option<&'a str> {
     labels.iter().find(|(label, _)| *label == name).map(|(_, value)| *value)
 }
 
 /// Whether they are those of the call of a tool. A request with a model is the call of that model,
 /// whatever else it is labelled.
-pub fn is_tool_call(labels: &Labels<'_>) -> bool {
+pub(crate) fn is_tool_call(labels: &Labels<'_>) -> bool {
     label(labels, "tool").is_some() && label(labels, "model").is_none()
 }
 

@@ -3,13 +3,14 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use super::defaults::Defaults;
+use super::guard_policy::GuardPolicy;
 use super::names::{label_name, pattern, plain};
 use super::node::{Node, Value};
-use super::reader::{Place, Table};
+use super::reader::{Location, Table};
 use super::rule::{Rule, RuleKind, RuleLimit, Span};
 use super::scope::{Pattern, Scope};
-use super::words::{MODES, UNITS, checked_zone, keep_back, limits, span};
-use super::{Defaults, GuardPolicy};
+use super::words::{MODES, UNITS, checked_zone, keep_back, limits, shares, span};
 use crate::accounting::{Invalid, Key, Unit};
 
 const WORKFLOW_UNITS: [(&str, Unit); 5] = [
@@ -27,7 +28,7 @@ const RATES: [(&str, Unit); 4] = [
 ];
 const PERIODS: [(&str, u64); 4] = [("second", 1), ("minute", 60), ("hour", 3_600), ("day", 86_400)];
 
-pub(super) fn read(root: &mut Table<'_>, policy: &mut GuardPolicy) -> Result<(), Invalid> {
+pub(super) fn read_rules(root: &mut Table<'_>, policy: &mut GuardPolicy) -> Result<(), Invalid> {
     each(root, ("budget", "name"), |table| budget(table, policy))?;
     each(root, ("workflow", "name"), |table| workflow(table, policy))?;
     each(root, ("pool", "name"), |table| pool(table, policy))?;
@@ -60,7 +61,7 @@ pub(super) fn each(
 }
 
 /// A name that is told, and nothing else.
-fn name(place: &Place, node: &Node) -> Result<String, Invalid> {
+fn name(place: &Location, node: &Node) -> Result<String, Invalid> {
     match place.id(node)?.as_str() {
         "*" => Err(place.error("must be a name: for a counter of each value, write a scope")),
         name => Ok(name.to_owned()),
@@ -166,7 +167,7 @@ const POOL: [&str; 10] = [
 fn pool(mut table: Table<'_>, policy: &mut GuardPolicy) -> Result<(), Invalid> {
     table.only(&POOL)?;
     let mut rule = common(&mut table, RuleKind::Pool, &Span::Lifetime, &policy.defaults)?;
-    let slots = table.read("max_concurrent", Place::whole)?;
+    let slots = table.read("max_concurrent", Location::whole)?;
     let limit = table.read("limit", |place, node| limits(place, node, &UNITS))?;
     rule.wait = table.read("on_limit", on_limit)?.flatten();
     if slots.is_none() && limit.is_none() {
@@ -203,7 +204,7 @@ fn limiter(mut table: Table<'_>, policy: &mut GuardPolicy) -> Result<(), Invalid
     for (_, seconds) in PERIODS {
         let mut limits = Vec::new();
         for (word, unit, _) in rates.iter().filter(|(.., period)| *period == seconds) {
-            let max = table.read(word, Place::whole)?;
+            let max = table.read(word, Location::whole)?;
             limits.extend(max.map(|max| RuleLimit { unit: *unit, max: Some(max), kept_back: 0 }));
         }
         if !limits.is_empty() {
@@ -241,7 +242,7 @@ fn tool(mut table: Table<'_>, policy: &mut GuardPolicy) -> Result<(), Invalid> {
     Ok(())
 }
 
-fn scope(place: &Place, node: &Node) -> Result<Scope, Invalid> {
+fn scope(place: &Location, node: &Node) -> Result<Scope, Invalid> {
     let mut scope = Scope::default();
     for (label, place, node) in place.table(node)?.rest() {
         let label = label_name(&place, label)?;
@@ -251,22 +252,14 @@ fn scope(place: &Place, node: &Node) -> Result<Scope, Invalid> {
     Ok(scope)
 }
 
-/// A share, or a list of shares.
-pub(super) fn shares(place: &Place, node: &Node) -> Result<Vec<u64>, Invalid> {
-    match &node.value {
-        Value::List(items) => items.iter().map(|item| place.share(item)).collect(),
-        _ => Ok(vec![place.share(node)?]),
-    }
-}
-
 /// `"deny"`, or `{ wait = "30s" }`.
-fn on_limit(place: &Place, node: &Node) -> Result<Option<Duration>, Invalid> {
+fn on_limit(place: &Location, node: &Node) -> Result<Option<Duration>, Invalid> {
     if matches!(node.value, Value::Text(_)) {
         return place.word(node, &[("deny", ())]).map(|()| None);
     }
     let mut table = place.table(node)?;
     table.only(&["wait"])?;
-    table.need("wait", Place::duration).map(Some)
+    table.need("wait", Location::duration).map(Some)
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! The words of a policy: windows, modes, what is limited.
 
-use super::node::Node;
-use super::reader::Place;
+use super::node::{Node, Value};
+use super::reader::Location;
 use super::rule::{Mode, RuleLimit, Span};
-use crate::accounting::{CalendarUnit, Invalid, Unit};
+use crate::accounting::{Calendar, CalendarUnit, Invalid, Unit};
 
 pub(super) const MODES: [(&str, Mode); 4] =
     [("hard", Mode::Hard), ("enforce", Mode::Hard), ("soft", Mode::Soft), ("shadow", Mode::Shadow)];
@@ -39,7 +39,7 @@ pub(crate) fn unit_word(unit: Unit) -> &'static str {
 
 /// `{ usd = "20.00", tokens = 5_000_000 }`: at least one of `units`.
 pub(super) fn limits(
-    place: &Place,
+    place: &Location,
     node: &Node,
     units: &[(&str, Unit)],
 ) -> Result<Vec<RuleLimit>, Invalid> {
@@ -62,7 +62,7 @@ pub(super) fn limits(
 
 /// Keeps a part of the limits back: `{ tokens = 5_000 }`.
 pub(super) fn keep_back(
-    place: &Place,
+    place: &Location,
     node: &Node,
     limits: &mut [RuleLimit],
 ) -> Result<(), Invalid> {
@@ -82,7 +82,7 @@ pub(super) fn keep_back(
 
 /// `"calendar:day"`, `"rolling:24h"`, `"fixed:1h"`, `"run"`, `"lifetime"`; a calendar's zone may
 /// stand behind it, else `zone` is meant.
-pub(super) fn span(place: &Place, node: &Node, zone: &str) -> Result<Span, Invalid> {
+pub(super) fn span(place: &Location, node: &Node, zone: &str) -> Result<Span, Invalid> {
     let text = place.text(node)?;
     let bad = || {
         let allowed = "one of \"calendar:hour\", \"calendar:day\", \"calendar:week\", \
@@ -92,7 +92,7 @@ pub(super) fn span(place: &Place, node: &Node, zone: &str) -> Result<Span, Inval
     };
     let (kind, rest) = text.split_once(':').unwrap_or((text, ""));
     let duration = || {
-        let value = super::node::Value::Text(rest.to_owned());
+        let value = Value::Text(rest.to_owned());
         place.duration(&Node { value, line: node.line })
     };
     match kind {
@@ -109,8 +109,16 @@ pub(super) fn span(place: &Place, node: &Node, zone: &str) -> Result<Span, Inval
     }
 }
 
+/// A share, or a list of shares.
+pub(super) fn shares(place: &Location, node: &Node) -> Result<Vec<u64>, Invalid> {
+    match &node.value {
+        Value::List(items) => items.iter().map(|item| place.share(item)).collect(),
+        _ => Ok(vec![place.share(node)?]),
+    }
+}
+
 /// The name of a time zone.
-pub(super) fn checked_zone<'a>(place: &Place, zone: &'a str) -> Result<&'a str, Invalid> {
-    let known = crate::accounting::calendar::Calendar::new(CalendarUnit::Day, zone, 0);
+pub(super) fn checked_zone<'a>(place: &Location, zone: &'a str) -> Result<&'a str, Invalid> {
+    let known = Calendar::new(CalendarUnit::Day, zone, 0);
     known.map(|_| zone).map_err(|bad| place.error(&bad.message))
 }

@@ -1,0 +1,1 @@
+"""What a user would write by hand in pure Python: the same work, with a lock."""

@@ -1,0 +1,243 @@
+//! What a provider says of its own rate limit: it is the truth, and never admitted above.
+
+use std::time::Duration;
+
+use super::clock::Tick;
+use super::headers::{Left, RateHeaders};
+
+/// A provider's limits count for a minute.
+const MINUTE: Duration = Duration::from_secs(60);
+const TOO_MANY_REQUESTS: u16 = 429;
+/// Unavailable, overloaded (Anthropic): they close the door where they say for how long.
+const AWAY: [u16; 2] = [503, 529];
+
+/// What the provider will still take until a time.
+#[derive(Clone, Copy, Debug)]
+struct LeftUntil {
+    left: u64,
+    until: Tick,
+}
+
+/// The latest that a provider has said.
+#[derive(Clone, Debug, Default)]
+pub struct ProviderLimit {
+    /// What it allows in a window, where it says so.
+    max: Option<u64>,
+    tokens: Option<LeftUntil>,
+    requests: Option<LeftUntil>,
+    /// It takes nothing before this.
+    closed_until: Option<Tick>,
+}
+
+impl ProviderLimit {
+    /// Takes in what a response says, over a window of `period` in buckets of `bucket`. What it does
+    /// not say stays; a door that was closed is not opened by an older response.
+    pub fn hear(
+        &mut self,
+        said: &RateHeaders,
+        status: u16,
+        [period, bucket]: [Duration; 2],
+        now: Tick,
+    ) {
+        let rest = |left: Left| LeftUntil {
+            left: left.remaining,
+            // It does not say when: by the end of a whole window all of it is back.
+            until: now.plus(left.reset.unwrap_or(period)),
+        };
+        self.max = said.limit_tokens.map(|limit| scaled(limit, period)).or(self.max);
+        self.tokens = said.tokens.map(rest).or(self.tokens);
+        self.requests = said.requests.map(rest).or(self.requests);
+        let closed = match status {
+            TOO_MANY_REQUESTS => {
+                Some(said.retry_after.or_else(|| empty_for(said)).unwrap_or(bucket))
+            }
+            status if AWAY.contains(&status) => said.retry_after,
+            _ => None,
+        };
+        self.closed_until = self.closed_until.max(closed.map(|wait| now.plus(wait)));
+        // What is back at once stands in nobody's way.
+        self.roll(now);
+    }
+
+    /// Takes nothing before `until`.
+    pub fn close(&mut self, until: Tick) {
+        self.closed_until = self.closed_until.max(Some(until));
+    }
+
+    /// Whether it takes nothing for some time.
+    pub const fn is_closed(&self) -> bool {
+        self.closed_until.is_some()
+    }
+
+    /// Forgets what is over at `now`.
+    pub fn roll(&mut self, now: Tick) {
+        let over = |rest: &LeftUntil| rest.until <= now;
+        self.tokens.take_if(|rest| over(rest));
+        self.requests.take_if(|rest| over(rest));
+        self.closed_until.take_if(|until| *until <= now);
+    }
+
+    /// Whether something that was said is over by `at`.
+    pub fn may_change_by(&self, at: Tick) -> bool {
+        let rests = [self.tokens, self.requests].map(|rest| rest.map(|rest| rest.until));
+        let [tokens, requests] = rests;
+        [tokens, requests, self.closed_until].into_iter().flatten().any(|until| until <= at)
+    }
+
+    /// The largest amount in a window, of `max` that the meter itself allows.
+    pub fn ceiling(&self, max: u64) -> u64 {
+        self.max.map_or(max, |limit| max.min(limit))
+    }
+
+    /// What could still be admitted beside the `reserved` of calls under way, which the provider
+    /// may not have seen yet.
+    pub fn room(&self, reserved: u64) -> u64 {
+        let none_left = self.requests.is_some_and(|rest| rest.left == 0);
+        match &self.tokens {
+            _ if none_left || self.closed_until.is_some() => 0,
+            Some(rest) => rest.left.saturating_sub(reserved),
+            None => u64::MAX,
+        }
+    }
+
+    /// Whether `amount` may be asked for; where nothing is left not even zero.
+    pub fn admits(&self, reserved: u64, amount: u64) -> bool {
+        let room = self.room(reserved);
+        amount <= room && (room > 0 || !(self.is_shut() || self.is_overdrawn(reserved)))
+    }
+
+    fn is_shut(&self) -> bool {
+        let empty = |rest: &Option<LeftUntil>| rest.is_some_and(|rest| rest.left == 0);
+        self.closed_until.is_some() || empty(&self.tokens) || empty(&self.requests)
+    }
+
+    /// Whether calls under way hold more than is left: in debt not even zero passes.
+    fn is_overdrawn(&self, reserved: u64) -> bool {
+        self.tokens.is_some_and(|rest| rest.left < reserved)
+    }
+
+    /// When it may pass what [`admits`](Self::admits) refuses now: the latest of what is in its way.
+    pub fn opens_at(&self, reserved: u64, amount: u64) -> Option<Tick> {
+        let empty = |rest: &&LeftUntil| rest.left == 0;
+        let fits =
+            |rest: &&LeftUntil| rest.left.checked_sub(reserved).is_some_and(|room| amount <= room);
+        let short = |rest: &&LeftUntil| empty(rest) || !fits(rest);
+        let tokens = self.tokens.as_ref().filter(short).map(|rest| rest.until);
+        let requests = self.requests.as_ref().filter(empty).map(|rest| rest.until);
+        [self.closed_until, tokens, requests].into_iter().max().flatten()
+    }
+
+    /// `amount` was used since it spoke.
+    pub fn charge(&mut self, amount: u64) {
+        if let Some(rest) = &mut self.tokens {
+            rest.left = rest.left.saturating_sub(amount);
+        }
+    }
+
+    /// A request was let through since it spoke.
+    pub fn take_request(&mut self) {
+        if let Some(rest) = &mut self.requests {
+            rest.left = rest.left.saturating_sub(1);
+        }
+    }
+}
+
+/// The most of a limit a minute that fits into `period`.
+fn scaled(limit: u64, period: Duration) -> u64 {
+    let minutes = period.as_nanos().div_ceil(MINUTE.as_nanos()).max(1);
+    limit.saturating_mul(u64::try_from(minutes).unwrap_or(u64::MAX))
+}
+
+/// How long what is empty stays so.
+fn empty_for(said: &RateHeaders) -> Option<Duration> {
+    let both = [said.tokens, said.requests].into_iter().flatten();
+    both.filter(|left| left.remaining == 0).filter_map(|left| left.reset).max()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SPANS: [Duration; 2] = [MINUTE, Duration::from_secs(1)];
+
+    fn at(seconds: u64) -> Tick {
+        Tick::from_nanos(seconds * 1_000_000_000)
+    }
+
+    fn left(remaining: u64, seconds: u64) -> Option<Left> {
+        Some(Left { remaining, reset: Some(Duration::from_secs(seconds)) })
+    }
+
+    #[test]
+    fn what_is_left_is_never_admitted_above_and_is_over_at_its_reset() {
+        let mut limit = ProviderLimit::default();
+        limit.hear(
+            &RateHeaders { tokens: left(100, 30), ..RateHeaders::default() },
+            200,
+            SPANS,
+            at(0),
+        );
+        assert!(limit.admits(40, 60) && !limit.admits(40, 61));
+        limit.charge(90);
+        assert!(limit.admits(0, 10) && !limit.admits(0, 11));
+        assert_eq!(limit.opens_at(0, 11), Some(at(30)));
+        limit.roll(at(30));
+        assert!(limit.admits(0, u64::MAX));
+    }
+
+    #[test]
+    fn t12_more_under_way_than_is_left_refuses_even_nothing() {
+        let mut limit = ProviderLimit::default();
+        let said = RateHeaders { tokens: left(1, 30), ..RateHeaders::default() };
+        limit.hear(&said, 200, SPANS, at(0));
+        assert!(!limit.admits(2, 0));
+        assert_eq!(limit.opens_at(2, 0), Some(at(30)));
+        assert!(limit.admits(1, 0), "full is not over");
+        assert_eq!(limit.opens_at(1, 0), None);
+    }
+
+    #[test]
+    fn nothing_left_refuses_even_nothing() {
+        for (tokens, requests) in [(left(0, 5), None), (None, left(0, 5))] {
+            let mut limit = ProviderLimit::default();
+            let said = RateHeaders { tokens, requests, ..RateHeaders::default() };
+            limit.hear(&said, 200, SPANS, at(0));
+            assert!(!limit.admits(0, 0));
+            assert_eq!(limit.opens_at(0, 0), Some(at(5)));
+        }
+    }
+
+    #[test]
+    fn a_refusal_closes_until_its_retry_after_and_an_older_answer_does_not_open() {
+        let mut limit = ProviderLimit::default();
+        let after = |seconds| RateHeaders {
+            retry_after: Some(Duration::from_secs(seconds)),
+            tokens: left(500, 60),
+            ..RateHeaders::default()
+        };
+        limit.hear(&after(7), 429, SPANS, at(0));
+        limit.hear(&after(1), 200, SPANS, at(1));
+        assert_eq!((limit.room(0), limit.opens_at(0, 1)), (0, Some(at(7))));
+        limit.roll(at(7));
+        assert_eq!(limit.room(0), 500);
+    }
+
+    #[test]
+    fn a_refusal_that_says_nothing_closes_for_a_bucket_and_an_error_not_at_all() {
+        let mut limit = ProviderLimit::default();
+        limit.hear(&RateHeaders::default(), 429, SPANS, at(0));
+        assert_eq!(limit.opens_at(0, 1), Some(at(1)));
+        let mut limit = ProviderLimit::default();
+        limit.hear(&RateHeaders::default(), 500, SPANS, at(0));
+        limit.hear(&RateHeaders::default(), 503, SPANS, at(0));
+        assert!(limit.admits(0, u64::MAX));
+    }
+
+    #[test]
+    fn a_limit_a_minute_is_scaled_up_to_longer_windows() {
+        assert_eq!(scaled(100, Duration::from_secs(1)), 100);
+        assert_eq!(scaled(100, MINUTE), 100);
+        assert_eq!(scaled(100, Duration::from_secs(3600)), 6_000);
+        assert_eq!(scaled(u64::MAX, Duration::from_secs(3600)), u64::MAX);
+    }
+}

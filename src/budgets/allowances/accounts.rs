@@ -1,0 +1,238 @@
+//! The accounts of agents, models and repositories, each with what was set for it.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::RwLock;
+
+use super::settings::{AgentAllowance, ModelQuota, RepoAction, RepoLimit};
+use crate::accounting::{
+    BUCKETS, CalendarUnit, Code, Denied, Invalid, Key, LONGEST, Limit, Meter, Unit, Window,
+};
+use crate::ledger::{Account, Accounts, Core, Error};
+
+/// Of agents and of models: tokens of the day.
+pub(super) const TOKENS: u8 = 0;
+/// Of agents: jobs of the day, and those that run.
+pub(super) const JOBS: u8 = 1;
+pub(super) const SLOTS: u8 = 2;
+/// Of models: jobs begun in the last hour, and what was ever spent.
+pub(super) const REQUESTS: u8 = 1;
+pub(super) const COST: u8 = 2;
+/// Of repositories: two kinds of actions of the day, and a door that is closed after a failure.
+pub(super) const PULL_REQUESTS: u8 = 0;
+pub(super) const ISSUES: u8 = 1;
+pub(super) const COOLDOWN: u8 = 2;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+type Opener = fn(&Arc<Core>, Key) -> Result<Arc<Account>, Error>;
+
+/// Accounts by id, and what was set for some of them.
+pub(super) struct Limited<S> {
+    core: Arc<Core>,
+    open: Opener,
+    accounts: Accounts,
+    /// Written under the lock of the account, so that it agrees with the account's limits.
+    settings: RwLock<HashMap<Key, Arc<S>>>,
+    /// What was set for each id that nothing else was set for.
+    each: RwLock<Option<Each<S>>>,
+}
+
+struct Each<S> {
+    setting: Arc<S>,
+    limits: Vec<Limit>,
+}
+
+impl<S> Limited<S> {
+    pub(super) fn new(core: &Arc<Core>, open: Opener) -> Self {
+        let core = Arc::clone(core);
+        let (accounts, settings) = (Accounts::default(), RwLock::default());
+        Self { core, open, accounts, settings, each: RwLock::new(None) }
+    }
+
+    /// The account of that id, if there is one.
+    pub(super) fn find(&self, id: &Key) -> Option<Arc<Account>> {
+        self.accounts.get(id.as_str())
+    }
+
+    /// The account of that id; one without limits where there was none.
+    pub(super) fn account(&self, id: &Key) -> Result<Arc<Account>, Error> {
+        if let Some(account) = self.find(id) {
+            return Ok(account);
+        }
+        // Held until it is there: who sets something for each finds all accounts.
+        let each = self.each.read();
+        let account = (self.open)(&self.core, id.clone())?;
+        if let Some(each) = &*each {
+            account.adjust(|meters, _| set_limits(meters, &each.limits))?;
+        }
+        Ok(self.accounts.get_or_insert(account))
+    }
+
+    /// The account of that id, if there is one or something was set for each.
+    pub(super) fn known(&self, id: &Key) -> Result<Option<Arc<Account>>, Error> {
+        let of_each = self.each.read().is_some();
+        if of_each { self.account(id).map(Some) } else { Ok(self.find(id)) }
+    }
+
+    /// What was set for that id, or for each.
+    pub(super) fn setting(&self, id: &Key) -> Option<Arc<S>> {
+        let own = self.settings.read().get(id).cloned();
+        own.or_else(|| self.each.read().as_ref().map(|each| Arc::clone(&each.setting)))
+    }
+
+    /// Takes back what was set; what is used and reserved stays. `limits` are none, unless
+    /// something was set for each.
+    pub(super) fn unset(&self, id: &Key, limits: &[Limit]) -> Result<(), Error> {
+        let Some(account) = self.find(id) else { return Ok(()) };
+        let each = self.each.read().as_ref().map(|each| each.limits.clone());
+        account.adjust(|meters, _| {
+            set_limits(meters, each.as_deref().unwrap_or(limits));
+            self.settings.write().remove(id);
+        })
+    }
+
+    /// Sets or changes the limits of each id that nothing else was set for, or takes them back:
+    /// then `limits` are none. What is used and reserved stays.
+    pub(super) fn set_each(&self, setting: Option<S>, limits: &[Limit]) -> Result<(), Error> {
+        let accounts = {
+            let mut each = self.each.write();
+            let set = |setting| Each { setting: Arc::new(setting), limits: limits.to_vec() };
+            let before = std::mem::replace(&mut *each, setting.map(set));
+            if before.is_some() || each.is_some() { self.accounts.all() } else { Vec::new() }
+        };
+        // Not under that lock: somebody who waits may be served, and listeners told.
+        accounts.iter().try_for_each(|account| {
+            account.adjust(|meters, _| {
+                if !self.settings.read().contains_key(account.key()) {
+                    set_limits(meters, limits);
+                }
+            })
+        })
+    }
+
+    /// Sets or changes the limits; what is used and reserved stays.
+    pub(super) fn set(&self, id: Key, setting: S, limits: &[Limit]) -> Result<(), Error> {
+        self.account(&id)?.adjust(|meters, _| {
+            set_limits(meters, limits);
+            self.settings.write().insert(id, Arc::new(setting));
+        })
+    }
+}
+
+fn set_limits(meters: &mut [Meter], limits: &[Limit]) {
+    meters.iter_mut().zip(limits).for_each(|(meter, limit)| meter.set_limit(limit));
+}
+
+impl<S> fmt::Debug for Limited<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Limited").field("accounts", &self.accounts).finish_non_exhaustive()
+    }
+}
+
+impl RepoAction {
+    /// The meter that counts it.
+    pub(super) const fn meter(self) -> u8 {
+        match self {
+            Self::PullRequest => PULL_REQUESTS,
+            Self::Issue => ISSUES,
+        }
+    }
+}
+
+pub(super) fn agent_limits(allowance: &AgentAllowance) -> [Limit; 3] {
+    [
+        below(Unit::Tokens, allowance.daily_token_limit),
+        at_most(Unit::Jobs, allowance.daily_job_limit).at_start(),
+        at_most(Unit::Slots, allowance.concurrent_jobs),
+    ]
+}
+
+pub(super) fn model_limits(quota: &ModelQuota) -> [Limit; 3] {
+    [
+        below(Unit::Tokens, quota.daily_token_budget),
+        at_most(Unit::Calls, quota.hourly_rate_limit).at_start(),
+        below(Unit::Cost, quota.cost_ceiling_micros_usd),
+    ]
+}
+
+pub(super) fn repo_limits(limit: &RepoLimit) -> [Limit; 2] {
+    [below(Unit::Actions, limit.max_daily_prs), below(Unit::Actions, limit.max_daily_issues)]
+}
+
+/// A refusal in the words of `reason`, which is told the id and the meter.
+fn in_words(
+    id: Key,
+    reason: impl Fn(&str, u8) -> String + Send + Sync,
+) -> impl Fn(&mut Denied, u8) + Send + Sync {
+    move |denied, meter| denied.reason = Some(reason(id.as_str(), meter))
+}
+
+/// At most `max`, where 0 is no limit.
+fn at_most(unit: Unit, max: u64) -> Limit {
+    Limit::new(unit, (max > 0).then_some(max))
+}
+
+/// The same, and jobs begin only while less than all of it is used or held.
+fn below(unit: Unit, max: u64) -> Limit {
+    if max > 0 { at_most(unit, max).gate(max) } else { at_most(unit, max) }
+}
+
+pub(super) fn open_agent(core: &Arc<Core>, id: Key) -> Result<Arc<Account>, Error> {
+    let windows = [day(core)?, day(core)?, Window::Gauge];
+    let meters = meters(agent_limits(&AgentAllowance::default()), windows);
+    let reason = |_: &str, meter| match meter {
+        TOKENS => "daily token limit exceeded".to_owned(),
+        JOBS => "daily job limit exceeded".to_owned(),
+        _ => "concurrent job limit reached".to_owned(),
+    };
+    let reason = in_words(id.clone(), reason);
+    Ok(Account::named(core, id, Code::AllowanceExceeded, meters, reason))
+}
+
+pub(super) fn open_model(core: &Arc<Core>, id: Key) -> Result<Arc<Account>, Error> {
+    let hour = Window::sliding(HOUR, BUCKETS, core.clock().tick())?;
+    let windows = [day(core)?, hour, Window::Lifetime];
+    let meters = meters(model_limits(&ModelQuota::default()), windows);
+    let reason = |model: &str, meter| match meter {
+        TOKENS => format!("global model token budget exceeded for: {model}"),
+        REQUESTS => format!("hourly rate limit exceeded for: {model}"),
+        _ => format!("cost ceiling reached for: {model}"),
+    };
+    let reason = in_words(id.clone(), reason);
+    Ok(Account::named(core, id, Code::AllowanceExceeded, meters, reason))
+}
+
+pub(super) fn open_repo(core: &Arc<Core>, id: Key) -> Result<Arc<Account>, Error> {
+    let windows = [day(core)?, day(core)?];
+    let actions = meters(repo_limits(&RepoLimit::default()), windows);
+    // It is asked for nothing, which it has always room for, unless it is told to take nothing.
+    let door = Meter::new(Limit::new(Unit::Actions, Some(0)), Window::Lifetime);
+    let reason = |repo: &str, meter| match meter {
+        PULL_REQUESTS => format!("daily pull request limit exceeded for: {repo}"),
+        ISSUES => format!("daily issue limit exceeded for: {repo}"),
+        _ => format!("cooldown after failure for: {repo}"),
+    };
+    let meters = actions.chain([door]);
+    let reason = in_words(id.clone(), reason);
+    Ok(Account::named(core, id, Code::AllowanceExceeded, meters, reason))
+}
+
+fn meters<const N: usize>(limits: [Limit; N], windows: [Window; N]) -> impl Iterator<Item = Meter> {
+    limits.into_iter().zip(windows).map(|(limit, window)| Meter::new(limit, window))
+}
+
+fn day(core: &Core) -> Result<Window, Invalid> {
+    Window::calendar(CalendarUnit::Day, "UTC", core.clock().now(true))
+}
+
+/// A duration that may be zero.
+pub(super) fn checked_duration(argument: &str, duration: Duration) -> Result<(), Invalid> {
+    if duration > LONGEST {
+        return Err(Invalid::policy(argument, "at most 100 years"));
+    }
+    Ok(())
+}

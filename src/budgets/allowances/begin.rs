@@ -1,0 +1,189 @@
+//! How a job begins: in one step over the accounts of its agent, its model and its repository.
+
+use std::sync::Arc;
+
+use smallvec::smallvec;
+
+use super::accounts::{COOLDOWN, COST, ISSUES, JOBS, PULL_REQUESTS, REQUESTS, SLOTS, TOKENS};
+use super::job::{Job, JobId};
+use super::reports::{JobRef, UsageReport};
+use super::service::AllowanceService;
+use crate::accounting::{Code, Denied, Key, Kind, LONGEST, Moment, Terms, Usage};
+use crate::ledger::{Account, Ask, Demands, Error, Lease, Request, group};
+
+/// What a job is to begin with.
+pub(super) struct Start {
+    pub(super) agent: Key,
+    pub(super) model: Option<Key>,
+    pub(super) repo: Option<Key>,
+    tokens: u64,
+}
+
+/// A model by its name, which may be empty for none.
+pub(super) fn model_key(name: &str) -> Result<Option<Key>, Error> {
+    Ok((!name.is_empty()).then(|| Key::parse("model", name)).transpose()?)
+}
+
+impl Start {
+    pub(super) fn parse(
+        agent_id: &str,
+        model: &str,
+        repo: Option<&str>,
+        tokens: u64,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            agent: Key::parse("agent_id", agent_id)?,
+            model: model_key(model)?,
+            repo: repo.map(|repo| Key::parse("repo", repo)).transpose()?,
+            tokens,
+        })
+    }
+
+    /// The refusal of this job: its agent's, whichever account refuses.
+    fn refused(&self, error: Error, id: &JobId) -> Error {
+        let Error::Denied(mut denied) = error else { return error };
+        denied.id = Some(self.agent.clone());
+        let names = [("model", self.model.as_ref()), ("repo", self.repo.as_ref())];
+        let given = names.into_iter().chain([("job_id", Some(&id.job))]);
+        let pair = |(name, key): (&str, Option<&Key>)| Some((name.to_owned(), key?.to_string()));
+        denied.scope = given.filter_map(pair).collect();
+        // A job without a longest duration ends when its end is told, not in a hundred years.
+        denied.retry_after.take_if(|wait| *wait > LONGEST / 2);
+        Error::Denied(denied)
+    }
+}
+
+impl AllowanceService {
+    /// Begins a job, or refuses and changes nothing. It holds its tokens and its slot until its
+    /// end is [told](Self::record), or for as long as the agent's jobs may run. `model` may be
+    /// empty, for none. An id that runs, or has ended today or yesterday, is a conflict.
+    pub fn start_job(
+        &self,
+        agent_id: &str,
+        job_id: &str,
+        model: &str,
+        repo: Option<&str>,
+        estimated_tokens: u64,
+    ) -> Result<JobRef, Error> {
+        let start = Start::parse(agent_id, model, repo, estimated_tokens)?;
+        let id = JobId::parse(agent_id, job_id)?;
+        self.core.same_process()?;
+        let begun = self.allows(&start).and_then(|()| {
+            self.keep(&start)?;
+            self.with_repo(&start, |asks| self.begin(&start, &id, asks))
+        });
+        begun.map_err(|error| start.refused(error, &id))?.ok_or_else(|| {
+            Error::Conflict(format!(
+                "job_id {job_id:?} of agent {agent_id:?} runs or has ended: a job begins once"
+            ))
+        })
+    }
+
+    /// A job has begun, whatever the limits say. False where that was known.
+    pub(super) fn record_start(&self, report: &UsageReport) -> Result<bool, Error> {
+        let start = Start::parse(&report.agent_id, &report.model, None, report.tokens())?;
+        let id = JobId::parse(&report.agent_id, &report.job_id)?;
+        self.core.same_process()?;
+        self.keep(&start)?;
+        if self.begin(&start, &id, &self.asks(&start, Terms::Recorded))?.is_some() {
+            return Ok(true);
+        }
+        // Its end was told first: then it is one more job of the day, and nothing else.
+        let late = self.jobs.lock().count(&id);
+        if late {
+            self.agents.account(&id.agent)?.record(&[(JOBS, 1)])?;
+        }
+        Ok(late)
+    }
+
+    /// Whether the agent is configured and may use the model.
+    pub(super) fn allows(&self, start: &Start) -> Result<(), Error> {
+        let Some(allowance) = self.agents.setting(&start.agent) else {
+            return Err(Denied::not_configured(start.agent.as_str(), start.tokens).into());
+        };
+        let models = &allowance.model_allowlist;
+        match &start.model {
+            Some(model) if !models.is_empty() && !models.iter().any(|m| m == model.as_str()) => {
+                let mut denied = Denied::plain(Code::AllowanceExceeded, Kind::Model, None);
+                denied.requested = start.tokens;
+                denied.reason = Some(format!("model not in allowlist: {model}"));
+                Err(denied.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes the accounts that a job is counted in.
+    fn keep(&self, start: &Start) -> Result<(), Error> {
+        self.agents.account(&start.agent)?;
+        start.model.as_ref().map_or(Ok(()), |model| self.models.account(model).map(drop))
+    }
+
+    /// What a job asks of its agent and of its model, where there are such accounts.
+    fn asks(&self, start: &Start, terms: Terms) -> Vec<Ask> {
+        let of_agent: Demands = smallvec![(TOKENS, start.tokens), (JOBS, 1), (SLOTS, 1)];
+        let of_model: Demands = smallvec![(TOKENS, start.tokens), (REQUESTS, 1), (COST, 0)];
+        let agent = self.agents.find(&start.agent).map(|account| (account, of_agent));
+        let model = start.model.as_ref().and_then(|model| self.models.find(model));
+        let asked = agent.into_iter().chain(model.map(|account| (account, of_model)));
+        asked.map(|(account, demands)| Ask { terms, ..Ask::new(&account, demands) }).collect()
+    }
+
+    /// Asks for a job and, in the same step, whether its repository takes one: it does not rest,
+    /// and one of its limited actions has room. Each of them is tried in turn. Within a day they
+    /// only fill up, so where the last one has no room the others have none either.
+    pub(super) fn with_repo<R>(
+        &self,
+        start: &Start,
+        ask: impl Fn(&[Ask]) -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        let mut asks = self.asks(start, Terms::Gated);
+        let repo = start.repo.as_ref().map(|repo| self.repos.known(repo)).transpose()?;
+        let Some(account) = repo.flatten() else { return ask(&asks) };
+        let mut refused: Option<Box<Denied>> = None;
+        for demands in ways(&account)? {
+            asks.push(Ask { terms: Terms::Gated, ..Ask::new(&account, demands) });
+            match ask(&asks) {
+                Err(Error::Denied(denied))
+                    if matches!(denied.kind, Kind::Repo | Kind::Cooldown) =>
+                {
+                    // One way is enough: the job may begin when the first of them is open.
+                    let sooner = |best: &Denied| denied.retry_after < best.retry_after;
+                    if refused.as_deref().is_none_or(sooner) {
+                        refused = Some(denied);
+                    }
+                }
+                other => return other,
+            }
+            asks.pop();
+        }
+        refused.map_or_else(|| ask(&asks), |denied| Err(denied.into()))
+    }
+
+    /// Begins a job, unless something is known of it.
+    fn begin(&self, start: &Start, id: &JobId, asks: &[Ask]) -> Result<Option<JobRef>, Error> {
+        let longest = self.longest(&start.agent);
+        let request = Request { ttl: longest, ..Usage::tokens(start.tokens).into() };
+        let day = self.today();
+        let known = || self.jobs.lock().find(id, day).map(|_| None);
+        let begin = |lease: Lease, now: Moment| {
+            let job = Job::new(lease, [start.model.clone(), start.repo.clone()], longest, now);
+            let named = job.named(id);
+            self.jobs.lock().begin(id.clone(), job);
+            Some(named)
+        };
+        group::reserve_and(asks, &request, known, begin)
+    }
+}
+
+/// What may be asked of a repository for a job, one of which is enough. It takes nothing.
+fn ways(repo: &Arc<Account>) -> Result<Vec<Demands>, Error> {
+    let actions = [PULL_REQUESTS, ISSUES].into_iter();
+    let limited: Vec<u8> = repo.read(|meters, _| {
+        actions.filter(|action| meters[usize::from(*action)].limit().is_some()).collect()
+    })?;
+    if limited.is_empty() {
+        return Ok(vec![smallvec![(COOLDOWN, 0)]]);
+    }
+    Ok(limited.into_iter().map(|action| smallvec![(COOLDOWN, 0), (action, 0)]).collect())
+}

@@ -1,0 +1,115 @@
+//! What would pass, and what a repository's own actions count.
+
+use super::accounts::{COOLDOWN, JOBS, TOKENS};
+use super::begin::Start;
+use super::service::AllowanceService;
+use super::settings::{AllowanceStatus, QuotaCheckResult, RepoAction};
+use crate::accounting::{Code, Key, Meter};
+use crate::ledger::{Error, group};
+
+impl AllowanceService {
+    /// Whether a job of the agent that uses one token would pass. `model` may be empty, for none.
+    /// An agent without an allowance is refused.
+    pub fn check(
+        &self,
+        agent_id: &str,
+        model: &str,
+        repo: Option<&str>,
+    ) -> Result<QuotaCheckResult, Error> {
+        let start = Start::parse(agent_id, model, repo, 1)?;
+        self.core.same_process()?;
+        let verdict = self.allows(&start).and_then(|()| self.with_repo(&start, group::check));
+        let reason = reason_of(verdict)?;
+        let agent = self.agents.account(&start.agent)?;
+        let (left, mut high) = agent.read(|meters, _| {
+            let both = [TOKENS, JOBS].map(|n| &meters[usize::from(n)]);
+            (both.map(Meter::remaining), both.into_iter().any(is_high))
+        })?;
+        if let Some(model) = start.model.and_then(|model| self.models.find(&model)) {
+            high |= model.read(|meters, _| is_high(&meters[usize::from(TOKENS)]))?;
+        }
+        Ok(result(reason, high, left))
+    }
+
+    /// Whether a repository takes one more action.
+    pub fn check_repo(&self, repo: &str, action: RepoAction) -> Result<QuotaCheckResult, Error> {
+        self.core.same_process()?;
+        let Some(account) = self.repos.known(&Key::parse("repo", repo)?)? else {
+            return Ok(result(None, false, [None; 2]));
+        };
+        let reason = reason_of(account.check(&demands(action)))?;
+        let (left, high) = account.read(|meters, _| {
+            let meter = &meters[usize::from(action.meter())];
+            (meter.remaining(), is_high(meter))
+        })?;
+        Ok(result(reason, high, [left, None]))
+    }
+
+    /// Counts one action in a repository, or refuses it.
+    pub fn charge_repo(&self, repo: &str, action: RepoAction) -> Result<(), Error> {
+        self.core.same_process()?;
+        let account = self.repos.account(&Key::parse("repo", repo)?)?;
+        account.charge(&demands(action)).map_err(|error| {
+            let Error::Denied(mut denied) = error else { return error };
+            denied.id = None;
+            denied.scope = vec![("repo".to_owned(), repo.to_owned())];
+            Error::Denied(denied)
+        })
+    }
+
+    /// Something has failed in a repository: it rests for its cooldown from now on.
+    pub fn record_failure(&self, repo: &str) -> Result<(), Error> {
+        self.core.same_process()?;
+        self.start_cooldown(&Key::parse("repo", repo)?)
+    }
+
+    pub(super) fn start_cooldown(&self, repo: &Key) -> Result<(), Error> {
+        let Some(cooldown) = self.repos.setting(repo).map(|limit| limit.cooldown_after_failure)
+        else {
+            return Ok(());
+        };
+        if cooldown.is_zero() {
+            return Ok(());
+        }
+        self.repos.account(repo)?.adjust(|meters, now| {
+            meters[usize::from(COOLDOWN)].provider_mut().close(now.tick.plus(cooldown));
+        })
+    }
+}
+
+/// What one action asks of a repository: that it does not rest, and room.
+const fn demands(action: RepoAction) -> [(u8, u64); 2] {
+    [(COOLDOWN, 0), (action.meter(), 1)]
+}
+
+/// Why it is refused, if it is. An agent without an allowance stays an error.
+fn reason_of(verdict: Result<(), Error>) -> Result<Option<String>, Error> {
+    match verdict {
+        Err(Error::Denied(denied)) if denied.code != Code::NotConfigured => {
+            Ok(Some(denied.reason.clone().unwrap_or_else(|| denied.message())))
+        }
+        other => other.map(|()| None),
+    }
+}
+
+fn result(reason: Option<String>, high: bool, left: [Option<u64>; 2]) -> QuotaCheckResult {
+    let status = match (&reason, high) {
+        (Some(_), _) => AllowanceStatus::Exceeded,
+        (None, true) => AllowanceStatus::Warning,
+        (None, false) => AllowanceStatus::Ok,
+    };
+    let [remaining_tokens, remaining_jobs] = left;
+    QuotaCheckResult {
+        allowed: reason.is_none(),
+        status,
+        remaining_tokens,
+        remaining_jobs,
+        reason: reason.unwrap_or_default(),
+    }
+}
+
+/// Whether 80 % of the limit are used or held.
+fn is_high(meter: &Meter) -> bool {
+    let taken = u128::from(meter.used()) + u128::from(meter.reserved());
+    meter.limit().is_some_and(|limit| taken * 5 >= u128::from(limit) * 4)
+}

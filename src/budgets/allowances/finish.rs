@@ -1,0 +1,94 @@
+//! How a job ends, and what a report of one would change.
+
+use super::accounts::{COST, REQUESTS, TOKENS};
+use super::begin::model_key;
+use super::job::{Job, JobId};
+use super::job_table::JobRecord;
+use super::reports::{JobRef, QuotaEvent, ReportPreview, UsageReport};
+use super::service::AllowanceService;
+use crate::accounting::{Key, Usage};
+use crate::ledger::{Actual, Error};
+
+impl AllowanceService {
+    /// Takes in what happened to a job; false where it was known and changes nothing.
+    ///
+    /// A beginning is never refused: it has happened. Of several ends the first counts. An end of
+    /// a job that nothing is known of counts its tokens and its cost.
+    pub fn record(&self, report: &UsageReport) -> Result<bool, Error> {
+        match report.event {
+            QuotaEvent::JobStarted => self.record_start(report),
+            _ => self.record_end(report),
+        }
+    }
+
+    fn record_end(&self, report: &UsageReport) -> Result<bool, Error> {
+        let id = JobId::parse(&report.agent_id, &report.job_id)?;
+        let model = model_key(&report.model)?;
+        self.core.same_process()?;
+        let agent = self.agents.account(&id.agent)?;
+        let (day, net) = (self.today(), report.event.settles(report.tokens(), 0).net());
+        // In one step: who begins or ends the job at the same time comes before or after.
+        let end = || self.jobs.lock().end(&id, day);
+        match agent.record_unless(&[(TOKENS, net)], end)? {
+            None => self.record_model(model, net, report.cost_micros_usd).map(|()| true),
+            Some(JobRecord::Ended { .. }) => Ok(false),
+            Some(JobRecord::Runs(job)) => self.settle(job, model, report).map(|()| true),
+        }
+    }
+
+    /// Ends a job that ran, or has run for too long.
+    fn settle(&self, job: Job, model: Option<Key>, report: &UsageReport) -> Result<(), Error> {
+        let net = report.event.settles(report.tokens(), job.estimate()).net();
+        job.lease.commit(Actual::Usage(Usage::priced(net, report.cost_micros_usd)))?;
+        if job.model.is_none() {
+            self.record_model(model, net, report.cost_micros_usd)?;
+        }
+        match &job.repo {
+            Some(repo) if report.event == QuotaEvent::JobFailed => self.start_cooldown(repo),
+            _ => Ok(()),
+        }
+    }
+
+    /// Counts for a model what a job used that did not begin with it.
+    fn record_model(&self, model: Option<Key>, tokens: u64, cost: u64) -> Result<(), Error> {
+        let Some(model) = model else { return Ok(()) };
+        self.models.account(&model)?.record(&[(TOKENS, tokens), (REQUESTS, 1), (COST, cost)])
+    }
+
+    /// What [`record`](Self::record) would change now; `None` for nothing.
+    pub fn preview(&self, report: &UsageReport) -> Result<Option<ReportPreview>, Error> {
+        let id = JobId::parse(&report.agent_id, &report.job_id)?;
+        model_key(&report.model)?;
+        self.core.same_process()?;
+        let day = self.today();
+        let mut jobs = self.jobs.lock();
+        let started = report.event == QuotaEvent::JobStarted;
+        let (estimate, model, frees_slot) = match jobs.find(&id, day) {
+            None => (0, report.model.as_str(), false),
+            Some(JobRecord::Runs(_)) if started => return Ok(None),
+            Some(JobRecord::Runs(job)) => {
+                let model = job.model.as_ref().map_or(report.model.as_str(), Key::as_str);
+                (job.estimate(), model, true)
+            }
+            Some(JobRecord::Ended { counted: false }) if started => (0, "", false),
+            Some(JobRecord::Ended { .. }) => return Ok(None),
+        };
+        let tokens = if started { 0 } else { report.tokens() };
+        let settled = report.event.settles(tokens, estimate);
+        Ok(Some(ReportPreview {
+            jobs: u64::from(started),
+            tokens_total: settled.total,
+            tokens_returned: settled.returned,
+            frees_slot,
+            model: model.to_owned(),
+        }))
+    }
+
+    /// The jobs that have run for too long and whose end was not told yet, the longest overdue
+    /// first.
+    pub fn overdue(&self) -> Result<Vec<JobRef>, Error> {
+        self.core.same_process()?;
+        let now = self.core.clock().tick();
+        Ok(self.jobs.lock().overdue(now))
+    }
+}

@@ -1,0 +1,76 @@
+//! What agents and models have used, and taking that over from elsewhere.
+
+use super::accounts::{JOBS, SLOTS, TOKENS};
+use super::job::start_of;
+use super::service::AllowanceService;
+use super::settings::UsageRecord;
+use crate::accounting::{Key, Window};
+use crate::ledger::Error;
+
+impl AllowanceService {
+    /// What an agent has used today; zeros for one that nothing is known of.
+    pub fn usage(&self, agent_id: &str) -> Result<UsageRecord, Error> {
+        self.core.same_process()?;
+        let agent = Key::parse("agent_id", agent_id)?;
+        let mut record = UsageRecord {
+            agent_id: agent_id.to_owned(),
+            tokens_used: 0,
+            jobs_started: 0,
+            active_jobs: 0,
+            period_start_ns: start_of(self.today()),
+        };
+        if let Some(account) = self.agents.find(&agent) {
+            account.read(|meters, _| {
+                let [tokens, jobs, slots] = [TOKENS, JOBS, SLOTS].map(|n| &meters[usize::from(n)]);
+                record.tokens_used = tokens.used();
+                record.jobs_started = jobs.used();
+                record.active_jobs = slots.used().saturating_add(slots.reserved());
+                if let Window::Calendar(day) = tokens.window() {
+                    record.period_start_ns = day.start_ns();
+                }
+            })?;
+        }
+        Ok(record)
+    }
+
+    /// The tokens of a model that were charged today.
+    pub fn model_usage(&self, model: &str) -> Result<u64, Error> {
+        self.core.same_process()?;
+        let account = self.models.find(&Key::parse("model", model)?);
+        account
+            .map_or(Ok(0), |account| account.read(|meters, _| meters[usize::from(TOKENS)].used()))
+    }
+
+    /// Forgets what an agent has used today. Jobs that run keep their slots, and their tokens stay
+    /// with what is forgotten.
+    pub fn reset_agent(&self, agent_id: &str) -> Result<(), Error> {
+        self.core.same_process()?;
+        let account = self.agents.find(&Key::parse("agent_id", agent_id)?);
+        account.map_or(Ok(()), |account| {
+            account.adjust(|meters, now| {
+                [TOKENS, JOBS].map(usize::from).into_iter().for_each(|n| meters[n].reset(now));
+            })
+        })
+    }
+
+    /// Takes over what a store says of an agent's day, and how many of its jobs run elsewhere.
+    pub fn sync_agent(
+        &self,
+        agent_id: &str,
+        tokens_used: u64,
+        jobs_started: u64,
+        active_elsewhere: u64,
+    ) -> Result<(), Error> {
+        self.core.same_process()?;
+        let account = self.agents.account(&Key::parse("agent_id", agent_id)?)?;
+        let used = [(TOKENS, tokens_used), (JOBS, jobs_started), (SLOTS, active_elsewhere)];
+        account.restore_used(&used)
+    }
+
+    /// Takes over what a store says of a model's day.
+    pub fn sync_model(&self, model: &str, tokens_used: u64) -> Result<(), Error> {
+        self.core.same_process()?;
+        let account = self.models.account(&Key::parse("model", model)?)?;
+        account.restore_used(&[(TOKENS, tokens_used)])
+    }
+}

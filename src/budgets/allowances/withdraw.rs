@@ -1,0 +1,44 @@
+//! How a job is taken back that has begun here and could not be written down elsewhere.
+
+use super::accounts::{JOBS, REQUESTS};
+use super::job::JobId;
+use super::service::AllowanceService;
+use crate::accounting::Window;
+use crate::ledger::Error;
+
+impl AllowanceService {
+    /// Takes back a job that has just begun: what it held and counted, and its id. False where no
+    /// such job runs.
+    ///
+    /// ```
+    /// use outlay::{AgentAllowance, AllowanceService, Clock};
+    /// let service = AllowanceService::new(Clock::System);
+    /// let allowance = AgentAllowance { agent_id: "a".into(), ..AgentAllowance::default() };
+    /// service.set_allowance(allowance)?;
+    /// service.start_job("a", "j", "", None, 400)?;
+    /// assert!(service.withdraw_job("a", "j")?);
+    /// assert_eq!(service.usage("a")?.jobs_started, 0);
+    /// service.start_job("a", "j", "", None, 400)?; // as if it had never begun
+    /// # Ok::<(), outlay::Error>(())
+    /// ```
+    pub fn withdraw_job(&self, agent_id: &str, job_id: &str) -> Result<bool, Error> {
+        let id = JobId::parse(agent_id, job_id)?;
+        self.core.same_process()?;
+        let job = self.jobs.lock().forget(&id);
+        let Some(job) = job else { return Ok(false) };
+        match job.lease.release() {
+            Err(Error::Lease(_)) | Ok(()) => {} // it may have run out already: then it is charged
+            Err(error) => return Err(error),
+        }
+        let agent = self.agents.account(&id.agent)?;
+        agent.adjust(|meters, _| meters[usize::from(JOBS)].give_back(1))?;
+        if let Some(model) = job.model.and_then(|model| self.models.find(&model)) {
+            model.adjust(|meters, now| {
+                if let Window::Sliding(hour) = meters[usize::from(REQUESTS)].window_mut() {
+                    hour.remove(1, now.tick);
+                }
+            })?;
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,28 @@
+//! A guard: all limits of a policy at once.
+//!
+//! A request has labels. Every rule whose scope they match applies to it, and all that apply
+//! decide in one step.
+
+mod advice;
+mod allotments;
+mod allowances;
+mod ask;
+mod change;
+mod counter;
+mod in_force;
+mod last_asked;
+mod lookup;
+mod matched;
+mod report;
+mod reserve;
+mod rule_group;
+mod runs;
+mod state;
+mod unmatched;
+
+pub use advice::Advice;
+pub use allotments::{Allotment, AllotmentSize};
+pub use ask::GuardAsk;
+pub use report::{Explained, Figures};
+pub use state::{Guard, GuardRequest, Known, Resolver};
+pub use unmatched::Warner;

@@ -1,0 +1,11 @@
+//! Allotments: a share of a guard's budgets, set aside for a sub-agent.
+
+mod allotment;
+mod allotted;
+mod ends;
+mod settle;
+
+pub use allotment::Allotment;
+pub use allotted::AllotmentSize;
+pub(super) use allotted::Allotted;
+pub(super) use ends::Ends;

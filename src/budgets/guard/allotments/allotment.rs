@@ -1,0 +1,296 @@
+//! Allotments: a part of what a request may use, set aside for a sub-agent.
+//!
+//! The allotment is one lease of the parent: it holds what it sets aside, so that all allotments
+//! together are never more than the parent has. The child spends from an account of its own, and what is
+//! left comes back when the allotment is closed and the last of its requests has ended.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use smallvec::SmallVec;
+
+use super::allotted::{AllotmentSize, Allotted, Source, UNITS};
+use crate::accounting::{Invalid, LONGEST, Terms, Unit, Usage};
+use crate::budgets::guard::ask::GuardAsk;
+use crate::budgets::guard::counter::Counter;
+use crate::budgets::guard::matched::{Matched, Owned};
+use crate::budgets::guard::rule_group::RuleGroup;
+use crate::budgets::guard::state::{Guard, GuardRequest};
+use crate::budgets::policy::{Labels, Mode, Rule, RuleKind, RuleLimit, Scope, Span, is_tool_call};
+use crate::ledger::{
+    Account, Ask, AskPart, Carried, Demands, Error, Kept, Lease, Mailbox, Request, Wait, charge,
+    group,
+};
+
+/// A part of a guard's budgets, set aside for a sub-agent. Dropped, it is closed.
+#[derive(Clone)]
+pub struct Allotment {
+    guard: Arc<Guard>,
+    allotted: Arc<Allotted>,
+    labels: Vec<(String, String)>,
+}
+
+impl Guard {
+    /// Sets a part of all budgets that match aside, or refuses and changes nothing. Limiters and
+    /// slots are not set aside: the child's requests ask them as any others do.
+    pub fn allot(
+        self: &Arc<Self>,
+        labels: &Labels<'_>,
+        of: AllotmentSize,
+        ttl: Option<Duration>,
+    ) -> Result<Allotment, Error> {
+        self.allot_in(None, labels, of, ttl)
+    }
+
+    fn allot_in(
+        self: &Arc<Self>,
+        parent: Option<&Arc<Allotted>>,
+        labels: &Labels<'_>,
+        of: AllotmentSize,
+        ttl: Option<Duration>,
+    ) -> Result<Allotment, Error> {
+        if UNITS.iter().all(|unit| of.of(*unit).is_none()) {
+            return Err(Invalid::policy("allotment", "of tokens, usd or calls").into());
+        }
+        self.core.same_process()?;
+        self.ends.run(self.core.clock());
+        let matched = self.asked(labels, false)?;
+        let estimate = Usage::priced(of.tokens.unwrap_or(0), of.cost_micros_usd.unwrap_or(0));
+        let calls = of.calls.unwrap_or(0);
+        let (sources, mut owned) = set_aside(&matched, of, parent);
+        if let Some(parent) = parent {
+            let units: Vec<Unit> = UNITS.into_iter().filter(|u| of.of(*u).is_some()).collect();
+            parent.ask_for(&estimate, calls, &units, &mut owned)?;
+        }
+        if owned.is_empty() {
+            owned.push((&self.nobody, Demands::new(), false));
+        }
+        let asks: Vec<AskPart<'_>> = owned
+            .iter()
+            .map(|(account, demands, _)| AskPart {
+                account,
+                demands,
+                multiplier: 1,
+                terms: Terms::Plain,
+            })
+            .collect();
+        // What is left of a window is nothing in the next one, nor of an allotment that is over.
+        let now = self.core.clock().tick();
+        let around = parent.map_or(LONGEST, |parent| parent.deadline.since(now));
+        let ttl = ttl.unwrap_or(LONGEST).min(around).min(Allotted::resets_in(&sources)?);
+        let request = Request { estimate, ttl: Some(ttl), stays: true, ..Request::default() };
+        let lease = group::reserve_parts(&asks, &request).map_err(|refused| {
+            parent.map_or(Ok(()), |parent| parent.check_open()).err().unwrap_or(refused)
+        })?;
+        self.tell_unmatched(&matched, &estimate);
+        let keeps = parent.map(|p| Arc::clone(p) as Arc<dyn Kept>);
+        let lease = lease.carrying(Carried { keeps, ..Carried::none() });
+        let labels = labels.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        let counter = self.allotted_counter(&of, labels)?;
+        let allotted = Arc::new_cyclic(|me| Allotted {
+            counter,
+            lease,
+            of,
+            sources,
+            parent: parent.cloned(),
+            closed: AtomicBool::new(false),
+            deadline: now.plus(ttl),
+            depth: parent.map_or(0, |parent| parent.depth + 1),
+            reported: Mutex::default(),
+            ends: Arc::clone(&self.ends),
+            me: me.clone(),
+        });
+        if ttl < LONGEST {
+            self.ends.add(allotted.deadline, allotted.depth, allotted.me.clone());
+        }
+        let labels = allotted.counter.values.clone();
+        Ok(Allotment { guard: Arc::clone(self), allotted, labels })
+    }
+
+    fn allotted_counter(
+        &self,
+        of: &AllotmentSize,
+        values: Vec<(String, String)>,
+    ) -> Result<Counter, Error> {
+        let limit = |unit: &Unit| RuleLimit { unit: *unit, max: of.of(*unit), kept_back: 0 };
+        let rule = Rule {
+            name: "allotment".to_owned(),
+            kind: RuleKind::Allotment,
+            scope: Scope::default(),
+            limits: UNITS.iter().map(limit).collect(),
+            span: Span::Lifetime,
+            mode: Mode::Hard,
+            warn_at: Vec::new(),
+            wait: None,
+            adaptive: false,
+        };
+        Counter::new(&self.core, &RuleGroup::of(rule), values)
+    }
+}
+
+impl Allotment {
+    /// Holds the estimate in the allotment, and under the limits that are not set aside.
+    pub fn reserve(&self, labels: &Labels<'_>, request: GuardRequest) -> Result<Lease, Error> {
+        self.guard.reserve_in(Some(&self.allotted), &self.with(labels), request)
+    }
+
+    /// [`reserve`](Self::reserve), or `None` where it is refused and may [`wait`](Self::wait).
+    pub fn try_reserve(
+        &self,
+        labels: &Labels<'_>,
+        request: GuardRequest,
+    ) -> Result<Option<Lease>, Error> {
+        self.guard.try_reserve_in(Some(&self.allotted), &self.with(labels), request)
+    }
+
+    /// What a request asks, to be reserved together with others or to be waited for.
+    pub fn ask(&self, labels: &Labels<'_>, request: &GuardRequest) -> Result<GuardAsk, Error> {
+        self.guard.ask_in(Some(&self.allotted), &self.with(labels), request)
+    }
+
+    /// [`ask`](Self::ask) for a call that is about to be made; see [`Guard::ask_call`]. What the
+    /// allotment pays is not asked where `covered` says that all it was taken from is paid already.
+    pub fn ask_call(
+        &self,
+        labels: &Labels<'_>,
+        request: &GuardRequest,
+        covered: impl Fn(&Arc<Account>) -> bool,
+    ) -> Result<GuardAsk, Error> {
+        let labels = self.with(labels);
+        let mut ask = self.guard.ask_call_in(Some(&self.allotted), &labels, request)?;
+        let sources = self.allotted.source_accounts();
+        if !sources.is_empty() && sources.iter().all(covered) {
+            let own = self.allotted.own_accounts();
+            ask.asks.retain(|ask| !own.iter().any(|own| Arc::ptr_eq(own, &ask.account)));
+        }
+        Ok(ask)
+    }
+
+    /// All accounts that its requests pay: its own, and those that it was taken from.
+    pub fn accounts(&self) -> Vec<Arc<Account>> {
+        [self.allotted.own_accounts(), self.allotted.source_accounts()].concat()
+    }
+
+    /// Queues for a lease; see [`Guard::wait`].
+    pub fn wait(
+        &self,
+        labels: &Labels<'_>,
+        request: &GuardRequest,
+        timeout: Option<Duration>,
+        mailbox: Arc<Mailbox>,
+    ) -> Result<(Wait, Carried), Error> {
+        self.guard.wait_in(Some(&self.allotted), &self.with(labels), request, timeout, mailbox)
+    }
+
+    /// Whether a request would pass now; see [`Guard::check`].
+    pub fn check(&self, labels: &Labels<'_>, request: &GuardRequest) -> Result<(), Error> {
+        self.guard.check_in(Some(&self.allotted), &self.with(labels), request)
+    }
+
+    /// Charges one step to the workflows that match, or refuses: steps are not set aside.
+    pub fn step(&self, labels: &Labels<'_>) -> Result<(), Error> {
+        let asks = self.step_asks(labels)?;
+        if asks.is_empty() { Ok(()) } else { charge(&asks) }
+    }
+
+    /// What one step asks; see [`Guard::step_asks`].
+    pub fn step_asks(&self, labels: &Labels<'_>) -> Result<Vec<Ask>, Error> {
+        self.allotted.check_open()?;
+        self.guard.step_asks(&self.with(labels))
+    }
+
+    /// Takes in what a provider's response says of its own limits; see [`Guard::observe`].
+    pub fn observe<'a>(
+        &self,
+        labels: &Labels<'_>,
+        headers: impl IntoIterator<Item = (&'a str, &'a str)>,
+        status: u16,
+    ) -> Result<(), Error> {
+        self.guard.observe(&self.with(labels), headers, status)
+    }
+
+    /// An allotment of this allotment.
+    pub fn allot(
+        &self,
+        labels: &Labels<'_>,
+        of: AllotmentSize,
+        ttl: Option<Duration>,
+    ) -> Result<Self, Error> {
+        self.guard.allot_in(Some(&self.allotted), &self.with(labels), of, ttl)
+    }
+
+    /// What is left of the allotment: tokens, micro-USD, calls; `None` where it was not set aside.
+    pub fn remaining(&self) -> Result<AllotmentSize, Error> {
+        self.guard.ends.run(self.guard.core.clock());
+        self.allotted.counter.account.read(|meters, _| {
+            let left = |unit| meters.iter().find(|m| m.unit() == unit).and_then(|m| m.remaining());
+            AllotmentSize {
+                tokens: left(Unit::Tokens),
+                cost_micros_usd: left(Unit::Cost),
+                calls: left(Unit::Calls),
+            }
+        })
+    }
+
+    /// Takes no more requests. What is left goes back once the last lease has ended and every
+    /// handle is dropped.
+    pub fn close(&self) {
+        self.allotted.closed.store(true, Ordering::Relaxed);
+    }
+
+    /// Its labels.
+    pub fn labels(&self) -> &[(String, String)] {
+        &self.labels
+    }
+
+    /// The guard that it is a part of.
+    pub const fn guard(&self) -> &Arc<Guard> {
+        &self.guard
+    }
+
+    /// The labels of a request: its own come before those of the allotment. The call of a tool has no
+    /// model of the allotment.
+    fn with<'a>(&'a self, labels: &Labels<'a>) -> Vec<(&'a str, &'a str)> {
+        let mut all: Vec<(&str, &str)> = labels.to_vec();
+        let own_tool = is_tool_call(labels);
+        for (name, value) in &self.labels {
+            let is_given = labels.iter().any(|(own, _)| own == name);
+            let is_foreign = own_tool && name == "model";
+            if !is_given && !is_foreign {
+                all.push((name, value));
+            }
+        }
+        all
+    }
+}
+
+impl std::fmt::Debug for Allotment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Allotment").field("labels", &self.labels).finish_non_exhaustive()
+    }
+}
+
+/// What is set aside of the counters that apply, and what is asked of their accounts for it.
+fn set_aside<'a>(
+    matched: &'a Matched,
+    of: AllotmentSize,
+    parent: Option<&Arc<Allotted>>,
+) -> (Vec<Source>, Owned<'a>) {
+    let estimate = Usage::priced(of.tokens.unwrap_or(0), of.cost_micros_usd.unwrap_or(0));
+    let (mut sources, mut owned): (_, Owned<'_>) = (Vec::new(), SmallVec::new());
+    for asked in matched.asked.iter().filter(|asked| asked.can_be_allotted) {
+        let not_mine = |counter: &Counter, meter, unit| {
+            of.of(unit).is_none() || parent.is_some_and(|parent| parent.pays(counter, meter))
+        };
+        let demands = asked.amounts(&estimate, of.calls.unwrap_or(0), not_mine);
+        if !demands.is_empty() {
+            let held = |(number, _): &&(u8, Unit)| demands.iter().any(|(n, _)| n == number);
+            let meters = asked.demands.iter().filter(held).copied().collect();
+            sources.push(Source { counter: Arc::clone(&asked.counter), meters });
+            owned.push((&asked.counter.account, demands, false));
+        }
+    }
+    (sources, owned)
+}

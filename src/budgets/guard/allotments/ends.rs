@@ -1,0 +1,110 @@
+//! When the allotments of a guard run out: looked at on the way of its requests, never in a thread.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+
+use crate::accounting::{Clock, Tick};
+
+/// So many allotments are kept in any case before those that are gone are cleared away.
+const KEPT: usize = 64;
+
+/// What ends by itself once its time is over.
+pub(super) trait Due: Send + Sync {
+    /// Ends it if its time is over; else it is added again for the time that it ends then.
+    fn end_if_due(&self);
+}
+
+/// The allotments that have an end, by when it is time to look at them.
+pub(crate) struct Ends {
+    /// The earliest time in the queue: most requests read this and go on.
+    earliest: AtomicU64,
+    queue: Mutex<Queue>,
+}
+
+#[derive(Default)]
+struct Queue {
+    parts: BinaryHeap<Reverse<DueAt>>,
+    /// At so many they are looked through.
+    clear_at: usize,
+}
+
+struct DueAt {
+    due: Tick,
+    /// An allotment of an allotment comes before the one that it is taken from.
+    depth: Reverse<usize>,
+    allotted: Weak<dyn Due>,
+}
+
+impl Ends {
+    pub(crate) fn new() -> Arc<Self> {
+        let queue = Mutex::new(Queue { parts: BinaryHeap::new(), clear_at: KEPT });
+        Arc::new(Self { earliest: AtomicU64::new(u64::MAX), queue })
+    }
+
+    /// Looks at the allotment at that time.
+    pub(super) fn add(&self, due: Tick, depth: usize, allotted: Weak<dyn Due>) {
+        let mut queue = self.queue.lock();
+        if queue.parts.len() >= queue.clear_at {
+            queue.parts.retain(|entry| entry.0.allotted.strong_count() > 0);
+            queue.clear_at = queue.parts.len().saturating_mul(2).max(KEPT);
+        }
+        queue.parts.push(Reverse(DueAt { due, depth: Reverse(depth), allotted }));
+        self.publish(&queue);
+    }
+
+    /// Ends the allotments whose time is over. The caller holds no lock.
+    #[inline]
+    pub(crate) fn run(&self, clock: &Clock) {
+        // Relaxed: a stale value only puts it off to the next request.
+        let earliest = self.earliest.load(Ordering::Relaxed);
+        if earliest != u64::MAX && clock.tick().raw() >= earliest {
+            self.end_due(clock.tick());
+        }
+    }
+
+    #[cold]
+    fn end_due(&self, now: Tick) {
+        while let Some(entry) = self.pop(now) {
+            if let Some(allotted) = entry.allotted.upgrade() {
+                allotted.end_if_due();
+            }
+        }
+    }
+
+    fn pop(&self, now: Tick) -> Option<DueAt> {
+        let mut queue = self.queue.lock();
+        let due = queue.parts.peek().is_some_and(|top| top.0.due <= now);
+        let popped = if due { queue.parts.pop().map(|entry| entry.0) } else { None };
+        self.publish(&queue);
+        popped
+    }
+
+    fn publish(&self, queue: &Queue) {
+        let earliest = queue.parts.peek().map_or(u64::MAX, |top| top.0.due.raw());
+        self.earliest.store(earliest, Ordering::Relaxed);
+    }
+}
+
+impl PartialEq for DueAt {
+    fn eq(&self, other: &Self) -> bool {
+        (self.due, self.depth) == (other.due, other.depth)
+    }
+}
+
+impl Eq for DueAt {}
+
+impl PartialOrd for DueAt {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for DueAt {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.due, self.depth).cmp(&(other.due, other.depth))
+    }
+}

@@ -1,0 +1,151 @@
+//! What an allotment reports to those that it is taken from: what was used above it, and what at its end.
+
+use super::allotted::{Allotted, UNITS};
+use super::ends::Due;
+use crate::accounting::{Meter, Unit, Usage};
+use crate::ledger::{Demands, Error, Idle, Kept, Unsettled};
+
+impl Allotted {
+    /// What was used of it, and held in it where `held`, in the order of `UNITS`.
+    fn taken(&self, held: bool) -> Result<[u64; 3], Error> {
+        self.counter.account.read(|meters, _| {
+            let of = |meter: &Meter| {
+                meter.used().saturating_add(if held { meter.reserved() } else { 0 })
+            };
+            UNITS.map(|unit| meters.iter().find(|m| m.unit() == unit).map_or(0, of))
+        })
+    }
+
+    /// What was used, with what is held in it, above what those around know, from now on reported. What
+    /// is held is never more than the allotment, so that no more is reported than was used.
+    fn unreported(&self) -> Result<[u64; 3], Error> {
+        let taken = self.taken(true)?;
+        let mut reported = self.reported.lock();
+        let mut more = [0; 3];
+        for (index, unit) in UNITS.into_iter().enumerate() {
+            let Some(of) = self.of.of(unit) else { continue };
+            let held = reported.at_end.map_or(of, |at_end| at_end[index]);
+            let above = taken[index].saturating_sub(held);
+            more[index] = above.saturating_sub(reported.beside[index]);
+            reported.beside[index] = reported.beside[index].max(above);
+        }
+        Ok(more)
+    }
+
+    /// Books at once what was used above the allotment, where it was taken from: nobody else is to
+    /// be admitted on money that is spent. What it does not set aside itself was used of an allotment
+    /// around it, so that they are asked whatever it has to report.
+    fn report_overrun(&self) -> Result<(), Error> {
+        let more = self.unreported()?;
+        if more != [0; 3] {
+            let of = |unit: Unit| UNITS.iter().position(|u| *u == unit).map_or(0, |at| more[at]);
+            for source in &self.sources {
+                let demands: Demands =
+                    source.meters.iter().map(|&(number, unit)| (number, of(unit))).collect();
+                source.counter.account.record(&demands)?;
+            }
+            if let Some(parent) = &self.parent {
+                parent.book(more)?;
+            }
+        }
+        self.parent.as_ref().map_or(Ok(()), |parent| parent.report_overrun())
+    }
+
+    /// Books what was used above an allotment of it; what it does not set aside itself, further out.
+    fn book(&self, mut more: [u64; 3]) -> Result<(), Error> {
+        let mut demands = Demands::new();
+        for (number, metered) in (0_u8..).zip(self.counter.metered()) {
+            let place = UNITS.iter().position(|unit| *unit == metered.unit);
+            if let (Some(place), Some(_)) = (place, self.of.of(metered.unit)) {
+                demands.push((number, std::mem::take(&mut more[place])));
+            }
+        }
+        self.counter.account.record(&demands)?;
+        match &self.parent {
+            Some(parent) if more != [0; 3] => parent.book(more),
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends it where its time is over and no lease of it is open: until then what it set aside is
+    /// held. `again`: where one is open, to be looked at when that runs out.
+    fn end_if_over(&self, again: bool) {
+        let now = self.counter.account.core().clock().tick();
+        if now < self.deadline || self.reported.lock().over {
+            return;
+        }
+        // In a forked child it fails: there the allotment still belongs to the parent process.
+        match self.counter.account.close_if_idle() {
+            Ok(Idle::Closed) => self.run_out(),
+            Ok(Idle::Until(Some(next))) if again => {
+                self.ends.add(next, self.depth, self.me.clone());
+            }
+            Ok(Idle::Until(_)) | Err(_) => {}
+        }
+    }
+
+    /// It ends as a lease that runs out: all of it is charged until it is closed; or, where what is
+    /// not settled is returned, what was used of it is booked and the rest goes back.
+    fn run_out(&self) {
+        if std::mem::replace(&mut self.reported.lock().over, true) {
+            return;
+        }
+        if self.counter.account.core().policy().unsettled == Unsettled::Charge {
+            let _ = self.lease.run_out();
+        } else {
+            let _ = self.settle();
+        }
+        if let Some(parent) = &self.parent {
+            parent.end_if_over(false);
+        }
+    }
+
+    /// Says what was used, in place of what is held or was charged for it; once.
+    fn settle(&self) -> Result<(), Error> {
+        self.report_overrun()?;
+        let used = self.taken(false)?;
+        let beside = {
+            let mut reported = self.reported.lock();
+            if reported.at_end.is_some() {
+                return Ok(());
+            }
+            let beside = std::mem::take(&mut reported.beside);
+            reported.at_end = Some([0, 1, 2].map(|at| used[at].max(beside[at])));
+            beside
+        };
+        let [tokens, cost, calls] = [0, 1, 2].map(|at| used[at].saturating_sub(beside[at]));
+        self.lease.settle(Usage::priced(tokens, cost), calls)?;
+        // What was used meanwhile.
+        self.report_overrun()
+    }
+}
+
+impl Due for Allotted {
+    fn end_if_due(&self) {
+        self.end_if_over(true);
+    }
+}
+
+impl Kept for Allotted {
+    fn ended(&self) {
+        // In a forked child this fails: there the allotment still belongs to the parent process.
+        let _ = self.report_overrun();
+        let mut over = Some(self);
+        while let Some(allotted) = over {
+            allotted.end_if_over(false);
+            over = allotted.parent.as_deref();
+        }
+    }
+
+    /// It may be time to look at it sooner.
+    fn moved(&self) {
+        self.end_if_over(true);
+    }
+}
+
+impl Drop for Allotted {
+    /// Says to the parent what was used; in a forked child that fails, and the parent says it.
+    fn drop(&mut self) {
+        let _ = self.settle();
+    }
+}

@@ -1,0 +1,61 @@
+//! When the counters of runs were last asked, and how many of them there are.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use crate::accounting::Tick;
+
+/// So many counters of runs are kept in any case.
+const KEPT: usize = 1_024;
+
+/// When a counter of a run was last asked; the others are kept for ever.
+pub(super) struct LastAsked(Option<AtomicU64>);
+
+impl LastAsked {
+    /// Of a counter that was made just now.
+    pub(super) fn new(of_a_run: bool, now: Tick) -> Self {
+        Self(of_a_run.then(|| AtomicU64::new(now.raw())))
+    }
+
+    /// Whether it is the counter of a run.
+    pub(super) const fn of_a_run(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Notes that the counter is asked now.
+    pub(super) fn touch(&self, now: Tick) {
+        if let Some(asked) = &self.0 {
+            // Relaxed: it is compared with hours.
+            asked.store(now.raw(), Ordering::Relaxed);
+        }
+    }
+
+    /// When the counter of a run was last asked.
+    pub(super) fn at(&self) -> Option<Tick> {
+        self.0.as_ref().map(|asked| Tick::from_raw(asked.load(Ordering::Relaxed)))
+    }
+}
+
+/// How many counters of runs there are, and at how many they are swept.
+pub(super) struct Runs {
+    known: AtomicUsize,
+    sweep_at: AtomicUsize,
+}
+
+impl Runs {
+    pub(super) const fn new() -> Self {
+        Self { known: AtomicUsize::new(0), sweep_at: AtomicUsize::new(KEPT) }
+    }
+
+    /// Counts one more; whether it is time for a sweep.
+    pub(super) fn add_one(&self) -> bool {
+        // Relaxed: at worst they are swept once more, or a little later.
+        let known = self.known.fetch_add(1, Ordering::Relaxed) + 1;
+        known >= self.sweep_at.load(Ordering::Relaxed)
+    }
+
+    /// Notes how many a sweep has kept; the next one is due when they have doubled.
+    pub(super) fn keep(&self, kept: usize) {
+        self.known.store(kept, Ordering::Relaxed);
+        self.sweep_at.store(kept.saturating_mul(2).max(KEPT), Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,21 @@
+//! What pickles and what does not.
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+
+/// Keywords for `__getnewargs_ex__`, by which value classes pickle and copy.
+pub(crate) fn new_args<'py>(
+    py: Python<'py>,
+    keywords: Bound<'py, PyDict>,
+) -> (Bound<'py, PyTuple>, Bound<'py, PyDict>) {
+    (PyTuple::empty(py), keywords)
+}
+
+/// Accounts hold what was spent: a copy would be a second one.
+pub(crate) fn no_copies(class: &str) -> PyErr {
+    PyTypeError::new_err(format!(
+        "{class} can not be pickled or copied: a copy would have a limit of its own; create it \
+         where it is used"
+    ))
+}

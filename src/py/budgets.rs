@@ -1,0 +1,24 @@
+//! The budget classes of Python, each in a file or a room with the name of its twin in the core.
+
+mod allowances;
+mod budget_manager;
+mod guard;
+mod on_warning;
+mod operation_cache;
+mod rate_limiter;
+mod shared_pool;
+mod token_budget;
+mod workflow_quota;
+
+pub(super) use allowances::PyAllowanceLedger;
+pub(super) use budget_manager::{
+    PyAgentBudget, PyBudgetInfo, PyBudgetLimit, PyBudgetManager, PyFullBudgetInfo,
+};
+pub(super) use guard::{
+    CallLabels, PyAllotment, PyGuard, scope_begins, set_labels_var, set_price_resolver,
+};
+pub(super) use operation_cache::name_of;
+pub(super) use rate_limiter::PyRateLimiter;
+pub(super) use shared_pool::PySharedPool;
+pub(super) use token_budget::PyAgentTokenBudget;
+pub(super) use workflow_quota::{PyWorkflowQuota, PyWorkflowToken};

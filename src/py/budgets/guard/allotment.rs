@@ -1,0 +1,180 @@
+//! `Allotment`: a part of a guard's budgets for a sub-agent.
+
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use super::asking;
+use super::labels::CallLabels;
+use super::request::request;
+use crate::budgets::Allotment;
+use crate::ledger::{Error, LeaseError};
+use crate::py::args::{self, StatusArg};
+use crate::py::lease::PyBudgetLease;
+use crate::py::waiting::{PyMailbox, PyWait};
+
+/// A part of a guard's budgets, carved out for a sub-agent.
+#[pyclass(module = "outlay", name = "Allotment", frozen, weakref)]
+pub(crate) struct PyAllotment(RwLock<Option<Allotment>>);
+
+impl PyAllotment {
+    pub(crate) const fn new(inner: Allotment) -> Self {
+        Self(RwLock::new(Some(inner)))
+    }
+
+    /// The part, unless it was closed.
+    pub(crate) fn open(&self) -> Result<Allotment, Error> {
+        self.0.read().clone().ok_or_else(|| LeaseError::Finalized.into())
+    }
+}
+
+#[pymethods]
+impl PyAllotment {
+    #[pyo3(signature = (estimate = None, *, ttl = None, **labels))]
+    fn reserve(
+        &self,
+        py: Python<'_>,
+        estimate: Option<&Bound<'_, PyAny>>,
+        ttl: Option<&Bound<'_, PyAny>>,
+        labels: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<PyBudgetLease> {
+        let labels = CallLabels::of(py, labels)?;
+        let request = request(estimate, ttl, labels.landing)?;
+        let lease = self.open()?.reserve(&labels.pairs()?, request)?;
+        Ok(PyBudgetLease::new(lease, None))
+    }
+
+    /// `reserve`, or None where it is to wait.
+    fn _try_reserve(
+        &self,
+        estimate: Option<&Bound<'_, PyAny>>,
+        ttl: Option<&Bound<'_, PyAny>>,
+        timeout: Option<&Bound<'_, PyAny>>,
+        labels: &Bound<'_, PyDict>,
+    ) -> PyResult<Option<PyBudgetLease>> {
+        asking::try_reserve(&self.open()?, estimate, ttl, timeout, labels)
+    }
+
+    fn _wait(
+        &self,
+        estimate: Option<&Bound<'_, PyAny>>,
+        ttl: Option<&Bound<'_, PyAny>>,
+        timeout: Option<&Bound<'_, PyAny>>,
+        labels: &Bound<'_, PyDict>,
+        mailbox: &Bound<'_, PyMailbox>,
+    ) -> PyResult<PyWait> {
+        asking::wait(&self.open()?, estimate, ttl, timeout, labels, mailbox)
+    }
+
+    #[pyo3(signature = (estimate = None, *, ttl = None, timeout = None, **labels))]
+    fn reserve_blocking(
+        &self,
+        py: Python<'_>,
+        estimate: Option<&Bound<'_, PyAny>>,
+        ttl: Option<&Bound<'_, PyAny>>,
+        timeout: Option<&Bound<'_, PyAny>>,
+        labels: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<PyBudgetLease> {
+        asking::block(py, &self.open()?, estimate, ttl, timeout, labels)
+    }
+
+    #[pyo3(signature = (estimate = None, **labels))]
+    fn check(
+        &self,
+        py: Python<'_>,
+        estimate: Option<&Bound<'_, PyAny>>,
+        labels: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<()> {
+        asking::check(py, &self.open()?, estimate, labels)
+    }
+
+    #[pyo3(signature = (**labels))]
+    fn charge_step(&self, py: Python<'_>, labels: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
+        Ok(self.open()?.step(&CallLabels::of(py, labels)?.pairs()?)?)
+    }
+
+    #[pyo3(signature = (*, tokens = None, cost_micros_usd = None, calls = None, ttl = None, **labels))]
+    fn allot(
+        &self,
+        py: Python<'_>,
+        tokens: Option<&Bound<'_, PyAny>>,
+        cost_micros_usd: Option<&Bound<'_, PyAny>>,
+        calls: Option<&Bound<'_, PyAny>>,
+        ttl: Option<&Bound<'_, PyAny>>,
+        labels: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        let amounts = [tokens, cost_micros_usd, calls];
+        let (labels, size, ttl) = asking::allot_args(py, amounts, ttl, labels)?;
+        Ok(Self::new(self.open()?.allot(&labels.pairs()?, size, ttl)?))
+    }
+
+    /// What is left of the part; None for what was not set aside.
+    fn remaining<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let left = self.open()?.remaining()?;
+        let dict = PyDict::new(py);
+        dict.set_item("tokens", left.tokens)?;
+        dict.set_item("cost_micros_usd", left.cost_micros_usd)?;
+        dict.set_item("calls", left.calls)?;
+        Ok(dict)
+    }
+
+    /// How the policy of its guard wants calls estimated; see `Guard._estimating`.
+    fn _estimating(&self) -> PyResult<(Option<&'static str>, Option<u64>)> {
+        Ok(asking::estimating(self.open()?.guard()))
+    }
+
+    /// What a provider's response says of its own limits; see `Guard.observe`.
+    #[pyo3(signature = (headers, status = StatusArg(200), **labels))]
+    fn observe(
+        &self,
+        py: Python<'_>,
+        headers: &Bound<'_, PyAny>,
+        status: StatusArg,
+        labels: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<()> {
+        let (headers, labels) = asking::observe_args(py, headers, labels)?;
+        Ok(self.open()?.observe(&labels.pairs()?, asking::pairs(&headers), status.0)?)
+    }
+
+    /// The accounts that its requests pay, as numbers.
+    fn _accounts(&self) -> PyResult<Vec<usize>> {
+        Ok(self.open()?.accounts().iter().map(|account| Arc::as_ptr(account).addr()).collect())
+    }
+
+    fn close(&self) {
+        let part = self.0.write().take();
+        // Dropped outside of the lock: the end of the part tells its parent.
+        if let Some(part) = part {
+            part.close();
+        }
+    }
+
+    #[getter]
+    fn closed(&self) -> bool {
+        self.0.read().is_none()
+    }
+
+    fn __enter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __exit__(
+        &self,
+        _kind: &Bound<'_, PyAny>,
+        _value: &Bound<'_, PyAny>,
+        _traceback: &Bound<'_, PyAny>,
+    ) -> bool {
+        self.close();
+        false
+    }
+
+    fn __repr__(&self) -> &'static str {
+        if self.closed() { "<Allotment, closed>" } else { "<Allotment>" }
+    }
+
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(args::no_copies("Allotment"))
+    }
+}

@@ -1,0 +1,157 @@
+//! What takes requests by their labels: a guard, or a part of one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use super::labels::CallLabels;
+use super::request::{allotment_size, request};
+use crate::budgets::{Allotment, AllotmentSize, EstimateMode, Guard, GuardRequest, Labels};
+use crate::ledger::{Carried, Error, Lease, Mailbox, Wait};
+use crate::py::args;
+use crate::py::lease::PyBudgetLease;
+use crate::py::values;
+use crate::py::waiting::{PyMailbox, PyWait};
+
+type Given<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
+
+/// What takes requests by their labels.
+pub(super) trait Asking {
+    fn try_reserve(
+        &self,
+        labels: &Labels<'_>,
+        request: GuardRequest,
+    ) -> Result<Option<Lease>, Error>;
+    fn check(&self, labels: &Labels<'_>, request: &GuardRequest) -> Result<(), Error>;
+    fn wait(
+        &self,
+        labels: &Labels<'_>,
+        request: &GuardRequest,
+        timeout: Option<Duration>,
+        mailbox: Arc<Mailbox>,
+    ) -> Result<(Wait, Carried), Error>;
+}
+
+macro_rules! asking {
+    ($($class:ty),*) => {$(
+        impl Asking for $class {
+            fn try_reserve(
+                &self,
+                labels: &Labels<'_>,
+                request: GuardRequest,
+            ) -> Result<Option<Lease>, Error> {
+                self.try_reserve(labels, request)
+            }
+
+            fn check(&self, labels: &Labels<'_>, request: &GuardRequest) -> Result<(), Error> {
+                self.check(labels, request)
+            }
+
+            fn wait(
+                &self,
+                labels: &Labels<'_>,
+                request: &GuardRequest,
+                timeout: Option<Duration>,
+                mailbox: Arc<Mailbox>,
+            ) -> Result<(Wait, Carried), Error> {
+                self.wait(labels, request, timeout, mailbox)
+            }
+        }
+    )*};
+}
+
+asking!(Guard, Allotment);
+
+/// `reserve`, or None where it is to wait.
+pub(super) fn try_reserve(
+    of: &impl Asking,
+    estimate: Given<'_, '_>,
+    ttl: Given<'_, '_>,
+    timeout: Given<'_, '_>,
+    labels: &Bound<'_, PyDict>,
+) -> PyResult<Option<PyBudgetLease>> {
+    args::timeout(timeout)?;
+    let labels = CallLabels::of(labels.py(), Some(labels))?;
+    let (pairs, request) = (labels.pairs()?, request(estimate, ttl, labels.landing)?);
+    let lease = of.try_reserve(&pairs, request)?;
+    Ok(lease.map(|lease| PyBudgetLease::new(lease, None)))
+}
+
+/// Joins the queue.
+pub(super) fn wait(
+    of: &impl Asking,
+    estimate: Given<'_, '_>,
+    ttl: Given<'_, '_>,
+    timeout: Given<'_, '_>,
+    labels: &Bound<'_, PyDict>,
+    mailbox: &Bound<'_, PyMailbox>,
+) -> PyResult<PyWait> {
+    let labels = CallLabels::of(labels.py(), Some(labels))?;
+    let request = request(estimate, ttl, labels.landing)?;
+    let (timeout, mailbox) = (args::timeout(timeout)?, mailbox.get().0.clone());
+    let (wait, carried) = of.wait(&labels.pairs()?, &request, timeout, mailbox)?;
+    Ok(PyWait::carrying(wait, carried))
+}
+
+/// Reserves, and waits in this thread where it is to wait.
+pub(super) fn block(
+    py: Python<'_>,
+    of: &(impl Asking + Sync),
+    estimate: Given<'_, '_>,
+    ttl: Given<'_, '_>,
+    timeout: Given<'_, '_>,
+    labels: Option<&Bound<'_, PyDict>>,
+) -> PyResult<PyBudgetLease> {
+    let given = labels.map_or_else(|| PyDict::new(py), Clone::clone);
+    if let Some(lease) = try_reserve(of, estimate, ttl, timeout, &given)? {
+        return Ok(lease);
+    }
+    let labels = CallLabels::of(py, labels)?;
+    let (pairs, request) = (labels.pairs()?, request(estimate, ttl, labels.landing)?);
+    let timeout = args::timeout(timeout)?;
+    PyWait::block(py, |mailbox| of.wait(&pairs, &request, timeout, mailbox))
+}
+
+/// Whether a request would pass now.
+pub(super) fn check(
+    py: Python<'_>,
+    of: &impl Asking,
+    estimate: Given<'_, '_>,
+    labels: Option<&Bound<'_, PyDict>>,
+) -> PyResult<()> {
+    let labels = CallLabels::of(py, labels)?;
+    let pairs = labels.pairs()?;
+    Ok(of.check(&pairs, &request(estimate, None, labels.landing)?)?)
+}
+
+/// What `allot` is given: labels, how much of tokens, micro-USD and calls, and for how long.
+pub(super) fn allot_args<'py>(
+    py: Python<'py>,
+    amounts: [Given<'_, 'py>; 3],
+    ttl: Given<'_, 'py>,
+    labels: Option<&Bound<'py, PyDict>>,
+) -> PyResult<(CallLabels<'py>, AllotmentSize, Option<Duration>)> {
+    Ok((CallLabels::of(py, labels)?, allotment_size(amounts)?, args::ttl(ttl)?))
+}
+
+/// What `observe` is given: headers of a response, and labels.
+pub(super) fn observe_args<'py>(
+    py: Python<'py>,
+    headers: &Bound<'py, PyAny>,
+    labels: Option<&Bound<'py, PyDict>>,
+) -> PyResult<(Vec<(String, String)>, CallLabels<'py>)> {
+    Ok((values::read_headers(headers)?, CallLabels::of(py, labels)?))
+}
+
+/// Headers as the core takes them.
+pub(super) fn pairs(headers: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> {
+    headers.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+}
+
+/// How a guard's policy wants calls estimated, and the output to reserve.
+pub(super) fn estimating(guard: &Guard) -> (Option<&'static str>, Option<u64>) {
+    let (mode, output_tokens) = guard.estimating();
+    (mode.map(EstimateMode::name), output_tokens)
+}

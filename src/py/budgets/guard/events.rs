@@ -1,0 +1,58 @@
+//! The callbacks of `Guard.events`: Python calls, never under a lock.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+
+use super::report::event;
+use crate::ledger::{Core, Event};
+use crate::py::python_call::call_python;
+
+/// Who is notified of what happens. The guard shows them to the collector: a callback may hold its guard.
+#[derive(Default)]
+pub(super) struct Listeners(Mutex<Vec<Py<PyAny>>>);
+
+impl Listeners {
+    /// Calls `callback` for every event from now on.
+    pub(super) fn listen(self: &Arc<Self>, core: &Core, callback: Py<PyAny>) {
+        let first = {
+            let mut callbacks = self.0.lock();
+            callbacks.push(callback);
+            callbacks.len() == 1
+        };
+        if first {
+            let listeners = Arc::clone(self);
+            core.subscribe(move |happened| Python::attach(|py| listeners.notify(py, happened)));
+        }
+    }
+
+    fn notify(&self, py: Python<'_>, happened: &Event) {
+        let callbacks: Vec<Py<PyAny>> =
+            self.0.lock().iter().map(|callback| callback.clone_ref(py)).collect();
+        for callback in callbacks {
+            // A lease may be dropped while an exception flies: that one goes on afterwards.
+            let flying = PyErr::take(py);
+            let called = call_python(|| callback.call1(py, (event(py, happened)?,)));
+            if let Some(Err(error)) = called {
+                error.write_unraisable(py, Some(callback.bind(py)));
+            }
+            if let Some(error) = flying {
+                error.restore(py);
+            }
+        }
+    }
+
+    pub(super) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        // Who holds the lock is about to let it go: then this collection sees nothing.
+        let Some(callbacks) = self.0.try_lock() else { return Ok(()) };
+        callbacks.iter().try_for_each(|callback| visit.call(callback))
+    }
+
+    pub(super) fn clear(&self) {
+        // Dropped outside of the lock: what a callback holds may tell something at its end.
+        let callbacks = std::mem::take(&mut *self.0.lock());
+        drop(callbacks);
+    }
+}

@@ -1,0 +1,282 @@
+//! `Guard`: all limits of a policy at once.
+
+use std::sync::Arc;
+
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyList, PyType};
+
+use super::allotment::PyAllotment;
+use super::asking;
+use super::events::Listeners;
+use super::label_cache::{LabelCache, addresses};
+use super::labels::{CallLabels, scope};
+use super::policy::{read_dict, read_file, read_policy};
+use super::report::{advice, explained};
+use super::request::request;
+use crate::accounting::{Invalid, Price};
+use crate::budgets::{Guard, GuardPolicy};
+use crate::ledger::Error;
+use crate::py::args::{self, StatusArg};
+use crate::py::budgets::PyAllowanceLedger;
+use crate::py::lease::PyBudgetLease;
+use crate::py::python_call::{call_python, call_python_late};
+use crate::py::values::{self, price};
+use crate::py::waiting::{PyMailbox, PyWait};
+
+/// Says what a model costs that a policy does not price, or None: asked once for each.
+static RESOLVER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+
+/// Tells who knows the prices of models; the package calls it once.
+#[pyfunction]
+pub(crate) fn set_price_resolver(py: Python<'_>, resolver: Py<PyAny>) {
+    let _ = RESOLVER.set(py, resolver);
+}
+
+/// All limits of a policy, decided in one step.
+#[pyclass(module = "outlay", name = "Guard", frozen, weakref)]
+pub(crate) struct PyGuard {
+    pub(crate) inner: Arc<Guard>,
+    cache: LabelCache,
+    listeners: Arc<Listeners>,
+}
+
+impl PyGuard {
+    fn of(policy: GuardPolicy, clock: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        let guard = Guard::new(policy, values::clock(clock)?)?;
+        Ok(Self {
+            inner: Arc::new(guard.resolving(Box::new(resolve)).warning(Box::new(warn))),
+            cache: LabelCache::default(),
+            listeners: Arc::default(),
+        })
+    }
+}
+
+/// Says something to the operator: in the log of the package.
+fn warn(said: &str) {
+    Python::attach(|py| {
+        let logged = call_python(|| {
+            let logger = py.import("logging")?.call_method1("getLogger", ("outlay",))?;
+            logger.call_method1("warning", ("%s", said))
+        });
+        if let Some(Err(error)) = logged {
+            error.write_unraisable(py, None);
+        }
+    });
+}
+
+/// What a model costs that the policy does not price.
+fn resolve(model: &str, provider: Option<&str>) -> Result<Option<Price>, Error> {
+    let asked = Python::attach(|py| {
+        let Some(resolver) = RESOLVER.get(py) else { return Ok(None) };
+        let found = call_python_late(py, || resolver.bind(py).call1((model, provider)))?;
+        if found.is_none() {
+            return Ok(None);
+        }
+        price(&format!("prices[{model:?}]"), &found).map(Some)
+    });
+    asked.map_err(|error: PyErr| {
+        let what = format!("known to genai-prices without an error: {error}");
+        Invalid::policy(&format!("the price of {model:?}"), &what).into()
+    })
+}
+
+#[pymethods]
+impl PyGuard {
+    #[new]
+    #[pyo3(signature = (policy, *, clock = None))]
+    fn new(policy: &Bound<'_, PyAny>, clock: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        Self::of(read_policy(policy)?, clock)
+    }
+
+    #[classmethod]
+    #[pyo3(signature = (path, *, clock = None))]
+    fn from_toml(
+        _class: &Bound<'_, PyType>,
+        path: &Bound<'_, PyAny>,
+        clock: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        Self::of(read_file(path)?, clock)
+    }
+
+    #[classmethod]
+    #[pyo3(signature = (policy, *, clock = None))]
+    fn from_dict(
+        _class: &Bound<'_, PyType>,
+        policy: &Bound<'_, PyDict>,
+        clock: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        Self::of(read_dict(policy)?, clock)
+    }
+
+    #[pyo3(signature = (estimate = None, *, ttl = None, **labels))]
+    fn reserve(
+        &self,
+        py: Python<'_>,
+        estimate: Option<&Bound<'_, PyAny>>,
+        ttl: Option<&Bound<'_, PyAny>>,
+        labels: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<PyBudgetLease> {
+        let mut request = request(estimate, ttl, false)?;
+        let scope = scope(py)?;
+        let plain = if scope.is_none() { labels.and_then(addresses) } else { None };
+        if let Some(pairs) = &plain
+            && let Some(known) = self.cache.get(pairs)
+            && let Some(lease) = self.inner.reserve_known(&known, request)?
+        {
+            return Ok(PyBudgetLease::new(lease, None));
+        }
+        let all = CallLabels::with_scope(labels, scope)?;
+        let pairs = all.pairs()?;
+        request.landing = all.landing;
+        let lease = self.inner.reserve(&pairs, request)?;
+        if let (Some(addresses), Some(labels)) = (plain, labels) {
+            self.cache.set(addresses, labels, self.inner.known(&pairs)?);
+        }
+        Ok(PyBudgetLease::new(lease, None))
+    }
+
+    /// `reserve`, or None where it is to wait.
+    fn _try_reserve(
+        &self,
+        estimate: Option<&Bound<'_, PyAny>>,
+        ttl: Option<&Bound<'_, PyAny>>,
+        timeout: Option<&Bound<'_, PyAny>>,
+        labels: &Bound<'_, PyDict>,
+    ) -> PyResult<Option<PyBudgetLease>> {
+        asking::try_reserve(&*self.inner, estimate, ttl, timeout, labels)
+    }
+
+    fn _wait(
+        &self,
+        estimate: Option<&Bound<'_, PyAny>>,
+        ttl: Option<&Bound<'_, PyAny>>,
+        timeout: Option<&Bound<'_, PyAny>>,
+        labels: &Bound<'_, PyDict>,
+        mailbox: &Bound<'_, PyMailbox>,
+    ) -> PyResult<PyWait> {
+        asking::wait(&*self.inner, estimate, ttl, timeout, labels, mailbox)
+    }
+
+    #[pyo3(signature = (estimate = None, *, ttl = None, timeout = None, **labels))]
+    fn reserve_blocking(
+        &self,
+        py: Python<'_>,
+        estimate: Option<&Bound<'_, PyAny>>,
+        ttl: Option<&Bound<'_, PyAny>>,
+        timeout: Option<&Bound<'_, PyAny>>,
+        labels: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<PyBudgetLease> {
+        asking::block(py, &*self.inner, estimate, ttl, timeout, labels)
+    }
+
+    #[pyo3(signature = (estimate = None, **labels))]
+    fn check(
+        &self,
+        py: Python<'_>,
+        estimate: Option<&Bound<'_, PyAny>>,
+        labels: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<()> {
+        asking::check(py, &*self.inner, estimate, labels)
+    }
+
+    #[pyo3(signature = (**labels))]
+    fn charge_step(&self, py: Python<'_>, labels: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
+        Ok(self.inner.step(&CallLabels::of(py, labels)?.pairs()?)?)
+    }
+
+    #[pyo3(signature = (*, tokens = None, cost_micros_usd = None, calls = None, ttl = None, **labels))]
+    fn allot(
+        &self,
+        py: Python<'_>,
+        tokens: Option<&Bound<'_, PyAny>>,
+        cost_micros_usd: Option<&Bound<'_, PyAny>>,
+        calls: Option<&Bound<'_, PyAny>>,
+        ttl: Option<&Bound<'_, PyAny>>,
+        labels: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<PyAllotment> {
+        let amounts = [tokens, cost_micros_usd, calls];
+        let (labels, size, ttl) = asking::allot_args(py, amounts, ttl, labels)?;
+        Ok(PyAllotment::new(self.inner.allot(&labels.pairs()?, size, ttl)?))
+    }
+
+    #[pyo3(signature = (headers, status = StatusArg(200), **labels))]
+    fn observe(
+        &self,
+        py: Python<'_>,
+        headers: &Bound<'_, PyAny>,
+        status: StatusArg,
+        labels: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<()> {
+        let (headers, labels) = asking::observe_args(py, headers, labels)?;
+        Ok(self.inner.observe(&labels.pairs()?, asking::pairs(&headers), status.0)?)
+    }
+
+    fn update(&self, policy: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.inner.update(read_policy(policy)?)?;
+        Ok(())
+    }
+
+    #[pyo3(signature = (**labels))]
+    fn explain<'py>(
+        &self,
+        py: Python<'py>,
+        labels: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        explained(py, self.inner.explain(&CallLabels::of(py, labels)?.pairs()?)?)
+    }
+
+    fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        explained(py, self.inner.snapshot()?)
+    }
+
+    #[pyo3(signature = (*, estimate = None, **labels))]
+    fn advice<'py>(
+        &self,
+        py: Python<'py>,
+        estimate: Option<&Bound<'py, PyAny>>,
+        labels: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let labels = CallLabels::of(py, labels)?;
+        let given = |given| Ok::<_, PyErr>(request(Some(given), None, labels.landing)?.estimate);
+        let estimate = estimate.map(given).transpose()?;
+        advice(py, &self.inner.advice(&labels.pairs()?, estimate)?)
+    }
+
+    fn events(&self, py: Python<'_>, callback: Py<PyAny>) -> PyResult<()> {
+        if !callback.bind(py).is_callable() {
+            let given = args::type_name(callback.bind(py));
+            return Err(Invalid::policy("callback", &format!("callable, not {given}")).into());
+        }
+        self.listeners.listen(self.inner.core(), callback);
+        Ok(())
+    }
+    /// How its policy wants calls estimated, and the output to reserve; None where it does not say.
+    fn _estimating(&self) -> (Option<&'static str>, Option<u64>) {
+        asking::estimating(&self.inner)
+    }
+
+    fn _allowance_ledger(&self) -> PyAllowanceLedger {
+        PyAllowanceLedger::of(self.inner.allowances())
+    }
+
+    fn __repr__(&self) -> String {
+        match self.inner.snapshot() {
+            Ok(counters) => format!("<Guard with {} counters>", counters.len()),
+            Err(_) => "<Guard of another process>".to_owned(),
+        }
+    }
+
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(args::no_copies("Guard"))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.listeners.traverse(&visit)
+    }
+
+    fn __clear__(&self) {
+        self.listeners.clear();
+    }
+}

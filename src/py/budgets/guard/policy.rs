@@ -1,0 +1,60 @@
+//! A policy as users pass it: a dict, or the path of a file.
+
+use pyo3::exceptions::{PyException, PyOSError};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString};
+
+use crate::accounting::Invalid;
+use crate::budgets::GuardPolicy;
+use crate::py::args;
+
+/// A dict, or the path of a file.
+pub(super) fn read_policy(policy: &Bound<'_, PyAny>) -> PyResult<GuardPolicy> {
+    match policy.cast::<PyDict>() {
+        Ok(dict) => read_dict(dict),
+        Err(_) => read_file(policy),
+    }
+}
+
+pub(super) fn read_dict(dict: &Bound<'_, PyDict>) -> PyResult<GuardPolicy> {
+    let py = dict.py();
+    let options = PyDict::new(py);
+    // A Decimal is text here, as in TOML.
+    options.set_item("default", py.import("builtins")?.getattr("str")?)?;
+    options.set_item("allow_nan", false)?;
+    options.set_item("ensure_ascii", false)?;
+    let text = py.import("json")?.call_method("dumps", (dict,), Some(&options));
+    let text = text.map_err(|error| match error.is_instance_of::<PyException>(py) {
+        true => Invalid::policy("policy", &format!("a dict as of TOML: {error}")).into(),
+        false => error,
+    })?;
+    let text = text.cast::<PyString>()?.to_str().map_err(|_| {
+        Invalid::policy("policy", "a dict of text that has a UTF-8 form: no lone surrogates")
+    })?;
+    Ok(GuardPolicy::from_json(text)?)
+}
+
+pub(super) fn read_file(path: &Bound<'_, PyAny>) -> PyResult<GuardPolicy> {
+    let path: std::path::PathBuf = path.extract().map_err(|_| {
+        let given = args::type_name(path);
+        PyErr::from(Invalid::policy(
+            "policy",
+            &format!("a dict or the path of a file, not {given}"),
+        ))
+    })?;
+    let shown = path.to_string_lossy();
+    let bytes = std::fs::read(&path).map_err(|error| match error.raw_os_error() {
+        Some(number) => {
+            let said = error.to_string();
+            let said = said.split(" (os error").next().map(str::to_owned);
+            PyOSError::new_err((number, said, shown.to_string()))
+        }
+        None => error.into(),
+    })?;
+    let text = std::str::from_utf8(&bytes).map_err(|bad| {
+        let before = &bytes[..bad.valid_up_to()];
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        Invalid::policy(&format!("{shown}:{line}: a policy"), "text in UTF-8")
+    })?;
+    Ok(GuardPolicy::from_toml(&shown, text)?)
+}

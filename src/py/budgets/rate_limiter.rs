@@ -1,0 +1,219 @@
+//! `RateLimiter`.
+
+use pyo3::prelude::*;
+
+use crate::accounting::Usage;
+use crate::budgets::{RateLimiter, RateOptions};
+use crate::ledger::Error;
+use crate::py::args::{self, OnErrorArg, StatusArg, TokensArg, UnsettledArg};
+use crate::py::lease::PyBudgetLease;
+use crate::py::values;
+use crate::py::waiting::{PyMailbox, PyWait, block, block_for_lease};
+
+const MINUTE: f64 = 60.0;
+
+/// How many tokens may be used in any span of a window.
+#[pyclass(module = "outlay", name = "RateLimiter", frozen, weakref)]
+pub(crate) struct PyRateLimiter(pub(crate) RateLimiter);
+
+#[pymethods]
+impl PyRateLimiter {
+    #[new]
+    #[pyo3(signature = (tokens_per_minute, *, threshold = None, lease_ttl = None,
+        unsettled = UnsettledArg::CHARGE, on_error = OnErrorArg::RELEASE, clock = None))]
+    fn new(
+        tokens_per_minute: &Bound<'_, PyAny>,
+        threshold: Option<&Bound<'_, PyAny>>,
+        lease_ttl: Option<&Bound<'_, PyAny>>,
+        unsettled: UnsettledArg,
+        on_error: OnErrorArg,
+        clock: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let tokens = args::amount(tokens_per_minute, "tokens_per_minute")?;
+        let options = options(threshold, lease_ttl, &unsettled, &on_error, clock)?;
+        Ok(Self(RateLimiter::new(tokens, options)?))
+    }
+
+    #[staticmethod]
+    #[pyo3(signature = (tokens, period, *, threshold = None, lease_ttl = None,
+        unsettled = UnsettledArg::CHARGE, on_error = OnErrorArg::RELEASE, clock = None))]
+    fn per(
+        tokens: &Bound<'_, PyAny>,
+        period: &Bound<'_, PyAny>,
+        threshold: Option<&Bound<'_, PyAny>>,
+        lease_ttl: Option<&Bound<'_, PyAny>>,
+        unsettled: UnsettledArg,
+        on_error: OnErrorArg,
+        clock: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let tokens = args::amount(tokens, "tokens")?;
+        let period = args::duration(period, "period")?;
+        let options = options(threshold, lease_ttl, &unsettled, &on_error, clock)?;
+        Ok(Self(RateLimiter::per(tokens, period, options)?))
+    }
+
+    #[getter]
+    const fn limit(&self) -> u64 {
+        self.0.limit()
+    }
+
+    #[getter]
+    fn window(&self) -> f64 {
+        self.0.window().as_secs_f64()
+    }
+
+    #[getter]
+    const fn threshold(&self) -> f64 {
+        self.0.threshold()
+    }
+
+    #[getter]
+    #[expect(clippy::cast_precision_loss, reason = "a rate, for display; the limit is exact")]
+    fn tokens_per_minute(&self) -> f64 {
+        self.0.limit() as f64 * MINUTE / self.window()
+    }
+
+    #[pyo3(signature = (tokens = TokensArg(0)))]
+    fn try_acquire(&self, tokens: TokensArg) -> PyResult<bool> {
+        Ok(self.0.try_acquire(tokens.0)?)
+    }
+
+    /// `try_acquire` for `acquire_slot`, whose timeout is checked first.
+    fn _try_slot(&self, tokens: TokensArg, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
+        args::timeout(timeout)?;
+        Ok(self.0.try_acquire(tokens.0)?)
+    }
+
+    fn _wait_for_slot(
+        &self,
+        tokens: TokensArg,
+        timeout: Option<&Bound<'_, PyAny>>,
+        mailbox: &Bound<'_, PyMailbox>,
+    ) -> PyResult<PyWait> {
+        let (timeout, mailbox) = (args::timeout(timeout)?, mailbox.get().0.clone());
+        Ok(PyWait::new(self.0.wait_for_slot(tokens.0, timeout, mailbox)?, None))
+    }
+
+    #[pyo3(signature = (tokens = TokensArg(0), *, timeout = None))]
+    fn acquire_slot_blocking(
+        &self,
+        py: Python<'_>,
+        tokens: TokensArg,
+        timeout: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let TokensArg(tokens) = tokens;
+        let timeout = args::timeout(timeout)?;
+        if !self.0.try_acquire(tokens)? {
+            block(py, |mailbox| self.0.wait_for_slot(tokens, timeout, mailbox))?;
+        }
+        Ok(())
+    }
+
+    #[pyo3(signature = (tokens, *, ttl = None))]
+    fn reserve(
+        &self,
+        tokens: &Bound<'_, PyAny>,
+        ttl: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<PyBudgetLease> {
+        let lease = self.0.reserve(estimate(tokens)?, args::ttl(ttl)?)?;
+        Ok(PyBudgetLease::new(lease, None))
+    }
+
+    /// `reserve`, or None where it is to wait.
+    fn _try_reserve(
+        &self,
+        tokens: &Bound<'_, PyAny>,
+        ttl: Option<&Bound<'_, PyAny>>,
+        timeout: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Option<PyBudgetLease>> {
+        args::timeout(timeout)?;
+        match self.0.reserve(estimate(tokens)?, args::ttl(ttl)?) {
+            Ok(lease) => Ok(Some(PyBudgetLease::new(lease, None))),
+            Err(Error::Denied(_)) => Ok(None),
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    fn _wait(
+        &self,
+        tokens: &Bound<'_, PyAny>,
+        ttl: Option<&Bound<'_, PyAny>>,
+        timeout: Option<&Bound<'_, PyAny>>,
+        mailbox: &Bound<'_, PyMailbox>,
+    ) -> PyResult<PyWait> {
+        let (estimate, ttl) = (estimate(tokens)?, args::ttl(ttl)?);
+        let (timeout, mailbox) = (args::timeout(timeout)?, mailbox.get().0.clone());
+        Ok(PyWait::new(self.0.wait(estimate, ttl, timeout, mailbox)?, None))
+    }
+
+    #[pyo3(signature = (tokens, *, ttl = None, timeout = None))]
+    fn reserve_blocking(
+        &self,
+        py: Python<'_>,
+        tokens: &Bound<'_, PyAny>,
+        ttl: Option<&Bound<'_, PyAny>>,
+        timeout: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<PyBudgetLease> {
+        if let Some(lease) = self._try_reserve(tokens, ttl, timeout)? {
+            return Ok(lease);
+        }
+        let (estimate, ttl) = (estimate(tokens)?, args::ttl(ttl)?);
+        let timeout = args::timeout(timeout)?;
+        let join = |mailbox| self.0.wait(estimate, ttl, timeout, mailbox);
+        Ok(PyBudgetLease::new(block_for_lease(py, join)?, None))
+    }
+
+    fn record_usage(&self, tokens: &Bound<'_, PyAny>) -> PyResult<()> {
+        Ok(self.0.record_usage(estimate(tokens)?.total_tokens)?)
+    }
+
+    fn current_usage(&self) -> PyResult<u64> {
+        Ok(self.0.current_usage()?)
+    }
+
+    #[pyo3(signature = (tokens = TokensArg(0)))]
+    fn retry_after(&self, tokens: TokensArg) -> PyResult<f64> {
+        let wait = self.0.retry_after(tokens.0)?;
+        Ok(wait.map_or(f64::INFINITY, args::seconds_up))
+    }
+
+    #[pyo3(signature = (headers, status = StatusArg(200)))]
+    fn observe(&self, headers: &Bound<'_, PyAny>, status: StatusArg) -> PyResult<()> {
+        let headers = values::read_headers(headers)?;
+        let pairs = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        Ok(self.0.observe(pairs, status.0)?)
+    }
+
+    fn __repr__(&self) -> String {
+        let (limit, window) = (self.0.limit(), self.window());
+        match self.0.current_usage() {
+            Ok(used) => format!("<RateLimiter: {used} of {limit} tokens used in {window} s>"),
+            Err(_) => "<RateLimiter of another process>".to_owned(),
+        }
+    }
+
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(args::no_copies("RateLimiter"))
+    }
+}
+
+fn estimate(value: &Bound<'_, PyAny>) -> PyResult<Usage> {
+    values::estimate(value, "tokens")
+}
+
+fn options(
+    threshold: Option<&Bound<'_, PyAny>>,
+    lease_ttl: Option<&Bound<'_, PyAny>>,
+    unsettled: &UnsettledArg,
+    on_error: &OnErrorArg,
+    clock: Option<&Bound<'_, PyAny>>,
+) -> PyResult<RateOptions> {
+    let defaults = RateOptions::default();
+    let share = |value| args::number(value).unwrap_or(f64::NAN);
+    Ok(RateOptions {
+        // What is no number is no share: the core names the argument.
+        threshold: threshold.map_or(defaults.threshold, share),
+        policy: args::policy(lease_ttl, unsettled, on_error)?,
+        clock: values::clock(clock)?,
+    })
+}

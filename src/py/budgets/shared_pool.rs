@@ -1,0 +1,160 @@
+//! `SharedPool`.
+
+use pyo3::prelude::*;
+
+use crate::accounting::{Code, Invalid, RequestBudget};
+use crate::budgets::{PoolOptions, SharedPool};
+use crate::ledger::{Error, Request};
+use crate::py::args::{self, OnErrorArg, UnsettledArg};
+use crate::py::lease::{PyBudgetLease, cast_lease};
+use crate::py::values;
+use crate::py::values::{PyRemaining, PyRequestBudget, PyUsage};
+use crate::py::waiting::{PyMailbox, PyWait, block_for_lease};
+
+/// A pool of tokens and money that many agents share, given out by leases.
+#[pyclass(module = "outlay", name = "SharedPool", frozen, weakref)]
+pub(crate) struct PySharedPool(pub(crate) SharedPool);
+
+#[pymethods]
+impl PySharedPool {
+    #[new]
+    #[pyo3(signature = (*, capacity_tokens = None, capacity_cost_micros_usd = None,
+        stop_threshold_tokens = None, stop_threshold_cost_micros_usd = None, lease_ttl = None,
+        unsettled = UnsettledArg::CHARGE, on_error = OnErrorArg::RELEASE, clock = None))]
+    #[expect(clippy::too_many_arguments, reason = "the keywords of the Python class")]
+    fn new(
+        capacity_tokens: Option<&Bound<'_, PyAny>>,
+        capacity_cost_micros_usd: Option<&Bound<'_, PyAny>>,
+        stop_threshold_tokens: Option<&Bound<'_, PyAny>>,
+        stop_threshold_cost_micros_usd: Option<&Bound<'_, PyAny>>,
+        lease_ttl: Option<&Bound<'_, PyAny>>,
+        unsettled: UnsettledArg,
+        on_error: OnErrorArg,
+        clock: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let amount = args::limit;
+        Ok(Self(SharedPool::new(PoolOptions {
+            capacity_tokens: amount(capacity_tokens, "capacity_tokens")?,
+            capacity_cost_micros_usd: amount(capacity_cost_micros_usd, "capacity_cost_micros_usd")?,
+            stop_threshold_tokens: amount(stop_threshold_tokens, "stop_threshold_tokens")?
+                .unwrap_or(0),
+            stop_threshold_cost_micros_usd: amount(
+                stop_threshold_cost_micros_usd,
+                "stop_threshold_cost_micros_usd",
+            )?
+            .unwrap_or(0),
+            policy: args::policy(lease_ttl, &unsettled, &on_error)?,
+            clock: values::clock(clock)?,
+        })?))
+    }
+
+    #[pyo3(signature = (estimate, request_budget = None, *, ttl = None))]
+    fn reserve(
+        &self,
+        estimate: &Bound<'_, PyAny>,
+        request_budget: Option<&Bound<'_, PyAny>>,
+        ttl: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<PyBudgetLease> {
+        let request = request(estimate, request_budget, ttl)?;
+        Ok(PyBudgetLease::new(self.0.reserve(request)?, None))
+    }
+
+    /// `reserve`, or None where it is to wait.
+    fn _try_reserve(
+        &self,
+        estimate: &Bound<'_, PyAny>,
+        request_budget: Option<&Bound<'_, PyAny>>,
+        ttl: Option<&Bound<'_, PyAny>>,
+        timeout: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Option<PyBudgetLease>> {
+        args::timeout(timeout)?;
+        match self.0.reserve(request(estimate, request_budget, ttl)?) {
+            Ok(lease) => Ok(Some(PyBudgetLease::new(lease, None))),
+            Err(Error::Denied(denied)) if denied.code == Code::ThresholdExceeded => Ok(None),
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    fn _wait(
+        &self,
+        estimate: &Bound<'_, PyAny>,
+        request_budget: Option<&Bound<'_, PyAny>>,
+        ttl: Option<&Bound<'_, PyAny>>,
+        timeout: Option<&Bound<'_, PyAny>>,
+        mailbox: &Bound<'_, PyMailbox>,
+    ) -> PyResult<PyWait> {
+        let request = request(estimate, request_budget, ttl)?;
+        let (timeout, mailbox) = (args::timeout(timeout)?, mailbox.get().0.clone());
+        Ok(PyWait::new(self.0.wait(request, timeout, mailbox)?, None))
+    }
+
+    #[pyo3(signature = (estimate, request_budget = None, *, ttl = None, timeout = None))]
+    fn reserve_blocking(
+        &self,
+        py: Python<'_>,
+        estimate: &Bound<'_, PyAny>,
+        request_budget: Option<&Bound<'_, PyAny>>,
+        ttl: Option<&Bound<'_, PyAny>>,
+        timeout: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<PyBudgetLease> {
+        if let Some(lease) = self._try_reserve(estimate, request_budget, ttl, timeout)? {
+            return Ok(lease);
+        }
+        let request = request(estimate, request_budget, ttl)?;
+        let timeout = args::timeout(timeout)?;
+        let lease = block_for_lease(py, |mailbox| self.0.wait(request, timeout, mailbox))?;
+        Ok(PyBudgetLease::new(lease, None))
+    }
+
+    fn record_used(&self, lease: &Bound<'_, PyAny>, usage: &Bound<'_, PyAny>) -> PyResult<()> {
+        let lease = cast_lease(lease)?;
+        Ok(self.0.record_used(&lease.get().inner, values::actual(usage)?)?)
+    }
+
+    fn remaining(&self) -> PyResult<PyRemaining> {
+        Ok(self.0.remaining()?.into())
+    }
+
+    fn committed(&self) -> PyResult<PyUsage> {
+        Ok(PyUsage(self.0.committed()?))
+    }
+
+    fn reserved(&self) -> PyResult<PyUsage> {
+        Ok(PyUsage(self.0.reserved()?))
+    }
+
+    fn open_leases(&self) -> PyResult<Vec<PyBudgetLease>> {
+        let leases = self.0.open_leases()?.into_iter();
+        Ok(leases.map(|lease| PyBudgetLease::new(lease, None)).collect())
+    }
+
+    fn __repr__(&self) -> String {
+        match self.0.remaining() {
+            Ok(left) => format!("<SharedPool with {} left>", PyRemaining::from(left).text()),
+            Err(_) => "<SharedPool of another process>".to_owned(),
+        }
+    }
+
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(args::no_copies("SharedPool"))
+    }
+}
+
+#[inline(always)] // it is large: not copied on its way
+fn request(
+    estimate: &Bound<'_, PyAny>,
+    request_budget: Option<&Bound<'_, PyAny>>,
+    ttl: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Request> {
+    let estimate = values::estimate(estimate, "estimate")?;
+    let request_budget = request_budget.map_or(Ok(RequestBudget::unlimited()), cap)?;
+    Ok(Request { request_budget, ttl: args::ttl(ttl)?, ..estimate.into() })
+}
+
+fn cap(value: &Bound<'_, PyAny>) -> PyResult<RequestBudget> {
+    let cap = value.cast::<PyRequestBudget>().map_err(|_| {
+        let allowed = format!("a RequestBudget or None, not {}", args::type_name(value));
+        PyErr::from(Invalid::policy("request_budget", &allowed))
+    })?;
+    Ok(cap.get().0)
+}

@@ -1,0 +1,184 @@
+//! `WorkflowQuota` and `WorkflowToken`.
+
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use pyo3::types::PyType;
+
+use crate::budgets::{WorkflowQuota, WorkflowToken};
+use crate::py::args::{self, StepsArg};
+use crate::py::values;
+
+/// How many workflows may begin in a period, and how many steps each may take.
+#[pyclass(module = "outlay", name = "WorkflowQuota", frozen, weakref)]
+pub(crate) struct PyWorkflowQuota(WorkflowQuota);
+
+#[pymethods]
+impl PyWorkflowQuota {
+    #[new]
+    #[pyo3(signature = (max_workflows, max_steps, period, *, clock = None))]
+    fn new(
+        max_workflows: &Bound<'_, PyAny>,
+        max_steps: &Bound<'_, PyAny>,
+        period: &Bound<'_, PyAny>,
+        clock: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        Ok(Self(WorkflowQuota::new(
+            args::amount(max_workflows, "max_workflows")?,
+            args::amount(max_steps, "max_steps")?,
+            args::duration(period, "period")?,
+            values::clock(clock)?,
+        )?))
+    }
+
+    #[classmethod]
+    #[pyo3(signature = (max_workflows, max_steps, *, clock = None))]
+    fn hourly(
+        _cls: &Bound<'_, PyType>,
+        max_workflows: &Bound<'_, PyAny>,
+        max_steps: &Bound<'_, PyAny>,
+        clock: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        Ok(Self(WorkflowQuota::new(
+            args::amount(max_workflows, "max_workflows")?,
+            args::amount(max_steps, "max_steps")?,
+            Duration::from_secs(3600),
+            values::clock(clock)?,
+        )?))
+    }
+
+    #[pyo3(signature = (workflow_id, *, resume = false))]
+    fn begin_workflow(
+        &self,
+        workflow_id: &Bound<'_, PyAny>,
+        resume: bool,
+    ) -> PyResult<PyWorkflowToken> {
+        let id = args::id(workflow_id, "workflow_id")?;
+        let token = self.0.begin_workflow(id.as_str(), resume)?;
+        Ok(PyWorkflowToken(token))
+    }
+
+    fn end_workflow(&self, workflow_id: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let id = args::id(workflow_id, "workflow_id")?;
+        Ok(self.0.end_workflow(id.as_str())?)
+    }
+
+    fn get(&self, workflow_id: &Bound<'_, PyAny>) -> PyResult<Option<PyWorkflowToken>> {
+        let id = args::id(workflow_id, "workflow_id")?;
+        Ok(self.0.get(id.as_str())?.map(PyWorkflowToken))
+    }
+
+    fn active_count(&self) -> PyResult<usize> {
+        Ok(self.0.active_count()?)
+    }
+
+    fn period_count(&self) -> PyResult<u64> {
+        Ok(self.0.period_count()?)
+    }
+
+    fn remaining(&self) -> PyResult<u64> {
+        Ok(self.0.remaining()?)
+    }
+
+    fn time_until_reset(&self) -> PyResult<f64> {
+        Ok(self.0.time_until_reset()?.as_secs_f64())
+    }
+
+    fn reset(&self) -> PyResult<()> {
+        Ok(self.0.reset()?)
+    }
+
+    #[getter]
+    fn max_workflows(&self) -> u64 {
+        self.0.max_workflows()
+    }
+
+    #[getter]
+    fn max_steps(&self) -> u64 {
+        self.0.max_steps()
+    }
+
+    #[getter]
+    fn period(&self) -> f64 {
+        self.0.period().as_secs_f64()
+    }
+
+    fn __repr__(&self) -> String {
+        let (workflows, steps) = (self.0.max_workflows(), self.0.max_steps());
+        let period = self.0.period().as_secs_f64();
+        format!("<WorkflowQuota of {workflows} workflows of {steps} steps in {period} s>")
+    }
+
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(args::no_copies("WorkflowQuota"))
+    }
+}
+
+/// One workflow: all handles of it are one counter.
+#[pyclass(module = "outlay", name = "WorkflowToken", frozen, weakref)]
+pub(crate) struct PyWorkflowToken(pub(crate) WorkflowToken);
+
+#[pymethods]
+impl PyWorkflowToken {
+    #[pyo3(signature = (n = StepsArg(1)), text_signature = "($self, n=1)")]
+    fn execute_step(&self, n: StepsArg) -> PyResult<()> {
+        Ok(self.0.execute_step(n.0)?)
+    }
+
+    fn remaining_steps(&self) -> PyResult<u64> {
+        Ok(self.0.remaining_steps()?)
+    }
+
+    fn steps_executed(&self) -> PyResult<u64> {
+        Ok(self.0.steps_executed()?)
+    }
+
+    fn duration(&self) -> PyResult<f64> {
+        Ok(self.0.duration()?.as_secs_f64())
+    }
+
+    fn can_continue(&self) -> PyResult<bool> {
+        Ok(self.0.can_continue()?)
+    }
+
+    #[getter]
+    fn id(&self) -> &str {
+        self.0.id()
+    }
+
+    #[getter]
+    fn max_steps(&self) -> u64 {
+        self.0.max_steps()
+    }
+
+    fn __enter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __exit__(
+        &self,
+        _exception: &Bound<'_, PyAny>,
+        _value: &Bound<'_, PyAny>,
+        _traceback: &Bound<'_, PyAny>,
+    ) -> bool {
+        // The only error is that this process is a forked child: the parent's workflow goes on.
+        let _ = self.0.end();
+        false
+    }
+
+    fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
+        other.cast::<Self>().is_ok_and(|other| other.get().0 == self.0)
+    }
+
+    fn __hash__(&self) -> usize {
+        std::sync::Arc::as_ptr(self.0.account()).addr()
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<WorkflowToken {:?} of {} steps>", self.0.id(), self.0.max_steps())
+    }
+
+    fn __reduce__(&self) -> PyResult<()> {
+        Err(args::no_copies("WorkflowToken"))
+    }
+}

@@ -1,0 +1,60 @@
+//! The module `outlay._core`: all that Python sees of the core.
+
+use pyo3::prelude::*;
+
+/// The Rust core of outlay.
+#[pymodule]
+pub(crate) mod _core {
+    #[pymodule_export]
+    use crate::py::bench_floor::PyEmptyMethods;
+    #[pymodule_export]
+    use crate::py::budgets::PyAgentTokenBudget;
+    #[pymodule_export]
+    use crate::py::budgets::PyAllotment;
+    #[pymodule_export]
+    use crate::py::budgets::PyAllowanceLedger;
+    #[pymodule_export]
+    use crate::py::budgets::PyRateLimiter;
+    #[pymodule_export]
+    use crate::py::budgets::PySharedPool;
+    #[pymodule_export]
+    use crate::py::budgets::{
+        PyAgentBudget, PyBudgetInfo, PyBudgetLimit, PyBudgetManager, PyFullBudgetInfo,
+    };
+    #[pymodule_export]
+    use crate::py::budgets::{PyGuard, set_price_resolver};
+    #[pymodule_export]
+    use crate::py::budgets::{PyWorkflowQuota, PyWorkflowToken};
+    #[pymodule_export]
+    use crate::py::budgets::{scope_begins, set_labels_var};
+    #[pymodule_export]
+    use crate::py::errors::set_exceptions;
+    #[pymodule_export]
+    use crate::py::lease::{PyBudgetLease, set_end_block};
+    #[pymodule_export]
+    use crate::py::python_call::after_fork_in_child;
+    #[pymodule_export]
+    use crate::py::python_call::at_exit;
+    #[pymodule_export]
+    use crate::py::together::{
+        account_id, charge_together, cost_capped, record_together, reserve_together, wait_together,
+    };
+    #[pymodule_export]
+    use crate::py::values::PyPriceTable;
+    #[pymodule_export]
+    use crate::py::values::{PyDenial, restore_denial};
+    #[pymodule_export]
+    use crate::py::values::{PyManualClock, PySystemClock};
+    #[pymodule_export]
+    use crate::py::values::{PyRemaining, PyRequestBudget, PyUsage, PyUsageEstimate, usd};
+    #[pymodule_export]
+    use crate::py::values::{check_amount, check_id, check_period};
+    #[pymodule_export]
+    use crate::py::waiting::{PyMailbox, PyWait};
+    use pyo3::prelude::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}

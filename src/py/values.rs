@@ -1,0 +1,17 @@
+//! The value classes of Python, and what is read out of them.
+
+mod amounts;
+mod checks;
+mod clock;
+mod denial;
+mod given;
+mod headers;
+mod prices;
+
+pub(super) use amounts::{PyRemaining, PyRequestBudget, PyUsage, PyUsageEstimate, or_none, usd};
+pub(super) use checks::{check_amount, check_id, check_period};
+pub(super) use clock::{PyManualClock, PySystemClock, clock};
+pub(super) use denial::{PyDenial, restore_denial};
+pub(super) use given::{actual, estimate};
+pub(super) use headers::read_headers;
+pub(super) use prices::{PyPriceTable, price};
