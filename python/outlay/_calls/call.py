@@ -241,8 +241,8 @@ class Call:
             outer.inside.add(self._largest(usages))
         while outer is not None:
             for key in outer._watched:
-                told = usages[self._watched[key]] if key in self._watched else None
-                if key in self._covered or key in self._paid_inside or (told and told.total_tokens):
+                used = usages[self._watched[key]] if key in self._watched else None
+                if key in self._covered or key in self._paid_inside or (used and used.total_tokens):
                     outer._paid_inside.add(key)
             outer = outer._outer
 
@@ -258,16 +258,16 @@ class Call:
         """Leave what was booked for nothing to the calls that are left; book what nobody has paid for."""
         if all(usages) and not self._asked:
             return
-        told = [as_usage(one or guess) for one, guess in zip(usages, self._estimates, strict=True)]
+        used = [as_usage(one or guess) for one, guess in zip(usages, self._estimates, strict=True)]
         if not all(usages):
-            most = max((one.total_tokens for one in told), default=0)
+            most = max((one.total_tokens for one in used), default=0)
             inside = 0 if self.inside is None else self.inside.total().total_tokens
             self._spare = Spare(max(0, most - inside))
         outer = self._outer
         while outer is not None and (outer._open or not outer._covered):
             outer = outer._outer
         if outer is not None and self._asked:
-            book_late(self._asked, told, outer._spare, self._pays, self._accounts_covered(ended=True))
+            book_late(self._asked, used, outer._spare, self._pays, self._accounts_covered(ended=True))
 
     def _pays(self, key: Key) -> bool:
         return key in self._covered or key in self._watched or self._covers(key)

@@ -116,7 +116,7 @@ def _telling(callback: Any, layer: StepLayer) -> Any:
         return callback
 
     @functools.wraps(callback)
-    async def told(*args: Any) -> Any:
+    async def asked(*args: Any) -> Any:
         try:
             pass_by((layer,), "outlay.mcp", "sampling", "tool calls, and callbacks of wrap_sampling")
         except PolicyError as fault:
@@ -125,7 +125,7 @@ def _telling(callback: Any, layer: StepLayer) -> Any:
             return ErrorData(code=_REFUSED, message=str(fault))
         return await callback(*args)
 
-    return told
+    return asked
 
 
 async def _sample(callback: Callable[..., Any], args: tuple[Any, ...], layer: Layer) -> Any:
