@@ -26,7 +26,7 @@ from types import ModuleType, TracebackType
 from typing import Any, Final, Literal, Self, SupportsIndex, TypeAlias, final
 from uuid import UUID
 
-from outlay._allowances import AllowanceService
+from outlay._allowances.service import AllowanceService
 
 __all__ = [
     "AgentBudget",

@@ -6,8 +6,7 @@ import json
 import sys
 from typing import Any, ClassVar
 
-from outlay import _core
-from outlay._core import Denial
+from outlay._core import Denial, set_exceptions
 
 __all__ = [
     "AllowanceExceeded",
@@ -309,4 +308,4 @@ class ForkedLedger(OutlayError):
 for _name in __all__:
     # A traceback names the place that users import from.
     globals()[_name].__module__ = "outlay"
-_core.set_exceptions(sys.modules[__name__])
+set_exceptions(sys.modules[__name__])

@@ -4,7 +4,7 @@ import atexit
 import os
 import threading
 
-from outlay import _core
+from outlay._core import after_fork_in_child, at_exit
 
 
 class ProcessLock:
@@ -30,5 +30,5 @@ class ProcessLock:
 def watch_process() -> None:
     """Tell the core about forks, where the system has them, and about the exit."""
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=_core.after_fork_in_child)
-    atexit.register(_core.at_exit)
+        os.register_at_fork(after_in_child=after_fork_in_child)
+    atexit.register(at_exit)

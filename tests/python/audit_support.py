@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 
 from outlay.testing import ProviderServer, Reply
-from outlay.testing._api_chat import Chat
+from outlay.testing._apis.chat import Chat
 from outlay.testing.openai_server import count_tokens
 
 AGENTS, SUBS = 50, 20

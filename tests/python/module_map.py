@@ -32,7 +32,7 @@ FOLDERS = (
 def render() -> str:
     """Return the page as text."""
     package = ROOT / "python" / "outlay"
-    inside = (path for path in package.iterdir() if (path / "__init__.py").is_file())
+    inside = (path.parent for path in package.rglob("__init__.py") if path.parent != package)
     folders = [*(ROOT / name for name in FOLDERS), *sorted(inside)]
     return "\n".join([HEAD, *(_section(folder) for folder in folders)])
 

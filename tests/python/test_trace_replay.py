@@ -13,8 +13,8 @@ pytest.importorskip("rich", reason="the demo needs the extra outlay[demo]: rich 
 
 from outlay.__main__ import main
 from outlay._demo.audit import Counter, Limits, PlainBook
-from outlay._demo.trace import replay
-from outlay._demo.trace_file import read_trace, schedule
+from outlay._demo.replay.file import read_trace, schedule
+from outlay._demo.replay.run import replay
 
 HEADER = ["agent", "session", "turn", "t_ms", "t_in_session_ms", "in_tokens", "out_tokens", "out_text_empty"]
 REAL_TRACE = Path(__file__).parents[3] / "shared" / "traces" / "agent_sessions.csv.gz"

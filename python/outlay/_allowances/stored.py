@@ -254,15 +254,15 @@ class StoredBackend:
         set_native_quota(self.native, model, quota)
         today = today_of(self.native, model)
         self._state.settle("model", model, today)
-        told = clamped(_found(self._store.get_model_usage, model) or 0)
+        total = clamped(_found(self._store.get_model_usage, model) or 0)
         day, before = self._state.models.get(model, (today, 0))
         if day < today:
-            day, before = today, told
-        if told < before:
+            day, before = today, total
+        if total < before:
             before = 0  # the store has begun a new day itself
         self._state.models[model] = (day, before)
         late = sum(job.tokens for _, job in self._late(today) if job.model == model)
-        self.native.sync_model(model, clamped(told - before + late))
+        self.native.sync_model(model, clamped(total - before + late))
 
     def _late(self, today: int) -> list[tuple[str, _Begun]]:
         """Return today's overdue jobs. They are counted at their estimates until their ends are told."""

@@ -8,9 +8,8 @@ one `Call` per request to the provider, reserves in it, runs the request inside 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from contextvars import ContextVar, Token
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from outlay._calls.asked import Asked, Keywords, asked_of
 from outlay._calls.attempts import Attempts
@@ -108,7 +107,7 @@ class Call:
         """
         with self._reserving(budgets, estimate, keywords, cover) as step:
             if step.native:
-                step.lease = reserve_together(step.native, estimate, **step.keywords)
+                step.lease = reserve_together(step.native, estimate, **step.keywords())
 
     async def reserve_async(
         self,
@@ -121,36 +120,16 @@ class Call:
         """Do as `reserve` does, and wait without blocking the event loop."""
         with self._reserving(budgets, estimate, keywords, cover) as step:
             if step.native:
-                step.lease = await reserve_together_wait(step.native, estimate, **step.keywords)
+                step.lease = await reserve_together_wait(step.native, estimate, **step.keywords())
 
-    @contextmanager
     def _reserving(
         self, budgets: Budgets, estimate: UsageEstimate, keywords: Keywords, cover: bool
-    ) -> Iterator[_CoreStep]:
-        """Reserve in the budgets that no call covers yet: in all of them, or in none.
-
-        The block inside asks the core, in its own way of waiting.
-        """
+    ) -> _Reserving:
+        """Begin to reserve in the budgets that no call covers yet."""
         self._estimates.append(estimate)
         if self._outer is not None:
             self._asked.append(asked_of(budgets, estimate, keywords))
-        native = [one for key, one in budgets.native if not self._covers(key)]
-        own = [(key, one) for key, one in budgets.own if not self._covers(key)]
-        leases: list[Lease] = []
-        self._leases.append(leases)
-        try:
-            step = _CoreStep(native, keywords, self._accounts_covered() if native else [])
-            yield step
-            if step.lease is not None:
-                leases.append(step.lease)
-                # Who pays from a part pays for what it was carved out of.
-                numbers = {*step.lease._accounts(), *accounts_above(native)}
-                self._note(map(account_key, numbers), cover)
-            reserve_each(own, leases, estimate, keywords["labels"])
-        except BaseException:
-            self.release()
-            raise
-        self._note((key for key, _ in own), cover)
+        return _Reserving(self, budgets, estimate, keywords, cover)
 
     def stand_in(self, keys: Iterable[Key]) -> None:
         """Pay for accounts that were charged beside this call; all else is told to the call around it."""
@@ -262,8 +241,8 @@ class Call:
             outer.inside.add(self._largest(usages))
         while outer is not None:
             for key in outer._watched:
-                told = usages[self._watched[key]] if key in self._watched else None
-                if key in self._covered or key in self._paid_inside or (told and told.total_tokens):
+                used = usages[self._watched[key]] if key in self._watched else None
+                if key in self._covered or key in self._paid_inside or (used and used.total_tokens):
                     outer._paid_inside.add(key)
             outer = outer._outer
 
@@ -279,16 +258,16 @@ class Call:
         """Leave what was booked for nothing to the calls that are left; book what nobody has paid for."""
         if all(usages) and not self._asked:
             return
-        told = [as_usage(one or guess) for one, guess in zip(usages, self._estimates, strict=True)]
+        used = [as_usage(one or guess) for one, guess in zip(usages, self._estimates, strict=True)]
         if not all(usages):
-            most = max((one.total_tokens for one in told), default=0)
+            most = max((one.total_tokens for one in used), default=0)
             inside = 0 if self.inside is None else self.inside.total().total_tokens
             self._spare = Spare(max(0, most - inside))
         outer = self._outer
         while outer is not None and (outer._open or not outer._covered):
             outer = outer._outer
         if outer is not None and self._asked:
-            book_late(self._asked, told, outer._spare, self._pays, self._accounts_covered(ended=True))
+            book_late(self._asked, used, outer._spare, self._pays, self._accounts_covered(ended=True))
 
     def _pays(self, key: Key) -> bool:
         return key in self._covered or key in self._watched or self._covers(key)
@@ -308,22 +287,57 @@ class Call:
         return False
 
 
-class _CoreStep:
-    """What a reserve asks of the core in one step, and the lease that comes of it."""
+class _Reserving:
+    """One reserve under way: all of its budgets give a lease, or the call gives back what it has.
 
-    __slots__ = ("keywords", "lease", "native")
+    The `with` block asks the core, in its own way of waiting, and leaves the lease here; the user's own
+    objects follow when the block ends.
+    """
 
-    def __init__(self, native: list[NativeBudget], keywords: Keywords, covered: list[int]) -> None:
-        labels = keywords["labels"]
-        facts = keywords.get("facts")
-        self.native = native
-        self.keywords: dict[str, Any] = {
-            "operation": keywords["operation"],
-            "timeout": keywords.get("wait"),
-            "labels": {**facts, **labels} if facts else dict(labels),
-            "covered": covered,
-        }
+    __slots__ = ("_call", "_cover", "_estimate", "_keywords", "_leases", "_own", "lease", "native")
+
+    def __init__(
+        self, call: Call, budgets: Budgets, estimate: UsageEstimate, keywords: Keywords, cover: bool
+    ) -> None:
+        self._call = call
+        self._estimate = estimate
+        self._keywords = keywords
+        self._cover = cover
+        self._own = [(key, one) for key, one in budgets.own if not call._covers(key)]
+        self._leases: list[Lease] = []
+        call._leases.append(self._leases)
+        self.native: list[NativeBudget] = [one for key, one in budgets.native if not call._covers(key)]
         self.lease: BudgetLease | None = None
+
+    def keywords(self) -> dict[str, Any]:
+        """Return the keywords of `reserve_together`, and of its twin that waits."""
+        labels, facts = self._keywords["labels"], self._keywords.get("facts")
+        return {
+            "operation": self._keywords["operation"],
+            "timeout": self._keywords.get("wait"),
+            "labels": {**(facts or {}), **labels},
+            "covered": self._call._accounts_covered(),
+        }
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_exception: object) -> None:
+        call = self._call
+        if kind is not None:
+            call.release()
+            return
+        try:
+            if self.lease is not None:
+                self._leases.append(self.lease)
+                # Who pays from a part pays for what it was carved out of.
+                numbers = {*self.lease._accounts(), *accounts_above(self.native)}
+                call._note(map(account_key, numbers), self._cover)
+            reserve_each(self._own, self._leases, self._estimate, self._keywords["labels"])
+        except BaseException:
+            call.release()
+            raise
+        call._note((key for key, _ in self._own), self._cover)
 
 
 def open_calls() -> Iterator[Call]:

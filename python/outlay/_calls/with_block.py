@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from outlay import _core
+from outlay._core import Usage, set_end_block
 from outlay._usage.outcome import End, outcome_of
 
 if TYPE_CHECKING:
@@ -26,12 +26,12 @@ def end_block(lease: BudgetLease, error: BaseException) -> None:
         lease._fail(max(1, outcome.requests))
 
 
-def _bookable(fields: Fields) -> _core.Usage | None:
+def _bookable(fields: Fields) -> Usage | None:
     """Return a usage, None where its counts are beyond all bounds: then the estimate is booked."""
     try:
-        return _core.Usage(**fields)
+        return Usage(**fields)
     except ValueError:
         return None
 
 
-_core.set_end_block(end_block)
+set_end_block(end_block)

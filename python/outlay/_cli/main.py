@@ -116,8 +116,8 @@ def _demo(trace: Path | None, *, plain: bool) -> int:
         from outlay._demo.run import run_demo
 
         return 0 if run_demo(console) else 1
-    from outlay._demo.trace_file import TraceError
-    from outlay._demo.trace_show import run_trace
+    from outlay._demo.replay.file import TraceError
+    from outlay._demo.replay.show import run_trace
 
     try:
         return 0 if run_trace(trace, console) else 1

@@ -21,7 +21,7 @@ from outlay._demo.tools import make_tools
 from outlay.langchain import BudgetMiddleware, wrap
 from outlay.testing.openai_server import OpenAIServer, Reply
 
-__all__ = ["PRICES", "Accounts", "Outcome", "offline", "run_agent"]
+__all__ = ["PRICES", "Accounts", "AgentOutcome", "offline", "run_agent"]
 
 MODEL = "demo-large"
 PRICES = {MODEL: {"input": "2.50", "output": "10.00"}}
@@ -73,7 +73,7 @@ class Accounts:
 
 
 @dataclass
-class Outcome:
+class AgentOutcome:
     """What happened, as far as the audit needs it."""
 
     accounts: Accounts
@@ -85,10 +85,10 @@ class Outcome:
     server_errors: list[Exception] = field(default_factory=list)
 
 
-def run_agent(view: View) -> Outcome:
+def run_agent(view: View) -> AgentOutcome:
     """Let the agent work through both tasks and return what the audit needs."""
     accounts = Accounts.open(view)
-    outcome = Outcome(accounts)
+    outcome = AgentOutcome(accounts)
 
     def script(request: dict[str, Any]) -> Reply:
         # The request is at the provider now: what is reserved at this moment is the estimate of this call.
@@ -116,7 +116,7 @@ def run_agent(view: View) -> Outcome:
     return outcome
 
 
-def _run_task(model: Any, task: str, workflow: WorkflowToken, outcome: Outcome, view: View) -> None:
+def _run_task(model: Any, task: str, workflow: WorkflowToken, outcome: AgentOutcome, view: View) -> None:
     middleware = [BudgetMiddleware(workflow)]
     agent = create_agent(model, make_tools(outcome.tools_run), system_prompt=SYSTEM, middleware=middleware)
     updates = agent.stream({"messages": [HumanMessage(task)]}, stream_mode="updates")

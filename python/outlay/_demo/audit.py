@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from outlay._demo.trace_file import Call
+from outlay._demo.replay.file import TracedCall
 
 __all__ = ["Counter", "Limits", "PlainBook"]
 
@@ -29,7 +29,7 @@ class Limits:
     pool_stop_threshold: int
 
     @classmethod
-    def fitting(cls, calls: list[Call]) -> Limits:
+    def fitting(cls, calls: list[TracedCall]) -> Limits:
         """Choose limits for a trace that let most of it through and cut some of its sessions."""
         period, window = 3600, 600
         turns: dict[str, int] = defaultdict(int)
@@ -91,13 +91,13 @@ class PlainBook:
     _windows: dict[str, Window] = field(default_factory=dict)
     _begun: Counter = field(init=False)
     _period: int = 0
-    _open: dict[Call, Window] = field(default_factory=dict)
+    _open: dict[TracedCall, Window] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.pool = Counter(self.limits.pool_tokens)
         self._begun = Counter(self.limits.workflows)
 
-    def start(self, call: Call, now_us: int) -> set[str]:
+    def start(self, call: TracedCall, now_us: int) -> set[str]:
         """Decide one call; the names of the limits that refuse it, none where it is admitted."""
         refusing = self._begin(call, now_us) or self._refusing(call, now_us)
         if refusing:
@@ -108,7 +108,7 @@ class PlainBook:
         self._open[call] = window
         return refusing
 
-    def end(self, call: Call, now_us: int) -> bool:
+    def end(self, call: TracedCall, now_us: int) -> bool:
         """Settle one call, if it was admitted."""
         reserved_in = self._open.pop(call, None)
         if reserved_in is None:
@@ -123,7 +123,7 @@ class PlainBook:
         now_in.tokens.used += max(0, call.actual - call.estimate)
         return True
 
-    def figures(self, call: Call, now_us: int) -> dict[str, int | None]:
+    def figures(self, call: TracedCall, now_us: int) -> dict[str, int | None]:
         """List what this side has in its accounts of this call."""
         window, steps = self.window(call.agent, now_us), self.steps.get(call.workflow)
         return {
@@ -148,7 +148,7 @@ class PlainBook:
             self._windows[agent] = window
         return window
 
-    def _begin(self, call: Call, now_us: int) -> set[str]:
+    def _begin(self, call: TracedCall, now_us: int) -> set[str]:
         if call.workflow in self.steps:
             return set()
         period = now_us // (self.limits.workflows_period * 1_000_000)
@@ -160,7 +160,7 @@ class PlainBook:
         self.steps[call.workflow] = Counter(self.limits.steps)
         return set()
 
-    def _refusing(self, call: Call, now_us: int) -> set[str]:
+    def _refusing(self, call: TracedCall, now_us: int) -> set[str]:
         window = self.window(call.agent, now_us)
         # The threshold is kept free: it lowers what is admitted, not what is reported.
         pool = Counter(self.pool.limit - self.limits.pool_stop_threshold, self.pool.used, self.pool.reserved)
@@ -172,7 +172,7 @@ class PlainBook:
         }
         return {name for name, admitted in asked.items() if not admitted}
 
-    def _parts(self, call: Call, window: Window) -> list[tuple[Counter, int]]:
+    def _parts(self, call: TracedCall, window: Window) -> list[tuple[Counter, int]]:
         agent = [(window.tokens, call.estimate), (window.calls, 1)]
         return [*agent, (self.steps[call.workflow], 1), (self.pool, call.estimate)]
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 from math import ceil
 from typing import Any
 
-from outlay._demo.agent import PRICES, Outcome
+from outlay._demo.agent import PRICES, AgentOutcome
 from outlay._demo.rush import Rush
 
 __all__ = ["Line", "audit_agent", "audit_rush"]
@@ -27,7 +27,7 @@ class Line:
         return self.outlay - self.expected
 
 
-def audit_agent(outcome: Outcome) -> list[Line]:
+def audit_agent(outcome: AgentOutcome) -> list[Line]:
     """Compare every account with what the server billed and what the tools noted themselves."""
     accounts, billed = outcome.accounts, outcome.billed
     committed, reserved = accounts.pool.committed(), accounts.pool.reserved()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, TypeAlias, TypeVar
 
@@ -13,6 +13,7 @@ from outlay._core import PriceTable, Usage, UsageEstimate
 from outlay._errors import PolicyError
 from outlay._governed.run import Run
 from outlay._governed.settings import Settings
+from outlay._guard.relay import relay_async_generator, relay_generator
 from outlay._wraps.arguments import make_layer
 
 FuncT = TypeVar("FuncT", bound=Callable[..., Any])
@@ -57,7 +58,7 @@ def governed(
             None, not at all. A generator waits at its first item.
         prices: USD per million tokens, as text, by model name; for limits on cost, unless estimates carry it.
         model: The name under which the price is looked up.
-        **labels: Passed to objects with the `outlay.Budget` protocol.
+        **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
 
     Returns:
         The decorator.
@@ -155,70 +156,8 @@ async def _finish(run: Run, start: Callable[[], Coroutine[Any, Any, Any]]) -> An
 
 
 def _govern_generator(function: Callable[..., Any], settings: Settings) -> Callable[..., Any]:
-    @functools.wraps(function)
-    def call(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-        run = Run(settings, args, kwargs)
-        run.reserve()
-        items: Generator[Any, Any, Any] | None = None
-        try:
-            with run.entered():
-                items = function(*args, **kwargs)
-            step: Callable[[], Any] = functools.partial(next, items)
-            while True:
-                try:
-                    with run.entered():
-                        item = step()
-                except StopIteration as end:
-                    returned = end.value
-                    break
-                run.add(item)
-                try:
-                    step = functools.partial(items.send, (yield item))
-                except GeneratorExit:
-                    raise
-                except BaseException as thrown:
-                    step = functools.partial(items.throw, thrown)
-        except BaseException as error:
-            run.fail(error)
-            raise
-        finally:
-            if items is not None:
-                items.close()
-        run.commit_items()
-        return returned
-
-    return call
+    return relay_generator(function, functools.partial(Run, settings))
 
 
 def _govern_async_generator(function: Callable[..., Any], settings: Settings) -> Callable[..., Any]:
-    @functools.wraps(function)
-    async def call(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        run = Run(settings, args, kwargs)
-        await run.reserve_async()
-        items: AsyncGenerator[Any, Any] | None = None
-        try:
-            with run.entered():
-                items = function(*args, **kwargs)
-            step: Callable[[], Any] = functools.partial(anext, items)
-            while True:
-                try:
-                    with run.entered():
-                        item = await step()
-                except StopAsyncIteration:
-                    break
-                run.add(item)
-                try:
-                    step = functools.partial(items.asend, (yield item))
-                except GeneratorExit:
-                    raise
-                except BaseException as thrown:
-                    step = functools.partial(items.athrow, thrown)
-        except BaseException as error:
-            run.fail(error)
-            raise
-        finally:
-            if items is not None:
-                await items.aclose()
-        run.commit_items()
-
-    return call
+    return relay_async_generator(function, functools.partial(Run, settings))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from outlay._calls.attempts import Beside
@@ -25,7 +26,7 @@ class Run:
         self._settings = settings
         self._estimate = settings.estimate(args, kwargs)
         self._call = Call()
-        self._told = self._call.inside = InnerUsage()
+        self._inside = self._call.inside = InnerUsage()
         # Without an estimate the clients inside count their requests by themselves.
         self._beside = Beside() if self._estimate is None else None
         self._call.attempts = self._beside
@@ -48,6 +49,10 @@ class Run:
     def entered(self) -> Entered:
         return self._call.entered()
 
+    def closing(self) -> AbstractContextManager[None]:
+        """Return what a generator is closed inside: nothing, for its call has ended by then."""
+        return nullcontext()
+
     def add(self, item: Any) -> None:
         """Note an item that a generator gives."""
         self.started = True
@@ -64,7 +69,7 @@ class Run:
         elif usage is None and error_in(result):
             self._failed(1)
         else:
-            self._book(self._at_least_told(usage))
+            self._book(self._at_least_inside(usage))
 
     def commit_items(self, *, cut: bool = False) -> None:
         """Book what the items of a generator say; `cut`: it did not come to its end."""
@@ -75,7 +80,7 @@ class Run:
         if fields is not None and cut and not fields["output_tokens"]:
             fields = self._with_output(fields)
         usage = None if fields is None else self._settings.priced(input_known(fields, self._estimate))
-        self._book(self._at_least_told(usage))
+        self._book(self._at_least_inside(usage))
 
     def fail(self, error: BaseException) -> None:
         """End a call that did not come to its end; never hides what was raised."""
@@ -96,7 +101,7 @@ class Run:
         if outcome.end is End.ANSWERED:
             fields = outcome.fields
             self._book(
-                self._at_least_told(None if fields is None else self._settings.priced(fields)), requests
+                self._at_least_inside(None if fields is None else self._settings.priced(fields)), requests
             )
         elif outcome.end is End.UNANSWERED:
             self._unanswered(requests)
@@ -104,17 +109,17 @@ class Run:
             self._failed(requests)
 
     def _unanswered(self, requests: int) -> None:
-        told = self._told_inside()
-        if told is None:
+        used = self._used_inside()
+        if used is None:
             self._call.cancel(requests)
         else:
-            self._book(told, requests)
+            self._book(used, requests)
 
     def _failed(self, requests: int) -> None:
         """End a call that came to nothing, but for what wrapped clients inside have used."""
-        told = self._told.total()
-        if self._estimate is not None and told.total_tokens:
-            self._book(self._priced_told(told), requests)
+        used = self._inside.total()
+        if self._estimate is not None and used.total_tokens:
+            self._book(self._priced(used), requests)
         else:
             self._call.close(requests)
 
@@ -127,7 +132,7 @@ class Run:
         }
 
     def _book(self, usage: Usage | None, requests: int = 1) -> None:
-        usage = self._never_free(usage or self._told_inside())
+        usage = self._never_free(usage or self._used_inside())
         nothing = Usage()
         usages = (
             nothing if not cover and self._call.paid_inside(budgets) else usage
@@ -135,27 +140,27 @@ class Run:
         )
         self._call.commit(*usages, requests=requests)
 
-    def _told_inside(self) -> Usage | None:
+    def _used_inside(self) -> Usage | None:
         # The result says nothing: wrapped clients inside may have told more than was estimated.
-        told = self._told.total()
-        if self._estimate is None or told.total_tokens <= self._estimate.total_tokens:
+        used = self._inside.total()
+        if self._estimate is None or used.total_tokens <= self._estimate.total_tokens:
             return None
-        return self._priced_told(told)
+        return self._priced(used)
 
-    def _at_least_told(self, usage: Usage | None) -> Usage | None:
+    def _at_least_inside(self, usage: Usage | None) -> Usage | None:
         """Return what a result says; more, where wrapped clients inside have told more.
 
         The result may be the last of many answers, or hide an attempt that was never answered.
         """
         if usage is None or self._estimate is None:
             return usage
-        told = self._told.total()
-        return usage if told.total_tokens <= usage.total_tokens else self._priced_told(told)
+        used = self._inside.total()
+        return usage if used.total_tokens <= usage.total_tokens else self._priced(used)
 
-    def _priced_told(self, told: Usage) -> Usage:
-        if self._settings.prices is None or told.cost_micros_usd:
-            return told
-        return with_cost(told, self._settings.prices.cost(self._settings.model, told))
+    def _priced(self, used: Usage) -> Usage:
+        if self._settings.prices is None or used.cost_micros_usd:
+            return used
+        return with_cost(used, self._settings.prices.cost(self._settings.model, used))
 
     def _never_free(self, usage: Usage | None) -> Usage | None:
         # Tokens without a price keep the cost that was reserved for them: a cap on cost never sees $0.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar
 
 from outlay._errors import PolicyError
+from outlay._guard.relay import relay_async_generator, relay_generator
 from outlay._guard.scopes import Inside, scoped
 
 P = ParamSpec("P")
@@ -102,50 +103,32 @@ async def _awaited(coroutine: Coroutine[Any, Any, Any], labels: _Labels) -> Any:
 
 
 def _generator(function: Callable[..., Any], labels: _Labels) -> Callable[..., Any]:
-    @functools.wraps(function)
-    def call(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-        inside, items = Inside(labels), function(*args, **kwargs)
-        step: Callable[[], Any] = functools.partial(next, items)
-        try:
-            while True:
-                try:
-                    with inside:
-                        item = step()
-                except StopIteration as end:
-                    return end.value
-                try:
-                    step = functools.partial(items.send, (yield item))
-                except GeneratorExit:
-                    raise
-                except BaseException as thrown:
-                    step = functools.partial(items.throw, thrown)
-        finally:
-            with inside:
-                items.close()
-
-    return call
+    return relay_generator(function, lambda _args, _kwargs: _AroundScope(labels))
 
 
 def _async_generator(function: Callable[..., Any], labels: _Labels) -> Callable[..., Any]:
-    @functools.wraps(function)
-    async def call(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        inside, items = Inside(labels), function(*args, **kwargs)
-        step: Callable[[], Any] = functools.partial(anext, items)
-        try:
-            while True:
-                try:
-                    with inside:
-                        item = await step()
-                except StopAsyncIteration:
-                    return
-                try:
-                    step = functools.partial(items.asend, (yield item))
-                except GeneratorExit:
-                    raise
-                except BaseException as thrown:
-                    step = functools.partial(items.athrow, thrown)
-        finally:
-            with inside:
-                await items.aclose()
+    return relay_async_generator(function, lambda _args, _kwargs: _AroundScope(labels))
 
-    return call
+
+class _AroundScope:
+    """The scopes around a generator: all of its steps are inside them, and its end is."""
+
+    __slots__ = ("_inside",)
+
+    def __init__(self, labels: _Labels) -> None:
+        self._inside = Inside(labels)
+
+    def reserve(self) -> None: ...
+
+    async def reserve_async(self) -> None: ...
+
+    def entered(self) -> Inside:
+        return self._inside
+
+    closing = entered
+
+    def add(self, item: Any) -> None: ...
+
+    def fail(self, error: BaseException) -> None: ...
+
+    def commit_items(self) -> None: ...

@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from outlay import _core
 from outlay._allowances.service import AllowanceService
+from outlay._core import Allotment, Guard, set_labels_var, set_price_resolver
 from outlay._guard.parts import noting
 from outlay._guard.scopes import labels_for_core, landing, run, scope, step
 from outlay._prices.resolve import resolve_price
@@ -18,7 +18,7 @@ from outlay._waiting.loop import desk
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from outlay._core import Allotment, BudgetLease, Guard, Usage, UsageEstimate
+    from outlay._core import BudgetLease, Usage, UsageEstimate
 
 _services: WeakKeyDictionary[Guard, AllowanceService] = WeakKeyDictionary()
 
@@ -62,14 +62,14 @@ def allowances(self: Guard) -> AllowanceService:
 def _attach_all() -> None:
     methods: dict[str, Callable[..., Any]] = {"scope": scope, "landing": landing, "run": run, "step": step}
     for name, method in methods.items():
-        attach(_core.Guard, name, method)
-    attach(_core.Guard, "reserve_wait", reserve_wait)
-    attach(_core.Allotment, "reserve_wait", allotment_reserve_wait)
-    for kind in (_core.Guard, _core.Allotment):
+        attach(Guard, name, method)
+    attach(Guard, "reserve_wait", reserve_wait)
+    attach(Allotment, "reserve_wait", allotment_reserve_wait)
+    for kind in (Guard, Allotment):
         attach(kind, "allot", noting(kind.allot))
-    setattr(_core.Guard, "allowances", property(allowances))  # noqa: B010 (the stub declares it)
-    _core.set_labels_var(labels_for_core)
-    _core.set_price_resolver(resolve_price)
+    setattr(Guard, "allowances", property(allowances))  # noqa: B010 (the stub declares it)
+    set_labels_var(labels_for_core)
+    set_price_resolver(resolve_price)
 
 
 _attach_all()

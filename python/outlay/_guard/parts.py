@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, SupportsIndex
 from weakref import WeakKeyDictionary, ref
 
-from outlay import _core
+from outlay._core import Allotment
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from outlay._core import Allotment, Guard
+    from outlay._core import Guard
 
 # Of each part the guard that it is a part of, however many parts lie between.
 _guards: WeakKeyDictionary[Allotment, ref[Guard]] = WeakKeyDictionary()
@@ -40,4 +40,4 @@ def noting(native: Callable[..., Allotment]) -> Callable[..., Allotment]:
 
 def guard_of(one: Guard | Allotment) -> ref[Guard]:
     """Return a reference to a guard, or to the guard of a part; equal for those of one guard."""
-    return _guards[one] if isinstance(one, _core.Allotment) else ref(one)
+    return _guards[one] if isinstance(one, Allotment) else ref(one)

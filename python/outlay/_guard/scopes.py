@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING
 
-from outlay import _core
+from outlay._core import scope_begins
 from outlay._errors import InvalidId
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Inside:
 
 @contextmanager
 def _with(labels: dict[str, str]) -> Iterator[None]:
-    _core.scope_begins()
+    scope_begins()
     before = _labels.get()
     token = _labels.set({**(before or {}), **labels})
     try:

@@ -47,9 +47,9 @@ def speaking() -> Iterator[None]:
         if not bases or isinstance(error, bases):
             raise
         kind: Any = type(error)
-        told = _fault_class(kind, bases)(*error.args)
-        told.__dict__.update(error.__dict__)
-        raise told.with_traceback(error.__traceback__) from error.__cause__
+        fault = _fault_class(kind, bases)(*error.args)
+        fault.__dict__.update(error.__dict__)
+        raise fault.with_traceback(error.__traceback__) from error.__cause__
 
 
 def _loaded() -> _Bases:

@@ -61,13 +61,19 @@ class Faces(Generic[TransportT, AsyncTransportT]):
         error.
 
         Args:
-            budget: A `Guard`, a pool or any other budget, or a list of them, decided in one step.
+            budget: One budget or a list of them: a `Guard`, `SharedPool`, `AgentTokenBudget`, `AgentBudget`,
+                `RateLimiter`, `WorkflowToken` (one step a call) or an object with the `outlay.Budget`
+                protocol. Outlay's own in a list are decided in one step: all reserve, or none does.
             inner: The transport that sends; default a new `HTTPTransport()`.
             operation: The operation that an `AgentTokenBudget` weighs; default "query".
-            prices: USD per million tokens, as text, by model name. Needed where a budget limits cost.
+            prices: USD per million tokens, as text, by model name: input, output and optionally cache_read,
+                cache_write. Needed where a budget limits cost.
             output_tokens: Output to reserve where the request limits none; default the policy's, else 1,024.
-            wait: How long a call may wait, in seconds or as a timedelta; default None, not at all.
-            estimate: "strict", "expected" or None (default), as `outlay.langchain.wrap` says.
+            wait: Seconds or a timedelta that a call may wait for a pool or a limiter; default None, not at
+                all.
+            estimate: "strict" takes half of the prompt's bytes for tokens; "expected" what its model has
+                used, so that more run side by side. Default None: the policy's, else a third and the whole
+                output.
             unguarded: What costs money and is not guarded: "warn" once (default), "refuse" or "allow".
             provider: The provider's label; default: read from the host ("google", "groq", ..., else the
                 host).
@@ -122,15 +128,22 @@ class Faces(Generic[TransportT, AsyncTransportT]):
         """Return the transport for an `AsyncClient`; all else is as for `transport`.
 
         Args:
-            budget: One budget or a list of them.
+            budget: One budget or a list of them: a `Guard`, `SharedPool`, `AgentTokenBudget`, `AgentBudget`,
+                `RateLimiter`, `WorkflowToken` (one step a call) or an object with the `outlay.Budget`
+                protocol. Outlay's own in a list are decided in one step: all reserve, or none does.
             inner: The transport that sends; default a new `AsyncHTTPTransport()`.
             operation: The operation that an `AgentTokenBudget` weighs; default "query".
-            prices: USD per million tokens, as text, by model name.
+            prices: USD per million tokens, as text, by model name: input, output and optionally cache_read,
+                cache_write. Needed where a budget limits cost.
             output_tokens: Output to reserve where the request limits none; default the policy's, else 1,024.
-            wait: How long a call may wait, in seconds or as a timedelta; default None, not at all.
-            estimate: "strict", "expected" or None (default), as `wrap` says.
+            wait: Seconds or a timedelta that a call may wait for a pool or a limiter; default None, not at
+                all.
+            estimate: "strict" takes half of the prompt's bytes for tokens; "expected" what its model has
+                used, so that more run side by side. Default None: the policy's, else a third and the whole
+                output.
             unguarded: What costs money and is not guarded: "warn" once (default), "refuse" or "allow".
-            provider: The provider's label; default: read from the host.
+            provider: The provider's label; default: read from the host ("google", "groq", ..., else the
+                host).
             **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
 
         Returns:
@@ -181,14 +194,21 @@ class Faces(Generic[TransportT, AsyncTransportT]):
 
         Args:
             client: A `Client` or `AsyncClient` of the library.
-            budget: One budget or a list of them.
+            budget: One budget or a list of them: a `Guard`, `SharedPool`, `AgentTokenBudget`, `AgentBudget`,
+                `RateLimiter`, `WorkflowToken` (one step a call) or an object with the `outlay.Budget`
+                protocol. Outlay's own in a list are decided in one step: all reserve, or none does.
             operation: The operation that an `AgentTokenBudget` weighs; default "query".
-            prices: USD per million tokens, as text, by model name.
+            prices: USD per million tokens, as text, by model name: input, output and optionally cache_read,
+                cache_write. Needed where a budget limits cost.
             output_tokens: Output to reserve where the request limits none; default the policy's, else 1,024.
-            wait: How long a call may wait, in seconds or as a timedelta; default None, not at all.
-            estimate: "strict", "expected" or None (default), as `wrap` says.
+            wait: Seconds or a timedelta that a call may wait for a pool or a limiter; default None, not at
+                all.
+            estimate: "strict" takes half of the prompt's bytes for tokens; "expected" what its model has
+                used, so that more run side by side. Default None: the policy's, else a third and the whole
+                output.
             unguarded: What costs money and is not guarded: "warn" once (default), "refuse" or "allow".
-            provider: The provider's label; default: read from the host.
+            provider: The provider's label; default: read from the host ("google", "groq", ..., else the
+                host).
             **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
 
         Returns:

@@ -13,7 +13,7 @@ from math import inf
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary, ref
 
-from outlay import _core
+from outlay._core import Mailbox
 
 if TYPE_CHECKING:
     from outlay._core import BudgetLease, Wait
@@ -52,14 +52,14 @@ class Desk:
                 awake.wake()
 
         self.loop = loop
-        self.mailbox = _core.Mailbox(wake)
+        self.mailbox = Mailbox(wake)
         self.waits: dict[int, tuple[Wait, asyncio.Future[None]]] = {}
         self.scheduled = False
         # The loop alone keeps the handle, so that it drops it when it closes.
         self.timer: ref[asyncio.TimerHandle] | None = None
         self.rings = inf
 
-    async def wait(self, join: Callable[[_core.Mailbox], Wait]) -> BudgetLease | None:
+    async def wait(self, join: Callable[[Mailbox], Wait]) -> BudgetLease | None:
         """Join a queue and wait for the end; what was given and nobody received is given back."""
         wait = join(self.mailbox)
         ticket = wait.ticket

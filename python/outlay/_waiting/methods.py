@@ -5,14 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from outlay import _core
+from outlay._core import RateLimiter, SharedPool
 from outlay._waiting.attach import attach
 from outlay._waiting.loop import desk
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from outlay._core import BudgetLease, RateLimiter, RequestBudget, SharedPool, Usage, UsageEstimate
+    from outlay._core import BudgetLease, RequestBudget, Usage, UsageEstimate
 
 
 async def acquire_slot(
@@ -54,6 +54,6 @@ async def pool_reserve_wait(
     return lease
 
 
-attach(_core.RateLimiter, "acquire_slot", acquire_slot)
-attach(_core.RateLimiter, "reserve_wait", limiter_reserve_wait)
-attach(_core.SharedPool, "reserve_wait", pool_reserve_wait)
+attach(RateLimiter, "acquire_slot", acquire_slot)
+attach(RateLimiter, "reserve_wait", limiter_reserve_wait)
+attach(SharedPool, "reserve_wait", pool_reserve_wait)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
-from outlay import _core
+from outlay._core import BudgetLease, Mailbox, wait_together
 from outlay._waiting.loop import Desk, desk
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
         AgentBudget,
         AgentTokenBudget,
         Allotment,
-        BudgetLease,
         Guard,
         RateLimiter,
         SharedPool,
@@ -40,14 +39,14 @@ async def reserve_together_wait(
     # Kept until the wait is joined: nothing else keeps a desk alive that nobody waits at.
     places: list[Desk] = []
 
-    def mailbox() -> _core.Mailbox:
+    def mailbox() -> Mailbox:
         places.append(desk())
         return places[0].mailbox
 
-    got = _core.wait_together(
+    got = wait_together(
         budgets, estimate, mailbox, operation=operation, timeout=timeout, labels=labels, covered=covered
     )
-    if got is None or isinstance(got, _core.BudgetLease):
+    if got is None or isinstance(got, BudgetLease):
         return got
     joined = got
     return await places[0].wait(lambda _mailbox: joined)

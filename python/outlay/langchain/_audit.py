@@ -85,7 +85,7 @@ def audit(
         prices: USD per million tokens, as text, by model name. A model without a price is not booked.
         output_tokens: The output to charge where neither the response tells it nor the call limits it;
             default 1,024.
-        **labels: Passed to objects with the `outlay.Budget` protocol.
+        **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
 
     Returns:
         The watcher: `calls` (the last 1,000), `count`, and `unbooked`, the usage that no budget was charged.

@@ -76,11 +76,11 @@ def tell_inside(model: Any, layers: Sequence[Layer]) -> None:
 
         if not is_bare(client):
             continue
-        told = telling(client, layers, "outlay.langchain", f"model.{root}", "the calls of the model")
+        speaking = telling(client, layers, "outlay.langchain", f"model.{root}", "the calls of the model")
         resource = model.__dict__.get(inner)
         if getattr(resource, "_client", None) is client:
-            model.__dict__[inner] = type(resource)(told)
-        model.__dict__[root] = told
+            model.__dict__[inner] = type(resource)(speaking)
+        model.__dict__[root] = speaking
 
 
 def _models(runnable: Any) -> Iterator[Any]:

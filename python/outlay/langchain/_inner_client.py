@@ -33,13 +33,13 @@ def telling(client: Any, layers: Sequence[Layer], host: str, name: str, guarded:
             pass_by(layers, host, name, guarded)
 
     kind: Any = type(client)
-    told = copy.copy(client)
-    for cached in list(told.__dict__):
+    copied_client = copy.copy(client)
+    for cached in list(copied_client.__dict__):
         if isinstance(inspect.getattr_static(kind, cached, None), functools.cached_property):
-            del told.__dict__[cached]
-    told.__class__ = _telling_class(kind)
-    told.__dict__[_TELLS] = tell
-    return told
+            del copied_client.__dict__[cached]
+    copied_client.__class__ = _telling_class(kind)
+    copied_client.__dict__[_TELLS] = tell
+    return copied_client
 
 
 @functools.cache

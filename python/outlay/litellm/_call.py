@@ -80,10 +80,10 @@ class ChunkUsage(StreamUsage):
         kept = getattr(self._stream, "chunks", None)
         if not isinstance(kept, list) or not kept:
             return super().fields()
-        told = StreamUsage()
+        seen = StreamUsage()
         for chunk in kept:
-            told.add(chunk)
-        return told.fields()
+            seen.add(chunk)
+        return seen.fields()
 
 
 def named(names: Sequence[str], args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:

@@ -88,15 +88,15 @@ def _telling(method: Callable[..., Any], name: str, layer: Layer) -> Callable[..
     if inspect.iscoroutinefunction(method):
 
         @functools.wraps(method)
-        async def told_async(*args: Any, **kwargs: Any) -> Any:
+        async def passed_async(*args: Any, **kwargs: Any) -> Any:
             tell()
             return await method(*args, **kwargs)
 
-        return told_async
+        return passed_async
 
     @functools.wraps(method)
-    def told(*args: Any, **kwargs: Any) -> Any:
+    def passed(*args: Any, **kwargs: Any) -> Any:
         tell()
         return method(*args, **kwargs)
 
-    return told
+    return passed

@@ -43,18 +43,22 @@ def wrap(
     raised before any of that begins; it is the outlay class and LiteLLM's `OpenAIError` in one, with the
     status 422, so a Router around it neither retries nor re-wraps it.
 
+    Prices are looked up by the name of the model, with or without the provider's prefix; for a Router by the
+    name of the model group. LiteLLM's own prices are never used.
+
     Args:
         target: `litellm.completion`, `text_completion`, `embedding`, `responses`, `anthropic_messages`,
             `agenerate_content` and the like, sync or async; the module `litellm`; or a `litellm.Router`.
-        budget: A `Guard`, `SharedPool`, `AgentTokenBudget`, `AgentBudget`, `RateLimiter`, `WorkflowToken`, an
-            object with the `outlay.Budget` protocol, or a list of them, decided in one step.
+        budget: One budget or a list of them: a `Guard`, `SharedPool`, `AgentTokenBudget`, `AgentBudget`,
+            `RateLimiter`, `WorkflowToken` (one step a call) or an object with the `outlay.Budget` protocol.
+            Outlay's own in a list are decided in one step: all reserve, or none does.
         operation: The operation that an `AgentTokenBudget` weighs; default "query".
-        prices: USD per million tokens, as text, by model name, with or without the provider's prefix; for a
-            Router by the name of the model group: input, output and optionally cache_read, cache_write.
-            Needed where a budget limits cost. LiteLLM's own prices are never used.
+        prices: USD per million tokens, as text, by model name: input, output and optionally cache_read,
+            cache_write. Needed where a budget limits cost.
         output_tokens: Output to reserve where the request limits none; default the policy's, else 1,024.
         wait: Seconds or a timedelta that a call may wait for a pool or a limiter; default None, not at all.
-        estimate: "strict", "expected" or None (default), as `outlay.langchain.wrap` says.
+        estimate: "strict" takes half of the prompt's bytes for tokens; "expected" what its model has used, so
+            that more run side by side. Default None: the policy's, else a third and the whole output.
         unguarded: What costs money and is not guarded: "warn" once (default), "refuse" or "allow".
         **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
 

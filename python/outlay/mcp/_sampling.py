@@ -44,9 +44,8 @@ def wrap_sampling(
         operation: The operation that an `AgentTokenBudget` weighs; default "sampling".
         prices: USD per million tokens, as text, of the client's model: input and output. Needed where a
             budget limits cost.
-        wait: How long a call may wait where a pool or a limiter is full: seconds or a timedelta; default
-            None, not at all.
-        **labels: Passed to objects with the `outlay.Budget` protocol.
+        wait: Seconds or a timedelta that a call may wait for a pool or a limiter; default None, not at all.
+        **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
 
     Returns:
         The guarded callback.
@@ -117,7 +116,7 @@ def _telling(callback: Any, layer: StepLayer) -> Any:
         return callback
 
     @functools.wraps(callback)
-    async def told(*args: Any) -> Any:
+    async def asked(*args: Any) -> Any:
         try:
             pass_by((layer,), "outlay.mcp", "sampling", "tool calls, and callbacks of wrap_sampling")
         except PolicyError as fault:
@@ -126,7 +125,7 @@ def _telling(callback: Any, layer: StepLayer) -> Any:
             return ErrorData(code=_REFUSED, message=str(fault))
         return await callback(*args)
 
-    return told
+    return asked
 
 
 async def _sample(callback: Callable[..., Any], args: tuple[Any, ...], layer: Layer) -> Any:

@@ -42,12 +42,16 @@ def wrap(
 
     Args:
         client: An `OpenAI` or `AsyncOpenAI`, or a subclass such as `AzureOpenAI`.
-        budget: A `Guard`, a pool or any other budget, or a list of them, decided in one step.
-        operation: What an `AgentTokenBudget` weighs; default "query".
-        prices: USD per million tokens, as text, by model name; needed where a budget limits cost.
+        budget: One budget or a list of them: a `Guard`, `SharedPool`, `AgentTokenBudget`, `AgentBudget`,
+            `RateLimiter`, `WorkflowToken` (one step a call) or an object with the `outlay.Budget` protocol.
+            Outlay's own in a list are decided in one step: all reserve, or none does.
+        operation: The operation that an `AgentTokenBudget` weighs; default "query".
+        prices: USD per million tokens, as text, by model name: input, output and optionally cache_read,
+            cache_write. Needed where a budget limits cost.
         output_tokens: Output to reserve where the request limits none; default the policy's, else 1,024.
         wait: Seconds or a timedelta that a call may wait for a pool or a limiter; default None, not at all.
-        estimate: "strict", "expected" or None (default), as `outlay.langchain.wrap` says.
+        estimate: "strict" takes half of the prompt's bytes for tokens; "expected" what its model has used, so
+            that more run side by side. Default None: the policy's, else a third and the whole output.
         unguarded: What costs money and is not guarded: "warn" once (default), "refuse" or "allow".
         **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
 

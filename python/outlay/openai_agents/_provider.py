@@ -21,14 +21,18 @@ class BudgetProvider(ModelProvider):
 
     Args:
         provider: The provider that makes the models, such as `agents.MultiProvider()`.
-        budget: What `wrap` takes: one budget, or a list of them.
+        budget: One budget or a list of them: a `Guard`, `SharedPool`, `AgentTokenBudget`, `AgentBudget`,
+            `RateLimiter`, `WorkflowToken` (one step a call) or an object with the `outlay.Budget` protocol.
+            Outlay's own in a list are decided in one step: all reserve, or none does.
         operation: The operation that an `AgentTokenBudget` weighs; default "query".
-        prices: USD per million tokens, as text, by model name.
+        prices: USD per million tokens, as text, by model name: input, output and optionally cache_read,
+            cache_write. Needed where a budget limits cost.
         output_tokens: Output to reserve where the request limits none; default the policy's, else 1,024.
-        wait: How long a call may wait where a pool or a limiter is full; default None, not at all.
-        estimate: "strict", "expected" or None (default), as `outlay.langchain.wrap` says.
+        wait: Seconds or a timedelta that a call may wait for a pool or a limiter; default None, not at all.
+        estimate: "strict" takes half of the prompt's bytes for tokens; "expected" what its model has used, so
+            that more run side by side. Default None: the policy's, else a third and the whole output.
         unguarded: What costs money and is not guarded: "warn" once (default), "refuse" or "allow".
-        **labels: Passed to objects with the `outlay.Budget` protocol.
+        **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
 
     Raises:
         PolicyError: An argument is not what it should be; a model without a price that needs one, when the

@@ -199,10 +199,10 @@ class _SeenStream:
         if add is None:
             return
 
-        def note(usage: RequestUsage, **told: Any) -> None:
-            if told.get("reported") and not told.get("cumulative"):
+        def note(usage: RequestUsage, **how: Any) -> None:
+            if how.get("reported") and not how.get("cumulative"):
                 self._parts.add(known_fields(usage) or {})
-            add(usage, **told)
+            add(usage, **how)
 
         stream._add_usage = note  # type: ignore[method-assign]
 

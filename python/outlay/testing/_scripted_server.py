@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from outlay.testing._api import Api, Exchange, StreamingApi, tool_calls, usage_of
+from outlay.testing._apis.api import Api, Exchange, StreamingApi, tool_calls, usage_of
 from outlay.testing._http import Answer, LoopbackServer
 from outlay.testing._rate_limit import RateLimit, Verdict
 from outlay.testing._script import Reply, Script

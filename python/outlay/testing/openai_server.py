@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from outlay.testing._api import Api, Exchange
-from outlay.testing._api_chat import Chat
+from outlay.testing._apis.api import Api, Exchange
+from outlay.testing._apis.chat import Chat
 from outlay.testing._script import Reply, count_tokens
 from outlay.testing._scripted_server import ScriptedServer
 

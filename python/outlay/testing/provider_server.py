@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from outlay.testing._api import Api, Exchange
-from outlay.testing._api_chat import Chat
-from outlay.testing._api_gemini import Gemini
-from outlay.testing._api_messages import Messages
-from outlay.testing._api_responses import Embeddings, Responses
+from outlay.testing._apis.api import Api, Exchange
+from outlay.testing._apis.chat import Chat
+from outlay.testing._apis.gemini import Gemini
+from outlay.testing._apis.messages import Messages
+from outlay.testing._apis.responses import Embeddings, Responses
 from outlay.testing._script import Reply, count_tokens
 from outlay.testing._scripted_server import ScriptedServer
 

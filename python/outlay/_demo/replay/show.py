@@ -10,9 +10,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from outlay._demo.audit import Limits
+from outlay._demo.replay.file import TracedCall, read_trace
+from outlay._demo.replay.run import Result, replay
 from outlay._demo.show import print_figures, print_verdict
-from outlay._demo.trace import Result, replay
-from outlay._demo.trace_file import Call, read_trace
 
 __all__ = ["run_trace"]
 
@@ -44,7 +44,7 @@ def run_trace(path: Path, console: Console) -> bool:
     return result.held
 
 
-def _show_limits(console: Console, path: Path, calls: list[Call], limits: Limits) -> None:
+def _show_limits(console: Console, path: Path, calls: list[TracedCall], limits: Limits) -> None:
     sessions, agents = len({call.workflow for call in calls}), len(limits.agent_tokens)
     console.print(f"[bold]{escape(path.name)}[/]: {len(calls):,} calls, {sessions} sessions, {agents} agents")
     window = f"each {limits.agent_window} s"
@@ -59,7 +59,7 @@ def _show_limits(console: Console, path: Path, calls: list[Call], limits: Limits
     print_figures(console, "Limits (chosen so that some sessions are cut)", ("limit", "amount"), rows)
 
 
-def _show_cuts(console: Console, calls: list[Call], result: Result) -> None:
+def _show_cuts(console: Console, calls: list[TracedCall], result: Result) -> None:
     turns = Tally(call.workflow for call in calls)
     rows = [(call.workflow, call.turn, turns[call.workflow], by) for call, by in result.refused.items()]
     if rows:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from outlay.testing._api import Exchange, Json, StreamingApi, content_texts, details, so_far
+from outlay.testing._apis.api import Exchange, Json, StreamingApi, content_texts, details, so_far
 
 _ERRORS = {
     400: "invalid_request_error",

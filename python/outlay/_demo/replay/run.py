@@ -24,9 +24,9 @@ from outlay import (
 )
 from outlay._core import reserve_together
 from outlay._demo.audit import Limits, PlainBook
-from outlay._demo.trace_file import Call, schedule
+from outlay._demo.replay.file import TracedCall, schedule
 
-__all__ = ["Accounts", "Result", "replay"]
+__all__ = ["Result", "TracedAccounts", "replay"]
 
 
 @dataclass
@@ -37,7 +37,7 @@ class Result:
     sessions: int = 0
     admitted: int = 0
     tokens_admitted: int = 0
-    refused: dict[Call, str] = field(default_factory=dict)
+    refused: dict[TracedCall, str] = field(default_factory=dict)
     tokens_refused: int = 0
     not_asked: int = 0
     tokens_not_asked: int = 0
@@ -58,7 +58,7 @@ class Result:
             self.differences.append(f"{what}: outlay says {outlay}, the plain re-computation {plain}")
 
 
-class Accounts:
+class TracedAccounts:
     """The accounts that each call goes through: its session's workflow, its agent's budget and the pool."""
 
     def __init__(self, limits: Limits) -> None:
@@ -77,14 +77,14 @@ class Accounts:
             clock=self._clock,
         )
         self._workflows: dict[str, WorkflowToken] = {}
-        self._leases: dict[Call, BudgetLease] = {}
+        self._leases: dict[TracedCall, BudgetLease] = {}
 
     def move_to(self, time_us: int) -> None:
         """Move the clock, in whole microseconds so that nothing is rounded."""
         self._clock.advance(timedelta(microseconds=time_us - self._now_us))
         self._now_us = time_us
 
-    def start(self, call: Call) -> str | None:
+    def start(self, call: TracedCall) -> str | None:
         """Reserve one call everywhere in one step; name the limit that refused it, None if admitted."""
         try:
             if call.workflow not in self._workflows:
@@ -99,7 +99,7 @@ class Accounts:
             self._leases[call] = lease
         return None
 
-    def end(self, call: Call) -> bool:
+    def end(self, call: TracedCall) -> bool:
         """Commit what the call really used, if it was admitted."""
         lease = self._leases.pop(call, None)
         if lease is None:
@@ -107,12 +107,12 @@ class Accounts:
         lease.commit(Usage(input_tokens=call.input_tokens, output_tokens=call.output_tokens))
         return True
 
-    def end_workflow(self, call: Call) -> None:
+    def end_workflow(self, call: TracedCall) -> None:
         """End the session's workflow, if it had begun."""
         if call.workflow in self._workflows:
             self.quota.end_workflow(call.workflow)
 
-    def figures(self, call: Call) -> dict[str, int | None]:
+    def figures(self, call: TracedCall) -> dict[str, int | None]:
         """List what outlay reports about the accounts of this call."""
         agent = self.manager.full_info(call.agent)
         assert agent is not None
@@ -130,9 +130,9 @@ class Accounts:
         }
 
 
-def replay(calls: list[Call], limits: Limits, progress: Callable[[Result], None]) -> Result:
+def replay(calls: list[TracedCall], limits: Limits, progress: Callable[[Result], None]) -> Result:
     """Send every call through outlay and through the plain re-computation, and compare after each event."""
-    accounts, plain, result = Accounts(limits), PlainBook(limits), Result(len(calls))
+    accounts, plain, result = TracedAccounts(limits), PlainBook(limits), Result(len(calls))
     turns_left = Tally(call.workflow for call in calls)
     result.sessions = len(turns_left)
     cut: set[str] = set()
@@ -169,7 +169,7 @@ def replay(calls: list[Call], limits: Limits, progress: Callable[[Result], None]
     return result
 
 
-def _count(result: Result, call: Call, refused_by: str | None) -> None:
+def _count(result: Result, call: TracedCall, refused_by: str | None) -> None:
     if refused_by:
         result.refused[call] = refused_by
         result.tokens_refused += call.actual
@@ -180,7 +180,7 @@ def _count(result: Result, call: Call, refused_by: str | None) -> None:
     result.underruns += call.actual < call.estimate
 
 
-def _compare_totals(accounts: Accounts, result: Result) -> None:
+def _compare_totals(accounts: TracedAccounts, result: Result) -> None:
     """Compare the end with the trace itself: every admitted token is booked, and nothing is still held."""
     result.compare("tokens in all", accounts.pool.committed().total_tokens, result.tokens_admitted)
     result.compare("tokens still reserved", accounts.pool.reserved().total_tokens, 0)

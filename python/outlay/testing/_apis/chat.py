@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from outlay.testing._api import Exchange, Json, StreamingApi, content_texts, so_far
+from outlay.testing._apis.api import Exchange, Json, StreamingApi, content_texts, so_far
 
 
 class Chat(StreamingApi):

@@ -11,7 +11,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import IO
 
-__all__ = ["Call", "Event", "TraceError", "read_trace", "schedule"]
+__all__ = ["Event", "TraceError", "TracedCall", "read_trace", "schedule"]
 
 _COLUMNS = ("agent", "session", "turn", "t_ms", "in_tokens", "out_tokens")
 _TIME_MS_MAX = 10**12
@@ -31,7 +31,7 @@ class TraceError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class TracedCall:
     """One model call of the trace, from `start_us` to `end_us`, in microseconds of the replay."""
 
     agent: str
@@ -65,7 +65,7 @@ class Event:
 
     time_us: int
     starts: bool
-    call: Call
+    call: TracedCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class _Row:
     output_tokens: int
 
 
-def read_trace(path: Path) -> list[Call]:
+def read_trace(path: Path) -> list[TracedCall]:
     """Read a trace (csv, or csv.gz by its first bytes) into calls in order of time.
 
     Raises:
@@ -96,7 +96,7 @@ def read_trace(path: Path) -> list[Call]:
     return _laid_out(rows)
 
 
-def schedule(calls: list[Call]) -> list[Event]:
+def schedule(calls: list[TracedCall]) -> list[Event]:
     """List the starts and ends of all calls in order of time; at one time, ends come before starts."""
     events = [Event(call.start_us, True, call) for call in calls]
     events += [Event(call.end_us, False, call) for call in calls]
@@ -160,7 +160,7 @@ def _microseconds(record: dict[str, str | None], column: str, line: int) -> int:
     return round(value * 1000)
 
 
-def _laid_out(rows: list[_Row]) -> list[Call]:
+def _laid_out(rows: list[_Row]) -> list[TracedCall]:
     """Give each call its end and an estimate of its output that knows only the agent's earlier calls."""
     spans = _spans(rows)
     seen: dict[str, tuple[int, int]] = {}
@@ -171,7 +171,7 @@ def _laid_out(rows: list[_Row]) -> list[Call]:
         estimate = total // count if count else _FIRST_OUTPUT_ESTIMATE
         seen[row.agent] = (total + row.output_tokens, count + 1)
         outputs = (row.input_tokens, row.output_tokens, estimate)
-        calls.append(Call(row.agent, row.session, row.turn, *spans[number], *outputs))
+        calls.append(TracedCall(row.agent, row.session, row.turn, *spans[number], *outputs))
     return calls
 
 

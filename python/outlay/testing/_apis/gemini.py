@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 
-from outlay.testing._api import Exchange, Json, StreamingApi, details
+from outlay.testing._apis.api import Exchange, Json, StreamingApi, details
 
 _STATUSES = {
     400: "INVALID_ARGUMENT",

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from outlay.testing._api import Api, Exchange, Json, StreamingApi, content_texts, details
+from outlay.testing._apis.api import Api, Exchange, Json, StreamingApi, content_texts, details
 from outlay.testing._script import Reply
 
 _DIMENSIONS = 4

@@ -1,0 +1,1 @@
+"""The APIs that the loopback servers speak, one a file."""
