@@ -11,6 +11,7 @@ use super::core::Core;
 use super::error::Error;
 use super::event::Outbox;
 use super::held::Held;
+use super::identity::Step;
 use super::lease::Lease;
 use super::lease_book::{Part, Parts};
 use super::locked::{Locked, with_locked};
@@ -110,7 +111,8 @@ pub fn charge(asks: &[Ask]) -> Result<(), Error> {
     with_locked(accounts(&asks), |locked, outbox| {
         decide(&asks, true, locked, outbox)?;
         for (ask, at) in asks.iter().zip(locked) {
-            at.state.charge(at.account, ask.demands, at.now, outbox);
+            let (state, mut step) = at.step(outbox);
+            state.charge(ask.demands, &mut step);
         }
         Ok(())
     })?
@@ -222,7 +224,8 @@ pub(super) fn open(
     outbox: &mut Outbox,
 ) -> Lease {
     if let ([ask], [at]) = (asks, &mut *locked) {
-        return open_one(&mut at.state, *ask, request, at.now, outbox);
+        let (state, mut step) = at.step(outbox);
+        return open_one(state, *ask, request, &mut step);
     }
     let id = locked[0].state.book_mut().number();
     let mut parts: SmallVec<[Part; 8]> = SmallVec::new();
@@ -230,7 +233,8 @@ pub(super) fn open(
     let shortest = || asks.iter().map(|ask| ask.account.core().policy().lease_ttl).min();
     let ttl = request.ttl.or_else(shortest).unwrap_or_default();
     for (ask, at) in asks.iter().zip(locked.iter_mut()) {
-        parts.push(open_part(&mut at.state, ask, request, (id, ttl), at.now, outbox));
+        let (state, mut step) = at.step(outbox);
+        parts.push(open_part(state, ask, request, (id, ttl), &mut step));
     }
     let parts = Parts::Many(parts.into_iter().collect());
     let lease = Lease::new(id, request.estimate, &request.request_budget, parts);
@@ -244,12 +248,11 @@ pub(super) fn open_one(
     state: &mut State,
     ask: AskPart<'_>,
     request: &Request,
-    now: Moment,
-    outbox: &mut Outbox,
+    step: &mut Step<'_>,
 ) -> Lease {
     let id = state.book_mut().number();
     let ttl = request.ttl.unwrap_or_else(|| ask.account.core().policy().lease_ttl);
-    let part = open_part(state, &ask, request, (id, ttl), now, outbox);
+    let part = open_part(state, &ask, request, (id, ttl), step);
     Lease::new(id, request.estimate, &request.request_budget, Parts::One(part))
 }
 
@@ -259,12 +262,11 @@ fn open_part(
     ask: &AskPart<'_>,
     request: &Request,
     (id, ttl): (u64, Duration),
-    now: Moment,
-    outbox: &mut Outbox,
+    step: &mut Step<'_>,
 ) -> Part {
-    let deadline = now.tick.plus(ttl);
+    let deadline = step.now.tick.plus(ttl);
     let slot = state.open(ask, request, id, deadline);
-    state.tell_reserved(slot, ask.account, now, outbox);
+    state.tell_reserved(slot, step);
     if !request.stays {
         state.due_at(deadline, ask.account);
     }
@@ -279,9 +281,9 @@ fn decide(
     outbox: &mut Outbox,
 ) -> Result<(), Error> {
     verdict(asks, locked, outbox).map_err(|(refused, index)| {
-        let at = &locked[index];
         if tells {
-            at.account.tell_denied(&at.state, asks[index].demands, at.now, outbox);
+            let (state, mut step) = locked[index].step(outbox);
+            step.tell_denied(&state.meters, asks[index].demands);
         }
         refused
     })
@@ -307,7 +309,7 @@ fn verdict_precisely(
     locked.iter_mut().for_each(|at| at.look_closer(outbox));
     let Some((index, demand)) = refuses(asks, locked) else { return Ok(()) };
     let (ask, at) = (&asks[index], &locked[index]);
-    let refused = at.state.refusal(at.account, ask.demands, demand, at.now, ask.terms);
+    let refused = at.state.refusal(at.identity(), ask.demands, demand, at.now, ask.terms);
     Err((with_wait(refused, asks, locked), index))
 }
 
@@ -327,7 +329,7 @@ fn with_wait(refused: Error, asks: &[AskPart<'_>], locked: &[Locked<'_>]) -> Err
         let held = asks
             .iter()
             .zip(locked)
-            .map(|(ask, at)| at.state.held(at.account, ask.demands, at.now, ask.terms));
+            .map(|(ask, at)| at.state.held(at.identity(), ask.demands, at.now, ask.terms));
         if let Held::For(wait) = held.fold(Held::Not(false), Held::and) {
             (denied.cause, denied.retry_after) = (Cause::Held, wait);
             return Error::Denied(denied);
@@ -335,7 +337,7 @@ fn with_wait(refused: Error, asks: &[AskPart<'_>], locked: &[Locked<'_>]) -> Err
         denied.cause = denied.cause.unheld();
         let waits = asks.iter().zip(locked);
         let waits =
-            waits.map(|(ask, at)| at.state.wait(at.account, ask.demands, at.now, ask.terms));
+            waits.map(|(ask, at)| at.state.wait(at.identity(), ask.demands, at.now, ask.terms));
         denied.retry_after = waits.collect::<Option<Vec<_>>>().and_then(|w| w.into_iter().max());
     }
     Error::Denied(denied)

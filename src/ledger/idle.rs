@@ -16,11 +16,11 @@ pub(crate) enum Idle {
 impl Account {
     /// Takes no more requests where no lease is open.
     pub(crate) fn close_if_idle(&self) -> Result<Idle, Error> {
-        self.locked(|state, now, _| {
+        self.locked(|state, step| {
             let open = || state.book().into_iter().flat_map(|book| book.open());
             if open().next().is_some() {
                 let ends = open().map(|(_, entry)| entry.deadline);
-                return Idle::Until(ends.filter(|end| *end > now.tick).min());
+                return Idle::Until(ends.filter(|end| *end > step.now.tick).min());
             }
             state.more_mut().closed = true;
             Idle::Closed

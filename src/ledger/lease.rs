@@ -10,7 +10,6 @@ use super::event::Outbox;
 use super::lease_book::{End, Entry, Parts};
 use super::lease_end::{Abandoned, Actual, Books, Finish, LeaseState, NOTHING};
 use super::lease_more::{Carried, LeaseMore};
-
 use super::locked::{Locked, with_locked};
 use crate::accounting::{RequestBudget, Usage, UsageEstimate};
 
@@ -71,8 +70,7 @@ impl Lease {
 
     /// One more handle of the lease of that number, if it is still there and `wanted`.
     pub(super) fn attach(id: u64, parts: Parts, wanted: impl Fn(&Entry) -> bool) -> Option<Self> {
-        let accounts = parts.iter().map(|part| &*part.account);
-        let found = with_locked(accounts, |locked, _| {
+        let found = with_locked(parts.iter().map(|part| &*part.account), |locked, _| {
             let mut found = None;
             for (part, at) in parts.iter().zip(locked.iter()) {
                 let entry = at.state.entry(part.slot).filter(|e| e.id == id && wanted(e))?;
@@ -294,7 +292,8 @@ impl Lease {
                     }
                 }
             };
-            at.state.finish(part.slot, usage, kept, at.account, at.now, outbox);
+            let (state, mut step) = at.step(outbox);
+            state.finish(part.slot, usage, kept, &mut step);
         }
         // A handle that is alone keeps the end itself; else the accounts keep it for all of them.
         if alone {
@@ -330,7 +329,8 @@ impl Lease {
     /// Expired in one account is expired in all: the others have only not noticed yet.
     fn expire_all(&self, locked: &mut [Locked<'_>], outbox: &mut Outbox) {
         for (part, at) in self.0.parts.iter().zip(locked) {
-            at.state.expire(part.slot, at.account, at.now, outbox);
+            let (state, mut step) = at.step(outbox);
+            state.expire(part.slot, &mut step);
         }
     }
 
@@ -390,7 +390,8 @@ impl Drop for Lease {
             // In a forked child this fails: there the lease still belongs to the parent.
             let _ = self.locked(|locked, outbox| {
                 for (part, at) in self.0.parts.iter().zip(locked) {
-                    at.state.drop_handle(part.slot, at.account, at.now, outbox);
+                    let (state, mut step) = at.step(outbox);
+                    state.drop_handle(part.slot, &mut step);
                 }
             });
         }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::account::Account;
+use super::account_id::AccountId;
 use super::sleeper::Sleeper;
 use super::sync::Mutex;
 use crate::accounting::{Clock, Tick};
@@ -25,8 +26,8 @@ pub struct Mailbox {
 #[derive(Default)]
 struct Inner {
     posted: Vec<u64>,
-    /// The accounts on which its waits are queued, by address.
-    watched: BTreeMap<usize, Watched>,
+    /// The accounts on which its waits are queued.
+    watched: BTreeMap<AccountId, Watched>,
 }
 
 struct Watched {
@@ -101,7 +102,7 @@ impl Mailbox {
     /// A wait of it is queued on `account`. No other lock is taken under this one.
     pub(super) fn watch(&self, account: &Arc<Account>) {
         let mut inner = self.inner.lock();
-        let watched = inner.watched.entry(Arc::as_ptr(account).addr()).or_insert_with(|| Watched {
+        let watched = inner.watched.entry(account.identity().id()).or_insert_with(|| Watched {
             account: Arc::downgrade(account),
             waits: 0,
             look_at: None,
@@ -110,21 +111,20 @@ impl Mailbox {
     }
 
     /// A wait of it is queued there no more.
-    pub(super) fn unwatch(&self, account: &Account) {
+    pub(super) fn unwatch(&self, account: AccountId) {
         let mut inner = self.inner.lock();
-        let address = std::ptr::from_ref(account).addr();
-        if let Some(watched) = inner.watched.get_mut(&address) {
+        if let Some(watched) = inner.watched.get_mut(&account) {
             watched.waits -= 1;
             if watched.waits == 0 {
-                inner.watched.remove(&address);
+                inner.watched.remove(&account);
             }
         }
     }
 
     /// It is to look at `account` at that time; true where that is earlier than it knows.
-    pub(super) fn arm(&self, account: &Account, at: Tick) -> bool {
+    pub(super) fn arm(&self, account: AccountId, at: Tick) -> bool {
         let mut inner = self.inner.lock();
-        let Some(watched) = inner.watched.get_mut(&std::ptr::from_ref(account).addr()) else {
+        let Some(watched) = inner.watched.get_mut(&account) else {
             return false;
         };
         let news = watched.look_at.is_none_or(|known| at < known);

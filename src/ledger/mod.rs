@@ -4,6 +4,7 @@
 //! one order, so that a refusal changes nothing anywhere. No lock is held across a call out.
 
 pub mod account;
+mod account_id;
 pub mod accounts;
 pub mod core;
 mod end_cell;
@@ -12,6 +13,7 @@ pub mod event;
 pub mod fork;
 pub mod group;
 mod held;
+mod identity;
 mod idle;
 pub mod lease;
 mod lease_book;
@@ -27,7 +29,6 @@ mod retry;
 mod serve;
 pub mod sleeper;
 mod slots;
-mod spent;
 mod state;
 mod sweep;
 mod sync;

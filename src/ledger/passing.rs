@@ -1,9 +1,8 @@
 //! What the passing of time alone does for those who wait: each thing at its moment, in order.
 
-use super::account::Account;
 use super::error::Error;
-use super::event::Outbox;
 use super::held::Held;
+use super::identity::{Identity, Step};
 use super::serve::end;
 use super::state::State;
 use super::turn::Turn;
@@ -13,21 +12,23 @@ impl State {
     /// Brings the account to `now` where somebody waits or holds a slot: what comes by the passing
     /// of time alone comes in its order, however late it is looked at.
     #[cold]
-    pub(crate) fn catch_up(&mut self, account: &Account, now: Moment, outbox: &mut Outbox) {
+    pub(crate) fn catch_up(&mut self, step: &mut Step<'_>) {
         let mut last = None;
-        while let Some(at) = self.next_event(account, now).filter(|at| *at <= now.tick) {
+        while let Some(at) =
+            self.next_event(step.identity, step.now).filter(|at| *at <= step.now.tick)
+        {
             // What was given just now and lives for no time at all may be due; nothing else comes
             // twice at one moment.
             if last == Some(at) && !self.is_due(at) {
                 break;
             }
             last = Some(at);
-            let then = now.back_to(at);
-            self.expire_due(account, then, outbox);
-            self.roll(then);
-            self.end_slots(then.tick);
-            self.serve(account, then, outbox);
-            self.end_overdue(account, then, outbox);
+            let then = &mut step.at(step.now.back_to(at));
+            self.expire_due(then);
+            self.roll(then.now);
+            self.end_slots(then.now.tick);
+            self.serve(then);
+            self.end_overdue(then);
         }
     }
 
@@ -38,7 +39,7 @@ impl State {
     }
 
     /// When something happens next that those who wait may care about, if nobody does anything.
-    pub(crate) fn next_event(&self, account: &Account, now: Moment) -> Option<Tick> {
+    pub(crate) fn next_event(&self, identity: &Identity, now: Moment) -> Option<Tick> {
         let queues = self.queues()?;
         let slot = queues.slots.next_over();
         if queues.is_empty() {
@@ -46,13 +47,13 @@ impl State {
         }
         let lease = self.book().and_then(|book| book.next_due());
         let heads =
-            queues.heads().filter_map(|(meter, turn)| self.frees_at(meter, turn, account, now));
+            queues.heads().filter_map(|(meter, turn)| self.frees_at(meter, turn, identity, now));
         heads.chain(slot).chain(lease).chain(queues.next_deadline()).min()
     }
 
     /// When the first of a queue can be served by the passing of time alone.
-    fn frees_at(&self, meter: u8, turn: &Turn, account: &Account, now: Moment) -> Option<Tick> {
-        let (amount, terms) = (turn.asks_of(account, meter), turn.terms_of(account));
+    fn frees_at(&self, meter: u8, turn: &Turn, identity: &Identity, now: Moment) -> Option<Tick> {
+        let (amount, terms) = (turn.asks_of(identity.id(), meter), turn.terms_of(identity.id()));
         let of_meter = &self.meters[usize::from(meter)];
         // Where it passes here already, something else is in its way.
         if of_meter.admits(amount, terms) {
@@ -71,13 +72,13 @@ impl State {
     }
 
     /// Ends the waits that took too long.
-    fn end_overdue(&mut self, account: &Account, now: Moment, outbox: &mut Outbox) {
-        while let Some((meter, turn)) = self.queues().and_then(|q| q.overdue(now.tick)) {
-            self.queues_mut().remove(meter, turn.ticket, account);
-            let refused = self.timed_out(meter, &turn, account, now);
-            end(&turn, Err(refused), outbox);
+    fn end_overdue(&mut self, step: &mut Step<'_>) {
+        while let Some((meter, turn)) = self.queues().and_then(|q| q.overdue(step.now.tick)) {
+            self.queues_mut().remove(meter, turn.ticket, step.identity.id());
+            let refused = self.timed_out(meter, &turn, step.identity, step.now);
+            end(&turn, Err(refused), step.outbox);
         }
-        self.serve(account, now, outbox);
+        self.serve(step);
     }
 
     /// The refusal of a wait that took too long.
@@ -85,32 +86,32 @@ impl State {
         &self,
         meter: u8,
         turn: &Turn,
-        account: &Account,
+        identity: &Identity,
         now: Moment,
     ) -> Error {
-        let (asked, terms) = (turn.asks_of(account, meter), turn.terms_of(account));
+        let (asked, terms) = (turn.asks_of(identity.id(), meter), turn.terms_of(identity.id()));
         let of_meter = &self.meters[usize::from(meter)];
-        let mut denied = Denied::by(of_meter, account.code(), account.denied_id(), asked, now);
+        let mut denied = Denied::by(of_meter, identity.code(), identity.denied_id(), asked, now);
         let demands = [(meter, asked)];
-        (denied.cause, denied.retry_after) = match self.held(account, &demands, now, terms) {
+        (denied.cause, denied.retry_after) = match self.held(identity, &demands, now, terms) {
             Held::For(wait) => (Cause::Held, wait),
-            Held::Not(_) => (Cause::Spent, self.wait(account, &demands, now, terms)),
+            Held::Not(_) => (Cause::Spent, self.wait(identity, &demands, now, terms)),
         };
         let waited = turn.timeout.unwrap_or_default().as_secs_f64();
-        account.name(&mut denied, meter);
+        identity.complete(&mut denied, meter);
         denied.reason = Some(format!("{} (waited {waited} s for it)", denied.message()));
         Error::TimedOut(denied)
     }
 
     /// Tells those who watch the clock when to look next, where it is earlier than they know.
-    pub(crate) fn rearm(&self, account: &Account, now: Moment, outbox: &mut Outbox) {
+    pub(crate) fn rearm(&self, step: &mut Step<'_>) {
         let Some(queues) = self.waits() else { return };
-        if account.core().clock().is_manual() {
+        if step.identity.core().clock().is_manual() {
             return;
         }
-        if let Some(at) = self.next_event(account, now) {
-            for mailbox in queues.watchers().filter(|mailbox| mailbox.arm(account, at)) {
-                outbox.wake(mailbox);
+        if let Some(at) = self.next_event(step.identity, step.now) {
+            for mailbox in queues.watchers().filter(|mailbox| mailbox.arm(step.identity.id(), at)) {
+                step.outbox.wake(mailbox);
             }
         }
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::account::Account;
+use super::account_id::AccountId;
 use super::mailbox::Mailbox;
 use super::slots::Slots;
 use super::turn::Turn;
@@ -65,13 +66,14 @@ impl Queues {
 
     /// Queues `turn` on `meter`, at the place of its ticket.
     pub(crate) fn add(&mut self, meter: u8, turn: &Arc<Turn>, account: &Arc<Account>) {
+        let id = account.identity().id();
         if self.waits.insert((meter, turn.ticket), Arc::clone(turn)).is_some() {
             return;
         }
-        let amount = turn.asks_of(account, meter);
+        let amount = turn.asks_of(id, meter);
         *self.asked.entry(meter).or_default() += u128::from(amount);
         self.amounts.insert((meter, amount, turn.ticket));
-        if let Some(deadline) = turn.deadline_of(account) {
+        if let Some(deadline) = turn.deadline_of(id) {
             self.deadlines.insert((deadline, turn.ticket, meter));
         }
         turn.mailbox.watch(account);
@@ -84,17 +86,17 @@ impl Queues {
     }
 
     /// Takes the wait of that ticket out of the queue of `meter`.
-    pub(crate) fn remove(&mut self, meter: u8, ticket: u64, account: &Account) {
+    pub(crate) fn remove(&mut self, meter: u8, ticket: u64, id: AccountId) {
         let Some(turn) = self.waits.remove(&(meter, ticket)) else { return };
-        let amount = turn.asks_of(account, meter);
+        let amount = turn.asks_of(id, meter);
         if let Some(asked) = self.asked.get_mut(&meter) {
             *asked -= u128::from(amount);
         }
         self.amounts.remove(&(meter, amount, ticket));
-        if let Some(deadline) = turn.deadline_of(account) {
+        if let Some(deadline) = turn.deadline_of(id) {
             self.deadlines.remove(&(deadline, ticket, meter));
         }
-        turn.mailbox.unwatch(account);
+        turn.mailbox.unwatch(id);
         self.threads.remove(&ticket);
         if let Some((_, waits)) = self.loops.get_mut(&turn.mailbox.id()) {
             *waits -= 1;

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::account::Account;
 use super::error::Error;
 use super::event::Outbox;
 use super::group;
+use super::identity::Step;
 use super::queue::Queues;
 use super::slots::Slot;
 use super::state::State;
@@ -36,8 +36,8 @@ impl State {
     }
 
     /// Gives what is free to those whose turn it is.
-    pub(crate) fn serve(&mut self, account: &Account, now: Moment, outbox: &mut Outbox) {
-        self.end_hopeless(account, now, outbox);
+    pub(crate) fn serve(&mut self, step: &mut Step<'_>) {
+        self.end_hopeless(step);
         let mut going = true;
         while going {
             let heads = self.queues().into_iter().flat_map(|queues| queues.heads());
@@ -45,41 +45,34 @@ impl State {
                 heads.map(|(m, turn)| (m, Arc::clone(turn))).collect();
             going = false;
             for (meter, turn) in heads {
-                going |= self.serve_first(meter, &turn, account, now, outbox);
+                going |= self.serve_first(meter, &turn, step);
             }
         }
     }
 
     /// Serves the first of a queue; whether it has left the queue.
-    fn serve_first(
-        &mut self,
-        meter: u8,
-        turn: &Arc<Turn>,
-        account: &Account,
-        now: Moment,
-        outbox: &mut Outbox,
-    ) -> bool {
-        let Some((index, ask)) = turn.ask_of(account) else { return false };
+    fn serve_first(&mut self, meter: u8, turn: &Arc<Turn>, step: &mut Step<'_>) -> bool {
+        let Some((index, ask)) = turn.ask_of(step.identity.id()) else { return false };
         match self.refuses(&ask.demands, ask.terms, turn.ticket) {
             None if turn.asks.len() > 1 => {
                 // It needs the locks of its other accounts: decided right after this one is free.
-                outbox.try_again(turn);
+                step.outbox.try_again(turn);
                 false
             }
             None => {
-                self.queues_mut().remove(meter, turn.ticket, account);
-                let grant = self.grant(turn, now, outbox);
-                end(turn, Ok(grant), outbox);
+                self.queues_mut().remove(meter, turn.ticket, step.identity.id());
+                let grant = self.grant(turn, step);
+                end(turn, Ok(grant), step.outbox);
                 true
             }
             Some(at) => {
                 let other = ask.demands[at].0;
-                if self.refuse_if_hopeless(meter, turn, account, now, outbox) {
+                if self.refuse_if_hopeless(meter, turn, step) {
                     return true;
                 }
                 if other != meter {
                     // Another meter is in its way now: it waits there, at the place of its age.
-                    self.queues_mut().remove(meter, turn.ticket, account);
+                    self.queues_mut().remove(meter, turn.ticket, step.identity.id());
                     self.queue(index, other, turn);
                 }
                 other != meter
@@ -88,32 +81,26 @@ impl State {
     }
 
     /// Ends a wait that can not pass any more; whether it was one.
-    fn refuse_if_hopeless(
-        &mut self,
-        meter: u8,
-        turn: &Turn,
-        account: &Account,
-        now: Moment,
-        outbox: &mut Outbox,
-    ) -> bool {
-        let Some((_, ask)) = turn.ask_of(account) else { return false };
+    fn refuse_if_hopeless(&mut self, meter: u8, turn: &Turn, step: &mut Step<'_>) -> bool {
+        let Some((_, ask)) = turn.ask_of(step.identity.id()) else { return false };
         let Some(demand) = self.hopeless(&ask.demands, ask.terms) else { return false };
-        self.queues_mut().remove(meter, turn.ticket, account);
-        let refused = self.refusal(account, &ask.demands, demand, now, ask.terms);
-        end(turn, Err(refused), outbox);
+        self.queues_mut().remove(meter, turn.ticket, step.identity.id());
+        let refused = self.refusal(step.identity, &ask.demands, demand, step.now, ask.terms);
+        end(turn, Err(refused), step.outbox);
         true
     }
 
     /// Ends the waits, wherever they stand, that ask more of their meter than it will ever have.
-    fn end_hopeless(&mut self, account: &Account, now: Moment, outbox: &mut Outbox) {
+    fn end_hopeless(&mut self, step: &mut Step<'_>) {
         for meter in (0..).take(self.meters.len()) {
             while let Some(turn) = self.queues().and_then(|queues| queues.largest(meter)) {
                 let turn = Arc::clone(turn);
-                let (amount, terms) = (turn.asks_of(account, meter), turn.terms_of(account));
+                let (amount, terms) =
+                    (turn.asks_of(step.identity.id(), meter), turn.terms_of(step.identity.id()));
                 if !self.meters[usize::from(meter)].is_hopeless(amount, terms) {
                     break;
                 }
-                self.refuse_if_hopeless(meter, &turn, account, now, outbox);
+                self.refuse_if_hopeless(meter, &turn, step);
             }
         }
     }
@@ -125,24 +112,22 @@ impl State {
     }
 
     /// Gives what [`refuses`](Self::refuses) has let pass to a request of this account alone.
-    fn grant(&mut self, turn: &Turn, now: Moment, outbox: &mut Outbox) -> Grant {
+    fn grant(&mut self, turn: &Turn, step: &mut Step<'_>) -> Grant {
         let ask = &turn.asks[0];
         match turn.wants {
-            Wants::Slot => Grant::Slot(self.take_slot(&ask.demands, now)),
-            Wants::Lease => {
-                Grant::Lease(group::open_one(self, ask.part(), &turn.request, now, outbox))
-            }
+            Wants::Slot => Grant::Slot(self.take_slot(&ask.demands, step.now)),
+            Wants::Lease => Grant::Lease(group::open_one(self, ask.part(), &turn.request, step)),
         }
     }
 
     /// After a step: what it has freed goes to those who wait.
     #[cold]
-    pub(crate) fn serve_all(&mut self, account: &Account, now: Moment, outbox: &mut Outbox) {
-        self.serve(account, now, outbox);
-        if self.is_due(now.tick) {
-            self.catch_up(account, now, outbox);
+    pub(crate) fn serve_all(&mut self, step: &mut Step<'_>) {
+        self.serve(step);
+        if self.is_due(step.now.tick) {
+            self.catch_up(step);
         }
-        self.rearm(account, now, outbox);
+        self.rearm(step);
     }
 
     /// Lets a caller through that reports its usage later; what it asks for is held for a slot of

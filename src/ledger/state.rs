@@ -5,8 +5,9 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::account::Account;
-use super::event::{EventKind, Outbox};
+use super::event::EventKind;
 use super::group::{AskPart, Request};
+use super::identity::Step;
 use super::lease_book::{End, Entry, Expiry, Extra, HeldMeter, LeaseBook};
 use super::policy::Unsettled;
 use super::queue::Queues;
@@ -33,23 +34,23 @@ impl State {
     /// Brings the account to `now`: leases that are due end, each at its deadline, and windows
     /// that are over make room for the next.
     #[inline]
-    pub(crate) fn touch(&mut self, account: &Account, now: Moment, outbox: &mut Outbox) {
+    pub(crate) fn touch(&mut self, step: &mut Step<'_>) {
         if let Some(queues) = self.queues()
-            && queues.may_be_due(now.tick)
+            && queues.may_be_due(step.now.tick)
         {
-            self.catch_up(account, now, outbox);
+            self.catch_up(step);
         }
-        if self.is_due(now.tick) {
-            self.expire_due(account, now, outbox);
+        if self.is_due(step.now.tick) {
+            self.expire_due(step);
         }
-        self.roll(now);
+        self.roll(step.now);
     }
 
     /// After a step: what it has freed goes to those who wait.
     #[inline]
-    pub(crate) fn hand_on(&mut self, account: &Account, now: Moment, outbox: &mut Outbox) {
+    pub(crate) fn hand_on(&mut self, step: &mut Step<'_>) {
         if self.waits().is_some() {
-            self.serve_all(account, now, outbox);
+            self.serve_all(step);
         }
     }
 
@@ -61,31 +62,26 @@ impl State {
     }
 
     #[cold]
-    pub(crate) fn expire_due(&mut self, account: &Account, now: Moment, outbox: &mut Outbox) {
-        while let Some((slot, deadline)) = self.book_if_any().and_then(|b| b.pop_due(now.tick)) {
-            let then = now.back_to(deadline);
+    pub(crate) fn expire_due(&mut self, step: &mut Step<'_>) {
+        while let Some((slot, deadline)) = self.book_if_any().and_then(|b| b.pop_due(step.now.tick))
+        {
+            let then = step.now.back_to(deadline);
             self.roll(then);
-            self.expire(slot, account, then, outbox);
+            self.expire(slot, &mut step.at(then));
         }
     }
 
     /// Books `demands`, which [`decide`](Self::decide) has admitted.
     #[inline]
-    pub(crate) fn charge(
-        &mut self,
-        account: &Account,
-        demands: &[(u8, u64)],
-        now: Moment,
-        outbox: &mut Outbox,
-    ) {
+    pub(crate) fn charge(&mut self, demands: &[(u8, u64)], step: &mut Step<'_>) {
         for &(index, amount) in demands {
             self.meters[usize::from(index)].charge(amount);
         }
-        if account.core().listening() {
+        if step.listening() {
             let amounts = demands.iter().map(|&(i, n)| (i, self.meters[usize::from(i)].unit(), n));
-            account.tell(EventKind::Charged, None, amounts, now, outbox);
+            step.tell(EventKind::Charged, None, amounts);
         }
-        self.warn(account, now, outbox);
+        self.warn(step);
     }
 
     /// Opens the lease `id` over what [`decide`](Self::decide) has admitted; its slot.
@@ -130,35 +126,24 @@ impl State {
 
     /// Tells that the lease in `slot` was opened.
     #[inline]
-    pub(crate) fn tell_reserved(
-        &self,
-        slot: usize,
-        account: &Account,
-        now: Moment,
-        outbox: &mut Outbox,
-    ) {
-        if account.core().listening()
+    pub(crate) fn tell_reserved(&self, slot: usize, step: &mut Step<'_>) {
+        if step.listening()
             && let Some(entry) = self.entry(slot)
         {
-            self.tell_held(EventKind::Reserved, account, entry, now, outbox);
+            self.tell_held(EventKind::Reserved, entry, step);
         }
     }
 
     /// Ends a lease that has run out or was dropped, provisionally.
     #[cold]
-    pub(crate) fn expire(
-        &mut self,
-        slot: usize,
-        account: &Account,
-        now: Moment,
-        outbox: &mut Outbox,
-    ) {
-        let charged = account.core().policy().unsettled == Unsettled::Charge;
+    pub(crate) fn expire(&mut self, slot: usize, step: &mut Step<'_>) {
+        let charged = step.identity.core().policy().unsettled == Unsettled::Charge;
         let Self { meters, more: Some(more) } = self else { return };
         let book = &mut more.book;
         let Some(entry) = book.get_mut(slot).filter(|entry| entry.is_open()) else {
             return;
         };
+        let now = step.now;
         let end =
             |held: &HeldMeter| meters[usize::from(held.meter)].expire(&held.hold, charged, now);
         let holds = entry.holds.iter().map(end).collect();
@@ -167,12 +152,12 @@ impl State {
         if charged {
             book.book_committed(&estimate, None);
         }
-        if account.core().listening()
+        if step.listening()
             && let Some(entry) = self.entry(slot)
         {
-            self.tell_held(EventKind::Expired, account, entry, now, outbox);
+            self.tell_held(EventKind::Expired, entry, step);
         }
-        self.warn(account, now, outbox);
+        self.warn(step);
     }
 
     /// Ends a lease for good, with `usage` or with none: that replaces what an expiry charged. The
@@ -183,9 +168,7 @@ impl State {
         slot: usize,
         usage: Option<&Usage>,
         kept: Option<End>,
-        account: &Account,
-        now: Moment,
-        outbox: &mut Outbox,
+        step: &mut Step<'_>,
     ) {
         let Self { meters, more: Some(more) } = self else { return };
         let book = &mut more.book;
@@ -194,8 +177,8 @@ impl State {
             Some(usage) => commit(entry, usage, meters),
             None => release(entry, meters),
         }
-        if account.core().listening() {
-            tell_ended(entry, usage, meters, account, now, outbox);
+        if step.listening() {
+            tell_ended(entry, usage, meters, step);
         }
         let replaced = entry.expiry.as_ref().is_some_and(|expiry| expiry.charged);
         if usage.is_some() || replaced {
@@ -203,7 +186,7 @@ impl State {
             book.book_committed(usage.unwrap_or(&Usage::zero()), estimate.as_ref());
         }
         book.end(slot, kept);
-        self.warn(account, now, outbox);
+        self.warn(step);
     }
 
     /// Whether the lease in `slot` holds what counts requests, such as calls or steps.
@@ -215,20 +198,14 @@ impl State {
 
     /// A handle of the lease is gone: with the last one it ends, if it is open.
     #[inline]
-    pub(crate) fn drop_handle(
-        &mut self,
-        slot: usize,
-        account: &Account,
-        now: Moment,
-        outbox: &mut Outbox,
-    ) {
+    pub(crate) fn drop_handle(&mut self, slot: usize, step: &mut Step<'_>) {
         let Some(entry) = self.book_if_any().and_then(|book| book.get_mut(slot)) else { return };
         entry.handles -= 1;
         if entry.handles > 0 {
             return;
         }
         if entry.is_open() {
-            self.expire(slot, account, now, outbox);
+            self.expire(slot, step);
         }
         self.book_mut().remove(slot);
     }
@@ -288,27 +265,20 @@ impl State {
     }
 
     #[inline]
-    fn warn(&mut self, account: &Account, now: Moment, outbox: &mut Outbox) {
+    fn warn(&mut self, step: &mut Step<'_>) {
         for (number, meter) in (0_u8..).zip(&mut self.meters) {
-            if meter.take_warning() && account.core().listening() {
+            if meter.take_warning() && step.listening() {
                 let amounts = std::iter::once((number, meter.unit(), meter.used()));
-                account.tell(EventKind::Warned, None, amounts, now, outbox);
+                step.tell(EventKind::Warned, None, amounts);
             }
         }
     }
 
     #[cold]
-    fn tell_held(
-        &self,
-        kind: EventKind,
-        account: &Account,
-        entry: &Entry,
-        now: Moment,
-        outbox: &mut Outbox,
-    ) {
+    fn tell_held(&self, kind: EventKind, entry: &Entry, step: &mut Step<'_>) {
         let unit = |held: &HeldMeter| self.meters[usize::from(held.meter)].unit();
         let amounts = entry.holds.iter().map(|held| (held.meter, unit(held), held.hold.amount));
-        account.tell(kind, Some(entry.id), amounts, now, outbox);
+        step.tell(kind, Some(entry.id), amounts);
     }
 }
 
@@ -340,19 +310,12 @@ fn release(entry: &Entry, meters: &mut [Meter]) {
 }
 
 #[cold]
-fn tell_ended(
-    entry: &Entry,
-    usage: Option<&Usage>,
-    meters: &[Meter],
-    account: &Account,
-    now: Moment,
-    outbox: &mut Outbox,
-) {
+fn tell_ended(entry: &Entry, usage: Option<&Usage>, meters: &[Meter], step: &mut Step<'_>) {
     let amount = |held: &HeldMeter| {
         let unit = meters[usize::from(held.meter)].unit();
         let amount = usage.map_or(held.hold.amount, |u| entry.actual(unit, held.hold.amount, u));
         (held.meter, unit, amount)
     };
     let kind = if usage.is_some() { EventKind::Committed } else { EventKind::Released };
-    account.tell(kind, Some(entry.id), entry.holds.iter().map(amount), now, outbox);
+    step.tell(kind, Some(entry.id), entry.holds.iter().map(amount));
 }

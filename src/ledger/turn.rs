@@ -7,6 +7,7 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use super::account::Account;
+use super::account_id::AccountId;
 use super::error::Error;
 use super::group::{Ask, Request};
 use super::lease::Lease;
@@ -84,23 +85,23 @@ impl Turn {
     }
 
     /// Its ask of `account`, with the index.
-    pub(crate) fn ask_of(&self, account: &Account) -> Option<(usize, &Ask)> {
+    pub(crate) fn ask_of(&self, account: AccountId) -> Option<(usize, &Ask)> {
         let mut asks = self.asks.iter().enumerate();
-        asks.find(|(_, ask)| std::ptr::eq(&*ask.account, account))
+        asks.find(|(_, ask)| ask.account.identity().id() == account)
     }
 
     /// What it asks of a meter of `account`.
-    pub(crate) fn asks_of(&self, account: &Account, meter: u8) -> u64 {
+    pub(crate) fn asks_of(&self, account: AccountId, meter: u8) -> u64 {
         let demands = self.ask_of(account).map(|(_, ask)| ask.demands.iter());
         let amounts = demands.into_iter().flatten().filter(|(number, _)| *number == meter);
         amounts.fold(0, |sum, (_, amount)| sum.saturating_add(*amount))
     }
 
-    pub(crate) fn terms_of(&self, account: &Account) -> Terms {
+    pub(crate) fn terms_of(&self, account: AccountId) -> Terms {
         self.ask_of(account).map_or(Terms::Plain, |(_, ask)| ask.terms)
     }
 
-    pub(crate) fn deadline_of(&self, account: &Account) -> Option<Tick> {
+    pub(crate) fn deadline_of(&self, account: AccountId) -> Option<Tick> {
         let (index, _) = self.ask_of(account)?;
         *self.deadlines.get(index)?
     }

@@ -2,8 +2,8 @@
 
 use super::account::Account;
 use super::error::Error;
-use super::event::Outbox;
 use super::held::Held;
+use super::identity::{Identity, Step};
 use super::state::State;
 use super::turn::NO_TICKET;
 use crate::accounting::{Cause, Denied, Invalid, Meter, Moment, Terms, Tick};
@@ -35,15 +35,13 @@ impl State {
     #[inline]
     pub(crate) fn decide(
         &mut self,
-        account: &Account,
         demands: &[(u8, u64)],
-        now: &mut Moment,
         terms: Terms,
-        outbox: &mut Outbox,
+        step: &mut Step<'_>,
     ) -> Result<(), Error> {
-        match self.first_refused(account, demands, now, terms, outbox) {
+        match self.first_refused(demands, terms, step) {
             None => Ok(()),
-            Some(index) => Err(self.refusal(account, demands, index, *now, terms)),
+            Some(index) => Err(self.refusal(step.identity, demands, index, step.now, terms)),
         }
     }
 
@@ -52,40 +50,36 @@ impl State {
     #[inline]
     pub(crate) fn first_refused(
         &mut self,
-        account: &Account,
         demands: &[(u8, u64)],
-        now: &mut Moment,
         terms: Terms,
-        outbox: &mut Outbox,
+        step: &mut Step<'_>,
     ) -> Option<usize> {
         let refused = self.refuses(demands, terms, NO_TICKET)?;
-        self.refused_precisely(refused, account, demands, now, terms, outbox)
+        self.refused_precisely(refused, demands, terms, step)
     }
 
     #[cold]
     fn refused_precisely(
         &mut self,
         refused: usize,
-        account: &Account,
         demands: &[(u8, u64)],
-        now: &mut Moment,
         terms: Terms,
-        outbox: &mut Outbox,
+        step: &mut Step<'_>,
     ) -> Option<usize> {
-        let Some(precisely) = self.precise_now(account, *now) else { return Some(refused) };
-        *now = precisely;
-        self.touch(account, precisely, outbox);
+        let Some(now) = self.precise_now(step.identity, step.now) else { return Some(refused) };
+        step.now = now;
+        self.touch(step);
         self.refuses(demands, terms, NO_TICKET)
     }
 
     /// The present by the precise clock, where more may be due by then than at `now`.
     #[cold]
-    pub(crate) fn precise_now(&self, account: &Account, now: Moment) -> Option<Moment> {
-        let latest = now.tick.plus(account.core().clock().lag());
+    pub(crate) fn precise_now(&self, identity: &Identity, now: Moment) -> Option<Moment> {
+        let latest = now.tick.plus(identity.core().clock().lag());
         if latest == now.tick || !self.may_change_by(latest, now) {
             return None;
         }
-        account.precise_now()
+        identity.precise_now()
     }
 
     /// Whether the passing of time alone may change anything between `now` and `at`.
@@ -112,7 +106,7 @@ impl State {
     #[cold]
     pub(crate) fn refusal(
         &self,
-        account: &Account,
+        identity: &Identity,
         demands: &[(u8, u64)],
         index: usize,
         now: Moment,
@@ -120,24 +114,24 @@ impl State {
     ) -> Error {
         let (number, amount) = demands[index];
         if self.is_closed() {
-            return account.closed_denial(&self.meters, amount, now).into();
+            return identity.closed_denial(&self.meters, amount, now).into();
         }
         let Some(meter) = self.meters.get(usize::from(number)) else {
             return Invalid::policy("demands", "of meters that the account has").into();
         };
         let amount = self.asked(demands, index).map_or(u64::MAX, |(_, amount)| amount);
-        let mut denied = Denied::by(meter, account.code(), account.denied_id(), amount, now);
+        let mut denied = Denied::by(meter, identity.code(), identity.denied_id(), amount, now);
         let cause = meter.cause(amount, terms);
         // Looked at all demands only where this one is held: most refusals are of what is spent.
         let held = match cause {
-            Cause::Held => self.held(account, demands, now, terms),
+            Cause::Held => self.held(identity, demands, now, terms),
             _ => Held::Not(true),
         };
         (denied.cause, denied.retry_after) = match held {
             Held::For(wait) => (Cause::Held, wait),
-            Held::Not(_) => (cause.unheld(), self.wait(account, demands, now, terms)),
+            Held::Not(_) => (cause.unheld(), self.wait(identity, demands, now, terms)),
         };
-        account.name(&mut denied, number);
+        identity.complete(&mut denied, number);
         if denied.reason.is_none() && meter.admits(amount, terms) {
             denied.reason = Some(format!("{}: others are waiting for it", denied.message()));
         }
@@ -150,7 +144,7 @@ impl Account {
     pub fn deny_overflow(&self, meter: u8) -> Error {
         let denied = self.read(|meters, now| {
             let meter = &meters[usize::from(meter)];
-            let denied = Denied::by(meter, self.code(), self.denied_id(), u64::MAX, now);
+            let denied = Denied::by(meter, self.code(), self.identity().denied_id(), u64::MAX, now);
             Box::new(Denied { cause: Cause::TooLarge, ..*denied })
         });
         denied.map_or_else(|forked| forked, Error::Denied)

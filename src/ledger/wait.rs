@@ -89,7 +89,7 @@ impl Wait {
         }
         let _ = self.locked(|locked, _| {
             if let Some((index, meter)) = self.turn.queued() {
-                let account = locked[index].account;
+                let account = locked[index].identity().id();
                 locked[index].state.queues_mut().remove(meter, self.turn.ticket, account);
                 self.turn.put(Place::Over);
             }
@@ -173,7 +173,8 @@ fn advance(turn: &Arc<Turn>, locked: &mut [Locked<'_>], outbox: &mut Outbox) -> 
             return Ok(());
         }
         let at = &mut locked[old.0];
-        at.state.queues_mut().remove(old.1, turn.ticket, at.account);
+        let account = at.identity().id();
+        at.state.queues_mut().remove(old.1, turn.ticket, account);
     }
     let Some((index, meter)) = place else {
         let grant = grant(turn, locked, outbox);
@@ -182,19 +183,21 @@ fn advance(turn: &Arc<Turn>, locked: &mut [Locked<'_>], outbox: &mut Outbox) -> 
     };
     turn.put(Place::Over);
     // What can never pass is not worth the wait for another meter, nor is what nobody waits for.
-    for (ask, at) in turn.asks.iter().zip(locked.iter()) {
+    for (ask, at) in turn.asks.iter().zip(locked.iter_mut()) {
         let final_here = || {
             let refused = at.state.refuses(&ask.demands, ask.terms, turn.ticket);
             refused.filter(|_| !ask.patient)
         };
         if let Some(demand) = at.state.hopeless(&ask.demands, ask.terms).or_else(final_here) {
-            at.account.tell_denied(&at.state, &ask.demands, at.now, outbox);
-            return Err(at.state.refusal(at.account, &ask.demands, demand, at.now, ask.terms));
+            let (state, mut step) = at.step(outbox);
+            step.tell_denied(&state.meters, &ask.demands);
+            let identity = step.identity;
+            return Err(state.refusal(identity, &ask.demands, demand, step.now, ask.terms));
         }
     }
     let at = &mut locked[index];
     if turn.is_over(index, at.now.tick) {
-        return Err(at.state.timed_out(meter, turn, at.account, at.now));
+        return Err(at.state.timed_out(meter, turn, at.identity(), at.now));
     }
     at.state.queue(index, meter, turn);
     Ok(())

@@ -18,6 +18,7 @@ pub(crate) const KNOWN_CYCLES: [(&str, &[&str]); 2] = [
             "end_cell",
             "event",
             "group",
+            "identity",
             "lease",
             "lease_book",
             "locked",
