@@ -15,7 +15,7 @@ use super::lease_book::{Entry, Part, Parts};
 use super::naming::Naming;
 use super::state::State;
 use super::sync::{Mutex, MutexGuard};
-use crate::accounting::{Code, Invalid, Key, Meter, Moment, Terms, Tick, Unit, Usage};
+use crate::accounting::{Code, Follower, Invalid, Key, Meter, Moment, Terms, Tick, Unit, Usage};
 
 /// The most meters that are added to an account: a byte numbers them, with room to count beyond.
 pub(crate) const METERS_MAX: usize = 250;
@@ -192,12 +192,12 @@ impl Account {
 
     /// Brings the account to the present, by the precise clock: what has become free goes to those
     /// who wait for it.
-    pub(super) fn look(&self) -> Result<(), Error> {
+    fn look(&self) -> Result<(), Error> {
         self.locked_at(Identity::present, |_, _| ())
     }
 
     /// When something happens next that those who wait may care about.
-    pub(super) fn next_event(&self) -> Result<Option<Tick>, Error> {
+    fn next_event(&self) -> Result<Option<Tick>, Error> {
         self.core().same_process()?;
         let state = self.state.lock();
         Ok(state.next_event(&self.identity, self.identity.now()))
@@ -343,6 +343,17 @@ impl Account {
         if let Ok(Some(due)) = next {
             self.core().sweep.add(due, Arc::downgrade(self));
         }
+    }
+}
+
+impl Follower for Account {
+    fn next(&self) -> Option<Tick> {
+        self.next_event().ok()?
+    }
+
+    fn moved(&self) {
+        // The only error is that this process is a forked child: nobody waits here.
+        let _ = self.look();
     }
 }
 

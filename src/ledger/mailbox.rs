@@ -6,11 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use super::account::Account;
 use super::account_id::AccountId;
 use super::sleeper::Sleeper;
 use super::sync::Mutex;
-use crate::accounting::{Clock, Tick};
+use crate::accounting::{Clock, Follower, Tick};
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
@@ -31,7 +30,7 @@ struct Inner {
 }
 
 struct Watched {
-    account: Weak<Account>,
+    account: Weak<dyn Follower>,
     waits: usize,
     /// When to look at the account; `None` where time alone changes nothing, or a clock that is
     /// moved by hand.
@@ -71,14 +70,13 @@ impl Mailbox {
     /// it is; the time until the next look.
     pub fn look(&self) -> Option<Duration> {
         let now = Clock::System.precise_tick();
-        let due: Vec<Weak<Account>> = {
+        let due: Vec<Weak<dyn Follower>> = {
             let mut inner = self.inner.lock();
             let watched = inner.watched.values_mut();
             watched.filter_map(|watched| watched.take_if_due(now)).collect()
         };
         for account in due.iter().filter_map(Weak::upgrade) {
-            // The only error is that this process is a forked child: nobody waits here.
-            let _ = account.look();
+            account.moved();
         }
         self.looks_in()
     }
@@ -99,14 +97,11 @@ impl Mailbox {
         self.alone
     }
 
-    /// A wait of it is queued on `account`. No other lock is taken under this one.
-    pub(super) fn watch(&self, account: &Arc<Account>) {
+    /// A wait of it is queued on the account of that id. No other lock is taken under this one.
+    pub(super) fn watch(&self, id: AccountId, account: impl FnOnce() -> Weak<dyn Follower>) {
         let mut inner = self.inner.lock();
-        let watched = inner.watched.entry(account.identity().id()).or_insert_with(|| Watched {
-            account: Arc::downgrade(account),
-            waits: 0,
-            look_at: None,
-        });
+        let fresh = || Watched { account: account(), waits: 0, look_at: None };
+        let watched = inner.watched.entry(id).or_insert_with(fresh);
         watched.waits += 1;
     }
 
@@ -147,7 +142,7 @@ impl Mailbox {
 
 impl Watched {
     /// The account, to be held once the mailbox's lock is free: nothing is dropped under it.
-    fn take_if_due(&mut self, now: Tick) -> Option<Weak<Account>> {
+    fn take_if_due(&mut self, now: Tick) -> Option<Weak<dyn Follower>> {
         self.look_at.take_if(|at| *at <= now).map(|_| Weak::clone(&self.account))
     }
 }

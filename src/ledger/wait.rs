@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::account::Account;
 use super::error::Error;
 use super::event::Outbox;
 use super::group::{self, Ask, Request};
@@ -14,7 +13,7 @@ use super::mailbox::Mailbox;
 use super::serve::end;
 use super::sleeper::Sleeper;
 use super::turn::{Grant, Place, Turn, Wants};
-use crate::accounting::{Follower, Tick};
+use crate::accounting::Follower;
 
 /// A request that waits for its turn. Dropped, it leaves the queue; what it was given and did not
 /// take is released.
@@ -137,16 +136,6 @@ impl Wait {
 impl Drop for Wait {
     fn drop(&mut self) {
         self.leave();
-    }
-}
-
-impl Follower for Account {
-    fn next(&self) -> Option<Tick> {
-        self.next_event().ok()?
-    }
-
-    fn moved(&self) {
-        let _ = self.look();
     }
 }
 

@@ -22,7 +22,6 @@ pub(crate) const KNOWN_CYCLES: [(&str, &[&str]); 2] = [
             "lease",
             "lease_book",
             "locked",
-            "mailbox",
             "queue",
             "serve",
             "state",
