@@ -1,7 +1,7 @@
 //! An account: the small group of meters that are always asked together, under one short lock.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use smallvec::SmallVec;
@@ -14,6 +14,7 @@ use super::lease::Lease;
 use super::lease_book::{Entry, Part, Parts};
 use super::naming::Naming;
 use super::state::State;
+use super::sweep::Swept;
 use super::sync::{Mutex, MutexGuard};
 use crate::accounting::{Code, Follower, Invalid, Key, Meter, Moment, Terms, Tick, Unit, Usage};
 
@@ -72,6 +73,12 @@ impl Account {
     #[inline]
     pub(super) const fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    /// The account as the sweep and the mailboxes know it.
+    pub(super) fn as_swept(self: &Arc<Self>) -> Weak<dyn Swept> {
+        let this: Weak<Self> = Arc::downgrade(self);
+        this
     }
 
     /// Books `demands` (meter and amount) at once: all of them, or none and a refusal.
@@ -328,22 +335,6 @@ impl Account {
         outbox.send();
         Ok(result)
     }
-
-    /// Ends what is due; on the way of somebody else's reservation. `queued` is when the sweep
-    /// wanted to come: an account that it comes to earlier by now is not queued a second time.
-    pub(super) fn sweep(self: &Arc<Self>, queued: Tick) {
-        let next = self.locked(|state, _| {
-            let book = state.book_if_any()?;
-            if book.swept != Some(queued) {
-                return None;
-            }
-            book.swept = book.next_due();
-            book.swept
-        });
-        if let Ok(Some(due)) = next {
-            self.core().sweep.add(due, Arc::downgrade(self));
-        }
-    }
 }
 
 impl Follower for Account {
@@ -354,6 +345,20 @@ impl Follower for Account {
     fn moved(&self) {
         // The only error is that this process is a forked child: nobody waits here.
         let _ = self.look();
+    }
+}
+
+impl Swept for Account {
+    fn sweep(&self, queued: Tick) -> Option<Tick> {
+        let next = self.locked(|state, _| {
+            let book = state.book_if_any()?;
+            if book.swept != Some(queued) {
+                return None;
+            }
+            book.swept = book.next_due();
+            book.swept
+        });
+        next.ok()?
     }
 }
 

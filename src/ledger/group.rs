@@ -268,7 +268,7 @@ fn open_part(
     let slot = state.open(ask, request, id, deadline);
     state.tell_reserved(slot, step);
     if !request.stays {
-        state.due_at(deadline, ask.account);
+        state.due_at(deadline, ask.account.core(), || ask.account.as_swept());
     }
     Part { account: Arc::clone(ask.account), slot }
 }

@@ -227,7 +227,7 @@ impl Lease {
             for (part, at) in self.0.parts.iter().zip(locked) {
                 let deadline = at.now.tick.plus(ttl);
                 at.state.book_mut().extend(part.slot, deadline);
-                at.state.due_at(deadline, &part.account);
+                at.state.due_at(deadline, part.account.core(), || part.account.as_swept());
             }
             Ok(())
         })?;

@@ -1,7 +1,7 @@
 //! Who waits for the meters of an account, and the slots of its limiter: data, no decisions.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use super::account::Account;
 use super::account_id::AccountId;
@@ -76,10 +76,7 @@ impl Queues {
         if let Some(deadline) = turn.deadline_of(id) {
             self.deadlines.insert((deadline, turn.ticket, meter));
         }
-        turn.mailbox.watch(id, || {
-            let account: Weak<Account> = Arc::downgrade(account);
-            account
-        });
+        turn.mailbox.watch(id, || account.as_swept());
         if turn.mailbox.is_alone() {
             self.threads.insert(turn.ticket, Arc::clone(&turn.mailbox));
         } else {

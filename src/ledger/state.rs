@@ -1,16 +1,17 @@
 //! What an account's lock guards: its meters and its leases.
 
-use std::sync::Arc;
+use std::sync::Weak;
 
 use smallvec::SmallVec;
 
-use super::account::Account;
+use super::core::Core;
 use super::event::EventKind;
 use super::group::{AskPart, Request};
 use super::identity::Step;
 use super::lease_book::{End, Entry, Expiry, Extra, HeldMeter, LeaseBook};
 use super::policy::Unsettled;
 use super::queue::Queues;
+use super::sweep::Swept;
 use crate::accounting::{Meter, Moment, Tick, Usage};
 
 /// What an account's lock guards.
@@ -256,11 +257,16 @@ impl State {
         &mut self.more_mut().book
     }
 
-    /// A lease of `account`, which is this one, is due then: the sweep has to know.
+    /// A lease is due then: the sweep has to know of `account`, which is this one.
     #[inline]
-    pub(crate) fn due_at(&mut self, deadline: Tick, account: &Arc<Account>) {
+    pub(crate) fn due_at(
+        &mut self,
+        deadline: Tick,
+        core: &Core,
+        account: impl FnOnce() -> Weak<dyn Swept>,
+    ) {
         if self.book_mut().is_news(deadline) {
-            account.core().sweep.add(deadline, Arc::downgrade(account));
+            core.sweep.add(deadline, account());
         }
     }
 

@@ -25,7 +25,6 @@ pub(crate) const KNOWN_CYCLES: [(&str, &[&str]); 2] = [
             "queue",
             "serve",
             "state",
-            "sweep",
             "turn",
             "wait",
         ],
