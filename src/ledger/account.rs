@@ -8,11 +8,11 @@ use smallvec::SmallVec;
 
 use super::core::Core;
 use super::error::Error;
-use super::event::Outbox;
 use super::identity::{Identity, Step};
 use super::lease::Lease;
 use super::lease_book::{Entry, Part, Parts};
 use super::naming::Naming;
+use super::outbox::Outbox;
 use super::state::State;
 use super::sweep::Swept;
 use super::sync::{Mutex, MutexGuard};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::account_id::AccountId;
 use super::core::Core;
-use super::event::Outbox;
 use super::naming::Naming;
+use super::outbox::Outbox;
 use crate::accounting::{Clock, Code, Denied, Key, Meter, Moment, Window};
 
 /// Who an account is. It lies inside its account, which never moves.

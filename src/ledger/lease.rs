@@ -6,11 +6,11 @@ use std::time::Duration;
 use super::account::Account;
 use super::end_cell::EndCell;
 use super::error::{Error, LeaseError};
-use super::event::Outbox;
 use super::lease_book::{End, Entry, Parts};
 use super::lease_end::{Abandoned, Actual, Books, Finish, LeaseState, NOTHING};
 use super::lease_more::{Carried, LeaseMore};
 use super::locked::{Locked, with_locked};
+use super::outbox::Outbox;
 use crate::accounting::{RequestBudget, Usage, UsageEstimate};
 
 /// A handle of a lease. When the last one is dropped an open lease ends as one that ran out.

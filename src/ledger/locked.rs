@@ -7,8 +7,8 @@ use smallvec::SmallVec;
 
 use super::account::Account;
 use super::error::Error;
-use super::event::Outbox;
 use super::identity::{Identity, Step};
+use super::outbox::Outbox;
 use super::state::State;
 use super::sync::MutexGuard;
 use crate::accounting::{Moment, Tick};

@@ -22,6 +22,7 @@ mod lease_more;
 mod locked;
 pub mod mailbox;
 mod naming;
+mod outbox;
 mod passing;
 mod policy;
 mod queue;

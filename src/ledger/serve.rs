@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::error::Error;
-use super::event::Outbox;
 use super::group;
 use super::identity::Step;
+use super::outbox::Outbox;
 use super::queue::Queues;
 use super::slots::Slot;
 use super::state::State;
@@ -56,7 +56,7 @@ impl State {
         match self.refuses(&ask.demands, ask.terms, turn.ticket) {
             None if turn.asks.len() > 1 => {
                 // It needs the locks of its other accounts: decided right after this one is free.
-                step.outbox.try_again(turn);
+                step.outbox.try_again(Arc::clone(turn) as _);
                 false
             }
             None => {

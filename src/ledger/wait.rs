@@ -6,10 +6,10 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use super::error::Error;
-use super::event::Outbox;
 use super::group::{self, Ask, Request};
 use super::locked::{Locked, with_locked_precisely};
 use super::mailbox::Mailbox;
+use super::outbox::{Again, Outbox};
 use super::serve::end;
 use super::sleeper::Sleeper;
 use super::turn::{Grant, Place, Turn, Wants};
@@ -139,15 +139,17 @@ impl Drop for Wait {
     }
 }
 
-/// Tries a wait again that spans several accounts and passed in the one whose queue it heads.
-pub(super) fn try_again(turn: &Arc<Turn>, outbox: &mut Outbox) {
-    let _ = with_locked_precisely(turn.accounts(), outbox, |locked, outbox| {
-        if turn.queued().is_some()
-            && let Err(refused) = advance(turn, locked, outbox)
-        {
-            end(turn, Err(refused), outbox);
-        }
-    });
+impl Again for Turn {
+    /// It spans several accounts, and passed in the one whose queue it heads.
+    fn again(self: Arc<Self>, outbox: &mut Outbox) {
+        let _ = with_locked_precisely(self.accounts(), outbox, |locked, outbox| {
+            if self.queued().is_some()
+                && let Err(refused) = advance(&self, locked, outbox)
+            {
+                end(&self, Err(refused), outbox);
+            }
+        });
+    }
 }
 
 /// Gives `turn` what it asks for, or the place in the queue of the meter that refuses it. An error

@@ -14,11 +14,8 @@ pub(crate) const KNOWN_CYCLES: [(&str, &[&str]); 2] = [
         "ledger",
         &[
             "account",
-            "core",
             "end_cell",
-            "event",
             "group",
-            "identity",
             "lease",
             "lease_book",
             "locked",
