@@ -58,16 +58,6 @@ impl Lease {
         }))
     }
 
-    /// Lets the accounts of a lease over several know each other.
-    pub(super) fn tell_parts(&self, locked: &mut [Locked<'_>]) {
-        let Parts::Many(all) = &self.0.parts else { return };
-        for (part, at) in all.iter().zip(locked) {
-            if let Some(entry) = at.state.entry_mut(part.slot) {
-                entry.parts = Some(Arc::clone(all));
-            }
-        }
-    }
-
     /// One more handle of the lease of that number, if it is still there and `wanted`.
     pub(super) fn attach(id: u64, parts: Parts, wanted: impl Fn(&Entry) -> bool) -> Option<Self> {
         let found = with_locked(parts.iter().map(|part| &*part.account), |locked, _| {

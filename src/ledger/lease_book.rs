@@ -10,7 +10,7 @@ use slab::Slab;
 use smallvec::SmallVec;
 
 use super::account::Account;
-use super::group::Request;
+use super::claim::Request;
 use super::lease_end::LeaseState;
 use crate::accounting::{Expired, Hold, RequestBudget, Tick, Unit, Usage};
 

@@ -6,12 +6,12 @@
 pub mod account;
 mod account_id;
 pub mod accounts;
+mod claim;
 pub mod core;
 mod end_cell;
 pub mod error;
 pub mod event;
 pub mod fork;
-pub mod group;
 mod held;
 mod identity;
 mod idle;
@@ -26,6 +26,7 @@ mod outbox;
 mod passing;
 mod policy;
 mod queue;
+mod reserve;
 mod retry;
 mod serve;
 pub mod sleeper;
@@ -34,20 +35,25 @@ mod state;
 mod sweep;
 mod sync;
 mod telling;
-pub mod turn;
+mod turn;
 mod verdict;
 pub mod wait;
+
+/// Requests over several accounts.
+pub mod group {
+    pub use super::reserve::{charge, check, reserve, reserve_one};
+    pub(crate) use super::reserve::{reserve_and, reserve_parts};
+    pub use super::wait::reserve_blocking;
+}
 
 pub use account::Account;
 pub(crate) use account::METERS_MAX;
 pub use accounts::Accounts;
+pub use claim::{Demands, Request};
 pub use core::Core;
 pub use error::{Error, LeaseError, StoreError};
 pub use event::{Event, EventKind};
 pub use fork::after_fork_in_child;
-pub use group::{
-    Ask, AskPart, Demands, Request, charge, check, reserve, reserve_blocking, reserve_one,
-};
 pub(crate) use idle::Idle;
 pub use lease::Lease;
 pub use lease_end::{Abandoned, Actual, LeaseState};
@@ -55,6 +61,6 @@ pub use lease_more::{Carried, Kept, Passed};
 pub use mailbox::Mailbox;
 pub(crate) use naming::Naming;
 pub use policy::{OnError, Policy, Unsettled};
+pub use reserve::{Ask, AskPart, charge, check, reserve, reserve_one};
 pub use sleeper::Sleeper;
-pub use turn::Grant;
-pub use wait::Wait;
+pub use wait::{Grant, Wait, reserve_blocking};

@@ -10,7 +10,7 @@ use super::mailbox::Mailbox;
 /// A wait that spans several accounts: to be decided under all their locks, once one is free.
 pub(crate) trait Again: Send + Sync {
     /// Decides it anew. The caller holds no account's lock.
-    fn again(self: Arc<Self>, outbox: &mut Outbox);
+    fn again(&self, outbox: &mut Outbox);
 }
 
 /// What is to be done once the locks are free: events to tell, waits to try again, mailboxes to

@@ -97,7 +97,7 @@ impl State {
             Held::For(wait) => (Cause::Held, wait),
             Held::Not(_) => (Cause::Spent, self.wait(identity, &demands, now, terms)),
         };
-        let waited = turn.timeout.unwrap_or_default().as_secs_f64();
+        let waited = turn.wanted.timeout.unwrap_or_default().as_secs_f64();
         identity.complete(&mut denied, meter);
         denied.reason = Some(format!("{} (waited {waited} s for it)", denied.message()));
         Error::TimedOut(denied)

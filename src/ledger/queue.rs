@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::account::Account;
 use super::account_id::AccountId;
 use super::mailbox::Mailbox;
 use super::slots::Slots;
@@ -65,18 +64,18 @@ impl Queues {
     }
 
     /// Queues `turn` on `meter`, at the place of its ticket.
-    pub(crate) fn add(&mut self, meter: u8, turn: &Arc<Turn>, account: &Arc<Account>) {
-        let id = account.identity().id();
+    pub(crate) fn add(&mut self, meter: u8, turn: &Arc<Turn>, id: AccountId) {
+        let Some((_, claim)) = turn.claim_of(id) else { return };
         if self.waits.insert((meter, turn.ticket), Arc::clone(turn)).is_some() {
             return;
         }
         let amount = turn.asks_of(id, meter);
         *self.asked.entry(meter).or_default() += u128::from(amount);
         self.amounts.insert((meter, amount, turn.ticket));
-        if let Some(deadline) = turn.deadline_of(id) {
+        if let Some(deadline) = claim.deadline {
             self.deadlines.insert((deadline, turn.ticket, meter));
         }
-        turn.mailbox.watch(id, || account.as_swept());
+        turn.mailbox.watch(id, || claim.follower());
         if turn.mailbox.is_alone() {
             self.threads.insert(turn.ticket, Arc::clone(&turn.mailbox));
         } else {

@@ -1,15 +1,16 @@
 //! How capacity goes to those who wait: under the account's lock, oldest first.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+
+use smallvec::SmallVec;
 
 use super::error::Error;
-use super::group;
 use super::identity::Step;
 use super::outbox::Outbox;
 use super::queue::Queues;
 use super::slots::Slot;
 use super::state::State;
-use super::turn::{Grant, Place, Turn, Wants};
+use super::turn::{Granted, Opened, Stage, Turn, Wants};
 use crate::accounting::{Moment, Terms, Window};
 
 impl State {
@@ -52,11 +53,13 @@ impl State {
 
     /// Serves the first of a queue; whether it has left the queue.
     fn serve_first(&mut self, meter: u8, turn: &Arc<Turn>, step: &mut Step<'_>) -> bool {
-        let Some((index, ask)) = turn.ask_of(step.identity.id()) else { return false };
+        let Some((index, ask)) = turn.claim_of(step.identity.id()) else { return false };
         match self.refuses(&ask.demands, ask.terms, turn.ticket) {
-            None if turn.asks.len() > 1 => {
+            None if turn.claims.len() > 1 => {
                 // It needs the locks of its other accounts: decided right after this one is free.
-                step.outbox.try_again(Arc::clone(turn) as _);
+                if let Some(wait) = turn.again.upgrade() {
+                    step.outbox.try_again(wait);
+                }
                 false
             }
             None => {
@@ -82,7 +85,7 @@ impl State {
 
     /// Ends a wait that can not pass any more; whether it was one.
     fn refuse_if_hopeless(&mut self, meter: u8, turn: &Turn, step: &mut Step<'_>) -> bool {
-        let Some((_, ask)) = turn.ask_of(step.identity.id()) else { return false };
+        let Some((_, ask)) = turn.claim_of(step.identity.id()) else { return false };
         let Some(demand) = self.hopeless(&ask.demands, ask.terms) else { return false };
         self.queues_mut().remove(meter, turn.ticket, step.identity.id());
         let refused = self.refusal(step.identity, &ask.demands, demand, step.now, ask.terms);
@@ -105,18 +108,22 @@ impl State {
         }
     }
 
-    /// Queues `turn` on a meter of this account, which is that one of its asks.
+    /// Queues `turn` on a meter of this account, which is that one of its claims.
     pub(crate) fn queue(&mut self, index: usize, meter: u8, turn: &Arc<Turn>) {
-        self.queues_mut().add(meter, turn, &turn.asks[index].account);
-        turn.put(Place::Queued(index, meter));
+        self.queues_mut().add(meter, turn, turn.claims[index].id);
+        turn.put(Stage::Queued(index, meter));
     }
 
     /// Gives what [`refuses`](Self::refuses) has let pass to a request of this account alone.
-    fn grant(&mut self, turn: &Turn, step: &mut Step<'_>) -> Grant {
-        let ask = &turn.asks[0];
-        match turn.wants {
-            Wants::Slot => Grant::Slot(self.take_slot(&ask.demands, step.now)),
-            Wants::Lease => Grant::Lease(group::open_one(self, ask.part(), &turn.request, step)),
+    fn grant(&mut self, turn: &Turn, step: &mut Step<'_>) -> Granted {
+        let ask = &turn.claims[0];
+        match turn.wanted.what {
+            Wants::Slot => Granted::Slot(self.take_slot(&ask.demands, step.now)),
+            Wants::Lease => {
+                let account = || Weak::clone(&ask.account);
+                let (id, entry) = self.open_alone(ask.claim(), &turn.wanted.request, account, step);
+                Granted::Lease(Opened { id, entries: SmallVec::from_iter([entry]) })
+            }
         }
     }
 
@@ -168,8 +175,8 @@ impl State {
 }
 
 /// Ends a wait that is in no queue any more.
-pub(super) fn end(turn: &Turn, result: Result<Grant, Error>, outbox: &mut Outbox) {
-    turn.put(Place::Ended(result));
+pub(super) fn end(turn: &Turn, result: Result<Granted, Error>, outbox: &mut Outbox) {
+    turn.put(Stage::Ended(result));
     turn.mailbox.post(turn.ticket);
     outbox.wake(&turn.mailbox);
 }

@@ -1,12 +1,13 @@
 //! What an account's lock guards: its meters and its leases.
 
 use std::sync::Weak;
+use std::time::Duration;
 
 use smallvec::SmallVec;
 
+use super::claim::{Claim, Request};
 use super::core::Core;
 use super::event::EventKind;
-use super::group::{AskPart, Request};
 use super::identity::Step;
 use super::lease_book::{End, Entry, Expiry, Extra, HeldMeter, LeaseBook};
 use super::policy::Unsettled;
@@ -29,6 +30,13 @@ pub(crate) struct More {
     pub(crate) queues: Option<Box<Queues>>,
     /// The account takes no more requests; open leases still end.
     pub(crate) closed: bool,
+}
+
+/// A lease that is to be opened in an account.
+pub(crate) struct NewLease<'a> {
+    pub(crate) id: u64,
+    pub(crate) ttl: Duration,
+    pub(crate) request: &'a Request,
 }
 
 impl State {
@@ -85,18 +93,48 @@ impl State {
         self.warn(step);
     }
 
-    /// Opens the lease `id` over what [`decide`](Self::decide) has admitted; its slot.
+    /// Opens a lease over what [`refuses`](Self::refuses) has let pass, of this account alone; its
+    /// number and its entry.
+    #[inline]
+    pub(crate) fn open_alone(
+        &mut self,
+        claim: Claim<'_>,
+        request: &Request,
+        account: impl FnOnce() -> Weak<dyn Swept>,
+        step: &mut Step<'_>,
+    ) -> (u64, usize) {
+        let id = self.book_mut().number();
+        let ttl = request.ttl.unwrap_or_else(|| step.identity.core().policy().lease_ttl);
+        (id, self.open(claim, &NewLease { id, ttl, request }, account, step))
+    }
+
+    /// Opens what a lease has of this account, which `account` gives to the sweep; the entry.
     #[inline]
     pub(crate) fn open(
         &mut self,
-        ask: &AskPart<'_>,
-        request: &Request,
-        id: u64,
-        deadline: Tick,
+        claim: Claim<'_>,
+        lease: &NewLease<'_>,
+        account: impl FnOnce() -> Weak<dyn Swept>,
+        step: &mut Step<'_>,
     ) -> usize {
+        let deadline = step.now.tick.plus(lease.ttl);
+        let entry = self.insert(claim, lease, deadline);
+        if step.listening()
+            && let Some(opened) = self.entry(entry)
+        {
+            self.tell_held(EventKind::Reserved, opened, step);
+        }
+        if !lease.request.stays {
+            self.due_at(deadline, step.identity.core(), account);
+        }
+        entry
+    }
+
+    #[inline]
+    fn insert(&mut self, claim: Claim<'_>, lease: &NewLease<'_>, deadline: Tick) -> usize {
         let Self { meters, more } = self;
         let mut holds: SmallVec<[HeldMeter; 2]> = SmallVec::new();
-        for &(meter, amount) in ask.demands {
+        for &(meter, amount) in claim.demands {
             meters[usize::from(meter)].take_request();
             let hold = meters[usize::from(meter)].reserve(amount);
             match holds.iter_mut().find(|held: &&mut HeldMeter| held.meter == meter) {
@@ -105,16 +143,16 @@ impl State {
             }
         }
         // Made in its place: a copy of an entry is a tenth of what a reservation costs.
-        let (book, stays) = (&mut more.get_or_insert_default().book, request.stays);
+        let (book, request) = (&mut more.get_or_insert_default().book, lease.request);
         let order = book.next_order();
         book.insert(
-            stays,
+            request.stays,
             Entry {
-                id,
+                id: lease.id,
                 order,
                 handles: 1,
                 estimate: request.estimate,
-                multiplier: ask.multiplier,
+                multiplier: claim.multiplier,
                 deadline,
                 holds,
                 expiry: None,
@@ -123,16 +161,6 @@ impl State {
                 extra: Extra::of(request),
             },
         )
-    }
-
-    /// Tells that the lease in `slot` was opened.
-    #[inline]
-    pub(crate) fn tell_reserved(&self, slot: usize, step: &mut Step<'_>) {
-        if step.listening()
-            && let Some(entry) = self.entry(slot)
-        {
-            self.tell_held(EventKind::Reserved, entry, step);
-        }
     }
 
     /// Ends a lease that has run out or was dropped, provisionally.

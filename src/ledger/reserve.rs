@@ -2,28 +2,21 @@
 //! anything is written.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use smallvec::SmallVec;
 
 use super::account::Account;
+use super::claim::{Claim, Demands, Request};
 use super::core::Core;
 use super::error::Error;
 use super::held::Held;
-use super::identity::Step;
 use super::lease::Lease;
 use super::lease_book::{Part, Parts};
 use super::locked::{Locked, with_locked};
-use super::mailbox::Mailbox;
 use super::outbox::Outbox;
-use super::sleeper::Sleeper;
-use super::state::State;
-use super::turn::{Grant, NO_TICKET};
-use super::wait::Wait;
-use crate::accounting::{Cause, Code, Invalid, Moment, RequestBudget, Terms, UsageEstimate};
-
-/// What is asked of one account: meters and amounts.
-pub type Demands = SmallVec<[(u8, u64); 2]>;
+use super::state::NewLease;
+use super::turn::NO_TICKET;
+use crate::accounting::{Cause, Code, Invalid, Moment, Terms};
 
 /// What a request asks of one account.
 #[derive(Clone, Debug)]
@@ -77,30 +70,23 @@ pub struct AskPart<'a> {
     pub terms: Terms,
 }
 
-impl AskPart<'_> {
+impl<'a> AskPart<'a> {
+    /// What is asked of `account` by `claim`.
+    pub(super) const fn of(account: &'a Arc<Account>, claim: Claim<'a>) -> Self {
+        let Claim { demands, multiplier, terms } = claim;
+        Self { account, demands, multiplier, terms }
+    }
+
+    /// What the account itself sees of it.
+    #[inline]
+    pub(super) const fn claim(&self) -> Claim<'a> {
+        Claim { demands: self.demands, multiplier: self.multiplier, terms: self.terms }
+    }
+
     /// The same for who does not hold the account.
     pub(crate) fn to_ask(self) -> Ask {
         let Self { account, demands, multiplier, terms } = self;
         Ask { multiplier, terms, ..Ask::new(account, demands.into()) }
-    }
-}
-
-/// The request itself, beside what it asks of each account.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Request {
-    /// What the call may use.
-    pub estimate: UsageEstimate,
-    /// Its own cap.
-    pub request_budget: RequestBudget,
-    /// How long the lease lives, by default the shortest time to live of its accounts.
-    pub ttl: Option<Duration>,
-    /// Whether it does not run out by itself: who holds it ends it when its time is over.
-    pub stays: bool,
-}
-
-impl From<UsageEstimate> for Request {
-    fn from(estimate: UsageEstimate) -> Self {
-        Self { estimate, ..Self::default() }
     }
 }
 
@@ -160,24 +146,6 @@ pub fn reserve_one(ask: AskPart<'_>, request: &Request) -> Result<Lease, Error> 
     reserve_distinct(&[ask], request, true, || None, |lease, _| lease)
 }
 
-/// Holds all that is asked in one lease, or waits in this thread until its turn has come.
-pub fn reserve_blocking(
-    asks: &[Ask],
-    request: Request,
-    timeout: Option<Duration>,
-) -> Result<Lease, Error> {
-    match reserve(asks, &request) {
-        Err(Error::Denied(_)) => {}
-        other => return other,
-    }
-    let sleeper = Sleeper::new();
-    let wait = Wait::for_lease(asks, request, timeout, Mailbox::of_thread(&sleeper))?;
-    match wait.block(&sleeper)? {
-        Grant::Lease(lease) => Ok(lease),
-        Grant::Slot(_) => Err(Invalid::policy("asks", "for a lease").into()),
-    }
-}
-
 #[inline]
 fn reserve_distinct<R>(
     asks: &[AskPart<'_>],
@@ -192,7 +160,8 @@ fn reserve_distinct<R>(
         }
         decide(asks, tells, locked, outbox)?;
         // From here on the reservation succeeds.
-        let lease = open(asks, request, locked, outbox);
+        let (id, parts) = open(asks, request, locked, outbox);
+        let lease = Lease::new(id, request.estimate, &request.request_budget, parts);
         Ok::<_, Error>((then(lease, locked[0].now), locked[0].now.tick))
     });
     let (answer, tick) = done??;
@@ -215,17 +184,19 @@ fn sweep_each(asks: &[AskPart<'_>]) {
     }
 }
 
-/// Opens a lease over what was let pass, under the locks of all accounts.
+/// Opens a lease over what was let pass, under the locks of all accounts; its number and its parts.
 #[inline]
 pub(super) fn open(
     asks: &[AskPart<'_>],
     request: &Request,
     locked: &mut [Locked<'_>],
     outbox: &mut Outbox,
-) -> Lease {
+) -> (u64, Parts) {
     if let ([ask], [at]) = (asks, &mut *locked) {
         let (state, mut step) = at.step(outbox);
-        return open_one(state, *ask, request, &mut step);
+        let account = || ask.account.as_swept();
+        let (id, slot) = state.open_alone(ask.claim(), request, account, &mut step);
+        return (id, Parts::One(Part { account: Arc::clone(ask.account), slot }));
     }
     let id = locked[0].state.book_mut().number();
     let mut parts: SmallVec<[Part; 8]> = SmallVec::new();
@@ -234,43 +205,17 @@ pub(super) fn open(
     let ttl = request.ttl.or_else(shortest).unwrap_or_default();
     for (ask, at) in asks.iter().zip(locked.iter_mut()) {
         let (state, mut step) = at.step(outbox);
-        parts.push(open_part(state, ask, request, (id, ttl), &mut step));
+        let (lease, account) = (NewLease { id, ttl, request }, || ask.account.as_swept());
+        let slot = state.open(ask.claim(), &lease, account, &mut step);
+        parts.push(Part { account: Arc::clone(ask.account), slot });
     }
-    let parts = Parts::Many(parts.into_iter().collect());
-    let lease = Lease::new(id, request.estimate, &request.request_budget, parts);
-    lease.tell_parts(locked);
-    lease
-}
-
-/// Opens a lease of one account, whose lock the caller has.
-#[inline]
-pub(super) fn open_one(
-    state: &mut State,
-    ask: AskPart<'_>,
-    request: &Request,
-    step: &mut Step<'_>,
-) -> Lease {
-    let id = state.book_mut().number();
-    let ttl = request.ttl.unwrap_or_else(|| ask.account.core().policy().lease_ttl);
-    let part = open_part(state, &ask, request, (id, ttl), step);
-    Lease::new(id, request.estimate, &request.request_budget, Parts::One(part))
-}
-
-#[inline]
-fn open_part(
-    state: &mut State,
-    ask: &AskPart<'_>,
-    request: &Request,
-    (id, ttl): (u64, Duration),
-    step: &mut Step<'_>,
-) -> Part {
-    let deadline = step.now.tick.plus(ttl);
-    let slot = state.open(ask, request, id, deadline);
-    state.tell_reserved(slot, step);
-    if !request.stays {
-        state.due_at(deadline, ask.account.core(), || ask.account.as_swept());
+    let all: Arc<[Part]> = parts.into_iter().collect();
+    for (part, at) in all.iter().zip(locked) {
+        if let Some(entry) = at.state.entry_mut(part.slot) {
+            entry.parts = Some(Arc::clone(&all));
+        }
     }
-    Part { account: Arc::clone(ask.account), slot }
+    (id, Parts::Many(all))
 }
 
 #[inline]
