@@ -9,8 +9,6 @@ use smallvec::SmallVec;
 use super::core::Core;
 use super::error::Error;
 use super::identity::{Identity, Step};
-use super::lease::Lease;
-use super::lease_book::{Entry, Part, Parts};
 use super::naming::Naming;
 use super::outbox::Outbox;
 use super::state::State;
@@ -265,26 +263,6 @@ impl Account {
     /// Whether it was closed.
     pub fn is_closed(&self) -> Result<bool, Error> {
         self.locked(|state, _| state.is_closed())
-    }
-
-    /// The leases that are open, oldest first.
-    pub fn open_leases(self: &Arc<Self>) -> Result<Vec<Lease>, Error> {
-        let open = self.locked(|state, _| {
-            let book = state.book().into_iter();
-            let open = book.flat_map(|book| book.open());
-            let mut open: Vec<_> = open
-                .map(|(slot, entry)| {
-                    let alone = || Parts::One(Part { account: Arc::clone(self), slot });
-                    let parts = entry.parts.clone().map_or_else(alone, Parts::Many);
-                    (entry.order, entry.id, parts)
-                })
-                .collect();
-            open.sort_by_key(|(order, ..)| *order);
-            open
-        })?;
-        // Each handle is taken under the locks of all accounts of its lease.
-        let attach = |(_, id, parts)| Lease::attach(id, parts, Entry::is_open);
-        Ok(open.into_iter().filter_map(attach).collect())
     }
 
     /// What was committed in all, and charged for unsettled leases.

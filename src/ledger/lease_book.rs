@@ -1,44 +1,17 @@
 //! The leases of one account: what is open, and when it is due.
 
+use std::any::Any;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use slab::Slab;
 use smallvec::SmallVec;
 
-use super::account::Account;
 use super::claim::Request;
 use super::lease_end::LeaseState;
 use crate::accounting::{Expired, Hold, RequestBudget, Tick, Unit, Usage};
-
-/// One part of a lease: its place in an account's book.
-#[derive(Clone, Debug)]
-pub(crate) struct Part {
-    pub(crate) account: Arc<Account>,
-    pub(crate) slot: usize,
-}
-
-/// The parts of a lease: nearly always one.
-#[derive(Clone, Debug)]
-pub(crate) enum Parts {
-    One(Part),
-    Many(Arc<[Part]>),
-}
-
-impl Deref for Parts {
-    type Target = [Part];
-
-    #[inline]
-    fn deref(&self) -> &[Part] {
-        match self {
-            Self::One(part) => std::slice::from_ref(part),
-            Self::Many(parts) => parts,
-        }
-    }
-}
 
 /// Lease numbers are taken a block at a time: one atomic step in a thousand leases.
 const NUMBERS: u64 = 1024;
@@ -68,8 +41,9 @@ pub(crate) struct Entry {
     pub(crate) expiry: Option<Box<Expiry>>,
     /// How it ended for good, if it did and other handles have to know.
     pub(crate) end: Option<Box<End>>,
-    /// All parts of the lease, where there are several.
-    pub(crate) parts: Option<Arc<[Part]>>,
+    /// All places of the lease, where there are several. An account reads nothing of it: what knows
+    /// accounts does.
+    pub(crate) whole: Option<Arc<dyn Any + Send + Sync>>,
     /// What few leases have.
     pub(crate) extra: Option<Box<Extra>>,
 }

@@ -9,11 +9,12 @@ use super::account::Account;
 use super::claim::{Claim, Demands, Request};
 use super::core::Core;
 use super::error::Error;
+use super::handles::join_entries;
 use super::held::Held;
 use super::lease::Lease;
-use super::lease_book::{Part, Parts};
 use super::locked::{Locked, with_locked};
 use super::outbox::Outbox;
+use super::places::{Place, Places};
 use super::state::NewLease;
 use super::turn::NO_TICKET;
 use crate::accounting::{Cause, Code, Invalid, Moment, Terms};
@@ -160,8 +161,8 @@ fn reserve_distinct<R>(
         }
         decide(asks, tells, locked, outbox)?;
         // From here on the reservation succeeds.
-        let (id, parts) = open(asks, request, locked, outbox);
-        let lease = Lease::new(id, request.estimate, &request.request_budget, parts);
+        let (id, places) = open(asks, request, locked, outbox);
+        let lease = Lease::new(id, request.estimate, &request.request_budget, places);
         Ok::<_, Error>((then(lease, locked[0].now), locked[0].now.tick))
     });
     let (answer, tick) = done??;
@@ -184,38 +185,34 @@ fn sweep_each(asks: &[AskPart<'_>]) {
     }
 }
 
-/// Opens a lease over what was let pass, under the locks of all accounts; its number and its parts.
+/// Opens a lease over what was let pass, under the locks of all accounts; its number and its places.
 #[inline]
 pub(super) fn open(
     asks: &[AskPart<'_>],
     request: &Request,
     locked: &mut [Locked<'_>],
     outbox: &mut Outbox,
-) -> (u64, Parts) {
+) -> (u64, Places) {
     if let ([ask], [at]) = (asks, &mut *locked) {
         let (state, mut step) = at.step(outbox);
         let account = || ask.account.as_swept();
-        let (id, slot) = state.open_alone(ask.claim(), request, account, &mut step);
-        return (id, Parts::One(Part { account: Arc::clone(ask.account), slot }));
+        let (id, entry) = state.open_alone(ask.claim(), request, account, &mut step);
+        return (id, Places::One(Place { account: Arc::clone(ask.account), entry }));
     }
     let id = locked[0].state.book_mut().number();
-    let mut parts: SmallVec<[Part; 8]> = SmallVec::new();
-    // One time to live for all parts, so that none runs out before another.
+    let mut places: SmallVec<[Place; 4]> = SmallVec::new();
+    // One time to live for all accounts, so that no entry runs out before another.
     let shortest = || asks.iter().map(|ask| ask.account.core().policy().lease_ttl).min();
     let ttl = request.ttl.or_else(shortest).unwrap_or_default();
     for (ask, at) in asks.iter().zip(locked.iter_mut()) {
         let (state, mut step) = at.step(outbox);
         let (lease, account) = (NewLease { id, ttl, request }, || ask.account.as_swept());
-        let slot = state.open(ask.claim(), &lease, account, &mut step);
-        parts.push(Part { account: Arc::clone(ask.account), slot });
+        let entry = state.open(ask.claim(), &lease, account, &mut step);
+        places.push(Place { account: Arc::clone(ask.account), entry });
     }
-    let all: Arc<[Part]> = parts.into_iter().collect();
-    for (part, at) in all.iter().zip(locked) {
-        if let Some(entry) = at.state.entry_mut(part.slot) {
-            entry.parts = Some(Arc::clone(&all));
-        }
-    }
-    (id, Parts::Many(all))
+    let places = Places::many(places);
+    join_entries(&places, locked);
+    (id, places)
 }
 
 #[inline]

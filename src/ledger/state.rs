@@ -157,7 +157,7 @@ impl State {
                 holds,
                 expiry: None,
                 end: None,
-                parts: None,
+                whole: None,
                 extra: Extra::of(request),
             },
         )

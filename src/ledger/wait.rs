@@ -9,10 +9,10 @@ use super::account::Account;
 use super::claim::Request;
 use super::error::Error;
 use super::lease::Lease;
-use super::lease_book::{Part, Parts};
 use super::locked::{Locked, with_locked_precisely};
 use super::mailbox::Mailbox;
 use super::outbox::{Again, Outbox};
+use super::places::{Place, Places};
 use super::reserve::{self, Ask, AskPart, distinct, reserve};
 use super::serve::end;
 use super::sleeper::Sleeper;
@@ -258,8 +258,8 @@ impl Pending {
                 let asks = self.accounts.iter().zip(claims);
                 let asks: SmallVec<[_; 4]> =
                     asks.map(|(account, claim)| AskPart::of(account, claim.claim())).collect();
-                let (id, parts) = reserve::open(&asks, &wanted.request, locked, outbox);
-                let entries = parts.iter().map(|part| part.slot).collect();
+                let (id, places) = reserve::open(&asks, &wanted.request, locked, outbox);
+                let entries = places.iter().map(|place| place.entry).collect();
                 Granted::Lease(Opened { id, entries })
             }
         }
@@ -271,14 +271,17 @@ impl Pending {
             Granted::Slot(number) => return Grant::Slot(number),
             Granted::Lease(opened) => opened,
         };
-        let parts = self.accounts.iter().zip(opened.entries);
-        let mut parts = parts.map(|(account, slot)| Part { account: Arc::clone(account), slot });
-        let parts = match (self.accounts.len(), parts.next()) {
-            (1, Some(only)) => Parts::One(only),
-            (_, first) => Parts::Many(first.into_iter().chain(parts).collect()),
+        let mut places = self
+            .accounts
+            .iter()
+            .zip(opened.entries)
+            .map(|(account, entry)| Place { account: Arc::clone(account), entry });
+        let places = match (self.accounts.len(), places.next()) {
+            (1, Some(only)) => Places::One(only),
+            (_, first) => Places::many(first.into_iter().chain(places).collect()),
         };
         let request = &self.turn.wanted.request;
-        Grant::Lease(Lease::new(opened.id, request.estimate, &request.request_budget, parts))
+        Grant::Lease(Lease::new(opened.id, request.estimate, &request.request_budget, places))
     }
 }
 
