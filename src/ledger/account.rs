@@ -9,12 +9,15 @@ use smallvec::SmallVec;
 use super::core::Core;
 use super::error::Error;
 use super::identity::{Identity, Step};
+use super::idle::Idle;
 use super::naming::Naming;
 use super::outbox::Outbox;
 use super::state::State;
 use super::sweep::Swept;
 use super::sync::{Mutex, MutexGuard};
-use crate::accounting::{Code, Follower, Invalid, Key, Meter, Moment, Terms, Tick, Unit, Usage};
+use crate::accounting::{
+    Cause, Code, Denied, Follower, Invalid, Key, Meter, Moment, Terms, Tick, Unit, Usage,
+};
 
 /// The most meters that are added to an account: a byte numbers them, with room to count beyond.
 pub(crate) const METERS_MAX: usize = 250;
@@ -218,6 +221,16 @@ impl Account {
         self.locked(|state, step| state.decide(demands, terms, step))?
     }
 
+    /// The refusal of an amount for `meter` that no limit can hold.
+    pub fn deny_overflow(&self, meter: u8) -> Error {
+        let denied = self.read(|meters, now| {
+            let meter = &meters[usize::from(meter)];
+            let denied = Denied::by(meter, self.code(), self.identity().denied_id(), u64::MAX, now);
+            Box::new(Denied { cause: Cause::TooLarge, ..*denied })
+        });
+        denied.map_or_else(|forked| forked, Error::Denied)
+    }
+
     /// Reads the meters as they are now.
     pub fn read<R>(&self, read: impl FnOnce(&[Meter], Moment) -> R) -> Result<R, Error> {
         self.locked(|state, step| read(&state.meters, step.now))
@@ -258,6 +271,11 @@ impl Account {
     /// Takes no more requests from now on; open leases still end. False when it was closed.
     pub fn close(&self) -> Result<bool, Error> {
         self.locked(|state, _| !std::mem::replace(&mut state.more_mut().closed, true))
+    }
+
+    /// Takes no more requests where no lease is open.
+    pub(crate) fn close_if_idle(&self) -> Result<Idle, Error> {
+        self.locked(|state, step| state.close_if_idle(step.now.tick))
     }
 
     /// Whether it was closed.

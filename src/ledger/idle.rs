@@ -1,7 +1,6 @@
 //! Whether an account that is to end still has a lease that is open.
 
-use super::account::Account;
-use super::error::Error;
+use super::state::State;
 use crate::accounting::Tick;
 
 /// What is still open in an account that is to end.
@@ -13,17 +12,15 @@ pub(crate) enum Idle {
     Until(Option<Tick>),
 }
 
-impl Account {
+impl State {
     /// Takes no more requests where no lease is open.
-    pub(crate) fn close_if_idle(&self) -> Result<Idle, Error> {
-        self.locked(|state, step| {
-            let open = || state.book().into_iter().flat_map(|book| book.open());
-            if open().next().is_some() {
-                let ends = open().map(|(_, entry)| entry.deadline);
-                return Idle::Until(ends.filter(|end| *end > step.now.tick).min());
-            }
-            state.more_mut().closed = true;
-            Idle::Closed
-        })
+    pub(crate) fn close_if_idle(&mut self, now: Tick) -> Idle {
+        let open = || self.book().into_iter().flat_map(|book| book.open());
+        if open().next().is_some() {
+            let ends = open().map(|(_, entry)| entry.deadline);
+            return Idle::Until(ends.filter(|end| *end > now).min());
+        }
+        self.more_mut().closed = true;
+        Idle::Closed
     }
 }

@@ -20,6 +20,7 @@ pub mod lease;
 mod lease_book;
 mod lease_end;
 mod lease_more;
+mod leasing;
 mod locked;
 pub mod mailbox;
 mod naming;
@@ -39,6 +40,7 @@ mod sync;
 mod telling;
 mod turn;
 mod verdict;
+mod visit;
 pub mod wait;
 
 /// Requests over several accounts.

@@ -102,17 +102,4 @@ impl State {
         denied.reason = Some(format!("{} (waited {waited} s for it)", denied.message()));
         Error::TimedOut(denied)
     }
-
-    /// Tells those who watch the clock when to look next, where it is earlier than they know.
-    pub(crate) fn rearm(&self, step: &mut Step<'_>) {
-        let Some(queues) = self.waits() else { return };
-        if step.identity.core().clock().is_manual() {
-            return;
-        }
-        if let Some(at) = self.next_event(step.identity, step.now) {
-            for mailbox in queues.watchers().filter(|mailbox| mailbox.arm(step.identity.id(), at)) {
-                step.outbox.wake(mailbox);
-            }
-        }
-    }
 }

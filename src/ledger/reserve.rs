@@ -12,10 +12,10 @@ use super::error::Error;
 use super::handles::join_entries;
 use super::held::Held;
 use super::lease::Lease;
+use super::leasing::NewLease;
 use super::locked::{Locked, with_locked};
 use super::outbox::Outbox;
 use super::places::{Place, Places};
-use super::state::NewLease;
 use super::turn::NO_TICKET;
 use crate::accounting::{Cause, Code, Invalid, Moment, Terms};
 

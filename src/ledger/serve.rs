@@ -7,35 +7,12 @@ use smallvec::SmallVec;
 use super::error::Error;
 use super::identity::Step;
 use super::outbox::Outbox;
-use super::queue::Queues;
 use super::slots::Slot;
 use super::state::State;
 use super::turn::{Granted, Opened, Stage, Turn, Wants};
 use crate::accounting::{Moment, Terms, Window};
 
 impl State {
-    pub(crate) fn queues_mut(&mut self) -> &mut Queues {
-        self.more_mut().queues.get_or_insert_default()
-    }
-
-    /// The queues, where somebody waits.
-    #[inline]
-    pub(crate) fn waits(&self) -> Option<&Queues> {
-        self.queues().filter(|queues| !queues.is_empty())
-    }
-
-    /// Whether somebody older than `ticket` waits for `meter`, of which `amount` is asked.
-    #[inline]
-    pub(crate) fn is_behind(&self, meter: u8, amount: u64, terms: Terms, ticket: u64) -> bool {
-        let Some(queues) = self.waits() else { return false };
-        let stands_behind = match terms {
-            Terms::Plain | Terms::Strict | Terms::Landing => amount > 0,
-            Terms::Gated => true,
-            Terms::Recorded => false,
-        };
-        stands_behind && queues.first(meter).is_some_and(|first| first.ticket < ticket)
-    }
-
     /// Gives what is free to those whose turn it is.
     pub(crate) fn serve(&mut self, step: &mut Step<'_>) {
         self.end_hopeless(step);
@@ -125,16 +102,6 @@ impl State {
                 Granted::Lease(Opened { id, entries: SmallVec::from_iter([entry]) })
             }
         }
-    }
-
-    /// After a step: what it has freed goes to those who wait.
-    #[cold]
-    pub(crate) fn serve_all(&mut self, step: &mut Step<'_>) {
-        self.serve(step);
-        if self.is_due(step.now.tick) {
-            self.catch_up(step);
-        }
-        self.rearm(step);
     }
 
     /// Lets a caller through that reports its usage later; what it asks for is held for a slot of

@@ -9,9 +9,7 @@ const FLOORS: [&str; 4] = ["accounting", "ledger", "budgets", "py"];
 
 /// Modules that import each other, directly or not: (floor, modules). The list may only become
 /// shorter: what is no longer a cycle must leave it.
-pub(crate) const KNOWN_CYCLES: [(&str, &[&str]); 1] = [
-    ("py", &["amounts", "clock", "convert"]),
-];
+pub(crate) const KNOWN_CYCLES: [(&str, &[&str]); 1] = [("py", &["amounts", "clock", "convert"])];
 
 /// The floor of a file: `src/ledger/core.rs` is of `ledger`.
 fn floor_of(path: &str) -> Option<usize> {
