@@ -1,19 +1,33 @@
 //! An account: the small group of meters that are always asked together, under one short lock.
 
+pub(crate) mod entries;
+pub(crate) mod held;
+pub(crate) mod identity;
+pub(crate) mod idle;
+pub(crate) mod leasing;
+pub(crate) mod naming;
+pub(crate) mod passing;
+pub(crate) mod retry;
+pub(crate) mod serving;
+pub(crate) mod state;
+pub(crate) mod telling;
+pub(crate) mod verdict;
+pub(crate) mod visit;
+
 use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use smallvec::SmallVec;
 
+use self::identity::{Identity, Step};
+use self::idle::Idle;
+use self::naming::Naming;
+use self::state::State;
 use super::core::Core;
+use super::core::sweep::Swept;
 use super::error::Error;
-use super::identity::{Identity, Step};
-use super::idle::Idle;
-use super::naming::Naming;
-use super::outbox::Outbox;
-use super::state::State;
-use super::sweep::Swept;
+use super::post::outbox::Outbox;
 use super::sync::{Mutex, MutexGuard};
 use crate::accounting::{
     Cause, Code, Denied, Follower, Invalid, Key, Meter, Moment, Terms, Tick, Unit, Usage,
@@ -72,12 +86,12 @@ impl Account {
     }
 
     #[inline]
-    pub(super) const fn identity(&self) -> &Identity {
+    pub(crate) const fn identity(&self) -> &Identity {
         &self.identity
     }
 
     /// The account as the sweep and the mailboxes know it.
-    pub(super) fn as_swept(self: &Arc<Self>) -> Weak<dyn Swept> {
+    pub(crate) fn as_swept(self: &Arc<Self>) -> Weak<dyn Swept> {
         let this: Weak<Self> = Arc::downgrade(self);
         this
     }
@@ -124,7 +138,7 @@ impl Account {
             let mut lasting: SmallVec<[(u8, u64); 4]> = SmallVec::from_slice(demands);
             lasting.retain(|(meter, _)| state.meters[usize::from(*meter)].unit() != Unit::Slots);
             state.charge(&lasting, step);
-            state.book_mut().book_committed(usage, None);
+            state.entries_mut().record_committed(usage, None);
         })
     }
 
@@ -150,8 +164,8 @@ impl Account {
             for &(meter, used) in used {
                 state.meters[usize::from(meter)].restore_used(used);
             }
-            if let Some(book) = state.book_if_any() {
-                book.forget_expired();
+            if let Some(entries) = state.entries_if_any() {
+                entries.forget_expired();
             }
         })
     }
@@ -262,8 +276,8 @@ impl Account {
             for (old, new) in state.meters.iter_mut().zip(new) {
                 old.replace(new, step.now);
             }
-            if let Some(book) = state.book_if_any() {
-                book.forget_expired();
+            if let Some(entries) = state.entries_if_any() {
+                entries.forget_expired();
             }
         })
     }
@@ -285,26 +299,26 @@ impl Account {
 
     /// What was committed in all, and charged for unsettled leases.
     pub fn committed(&self) -> Result<Usage, Error> {
-        self.locked(|state, _| state.book().map_or(Usage::zero(), |book| book.committed))
+        self.locked(|state, _| state.entries().map_or(Usage::zero(), |entries| entries.committed))
     }
 
     /// The estimates of the open leases.
     pub fn reserved(&self) -> Result<Usage, Error> {
         self.locked(|state, _| {
-            let book = state.book().into_iter();
-            let open = book.flat_map(|book| book.open());
+            let entries = state.entries().into_iter();
+            let open = entries.flat_map(|entries| entries.open());
             open.fold(Usage::zero(), |sum, (_, entry)| sum.saturating_add(&entry.estimate))
         })
     }
 
     #[inline]
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock()
     }
 
     /// One step under the account's lock; what happened is told after it.
     #[inline]
-    pub(super) fn locked<R>(
+    pub(crate) fn locked<R>(
         &self,
         act: impl FnOnce(&mut State, &mut Step<'_>) -> R,
     ) -> Result<R, Error> {
@@ -347,12 +361,12 @@ impl Follower for Account {
 impl Swept for Account {
     fn sweep(&self, queued: Tick) -> Option<Tick> {
         let next = self.locked(|state, _| {
-            let book = state.book_if_any()?;
-            if book.swept != Some(queued) {
+            let entries = state.entries_if_any()?;
+            if entries.swept != Some(queued) {
                 return None;
             }
-            book.swept = book.next_due();
-            book.swept
+            entries.swept = entries.next_due();
+            entries.swept
         });
         next.ok()?
     }

@@ -1,12 +1,15 @@
 //! Who waits for the meters of an account, and the slots of its limiter: data, no decisions.
 
+pub(crate) mod slots;
+pub(crate) mod turn;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use self::slots::Slots;
+use self::turn::Turn;
 use super::account_id::AccountId;
-use super::mailbox::Mailbox;
-use super::slots::Slots;
-use super::turn::Turn;
+use super::post::mailbox::Mailbox;
 use crate::accounting::Tick;
 
 /// The waits on the meters of one account, first in, first out.

@@ -1,10 +1,10 @@
 //! Whether a request passes: nothing is changed here but the time.
 
-use super::error::Error;
 use super::held::Held;
 use super::identity::Identity;
 use super::state::State;
 use crate::accounting::{Cause, Denied, Invalid, Moment, Terms, Tick};
+use crate::ledger::error::Error;
 
 impl State {
     /// The first of `demands` that does not pass, if there is one: it does not fit, or somebody
@@ -41,7 +41,7 @@ impl State {
 
     /// Whether the passing of time alone may change anything between `now` and `at`.
     fn may_change_by(&self, at: Tick, now: Moment) -> bool {
-        let lease = self.book().and_then(|book| book.next_due());
+        let lease = self.entries().and_then(|entries| entries.next_due());
         lease.is_some_and(|due| due <= at)
             || self.queues().is_some_and(|queues| queues.may_be_due(at))
             || self.meters.iter().any(|meter| meter.may_change_by(at, now))

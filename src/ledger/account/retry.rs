@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::held::Held;
 use super::identity::Identity;
-use super::policy::Unsettled;
 use super::state::State;
-use super::turn::NO_TICKET;
 use crate::accounting::retry::Open;
 use crate::accounting::{Cause, Moment, Terms, Window};
+use crate::ledger::core::policy::Unsettled;
+use crate::ledger::queue::turn::NO_TICKET;
 
 impl State {
     /// When all of `demands` could pass: the latest of their meters, `None` for never.
@@ -88,7 +88,7 @@ impl State {
         let gauge = matches!(meter.window(), Window::Gauge);
         let charged = !gauge && identity.core().policy().unsettled == Unsettled::Charge;
         // What is open beyond its time stays: nobody knows for how long.
-        let entries = self.book().into_iter().flat_map(|book| book.open());
+        let entries = self.entries().into_iter().flat_map(|entries| entries.open());
         let entries = entries.filter(|(_, entry)| entry.deadline > now.tick);
         let holds = entries.flat_map(|(_, entry)| {
             let of_meter = entry.holds.iter().filter(|held| held.meter == number);

@@ -6,8 +6,8 @@ use std::collections::BinaryHeap;
 use std::sync::Weak;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::sync::Mutex;
 use crate::accounting::{Follower, Tick};
+use crate::ledger::sync::Mutex;
 
 /// How many accounts one reservation sweeps at most.
 const ACCOUNTS_MAX: usize = 4;
@@ -32,12 +32,12 @@ struct Entry {
 }
 
 impl Sweep {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { earliest: AtomicU64::new(u64::MAX), queue: Mutex::new(BinaryHeap::new()) }
     }
 
     /// Remembers that a lease of `account` is due then. No other lock is taken under this one.
-    pub(super) fn add(&self, due: Tick, account: Weak<dyn Swept>) {
+    pub(crate) fn add(&self, due: Tick, account: Weak<dyn Swept>) {
         let mut queue = self.queue.lock();
         queue.push(Reverse(Entry { due, account }));
         self.publish(&queue);
@@ -45,7 +45,7 @@ impl Sweep {
 
     /// Ends what is due in a few of the accounts. The caller holds no lock.
     #[inline]
-    pub(super) fn run(&self, now: Tick) {
+    pub(crate) fn run(&self, now: Tick) {
         // Relaxed: a stale value only puts the sweep off to the next call.
         if now.raw() >= self.earliest.load(Ordering::Relaxed) {
             for entry in self.take(now) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::account::Account;
+use crate::ledger::account::Account;
 
 /// Where one entry of a lease lies.
 #[derive(Clone, Debug)]

@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::claim::{Claim, Request};
-use super::core::Core;
-use super::event::EventKind;
+use super::entries::{Entry, Expiry, Extra, HeldMeter};
 use super::identity::Step;
-use super::lease_book::{End, Entry, Expiry, Extra, HeldMeter};
-use super::policy::Unsettled;
 use super::state::State;
-use super::sweep::Swept;
 use crate::accounting::{Meter, Tick, Usage};
+use crate::ledger::claim::{Claim, Request};
+use crate::ledger::core::Core;
+use crate::ledger::core::event::EventKind;
+use crate::ledger::core::policy::Unsettled;
+use crate::ledger::core::sweep::Swept;
+use crate::ledger::ending::End;
 
 /// A lease that is to be opened in an account.
 pub(crate) struct NewLease<'a> {
@@ -33,7 +34,7 @@ impl State {
         account: impl FnOnce() -> Weak<dyn Swept>,
         step: &mut Step<'_>,
     ) -> (u64, usize) {
-        let id = self.book_mut().number();
+        let id = self.entries_mut().number();
         let ttl = request.ttl.unwrap_or_else(|| step.identity.core().policy().lease_ttl);
         (id, self.open(claim, &NewLease { id, ttl, request }, account, step))
     }
@@ -73,9 +74,9 @@ impl State {
             }
         }
         // Made in its place: a copy of an entry is a tenth of what a reservation costs.
-        let (book, request) = (&mut more.get_or_insert_default().book, lease.request);
-        let order = book.next_order();
-        book.insert(
+        let (entries, request) = (&mut more.get_or_insert_default().entries, lease.request);
+        let order = entries.next_order();
+        entries.insert(
             request.stays,
             Entry {
                 id: lease.id,
@@ -101,14 +102,15 @@ impl State {
         core: &Core,
         account: impl FnOnce() -> Weak<dyn Swept>,
     ) {
-        if self.book_mut().is_news(deadline) {
+        if self.entries_mut().is_news(deadline) {
             core.sweep.add(deadline, account());
         }
     }
 
     #[cold]
     pub(crate) fn expire_due(&mut self, step: &mut Step<'_>) {
-        while let Some((slot, deadline)) = self.book_if_any().and_then(|b| b.pop_due(step.now.tick))
+        while let Some((slot, deadline)) =
+            self.entries_if_any().and_then(|b| b.pop_due(step.now.tick))
         {
             let then = step.now.back_to(deadline);
             self.roll(then);
@@ -121,8 +123,8 @@ impl State {
     pub(crate) fn expire(&mut self, slot: usize, step: &mut Step<'_>) {
         let charged = step.identity.core().policy().unsettled == Unsettled::Charge;
         let Self { meters, more: Some(more) } = self else { return };
-        let book = &mut more.book;
-        let Some(entry) = book.get_mut(slot).filter(|entry| entry.is_open()) else {
+        let entries = &mut more.entries;
+        let Some(entry) = entries.get_mut(slot).filter(|entry| entry.is_open()) else {
             return;
         };
         let now = step.now;
@@ -132,7 +134,7 @@ impl State {
         entry.expiry = Some(Box::new(Expiry { charged, holds }));
         let estimate = entry.estimate;
         if charged {
-            book.book_committed(&estimate, None);
+            entries.record_committed(&estimate, None);
         }
         if step.listening()
             && let Some(entry) = self.entry(slot)
@@ -153,8 +155,8 @@ impl State {
         step: &mut Step<'_>,
     ) {
         let Self { meters, more: Some(more) } = self else { return };
-        let book = &mut more.book;
-        let Some(entry) = book.get(slot) else { return };
+        let entries = &mut more.entries;
+        let Some(entry) = entries.get(slot) else { return };
         match usage {
             Some(usage) => commit(entry, usage, meters),
             None => release(entry, meters),
@@ -165,9 +167,9 @@ impl State {
         let replaced = entry.expiry.as_ref().is_some_and(|expiry| expiry.charged);
         if usage.is_some() || replaced {
             let estimate = replaced.then_some(entry.estimate);
-            book.book_committed(usage.unwrap_or(&Usage::zero()), estimate.as_ref());
+            entries.record_committed(usage.unwrap_or(&Usage::zero()), estimate.as_ref());
         }
-        book.end(slot, kept);
+        entries.end(slot, kept);
         self.warn(step);
     }
 
@@ -181,7 +183,9 @@ impl State {
     /// A handle of the lease is gone: with the last one it ends, if it is open.
     #[inline]
     pub(crate) fn drop_handle(&mut self, slot: usize, step: &mut Step<'_>) {
-        let Some(entry) = self.book_if_any().and_then(|book| book.get_mut(slot)) else { return };
+        let Some(entry) = self.entries_if_any().and_then(|entries| entries.get_mut(slot)) else {
+            return;
+        };
         entry.handles -= 1;
         if entry.handles > 0 {
             return;
@@ -189,7 +193,7 @@ impl State {
         if entry.is_open() {
             self.expire(slot, step);
         }
-        self.book_mut().remove(slot);
+        self.entries_mut().remove(slot);
     }
 
     #[cold]

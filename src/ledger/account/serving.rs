@@ -4,13 +4,13 @@ use std::sync::{Arc, Weak};
 
 use smallvec::SmallVec;
 
-use super::error::Error;
 use super::identity::Step;
-use super::outbox::Outbox;
-use super::slots::Slot;
 use super::state::State;
-use super::turn::{Granted, Opened, Stage, Turn, Wants};
 use crate::accounting::{Moment, Terms, Window};
+use crate::ledger::error::Error;
+use crate::ledger::post::outbox::Outbox;
+use crate::ledger::queue::slots::Slot;
+use crate::ledger::queue::turn::{Granted, Opened, Stage, Turn, Wants};
 
 impl State {
     /// Gives what is free to those whose turn it is.
@@ -142,7 +142,7 @@ impl State {
 }
 
 /// Ends a wait that is in no queue any more.
-pub(super) fn end(turn: &Turn, result: Result<Granted, Error>, outbox: &mut Outbox) {
+pub(crate) fn end(turn: &Turn, result: Result<Granted, Error>, outbox: &mut Outbox) {
     turn.put(Stage::Ended(result));
     turn.mailbox.post(turn.ticket);
     outbox.wake(&turn.mailbox);

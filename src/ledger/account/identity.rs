@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::account_id::AccountId;
-use super::core::Core;
 use super::naming::Naming;
-use super::outbox::Outbox;
 use crate::accounting::{Clock, Code, Denied, Key, Meter, Moment, Window};
+use crate::ledger::account_id::AccountId;
+use crate::ledger::core::Core;
+use crate::ledger::post::outbox::Outbox;
 
 /// Who an account is. It lies inside its account, which never moves.
 pub(crate) struct Identity {

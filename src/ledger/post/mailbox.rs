@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use super::account_id::AccountId;
 use super::sleeper::Sleeper;
-use super::sync::Mutex;
 use crate::accounting::{Clock, Follower, Tick};
+use crate::ledger::account_id::AccountId;
+use crate::ledger::sync::Mutex;
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
@@ -89,16 +89,16 @@ impl Mailbox {
         looks_at.map(|at| at.since(now))
     }
 
-    pub(super) const fn id(&self) -> u64 {
+    pub(crate) const fn id(&self) -> u64 {
         self.id
     }
 
-    pub(super) const fn is_alone(&self) -> bool {
+    pub(crate) const fn is_alone(&self) -> bool {
         self.alone
     }
 
     /// A wait of it is queued on the account of that id. No other lock is taken under this one.
-    pub(super) fn watch(&self, id: AccountId, account: impl FnOnce() -> Weak<dyn Follower>) {
+    pub(crate) fn watch(&self, id: AccountId, account: impl FnOnce() -> Weak<dyn Follower>) {
         let mut inner = self.inner.lock();
         let fresh = || Watched { account: account(), waits: 0, look_at: None };
         let watched = inner.watched.entry(id).or_insert_with(fresh);
@@ -106,7 +106,7 @@ impl Mailbox {
     }
 
     /// A wait of it is queued there no more.
-    pub(super) fn unwatch(&self, account: AccountId) {
+    pub(crate) fn unwatch(&self, account: AccountId) {
         let mut inner = self.inner.lock();
         if let Some(watched) = inner.watched.get_mut(&account) {
             watched.waits -= 1;
@@ -117,7 +117,7 @@ impl Mailbox {
     }
 
     /// It is to look at `account` at that time; true where that is earlier than it knows.
-    pub(super) fn arm(&self, account: AccountId, at: Tick) -> bool {
+    pub(crate) fn arm(&self, account: AccountId, at: Tick) -> bool {
         let mut inner = self.inner.lock();
         let Some(watched) = inner.watched.get_mut(&account) else {
             return false;
@@ -130,12 +130,12 @@ impl Mailbox {
     }
 
     /// The wait of that ticket has ended.
-    pub(super) fn post(&self, ticket: u64) {
+    pub(crate) fn post(&self, ticket: u64) {
         self.inner.lock().posted.push(ticket);
     }
 
     /// The caller holds no lock.
-    pub(super) fn wake(&self) {
+    pub(crate) fn wake(&self) {
         (self.wake)();
     }
 }

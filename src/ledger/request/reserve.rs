@@ -5,91 +5,20 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::account::Account;
-use super::claim::{Claim, Demands, Request};
-use super::core::Core;
-use super::error::Error;
+use super::ask::{Ask, AskPart, distinct, merge};
 use super::handles::join_entries;
-use super::held::Held;
 use super::lease::Lease;
-use super::leasing::NewLease;
 use super::locked::{Locked, with_locked};
-use super::outbox::Outbox;
 use super::places::{Place, Places};
-use super::turn::NO_TICKET;
-use crate::accounting::{Cause, Code, Invalid, Moment, Terms};
-
-/// What a request asks of one account.
-#[derive(Clone, Debug)]
-pub struct Ask {
-    /// The account.
-    pub account: Arc<Account>,
-    /// Meters and amounts.
-    pub demands: Demands,
-    /// What the committed tokens are multiplied with, as those in `demands` were.
-    pub multiplier: u64,
-    /// How it is asked.
-    pub terms: Terms,
-    /// Whether a request that waits may wait for this account; else its refusal is final.
-    pub patient: bool,
-}
-
-impl Ask {
-    /// A request of `demands` on `account`.
-    pub fn new(account: &Arc<Account>, demands: Demands) -> Self {
-        let account = Arc::clone(account);
-        Self { account, demands, multiplier: 1, terms: Terms::Plain, patient: true }
-    }
-
-    fn merge(&mut self, other: &Self) {
-        self.multiplier = self.multiplier.max(other.multiplier);
-        self.patient &= other.patient;
-        for &(meter, amount) in &other.demands {
-            match self.demands.iter_mut().find(|(number, _)| *number == meter) {
-                None => self.demands.push((meter, amount)),
-                Some((_, asked)) => *asked = amount.max(*asked),
-            }
-        }
-    }
-
-    pub(crate) fn part(&self) -> AskPart<'_> {
-        let Self { account, demands, multiplier, terms, .. } = self;
-        AskPart { account, demands, multiplier: *multiplier, terms: *terms }
-    }
-}
-
-/// What a request asks of one account, for who holds the account.
-#[derive(Clone, Copy, Debug)]
-pub struct AskPart<'a> {
-    /// The account.
-    pub account: &'a Arc<Account>,
-    /// Meters and amounts.
-    pub demands: &'a [(u8, u64)],
-    /// What the committed tokens are multiplied with, as those in `demands` were.
-    pub multiplier: u64,
-    /// How it is asked.
-    pub terms: Terms,
-}
-
-impl<'a> AskPart<'a> {
-    /// What is asked of `account` by `claim`.
-    pub(super) const fn of(account: &'a Arc<Account>, claim: Claim<'a>) -> Self {
-        let Claim { demands, multiplier, terms } = claim;
-        Self { account, demands, multiplier, terms }
-    }
-
-    /// What the account itself sees of it.
-    #[inline]
-    pub(super) const fn claim(&self) -> Claim<'a> {
-        Claim { demands: self.demands, multiplier: self.multiplier, terms: self.terms }
-    }
-
-    /// The same for who does not hold the account.
-    pub(crate) fn to_ask(self) -> Ask {
-        let Self { account, demands, multiplier, terms } = self;
-        Ask { multiplier, terms, ..Ask::new(account, demands.into()) }
-    }
-}
+use crate::accounting::{Cause, Code, Moment};
+use crate::ledger::account::Account;
+use crate::ledger::account::held::Held;
+use crate::ledger::account::leasing::NewLease;
+use crate::ledger::claim::Request;
+use crate::ledger::core::Core;
+use crate::ledger::error::Error;
+use crate::ledger::post::outbox::Outbox;
+use crate::ledger::queue::turn::NO_TICKET;
 
 /// Books all that is asked at once, or nothing. Who is asked twice is charged once.
 pub fn charge(asks: &[Ask]) -> Result<(), Error> {
@@ -187,7 +116,7 @@ fn sweep_each(asks: &[AskPart<'_>]) {
 
 /// Opens a lease over what was let pass, under the locks of all accounts; its number and its places.
 #[inline]
-pub(super) fn open(
+pub(crate) fn open(
     asks: &[AskPart<'_>],
     request: &Request,
     locked: &mut [Locked<'_>],
@@ -199,7 +128,7 @@ pub(super) fn open(
         let (id, entry) = state.open_alone(ask.claim(), request, account, &mut step);
         return (id, Places::One(Place { account: Arc::clone(ask.account), entry }));
     }
-    let id = locked[0].state.book_mut().number();
+    let id = locked[0].state.entries_mut().number();
     let mut places: SmallVec<[Place; 4]> = SmallVec::new();
     // One time to live for all accounts, so that no entry runs out before another.
     let shortest = || asks.iter().map(|ask| ask.account.core().policy().lease_ttl).min();
@@ -288,23 +217,4 @@ fn with_wait(refused: Error, asks: &[AskPart<'_>], locked: &[Locked<'_>]) -> Err
 #[inline]
 fn accounts<'a>(asks: &'a [AskPart<'a>]) -> impl ExactSizeIterator<Item = &'a Account> {
     asks.iter().map(|ask| &**ask.account)
-}
-
-/// One request of each account: where there are several, the most that either asks of a meter.
-pub(super) fn distinct(asks: &[Ask]) -> Result<Vec<Ask>, Error> {
-    if asks.is_empty() {
-        return Err(Invalid::policy("asks", "requests of at least one account").into());
-    }
-    Ok(merge(asks))
-}
-
-fn merge(asks: &[Ask]) -> Vec<Ask> {
-    let mut merged: Vec<Ask> = Vec::with_capacity(asks.len());
-    for ask in asks {
-        match merged.iter_mut().find(|other| Arc::ptr_eq(&other.account, &ask.account)) {
-            None => merged.push(ask.clone()),
-            Some(same) => same.merge(ask),
-        }
-    }
-    merged
 }

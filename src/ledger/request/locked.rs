@@ -5,19 +5,19 @@
 
 use smallvec::SmallVec;
 
-use super::account::Account;
-use super::error::Error;
-use super::identity::{Identity, Step};
-use super::outbox::Outbox;
-use super::state::State;
-use super::sync::MutexGuard;
 use crate::accounting::{Moment, Tick};
+use crate::ledger::account::Account;
+use crate::ledger::account::identity::{Identity, Step};
+use crate::ledger::account::state::State;
+use crate::ledger::error::Error;
+use crate::ledger::post::outbox::Outbox;
+use crate::ledger::sync::MutexGuard;
 
 /// An account under its lock, at its moment.
-pub(super) struct Locked<'a> {
-    pub(super) account: &'a Account,
-    pub(super) state: MutexGuard<'a, State>,
-    pub(super) now: Moment,
+pub(crate) struct Locked<'a> {
+    pub(crate) account: &'a Account,
+    pub(crate) state: MutexGuard<'a, State>,
+    pub(crate) now: Moment,
 }
 
 impl<'a> Locked<'a> {
@@ -29,13 +29,13 @@ impl<'a> Locked<'a> {
 
     /// What its account's lock guards, and a step on it that sends into `outbox`.
     #[inline]
-    pub(super) fn step<'s>(&'s mut self, outbox: &'s mut Outbox) -> (&'s mut State, Step<'s>) {
+    pub(crate) fn step<'s>(&'s mut self, outbox: &'s mut Outbox) -> (&'s mut State, Step<'s>) {
         let step = Step { identity: self.identity(), now: self.now, outbox };
         (&mut self.state, step)
     }
 
     #[inline]
-    pub(super) const fn identity(&self) -> &'a Identity {
+    pub(crate) const fn identity(&self) -> &'a Identity {
         self.account.identity()
     }
 
@@ -53,7 +53,7 @@ impl<'a> Locked<'a> {
 
     /// Brings the account to the present by the precise clock, where that may make a difference.
     #[cold]
-    pub(super) fn look_closer(&mut self, outbox: &mut Outbox) {
+    pub(crate) fn look_closer(&mut self, outbox: &mut Outbox) {
         if let Some(now) = self.state.precise_now(self.identity(), self.now) {
             self.now = now;
             self.touch(outbox);
@@ -71,7 +71,7 @@ impl<'a> Locked<'a> {
 /// One step over distinct accounts under all of their locks, in the order given; what happened
 /// is told after it.
 #[inline]
-pub(super) fn with_locked<'a, R>(
+pub(crate) fn with_locked<'a, R>(
     accounts: impl ExactSizeIterator<Item = &'a Account>,
     step: impl FnOnce(&mut [Locked<'a>], &mut Outbox) -> R,
 ) -> Result<R, Error> {
@@ -109,7 +109,7 @@ fn with_locked_into<'a, R>(
 }
 
 /// The same by the precise clock: for waits, which end at an exact moment.
-pub(super) fn with_locked_precisely<'a, R>(
+pub(crate) fn with_locked_precisely<'a, R>(
     accounts: impl ExactSizeIterator<Item = &'a Account>,
     outbox: &mut Outbox,
     step: impl FnOnce(&mut [Locked<'a>], &mut Outbox) -> R,

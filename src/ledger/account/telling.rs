@@ -2,9 +2,9 @@
 
 use smallvec::SmallVec;
 
-use super::event::{Event, EventKind};
 use super::identity::{Identity, Step};
 use crate::accounting::{Code, Denied, Key, Meter, Moment, Unit};
+use crate::ledger::core::event::{Event, EventKind};
 
 impl Step<'_> {
     /// Tells that `demands` on an account of `meters` were refused.

@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::core::Core;
-use super::event::Event;
 use super::mailbox::Mailbox;
+use crate::ledger::core::Core;
+use crate::ledger::core::event::Event;
 
 /// A wait that spans several accounts: to be decided under all their locks, once one is free.
 pub(crate) trait Again: Send + Sync {

@@ -1,12 +1,12 @@
 //! What the passing of time alone does for those who wait: each thing at its moment, in order.
 
-use super::error::Error;
 use super::held::Held;
 use super::identity::{Identity, Step};
-use super::serve::end;
+use super::serving::end;
 use super::state::State;
-use super::turn::Turn;
 use crate::accounting::{Cause, Denied, Moment, Tick};
+use crate::ledger::error::Error;
+use crate::ledger::queue::turn::Turn;
 
 impl State {
     /// Brings the account to `now` where somebody waits or holds a slot: what comes by the passing
@@ -35,7 +35,7 @@ impl State {
     /// Whether a lease may have run out.
     #[inline]
     pub(crate) fn is_due(&self, now: Tick) -> bool {
-        self.book().and_then(|book| book.next_due()).is_some_and(|due| due <= now)
+        self.entries().and_then(|entries| entries.next_due()).is_some_and(|due| due <= now)
     }
 
     /// When something happens next that those who wait may care about, if nobody does anything.
@@ -45,7 +45,7 @@ impl State {
         if queues.is_empty() {
             return slot;
         }
-        let lease = self.book().and_then(|book| book.next_due());
+        let lease = self.entries().and_then(|entries| entries.next_due());
         let heads =
             queues.heads().filter_map(|(meter, turn)| self.frees_at(meter, turn, identity, now));
         heads.chain(slot).chain(lease).chain(queues.next_deadline()).min()

@@ -1,11 +1,11 @@
 //! A visit to an account under its lock: it is brought to the present, something is decided, and
 //! what was freed goes to those who wait.
 
-use super::error::Error;
 use super::identity::Step;
 use super::state::State;
-use super::turn::NO_TICKET;
 use crate::accounting::Terms;
+use crate::ledger::error::Error;
+use crate::ledger::queue::turn::NO_TICKET;
 
 impl State {
     /// Brings the account to `now`: leases that are due end, each at its deadline, and windows

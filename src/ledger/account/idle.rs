@@ -15,7 +15,7 @@ pub(crate) enum Idle {
 impl State {
     /// Takes no more requests where no lease is open.
     pub(crate) fn close_if_idle(&mut self, now: Tick) -> Idle {
-        let open = || self.book().into_iter().flat_map(|book| book.open());
+        let open = || self.entries().into_iter().flat_map(|entries| entries.open());
         if open().next().is_some() {
             let ends = open().map(|(_, entry)| entry.deadline);
             return Idle::Until(ends.filter(|end| *end > now).min());

@@ -2,11 +2,11 @@
 
 use smallvec::SmallVec;
 
-use super::event::EventKind;
+use super::entries::{Entries, Entry};
 use super::identity::Step;
-use super::lease_book::{Entry, LeaseBook};
-use super::queue::Queues;
 use crate::accounting::{Meter, Moment, Terms};
+use crate::ledger::core::event::EventKind;
+use crate::ledger::queue::Queues;
 
 /// What an account's lock guards.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub(crate) struct State {
 /// What accounts have that were more than charged; apart, so that the rest stay small.
 #[derive(Debug, Default)]
 pub(crate) struct More {
-    pub(crate) book: LeaseBook,
+    pub(crate) entries: Entries,
     /// Who waits, and the slots of a limiter.
     pub(crate) queues: Option<Box<Queues>>,
     /// The account takes no more requests; open leases still end.
@@ -48,11 +48,11 @@ impl State {
 
     #[inline]
     pub(crate) fn entry(&self, slot: usize) -> Option<&Entry> {
-        self.book()?.get(slot)
+        self.entries()?.get(slot)
     }
 
     pub(crate) fn entry_mut(&mut self, slot: usize) -> Option<&mut Entry> {
-        self.book_if_any()?.get_mut(slot)
+        self.entries_if_any()?.get_mut(slot)
     }
 
     /// A meter and what the demands up to `index` ask of it, `None` where there is none or no sum.
@@ -69,13 +69,13 @@ impl State {
 
     /// The leases, if there ever was one.
     #[inline]
-    pub(crate) fn book(&self) -> Option<&LeaseBook> {
-        self.more.as_ref().map(|more| &more.book)
+    pub(crate) fn entries(&self) -> Option<&Entries> {
+        self.more.as_ref().map(|more| &more.entries)
     }
 
     #[inline]
-    pub(crate) fn book_if_any(&mut self) -> Option<&mut LeaseBook> {
-        self.more.as_mut().map(|more| &mut more.book)
+    pub(crate) fn entries_if_any(&mut self) -> Option<&mut Entries> {
+        self.more.as_mut().map(|more| &mut more.entries)
     }
 
     /// The queues, if somebody ever waited or held a slot.
@@ -122,8 +122,8 @@ impl State {
     }
 
     #[inline]
-    pub(crate) fn book_mut(&mut self) -> &mut LeaseBook {
-        &mut self.more_mut().book
+    pub(crate) fn entries_mut(&mut self) -> &mut Entries {
+        &mut self.more_mut().entries
     }
 
     #[inline]

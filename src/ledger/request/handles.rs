@@ -3,15 +3,16 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use super::account::Account;
-use super::error::Error;
 use super::lease::Lease;
-use super::lease_book::{End, Entry};
 use super::locked::{Locked, with_locked};
 use super::places::{Place, Places, Whole};
+use crate::ledger::account::Account;
+use crate::ledger::account::entries::Entry;
+use crate::ledger::ending::End;
+use crate::ledger::error::Error;
 
 /// Lets the entries of a lease over several accounts know each other, under all their locks.
-pub(super) fn join_entries(places: &Places, locked: &mut [Locked<'_>]) {
+pub(crate) fn join_entries(places: &Places, locked: &mut [Locked<'_>]) {
     let Places::Many(whole) = places else { return };
     for (place, at) in places.iter().zip(locked) {
         if let Some(entry) = at.state.entry_mut(place.entry) {
@@ -31,8 +32,8 @@ impl Account {
     /// The leases that are open, oldest first.
     pub fn open_leases(self: &Arc<Self>) -> Result<Vec<Lease>, Error> {
         let open = self.locked(|state, _| {
-            let book = state.book().into_iter();
-            let open = book.flat_map(|book| book.open());
+            let entries = state.entries().into_iter();
+            let open = entries.flat_map(|entries| entries.open());
             let mut open: Vec<_> = open
                 .map(|(index, entry)| {
                     let alone = Place { account: Arc::clone(self), entry: index };

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::account_id::AccountId;
-use super::claim::{Claim, Demands, Request};
-use super::error::Error;
-use super::mailbox::Mailbox;
-use super::outbox::Again;
-use super::sweep::Swept;
-use super::sync::Mutex;
 use crate::accounting::{Follower, Terms, Tick};
+use crate::ledger::account_id::AccountId;
+use crate::ledger::claim::{Claim, Demands, Request};
+use crate::ledger::core::sweep::Swept;
+use crate::ledger::error::Error;
+use crate::ledger::post::mailbox::Mailbox;
+use crate::ledger::post::outbox::Again;
+use crate::ledger::sync::Mutex;
 
 /// The ticket of a request that does not wait: everybody who waits is older.
 pub(crate) const NO_TICKET: u64 = u64::MAX;

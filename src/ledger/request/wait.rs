@@ -5,19 +5,20 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::account::Account;
-use super::claim::Request;
-use super::error::Error;
+use super::ask::{Ask, AskPart, distinct};
 use super::lease::Lease;
 use super::locked::{Locked, with_locked_precisely};
-use super::mailbox::Mailbox;
-use super::outbox::{Again, Outbox};
 use super::places::{Place, Places};
-use super::reserve::{self, Ask, AskPart, distinct, reserve};
-use super::serve::end;
-use super::sleeper::Sleeper;
-use super::turn::{Granted, Opened, QueuedClaim, Stage, Turn, Wanted, Wants};
+use super::reserve::{open, reserve};
 use crate::accounting::{Clock, Follower, Invalid};
+use crate::ledger::account::Account;
+use crate::ledger::account::serving::end;
+use crate::ledger::claim::Request;
+use crate::ledger::error::Error;
+use crate::ledger::post::mailbox::Mailbox;
+use crate::ledger::post::outbox::{Again, Outbox};
+use crate::ledger::post::sleeper::Sleeper;
+use crate::ledger::queue::turn::{Granted, Opened, QueuedClaim, Stage, Turn, Wanted, Wants};
 
 /// What a wait was given.
 #[derive(Debug)]
@@ -258,7 +259,7 @@ impl Pending {
                 let asks = self.accounts.iter().zip(claims);
                 let asks: SmallVec<[_; 4]> =
                     asks.map(|(account, claim)| AskPart::of(account, claim.claim())).collect();
-                let (id, places) = reserve::open(&asks, &wanted.request, locked, outbox);
+                let (id, places) = open(&asks, &wanted.request, locked, outbox);
                 let entries = places.iter().map(|place| place.entry).collect();
                 Granted::Lease(Opened { id, entries })
             }

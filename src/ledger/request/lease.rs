@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::account::Account;
+use super::carried::{Carried, LeaseMore};
 use super::end_cell::EndCell;
-use super::error::{Error, LeaseError};
-use super::lease_book::{End, Entry};
-use super::lease_end::{Abandoned, Actual, Books, Finish, LeaseState, NOTHING};
-use super::lease_more::{Carried, LeaseMore};
 use super::locked::{Locked, with_locked};
-use super::outbox::Outbox;
 use super::places::Places;
 use crate::accounting::{RequestBudget, Usage, UsageEstimate};
+use crate::ledger::account::Account;
+use crate::ledger::account::entries::Entry;
+use crate::ledger::ending::{Abandoned, Actual, Books, End, Finish, LeaseState, NOTHING};
+use crate::ledger::error::{Error, LeaseError};
+use crate::ledger::post::outbox::Outbox;
 
 /// A handle of a lease. When the last one is dropped an open lease ends as one that ran out.
 ///
@@ -41,7 +41,7 @@ struct Inner {
 
 impl Lease {
     #[inline]
-    pub(super) fn new(
+    pub(crate) fn new(
         id: u64,
         estimate: UsageEstimate,
         request_budget: &RequestBudget,
@@ -81,13 +81,13 @@ impl Lease {
 
     /// Where its entries lie.
     #[inline]
-    pub(super) const fn places(&self) -> &Places {
+    pub(crate) const fn places(&self) -> &Places {
         &self.0.places
     }
 
     /// How it ended, where this handle knows.
     #[inline]
-    pub(super) const fn end(&self) -> &EndCell {
+    pub(crate) const fn end(&self) -> &EndCell {
         &self.0.end
     }
 
@@ -172,7 +172,7 @@ impl Lease {
 
     /// Lets go of what the lease kept.
     #[inline]
-    pub(super) fn ended<R>(&self, result: R) -> R {
+    pub(crate) fn ended<R>(&self, result: R) -> R {
         match &self.0.more {
             None => result,
             Some(more) => more.ended(result),
@@ -192,7 +192,7 @@ impl Lease {
     }
 
     /// Ends a lease that nobody has received: it was never used, even if it has run out meanwhile.
-    pub(super) fn give_back(&self) {
+    pub(crate) fn give_back(&self) {
         // The only error is that this process is a forked child: the parent ends the lease.
         let _ = self.finish(&Finish::GiveBack);
     }
@@ -209,7 +209,7 @@ impl Lease {
             }
             for (place, at) in self.0.places.iter().zip(locked) {
                 let deadline = at.now.tick.plus(ttl);
-                at.state.book_mut().extend(place.entry, deadline);
+                at.state.entries_mut().extend(place.entry, deadline);
                 at.state.due_at(deadline, place.account.core(), || place.account.as_swept());
             }
             Ok(())
@@ -345,7 +345,7 @@ impl Lease {
     }
 
     #[inline]
-    pub(super) fn locked<R>(
+    pub(crate) fn locked<R>(
         &self,
         step: impl FnOnce(&mut [Locked<'_>], &mut Outbox) -> R,
     ) -> Result<R, Error> {
