@@ -1,22 +1,36 @@
 //! An account: the small group of meters that are always asked together, under one short lock.
 
+pub(crate) mod entries;
+pub(crate) mod held;
+pub(crate) mod identity;
+pub(crate) mod idle;
+pub(crate) mod leasing;
+pub(crate) mod naming;
+pub(crate) mod passing;
+pub(crate) mod retry;
+pub(crate) mod serving;
+pub(crate) mod state;
+pub(crate) mod telling;
+pub(crate) mod verdict;
+pub(crate) mod visit;
+
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use smallvec::SmallVec;
 
+use self::identity::{Identity, Step};
+use self::idle::Idle;
+use self::naming::Naming;
+use self::state::State;
 use super::core::Core;
+use super::core::sweep::Swept;
 use super::error::Error;
-use super::event::Outbox;
-use super::lease::Lease;
-use super::lease_book::Entry;
-use super::lease_book::{Part, Parts};
-use super::naming::Naming;
-use super::state::State;
+use super::post::outbox::Outbox;
 use super::sync::{Mutex, MutexGuard};
 use crate::accounting::{
-    Clock, Code, Denied, Invalid, Key, Meter, Moment, Terms, Tick, Usage, Window,
+    Cause, Code, Denied, Follower, Invalid, Key, Meter, Moment, Terms, Tick, Unit, Usage,
 };
 
 /// The most meters that are added to an account: a byte numbers them, with room to count beyond.
@@ -24,13 +38,7 @@ pub(crate) const METERS_MAX: usize = 250;
 
 /// The meters of one agent, pool or workflow.
 pub struct Account {
-    core: Arc<Core>,
-    key: Key,
-    code: Code,
-    needs_wall: bool,
-    /// Has a sliding window: by a clock that lags, bookings would leave it too early.
-    slides: bool,
-    naming: Option<Box<Box<dyn Naming>>>,
+    identity: Identity,
     state: Mutex<State>,
 }
 
@@ -42,7 +50,8 @@ impl Account {
         code: Code,
         meters: impl IntoIterator<Item = Meter>,
     ) -> Arc<Self> {
-        Arc::new(Self::build(core, key, code, meters, None))
+        let meters: SmallVec<[Meter; 2]> = meters.into_iter().collect();
+        Self::of(Identity::new(core, key, code, &meters, None), meters)
     }
 
     /// An account whose refusals `naming` completes.
@@ -53,37 +62,38 @@ impl Account {
         meters: impl IntoIterator<Item = Meter>,
         naming: impl Naming + 'static,
     ) -> Arc<Self> {
-        let naming: Box<dyn Naming> = Box::new(naming);
-        Arc::new(Self::build(core, key, code, meters, Some(Box::new(naming))))
+        let meters: SmallVec<[Meter; 2]> = meters.into_iter().collect();
+        Self::of(Identity::new(core, key, code, &meters, Some(Box::new(naming))), meters)
     }
 
-    fn build(
-        core: &Arc<Core>,
-        key: Key,
-        code: Code,
-        meters: impl IntoIterator<Item = Meter>,
-        naming: Option<Box<Box<dyn Naming>>>,
-    ) -> Self {
-        let meters: SmallVec<[Meter; 2]> = meters.into_iter().collect();
-        let needs_wall = meters.iter().any(|meter| meter.window().needs_wall());
-        let slides = meters.iter().any(|meter| matches!(meter.window(), Window::Sliding(_)));
-        let state = Mutex::new(State { meters, more: None });
-        Self { core: Arc::clone(core), key, code, needs_wall, slides, naming, state }
+    fn of(identity: Identity, meters: SmallVec<[Meter; 2]>) -> Arc<Self> {
+        Arc::new(Self { identity, state: Mutex::new(State { meters, more: None }) })
     }
 
     /// The id.
     pub const fn key(&self) -> &Key {
-        &self.key
+        self.identity.key()
     }
 
     /// What a refusal of this account is.
     pub const fn code(&self) -> Code {
-        self.code
+        self.identity.code()
     }
 
     /// What it shares with the other accounts of its budget, pool or manager.
     pub const fn core(&self) -> &Arc<Core> {
-        &self.core
+        self.identity.core()
+    }
+
+    #[inline]
+    pub(crate) const fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// The account as the sweep and the mailboxes know it.
+    pub(crate) fn as_swept(self: &Arc<Self>) -> Weak<dyn Swept> {
+        let this: Weak<Self> = Arc::downgrade(self);
+        this
     }
 
     /// Books `demands` (meter and amount) at once: all of them, or none and a refusal.
@@ -100,17 +110,17 @@ impl Account {
         instead: impl FnOnce() -> Option<R>,
         then: impl FnOnce() -> R,
     ) -> Result<R, Error> {
-        self.locked(|state, now, outbox| {
+        self.locked(|state, step| {
             if let Some(answer) = instead() {
                 return Ok(answer);
             }
-            match state.decide(self, demands, now, Terms::Plain, outbox) {
+            match state.decide(demands, Terms::Plain, step) {
                 Ok(()) => {
-                    state.charge(self, demands, *now, outbox);
+                    state.charge(demands, step);
                     Ok(then())
                 }
                 Err(refused) => {
-                    self.tell_denied(state, demands, *now, outbox);
+                    step.tell_denied(&state.meters, demands);
                     Err(refused)
                 }
             }
@@ -119,7 +129,17 @@ impl Account {
 
     /// Books `demands`, which have happened already: never refused.
     pub fn record(&self, demands: &[(u8, u64)]) -> Result<(), Error> {
-        self.locked(|state, now, outbox| state.charge(self, demands, *now, outbox))
+        self.locked(|state, step| state.charge(demands, step))
+    }
+
+    /// Books what a call has used: never refused. What is only open for a time is over.
+    pub fn record_spent(&self, demands: &[(u8, u64)], usage: &Usage) -> Result<(), Error> {
+        self.locked(|state, step| {
+            let mut lasting: SmallVec<[(u8, u64); 4]> = SmallVec::from_slice(demands);
+            lasting.retain(|(meter, _)| state.meters[usize::from(*meter)].unit() != Unit::Slots);
+            state.charge(&lasting, step);
+            state.entries_mut().record_committed(usage, None);
+        })
     }
 
     /// [`record`](Self::record), unless `instead` has an answer, which is given in the same step.
@@ -128,10 +148,10 @@ impl Account {
         demands: &[(u8, u64)],
         instead: impl FnOnce() -> Option<R>,
     ) -> Result<Option<R>, Error> {
-        self.locked(|state, now, outbox| {
+        self.locked(|state, step| {
             let answer = instead();
             if answer.is_none() {
-                state.charge(self, demands, *now, outbox);
+                state.charge(demands, step);
             }
             answer
         })
@@ -140,31 +160,31 @@ impl Account {
     /// Takes over what a store says was used: what was charged for leases that ran out is part of
     /// the old count.
     pub(crate) fn restore_used(&self, used: &[(u8, u64)]) -> Result<(), Error> {
-        self.locked(|state, _, _| {
+        self.locked(|state, _| {
             for &(meter, used) in used {
                 state.meters[usize::from(meter)].restore_used(used);
             }
-            if let Some(book) = state.book_if_any() {
-                book.forget_expired();
+            if let Some(entries) = state.entries_if_any() {
+                entries.forget_expired();
             }
         })
     }
 
     /// Books `demands` that a caller has used who was given a slot: the oldest slot ends.
     pub(crate) fn record_for_slot(&self, demands: &[(u8, u64)]) -> Result<(), Error> {
-        self.locked(|state, now, outbox| {
+        self.locked(|state, step| {
             state.end_slot(None);
-            state.charge(self, demands, *now, outbox);
+            state.charge(demands, step);
         })
     }
 
     /// [`take_slot`](Self::take_slot) for who does not ask why it is refused.
     #[inline]
     pub(crate) fn try_take_slot(&self, demands: &[(u8, u64)]) -> Result<bool, Error> {
-        self.locked(|state, now, outbox| {
-            let refused = state.first_refused(self, demands, now, Terms::Gated, outbox);
+        self.locked(|state, step| {
+            let refused = state.first_refused(demands, Terms::Gated, step);
             if refused.is_none() {
-                state.take_slot(demands, *now);
+                state.take_slot(demands, step.now);
             }
             refused.is_none()
         })
@@ -174,9 +194,9 @@ impl Account {
     /// window, or until the next usage is recorded.
     #[inline]
     pub(crate) fn take_slot(&self, demands: &[(u8, u64)]) -> Result<(), Error> {
-        self.locked(|state, now, outbox| {
-            state.decide(self, demands, now, Terms::Gated, outbox)?;
-            state.take_slot(demands, *now);
+        self.locked(|state, step| {
+            state.decide(demands, Terms::Gated, step)?;
+            state.take_slot(demands, step.now);
             Ok(())
         })?
     }
@@ -187,20 +207,22 @@ impl Account {
         demands: &[(u8, u64)],
         terms: Terms,
     ) -> Result<Option<Duration>, Error> {
-        self.locked_at(Self::present, |state, now, _| state.wait(self, demands, *now, terms))
+        self.locked_at(Identity::present, |state, step| {
+            state.wait(step.identity, demands, step.now, terms)
+        })
     }
 
     /// Brings the account to the present, by the precise clock: what has become free goes to those
     /// who wait for it.
-    pub(super) fn look(&self) -> Result<(), Error> {
-        self.locked_at(Self::present, |_, _, _| ())
+    fn look(&self) -> Result<(), Error> {
+        self.locked_at(Identity::present, |_, _| ())
     }
 
     /// When something happens next that those who wait may care about.
-    pub(super) fn next_event(&self) -> Result<Option<Tick>, Error> {
-        self.core.same_process()?;
+    fn next_event(&self) -> Result<Option<Tick>, Error> {
+        self.core().same_process()?;
         let state = self.state.lock();
-        Ok(state.next_event(self, self.now()))
+        Ok(state.next_event(&self.identity, self.identity.now()))
     }
 
     /// Whether `demands` would be admitted; soft limits are checked as if they were hard.
@@ -210,22 +232,32 @@ impl Account {
 
     /// Whether `demands` would be admitted on these terms.
     pub(crate) fn check_on(&self, demands: &[(u8, u64)], terms: Terms) -> Result<(), Error> {
-        self.locked(|state, now, outbox| state.decide(self, demands, now, terms, outbox))?
+        self.locked(|state, step| state.decide(demands, terms, step))?
+    }
+
+    /// The refusal of an amount for `meter` that no limit can hold.
+    pub fn deny_overflow(&self, meter: u8) -> Error {
+        let denied = self.read(|meters, now| {
+            let meter = &meters[usize::from(meter)];
+            let denied = Denied::by(meter, self.code(), self.identity().denied_id(), u64::MAX, now);
+            Box::new(Denied { cause: Cause::TooLarge, ..*denied })
+        });
+        denied.map_or_else(|forked| forked, Error::Denied)
     }
 
     /// Reads the meters as they are now.
     pub fn read<R>(&self, read: impl FnOnce(&[Meter], Moment) -> R) -> Result<R, Error> {
-        self.locked(|state, now, _| read(&state.meters, *now))
+        self.locked(|state, step| read(&state.meters, step.now))
     }
 
     /// Changes the meters in one step: limits, windows, resets.
     pub fn adjust<R>(&self, adjust: impl FnOnce(&mut [Meter], Moment) -> R) -> Result<R, Error> {
-        self.locked(|state, now, _| adjust(&mut state.meters, *now))
+        self.locked(|state, step| adjust(&mut state.meters, step.now))
     }
 
     /// Adds a meter, to which nothing was charged yet; its number.
     pub(crate) fn add_meter(&self, meter: Meter) -> Result<u8, Error> {
-        self.locked(|state, _, _| {
+        self.locked(|state, _| {
             let room = (state.meters.len() < METERS_MAX).then_some(state.meters.len());
             let number = room.and_then(|number| u8::try_from(number).ok()).ok_or_else(|| {
                 let allowed =
@@ -240,151 +272,108 @@ impl Account {
     /// Takes over what `new` says of each meter. What open leases hold is held on, and what was
     /// charged for leases that ran out was part of the old count: their spend is still to come.
     pub(crate) fn replace(&self, new: impl IntoIterator<Item = Meter>) -> Result<(), Error> {
-        self.locked(|state, now, _| {
+        self.locked(|state, step| {
             for (old, new) in state.meters.iter_mut().zip(new) {
-                old.replace(new, *now);
+                old.replace(new, step.now);
             }
-            if let Some(book) = state.book_if_any() {
-                book.forget_expired();
+            if let Some(entries) = state.entries_if_any() {
+                entries.forget_expired();
             }
         })
     }
 
     /// Takes no more requests from now on; open leases still end. False when it was closed.
     pub fn close(&self) -> Result<bool, Error> {
-        self.locked(|state, _, _| !std::mem::replace(&mut state.more_mut().closed, true))
+        self.locked(|state, _| !std::mem::replace(&mut state.more_mut().closed, true))
+    }
+
+    /// Takes no more requests where no lease is open.
+    pub(crate) fn close_if_idle(&self) -> Result<Idle, Error> {
+        self.locked(|state, step| state.close_if_idle(step.now.tick))
     }
 
     /// Whether it was closed.
     pub fn is_closed(&self) -> Result<bool, Error> {
-        self.locked(|state, _, _| state.is_closed())
-    }
-
-    /// The leases that are open, oldest first.
-    pub fn open_leases(self: &Arc<Self>) -> Result<Vec<Lease>, Error> {
-        let open = self.locked(|state, _, _| {
-            let book = state.book().into_iter();
-            let open = book.flat_map(|book| book.open());
-            let mut open: Vec<_> = open
-                .map(|(slot, entry)| {
-                    let alone = || Parts::One(Part { account: Arc::clone(self), slot });
-                    let parts = entry.parts.clone().map_or_else(alone, Parts::Many);
-                    (entry.order, entry.id, parts)
-                })
-                .collect();
-            open.sort_by_key(|(order, ..)| *order);
-            open
-        })?;
-        // Each handle is taken under the locks of all accounts of its lease.
-        let attach = |(_, id, parts)| Lease::attach(id, parts, Entry::is_open);
-        Ok(open.into_iter().filter_map(attach).collect())
+        self.locked(|state, _| state.is_closed())
     }
 
     /// What was committed in all, and charged for unsettled leases.
     pub fn committed(&self) -> Result<Usage, Error> {
-        self.locked(|state, _, _| state.book().map_or(Usage::zero(), |book| book.committed))
+        self.locked(|state, _| state.entries().map_or(Usage::zero(), |entries| entries.committed))
     }
 
     /// The estimates of the open leases.
     pub fn reserved(&self) -> Result<Usage, Error> {
-        self.locked(|state, _, _| {
-            let book = state.book().into_iter();
-            let open = book.flat_map(|book| book.open());
+        self.locked(|state, _| {
+            let entries = state.entries().into_iter();
+            let open = entries.flat_map(|entries| entries.open());
             open.fold(Usage::zero(), |sum, (_, entry)| sum.saturating_add(&entry.estimate))
         })
     }
 
-    /// The present, to be read under the lock: what is decided is booked when it is decided.
     #[inline]
-    pub(super) fn now(&self) -> Moment {
-        let read = if self.slides { Clock::precise_now } else { Clock::now };
-        read(self.core.clock(), self.needs_wall)
-    }
-
-    /// Whether the present of the other account is that of this one too.
-    #[inline]
-    pub(super) fn shares_now(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.core, &other.core)
-            && (self.slides, self.needs_wall) == (other.slides, other.needs_wall)
-    }
-
-    /// The present by the precise clock; `None` where the account's own is precise.
-    #[cold]
-    pub(super) fn precise_now(&self) -> Option<Moment> {
-        let lags = !self.slides && !self.core.clock().lag().is_zero();
-        lags.then(|| self.core.clock().precise_now(self.needs_wall))
-    }
-
-    /// The present by the most precise clock there is.
-    pub(super) fn present(&self) -> Moment {
-        self.precise_now().unwrap_or_else(|| self.now())
-    }
-
-    /// The rule that a meter is of, where the account has several.
-    pub(super) fn rule(&self, meter: u8) -> Option<Key> {
-        self.naming.as_ref()?.rule(meter)
-    }
-
-    /// Completes a refusal by that meter.
-    pub(super) fn name(&self, denied: &mut Denied, meter: u8) {
-        if let Some(naming) = &self.naming {
-            naming.name(denied, meter);
-        }
-    }
-
-    #[inline]
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock()
     }
 
     /// One step under the account's lock; what happened is told after it.
     #[inline]
-    pub(super) fn locked<R>(
+    pub(crate) fn locked<R>(
         &self,
-        step: impl FnOnce(&mut State, &mut Moment, &mut Outbox) -> R,
+        act: impl FnOnce(&mut State, &mut Step<'_>) -> R,
     ) -> Result<R, Error> {
-        self.locked_at(Self::now, step)
+        self.locked_at(Identity::now, act)
     }
 
     #[inline]
     fn locked_at<R>(
         &self,
-        clock: impl FnOnce(&Self) -> Moment,
-        step: impl FnOnce(&mut State, &mut Moment, &mut Outbox) -> R,
+        clock: impl FnOnce(&Identity) -> Moment,
+        act: impl FnOnce(&mut State, &mut Step<'_>) -> R,
     ) -> Result<R, Error> {
-        self.core.same_process()?;
+        self.core().same_process()?;
         let mut outbox = Outbox::default();
         let result = {
             let mut state = self.state.lock();
-            let mut now = clock(self);
-            state.touch(self, now, &mut outbox);
-            let result = step(&mut state, &mut now, &mut outbox);
-            state.hand_on(self, now, &mut outbox);
+            let identity = &self.identity;
+            let mut step = Step { identity, now: clock(identity), outbox: &mut outbox };
+            state.touch(&mut step);
+            let result = act(&mut state, &mut step);
+            state.hand_on(&mut step);
             result
         };
         outbox.send();
         Ok(result)
     }
+}
 
-    /// Ends what is due; on the way of somebody else's reservation. `queued` is when the sweep
-    /// wanted to come: an account that it comes to earlier by now is not queued a second time.
-    pub(super) fn sweep(self: &Arc<Self>, queued: Tick) {
-        let next = self.locked(|state, _, _| {
-            let book = state.book_if_any()?;
-            if book.swept != Some(queued) {
+impl Follower for Account {
+    fn next(&self) -> Option<Tick> {
+        self.next_event().ok()?
+    }
+
+    fn moved(&self) {
+        // The only error is that this process is a forked child: nobody waits here.
+        let _ = self.look();
+    }
+}
+
+impl Swept for Account {
+    fn sweep(&self, queued: Tick) -> Option<Tick> {
+        let next = self.locked(|state, _| {
+            let entries = state.entries_if_any()?;
+            if entries.swept != Some(queued) {
                 return None;
             }
-            book.swept = book.next_due();
-            book.swept
+            entries.swept = entries.next_due();
+            entries.swept
         });
-        if let Ok(Some(due)) = next {
-            self.core.sweep.add(due, Arc::downgrade(self));
-        }
+        next.ok()?
     }
 }
 
 impl fmt::Debug for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Account").field("key", &self.key).finish_non_exhaustive()
+        f.debug_struct("Account").field("key", self.key()).finish_non_exhaustive()
     }
 }

@@ -1,14 +1,18 @@
 //! What the accounts of one budget, pool or manager share: clock, policy, listeners, sweep.
 
+pub(crate) mod event;
+pub(crate) mod policy;
+pub(crate) mod sweep;
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use self::event::Event;
+use self::policy::Policy;
+use self::sweep::Sweep;
 use super::error::Error;
-use super::event::Event;
 use super::fork;
-use super::policy::Policy;
-use super::sweep::Sweep;
 use super::sync::Mutex;
 use crate::accounting::Clock;
 
@@ -21,7 +25,7 @@ pub struct Core {
     generation: u64,
     listening: AtomicBool,
     listeners: Mutex<Vec<Listener>>,
-    pub(super) sweep: Sweep,
+    pub(crate) sweep: Sweep,
 }
 
 impl Core {
@@ -68,7 +72,7 @@ impl Core {
     }
 
     /// Calls the listeners. The caller holds no lock.
-    pub(super) fn tell(&self, event: &Event) {
+    pub(crate) fn tell(&self, event: &Event) {
         let listeners = self.listeners.lock().clone();
         for listener in &listeners {
             listener(event);

@@ -2,58 +2,47 @@
 //!
 //! Whatever a request touches is decided and applied under the locks of its accounts, taken in
 //! one order, so that a refusal changes nothing anywhere. No lock is held across a call out.
+//!
+//! The rooms, from the lowest to the highest; each imports only from those below it:
+//!
+//! | room | what is in it |
+//! | --- | --- |
+//! | `sync`, `error`, `fork`, `account_id` | the ground: locks, errors, forks, who is meant |
+//! | `core` | what accounts share: clock, policy, listeners, the sweep |
+//! | `claim`, `ending` | what is asked of one account; how a lease can end |
+//! | `post` | what goes out once the locks are free |
+//! | `queue` | who waits, oldest first |
+//! | `account`, `accounts` | one account; many of them by id |
+//! | `request` | what spans accounts: requests, leases, waits |
 
 mod account;
+mod account_id;
 mod accounts;
+mod claim;
 mod core;
-mod end_cell;
+mod ending;
 mod error;
-mod event;
 mod fork;
-mod group;
-mod held;
-mod idle;
-mod lease;
-mod lease_book;
-mod lease_end;
-mod lease_more;
-mod locked;
-mod mailbox;
-mod naming;
-mod passing;
-mod policy;
+mod post;
 mod queue;
-mod retry;
-mod serve;
-mod sleeper;
-mod slots;
-mod spent;
-mod state;
-mod sweep;
+mod request;
 mod sync;
-mod telling;
-mod turn;
-mod verdict;
-mod wait;
 
 pub use account::Account;
 pub(crate) use account::METERS_MAX;
+pub(crate) use account::idle::Idle;
+pub(crate) use account::naming::Naming;
 pub(crate) use accounts::Accounts;
+pub use claim::{Demands, Request};
 pub use core::Core;
+pub use core::event::{Event, EventKind};
+pub use core::policy::{OnError, Policy, Unsettled};
+pub use ending::{Abandoned, Actual, LeaseState};
 pub use error::{Error, LeaseError, StoreError};
-pub use event::{Event, EventKind};
 pub use fork::after_fork_in_child;
-pub use group::{
-    Ask, AskPart, Demands, Request, charge, check, reserve, reserve_blocking, reserve_one,
+pub use post::{Mailbox, Sleeper};
+pub use request::{
+    Ask, AskPart, Carried, Grant, Kept, Lease, Passed, Wait, charge, check, reserve,
+    reserve_blocking, reserve_one,
 };
-pub(crate) use group::{reserve_and, reserve_parts};
-pub(crate) use idle::Idle;
-pub use lease::Lease;
-pub use lease_end::{Abandoned, Actual, LeaseState};
-pub use lease_more::{Carried, Kept, Passed};
-pub use mailbox::Mailbox;
-pub(crate) use naming::Naming;
-pub use policy::{OnError, Policy, Unsettled};
-pub use sleeper::Sleeper;
-pub use turn::Grant;
-pub use wait::Wait;
+pub(crate) use request::{reserve_and, reserve_parts};

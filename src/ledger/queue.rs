@@ -1,12 +1,15 @@
 //! Who waits for the meters of an account, and the slots of its limiter: data, no decisions.
 
+pub(crate) mod slots;
+pub(crate) mod turn;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::account::Account;
-use super::mailbox::Mailbox;
-use super::slots::Slots;
-use super::turn::Turn;
+use self::slots::Slots;
+use self::turn::Turn;
+use super::account_id::AccountId;
+use super::post::mailbox::Mailbox;
 use crate::accounting::Tick;
 
 /// The waits on the meters of one account, first in, first out.
@@ -64,17 +67,18 @@ impl Queues {
     }
 
     /// Queues `turn` on `meter`, at the place of its ticket.
-    pub(crate) fn add(&mut self, meter: u8, turn: &Arc<Turn>, account: &Arc<Account>) {
+    pub(crate) fn add(&mut self, meter: u8, turn: &Arc<Turn>, id: AccountId) {
+        let Some((_, claim)) = turn.claim_of(id) else { return };
         if self.waits.insert((meter, turn.ticket), Arc::clone(turn)).is_some() {
             return;
         }
-        let amount = turn.asks_of(account, meter);
+        let amount = turn.asks_of(id, meter);
         *self.asked.entry(meter).or_default() += u128::from(amount);
         self.amounts.insert((meter, amount, turn.ticket));
-        if let Some(deadline) = turn.deadline_of(account) {
+        if let Some(deadline) = claim.deadline {
             self.deadlines.insert((deadline, turn.ticket, meter));
         }
-        turn.mailbox.watch(account);
+        turn.mailbox.watch(id, || claim.follower());
         if turn.mailbox.is_alone() {
             self.threads.insert(turn.ticket, Arc::clone(&turn.mailbox));
         } else {
@@ -84,17 +88,17 @@ impl Queues {
     }
 
     /// Takes the wait of that ticket out of the queue of `meter`.
-    pub(crate) fn remove(&mut self, meter: u8, ticket: u64, account: &Account) {
+    pub(crate) fn remove(&mut self, meter: u8, ticket: u64, id: AccountId) {
         let Some(turn) = self.waits.remove(&(meter, ticket)) else { return };
-        let amount = turn.asks_of(account, meter);
+        let amount = turn.asks_of(id, meter);
         if let Some(asked) = self.asked.get_mut(&meter) {
             *asked -= u128::from(amount);
         }
         self.amounts.remove(&(meter, amount, ticket));
-        if let Some(deadline) = turn.deadline_of(account) {
+        if let Some(deadline) = turn.deadline_of(id) {
             self.deadlines.remove(&(deadline, ticket, meter));
         }
-        turn.mailbox.unwatch(account);
+        turn.mailbox.unwatch(id);
         self.threads.remove(&ticket);
         if let Some((_, waits)) = self.loops.get_mut(&turn.mailbox.id()) {
             *waits -= 1;

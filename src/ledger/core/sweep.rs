@@ -6,12 +6,18 @@ use std::collections::BinaryHeap;
 use std::sync::Weak;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::account::Account;
-use super::sync::Mutex;
-use crate::accounting::Tick;
+use crate::accounting::{Follower, Tick};
+use crate::ledger::sync::Mutex;
 
 /// How many accounts one reservation sweeps at most.
 const ACCOUNTS_MAX: usize = 4;
+
+/// An account, as the sweep sees it.
+pub(crate) trait Swept: Follower {
+    /// Ends what is due. `queued` is when the sweep wanted to come: an account that it comes to
+    /// earlier by now is not queued a second time. Returns when it is to come again, if it is.
+    fn sweep(&self, queued: Tick) -> Option<Tick>;
+}
 
 /// The accounts with open leases, by when the first of them is due.
 pub(crate) struct Sweep {
@@ -22,16 +28,16 @@ pub(crate) struct Sweep {
 
 struct Entry {
     due: Tick,
-    account: Weak<Account>,
+    account: Weak<dyn Swept>,
 }
 
 impl Sweep {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { earliest: AtomicU64::new(u64::MAX), queue: Mutex::new(BinaryHeap::new()) }
     }
 
     /// Remembers that a lease of `account` is due then. No other lock is taken under this one.
-    pub(super) fn add(&self, due: Tick, account: Weak<Account>) {
+    pub(crate) fn add(&self, due: Tick, account: Weak<dyn Swept>) {
         let mut queue = self.queue.lock();
         queue.push(Reverse(Entry { due, account }));
         self.publish(&queue);
@@ -39,12 +45,13 @@ impl Sweep {
 
     /// Ends what is due in a few of the accounts. The caller holds no lock.
     #[inline]
-    pub(super) fn run(&self, now: Tick) {
+    pub(crate) fn run(&self, now: Tick) {
         // Relaxed: a stale value only puts the sweep off to the next call.
         if now.raw() >= self.earliest.load(Ordering::Relaxed) {
             for entry in self.take(now) {
-                if let Some(account) = entry.account.upgrade() {
-                    account.sweep(entry.due);
+                let next = entry.account.upgrade().and_then(|account| account.sweep(entry.due));
+                if let Some(due) = next {
+                    self.add(due, entry.account);
                 }
             }
         }

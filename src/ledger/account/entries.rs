@@ -1,44 +1,17 @@
 //! The leases of one account: what is open, and when it is due.
 
+use std::any::Any;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use slab::Slab;
 use smallvec::SmallVec;
 
-use super::account::Account;
-use super::group::Request;
-use super::lease_end::LeaseState;
 use crate::accounting::{Expired, Hold, RequestBudget, Tick, Unit, Usage};
-
-/// One part of a lease: its place in an account's book.
-#[derive(Clone, Debug)]
-pub(crate) struct Part {
-    pub(crate) account: Arc<Account>,
-    pub(crate) slot: usize,
-}
-
-/// The parts of a lease: nearly always one.
-#[derive(Clone, Debug)]
-pub(crate) enum Parts {
-    One(Part),
-    Many(Arc<[Part]>),
-}
-
-impl Deref for Parts {
-    type Target = [Part];
-
-    #[inline]
-    fn deref(&self) -> &[Part] {
-        match self {
-            Self::One(part) => std::slice::from_ref(part),
-            Self::Many(parts) => parts,
-        }
-    }
-}
+use crate::ledger::claim::Request;
+use crate::ledger::ending::{End, LeaseState};
 
 /// Lease numbers are taken a block at a time: one atomic step in a thousand leases.
 const NUMBERS: u64 = 1024;
@@ -68,26 +41,11 @@ pub(crate) struct Entry {
     pub(crate) expiry: Option<Box<Expiry>>,
     /// How it ended for good, if it did and other handles have to know.
     pub(crate) end: Option<Box<End>>,
-    /// All parts of the lease, where there are several.
-    pub(crate) parts: Option<Arc<[Part]>>,
+    /// All places of the lease, where there are several. An account reads nothing of it: what knows
+    /// accounts does.
+    pub(crate) whole: Option<Arc<dyn Any + Send + Sync>>,
     /// What few leases have.
     pub(crate) extra: Option<Box<Extra>>,
-}
-
-/// The end of a lease.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    Committed(Usage),
-    Released,
-}
-
-impl End {
-    pub(crate) const fn state(&self) -> LeaseState {
-        match self {
-            Self::Committed(_) => LeaseState::Committed,
-            Self::Released => LeaseState::Released,
-        }
-    }
 }
 
 /// What few leases have: a cap of their own, calls that were counted.
@@ -156,8 +114,8 @@ struct Due {
 
 /// The leases of one account.
 #[derive(Debug, Default)]
-pub(crate) struct LeaseBook {
-    entries: Slab<Entry>,
+pub(crate) struct Entries {
+    slab: Slab<Entry>,
     /// May hold leases that have ended or moved: they are passed over, and cleared when they
     /// are more than the rest.
     due: BinaryHeap<Reverse<Due>>,
@@ -170,7 +128,7 @@ pub(crate) struct LeaseBook {
     last_number: u64,
 }
 
-impl LeaseBook {
+impl Entries {
     /// A number that no other lease of this process has.
     #[inline]
     pub(crate) fn number(&mut self) -> u64 {
@@ -194,7 +152,7 @@ impl LeaseBook {
     #[inline]
     pub(crate) fn insert(&mut self, stays: bool, entry: Entry) -> usize {
         let (deadline, order) = (entry.deadline, entry.order);
-        let slot = self.entries.insert(entry);
+        let slot = self.slab.insert(entry);
         if !stays {
             self.set_due(slot, order, deadline);
         }
@@ -203,22 +161,22 @@ impl LeaseBook {
 
     #[inline]
     pub(crate) fn get(&self, slot: usize) -> Option<&Entry> {
-        self.entries.get(slot)
+        self.slab.get(slot)
     }
 
     #[inline]
     pub(crate) fn get_mut(&mut self, slot: usize) -> Option<&mut Entry> {
-        self.entries.get_mut(slot)
+        self.slab.get_mut(slot)
     }
 
     #[inline]
     pub(crate) fn remove(&mut self, slot: usize) -> Option<Entry> {
-        self.entries.try_remove(slot)
+        self.slab.try_remove(slot)
     }
 
     /// The counts that expired leases were part of are replaced.
     pub(crate) fn forget_expired(&mut self) {
-        for (_, entry) in &mut self.entries {
+        for (_, entry) in &mut self.slab {
             if let Some(expiry) = &mut entry.expiry {
                 expiry.holds.iter_mut().for_each(Expired::forget);
             }
@@ -227,7 +185,7 @@ impl LeaseBook {
 
     /// Adds to what was committed; `replaced` was charged for the same lease before.
     #[inline]
-    pub(crate) fn book_committed(&mut self, usage: &Usage, replaced: Option<&Usage>) {
+    pub(crate) fn record_committed(&mut self, usage: &Usage, replaced: Option<&Usage>) {
         if let Some(replaced) = replaced {
             self.committed = self.committed.saturating_sub(replaced);
         }
@@ -238,9 +196,9 @@ impl LeaseBook {
     #[inline]
     pub(crate) fn end(&mut self, slot: usize, kept: Option<End>) {
         match kept {
-            None => drop(self.entries.try_remove(slot)),
+            None => drop(self.slab.try_remove(slot)),
             Some(end) => {
-                if let Some(entry) = self.entries.get_mut(slot) {
+                if let Some(entry) = self.slab.get_mut(slot) {
                     entry.end = Some(Box::new(end));
                 }
             }
@@ -249,7 +207,7 @@ impl LeaseBook {
 
     /// Gives the lease a new deadline.
     pub(crate) fn extend(&mut self, slot: usize, deadline: Tick) {
-        let Some(entry) = self.entries.get_mut(slot) else {
+        let Some(entry) = self.slab.get_mut(slot) else {
             return;
         };
         entry.deadline = deadline;
@@ -259,7 +217,7 @@ impl LeaseBook {
 
     /// The leases that are open, with their places.
     pub(crate) fn open(&self) -> impl Iterator<Item = (usize, &Entry)> {
-        self.entries.iter().filter(|(_, entry)| entry.is_open())
+        self.slab.iter().filter(|(_, entry)| entry.is_open())
     }
 
     /// Whether the sweep has to be told that a lease is due at `deadline`.
@@ -294,14 +252,14 @@ impl LeaseBook {
     }
 
     fn is_current(&self, due: &Due) -> bool {
-        self.entries.get(due.slot).is_some_and(|entry| {
+        self.slab.get(due.slot).is_some_and(|entry| {
             entry.order == due.order && entry.is_open() && entry.deadline == due.deadline
         })
     }
 
     #[inline]
     fn set_due(&mut self, slot: usize, order: u64, deadline: Tick) {
-        if self.due.len() > 2 * self.entries.len() + 64 {
+        if self.due.len() > 2 * self.slab.len() + 64 {
             let mut due = std::mem::take(&mut self.due).into_vec();
             due.retain(|due| self.is_current(&due.0));
             self.due = due.into();

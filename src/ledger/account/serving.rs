@@ -1,43 +1,21 @@
 //! How capacity goes to those who wait: under the account's lock, oldest first.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
-use super::account::Account;
-use super::error::Error;
-use super::event::Outbox;
-use super::group;
-use super::queue::Queues;
-use super::slots::Slot;
+use smallvec::SmallVec;
+
+use super::identity::Step;
 use super::state::State;
-use super::turn::{Grant, Place, Turn, Wants};
 use crate::accounting::{Moment, Terms, Window};
+use crate::ledger::error::Error;
+use crate::ledger::post::outbox::Outbox;
+use crate::ledger::queue::slots::Slot;
+use crate::ledger::queue::turn::{Granted, Opened, Stage, Turn, Wants};
 
 impl State {
-    pub(crate) fn queues_mut(&mut self) -> &mut Queues {
-        self.more_mut().queues.get_or_insert_default()
-    }
-
-    /// The queues, where somebody waits.
-    #[inline]
-    pub(crate) fn waits(&self) -> Option<&Queues> {
-        self.queues().filter(|queues| !queues.is_empty())
-    }
-
-    /// Whether somebody older than `ticket` waits for `meter`, of which `amount` is asked.
-    #[inline]
-    pub(crate) fn is_behind(&self, meter: u8, amount: u64, terms: Terms, ticket: u64) -> bool {
-        let Some(queues) = self.waits() else { return false };
-        let stands_behind = match terms {
-            Terms::Plain | Terms::Strict | Terms::Landing => amount > 0,
-            Terms::Gated => true,
-            Terms::Recorded => false,
-        };
-        stands_behind && queues.first(meter).is_some_and(|first| first.ticket < ticket)
-    }
-
     /// Gives what is free to those whose turn it is.
-    pub(crate) fn serve(&mut self, account: &Account, now: Moment, outbox: &mut Outbox) {
-        self.end_hopeless(account, now, outbox);
+    pub(crate) fn serve(&mut self, step: &mut Step<'_>) {
+        self.end_hopeless(step);
         let mut going = true;
         while going {
             let heads = self.queues().into_iter().flat_map(|queues| queues.heads());
@@ -45,41 +23,36 @@ impl State {
                 heads.map(|(m, turn)| (m, Arc::clone(turn))).collect();
             going = false;
             for (meter, turn) in heads {
-                going |= self.serve_first(meter, &turn, account, now, outbox);
+                going |= self.serve_first(meter, &turn, step);
             }
         }
     }
 
     /// Serves the first of a queue; whether it has left the queue.
-    fn serve_first(
-        &mut self,
-        meter: u8,
-        turn: &Arc<Turn>,
-        account: &Account,
-        now: Moment,
-        outbox: &mut Outbox,
-    ) -> bool {
-        let Some((index, ask)) = turn.ask_of(account) else { return false };
+    fn serve_first(&mut self, meter: u8, turn: &Arc<Turn>, step: &mut Step<'_>) -> bool {
+        let Some((index, ask)) = turn.claim_of(step.identity.id()) else { return false };
         match self.refuses(&ask.demands, ask.terms, turn.ticket) {
-            None if turn.asks.len() > 1 => {
+            None if turn.claims.len() > 1 => {
                 // It needs the locks of its other accounts: decided right after this one is free.
-                outbox.try_again(turn);
+                if let Some(wait) = turn.again.upgrade() {
+                    step.outbox.try_again(wait);
+                }
                 false
             }
             None => {
-                self.queues_mut().remove(meter, turn.ticket, account);
-                let grant = self.grant(turn, now, outbox);
-                end(turn, Ok(grant), outbox);
+                self.queues_mut().remove(meter, turn.ticket, step.identity.id());
+                let grant = self.grant(turn, step);
+                end(turn, Ok(grant), step.outbox);
                 true
             }
             Some(at) => {
                 let other = ask.demands[at].0;
-                if self.refuse_if_hopeless(meter, turn, account, now, outbox) {
+                if self.refuse_if_hopeless(meter, turn, step) {
                     return true;
                 }
                 if other != meter {
                     // Another meter is in its way now: it waits there, at the place of its age.
-                    self.queues_mut().remove(meter, turn.ticket, account);
+                    self.queues_mut().remove(meter, turn.ticket, step.identity.id());
                     self.queue(index, other, turn);
                 }
                 other != meter
@@ -88,61 +61,47 @@ impl State {
     }
 
     /// Ends a wait that can not pass any more; whether it was one.
-    fn refuse_if_hopeless(
-        &mut self,
-        meter: u8,
-        turn: &Turn,
-        account: &Account,
-        now: Moment,
-        outbox: &mut Outbox,
-    ) -> bool {
-        let Some((_, ask)) = turn.ask_of(account) else { return false };
+    fn refuse_if_hopeless(&mut self, meter: u8, turn: &Turn, step: &mut Step<'_>) -> bool {
+        let Some((_, ask)) = turn.claim_of(step.identity.id()) else { return false };
         let Some(demand) = self.hopeless(&ask.demands, ask.terms) else { return false };
-        self.queues_mut().remove(meter, turn.ticket, account);
-        let refused = self.refusal(account, &ask.demands, demand, now, ask.terms);
-        end(turn, Err(refused), outbox);
+        self.queues_mut().remove(meter, turn.ticket, step.identity.id());
+        let refused = self.refusal(step.identity, &ask.demands, demand, step.now, ask.terms);
+        end(turn, Err(refused), step.outbox);
         true
     }
 
     /// Ends the waits, wherever they stand, that ask more of their meter than it will ever have.
-    fn end_hopeless(&mut self, account: &Account, now: Moment, outbox: &mut Outbox) {
+    fn end_hopeless(&mut self, step: &mut Step<'_>) {
         for meter in (0..).take(self.meters.len()) {
             while let Some(turn) = self.queues().and_then(|queues| queues.largest(meter)) {
                 let turn = Arc::clone(turn);
-                let (amount, terms) = (turn.asks_of(account, meter), turn.terms_of(account));
+                let (amount, terms) =
+                    (turn.asks_of(step.identity.id(), meter), turn.terms_of(step.identity.id()));
                 if !self.meters[usize::from(meter)].is_hopeless(amount, terms) {
                     break;
                 }
-                self.refuse_if_hopeless(meter, &turn, account, now, outbox);
+                self.refuse_if_hopeless(meter, &turn, step);
             }
         }
     }
 
-    /// Queues `turn` on a meter of this account, which is that one of its asks.
+    /// Queues `turn` on a meter of this account, which is that one of its claims.
     pub(crate) fn queue(&mut self, index: usize, meter: u8, turn: &Arc<Turn>) {
-        self.queues_mut().add(meter, turn, &turn.asks[index].account);
-        turn.put(Place::Queued(index, meter));
+        self.queues_mut().add(meter, turn, turn.claims[index].id);
+        turn.put(Stage::Queued(index, meter));
     }
 
     /// Gives what [`refuses`](Self::refuses) has let pass to a request of this account alone.
-    fn grant(&mut self, turn: &Turn, now: Moment, outbox: &mut Outbox) -> Grant {
-        let ask = &turn.asks[0];
-        match turn.wants {
-            Wants::Slot => Grant::Slot(self.take_slot(&ask.demands, now)),
+    fn grant(&mut self, turn: &Turn, step: &mut Step<'_>) -> Granted {
+        let ask = &turn.claims[0];
+        match turn.wanted.what {
+            Wants::Slot => Granted::Slot(self.take_slot(&ask.demands, step.now)),
             Wants::Lease => {
-                Grant::Lease(group::open_one(self, ask.part(), &turn.request, now, outbox))
+                let account = || Weak::clone(&ask.account);
+                let (id, entry) = self.open_alone(ask.claim(), &turn.wanted.request, account, step);
+                Granted::Lease(Opened { id, entries: SmallVec::from_iter([entry]) })
             }
         }
-    }
-
-    /// After a step: what it has freed goes to those who wait.
-    #[cold]
-    pub(crate) fn serve_all(&mut self, account: &Account, now: Moment, outbox: &mut Outbox) {
-        self.serve(account, now, outbox);
-        if self.is_due(now.tick) {
-            self.catch_up(account, now, outbox);
-        }
-        self.rearm(account, now, outbox);
     }
 
     /// Lets a caller through that reports its usage later; what it asks for is held for a slot of
@@ -183,8 +142,8 @@ impl State {
 }
 
 /// Ends a wait that is in no queue any more.
-pub(super) fn end(turn: &Turn, result: Result<Grant, Error>, outbox: &mut Outbox) {
-    turn.put(Place::Ended(result));
+pub(crate) fn end(turn: &Turn, result: Result<Granted, Error>, outbox: &mut Outbox) {
+    turn.put(Stage::Ended(result));
     turn.mailbox.post(turn.ticket);
     outbox.wake(&turn.mailbox);
 }

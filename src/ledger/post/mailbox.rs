@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use super::account::Account;
 use super::sleeper::Sleeper;
-use super::sync::Mutex;
-use crate::accounting::{Clock, Tick};
+use crate::accounting::{Clock, Follower, Tick};
+use crate::ledger::account_id::AccountId;
+use crate::ledger::sync::Mutex;
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
@@ -25,12 +25,12 @@ pub struct Mailbox {
 #[derive(Default)]
 struct Inner {
     posted: Vec<u64>,
-    /// The accounts on which its waits are queued, by address.
-    watched: BTreeMap<usize, Watched>,
+    /// The accounts on which its waits are queued.
+    watched: BTreeMap<AccountId, Watched>,
 }
 
 struct Watched {
-    account: Weak<Account>,
+    account: Weak<dyn Follower>,
     waits: usize,
     /// When to look at the account; `None` where time alone changes nothing, or a clock that is
     /// moved by hand.
@@ -70,14 +70,13 @@ impl Mailbox {
     /// it is; the time until the next look.
     pub fn look(&self) -> Option<Duration> {
         let now = Clock::System.precise_tick();
-        let due: Vec<Weak<Account>> = {
+        let due: Vec<Weak<dyn Follower>> = {
             let mut inner = self.inner.lock();
             let watched = inner.watched.values_mut();
             watched.filter_map(|watched| watched.take_if_due(now)).collect()
         };
         for account in due.iter().filter_map(Weak::upgrade) {
-            // The only error is that this process is a forked child: nobody waits here.
-            let _ = account.look();
+            account.moved();
         }
         self.looks_in()
     }
@@ -90,41 +89,37 @@ impl Mailbox {
         looks_at.map(|at| at.since(now))
     }
 
-    pub(super) const fn id(&self) -> u64 {
+    pub(crate) const fn id(&self) -> u64 {
         self.id
     }
 
-    pub(super) const fn is_alone(&self) -> bool {
+    pub(crate) const fn is_alone(&self) -> bool {
         self.alone
     }
 
-    /// A wait of it is queued on `account`. No other lock is taken under this one.
-    pub(super) fn watch(&self, account: &Arc<Account>) {
+    /// A wait of it is queued on the account of that id. No other lock is taken under this one.
+    pub(crate) fn watch(&self, id: AccountId, account: impl FnOnce() -> Weak<dyn Follower>) {
         let mut inner = self.inner.lock();
-        let watched = inner.watched.entry(Arc::as_ptr(account).addr()).or_insert_with(|| Watched {
-            account: Arc::downgrade(account),
-            waits: 0,
-            look_at: None,
-        });
+        let fresh = || Watched { account: account(), waits: 0, look_at: None };
+        let watched = inner.watched.entry(id).or_insert_with(fresh);
         watched.waits += 1;
     }
 
     /// A wait of it is queued there no more.
-    pub(super) fn unwatch(&self, account: &Account) {
+    pub(crate) fn unwatch(&self, account: AccountId) {
         let mut inner = self.inner.lock();
-        let address = std::ptr::from_ref(account).addr();
-        if let Some(watched) = inner.watched.get_mut(&address) {
+        if let Some(watched) = inner.watched.get_mut(&account) {
             watched.waits -= 1;
             if watched.waits == 0 {
-                inner.watched.remove(&address);
+                inner.watched.remove(&account);
             }
         }
     }
 
     /// It is to look at `account` at that time; true where that is earlier than it knows.
-    pub(super) fn arm(&self, account: &Account, at: Tick) -> bool {
+    pub(crate) fn arm(&self, account: AccountId, at: Tick) -> bool {
         let mut inner = self.inner.lock();
-        let Some(watched) = inner.watched.get_mut(&std::ptr::from_ref(account).addr()) else {
+        let Some(watched) = inner.watched.get_mut(&account) else {
             return false;
         };
         let news = watched.look_at.is_none_or(|known| at < known);
@@ -135,19 +130,19 @@ impl Mailbox {
     }
 
     /// The wait of that ticket has ended.
-    pub(super) fn post(&self, ticket: u64) {
+    pub(crate) fn post(&self, ticket: u64) {
         self.inner.lock().posted.push(ticket);
     }
 
     /// The caller holds no lock.
-    pub(super) fn wake(&self) {
+    pub(crate) fn wake(&self) {
         (self.wake)();
     }
 }
 
 impl Watched {
     /// The account, to be held once the mailbox's lock is free: nothing is dropped under it.
-    fn take_if_due(&mut self, now: Tick) -> Option<Weak<Account>> {
+    fn take_if_due(&mut self, now: Tick) -> Option<Weak<dyn Follower>> {
         self.look_at.take_if(|at| *at <= now).map(|_| Weak::clone(&self.account))
     }
 }

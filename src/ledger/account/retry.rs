@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use super::account::Account;
 use super::held::Held;
-use super::policy::Unsettled;
+use super::identity::Identity;
 use super::state::State;
-use super::turn::NO_TICKET;
 use crate::accounting::{Cause, Moment, Open, Terms, Window};
+use crate::ledger::core::policy::Unsettled;
+use crate::ledger::queue::turn::NO_TICKET;
 
 impl State {
     /// When all of `demands` could pass: the latest of their meters, `None` for never.
     pub(crate) fn wait(
         &self,
-        account: &Account,
+        identity: &Identity,
         demands: &[(u8, u64)],
         now: Moment,
         terms: Terms,
@@ -26,7 +26,7 @@ impl State {
             let (meter, amount) = self.asked(demands, index)?;
             let behind = self.is_behind(number, amount, terms, NO_TICKET);
             if behind || !meter.admits(amount, terms) {
-                let open = || self.open_holds(number, account, now);
+                let open = || self.open_holds(number, identity, now);
                 wait = wait.max(self.retry_behind(number, amount, terms, open, now)?);
             }
         }
@@ -37,7 +37,7 @@ impl State {
     /// `None` in it where they never run out.
     pub(crate) fn held(
         &self,
-        account: &Account,
+        identity: &Identity,
         demands: &[(u8, u64)],
         now: Moment,
         terms: Terms,
@@ -55,7 +55,7 @@ impl State {
             if meter.cause(amount, terms) != Cause::Held {
                 return Held::Not(true);
             }
-            let open = self.open_holds(number, account, now);
+            let open = self.open_holds(number, identity, now);
             found = found.and(Held::For(meter.held_for(amount, terms, open, now)));
         }
         found
@@ -82,12 +82,12 @@ impl State {
         Some(wait.saturating_add(period.saturating_mul(windows)))
     }
 
-    fn open_holds(&self, number: u8, account: &Account, now: Moment) -> Vec<Open> {
+    fn open_holds(&self, number: u8, identity: &Identity, now: Moment) -> Vec<Open> {
         let meter = &self.meters[usize::from(number)];
         let gauge = matches!(meter.window(), Window::Gauge);
-        let charged = !gauge && account.core().policy().unsettled == Unsettled::Charge;
+        let charged = !gauge && identity.core().policy().unsettled == Unsettled::Charge;
         // What is open beyond its time stays: nobody knows for how long.
-        let entries = self.book().into_iter().flat_map(|book| book.open());
+        let entries = self.entries().into_iter().flat_map(|entries| entries.open());
         let entries = entries.filter(|(_, entry)| entry.deadline > now.tick);
         let holds = entries.flat_map(|(_, entry)| {
             let of_meter = entry.holds.iter().filter(|held| held.meter == number);

@@ -41,7 +41,7 @@ pub struct Carried {
 pub type Passed = Arc<dyn Fn() + Send + Sync>;
 
 /// What a lease may carry beside its holds.
-pub(super) struct LeaseMore {
+pub(crate) struct LeaseMore {
     price: Option<Arc<Price>>,
     keeps: Mutex<Option<Arc<dyn Kept>>>,
 }
@@ -67,7 +67,7 @@ impl Carried {
     }
 
     /// What a lease has to carry, if it is anything.
-    pub(super) fn more(self) -> Option<Box<LeaseMore>> {
+    pub(crate) fn more(self) -> Option<Box<LeaseMore>> {
         self.tell_passed();
         let Self { price, keeps, .. } = self;
         let any = price.is_some() || keeps.is_some();
@@ -83,13 +83,13 @@ impl fmt::Debug for Carried {
 
 impl LeaseMore {
     /// A usage with its cost, where the price is known.
-    pub(super) fn priced(&self, usage: Usage) -> Option<Usage> {
+    pub(crate) fn priced(&self, usage: Usage) -> Option<Usage> {
         let price = self.price.as_ref()?;
         Some(Usage { cost_micros_usd: price.cost(&usage), ..usage })
     }
 
     /// The lease runs out at another time. The caller holds no lock.
-    pub(super) fn moved(&self) {
+    pub(crate) fn moved(&self) {
         let kept = self.keeps.lock().clone();
         if let Some(kept) = kept {
             kept.moved();
@@ -97,7 +97,7 @@ impl LeaseMore {
     }
 
     /// The lease has ended: lets go of what it kept. The caller holds no lock.
-    pub(super) fn ended<R>(&self, result: R) -> R {
+    pub(crate) fn ended<R>(&self, result: R) -> R {
         let kept = self.keeps.lock().take();
         if let Some(kept) = kept {
             kept.ended();

@@ -5,41 +5,56 @@
 
 use smallvec::SmallVec;
 
-use super::account::Account;
-use super::error::Error;
-use super::event::Outbox;
-use super::state::State;
-use super::sync::MutexGuard;
 use crate::accounting::{Moment, Tick};
+use crate::ledger::account::Account;
+use crate::ledger::account::identity::{Identity, Step};
+use crate::ledger::account::state::State;
+use crate::ledger::error::Error;
+use crate::ledger::post::outbox::Outbox;
+use crate::ledger::sync::MutexGuard;
 
 /// An account under its lock, at its moment.
-pub(super) struct Locked<'a> {
-    pub(super) account: &'a Account,
-    pub(super) state: MutexGuard<'a, State>,
-    pub(super) now: Moment,
+pub(crate) struct Locked<'a> {
+    pub(crate) account: &'a Account,
+    pub(crate) state: MutexGuard<'a, State>,
+    pub(crate) now: Moment,
 }
 
 impl<'a> Locked<'a> {
     #[inline]
     fn lock(account: &'a Account) -> Self {
         let state = account.lock();
-        Self { account, state, now: account.now() }
+        Self { account, state, now: account.identity().now() }
+    }
+
+    /// What its account's lock guards, and a step on it that sends into `outbox`.
+    #[inline]
+    pub(crate) fn step<'s>(&'s mut self, outbox: &'s mut Outbox) -> (&'s mut State, Step<'s>) {
+        let step = Step { identity: self.identity(), now: self.now, outbox };
+        (&mut self.state, step)
     }
 
     #[inline]
-    pub(super) fn touch(&mut self, outbox: &mut Outbox) {
-        self.state.touch(self.account, self.now, outbox);
+    pub(crate) const fn identity(&self) -> &'a Identity {
+        self.account.identity()
+    }
+
+    #[inline]
+    fn touch(&mut self, outbox: &mut Outbox) {
+        let (state, mut step) = self.step(outbox);
+        state.touch(&mut step);
     }
 
     #[inline]
     fn hand_on(&mut self, outbox: &mut Outbox) {
-        self.state.hand_on(self.account, self.now, outbox);
+        let (state, mut step) = self.step(outbox);
+        state.hand_on(&mut step);
     }
 
     /// Brings the account to the present by the precise clock, where that may make a difference.
     #[cold]
-    pub(super) fn look_closer(&mut self, outbox: &mut Outbox) {
-        if let Some(now) = self.state.precise_now(self.account, self.now) {
+    pub(crate) fn look_closer(&mut self, outbox: &mut Outbox) {
+        if let Some(now) = self.state.precise_now(self.identity(), self.now) {
             self.now = now;
             self.touch(outbox);
         }
@@ -48,7 +63,7 @@ impl<'a> Locked<'a> {
     /// Brings the account to the present, read under its lock: who moves the clock after that
     /// looks at the account after it is free.
     fn bring(&mut self, outbox: &mut Outbox) {
-        self.now = self.account.present();
+        self.now = self.identity().present();
         self.touch(outbox);
     }
 }
@@ -56,7 +71,7 @@ impl<'a> Locked<'a> {
 /// One step over distinct accounts under all of their locks, in the order given; what happened
 /// is told after it.
 #[inline]
-pub(super) fn with_locked<'a, R>(
+pub(crate) fn with_locked<'a, R>(
     accounts: impl ExactSizeIterator<Item = &'a Account>,
     step: impl FnOnce(&mut [Locked<'a>], &mut Outbox) -> R,
 ) -> Result<R, Error> {
@@ -94,7 +109,7 @@ fn with_locked_into<'a, R>(
 }
 
 /// The same by the precise clock: for waits, which end at an exact moment.
-pub(super) fn with_locked_precisely<'a, R>(
+pub(crate) fn with_locked_precisely<'a, R>(
     accounts: impl ExactSizeIterator<Item = &'a Account>,
     outbox: &mut Outbox,
     step: impl FnOnce(&mut [Locked<'a>], &mut Outbox) -> R,
@@ -114,14 +129,14 @@ fn lock_all<'a>(
     for account in accounts {
         account.core().same_process()?;
     }
-    let address = |account: &&Account| std::ptr::from_ref::<Account>(account).addr();
+    let id = |account: &&Account| account.identity().id();
     let now = Moment { tick: Tick::from_nanos(0), wall_ns: 0 };
     let lock = |account: &&'a Account| Locked { account, state: account.lock(), now };
-    if accounts.is_sorted_by_key(address) {
+    if accounts.is_sorted_by_key(id) {
         all.extend(accounts.iter().map(lock));
     } else {
         let mut order: SmallVec<[usize; 8]> = (0..accounts.len()).collect();
-        order.sort_by_key(|&index| address(&accounts[index]));
+        order.sort_by_key(|&index| id(&accounts[index]));
         let mut locked: SmallVec<[Option<Locked<'_>>; 8]> = accounts.iter().map(|_| None).collect();
         for index in order {
             locked[index] = Some(lock(&accounts[index]));
@@ -129,13 +144,13 @@ fn lock_all<'a>(
         all.extend(locked.into_iter().flatten());
     }
     // Read under all locks, and once where they share it.
-    let mut last: Option<(&Account, Moment)> = None;
+    let mut last: Option<(&Identity, Moment)> = None;
     for at in all {
         at.now = match last {
-            Some((account, now)) if at.account.shares_now(account) => now,
-            _ => at.account.now(),
+            Some((other, now)) if at.identity().shares_now(other) => now,
+            _ => at.identity().now(),
         };
-        last = Some((at.account, at.now));
+        last = Some((at.identity(), at.now));
     }
     Ok(())
 }

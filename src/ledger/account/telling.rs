@@ -2,51 +2,38 @@
 
 use smallvec::SmallVec;
 
-use super::account::Account;
-use super::event::{Event, EventKind, Outbox};
-use super::state::State;
+use super::identity::{Identity, Step};
 use crate::accounting::{Code, Denied, Key, Meter, Moment, Unit};
+use crate::ledger::core::event::{Event, EventKind};
 
-impl Account {
+impl Step<'_> {
+    /// Tells that `demands` on an account of `meters` were refused.
     #[cold]
-    pub(super) fn tell_denied(
-        &self,
-        state: &State,
-        demands: &[(u8, u64)],
-        now: Moment,
-        outbox: &mut Outbox,
-    ) {
-        if self.core().listening() {
-            let meter = |number: u8| state.meters.get(usize::from(number));
+    pub(crate) fn tell_denied(&mut self, meters: &[Meter], demands: &[(u8, u64)]) {
+        if self.listening() {
+            let meter = |number: u8| meters.get(usize::from(number));
             let amounts =
                 demands.iter().filter_map(|&(n, amount)| Some((n, meter(n)?.unit(), amount)));
-            self.tell(EventKind::Denied, None, amounts, now, outbox);
+            self.tell(EventKind::Denied, None, amounts);
         }
     }
 
     /// Tells of amounts by the numbers of their meters: in one event, or in one for each rule that
     /// the meters are of.
     #[cold]
-    pub(super) fn tell(
-        &self,
+    pub(crate) fn tell(
+        &mut self,
         kind: EventKind,
         lease: Option<u64>,
         amounts: impl Iterator<Item = (u8, Unit, u64)>,
-        now: Moment,
-        outbox: &mut Outbox,
     ) {
-        let event = |key| Event {
-            kind,
-            key,
-            lease,
-            amounts: SmallVec::new(),
-            tick: now.tick,
-            labels: Vec::new(),
-        };
+        let (identity, tick) = (self.identity, self.now.tick);
+        let event =
+            |key| Event { kind, key, lease, amounts: SmallVec::new(), tick, labels: Vec::new() };
         let mut events: SmallVec<[Event; 2]> = SmallVec::new();
         for (meter, unit, amount) in amounts {
-            let rule = self.rule(meter);
-            let key = rule.unwrap_or_else(|| self.key().clone());
+            let rule = identity.rule(meter);
+            let key = rule.unwrap_or_else(|| identity.key().clone());
             let at = events.iter().position(|event| event.key == key).unwrap_or_else(|| {
                 events.push(event(key));
                 events.len() - 1
@@ -54,19 +41,21 @@ impl Account {
             events[at].amounts.push((unit, amount));
         }
         if events.is_empty() {
-            events.push(event(self.key().clone()));
+            events.push(event(identity.key().clone()));
         }
-        events.into_iter().for_each(|event| outbox.push(self.core(), event));
+        events.into_iter().for_each(|event| self.outbox.push(identity.core(), event));
     }
+}
 
+impl Identity {
     /// Whose refusal it is; a pool and a limiter have no id.
-    pub(super) fn denied_id(&self) -> Option<Key> {
+    pub(crate) fn denied_id(&self) -> Option<Key> {
         let nameless = matches!(self.code(), Code::ThresholdExceeded | Code::RateLimitExceeded);
         (!nameless).then(|| self.key().clone())
     }
 
     /// The refusal of an account that takes no more requests.
-    pub(super) fn closed_denial(&self, meters: &[Meter], asked: u64, now: Moment) -> Box<Denied> {
+    pub(crate) fn closed_denial(&self, meters: &[Meter], asked: u64, now: Moment) -> Box<Denied> {
         match meters {
             [meter, ..] if self.code() == Code::WorkflowQuotaExceeded => {
                 let mut denied = Denied::by(meter, self.code(), self.denied_id(), asked, now);

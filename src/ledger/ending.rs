@@ -1,6 +1,6 @@
 //! How far leases come, and what is said at their ends.
 
-use super::policy::{OnError, Policy, Unsettled};
+use super::core::policy::{OnError, Policy, Unsettled};
 use crate::accounting::{Usage, UsageEstimate};
 
 /// How far a lease has come.
@@ -14,6 +14,22 @@ pub enum LeaseState {
     Released,
     /// It ended with what was used.
     Committed,
+}
+
+/// The end of a lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Committed(Usage),
+    Released,
+}
+
+impl End {
+    pub(crate) const fn state(&self) -> LeaseState {
+        match self {
+            Self::Committed(_) => LeaseState::Committed,
+            Self::Released => LeaseState::Released,
+        }
+    }
 }
 
 /// What a commit says was used.
@@ -35,7 +51,7 @@ impl From<Usage> for Actual {
 
 impl Actual {
     /// What was used without a word of its cost, if that is so.
-    pub(super) const fn unpriced(self) -> Option<Usage> {
+    pub(crate) const fn unpriced(self) -> Option<Usage> {
         match self {
             Self::Tokens(tokens) => Some(Usage::tokens(tokens)),
             Self::Usage(usage) if usage.cost_micros_usd == 0 => Some(usage),
@@ -54,7 +70,7 @@ impl Actual {
     }
 
     /// [`usage`](Self::usage), where tokens without a cost keep that of the estimate.
-    pub(super) const fn never_free(self, estimate: &UsageEstimate) -> Usage {
+    pub(crate) const fn never_free(self, estimate: &UsageEstimate) -> Usage {
         let mut usage = self.usage(estimate);
         if usage.total_tokens > 0 && usage.cost_micros_usd == 0 {
             usage.cost_micros_usd = estimate.cost_micros_usd;
@@ -78,10 +94,10 @@ pub enum Abandoned {
 }
 
 /// What a request used that was made and did nothing.
-pub(super) const NOTHING: Usage = Usage::zero();
+pub(crate) const NOTHING: Usage = Usage::zero();
 
 /// How a lease ends.
-pub(super) enum Finish {
+pub(crate) enum Finish {
     Commit(Usage),
     /// Of the calls that it held, so many were made.
     Settle(Usage, u64),
@@ -95,7 +111,7 @@ pub(super) enum Finish {
 impl Finish {
     /// How many calls were made, where it is another number than was held.
     #[inline]
-    pub(super) const fn calls(&self) -> Option<u64> {
+    pub(crate) const fn calls(&self) -> Option<u64> {
         match self {
             Self::Settle(_, calls) => Some(*calls),
             Self::Abandon(_, requests, _) if *requests != 1 => Some(*requests),
@@ -106,7 +122,7 @@ impl Finish {
 
 /// What an account books of a lease that ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Books {
+pub(crate) enum Books {
     /// What was used.
     Usage(Usage),
     /// The requests alone: calls, steps and the like.
@@ -118,7 +134,7 @@ pub(super) enum Books {
 impl Books {
     /// What is booked of a lease of `estimate` that was abandoned while so many requests may be
     /// under way.
-    pub(super) fn abandoned(why: Abandoned, policy: &Policy, estimate: &Usage, open: u64) -> Self {
+    pub(crate) fn abandoned(why: Abandoned, policy: &Policy, estimate: &Usage, open: u64) -> Self {
         let charges = match why {
             Abandoned::Unsettled => policy.unsettled == Unsettled::Charge,
             Abandoned::Error => policy.on_error == OnError::Charge,

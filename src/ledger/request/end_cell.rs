@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
-use super::lease_book::End;
 use crate::accounting::Usage;
+use crate::ledger::ending::End;
 
 const OPEN: u8 = 0;
 const RELEASED: u8 = 1;

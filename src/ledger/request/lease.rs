@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::account::Account;
+use super::carried::{Carried, LeaseMore};
 use super::end_cell::EndCell;
-use super::error::{Error, LeaseError};
-use super::event::Outbox;
-use super::lease_book::{End, Entry, Parts};
-use super::lease_end::{Abandoned, Actual, Books, Finish, LeaseState, NOTHING};
-use super::lease_more::{Carried, LeaseMore};
-
 use super::locked::{Locked, with_locked};
+use super::places::Places;
 use crate::accounting::{RequestBudget, Usage, UsageEstimate};
+use crate::ledger::account::Account;
+use crate::ledger::account::entries::Entry;
+use crate::ledger::ending::{Abandoned, Actual, Books, End, Finish, LeaseState, NOTHING};
+use crate::ledger::error::{Error, LeaseError};
+use crate::ledger::post::outbox::Outbox;
 
 /// A handle of a lease. When the last one is dropped an open lease ends as one that ran out.
 ///
@@ -33,7 +33,7 @@ struct Inner {
     id: u64,
     estimate: UsageEstimate,
     request_budget: Option<Box<RequestBudget>>,
-    parts: Parts,
+    places: Places,
     /// Set when the lease has ended and its accounts have forgotten it.
     end: EndCell,
     more: Option<Box<LeaseMore>>,
@@ -41,11 +41,11 @@ struct Inner {
 
 impl Lease {
     #[inline]
-    pub(super) fn new(
+    pub(crate) fn new(
         id: u64,
         estimate: UsageEstimate,
         request_budget: &RequestBudget,
-        parts: Parts,
+        places: Places,
     ) -> Self {
         let capped = *request_budget != RequestBudget::unlimited();
         let request_budget = capped.then(|| Box::new(*request_budget));
@@ -53,41 +53,10 @@ impl Lease {
             id,
             estimate,
             request_budget,
-            parts,
+            places,
             end: EndCell::default(),
             more: None,
         }))
-    }
-
-    /// Lets the accounts of a lease over several know each other.
-    pub(super) fn tell_parts(&self, locked: &mut [Locked<'_>]) {
-        let Parts::Many(all) = &self.0.parts else { return };
-        for (part, at) in all.iter().zip(locked) {
-            if let Some(entry) = at.state.entry_mut(part.slot) {
-                entry.parts = Some(Arc::clone(all));
-            }
-        }
-    }
-
-    /// One more handle of the lease of that number, if it is still there and `wanted`.
-    pub(super) fn attach(id: u64, parts: Parts, wanted: impl Fn(&Entry) -> bool) -> Option<Self> {
-        let accounts = parts.iter().map(|part| &*part.account);
-        let found = with_locked(accounts, |locked, _| {
-            let mut found = None;
-            for (part, at) in parts.iter().zip(locked.iter()) {
-                let entry = at.state.entry(part.slot).filter(|e| e.id == id && wanted(e))?;
-                let cap = entry.extra.as_ref().map(|extra| extra.request_budget);
-                found = Some((entry.estimate, cap.unwrap_or_default()));
-            }
-            for (part, at) in parts.iter().zip(locked) {
-                if let Some(entry) = at.state.entry_mut(part.slot) {
-                    entry.handles += 1;
-                }
-            }
-            found
-        });
-        let (estimate, request_budget) = found.ok()??;
-        Some(Self::new(id, estimate, &request_budget, parts))
     }
 
     /// A number that no other lease of this process has.
@@ -107,12 +76,24 @@ impl Lease {
 
     /// The accounts that it holds of.
     pub fn accounts(&self) -> impl Iterator<Item = &Arc<Account>> {
-        self.0.parts.iter().map(|part| &part.account)
+        self.0.places.iter().map(|place| &place.account)
+    }
+
+    /// Where its entries lie.
+    #[inline]
+    pub(crate) const fn places(&self) -> &Places {
+        &self.0.places
+    }
+
+    /// How it ended, where this handle knows.
+    #[inline]
+    pub(crate) const fn end(&self) -> &EndCell {
+        &self.0.end
     }
 
     /// Whether it is a lease of `account`.
     pub fn is_of(&self, account: &Arc<Account>) -> bool {
-        self.0.parts.iter().any(|part| Arc::ptr_eq(&part.account, account))
+        self.0.places.iter().any(|place| Arc::ptr_eq(&place.account, account))
     }
 
     /// How far it has come.
@@ -191,7 +172,7 @@ impl Lease {
 
     /// Lets go of what the lease kept.
     #[inline]
-    fn ended<R>(&self, result: R) -> R {
+    pub(crate) fn ended<R>(&self, result: R) -> R {
         match &self.0.more {
             None => result,
             Some(more) => more.ended(result),
@@ -211,7 +192,7 @@ impl Lease {
     }
 
     /// Ends a lease that nobody has received: it was never used, even if it has run out meanwhile.
-    pub(super) fn give_back(&self) {
+    pub(crate) fn give_back(&self) {
         // The only error is that this process is a forked child: the parent ends the lease.
         let _ = self.finish(&Finish::GiveBack);
     }
@@ -226,10 +207,10 @@ impl Lease {
                     return Err(LeaseError::Finalized.into());
                 }
             }
-            for (part, at) in self.0.parts.iter().zip(locked) {
+            for (place, at) in self.0.places.iter().zip(locked) {
                 let deadline = at.now.tick.plus(ttl);
-                at.state.book_mut().extend(part.slot, deadline);
-                at.state.due_at(deadline, &part.account);
+                at.state.entries_mut().extend(place.entry, deadline);
+                at.state.due_at(deadline, place.account.core(), || place.account.as_swept());
             }
             Ok(())
         })?;
@@ -277,8 +258,8 @@ impl Lease {
         }
         let end = self.end_by(finish);
         let kept = (!alone).then_some(end);
-        for (part, at) in self.0.parts.iter().zip(locked) {
-            if let (Some(calls), Some(entry)) = (finish.calls(), at.state.entry_mut(part.slot)) {
+        for (place, at) in self.0.places.iter().zip(locked) {
+            if let (Some(calls), Some(entry)) = (finish.calls(), at.state.entry_mut(place.entry)) {
                 entry.extra.get_or_insert_default().calls = Some(calls);
             }
             let books;
@@ -289,12 +270,13 @@ impl Lease {
                     books = self.books(at.account, *why, *open);
                     match &books {
                         Books::Usage(usage) => Some(usage),
-                        Books::Requests if at.state.holds_requests(part.slot) => Some(&NOTHING),
+                        Books::Requests if at.state.holds_requests(place.entry) => Some(&NOTHING),
                         Books::Requests | Books::Nothing => None,
                     }
                 }
             };
-            at.state.finish(part.slot, usage, kept, at.account, at.now, outbox);
+            let (state, mut step) = at.step(outbox);
+            state.finish(place.entry, usage, kept, &mut step);
         }
         // A handle that is alone keeps the end itself; else the accounts keep it for all of them.
         if alone {
@@ -311,8 +293,8 @@ impl Lease {
             Finish::Commit(usage) | Finish::Settle(usage, _) => End::Committed(*usage),
             Finish::Release | Finish::GiveBack => End::Released,
             Finish::Abandon(why, _, open) => {
-                let booked = self.0.parts.iter().find_map(|part| {
-                    match self.books(&part.account, *why, *open) {
+                let booked = self.0.places.iter().find_map(|place| {
+                    match self.books(&place.account, *why, *open) {
                         Books::Usage(usage) => Some(usage),
                         Books::Requests | Books::Nothing => None,
                     }
@@ -329,8 +311,9 @@ impl Lease {
 
     /// Expired in one account is expired in all: the others have only not noticed yet.
     fn expire_all(&self, locked: &mut [Locked<'_>], outbox: &mut Outbox) {
-        for (part, at) in self.0.parts.iter().zip(locked) {
-            at.state.expire(part.slot, at.account, at.now, outbox);
+        for (place, at) in self.0.places.iter().zip(locked) {
+            let (state, mut step) = at.step(outbox);
+            state.expire(place.entry, &mut step);
         }
     }
 
@@ -357,43 +340,15 @@ impl Lease {
         &'a self,
         locked: &'a [Locked<'b>],
     ) -> impl Iterator<Item = (&'a Entry, &'a Locked<'b>)> {
-        let parts = self.0.parts.iter().zip(locked);
-        parts.filter_map(|(part, at)| Some((at.state.entry(part.slot)?, at)))
+        let places = self.0.places.iter().zip(locked);
+        places.filter_map(|(place, at)| Some((at.state.entry(place.entry)?, at)))
     }
 
     #[inline]
-    fn locked<R>(
+    pub(crate) fn locked<R>(
         &self,
         step: impl FnOnce(&mut [Locked<'_>], &mut Outbox) -> R,
     ) -> Result<R, Error> {
-        with_locked(self.0.parts.iter().map(|part| &*part.account), step)
-    }
-}
-
-impl Clone for Lease {
-    /// One more handle of the same lease.
-    fn clone(&self) -> Self {
-        Self::attach(self.0.id, self.0.parts.clone(), |_| true).unwrap_or_else(|| {
-            // It has ended and this handle was alone; or in a forked child none does anything.
-            let parts = self.0.parts.clone();
-            let copy = Self::new(self.0.id, self.0.estimate, &self.request_budget(), parts);
-            copy.0.end.set(&self.0.end.get().unwrap_or(End::Released));
-            copy
-        })
-    }
-}
-
-impl Drop for Lease {
-    #[inline]
-    fn drop(&mut self) {
-        if !self.0.end.is_set() {
-            // In a forked child this fails: there the lease still belongs to the parent.
-            let _ = self.locked(|locked, outbox| {
-                for (part, at) in self.0.parts.iter().zip(locked) {
-                    at.state.drop_handle(part.slot, at.account, at.now, outbox);
-                }
-            });
-        }
-        self.ended(());
+        with_locked(self.0.places.iter().map(|place| &*place.account), step)
     }
 }

@@ -1,0 +1,113 @@
+//! Who an account is: everything about it that never changes, and that its lock does not guard.
+
+use std::sync::Arc;
+
+use super::naming::Naming;
+use crate::accounting::{Clock, Code, Denied, Key, Meter, Moment, Window};
+use crate::ledger::account_id::AccountId;
+use crate::ledger::core::Core;
+use crate::ledger::post::outbox::Outbox;
+
+/// Who an account is. It lies inside its account, which never moves.
+pub(crate) struct Identity {
+    core: Arc<Core>,
+    key: Key,
+    code: Code,
+    needs_wall: bool,
+    /// Has a sliding window: by a clock that lags, bookings would leave it too early.
+    slides: bool,
+    naming: Option<Box<Box<dyn Naming>>>,
+}
+
+/// One step on an account under its lock: whose step it is, when, and what it sends.
+pub(crate) struct Step<'a> {
+    pub(crate) identity: &'a Identity,
+    pub(crate) now: Moment,
+    pub(crate) outbox: &'a mut Outbox,
+}
+
+impl Step<'_> {
+    /// The same step at another moment.
+    pub(crate) fn at(&mut self, now: Moment) -> Step<'_> {
+        Step { identity: self.identity, now, outbox: self.outbox }
+    }
+
+    /// Whether anybody listens.
+    #[inline]
+    pub(crate) fn listening(&self) -> bool {
+        self.identity.core.listening()
+    }
+}
+
+impl Identity {
+    /// The identity of an account of `meters`.
+    pub(crate) fn new(
+        core: &Arc<Core>,
+        key: Key,
+        code: Code,
+        meters: &[Meter],
+        naming: Option<Box<dyn Naming>>,
+    ) -> Self {
+        let needs_wall = meters.iter().any(|meter| meter.window().needs_wall());
+        let slides = meters.iter().any(|meter| matches!(meter.window(), Window::Sliding(_)));
+        let naming = naming.map(Box::new);
+        Self { core: Arc::clone(core), key, code, needs_wall, slides, naming }
+    }
+
+    /// What tells this account from all others that live.
+    #[inline]
+    pub(crate) fn id(&self) -> AccountId {
+        AccountId::of(self)
+    }
+
+    pub(crate) const fn key(&self) -> &Key {
+        &self.key
+    }
+
+    pub(crate) const fn code(&self) -> Code {
+        self.code
+    }
+
+    pub(crate) const fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
+    /// The present. Read under the account's lock, so that a decision and its booking share one
+    /// moment.
+    #[inline]
+    pub(crate) fn now(&self) -> Moment {
+        let read = if self.slides { Clock::precise_now } else { Clock::now };
+        read(self.core.clock(), self.needs_wall)
+    }
+
+    /// Whether the present of the other account is that of this one too.
+    #[inline]
+    pub(crate) fn shares_now(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.core, &other.core)
+            && (self.slides, self.needs_wall) == (other.slides, other.needs_wall)
+    }
+
+    /// The present by the precise clock; `None` where the account's own is precise.
+    #[cold]
+    pub(crate) fn precise_now(&self) -> Option<Moment> {
+        let lags = !self.slides && !self.core.clock().lag().is_zero();
+        lags.then(|| self.core.clock().precise_now(self.needs_wall))
+    }
+
+    /// The present by the most precise clock there is.
+    pub(crate) fn present(&self) -> Moment {
+        self.precise_now().unwrap_or_else(|| self.now())
+    }
+
+    /// The rule that a meter is of, where the account has several.
+    pub(crate) fn rule(&self, meter: u8) -> Option<Key> {
+        self.naming.as_ref()?.rule(meter)
+    }
+
+    /// Completes a refusal by that meter.
+    pub(crate) fn complete(&self, denied: &mut Denied, meter: u8) {
+        if let Some(naming) = &self.naming {
+            naming.name(denied, meter);
+        }
+    }
+}

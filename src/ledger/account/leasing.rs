@@ -1,0 +1,243 @@
+//! The leases of one account: opened, run out, ended.
+
+use std::sync::Weak;
+use std::time::Duration;
+
+use smallvec::SmallVec;
+
+use super::entries::{Entry, Expiry, Extra, HeldMeter};
+use super::identity::Step;
+use super::state::State;
+use crate::accounting::{Meter, Tick, Usage};
+use crate::ledger::claim::{Claim, Request};
+use crate::ledger::core::Core;
+use crate::ledger::core::event::EventKind;
+use crate::ledger::core::policy::Unsettled;
+use crate::ledger::core::sweep::Swept;
+use crate::ledger::ending::End;
+
+/// A lease that is to be opened in an account.
+pub(crate) struct NewLease<'a> {
+    pub(crate) id: u64,
+    pub(crate) ttl: Duration,
+    pub(crate) request: &'a Request,
+}
+
+impl State {
+    /// Opens a lease over what [`refuses`](Self::refuses) has let pass, of this account alone; its
+    /// number and its entry.
+    #[inline]
+    pub(crate) fn open_alone(
+        &mut self,
+        claim: Claim<'_>,
+        request: &Request,
+        account: impl FnOnce() -> Weak<dyn Swept>,
+        step: &mut Step<'_>,
+    ) -> (u64, usize) {
+        let id = self.entries_mut().number();
+        let ttl = request.ttl.unwrap_or_else(|| step.identity.core().policy().lease_ttl);
+        (id, self.open(claim, &NewLease { id, ttl, request }, account, step))
+    }
+
+    /// Opens what a lease has of this account, which `account` gives to the sweep; the entry.
+    #[inline]
+    pub(crate) fn open(
+        &mut self,
+        claim: Claim<'_>,
+        lease: &NewLease<'_>,
+        account: impl FnOnce() -> Weak<dyn Swept>,
+        step: &mut Step<'_>,
+    ) -> usize {
+        let deadline = step.now.tick.plus(lease.ttl);
+        let entry = self.insert(claim, lease, deadline);
+        if step.listening()
+            && let Some(opened) = self.entry(entry)
+        {
+            self.tell_held(EventKind::Reserved, opened, step);
+        }
+        if !lease.request.stays {
+            self.due_at(deadline, step.identity.core(), account);
+        }
+        entry
+    }
+
+    #[inline]
+    fn insert(&mut self, claim: Claim<'_>, lease: &NewLease<'_>, deadline: Tick) -> usize {
+        let Self { meters, more } = self;
+        let mut holds: SmallVec<[HeldMeter; 2]> = SmallVec::new();
+        for &(meter, amount) in claim.demands {
+            meters[usize::from(meter)].take_request();
+            let hold = meters[usize::from(meter)].reserve(amount);
+            match holds.iter_mut().find(|held: &&mut HeldMeter| held.meter == meter) {
+                None => holds.push(HeldMeter { meter, hold }),
+                Some(same) => same.hold.amount += hold.amount,
+            }
+        }
+        // Made in its place: a copy of an entry is a tenth of what a reservation costs.
+        let (entries, request) = (&mut more.get_or_insert_default().entries, lease.request);
+        let order = entries.next_order();
+        entries.insert(
+            request.stays,
+            Entry {
+                id: lease.id,
+                order,
+                handles: 1,
+                estimate: request.estimate,
+                multiplier: claim.multiplier,
+                deadline,
+                holds,
+                expiry: None,
+                end: None,
+                whole: None,
+                extra: Extra::of(request),
+            },
+        )
+    }
+
+    /// A lease is due then: the sweep has to know of `account`, which is this one.
+    #[inline]
+    pub(crate) fn due_at(
+        &mut self,
+        deadline: Tick,
+        core: &Core,
+        account: impl FnOnce() -> Weak<dyn Swept>,
+    ) {
+        if self.entries_mut().is_news(deadline) {
+            core.sweep.add(deadline, account());
+        }
+    }
+
+    #[cold]
+    pub(crate) fn expire_due(&mut self, step: &mut Step<'_>) {
+        while let Some((slot, deadline)) =
+            self.entries_if_any().and_then(|b| b.pop_due(step.now.tick))
+        {
+            let then = step.now.back_to(deadline);
+            self.roll(then);
+            self.expire(slot, &mut step.at(then));
+        }
+    }
+
+    /// Ends a lease that has run out or was dropped, provisionally.
+    #[cold]
+    pub(crate) fn expire(&mut self, slot: usize, step: &mut Step<'_>) {
+        let charged = step.identity.core().policy().unsettled == Unsettled::Charge;
+        let Self { meters, more: Some(more) } = self else { return };
+        let entries = &mut more.entries;
+        let Some(entry) = entries.get_mut(slot).filter(|entry| entry.is_open()) else {
+            return;
+        };
+        let now = step.now;
+        let end =
+            |held: &HeldMeter| meters[usize::from(held.meter)].expire(&held.hold, charged, now);
+        let holds = entry.holds.iter().map(end).collect();
+        entry.expiry = Some(Box::new(Expiry { charged, holds }));
+        let estimate = entry.estimate;
+        if charged {
+            entries.record_committed(&estimate, None);
+        }
+        if step.listening()
+            && let Some(entry) = self.entry(slot)
+        {
+            self.tell_held(EventKind::Expired, entry, step);
+        }
+        self.warn(step);
+    }
+
+    /// Ends a lease for good, with `usage` or with none: that replaces what an expiry charged. The
+    /// end of the whole lease is kept for its other handles, if there are any.
+    #[inline]
+    pub(crate) fn finish(
+        &mut self,
+        slot: usize,
+        usage: Option<&Usage>,
+        kept: Option<End>,
+        step: &mut Step<'_>,
+    ) {
+        let Self { meters, more: Some(more) } = self else { return };
+        let entries = &mut more.entries;
+        let Some(entry) = entries.get(slot) else { return };
+        match usage {
+            Some(usage) => commit(entry, usage, meters),
+            None => release(entry, meters),
+        }
+        if step.listening() {
+            tell_ended(entry, usage, meters, step);
+        }
+        let replaced = entry.expiry.as_ref().is_some_and(|expiry| expiry.charged);
+        if usage.is_some() || replaced {
+            let estimate = replaced.then_some(entry.estimate);
+            entries.record_committed(usage.unwrap_or(&Usage::zero()), estimate.as_ref());
+        }
+        entries.end(slot, kept);
+        self.warn(step);
+    }
+
+    /// Whether the lease in `slot` holds what counts requests, such as calls or steps.
+    pub(crate) fn holds_requests(&self, slot: usize) -> bool {
+        let of_requests =
+            |held: &HeldMeter| self.meters[usize::from(held.meter)].unit().counts_requests();
+        self.entry(slot).is_some_and(|entry| entry.holds.iter().any(of_requests))
+    }
+
+    /// A handle of the lease is gone: with the last one it ends, if it is open.
+    #[inline]
+    pub(crate) fn drop_handle(&mut self, slot: usize, step: &mut Step<'_>) {
+        let Some(entry) = self.entries_if_any().and_then(|entries| entries.get_mut(slot)) else {
+            return;
+        };
+        entry.handles -= 1;
+        if entry.handles > 0 {
+            return;
+        }
+        if entry.is_open() {
+            self.expire(slot, step);
+        }
+        self.entries_mut().remove(slot);
+    }
+
+    #[cold]
+    fn tell_held(&self, kind: EventKind, entry: &Entry, step: &mut Step<'_>) {
+        let unit = |held: &HeldMeter| self.meters[usize::from(held.meter)].unit();
+        let amounts = entry.holds.iter().map(|held| (held.meter, unit(held), held.hold.amount));
+        step.tell(kind, Some(entry.id), amounts);
+    }
+}
+
+/// Ends the holds of a lease with what was used.
+#[inline]
+fn commit(entry: &Entry, usage: &Usage, meters: &mut [Meter]) {
+    for (index, held) in entry.holds.iter().enumerate() {
+        let meter = &mut meters[usize::from(held.meter)];
+        let actual = entry.actual(meter.unit(), held.hold.amount, usage);
+        match &entry.expiry {
+            None => {
+                meter.commit(&held.hold, actual);
+            }
+            Some(end) => meter.recommit(&held.hold, &end.holds[index], actual),
+        }
+    }
+}
+
+/// Ends the holds of a lease with which nothing was done.
+#[inline]
+fn release(entry: &Entry, meters: &mut [Meter]) {
+    for (index, held) in entry.holds.iter().enumerate() {
+        let meter = &mut meters[usize::from(held.meter)];
+        match &entry.expiry {
+            None => meter.release(&held.hold),
+            Some(end) => meter.recommit(&held.hold, &end.holds[index], 0),
+        }
+    }
+}
+
+#[cold]
+fn tell_ended(entry: &Entry, usage: Option<&Usage>, meters: &[Meter], step: &mut Step<'_>) {
+    let amount = |held: &HeldMeter| {
+        let unit = meters[usize::from(held.meter)].unit();
+        let amount = usage.map_or(held.hold.amount, |u| entry.actual(unit, held.hold.amount, u));
+        (held.meter, unit, amount)
+    };
+    let kind = if usage.is_some() { EventKind::Committed } else { EventKind::Released };
+    step.tell(kind, Some(entry.id), entry.holds.iter().map(amount));
+}

@@ -1,0 +1,105 @@
+//! What the passing of time alone does for those who wait: each thing at its moment, in order.
+
+use super::held::Held;
+use super::identity::{Identity, Step};
+use super::serving::end;
+use super::state::State;
+use crate::accounting::{Cause, Denied, Moment, Tick};
+use crate::ledger::error::Error;
+use crate::ledger::queue::turn::Turn;
+
+impl State {
+    /// Brings the account to `now` where somebody waits or holds a slot: what comes by the passing
+    /// of time alone comes in its order, however late it is looked at.
+    #[cold]
+    pub(crate) fn catch_up(&mut self, step: &mut Step<'_>) {
+        let mut last = None;
+        while let Some(at) =
+            self.next_event(step.identity, step.now).filter(|at| *at <= step.now.tick)
+        {
+            // What was given just now and lives for no time at all may be due; nothing else comes
+            // twice at one moment.
+            if last == Some(at) && !self.is_due(at) {
+                break;
+            }
+            last = Some(at);
+            let then = &mut step.at(step.now.back_to(at));
+            self.expire_due(then);
+            self.roll(then.now);
+            self.end_slots(then.now.tick);
+            self.serve(then);
+            self.end_overdue(then);
+        }
+    }
+
+    /// Whether a lease may have run out.
+    #[inline]
+    pub(crate) fn is_due(&self, now: Tick) -> bool {
+        self.entries().and_then(|entries| entries.next_due()).is_some_and(|due| due <= now)
+    }
+
+    /// When something happens next that those who wait may care about, if nobody does anything.
+    pub(crate) fn next_event(&self, identity: &Identity, now: Moment) -> Option<Tick> {
+        let queues = self.queues()?;
+        let slot = queues.slots.next_over();
+        if queues.is_empty() {
+            return slot;
+        }
+        let lease = self.entries().and_then(|entries| entries.next_due());
+        let heads =
+            queues.heads().filter_map(|(meter, turn)| self.frees_at(meter, turn, identity, now));
+        heads.chain(slot).chain(lease).chain(queues.next_deadline()).min()
+    }
+
+    /// When the first of a queue can be served by the passing of time alone.
+    fn frees_at(&self, meter: u8, turn: &Turn, identity: &Identity, now: Moment) -> Option<Tick> {
+        let (amount, terms) = (turn.asks_of(identity.id(), meter), turn.terms_of(identity.id()));
+        let of_meter = &self.meters[usize::from(meter)];
+        // Where it passes here already, something else is in its way.
+        if of_meter.admits(amount, terms) {
+            return None;
+        }
+        of_meter.frees_at(amount, terms, now)
+    }
+
+    fn end_slots(&mut self, now: Tick) {
+        while let Some(queues) = self.queues_if_any()
+            && queues.slots.next_over().is_some_and(|over| over <= now)
+        {
+            let Some(slot) = queues.slots.pop() else { return };
+            self.meters[usize::from(slot.meter)].release(&slot.hold);
+        }
+    }
+
+    /// Ends the waits that took too long.
+    fn end_overdue(&mut self, step: &mut Step<'_>) {
+        while let Some((meter, turn)) = self.queues().and_then(|q| q.overdue(step.now.tick)) {
+            self.queues_mut().remove(meter, turn.ticket, step.identity.id());
+            let refused = self.timed_out(meter, &turn, step.identity, step.now);
+            end(&turn, Err(refused), step.outbox);
+        }
+        self.serve(step);
+    }
+
+    /// The refusal of a wait that took too long.
+    pub(crate) fn timed_out(
+        &self,
+        meter: u8,
+        turn: &Turn,
+        identity: &Identity,
+        now: Moment,
+    ) -> Error {
+        let (asked, terms) = (turn.asks_of(identity.id(), meter), turn.terms_of(identity.id()));
+        let of_meter = &self.meters[usize::from(meter)];
+        let mut denied = Denied::by(of_meter, identity.code(), identity.denied_id(), asked, now);
+        let demands = [(meter, asked)];
+        (denied.cause, denied.retry_after) = match self.held(identity, &demands, now, terms) {
+            Held::For(wait) => (Cause::Held, wait),
+            Held::Not(_) => (Cause::Spent, self.wait(identity, &demands, now, terms)),
+        };
+        let waited = turn.wanted.timeout.unwrap_or_default().as_secs_f64();
+        identity.complete(&mut denied, meter);
+        denied.reason = Some(format!("{} (waited {waited} s for it)", denied.message()));
+        Error::TimedOut(denied)
+    }
+}

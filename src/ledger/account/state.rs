@@ -1,0 +1,138 @@
+//! What an account's lock guards: its meters, its leases and who waits.
+
+use smallvec::SmallVec;
+
+use super::entries::{Entries, Entry};
+use super::identity::Step;
+use crate::accounting::{Meter, Moment, Terms};
+use crate::ledger::core::event::EventKind;
+use crate::ledger::queue::Queues;
+
+/// What an account's lock guards.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) meters: SmallVec<[Meter; 2]>,
+    pub(crate) more: Option<Box<More>>,
+}
+
+/// What accounts have that were more than charged; apart, so that the rest stay small.
+#[derive(Debug, Default)]
+pub(crate) struct More {
+    pub(crate) entries: Entries,
+    /// Who waits, and the slots of a limiter.
+    pub(crate) queues: Option<Box<Queues>>,
+    /// The account takes no more requests; open leases still end.
+    pub(crate) closed: bool,
+}
+
+impl State {
+    #[inline]
+    pub(crate) fn roll(&mut self, now: Moment) {
+        for meter in &mut self.meters {
+            meter.roll(now);
+        }
+    }
+
+    /// Books `demands`, which were admitted.
+    #[inline]
+    pub(crate) fn charge(&mut self, demands: &[(u8, u64)], step: &mut Step<'_>) {
+        for &(index, amount) in demands {
+            self.meters[usize::from(index)].charge(amount);
+        }
+        if step.listening() {
+            let amounts = demands.iter().map(|&(i, n)| (i, self.meters[usize::from(i)].unit(), n));
+            step.tell(EventKind::Charged, None, amounts);
+        }
+        self.warn(step);
+    }
+
+    #[inline]
+    pub(crate) fn entry(&self, slot: usize) -> Option<&Entry> {
+        self.entries()?.get(slot)
+    }
+
+    pub(crate) fn entry_mut(&mut self, slot: usize) -> Option<&mut Entry> {
+        self.entries_if_any()?.get_mut(slot)
+    }
+
+    /// A meter and what the demands up to `index` ask of it, `None` where there is none or no sum.
+    #[inline]
+    pub(crate) fn asked(&self, demands: &[(u8, u64)], index: usize) -> Option<(&Meter, u64)> {
+        let (meter, mut amount) = demands[index];
+        for &(other, more) in &demands[..index] {
+            if other == meter {
+                amount = amount.checked_add(more)?;
+            }
+        }
+        Some((self.meters.get(usize::from(meter))?, amount))
+    }
+
+    /// The leases, if there ever was one.
+    #[inline]
+    pub(crate) fn entries(&self) -> Option<&Entries> {
+        self.more.as_ref().map(|more| &more.entries)
+    }
+
+    #[inline]
+    pub(crate) fn entries_if_any(&mut self) -> Option<&mut Entries> {
+        self.more.as_mut().map(|more| &mut more.entries)
+    }
+
+    /// The queues, if somebody ever waited or held a slot.
+    #[inline]
+    pub(crate) fn queues(&self) -> Option<&Queues> {
+        self.more.as_ref()?.queues.as_deref()
+    }
+
+    #[inline]
+    pub(crate) fn queues_if_any(&mut self) -> Option<&mut Queues> {
+        self.more.as_mut()?.queues.as_deref_mut()
+    }
+
+    pub(crate) fn queues_mut(&mut self) -> &mut Queues {
+        self.more_mut().queues.get_or_insert_default()
+    }
+
+    /// The queues, where somebody waits.
+    #[inline]
+    pub(crate) fn waits(&self) -> Option<&Queues> {
+        self.queues().filter(|queues| !queues.is_empty())
+    }
+
+    /// Whether somebody older than `ticket` waits for `meter`, of which `amount` is asked.
+    #[inline]
+    pub(crate) fn is_behind(&self, meter: u8, amount: u64, terms: Terms, ticket: u64) -> bool {
+        let Some(queues) = self.waits() else { return false };
+        let stands_behind = match terms {
+            Terms::Plain | Terms::Strict | Terms::Landing => amount > 0,
+            Terms::Gated => true,
+            Terms::Recorded => false,
+        };
+        stands_behind && queues.first(meter).is_some_and(|first| first.ticket < ticket)
+    }
+
+    #[inline]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.more.as_ref().is_some_and(|more| more.closed)
+    }
+
+    #[inline]
+    pub(crate) fn more_mut(&mut self) -> &mut More {
+        self.more.get_or_insert_default()
+    }
+
+    #[inline]
+    pub(crate) fn entries_mut(&mut self) -> &mut Entries {
+        &mut self.more_mut().entries
+    }
+
+    #[inline]
+    pub(crate) fn warn(&mut self, step: &mut Step<'_>) {
+        for (number, meter) in (0_u8..).zip(&mut self.meters) {
+            if meter.take_warning() && step.listening() {
+                let amounts = std::iter::once((number, meter.unit(), meter.used()));
+                step.tell(EventKind::Warned, None, amounts);
+            }
+        }
+    }
+}

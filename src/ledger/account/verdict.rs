@@ -1,0 +1,85 @@
+//! Whether a request passes: nothing is changed here but the time.
+
+use super::held::Held;
+use super::identity::Identity;
+use super::state::State;
+use crate::accounting::{Cause, Denied, Invalid, Moment, Terms, Tick};
+use crate::ledger::error::Error;
+
+impl State {
+    /// The first of `demands` that does not pass, if there is one: it does not fit, or somebody
+    /// older than `ticket` waits for the same meter.
+    #[inline]
+    pub(crate) fn refuses(
+        &self,
+        demands: &[(u8, u64)],
+        terms: Terms,
+        ticket: u64,
+    ) -> Option<usize> {
+        let alone = self.waits().is_none();
+        for (index, &(number, _)) in demands.iter().enumerate() {
+            let passes = self.asked(demands, index).is_some_and(|(meter, amount)| {
+                meter.admits(amount, terms)
+                    && (alone || !self.is_behind(number, amount, terms, ticket))
+            });
+            if !passes || self.is_closed() {
+                return Some(index);
+            }
+        }
+        None
+    }
+
+    /// The present by the precise clock, where more may be due by then than at `now`.
+    #[cold]
+    pub(crate) fn precise_now(&self, identity: &Identity, now: Moment) -> Option<Moment> {
+        let latest = now.tick.plus(identity.core().clock().lag());
+        if latest == now.tick || !self.may_change_by(latest, now) {
+            return None;
+        }
+        identity.precise_now()
+    }
+
+    /// Whether the passing of time alone may change anything between `now` and `at`.
+    fn may_change_by(&self, at: Tick, now: Moment) -> bool {
+        let lease = self.entries().and_then(|entries| entries.next_due());
+        lease.is_some_and(|due| due <= at)
+            || self.queues().is_some_and(|queues| queues.may_be_due(at))
+            || self.meters.iter().any(|meter| meter.may_change_by(at, now))
+    }
+
+    /// The refusal of the demand at `index`.
+    #[cold]
+    pub(crate) fn refusal(
+        &self,
+        identity: &Identity,
+        demands: &[(u8, u64)],
+        index: usize,
+        now: Moment,
+        terms: Terms,
+    ) -> Error {
+        let (number, amount) = demands[index];
+        if self.is_closed() {
+            return identity.closed_denial(&self.meters, amount, now).into();
+        }
+        let Some(meter) = self.meters.get(usize::from(number)) else {
+            return Invalid::policy("demands", "of meters that the account has").into();
+        };
+        let amount = self.asked(demands, index).map_or(u64::MAX, |(_, amount)| amount);
+        let mut denied = Denied::by(meter, identity.code(), identity.denied_id(), amount, now);
+        let cause = meter.cause(amount, terms);
+        // Looked at all demands only where this one is held: most refusals are of what is spent.
+        let held = match cause {
+            Cause::Held => self.held(identity, demands, now, terms),
+            _ => Held::Not(true),
+        };
+        (denied.cause, denied.retry_after) = match held {
+            Held::For(wait) => (Cause::Held, wait),
+            Held::Not(_) => (cause.unheld(), self.wait(identity, demands, now, terms)),
+        };
+        identity.complete(&mut denied, number);
+        if denied.reason.is_none() && meter.admits(amount, terms) {
+            denied.reason = Some(format!("{}: others are waiting for it", denied.message()));
+        }
+        denied.into()
+    }
+}

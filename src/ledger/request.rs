@@ -1,0 +1,18 @@
+//! What spans accounts: a request over several of them, its lease, its wait.
+
+mod ask;
+mod carried;
+mod end_cell;
+mod handles;
+mod lease;
+mod locked;
+mod places;
+mod reserve;
+mod wait;
+
+pub use ask::{Ask, AskPart};
+pub use carried::{Carried, Kept, Passed};
+pub use lease::Lease;
+pub use reserve::{charge, check, reserve, reserve_one};
+pub(crate) use reserve::{reserve_and, reserve_parts};
+pub use wait::{Grant, Wait, reserve_blocking};

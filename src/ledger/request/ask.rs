@@ -1,0 +1,99 @@
+//! What a request asks of each account, by those who hold the accounts.
+
+use std::sync::Arc;
+
+use crate::accounting::{Invalid, Terms};
+use crate::ledger::account::Account;
+use crate::ledger::claim::{Claim, Demands};
+use crate::ledger::error::Error;
+
+/// What a request asks of one account.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// The account.
+    pub account: Arc<Account>,
+    /// Meters and amounts.
+    pub demands: Demands,
+    /// What the committed tokens are multiplied with, as those in `demands` were.
+    pub multiplier: u64,
+    /// How it is asked.
+    pub terms: Terms,
+    /// Whether a request that waits may wait for this account; else its refusal is final.
+    pub patient: bool,
+}
+
+impl Ask {
+    /// A request of `demands` on `account`.
+    pub fn new(account: &Arc<Account>, demands: Demands) -> Self {
+        let account = Arc::clone(account);
+        Self { account, demands, multiplier: 1, terms: Terms::Plain, patient: true }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.multiplier = self.multiplier.max(other.multiplier);
+        self.patient &= other.patient;
+        for &(meter, amount) in &other.demands {
+            match self.demands.iter_mut().find(|(number, _)| *number == meter) {
+                None => self.demands.push((meter, amount)),
+                Some((_, asked)) => *asked = amount.max(*asked),
+            }
+        }
+    }
+
+    pub(crate) fn part(&self) -> AskPart<'_> {
+        let Self { account, demands, multiplier, terms, .. } = self;
+        AskPart { account, demands, multiplier: *multiplier, terms: *terms }
+    }
+}
+
+/// What a request asks of one account, for who holds the account.
+#[derive(Clone, Copy, Debug)]
+pub struct AskPart<'a> {
+    /// The account.
+    pub account: &'a Arc<Account>,
+    /// Meters and amounts.
+    pub demands: &'a [(u8, u64)],
+    /// What the committed tokens are multiplied with, as those in `demands` were.
+    pub multiplier: u64,
+    /// How it is asked.
+    pub terms: Terms,
+}
+
+impl<'a> AskPart<'a> {
+    /// What is asked of `account` by `claim`.
+    pub(crate) const fn of(account: &'a Arc<Account>, claim: Claim<'a>) -> Self {
+        let Claim { demands, multiplier, terms } = claim;
+        Self { account, demands, multiplier, terms }
+    }
+
+    /// What the account itself sees of it.
+    #[inline]
+    pub(crate) const fn claim(&self) -> Claim<'a> {
+        Claim { demands: self.demands, multiplier: self.multiplier, terms: self.terms }
+    }
+
+    /// The same for who does not hold the account.
+    pub(crate) fn to_ask(self) -> Ask {
+        let Self { account, demands, multiplier, terms } = self;
+        Ask { multiplier, terms, ..Ask::new(account, demands.into()) }
+    }
+}
+
+/// One request of each account: where there are several, the most that either asks of a meter.
+pub(crate) fn distinct(asks: &[Ask]) -> Result<Vec<Ask>, Error> {
+    if asks.is_empty() {
+        return Err(Invalid::policy("asks", "requests of at least one account").into());
+    }
+    Ok(merge(asks))
+}
+
+pub(crate) fn merge(asks: &[Ask]) -> Vec<Ask> {
+    let mut merged: Vec<Ask> = Vec::with_capacity(asks.len());
+    for ask in asks {
+        match merged.iter_mut().find(|other| Arc::ptr_eq(&other.account, &ask.account)) {
+            None => merged.push(ask.clone()),
+            Some(same) => same.merge(ask),
+        }
+    }
+    merged
+}

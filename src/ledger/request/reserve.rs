@@ -1,0 +1,220 @@
+//! One request over several accounts: all of it, or nothing. Everything is decided before
+//! anything is written.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::ask::{Ask, AskPart, distinct, merge};
+use super::handles::join_entries;
+use super::lease::Lease;
+use super::locked::{Locked, with_locked};
+use super::places::{Place, Places};
+use crate::accounting::{Cause, Code, Moment};
+use crate::ledger::account::Account;
+use crate::ledger::account::held::Held;
+use crate::ledger::account::leasing::NewLease;
+use crate::ledger::claim::Request;
+use crate::ledger::core::Core;
+use crate::ledger::error::Error;
+use crate::ledger::post::outbox::Outbox;
+use crate::ledger::queue::turn::NO_TICKET;
+
+/// Books all that is asked at once, or nothing. Who is asked twice is charged once.
+pub fn charge(asks: &[Ask]) -> Result<(), Error> {
+    let merged = merge(asks);
+    let asks: Vec<AskPart<'_>> = merged.iter().map(Ask::part).collect();
+    with_locked(accounts(&asks), |locked, outbox| {
+        decide(&asks, true, locked, outbox)?;
+        for (ask, at) in asks.iter().zip(locked) {
+            let (state, mut step) = at.step(outbox);
+            state.charge(ask.demands, &mut step);
+        }
+        Ok(())
+    })?
+}
+
+/// Holds all that is asked in one lease, or nothing. Who is asked twice is charged once.
+pub fn reserve(asks: &[Ask], request: &Request) -> Result<Lease, Error> {
+    let merged = distinct(asks)?;
+    let asks: Vec<AskPart<'_>> = merged.iter().map(Ask::part).collect();
+    reserve_distinct(&asks, request, true, || None, |lease, _| lease)
+}
+
+/// [`reserve`] that gives the lease to `then` in the same step; unless `instead` has an answer.
+/// Both run under the locks of the accounts: they lock no account, and end no lease.
+pub(crate) fn reserve_and<R>(
+    asks: &[Ask],
+    request: &Request,
+    instead: impl FnOnce() -> Option<R>,
+    then: impl FnOnce(Lease, Moment) -> R,
+) -> Result<R, Error> {
+    let merged = distinct(asks)?;
+    let asks: Vec<AskPart<'_>> = merged.iter().map(Ask::part).collect();
+    reserve_distinct(&asks, request, true, instead, then)
+}
+
+/// Whether all that is asked would be admitted now; changes nothing.
+pub fn check(asks: &[Ask]) -> Result<(), Error> {
+    let merged = merge(asks);
+    let asks: Vec<AskPart<'_>> = merged.iter().map(Ask::part).collect();
+    with_locked(accounts(&asks), |locked, outbox| {
+        verdict(&asks, locked, outbox).map_err(|no| no.0)
+    })?
+}
+
+/// Holds all that is asked of distinct accounts in one lease, or nothing. A refusal is told to no
+/// listener.
+#[inline]
+pub(crate) fn reserve_parts(asks: &[AskPart<'_>], request: &Request) -> Result<Lease, Error> {
+    reserve_distinct(asks, request, false, || None, |lease, _| lease)
+}
+
+/// Holds what is asked of one account in a lease, or nothing.
+#[inline]
+pub fn reserve_one(ask: AskPart<'_>, request: &Request) -> Result<Lease, Error> {
+    reserve_distinct(&[ask], request, true, || None, |lease, _| lease)
+}
+
+#[inline]
+fn reserve_distinct<R>(
+    asks: &[AskPart<'_>],
+    request: &Request,
+    tells: bool,
+    instead: impl FnOnce() -> Option<R>,
+    then: impl FnOnce(Lease, Moment) -> R,
+) -> Result<R, Error> {
+    let done = with_locked(accounts(asks), |locked, outbox| {
+        if let Some(answer) = instead() {
+            return Ok((answer, locked[0].now.tick));
+        }
+        decide(asks, tells, locked, outbox)?;
+        // From here on the reservation succeeds.
+        let (id, places) = open(asks, request, locked, outbox);
+        let lease = Lease::new(id, request.estimate, &request.request_budget, places);
+        Ok::<_, Error>((then(lease, locked[0].now), locked[0].now.tick))
+    });
+    let (answer, tick) = done??;
+    match asks {
+        [ask] => ask.account.core().sweep.run(tick),
+        _ => sweep_each(asks),
+    }
+    Ok(answer)
+}
+
+/// Sweeps the cores of the accounts, each once where they stand together.
+fn sweep_each(asks: &[AskPart<'_>]) {
+    let mut last: *const Core = std::ptr::null();
+    for account in accounts(asks) {
+        let core = Arc::as_ptr(account.core());
+        if core != last {
+            account.core().sweep.run(account.core().clock().tick());
+        }
+        last = core;
+    }
+}
+
+/// Opens a lease over what was let pass, under the locks of all accounts; its number and its places.
+#[inline]
+pub(crate) fn open(
+    asks: &[AskPart<'_>],
+    request: &Request,
+    locked: &mut [Locked<'_>],
+    outbox: &mut Outbox,
+) -> (u64, Places) {
+    if let ([ask], [at]) = (asks, &mut *locked) {
+        let (state, mut step) = at.step(outbox);
+        let account = || ask.account.as_swept();
+        let (id, entry) = state.open_alone(ask.claim(), request, account, &mut step);
+        return (id, Places::One(Place { account: Arc::clone(ask.account), entry }));
+    }
+    let id = locked[0].state.entries_mut().number();
+    let mut places: SmallVec<[Place; 4]> = SmallVec::new();
+    // One time to live for all accounts, so that no entry runs out before another.
+    let shortest = || asks.iter().map(|ask| ask.account.core().policy().lease_ttl).min();
+    let ttl = request.ttl.or_else(shortest).unwrap_or_default();
+    for (ask, at) in asks.iter().zip(locked.iter_mut()) {
+        let (state, mut step) = at.step(outbox);
+        let (lease, account) = (NewLease { id, ttl, request }, || ask.account.as_swept());
+        let entry = state.open(ask.claim(), &lease, account, &mut step);
+        places.push(Place { account: Arc::clone(ask.account), entry });
+    }
+    let places = Places::many(places);
+    join_entries(&places, locked);
+    (id, places)
+}
+
+#[inline]
+fn decide(
+    asks: &[AskPart<'_>],
+    tells: bool,
+    locked: &mut [Locked<'_>],
+    outbox: &mut Outbox,
+) -> Result<(), Error> {
+    verdict(asks, locked, outbox).map_err(|(refused, index)| {
+        if tells {
+            let (state, mut step) = locked[index].step(outbox);
+            step.tell_denied(&state.meters, asks[index].demands);
+        }
+        refused
+    })
+}
+
+/// The refusal, if there is one, and which ask is refused.
+#[inline]
+fn verdict(
+    asks: &[AskPart<'_>],
+    locked: &mut [Locked<'_>],
+    outbox: &mut Outbox,
+) -> Result<(), (Error, usize)> {
+    if refuses(asks, locked).is_none() { Ok(()) } else { verdict_precisely(asks, locked, outbox) }
+}
+
+#[cold]
+fn verdict_precisely(
+    asks: &[AskPart<'_>],
+    locked: &mut [Locked<'_>],
+    outbox: &mut Outbox,
+) -> Result<(), (Error, usize)> {
+    // What does not pass by a clock that lags is looked at by a precise one.
+    locked.iter_mut().for_each(|at| at.look_closer(outbox));
+    let Some((index, demand)) = refuses(asks, locked) else { return Ok(()) };
+    let (ask, at) = (&asks[index], &locked[index]);
+    let refused = at.state.refusal(at.identity(), ask.demands, demand, at.now, ask.terms);
+    Err((with_wait(refused, asks, locked), index))
+}
+
+/// The first ask and the first of its demands that does not pass.
+#[inline]
+fn refuses(asks: &[AskPart<'_>], locked: &[Locked<'_>]) -> Option<(usize, usize)> {
+    asks.iter().zip(locked).enumerate().find_map(|(index, (ask, at))| {
+        Some((index, at.state.refuses(ask.demands, ask.terms, NO_TICKET)?))
+    })
+}
+
+/// A refusal by one of several accounts: the request can pass when all of them let it.
+#[cold]
+fn with_wait(refused: Error, asks: &[AskPart<'_>], locked: &[Locked<'_>]) -> Error {
+    let Error::Denied(mut denied) = refused else { return refused };
+    if denied.code != Code::NotConfigured && asks.len() > 1 {
+        let held = asks
+            .iter()
+            .zip(locked)
+            .map(|(ask, at)| at.state.held(at.identity(), ask.demands, at.now, ask.terms));
+        if let Held::For(wait) = held.fold(Held::Not(false), Held::and) {
+            (denied.cause, denied.retry_after) = (Cause::Held, wait);
+            return Error::Denied(denied);
+        }
+        denied.cause = denied.cause.unheld();
+        let waits = asks.iter().zip(locked);
+        let waits =
+            waits.map(|(ask, at)| at.state.wait(at.identity(), ask.demands, at.now, ask.terms));
+        denied.retry_after = waits.collect::<Option<Vec<_>>>().and_then(|w| w.into_iter().max());
+    }
+    Error::Denied(denied)
+}
+
+#[inline]
+fn accounts<'a>(asks: &'a [AskPart<'a>]) -> impl ExactSizeIterator<Item = &'a Account> {
+    asks.iter().map(|ask| &**ask.account)
+}

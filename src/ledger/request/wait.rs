@@ -1,0 +1,296 @@
+//! Waiting for capacity: first in, first out, without a thread and without a look too many.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use smallvec::SmallVec;
+
+use super::ask::{Ask, AskPart, distinct};
+use super::lease::Lease;
+use super::locked::{Locked, with_locked_precisely};
+use super::places::{Place, Places};
+use super::reserve::{open, reserve};
+use crate::accounting::{Clock, Follower, Invalid};
+use crate::ledger::account::Account;
+use crate::ledger::account::serving::end;
+use crate::ledger::claim::Request;
+use crate::ledger::error::Error;
+use crate::ledger::post::mailbox::Mailbox;
+use crate::ledger::post::outbox::{Again, Outbox};
+use crate::ledger::post::sleeper::Sleeper;
+use crate::ledger::queue::turn::{Granted, Opened, QueuedClaim, Stage, Turn, Wanted, Wants};
+
+/// What a wait was given.
+#[derive(Debug)]
+pub enum Grant {
+    /// A lease over all that was asked for.
+    Lease(Lease),
+    /// A slot of a limiter: the number of what is held until the usage is recorded, if anything.
+    Slot(Option<u64>),
+}
+
+/// Holds all that is asked in one lease, or waits in this thread until its turn has come.
+pub fn reserve_blocking(
+    asks: &[Ask],
+    request: Request,
+    timeout: Option<Duration>,
+) -> Result<Lease, Error> {
+    match reserve(asks, &request) {
+        Err(Error::Denied(_)) => {}
+        other => return other,
+    }
+    let sleeper = Sleeper::new();
+    let wait = Wait::for_lease(asks, request, timeout, Mailbox::of_thread(&sleeper))?;
+    match wait.block(&sleeper)? {
+        Grant::Lease(lease) => Ok(lease),
+        Grant::Slot(_) => Err(Invalid::policy("asks", "for a lease").into()),
+    }
+}
+
+/// A request that waits for its turn. Dropped, it leaves the queue; what it was given and did not
+/// take is released.
+#[derive(Debug)]
+pub struct Wait {
+    pending: Arc<Pending>,
+}
+
+/// A turn and its accounts. The queues know the turn alone.
+#[derive(Debug)]
+struct Pending {
+    accounts: SmallVec<[Arc<Account>; 2]>,
+    turn: Arc<Turn>,
+}
+
+impl Wait {
+    /// Queues a request for a lease behind those who wait already; `mailbox` is told when it has
+    /// ended. Who is asked twice is charged once. Refused at once where it can never pass.
+    pub fn for_lease(
+        asks: &[Ask],
+        request: Request,
+        timeout: Option<Duration>,
+        mailbox: Arc<Mailbox>,
+    ) -> Result<Self, Error> {
+        let wanted = Wanted { what: Wants::Lease, request, timeout };
+        Self::join(distinct(asks)?, wanted, mailbox)
+    }
+
+    /// Queues a request for a slot of a limiter.
+    pub(crate) fn for_slot(
+        ask: Ask,
+        timeout: Option<Duration>,
+        mailbox: Arc<Mailbox>,
+    ) -> Result<Self, Error> {
+        let wanted = Wanted { what: Wants::Slot, request: Request::default(), timeout };
+        Self::join([ask], wanted, mailbox)
+    }
+
+    fn join(
+        asks: impl IntoIterator<Item = Ask>,
+        wanted: Wanted,
+        mailbox: Arc<Mailbox>,
+    ) -> Result<Self, Error> {
+        let timeout = wanted.timeout;
+        let (accounts, claims) = asks.into_iter().map(|ask| queued(ask, timeout)).unzip();
+        let pending = Arc::new_cyclic(|pending: &Weak<Pending>| {
+            let again: Weak<dyn Again> = Weak::<Pending>::clone(pending);
+            Pending { accounts, turn: Turn::new(claims, wanted, mailbox, again) }
+        });
+        let wait = Self { pending };
+        wait.follow_clocks();
+        wait.pending.locked(|locked, outbox| wait.pending.advance(locked, outbox))??;
+        Ok(wait)
+    }
+
+    /// Accounts on a clock that is moved by hand act when it is moved.
+    fn follow_clocks(&self) {
+        for account in &self.pending.accounts {
+            if let Clock::Manual(clock) = account.core().clock() {
+                let follower: Weak<dyn Follower> = account.as_swept();
+                clock.follow(follower);
+            }
+        }
+    }
+
+    /// The number under which its end is posted to its mailbox.
+    pub fn ticket(&self) -> u64 {
+        self.pending.turn.ticket
+    }
+
+    /// Whether it is still in a queue.
+    pub fn is_pending(&self) -> bool {
+        self.pending.turn.queued().is_some()
+    }
+
+    /// What came of it, once; `None` while it waits.
+    pub fn take(&self) -> Option<Result<Grant, Error>> {
+        let ended = self.pending.turn.take()?;
+        Some(ended.map(|granted| self.pending.receive(granted)))
+    }
+
+    /// Leaves the queue; what it was given and did not take is released.
+    pub fn leave(&self) {
+        // In a forked child the wait belongs to the parent, and its lock may be another thread's.
+        let Pending { accounts, turn } = &*self.pending;
+        if accounts.iter().any(|account| account.core().same_process().is_err()) {
+            return;
+        }
+        if turn.is_taken() {
+            return;
+        }
+        let _ = self.pending.locked(|locked, _| {
+            if let Some((index, meter)) = turn.queued() {
+                let account = locked[index].identity().id();
+                locked[index].state.queues_mut().remove(meter, turn.ticket, account);
+                turn.put(Stage::Over);
+            }
+        });
+        match self.take() {
+            Some(Ok(Grant::Lease(lease))) => lease.give_back(),
+            Some(Ok(Grant::Slot(Some(number)))) => self.end_slot(number),
+            Some(Ok(Grant::Slot(None)) | Err(_)) | None => {}
+        }
+    }
+
+    fn end_slot(&self, number: u64) {
+        let _ = self.pending.locked(|locked, _| {
+            for at in locked {
+                at.state.end_slot(Some(number));
+            }
+        });
+    }
+
+    /// Waits in this thread until it has ended. `sleeper` is the one that its mailbox wakes.
+    pub fn block(&self, sleeper: &Sleeper) -> Result<Grant, Error> {
+        loop {
+            if let Some(result) = self.take() {
+                return result;
+            }
+            let next = self.pending.turn.mailbox.look();
+            if let Some(result) = self.take() {
+                return result;
+            }
+            sleeper.sleep(next);
+        }
+    }
+}
+
+impl Drop for Wait {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+impl Again for Pending {
+    /// It spans several accounts, and passed in the one whose queue it heads.
+    fn again(&self, outbox: &mut Outbox) {
+        let accounts = self.accounts.iter().map(|account| &**account);
+        let _ = with_locked_precisely(accounts, outbox, |locked, outbox| {
+            if self.turn.queued().is_some()
+                && let Err(refused) = self.advance(locked, outbox)
+            {
+                end(&self.turn, Err(refused), outbox);
+            }
+        });
+    }
+}
+
+impl Pending {
+    fn locked<R>(&self, act: impl FnOnce(&mut [Locked<'_>], &mut Outbox) -> R) -> Result<R, Error> {
+        let mut outbox = Outbox::default();
+        let accounts = self.accounts.iter().map(|account| &**account);
+        let result = with_locked_precisely(accounts, &mut outbox, act);
+        outbox.send();
+        result
+    }
+
+    /// Gives the turn what it asks for, or a place in the queue of the meter that refuses it. An
+    /// error where it can never pass: then it is in no queue.
+    fn advance(&self, locked: &mut [Locked<'_>], outbox: &mut Outbox) -> Result<(), Error> {
+        let turn = &self.turn;
+        let claims = turn.claims.iter().zip(locked.iter()).enumerate();
+        let refused = claims.into_iter().find_map(|(index, (ask, at))| {
+            Some((index, at.state.refuses(&ask.demands, ask.terms, turn.ticket)?))
+        });
+        let place = refused.map(|(index, at)| (index, turn.claims[index].demands[at].0));
+        if let Some(old) = turn.queued() {
+            if place == Some(old) {
+                return Ok(());
+            }
+            let at = &mut locked[old.0];
+            let account = at.identity().id();
+            at.state.queues_mut().remove(old.1, turn.ticket, account);
+        }
+        let Some((index, meter)) = place else {
+            let granted = self.grant(locked, outbox);
+            end(turn, Ok(granted), outbox);
+            return Ok(());
+        };
+        turn.put(Stage::Over);
+        // What can never pass is not worth the wait for another meter, nor is what nobody waits for.
+        for (ask, at) in turn.claims.iter().zip(locked.iter_mut()) {
+            let final_here = || {
+                let refused = at.state.refuses(&ask.demands, ask.terms, turn.ticket);
+                refused.filter(|_| !ask.patient)
+            };
+            if let Some(demand) = at.state.hopeless(&ask.demands, ask.terms).or_else(final_here) {
+                let (state, mut step) = at.step(outbox);
+                step.tell_denied(&state.meters, &ask.demands);
+                let identity = step.identity;
+                return Err(state.refusal(identity, &ask.demands, demand, step.now, ask.terms));
+            }
+        }
+        let at = &mut locked[index];
+        if turn.is_over(index, at.now.tick) {
+            return Err(at.state.timed_out(meter, turn, at.identity(), at.now));
+        }
+        at.state.queue(index, meter, turn);
+        Ok(())
+    }
+
+    /// Gives what was let pass, under the locks of all accounts.
+    fn grant(&self, locked: &mut [Locked<'_>], outbox: &mut Outbox) -> Granted {
+        let Turn { claims, wanted, .. } = &*self.turn;
+        match wanted.what {
+            Wants::Slot => {
+                let now = locked[0].now;
+                Granted::Slot(locked[0].state.take_slot(&claims[0].demands, now))
+            }
+            Wants::Lease => {
+                let asks = self.accounts.iter().zip(claims);
+                let asks: SmallVec<[_; 4]> =
+                    asks.map(|(account, claim)| AskPart::of(account, claim.claim())).collect();
+                let (id, places) = open(&asks, &wanted.request, locked, outbox);
+                let entries = places.iter().map(|place| place.entry).collect();
+                Granted::Lease(Opened { id, entries })
+            }
+        }
+    }
+
+    /// Makes the first handle of a lease that was given.
+    fn receive(&self, granted: Granted) -> Grant {
+        let opened = match granted {
+            Granted::Slot(number) => return Grant::Slot(number),
+            Granted::Lease(opened) => opened,
+        };
+        let mut places = self
+            .accounts
+            .iter()
+            .zip(opened.entries)
+            .map(|(account, entry)| Place { account: Arc::clone(account), entry });
+        let places = match (self.accounts.len(), places.next()) {
+            (1, Some(only)) => Places::One(only),
+            (_, first) => Places::many(first.into_iter().chain(places).collect()),
+        };
+        let request = &self.turn.wanted.request;
+        Grant::Lease(Lease::new(opened.id, request.estimate, &request.request_budget, places))
+    }
+}
+
+/// What a wait keeps of an ask: the account, and what the account's queues see of it.
+fn queued(ask: Ask, timeout: Option<Duration>) -> (Arc<Account>, QueuedClaim) {
+    let Ask { account, demands, multiplier, terms, patient } = ask;
+    let deadline = timeout.map(|timeout| account.core().clock().precise_tick().plus(timeout));
+    let (id, this) = (account.identity().id(), account.as_swept());
+    let claim = QueuedClaim { id, account: this, demands, multiplier, terms, patient, deadline };
+    (account, claim)
+}
