@@ -214,7 +214,7 @@ impl Account {
 
     /// Brings the account to the present, by the precise clock: what has become free goes to those
     /// who wait for it.
-    fn look(&self) -> Result<(), Error> {
+    fn refresh(&self) -> Result<(), Error> {
         self.locked_at(Identity::present, |_, _| ())
     }
 
@@ -354,7 +354,7 @@ impl Follower for Account {
 
     fn moved(&self) {
         // The only error is that this process is a forked child: nobody waits here.
-        let _ = self.look();
+        let _ = self.refresh();
     }
 }
 

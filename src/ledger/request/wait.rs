@@ -165,7 +165,7 @@ impl Wait {
             if let Some(result) = self.take() {
                 return result;
             }
-            let next = self.pending.turn.mailbox.look();
+            let next = self.pending.turn.mailbox.refresh();
             if let Some(result) = self.take() {
                 return result;
             }
