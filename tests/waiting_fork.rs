@@ -38,7 +38,7 @@ fn a_child_refuses_to_wait_and_leaves_the_waits_of_its_parent_alone() {
         assert!(matches!(pool.reserve_blocking(request(), None), Err(Error::Forked)));
     }
     manual.advance(2 * SECOND);
-    mailbox.look();
+    mailbox.refresh();
     waits.iter().for_each(Wait::leave);
     drop(waits);
 }

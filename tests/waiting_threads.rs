@@ -296,7 +296,7 @@ fn one_mailbox_with_many_waits_ends_each_in_time() {
     let waits: Vec<Wait> = (0..100).map(join).collect();
     let mut ended = Vec::new();
     while ended.len() < waits.len() {
-        let next = mailbox.look();
+        let next = mailbox.refresh();
         ended.extend(mailbox.take_posted());
         if ended.len() < waits.len() {
             sleeper.sleep(next);
@@ -310,7 +310,7 @@ fn one_mailbox_with_many_waits_ends_each_in_time() {
             Err(other) => panic!("{other:?}"),
         }
     }
-    assert_eq!(mailbox.looks_in(), None, "nothing is left to look at");
+    assert_eq!(mailbox.next_refresh(), None, "nothing is left to look at");
 }
 
 #[test]

@@ -79,13 +79,13 @@ impl RateLimiter {
     /// [`record_usage`](Self::record_usage) or for one slot of the window.
     #[inline]
     pub fn try_acquire(&self, tokens: u64) -> Result<bool, Error> {
-        self.account.try_take_slot(&[(TOKENS, tokens)])
+        Ok(self.account.take_admission(&[(TOKENS, tokens)], |_| ())?.is_ok())
     }
 
     /// [`try_acquire`](Self::try_acquire) with the refusal as an error.
     #[inline]
     pub fn acquire(&self, tokens: u64) -> Result<(), Error> {
-        self.account.take_slot(&[(TOKENS, tokens)])
+        self.account.take_admission(&[(TOKENS, tokens)], |refused| refused.error())?
     }
 
     /// Waits in this thread for what [`try_acquire`](Self::try_acquire) asks, behind those who
@@ -153,7 +153,7 @@ impl RateLimiter {
     /// Books what was used; never refused. The oldest amount that [`try_acquire`](Self::try_acquire)
     /// and its like hold is held no more.
     pub fn record_usage(&self, tokens: u64) -> Result<(), Error> {
-        self.account.record_for_slot(&[(TOKENS, tokens)])
+        self.account.record_admitted(&[(TOKENS, tokens)])
     }
 
     /// What was used in the window.

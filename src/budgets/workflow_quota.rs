@@ -83,7 +83,7 @@ impl WorkflowQuota {
             quota.active.lock().insert(key.clone(), token.clone());
             Ok(token)
         };
-        let begun = quota.account.charge_and(&[(FIRST, 1)], taken, begin);
+        let begun = quota.account.charge_once(taken, &[(FIRST, 1)], begin);
         begun.map_err(|error| match error {
             Error::Denied(mut denied) => {
                 denied.id = Some(key.clone());

@@ -24,6 +24,7 @@ use self::identity::{Identity, Step};
 use self::idle::Idle;
 use self::naming::Naming;
 use self::state::State;
+use self::verdict::Refused;
 use super::core::Core;
 use super::core::sweep::Swept;
 use super::error::Error;
@@ -99,19 +100,20 @@ impl Account {
     /// Books `demands` (meter and amount) at once: all of them, or none and a refusal.
     #[inline]
     pub fn charge(&self, demands: &[(u8, u64)]) -> Result<(), Error> {
-        self.charge_and(demands, || None, || ())
+        self.charge_once(|| None, demands, || ())
     }
 
-    /// Books `demands` and then does `then`, in one step; unless `instead` has an answer.
+    /// Books `demands` and then does `then`, in one step. Where the answer is `known` already,
+    /// nothing is booked.
     #[inline]
-    pub(crate) fn charge_and<R>(
+    pub(crate) fn charge_once<R>(
         &self,
+        known: impl FnOnce() -> Option<R>,
         demands: &[(u8, u64)],
-        instead: impl FnOnce() -> Option<R>,
         then: impl FnOnce() -> R,
     ) -> Result<R, Error> {
         self.locked(|state, step| {
-            if let Some(answer) = instead() {
+            if let Some(answer) = known() {
                 return Ok(answer);
             }
             match state.decide(demands, Terms::Plain, step) {
@@ -142,14 +144,15 @@ impl Account {
         })
     }
 
-    /// [`record`](Self::record), unless `instead` has an answer, which is given in the same step.
-    pub(crate) fn record_unless<R>(
+    /// [`record`](Self::record) in one step. Where the answer is `known` already, it is returned
+    /// and nothing is booked.
+    pub(crate) fn record_once<R>(
         &self,
+        known: impl FnOnce() -> Option<R>,
         demands: &[(u8, u64)],
-        instead: impl FnOnce() -> Option<R>,
     ) -> Result<Option<R>, Error> {
         self.locked(|state, step| {
-            let answer = instead();
+            let answer = known();
             if answer.is_none() {
                 state.charge(demands, step);
             }
@@ -170,35 +173,33 @@ impl Account {
         })
     }
 
-    /// Books `demands` that a caller has used who was given a slot: the oldest slot ends.
-    pub(crate) fn record_for_slot(&self, demands: &[(u8, u64)]) -> Result<(), Error> {
+    /// Books `demands` that a caller that was admitted has used: the oldest admission ends.
+    pub(crate) fn record_admitted(&self, demands: &[(u8, u64)]) -> Result<(), Error> {
         self.locked(|state, step| {
-            state.end_slot(None);
+            state.end_admission(None);
             state.charge(demands, step);
         })
     }
 
-    /// [`take_slot`](Self::take_slot) for who does not ask why it is refused.
+    /// Lets a caller through that reports its usage later; `demands` are held for a slot of the
+    /// window, or until the next usage is recorded. A refusal is what `refuse` makes of it, so that
+    /// its text is made only for a caller that reads it.
     #[inline]
-    pub(crate) fn try_take_slot(&self, demands: &[(u8, u64)]) -> Result<bool, Error> {
-        self.locked(|state, step| {
-            let refused = state.first_refused(demands, Terms::Gated, step);
-            if refused.is_none() {
-                state.take_slot(demands, step.now);
+    pub(crate) fn take_admission<E>(
+        &self,
+        demands: &[(u8, u64)],
+        refuse: impl FnOnce(Refused<'_>) -> E,
+    ) -> Result<Result<(), E>, Error> {
+        self.locked(|state, step| match state.first_refused(demands, Terms::Gated, step) {
+            None => {
+                state.take_admission(demands, step.now);
+                Ok(())
             }
-            refused.is_none()
+            Some(index) => {
+                let (identity, now) = (step.identity, step.now);
+                Err(refuse(Refused { state, identity, demands, index, now }))
+            }
         })
-    }
-
-    /// Lets a caller through who reports its usage later; `demands` are held for a slot of the
-    /// window, or until the next usage is recorded.
-    #[inline]
-    pub(crate) fn take_slot(&self, demands: &[(u8, u64)]) -> Result<(), Error> {
-        self.locked(|state, step| {
-            state.decide(demands, Terms::Gated, step)?;
-            state.take_slot(demands, step.now);
-            Ok(())
-        })?
     }
 
     /// When `demands` could pass, `None` for never.
@@ -214,7 +215,7 @@ impl Account {
 
     /// Brings the account to the present, by the precise clock: what has become free goes to those
     /// who wait for it.
-    fn look(&self) -> Result<(), Error> {
+    fn refresh(&self) -> Result<(), Error> {
         self.locked_at(Identity::present, |_, _| ())
     }
 
@@ -354,7 +355,7 @@ impl Follower for Account {
 
     fn moved(&self) {
         // The only error is that this process is a forked child: nobody waits here.
-        let _ = self.look();
+        let _ = self.refresh();
     }
 }
 

@@ -1,12 +1,12 @@
-//! Who waits for the meters of an account, and the slots of its limiter: data, no decisions.
+//! Who waits for the meters of an account, and the admissions of its limiter: data, no decisions.
 
-pub(crate) mod slots;
+pub(crate) mod admissions;
 pub(crate) mod turn;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use self::slots::Slots;
+use self::admissions::Admissions;
 use self::turn::Turn;
 use super::account_id::AccountId;
 use super::post::mailbox::Mailbox;
@@ -27,7 +27,7 @@ pub(crate) struct Queues {
     /// Threads that wait here, by ticket: the first of them watches the clock for all.
     threads: BTreeMap<u64, Arc<Mailbox>>,
     /// What was given to callers that report their usage later.
-    pub(crate) slots: Slots,
+    pub(crate) admissions: Admissions,
 }
 
 impl Queues {
@@ -40,7 +40,7 @@ impl Queues {
     /// Whether anything here may be due by `now`.
     #[inline]
     pub(crate) fn may_be_due(&self, now: Tick) -> bool {
-        !self.is_empty() || self.slots.next_over().is_some_and(|over| over <= now)
+        !self.is_empty() || self.admissions.next_over().is_some_and(|over| over <= now)
     }
 
     /// The oldest wait on `meter`.

@@ -33,12 +33,12 @@ impl PyMailbox {
 
     /// Serves who is due; seconds until the next look.
     fn look(&self) -> Option<f64> {
-        self.0.look().map(|wait| wait.as_secs_f64())
+        self.0.refresh().map(|wait| wait.as_secs_f64())
     }
 
     /// Seconds until the next look.
     fn looks_in(&self) -> Option<f64> {
-        self.0.looks_in().map(|wait| wait.as_secs_f64())
+        self.0.next_refresh().map(|wait| wait.as_secs_f64())
     }
 }
 
@@ -156,7 +156,7 @@ pub(super) fn block(
         if let Some(result) = wait.take() {
             return Ok(result?);
         }
-        let next = mailbox.look();
+        let next = mailbox.refresh();
         if let Some(result) = wait.take() {
             return Ok(result?);
         }

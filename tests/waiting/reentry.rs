@@ -135,7 +135,7 @@ fn nothing_is_left_behind_by_waits_that_are_over() {
     }
     let counts: Vec<usize> = kept.iter().map(Weak::weak_count).collect();
     assert!(counts.iter().all(|count| *count <= 1), "{counts:?}");
-    assert_eq!(post.looks_in(), None);
+    assert_eq!(post.next_refresh(), None);
 }
 
 #[test]

@@ -29,7 +29,7 @@ impl AllowanceService {
         let (day, net) = (self.today(), report.event.settles(report.tokens(), 0).net());
         // In one step: who begins or ends the job at the same time comes before or after.
         let end = || self.jobs.lock().end(&id, day);
-        match agent.record_unless(&[(TOKENS, net)], end)? {
+        match agent.record_once(end, &[(TOKENS, net)])? {
             None => self.record_model(model, net, report.cost_micros_usd).map(|()| true),
             Some(JobRecord::Ended { .. }) => Ok(false),
             Some(JobRecord::Runs(job)) => self.settle(job, model, report).map(|()| true),

@@ -109,7 +109,7 @@ impl Extra {
 struct Due {
     deadline: Tick,
     order: u64,
-    slot: usize,
+    index: usize,
 }
 
 /// The leases of one account.
@@ -152,26 +152,26 @@ impl Entries {
     #[inline]
     pub(crate) fn insert(&mut self, stays: bool, entry: Entry) -> usize {
         let (deadline, order) = (entry.deadline, entry.order);
-        let slot = self.slab.insert(entry);
+        let index = self.slab.insert(entry);
         if !stays {
-            self.set_due(slot, order, deadline);
+            self.set_due(index, order, deadline);
         }
-        slot
+        index
     }
 
     #[inline]
-    pub(crate) fn get(&self, slot: usize) -> Option<&Entry> {
-        self.slab.get(slot)
+    pub(crate) fn get(&self, index: usize) -> Option<&Entry> {
+        self.slab.get(index)
     }
 
     #[inline]
-    pub(crate) fn get_mut(&mut self, slot: usize) -> Option<&mut Entry> {
-        self.slab.get_mut(slot)
+    pub(crate) fn get_mut(&mut self, index: usize) -> Option<&mut Entry> {
+        self.slab.get_mut(index)
     }
 
     #[inline]
-    pub(crate) fn remove(&mut self, slot: usize) -> Option<Entry> {
-        self.slab.try_remove(slot)
+    pub(crate) fn remove(&mut self, index: usize) -> Option<Entry> {
+        self.slab.try_remove(index)
     }
 
     /// The counts that expired leases were part of are replaced.
@@ -194,11 +194,11 @@ impl Entries {
 
     /// Keeps the end of a lease for its other handles; forgets it where there is none.
     #[inline]
-    pub(crate) fn end(&mut self, slot: usize, kept: Option<End>) {
+    pub(crate) fn end(&mut self, index: usize, kept: Option<End>) {
         match kept {
-            None => drop(self.slab.try_remove(slot)),
+            None => drop(self.slab.try_remove(index)),
             Some(end) => {
-                if let Some(entry) = self.slab.get_mut(slot) {
+                if let Some(entry) = self.slab.get_mut(index) {
                     entry.end = Some(Box::new(end));
                 }
             }
@@ -206,13 +206,13 @@ impl Entries {
     }
 
     /// Gives the lease a new deadline.
-    pub(crate) fn extend(&mut self, slot: usize, deadline: Tick) {
-        let Some(entry) = self.slab.get_mut(slot) else {
+    pub(crate) fn extend(&mut self, index: usize, deadline: Tick) {
+        let Some(entry) = self.slab.get_mut(index) else {
             return;
         };
         entry.deadline = deadline;
         let order = entry.order;
-        self.set_due(slot, order, deadline);
+        self.set_due(index, order, deadline);
     }
 
     /// The leases that are open, with their places.
@@ -236,7 +236,7 @@ impl Entries {
         self.due.peek().map(|due| due.0.deadline)
     }
 
-    /// The next lease that is due: its slot and its deadline.
+    /// The next lease that is due: its entry and its deadline.
     #[inline]
     pub(crate) fn pop_due(&mut self, now: Tick) -> Option<(usize, Tick)> {
         while let Some(&Reverse(due)) = self.due.peek() {
@@ -245,25 +245,25 @@ impl Entries {
             }
             self.due.pop();
             if self.is_current(&due) {
-                return Some((due.slot, due.deadline));
+                return Some((due.index, due.deadline));
             }
         }
         None
     }
 
     fn is_current(&self, due: &Due) -> bool {
-        self.slab.get(due.slot).is_some_and(|entry| {
+        self.slab.get(due.index).is_some_and(|entry| {
             entry.order == due.order && entry.is_open() && entry.deadline == due.deadline
         })
     }
 
     #[inline]
-    fn set_due(&mut self, slot: usize, order: u64, deadline: Tick) {
+    fn set_due(&mut self, index: usize, order: u64, deadline: Tick) {
         if self.due.len() > 2 * self.slab.len() + 64 {
             let mut due = std::mem::take(&mut self.due).into_vec();
             due.retain(|due| self.is_current(&due.0));
             self.due = due.into();
         }
-        self.due.push(Reverse(Due { deadline, order, slot }));
+        self.due.push(Reverse(Due { deadline, order, index }));
     }
 }

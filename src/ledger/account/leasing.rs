@@ -109,22 +109,22 @@ impl State {
 
     #[cold]
     pub(crate) fn expire_due(&mut self, step: &mut Step<'_>) {
-        while let Some((slot, deadline)) =
+        while let Some((index, deadline)) =
             self.entries_if_any().and_then(|b| b.pop_due(step.now.tick))
         {
             let then = step.now.back_to(deadline);
             self.roll(then);
-            self.expire(slot, &mut step.at(then));
+            self.expire(index, &mut step.at(then));
         }
     }
 
     /// Ends a lease that has run out or was dropped, provisionally.
     #[cold]
-    pub(crate) fn expire(&mut self, slot: usize, step: &mut Step<'_>) {
+    pub(crate) fn expire(&mut self, index: usize, step: &mut Step<'_>) {
         let charged = step.identity.core().policy().unsettled == Unsettled::Charge;
         let Self { meters, more: Some(more) } = self else { return };
         let entries = &mut more.entries;
-        let Some(entry) = entries.get_mut(slot).filter(|entry| entry.is_open()) else {
+        let Some(entry) = entries.get_mut(index).filter(|entry| entry.is_open()) else {
             return;
         };
         let now = step.now;
@@ -137,7 +137,7 @@ impl State {
             entries.record_committed(&estimate, None);
         }
         if step.listening()
-            && let Some(entry) = self.entry(slot)
+            && let Some(entry) = self.entry(index)
         {
             self.tell_held(EventKind::Expired, entry, step);
         }
@@ -149,14 +149,14 @@ impl State {
     #[inline]
     pub(crate) fn finish(
         &mut self,
-        slot: usize,
+        index: usize,
         usage: Option<&Usage>,
         kept: Option<End>,
         step: &mut Step<'_>,
     ) {
         let Self { meters, more: Some(more) } = self else { return };
         let entries = &mut more.entries;
-        let Some(entry) = entries.get(slot) else { return };
+        let Some(entry) = entries.get(index) else { return };
         match usage {
             Some(usage) => commit(entry, usage, meters),
             None => release(entry, meters),
@@ -169,21 +169,21 @@ impl State {
             let estimate = replaced.then_some(entry.estimate);
             entries.record_committed(usage.unwrap_or(&Usage::zero()), estimate.as_ref());
         }
-        entries.end(slot, kept);
+        entries.end(index, kept);
         self.warn(step);
     }
 
-    /// Whether the lease in `slot` holds what counts requests, such as calls or steps.
-    pub(crate) fn holds_requests(&self, slot: usize) -> bool {
+    /// Whether the lease at `index` holds what counts requests, such as calls or steps.
+    pub(crate) fn holds_requests(&self, index: usize) -> bool {
         let of_requests =
             |held: &HeldMeter| self.meters[usize::from(held.meter)].unit().counts_requests();
-        self.entry(slot).is_some_and(|entry| entry.holds.iter().any(of_requests))
+        self.entry(index).is_some_and(|entry| entry.holds.iter().any(of_requests))
     }
 
     /// A handle of the lease is gone: with the last one it ends, if it is open.
     #[inline]
-    pub(crate) fn drop_handle(&mut self, slot: usize, step: &mut Step<'_>) {
-        let Some(entry) = self.entries_if_any().and_then(|entries| entries.get_mut(slot)) else {
+    pub(crate) fn drop_handle(&mut self, index: usize, step: &mut Step<'_>) {
+        let Some(entry) = self.entries_if_any().and_then(|entries| entries.get_mut(index)) else {
             return;
         };
         entry.handles -= 1;
@@ -191,9 +191,9 @@ impl State {
             return;
         }
         if entry.is_open() {
-            self.expire(slot, step);
+            self.expire(index, step);
         }
-        self.entries_mut().remove(slot);
+        self.entries_mut().remove(index);
     }
 
     #[cold]

@@ -9,7 +9,7 @@ use crate::ledger::error::Error;
 use crate::ledger::queue::turn::Turn;
 
 impl State {
-    /// Brings the account to `now` where somebody waits or holds a slot: what comes by the passing
+    /// Brings the account to `now` where somebody waits or was admitted: what comes by the passing
     /// of time alone comes in its order, however late it is looked at.
     #[cold]
     pub(crate) fn catch_up(&mut self, step: &mut Step<'_>) {
@@ -26,7 +26,7 @@ impl State {
             let then = &mut step.at(step.now.back_to(at));
             self.expire_due(then);
             self.roll(then.now);
-            self.end_slots(then.now.tick);
+            self.end_admissions(then.now.tick);
             self.serve(then);
             self.end_overdue(then);
         }
@@ -41,14 +41,14 @@ impl State {
     /// When something happens next that those who wait may care about, if nobody does anything.
     pub(crate) fn next_event(&self, identity: &Identity, now: Moment) -> Option<Tick> {
         let queues = self.queues()?;
-        let slot = queues.slots.next_over();
+        let admission = queues.admissions.next_over();
         if queues.is_empty() {
-            return slot;
+            return admission;
         }
         let lease = self.entries().and_then(|entries| entries.next_due());
         let heads =
             queues.heads().filter_map(|(meter, turn)| self.frees_at(meter, turn, identity, now));
-        heads.chain(slot).chain(lease).chain(queues.next_deadline()).min()
+        heads.chain(admission).chain(lease).chain(queues.next_deadline()).min()
     }
 
     /// When the first of a queue can be served by the passing of time alone.
@@ -62,12 +62,12 @@ impl State {
         of_meter.frees_at(amount, terms, now)
     }
 
-    fn end_slots(&mut self, now: Tick) {
+    fn end_admissions(&mut self, now: Tick) {
         while let Some(queues) = self.queues_if_any()
-            && queues.slots.next_over().is_some_and(|over| over <= now)
+            && queues.admissions.next_over().is_some_and(|over| over <= now)
         {
-            let Some(slot) = queues.slots.pop() else { return };
-            self.meters[usize::from(slot.meter)].release(&slot.hold);
+            let Some(admission) = queues.admissions.pop() else { return };
+            self.meters[usize::from(admission.meter)].release(&admission.hold);
         }
     }
 

@@ -97,13 +97,14 @@ impl State {
                 charged,
             })
         });
-        let slots = self.queues().into_iter().flat_map(|queues| queues.slots.iter());
-        let slots = slots.filter(|slot| slot.meter == number && meter.counts(&slot.hold));
-        let slots = slots.map(|slot| Open {
-            deadline: slot.deadline,
-            amount: slot.hold.amount,
+        let admissions = self.queues().into_iter().flat_map(|queues| queues.admissions.iter());
+        let admissions = admissions
+            .filter(|admission| admission.meter == number && meter.counts(&admission.hold));
+        let admissions = admissions.map(|admission| Open {
+            deadline: admission.deadline,
+            amount: admission.hold.amount,
             charged: false,
         });
-        holds.chain(slots).collect()
+        holds.chain(admissions).collect()
     }
 }

@@ -9,7 +9,7 @@ use super::state::State;
 use crate::accounting::{Moment, Terms, Window};
 use crate::ledger::error::Error;
 use crate::ledger::post::outbox::Outbox;
-use crate::ledger::queue::slots::Slot;
+use crate::ledger::queue::admissions::Admission;
 use crate::ledger::queue::turn::{Granted, Opened, Stage, Turn, Wants};
 
 impl State {
@@ -95,7 +95,7 @@ impl State {
     fn grant(&mut self, turn: &Turn, step: &mut Step<'_>) -> Granted {
         let ask = &turn.claims[0];
         match turn.wanted.what {
-            Wants::Slot => Granted::Slot(self.take_slot(&ask.demands, step.now)),
+            Wants::Admission => Granted::Admission(self.take_admission(&ask.demands, step.now)),
             Wants::Lease => {
                 let account = || Weak::clone(&ask.account);
                 let (id, entry) = self.open_alone(ask.claim(), &turn.wanted.request, account, step);
@@ -106,7 +106,7 @@ impl State {
 
     /// Lets a caller through that reports its usage later; what it asks for is held for a slot of
     /// the window, or until the next usage is recorded.
-    pub(crate) fn take_slot(&mut self, demands: &[(u8, u64)], now: Moment) -> Option<u64> {
+    pub(crate) fn take_admission(&mut self, demands: &[(u8, u64)], now: Moment) -> Option<u64> {
         let &(meter, amount) = demands.first()?;
         let of_meter = &mut self.meters[usize::from(meter)];
         of_meter.take_request();
@@ -115,19 +115,19 @@ impl State {
             _ => return None,
         };
         let hold = of_meter.reserve(amount);
-        let slot = Slot { meter, hold, deadline: now.tick.plus(width) };
-        Some(self.queues_mut().slots.add(slot))
+        let admission = Admission { meter, hold, deadline: now.tick.plus(width) };
+        Some(self.queues_mut().admissions.add(admission))
     }
 
-    /// Ends a slot before its time.
-    pub(crate) fn end_slot(&mut self, number: Option<u64>) {
+    /// Ends an admission before its time.
+    pub(crate) fn end_admission(&mut self, number: Option<u64>) {
         let Some(queues) = self.queues_if_any() else { return };
-        let slot = match number {
-            Some(number) => queues.slots.remove(number),
-            None => queues.slots.pop(),
+        let admission = match number {
+            Some(number) => queues.admissions.remove(number),
+            None => queues.admissions.pop(),
         };
-        if let Some(slot) = slot {
-            self.meters[usize::from(slot.meter)].release(&slot.hold);
+        if let Some(admission) = admission {
+            self.meters[usize::from(admission.meter)].release(&admission.hold);
         }
     }
 

@@ -19,7 +19,7 @@ pub(crate) struct State {
 #[derive(Debug, Default)]
 pub(crate) struct More {
     pub(crate) entries: Entries,
-    /// Who waits, and the slots of a limiter.
+    /// Who waits, and the admissions of a limiter.
     pub(crate) queues: Option<Box<Queues>>,
     /// The account takes no more requests; open leases still end.
     pub(crate) closed: bool,
@@ -47,12 +47,12 @@ impl State {
     }
 
     #[inline]
-    pub(crate) fn entry(&self, slot: usize) -> Option<&Entry> {
-        self.entries()?.get(slot)
+    pub(crate) fn entry(&self, index: usize) -> Option<&Entry> {
+        self.entries()?.get(index)
     }
 
-    pub(crate) fn entry_mut(&mut self, slot: usize) -> Option<&mut Entry> {
-        self.entries_if_any()?.get_mut(slot)
+    pub(crate) fn entry_mut(&mut self, index: usize) -> Option<&mut Entry> {
+        self.entries_if_any()?.get_mut(index)
     }
 
     /// A meter and what the demands up to `index` ask of it, `None` where there is none or no sum.
@@ -78,7 +78,7 @@ impl State {
         self.more.as_mut().map(|more| &mut more.entries)
     }
 
-    /// The queues, if somebody ever waited or held a slot.
+    /// The queues, if somebody ever waited or was admitted.
     #[inline]
     pub(crate) fn queues(&self) -> Option<&Queues> {
         self.more.as_ref()?.queues.as_deref()

@@ -6,6 +6,23 @@ use super::state::State;
 use crate::accounting::{Cause, Denied, Invalid, Moment, Terms, Tick};
 use crate::ledger::error::Error;
 
+/// An admission that was refused, under the account's lock.
+pub(crate) struct Refused<'a> {
+    pub(crate) state: &'a State,
+    pub(crate) identity: &'a Identity,
+    pub(crate) demands: &'a [(u8, u64)],
+    pub(crate) index: usize,
+    pub(crate) now: Moment,
+}
+
+impl Refused<'_> {
+    /// The refusal in words.
+    pub(crate) fn error(&self) -> Error {
+        let Self { state, identity, demands, index, now } = *self;
+        state.refusal(identity, demands, index, now, Terms::Gated)
+    }
+}
+
 impl State {
     /// The first of `demands` that does not pass, if there is one: it does not fit, or somebody
     /// older than `ticket` waits for the same meter.

@@ -32,9 +32,9 @@ struct Inner {
 struct Watched {
     account: Weak<dyn Follower>,
     waits: usize,
-    /// When to look at the account; `None` where time alone changes nothing, or a clock that is
+    /// When to refresh the account; `None` where time alone changes nothing, or a clock that is
     /// moved by hand.
-    look_at: Option<Tick>,
+    refresh_at: Option<Tick>,
 }
 
 impl Mailbox {
@@ -67,8 +67,8 @@ impl Mailbox {
     }
 
     /// Brings the accounts that are due to the present, so that capacity goes to those whose turn
-    /// it is; the time until the next look.
-    pub fn look(&self) -> Option<Duration> {
+    /// it is; the time until the next refresh.
+    pub fn refresh(&self) -> Option<Duration> {
         let now = Clock::System.precise_tick();
         let due: Vec<Weak<dyn Follower>> = {
             let mut inner = self.inner.lock();
@@ -78,15 +78,15 @@ impl Mailbox {
         for account in due.iter().filter_map(Weak::upgrade) {
             account.moved();
         }
-        self.looks_in()
+        self.next_refresh()
     }
 
-    /// The time until the next look, `None` where nothing is to be looked at.
-    pub fn looks_in(&self) -> Option<Duration> {
+    /// The time until the next refresh, `None` where nothing is to be refreshed.
+    pub fn next_refresh(&self) -> Option<Duration> {
         let now = Clock::System.precise_tick();
         let inner = self.inner.lock();
-        let looks_at = inner.watched.values().filter_map(|watched| watched.look_at).min();
-        looks_at.map(|at| at.since(now))
+        let next = inner.watched.values().filter_map(|watched| watched.refresh_at).min();
+        next.map(|at| at.since(now))
     }
 
     pub(crate) const fn id(&self) -> u64 {
@@ -100,7 +100,7 @@ impl Mailbox {
     /// A wait of it is queued on the account of that id. No other lock is taken under this one.
     pub(crate) fn watch(&self, id: AccountId, account: impl FnOnce() -> Weak<dyn Follower>) {
         let mut inner = self.inner.lock();
-        let fresh = || Watched { account: account(), waits: 0, look_at: None };
+        let fresh = || Watched { account: account(), waits: 0, refresh_at: None };
         let watched = inner.watched.entry(id).or_insert_with(fresh);
         watched.waits += 1;
     }
@@ -116,15 +116,16 @@ impl Mailbox {
         }
     }
 
-    /// It is to look at `account` at that time; true where that is earlier than it knows.
+    /// Schedules a refresh of `account`. Returns true if it is earlier than the one scheduled
+    /// already.
     pub(crate) fn arm(&self, account: AccountId, at: Tick) -> bool {
         let mut inner = self.inner.lock();
         let Some(watched) = inner.watched.get_mut(&account) else {
             return false;
         };
-        let news = watched.look_at.is_none_or(|known| at < known);
+        let news = watched.refresh_at.is_none_or(|known| at < known);
         if news {
-            watched.look_at = Some(at);
+            watched.refresh_at = Some(at);
         }
         news
     }
@@ -143,7 +144,7 @@ impl Mailbox {
 impl Watched {
     /// The account, to be held once the mailbox's lock is free: nothing is dropped under it.
     fn take_if_due(&mut self, now: Tick) -> Option<Weak<dyn Follower>> {
-        self.look_at.take_if(|at| *at <= now).map(|_| Weak::clone(&self.account))
+        self.refresh_at.take_if(|at| *at <= now).map(|_| Weak::clone(&self.account))
     }
 }
 

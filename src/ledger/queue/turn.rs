@@ -24,7 +24,7 @@ static NEXT_TICKET: AtomicU64 = AtomicU64::new(1);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wants {
     Lease,
-    Slot,
+    Admission,
 }
 
 /// What a wait was given.
@@ -32,8 +32,8 @@ pub(crate) enum Wants {
 pub(crate) enum Granted {
     /// A lease over all that was asked for.
     Lease(Opened),
-    /// A slot of a limiter: the number of what is held until the usage is recorded, if anything.
-    Slot(Option<u64>),
+    /// An admission by a limiter: the number of what is held until the usage is recorded, if anything.
+    Admission(Option<u64>),
 }
 
 /// A lease that was opened and that has no handle yet.

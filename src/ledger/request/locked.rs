@@ -53,7 +53,7 @@ impl<'a> Locked<'a> {
 
     /// Brings the account to the present by the precise clock, where that may make a difference.
     #[cold]
-    pub(crate) fn look_closer(&mut self, outbox: &mut Outbox) {
+    pub(crate) fn use_precise_clock(&mut self, outbox: &mut Outbox) {
         if let Some(now) = self.state.precise_now(self.identity(), self.now) {
             self.now = now;
             self.touch(outbox);
@@ -62,7 +62,7 @@ impl<'a> Locked<'a> {
 
     /// Brings the account to the present, read under its lock: who moves the clock after that
     /// looks at the account after it is free.
-    fn bring(&mut self, outbox: &mut Outbox) {
+    fn refresh(&mut self, outbox: &mut Outbox) {
         self.now = self.identity().present();
         self.touch(outbox);
     }
@@ -115,7 +115,7 @@ pub(crate) fn with_locked_precisely<'a, R>(
     step: impl FnOnce(&mut [Locked<'a>], &mut Outbox) -> R,
 ) -> Result<R, Error> {
     with_locked_into(accounts, outbox, |locked, outbox| {
-        locked.iter_mut().for_each(|at| at.bring(outbox));
+        locked.iter_mut().for_each(|at| at.refresh(outbox));
         step(locked, outbox)
     })
 }

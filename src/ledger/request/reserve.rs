@@ -177,7 +177,7 @@ fn verdict_precisely(
     outbox: &mut Outbox,
 ) -> Result<(), (Error, usize)> {
     // What does not pass by a clock that lags is looked at by a precise one.
-    locked.iter_mut().for_each(|at| at.look_closer(outbox));
+    locked.iter_mut().for_each(|at| at.use_precise_clock(outbox));
     let Some((index, demand)) = refuses(asks, locked) else { return Ok(()) };
     let (ask, at) = (&asks[index], &locked[index]);
     let refused = at.state.refusal(at.identity(), ask.demands, demand, at.now, ask.terms);

@@ -25,7 +25,7 @@ use crate::ledger::queue::turn::{Granted, Opened, QueuedClaim, Stage, Turn, Want
 pub enum Grant {
     /// A lease over all that was asked for.
     Lease(Lease),
-    /// A slot of a limiter: the number of what is held until the usage is recorded, if anything.
+    /// An admission by a limiter: the number of what is held until the usage is recorded, if anything.
     Slot(Option<u64>),
 }
 
@@ -80,7 +80,7 @@ impl Wait {
         timeout: Option<Duration>,
         mailbox: Arc<Mailbox>,
     ) -> Result<Self, Error> {
-        let wanted = Wanted { what: Wants::Slot, request: Request::default(), timeout };
+        let wanted = Wanted { what: Wants::Admission, request: Request::default(), timeout };
         Self::join([ask], wanted, mailbox)
     }
 
@@ -146,15 +146,15 @@ impl Wait {
         });
         match self.take() {
             Some(Ok(Grant::Lease(lease))) => lease.give_back(),
-            Some(Ok(Grant::Slot(Some(number)))) => self.end_slot(number),
+            Some(Ok(Grant::Slot(Some(number)))) => self.end_admission(number),
             Some(Ok(Grant::Slot(None)) | Err(_)) | None => {}
         }
     }
 
-    fn end_slot(&self, number: u64) {
+    fn end_admission(&self, number: u64) {
         let _ = self.pending.locked(|locked, _| {
             for at in locked {
-                at.state.end_slot(Some(number));
+                at.state.end_admission(Some(number));
             }
         });
     }
@@ -165,7 +165,7 @@ impl Wait {
             if let Some(result) = self.take() {
                 return result;
             }
-            let next = self.pending.turn.mailbox.look();
+            let next = self.pending.turn.mailbox.refresh();
             if let Some(result) = self.take() {
                 return result;
             }
@@ -251,9 +251,9 @@ impl Pending {
     fn grant(&self, locked: &mut [Locked<'_>], outbox: &mut Outbox) -> Granted {
         let Turn { claims, wanted, .. } = &*self.turn;
         match wanted.what {
-            Wants::Slot => {
+            Wants::Admission => {
                 let now = locked[0].now;
-                Granted::Slot(locked[0].state.take_slot(&claims[0].demands, now))
+                Granted::Admission(locked[0].state.take_admission(&claims[0].demands, now))
             }
             Wants::Lease => {
                 let asks = self.accounts.iter().zip(claims);
@@ -269,7 +269,7 @@ impl Pending {
     /// Makes the first handle of a lease that was given.
     fn receive(&self, granted: Granted) -> Grant {
         let opened = match granted {
-            Granted::Slot(number) => return Grant::Slot(number),
+            Granted::Admission(number) => return Grant::Slot(number),
             Granted::Lease(opened) => opened,
         };
         let mut places = self

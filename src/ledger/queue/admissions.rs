@@ -6,53 +6,53 @@ use crate::accounting::{Hold, Tick};
 
 /// An amount that is held until the next usage is recorded, or for a slot of the window.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Slot {
+pub(crate) struct Admission {
     pub(crate) meter: u8,
     pub(crate) hold: Hold,
     pub(crate) deadline: Tick,
 }
 
-/// The slots that are held, by number.
+/// The admissions that are held, by number.
 #[derive(Debug, Default)]
-pub(crate) struct Slots {
+pub(crate) struct Admissions {
     /// `None` for one that has ended before an older one; never at the front.
-    held: VecDeque<Option<Slot>>,
+    held: VecDeque<Option<Admission>>,
     /// The number of the front.
     front: u64,
 }
 
-impl Slots {
-    /// Holds `slot`; its number.
+impl Admissions {
+    /// Holds `admission`; its number.
     #[inline]
-    pub(crate) fn add(&mut self, slot: Slot) -> u64 {
-        self.held.push_back(Some(slot));
+    pub(crate) fn add(&mut self, admission: Admission) -> u64 {
+        self.held.push_back(Some(admission));
         self.front + self.held.len() as u64 - 1
     }
 
     /// Takes out the oldest.
     #[inline]
-    pub(crate) fn pop(&mut self) -> Option<Slot> {
-        let slot = self.held.front_mut()?.take();
+    pub(crate) fn pop(&mut self) -> Option<Admission> {
+        let admission = self.held.front_mut()?.take();
         self.trim();
-        slot
+        admission
     }
 
     /// Takes out the one of that number, if it is still held.
-    pub(crate) fn remove(&mut self, number: u64) -> Option<Slot> {
+    pub(crate) fn remove(&mut self, number: u64) -> Option<Admission> {
         let index = usize::try_from(number.checked_sub(self.front)?).ok()?;
-        let slot = self.held.get_mut(index)?.take();
+        let admission = self.held.get_mut(index)?.take();
         self.trim();
-        slot
+        admission
     }
 
     /// When the oldest is over.
     #[inline]
     pub(crate) fn next_over(&self) -> Option<Tick> {
-        self.held.front()?.map(|slot| slot.deadline)
+        self.held.front()?.map(|admission| admission.deadline)
     }
 
     /// All that are held.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Slot> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Admission> {
         self.held.iter().flatten()
     }
 
