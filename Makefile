@@ -10,7 +10,8 @@ INSTALLED := $(VENV)/.installed
 OTHERS := .venv-others
 PEERS := .venv-peers
 OTHER_TESTS := tests/python/openai tests/python/httpx tests/python/litellm_sdk tests/python/recipes \
-    tests/python/conformance tests/python/langchain/test_deepagents.py tests/python/test_mcp_1_client.py
+    tests/python/conformance tests/python/langchain/test_deepagents.py tests/python/test_mcp_1_client.py \
+    tests/python/tidy/test_public_names.py
 # Where there is a `timeout`: what hangs fails.
 LIMITED := $(if $(shell command -v timeout),timeout 3600,)
 # The rooms of the tests that need no SDK of a provider; process has the exits and forks.
@@ -31,7 +32,7 @@ FUZZED = if $(2) -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -print_final_stat
     else tail -n 40 target/fuzz-corpus/$(1).log; exit 1; fi
 SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find src -name '*.rs')
 
-.PHONY: demo test lint cargo-test loom pytest pytest-others soak bench bench-peers bench-check wheel clean
+.PHONY: demo test lint cargo-test loom pytest pytest-others soak bench bench-peers bench-check bench-compare wheel clean
 
 ## Build, install into .venv, and run the demo on real input: offline, without a key.
 demo: $(INSTALLED)
@@ -58,8 +59,8 @@ lint: $(INSTALLED)
 	cargo fmt --check
 	cargo clippy --quiet --all-targets -- --deny warnings
 	cargo clippy --quiet --features python -- --deny warnings
-	$(BIN)/ruff format --check python tests benches examples
-	$(BIN)/ruff check python tests benches examples
+	$(BIN)/ruff format --check python tests benches examples packaging fuzz docs
+	$(BIN)/ruff check python tests benches examples packaging fuzz docs
 	$(BIN)/mypy python/outlay
 	$(BIN)/mypy tests/python/typing
 	$(BIN)/python -m mypy.stubtest outlay._core
@@ -127,6 +128,14 @@ bench-check: $(INSTALLED) $(OTHERS)/.installed
 	$(BIN)/python benches/python/waiting.py --rounds 2
 	@if test -e $(PEERS)/.installed; then $(MAKE) bench-peers ROUNDS=3; \
 	    else echo "NOT RUN: the benches beside the peers; \`make bench-peers\` installs them (a minute)" >&2; fi
+
+## Is any case slower than at BASE, a git ref? Both builds in turn, in fresh processes. GROUPS names some cases only.
+bench-compare: $(INSTALLED) $(OTHERS)/.installed
+	@test -n "$(BASE)" || { echo "say what to compare with: make bench-compare BASE=v0.1.0"; exit 2; }
+	$(BIN)/python benches/python/build.py . target/compare/base --ref $(BASE)
+	$(BIN)/python benches/python/build.py . target/compare/now
+	$(BIN)/python benches/python/compare.py --base target/compare/base --now target/compare/now \
+	    --others $(OTHERS)/bin/python --check $(GROUPS)
 
 ## One wheel for every CPython >= 3.11 of the platform. On Linux with glibc it is a manylinux2014 wheel, linked by
 ## zig against libgcc_s: CPython before 3.14 ends daemon threads by libgcc's forced unwind, and a wheel with an

@@ -16,7 +16,7 @@ from outlay._demo.run import run_demo
 
 PICTURE = Path(__file__).with_name("demo.svg")
 WIDTH = 118
-#: What is shown: the first workflow, and the verdict. The rest of the run is the same on every run but for its times.
+#: The first workflow and the verdict: what is the same on every run, for it has no times.
 FIRST, LAST, VERDICT = "Workflow fuel-report", "Workflow weather-report", "The audit held"
 # As Rich has it, less the fonts that it would load from the network.
 FORMAT = """<svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
@@ -61,7 +61,9 @@ def styled(line: str) -> Text:
     text.highlight_regex(r"\bok$", "green")
     text.highlight_regex(r"WARNING.*|warned:.*$", "bold yellow")
     text.highlight_regex(r"denied:.*$|\{\"error\".*", "bold red")
-    text.highlight_regex(r"^(Workflow [\w-]+|Instead of.*|The agent answers.*|\$ outlay demo|The audit.*)", "bold")
+    text.highlight_regex(
+        r"^(Workflow [\w-]+|Instead of.*|The agent answers.*|\$ outlay demo|The audit.*)", "bold"
+    )
     return text
 
 

@@ -9,7 +9,9 @@ import sys
 
 import atheris
 
-with atheris.instrument_imports(include=["outlay._http.body", "outlay._usage.stream", "outlay._usage.shapes"]):
+with atheris.instrument_imports(
+    include=["outlay._http.body", "outlay._usage.stream", "outlay._usage.shapes"]
+):
     from outlay._http.body import BodyReader
 
 KINDS = ("application/json", "text/event-stream; charset=utf-8", "application/vnd.amazon.eventstream", "")

@@ -19,7 +19,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 WANTED = ("3.11", "3.12", "3.13", "3.14")
-NEEDS = ("pytest>=9", "pytest-asyncio>=0.24", "hypothesis>=6.100", "jsonschema>=4.20", "numpy>=1.26", "httpx>=0.27")
+NEEDS = (
+    "pytest>=9",
+    "pytest-asyncio>=0.24",
+    "hypothesis>=6.100",
+    "jsonschema>=4.20",
+    "numpy>=1.26",
+    "httpx>=0.27",
+    "httpx2>=2",
+    "openai>=3",
+)
 ASK = (
     "import json, sys, sysconfig; print(json.dumps([sys.implementation.name, list(sys.version_info[:2]), "
     "bool(sysconfig.get_config_var('Py_GIL_DISABLED'))]))"
@@ -88,7 +97,7 @@ def main() -> None:
         if not run(version, python, given.wheel.resolve(), given.tests):
             failed.append(version)
     missing = [version for version in WANTED if version not in found]
-    print("not on this machine, so not tested: CPython " + ", ".join(missing) if missing else "none was missing")
+    print(f"not on this machine, so not tested: CPython {', '.join(missing) or 'none'}")
     if failed:
         sys.exit(f"failed with CPython {', '.join(failed)}")
 

@@ -1,26 +1,30 @@
 #![doc = include_str!("../docs/architecture.md")]
 
-pub mod accounting;
-pub mod budgets;
-pub mod ledger;
+mod accounting;
+mod budgets;
+mod ledger;
 #[cfg(feature = "python")]
 mod py;
 
 pub use accounting::{
-    CalendarUnit, Cause, Clock, Code, Denied, Invalid, InvalidKind, Key, Kind, Limit, ManualClock,
-    Meter, MicroUsd, Price, PriceTable, RateHeaders, Rates, RequestBudget, SystemClock, Terms,
-    Unit, Usage, UsageEstimate, Window,
+    Calendar, CalendarUnit, Cause, Clock, Code, Denied, Expired, Follower, Hold, Invalid,
+    InvalidKind, Key, Kind, Left, Limit, MESSAGE_BYTES_MAX, ManualClock, Meter, MicroUsd, Moment,
+    Open, Price, PriceTable, ProviderLimit, RateHeaders, Rates, RequestBudget, Ring, SystemClock,
+    Terms, Tick, Unit, Usage, UsageEstimate, Window,
 };
 pub use budgets::{
     Advice, AgentAllowance, AgentBudget, AgentTokenBudget, Allotment, AllotmentSize,
-    AllowanceService, AllowanceStatus, BudgetInfo, BudgetLimit, BudgetManager, EstimateMode,
-    Explained, Figures, FullBudgetInfo, Guard, GuardAsk, GuardPolicy, GuardRequest, JobRef,
-    ModelQuota, OperationCosts, PoolOptions, QuotaCheckResult, QuotaEvent, RateLimiter,
-    RateOptions, Remaining, RepoAction, RepoLimit, ReportPreview, SharedPool, TokenBudgetOptions,
-    UsageRecord, UsageReport, WorkflowQuota, WorkflowToken,
+    AllowanceService, AllowanceStatus, BudgetInfo, BudgetLimit, BudgetManager, Defaults,
+    EstimateMode, Explained, Figures, FullBudgetInfo, Guard, GuardAsk, GuardPolicy, GuardRequest,
+    JobRef, Known, Labels, Mode, ModelQuota, OperationCosts, Pattern, PoolOptions,
+    QuotaCheckResult, QuotaEvent, RateLimiter, RateOptions, Remaining, RepoAction, RepoLimit,
+    ReportPreview, Resolver, Rule, RuleKind, RuleLimit, Scope, SharedPool, Span,
+    TokenBudgetOptions, UnknownPrice, UsageRecord, UsageReport, Warner, WorkflowQuota,
+    WorkflowToken,
 };
 pub use ledger::{
-    Abandoned, Account, Actual, Ask, Carried, Core, Error, Event, EventKind, Grant, Kept, Lease,
-    LeaseError, LeaseState, Mailbox, OnError, Policy, Request, Sleeper, StoreError, Unsettled,
-    Wait, after_fork_in_child,
+    Abandoned, Account, Actual, Ask, AskPart, Carried, Core, Demands, Error, Event, EventKind,
+    Grant, Kept, Lease, LeaseError, LeaseState, Mailbox, OnError, Passed, Policy, Request, Sleeper,
+    StoreError, Unsettled, Wait, after_fork_in_child, charge, check, reserve, reserve_blocking,
+    reserve_one,
 };

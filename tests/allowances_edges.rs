@@ -9,7 +9,7 @@ use std::time::Duration;
 use outlay::{
     AgentAllowance, AllowanceService, Ask, Clock, Denied, Error, Kind, Mailbox, ManualClock,
     ModelQuota, PoolOptions, QuotaEvent, RepoAction, RepoLimit, SharedPool, Sleeper, Terms, Usage,
-    UsageReport, Wait, ledger,
+    UsageReport, Wait,
 };
 
 use QuotaEvent::{JobCancelled, JobCompleted, JobFailed, JobStarted};
@@ -231,7 +231,7 @@ fn what_is_recorded_passes_limits_and_those_who_wait() {
     let waits = Wait::for_lease(&[pool.ask(&eight)], eight.into(), None, mailbox).unwrap();
     denied(pool.reserve(Usage::tokens(1).into()));
     let recorded = Ask { terms: Terms::Recorded, ..pool.ask(&fifty) };
-    ledger::reserve(&[recorded], &fifty.into()).unwrap().commit(fifty.into()).unwrap();
+    outlay::reserve(&[recorded], &fifty.into()).unwrap().commit(fifty.into()).unwrap();
     assert_eq!(pool.committed().unwrap().total_tokens, 50);
     drop((waits, lease));
 }

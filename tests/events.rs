@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use outlay::{
     Abandoned, Account, Actual, Ask, Clock, Code, Core, Event, EventKind, Key, Limit, ManualClock,
-    Meter, Policy, PoolOptions, Request, SharedPool, Unit, Usage, Window, ledger,
+    Meter, Policy, PoolOptions, Request, SharedPool, Unit, Usage, Window,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -53,7 +53,7 @@ fn ask(account: &Arc<Account>, amount: u64) -> Ask {
 
 fn reserve(accounts: &[&Arc<Account>], amount: u64) -> outlay::Lease {
     let asks: Vec<Ask> = accounts.iter().map(|account| ask(account, amount)).collect();
-    ledger::reserve(&asks, &Request::from(Usage::tokens(amount))).unwrap()
+    outlay::reserve(&asks, &Request::from(Usage::tokens(amount))).unwrap()
 }
 
 fn one(kind: EventKind, amount: u64) -> Vec<(EventKind, String, u64)> {
@@ -140,7 +140,7 @@ fn a_warning_is_told_once_in_each_window_by_whatever_reaches_the_mark() {
 fn a_refused_request_over_two_accounts_is_told_of_the_one_that_refuses() {
     let world = World::new();
     let (a, b) = (world.account("a", tokens(0)), world.account("b", tokens(100)));
-    ledger::charge(&[ask(&b, 5), ask(&a, 5)]).unwrap_err();
+    outlay::charge(&[ask(&b, 5), ask(&a, 5)]).unwrap_err();
     assert_eq!(world.told(), one(EventKind::Denied, 5));
 }
 
@@ -209,7 +209,7 @@ fn t1_the_sweep_comes_back_to_an_account_for_each_of_its_leases() {
     let lease = |seconds: u64| {
         let ttl = Some(Duration::from_secs(seconds));
         let request = Request { ttl, ..Request::from(Usage::tokens(seconds)) };
-        ledger::reserve(&[ask(&a, seconds)], &request).unwrap()
+        outlay::reserve(&[ask(&a, seconds)], &request).unwrap()
     };
     let leases = [10, 20, 30, 40].map(lease);
     let _ = world.told();

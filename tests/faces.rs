@@ -10,7 +10,7 @@ use std::time::Duration;
 use outlay::{
     Actual, AgentTokenBudget, BudgetLimit, BudgetManager, Clock, Code, Denied, Error, Kind,
     LeaseError, LeaseState, ManualClock, Policy, PoolOptions, RequestBudget, SharedPool,
-    StoreError, TokenBudgetOptions, Unsettled, Usage, WorkflowQuota, ledger,
+    StoreError, TokenBudgetOptions, Unsettled, Usage, WorkflowQuota,
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -363,7 +363,7 @@ fn faces_are_asked_together_or_not_at_all() {
     let reserve = |tokens| {
         let estimate = Usage::tokens(tokens);
         let asks = [pool.ask(&estimate), agent.ask(&estimate).unwrap()];
-        ledger::reserve(&asks, &estimate.into())
+        outlay::reserve(&asks, &estimate.into())
     };
     let refused = denied(reserve(60));
     assert_eq!(refused.id.unwrap().as_str(), "a");

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use loom::thread::spawn;
 use outlay::{Abandoned, Account, Actual, Error, Lease, LeaseError, LeaseState, ManualClock};
-use outlay::{Unsettled, Usage, ledger};
+use outlay::{Unsettled, Usage};
 use world::{ACTUAL, ESTIMATE, SECOND, TTL, World, ask, explore, reserve, sums};
 
 #[test]
@@ -31,8 +31,8 @@ fn requests_over_two_accounts_in_opposite_order_are_all_or_nothing() {
     explore("opposite order", || {
         let [a, b] = World::new(Unsettled::Charge).two([1, 1]);
         let asks = [ask(&b, 1), ask(&a, 1)];
-        let thread = spawn(move || ledger::charge(&asks).is_ok());
-        let here = ledger::charge(&[ask(&a, 1), ask(&b, 1)]).is_ok();
+        let thread = spawn(move || outlay::charge(&asks).is_ok());
+        let here = outlay::charge(&[ask(&a, 1), ask(&b, 1)]).is_ok();
         assert!(here ^ thread.join().unwrap());
         assert_eq!((sums(&a), sums(&b)), ((1, 0), (1, 0)));
     });
@@ -43,7 +43,7 @@ fn a_reader_never_sees_half_of_a_request() {
     explore("reader", || {
         let [a, b] = World::new(Unsettled::Charge).two([1, 1]);
         let asks = [ask(&b, 1), ask(&a, 1)];
-        let writer = spawn(move || ledger::charge(&asks).unwrap());
+        let writer = spawn(move || outlay::charge(&asks).unwrap());
         let (first, second) = (Arc::clone(&a), Arc::clone(&b));
         let reader = spawn(move || (sums(&first).0, sums(&second).0));
         // What is charged stays charged: who saw it in the one must see it in the other.
@@ -60,7 +60,7 @@ fn a_refused_request_never_counts_for_an_instant() {
     explore("refused", || {
         let [a, b] = World::new(Unsettled::Charge).two([1, 0]);
         let asks = [ask(&a, 1), ask(&b, 1)];
-        let thread = spawn(move || ledger::charge(&asks).is_err());
+        let thread = spawn(move || outlay::charge(&asks).is_err());
         assert_eq!(sums(&a), (0, 0));
         assert!(a.charge(&[(0, 1)]).is_ok(), "made to fail by a request that was refused");
         assert!(thread.join().unwrap());

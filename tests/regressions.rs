@@ -5,12 +5,12 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use outlay::accounting::Calendar;
+use outlay::Calendar;
 use outlay::accounting::{Moment, Tick};
 use outlay::{
     Abandoned, Account, Actual, Ask, BudgetLimit, BudgetManager, CalendarUnit, Clock, Code, Core,
     Error, Event, EventKind, Key, Lease, Limit, ManualClock, Meter, OnError, Policy, PoolOptions,
-    Request, SharedPool, StoreError, Unit, Unsettled, Usage, Window, ledger,
+    Request, SharedPool, StoreError, Unit, Unsettled, Usage, Window,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -35,7 +35,7 @@ fn ask(account: &Arc<Account>, demands: &[(u8, u64)]) -> Ask {
 fn reserve(accounts: &[&Arc<Account>], amount: u64, ttl: Option<Duration>) -> Lease {
     let asks: Vec<Ask> = accounts.iter().map(|account| ask(account, &[(0, amount)])).collect();
     let request = Request { ttl, ..Usage::tokens(amount).into() };
-    ledger::reserve(&asks, &request).unwrap()
+    outlay::reserve(&asks, &request).unwrap()
 }
 
 fn fixed(core: &Arc<Core>, period: Duration) -> Window {
@@ -87,7 +87,7 @@ fn every_calendar_window_ends() {
 
 #[test]
 fn a_request_over_no_account_does_not_panic() {
-    let lease = ledger::reserve(&[], &Request::default());
+    let lease = outlay::reserve(&[], &Request::default());
     assert!(lease.is_err() || lease.is_ok());
 }
 
@@ -269,7 +269,7 @@ fn an_account_that_is_asked_twice_counts_what_either_asks() {
     let core = core(&Arc::default(), Policy::default());
     let meters = [(Unit::Tokens, 100, Window::Lifetime), (Unit::Calls, 5, Window::Lifetime)];
     let account = account(&core, meters);
-    ledger::charge(&[ask(&account, &[(1, 1)]), ask(&account, &[(0, 7), (1, 1)])]).unwrap();
+    outlay::charge(&[ask(&account, &[(1, 1)]), ask(&account, &[(0, 7), (1, 1)])]).unwrap();
     let used = account.read(|meters, _| (meters[0].used(), meters[1].used()));
     assert_eq!(used, Ok((7, 1)));
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use outlay::{
     Account, Actual, AgentTokenBudget, Ask, Clock, Code, Core, Error, EventKind, Key, Lease, Limit,
     ManualClock, Meter, Policy, Request, Terms, TokenBudgetOptions, Unit, Usage, Window,
-    WorkflowQuota, ledger,
+    WorkflowQuota,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -31,7 +31,7 @@ fn ask(account: &Arc<Account>, demands: &[(u8, u64)]) -> Ask {
 
 fn reserve(asks: &[Ask], amount: u64, ttl: Duration) -> Lease {
     let request = Request { ttl: Some(ttl), ..Usage::tokens(amount).into() };
-    ledger::reserve(asks, &request).unwrap()
+    outlay::reserve(asks, &request).unwrap()
 }
 
 fn retry_after<T: std::fmt::Debug>(refused: Result<T, Error>) -> Option<Duration> {
@@ -57,9 +57,9 @@ fn a_request_with_a_workflow_that_has_ended_never_passes() {
     let token = quota.begin_workflow("w", false).unwrap();
     token.end().unwrap();
     let other = account(&clock, Some(1), false);
-    assert_eq!(retry_after(ledger::charge(&[token.ask(1), ask(&other, &[(0, 1)])])), None);
+    assert_eq!(retry_after(outlay::charge(&[token.ask(1), ask(&other, &[(0, 1)])])), None);
     other.charge(&[(0, 1)]).unwrap();
-    assert_eq!(retry_after(ledger::charge(&[ask(&other, &[(0, 1)]), token.ask(1)])), None);
+    assert_eq!(retry_after(outlay::charge(&[ask(&other, &[(0, 1)]), token.ask(1)])), None);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use outlay::{
     Abandoned, Account, Actual, AgentTokenBudget, Ask, BudgetLimit, BudgetManager, Clock, Code,
     Core, Key, Limit, ManualClock, Meter, Policy, PoolOptions, Request, SharedPool,
-    TokenBudgetOptions, Unit, Usage, Window, WorkflowQuota, ledger,
+    TokenBudgetOptions, Unit, Usage, Window, WorkflowQuota,
 };
 
 const THREADS: usize = 8;
@@ -132,7 +132,7 @@ fn requests_over_two_accounts_get_exactly_the_smaller_limit() {
         if turn.fetch_add(1, Ordering::Relaxed) % 2 == 1 {
             asks.reverse();
         }
-        ledger::charge(&asks).is_ok()
+        outlay::charge(&asks).is_ok()
     });
 }
 
@@ -169,7 +169,7 @@ fn random_lease(accounts: &[Arc<Account>], dice: &mut Dice) -> [i64; 3] {
     }
     let mut used = [0; 3];
     let requests: Vec<Ask> = asks.iter().map(|(_, ask)| ask.clone()).collect();
-    let Ok(lease) = ledger::reserve(&requests, &Request::from(Usage::tokens(estimate))) else {
+    let Ok(lease) = outlay::reserve(&requests, &Request::from(Usage::tokens(estimate))) else {
         return used;
     };
     // Others get a turn while the lease is open.

@@ -1,7 +1,7 @@
 //! Amounts, prices and messages against plain integer arithmetic.
 #![cfg(not(loom))]
 
-use outlay::accounting::MESSAGE_BYTES_MAX;
+use outlay::MESSAGE_BYTES_MAX;
 use outlay::{Code, Denied, Key, Kind, MicroUsd, Price, PriceTable, Rates, Usage};
 use proptest::prelude::*;
 use serde_json::Value;

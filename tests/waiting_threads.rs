@@ -8,10 +8,10 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::thread::{scope, yield_now};
 use std::time::Duration;
 
-use outlay::accounting::Tick;
+use outlay::Tick;
 use outlay::{
     Actual, Clock, Error, Grant, Lease, Mailbox, PoolOptions, RateLimiter, RateOptions, Request,
-    SharedPool, Sleeper, Usage, Wait, ledger,
+    SharedPool, Sleeper, Usage, Wait,
 };
 
 const THREADS: u64 = 200;
@@ -341,7 +341,7 @@ fn storms_of_waits_that_leave_lose_nothing() {
                     }
                 }
                 let asks = [a.ask(&Usage::tokens(10)), b.ask(&Usage::tokens(10))];
-                ledger::reserve_blocking(&asks, tokens(10), STUCK).unwrap().release().unwrap();
+                outlay::reserve_blocking(&asks, tokens(10), STUCK).unwrap().release().unwrap();
             });
         }
     });

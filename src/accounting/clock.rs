@@ -21,7 +21,7 @@ use parking_lot::Mutex;
 const ORIGIN: u64 = 1 << 62;
 
 /// The longest period or time to live: a hundred years, so that no sum of ticks can overflow.
-pub const LONGEST: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
+pub(crate) const LONGEST: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
 
 /// A point on the monotonic clock, in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -267,7 +267,7 @@ impl Denied {
             kind: if rests { Kind::Cooldown } else { Kind::of(code, meter.unit()) },
             unit: meter.unit(),
             id,
-            limit: meter.effective_limit().unwrap_or(u64::MAX),
+            limit: meter.limit_now().unwrap_or(u64::MAX),
             used: meter.used(),
             reserved: meter.reserved(),
             requested,
@@ -348,11 +348,3 @@ impl Denied {
         self.comes_back() && never && self.retry_after.is_none()
     }
 }
-
-impl std::fmt::Display for Denied {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.to_llm_message())
-    }
-}
-
-impl std::error::Error for Denied {}

@@ -8,7 +8,7 @@ use compact_str::CompactString;
 use super::invalid::Invalid;
 
 /// The longest identifier, in bytes of UTF-8.
-pub const KEY_BYTES_MAX: usize = 1024;
+pub(crate) const KEY_BYTES_MAX: usize = 1024;
 
 /// An identifier (of an agent, a workflow, ...): any text of 1 to 1,024 bytes of UTF-8.
 ///

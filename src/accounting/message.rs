@@ -182,6 +182,14 @@ impl Denied {
     }
 }
 
+impl std::fmt::Display for Denied {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.to_llm_message())
+    }
+}
+
+impl std::error::Error for Denied {}
+
 /// Whole seconds as an integer, else milliseconds rounded up: never earlier than the truth.
 fn seconds(duration: Option<Duration>) -> Value {
     let Some(duration) = duration else {

@@ -104,6 +104,11 @@ impl Meter {
         self.marks.as_ref()?.provider.as_deref()
     }
 
+    /// Whether the provider behind it, if there is one, lets `amount` pass beside `reserved`.
+    pub(super) fn provider_admits(&self, reserved: u64, amount: u64) -> bool {
+        self.provider().is_none_or(|provider| provider.admits(reserved, amount))
+    }
+
     /// A request is let through, whatever it asks for.
     #[inline]
     pub fn take_request(&mut self) {
@@ -123,7 +128,7 @@ impl Meter {
     }
 
     /// The limit, or that of the provider behind it where it is lower; `None` for unlimited.
-    pub fn effective_limit(&self) -> Option<u64> {
+    pub fn limit_now(&self) -> Option<u64> {
         let limit = self.limit()?;
         Some(self.provider().map_or(limit, |provider| provider.ceiling(limit)))
     }
@@ -168,9 +173,7 @@ impl Meter {
     /// The same for those who may also use what is kept back.
     fn ceiling_on(&self, terms: Terms) -> u64 {
         match (terms, &self.marks) {
-            (Terms::Landing, Some(marks)) if marks.lands => {
-                self.effective_limit().unwrap_or(self.max)
-            }
+            (Terms::Landing, Some(marks)) if marks.lands => self.limit_now().unwrap_or(self.max),
             _ => self.ceiling(),
         }
     }
@@ -216,13 +219,9 @@ impl Meter {
         if !self.bounded {
             return true;
         }
-        let taken = self.used().checked_add(self.reserved);
-        match taken.and_then(|taken| taken.checked_add(amount)) {
-            Some(sum) if sum <= ceiling => {
-                self.provider().is_none_or(|provider| provider.admits(self.reserved, amount))
-            }
-            _ => false,
-        }
+        let sum =
+            self.used().checked_add(self.reserved).and_then(|taken| taken.checked_add(amount));
+        sum.is_some_and(|sum| sum <= ceiling) && self.provider_admits(self.reserved, amount)
     }
 
     /// Whether a charge or reservation of `amount` is admitted on these terms.
@@ -272,9 +271,7 @@ impl Meter {
     }
 
     fn begin(&mut self) {
-        self.used = 0;
-        self.reserved = 0;
-        self.warned = 0;
+        (self.used, self.reserved, self.warned) = (0, 0, 0);
         self.era = self.era.wrapping_add(1);
     }
 

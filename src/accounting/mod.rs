@@ -2,26 +2,26 @@
 //!
 //! Nothing here takes a lock or does I/O, and only [`clock`] reads a clock.
 
-pub mod calendar;
-pub mod clock;
-pub mod denied;
-pub mod headers;
-pub mod invalid;
-pub mod key;
-pub mod limit;
-pub mod message;
-pub mod meter;
-pub mod money;
-pub mod price;
-pub mod provider_limit;
-pub mod retry;
-pub mod ring;
-pub mod usage;
-pub mod window;
+mod calendar;
+mod clock;
+mod denied;
+mod headers;
+mod invalid;
+mod key;
+mod limit;
+mod message;
+mod meter;
+mod money;
+mod price;
+mod provider_limit;
+mod retry;
+mod ring;
+mod usage;
+mod window;
 
 pub use calendar::{Calendar, CalendarUnit};
-pub(crate) use clock::nanos;
-pub use clock::{Clock, Follower, LONGEST, ManualClock, Moment, SystemClock, Tick};
+pub use clock::{Clock, Follower, ManualClock, Moment, SystemClock, Tick};
+pub(crate) use clock::{LONGEST, nanos};
 pub use denied::{Cause, Code, Denied, Kind};
 pub use headers::{Left, RateHeaders};
 pub use invalid::{Invalid, InvalidKind};
@@ -35,4 +35,5 @@ pub use provider_limit::ProviderLimit;
 pub use retry::Open;
 pub use ring::Ring;
 pub use usage::{RequestBudget, Usage, UsageEstimate};
-pub use window::{BUCKETS, Window};
+pub(crate) use window::BUCKETS;
+pub use window::Window;

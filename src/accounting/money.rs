@@ -3,7 +3,7 @@
 use super::invalid::Invalid;
 
 /// Micro-USD in one dollar.
-pub const MICROS_PER_USD: u64 = 1_000_000;
+pub(crate) const MICROS_PER_USD: u64 = 1_000_000;
 
 /// An amount of money in whole millionths of a US dollar.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

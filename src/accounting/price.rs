@@ -11,7 +11,7 @@ use super::usage::Usage;
 
 const MILLION: u128 = 1_000_000;
 /// The kinds of tokens that a price may name.
-pub const KEYS: [&str; 6] =
+pub(crate) const KEYS: [&str; 6] =
     ["input", "output", "cache_read", "cache_write", "cache_write_1h", "reasoning"];
 /// What Anthropic asks for a cache write that is kept for an hour: so many times the input.
 const HOUR_TIMES: u64 = 2;
@@ -167,7 +167,7 @@ impl Price {
 
 /// Whether a model is one of Anthropic's: its provider is, or its name has "claude" or "anthropic"
 /// in it, as on Bedrock, Vertex AI and in the names of gateways.
-pub fn is_anthropic(provider: Option<&str>, model: &str) -> bool {
+pub(crate) fn is_anthropic(provider: Option<&str>, model: &str) -> bool {
     let name = model.to_ascii_lowercase();
     provider.is_some_and(|provider| provider.eq_ignore_ascii_case("anthropic"))
         || name.contains("claude")

@@ -111,11 +111,6 @@ impl Meter {
     fn provider_opens_at(&self, amount: u64) -> Option<Tick> {
         self.provider().and_then(|provider| provider.opens_at(self.reserved(), amount))
     }
-
-    /// Whether the provider behind it, if there is one, lets `amount` pass beside `reserved`.
-    fn provider_admits(&self, reserved: u64, amount: u64) -> bool {
-        self.provider().is_none_or(|provider| provider.admits(reserved, amount))
-    }
 }
 
 fn sorted(mut open: Vec<Open>) -> Vec<Open> {

@@ -8,7 +8,7 @@ use super::invalid::Invalid;
 use super::ring::Ring;
 
 /// The buckets of a sliding window unless something else is asked for.
-pub const BUCKETS: u16 = 60;
+pub(crate) const BUCKETS: u16 = 60;
 
 /// When what was used is forgotten.
 #[derive(Clone, Debug)]

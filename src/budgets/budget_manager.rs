@@ -9,7 +9,7 @@ use smallvec::smallvec;
 use crate::accounting::{
     Clock, Code, Denied, Key, Limit, Meter, Moment, Unit, UsageEstimate, Window, nanos,
 };
-use crate::ledger::{Account, Accounts, Ask, Core, Error, Lease, Policy, Request, group};
+use crate::ledger::{Account, Accounts, Ask, Core, Error, Lease, Policy, Request, reserve};
 
 const TOKENS: u8 = 0;
 const CALLS: u8 = 1;
@@ -187,7 +187,7 @@ impl AgentBudget {
 
     /// Holds the tokens and one call until the lease ends.
     pub fn reserve(&self, estimate: UsageEstimate, ttl: Option<Duration>) -> Result<Lease, Error> {
-        group::reserve(&[self.ask(&estimate)?], &Request { ttl, ..estimate.into() })
+        reserve(&[self.ask(&estimate)?], &Request { ttl, ..estimate.into() })
     }
 
     /// Charges tokens and calls: both, or neither.

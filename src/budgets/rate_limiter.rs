@@ -10,7 +10,8 @@ use crate::accounting::{
     Window,
 };
 use crate::ledger::{
-    Account, Ask, AskPart, Core, Error, Lease, Mailbox, Policy, Request, Sleeper, Wait, group,
+    Account, Ask, AskPart, Core, Error, Lease, Mailbox, Policy, Request, Sleeper, Wait,
+    reserve_blocking, reserve_one,
 };
 
 const TOKENS: u8 = 0;
@@ -118,7 +119,7 @@ impl RateLimiter {
     pub fn reserve(&self, estimate: UsageEstimate, ttl: Option<Duration>) -> Result<Lease, Error> {
         let demands = &[(TOKENS, estimate.total_tokens)];
         let ask = AskPart { account: &self.account, demands, multiplier: 1, terms: Terms::Plain };
-        group::reserve_one(ask, &Request { ttl, ..estimate.into() })
+        reserve_one(ask, &Request { ttl, ..estimate.into() })
     }
 
     /// Waits in this thread for what [`reserve`](Self::reserve) asks.
@@ -129,7 +130,7 @@ impl RateLimiter {
         timeout: Option<Duration>,
     ) -> Result<Lease, Error> {
         let request = Request { ttl, ..estimate.into() };
-        group::reserve_blocking(&[self.ask(&estimate)], request, timeout)
+        reserve_blocking(&[self.ask(&estimate)], request, timeout)
     }
 
     /// Queues for a lease; `mailbox` is told when the wait has ended.

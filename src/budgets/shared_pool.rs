@@ -8,7 +8,7 @@ use crate::accounting::{
 };
 use crate::ledger::{
     Account, Actual, Ask, AskPart, Core, Error, Lease, LeaseError, Mailbox, Policy, Request, Wait,
-    group,
+    reserve_blocking, reserve_one,
 };
 
 const TOKENS: u8 = 0;
@@ -90,7 +90,7 @@ impl SharedPool {
     pub fn reserve(&self, request: Request) -> Result<Lease, Error> {
         self.check_cap(&request)?;
         let demands = &demands(&request.estimate);
-        group::reserve_one(
+        reserve_one(
             AskPart { account: &self.account, demands, multiplier: 1, terms: Terms::Plain },
             &request,
         )
@@ -105,7 +105,7 @@ impl SharedPool {
     ) -> Result<Lease, Error> {
         match self.reserve(request) {
             Err(Error::Denied(denied)) if denied.code == Code::ThresholdExceeded => {
-                group::reserve_blocking(&[self.ask(&request.estimate)], request, timeout)
+                reserve_blocking(&[self.ask(&request.estimate)], request, timeout)
             }
             other => other,
         }

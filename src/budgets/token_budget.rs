@@ -10,7 +10,7 @@ use smallvec::smallvec;
 
 pub use self::operation_costs::OperationCosts;
 use crate::accounting::{Clock, Code, Invalid, Key, Limit, Meter, Unit, UsageEstimate, Window};
-use crate::ledger::{Account, Ask, Core, Error, Lease, Policy, Request, group};
+use crate::ledger::{Account, Ask, Core, Error, Lease, Policy, Request, reserve};
 
 const TOKENS: u8 = 0;
 
@@ -116,7 +116,7 @@ impl AgentTokenBudget {
         ttl: Option<Duration>,
     ) -> Result<Lease, Error> {
         let request = Request { ttl, ..estimate.into() };
-        group::reserve(&[self.ask(operation, &estimate)?], &request)
+        reserve(&[self.ask(operation, &estimate)?], &request)
     }
 
     /// What a request of `estimate` asks of this budget.

@@ -11,7 +11,7 @@ use super::account::Account;
 
 /// Accounts by id.
 #[derive(Default)]
-pub struct Accounts {
+pub(crate) struct Accounts {
     set: DashSet<ByKey>,
 }
 
@@ -19,12 +19,12 @@ struct ByKey(Arc<Account>);
 
 impl Accounts {
     /// The account of that id. No lock is held when it returns.
-    pub fn get(&self, id: &str) -> Option<Arc<Account>> {
+    pub(crate) fn get(&self, id: &str) -> Option<Arc<Account>> {
         self.set.get(id).map(|found| Arc::clone(&found.0))
     }
 
     /// Adds `account` unless its id is taken; the account that has the id.
-    pub fn get_or_insert(&self, account: Arc<Account>) -> Arc<Account> {
+    pub(crate) fn get_or_insert(&self, account: Arc<Account>) -> Arc<Account> {
         loop {
             if self.set.insert(ByKey(Arc::clone(&account))) {
                 return account;
@@ -37,23 +37,18 @@ impl Accounts {
     }
 
     /// Removes the account of that id.
-    pub fn remove(&self, id: &str) -> Option<Arc<Account>> {
+    pub(crate) fn remove(&self, id: &str) -> Option<Arc<Account>> {
         self.set.remove(id).map(|removed| removed.0)
     }
 
     /// All accounts, as they were at some time during the call.
-    pub fn all(&self) -> Vec<Arc<Account>> {
+    pub(crate) fn all(&self) -> Vec<Arc<Account>> {
         self.set.iter().map(|entry| Arc::clone(&entry.0)).collect()
     }
 
     /// How many there are.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.set.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.set.is_empty()
     }
 }
 

@@ -3,42 +3,42 @@
 //! Whatever a request touches is decided and applied under the locks of its accounts, taken in
 //! one order, so that a refusal changes nothing anywhere. No lock is held across a call out.
 
-pub mod account;
-pub mod accounts;
-pub mod core;
+mod account;
+mod accounts;
+mod core;
 mod end_cell;
-pub mod error;
-pub mod event;
-pub mod fork;
-pub mod group;
+mod error;
+mod event;
+mod fork;
+mod group;
 mod held;
 mod idle;
-pub mod lease;
+mod lease;
 mod lease_book;
 mod lease_end;
 mod lease_more;
 mod locked;
-pub mod mailbox;
+mod mailbox;
 mod naming;
 mod passing;
 mod policy;
 mod queue;
 mod retry;
 mod serve;
-pub mod sleeper;
+mod sleeper;
 mod slots;
 mod spent;
 mod state;
 mod sweep;
 mod sync;
 mod telling;
-pub mod turn;
+mod turn;
 mod verdict;
-pub mod wait;
+mod wait;
 
 pub use account::Account;
 pub(crate) use account::METERS_MAX;
-pub use accounts::Accounts;
+pub(crate) use accounts::Accounts;
 pub use core::Core;
 pub use error::{Error, LeaseError, StoreError};
 pub use event::{Event, EventKind};
@@ -46,6 +46,7 @@ pub use fork::after_fork_in_child;
 pub use group::{
     Ask, AskPart, Demands, Request, charge, check, reserve, reserve_blocking, reserve_one,
 };
+pub(crate) use group::{reserve_and, reserve_parts};
 pub(crate) use idle::Idle;
 pub use lease::Lease;
 pub use lease_end::{Abandoned, Actual, LeaseState};

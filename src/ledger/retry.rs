@@ -7,8 +7,7 @@ use super::held::Held;
 use super::policy::Unsettled;
 use super::state::State;
 use super::turn::NO_TICKET;
-use crate::accounting::retry::Open;
-use crate::accounting::{Cause, Moment, Terms, Window};
+use crate::accounting::{Cause, Moment, Open, Terms, Window};
 
 impl State {
     /// When all of `demands` could pass: the latest of their meters, `None` for never.

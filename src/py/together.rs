@@ -14,7 +14,7 @@ use super::values::PyUsageEstimate;
 use super::waiting::{PyMailbox, PyWait, block_for_lease};
 use crate::accounting::{Denied, Invalid, Usage};
 use crate::budgets::{GuardAsk, GuardRequest};
-use crate::ledger::{Account, Ask, Carried, Error, Passed, Request, Wait, group};
+use crate::ledger::{Account, Ask, Carried, Error, Passed, Request, Wait, charge, check, reserve};
 use crate::py::args;
 
 /// What a request over several budgets asks of them.
@@ -150,7 +150,7 @@ pub(crate) fn reserve_together(
     if asks.is_empty() {
         return Ok(None);
     }
-    let lease = match group::reserve(&asks, &request) {
+    let lease = match reserve(&asks, &request) {
         Err(Error::Denied(_)) if timeout.is_some() => {
             block_for_lease(py, |mailbox| Wait::for_lease(&asks, request, timeout, mailbox))?
         }
@@ -183,7 +183,7 @@ pub(crate) fn wait_together<'py>(
     if asks.is_empty() {
         return Ok(None);
     }
-    match group::reserve(&asks, &request) {
+    match reserve(&asks, &request) {
         Err(Error::Denied(_)) if timeout.is_some() => {}
         Err(Error::Denied(denied)) => return Err(first_refusal(&asks, denied).into()),
         other => {
@@ -201,7 +201,7 @@ pub(crate) fn wait_together<'py>(
 /// Of all that refuse, the first in the order of what was asked.
 #[cold]
 fn first_refusal(asks: &[Ask], denied: Box<Denied>) -> Error {
-    group::check(asks).err().unwrap_or(Error::Denied(denied))
+    check(asks).err().unwrap_or(Error::Denied(denied))
 }
 
 /// Books in all budgets what a call has used already, of which nothing was held: nothing refuses it.
@@ -248,7 +248,7 @@ pub(crate) fn charge_together(
         asks.push(native.ask_tool(operation)?);
         native.remember();
     }
-    if asks.is_empty() { Ok(()) } else { Ok(group::charge(&asks)?) }
+    if asks.is_empty() { Ok(()) } else { Ok(charge(&asks)?) }
 }
 
 /// The identity of the account behind a budget: handles of one account give one number.

@@ -113,7 +113,7 @@ fn a_guard_and_another_account_decide_together() {
     let (wait, estimate) = (one.wait, one.estimate);
     assert_eq!((wait, estimate.cost_micros_usd), (Some(Duration::from_secs(30)), 400));
     let asks = [one.asks, two.asks].concat();
-    let lease = outlay::ledger::reserve(&asks, &estimate.into()).unwrap();
+    let lease = outlay::reserve(&asks, &estimate.into()).unwrap();
     assert_eq!(world.tokens("day"), (0, 800), "an agent each");
     assert_eq!(world.tokens("p"), (0, 400), "who is asked twice is charged once");
     lease.release().unwrap();

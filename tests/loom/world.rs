@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use outlay::{Account, Ask, Clock, Code, Core, Key, Lease, Limit, ManualClock, Meter, Policy};
-use outlay::{Request, Unit, Unsettled, Usage, Window, ledger};
+use outlay::{Request, Unit, Unsettled, Usage, Window};
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const TTL: Duration = Duration::from_secs(10);
@@ -63,7 +63,7 @@ pub(crate) fn ask(account: &Arc<Account>, amount: u64) -> Ask {
 
 pub(crate) fn reserve(accounts: &[&Arc<Account>]) -> Lease {
     let asks: Vec<Ask> = accounts.iter().map(|account| ask(account, ESTIMATE)).collect();
-    ledger::reserve(&asks, &Request::from(Usage::tokens(ESTIMATE))).unwrap()
+    outlay::reserve(&asks, &Request::from(Usage::tokens(ESTIMATE))).unwrap()
 }
 
 /// used, reserved.

@@ -70,7 +70,7 @@ pub(crate) fn limit(plan: &MeterPlan) -> Limit {
     }
 }
 
-fn window(kind: Kind, now: outlay::accounting::Moment) -> Window {
+fn window(kind: Kind, now: outlay::Moment) -> Window {
     match kind {
         Kind::Lifetime => Window::Lifetime,
         Kind::Gauge => Window::Gauge,

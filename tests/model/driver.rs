@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use outlay::{Account, Ask, Error, Lease, LeaseState, ManualClock, Request, Usage, ledger};
+use outlay::{Account, Ask, Error, Lease, LeaseState, ManualClock, Request, Usage};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
@@ -163,7 +163,7 @@ impl Driver {
         let real: Vec<Ask> = asked.raw.iter().map(|ask| self.real_ask(ask)).collect();
         let done = match asked.how {
             How::Charge if real.len() == 1 => real[0].account.charge(&real[0].demands),
-            How::Charge => ledger::charge(&real),
+            How::Charge => outlay::charge(&real),
             How::Check => {
                 let one = self.real_ask(&asked.asks[0]);
                 one.account.check(&one.demands)
@@ -171,7 +171,7 @@ impl Driver {
             How::Reserve(ttl) => {
                 let ttl = ttl.map(Duration::from_nanos);
                 let request = Request { ttl, ..asked.estimate.into() };
-                ledger::reserve(&real, &request).map(|lease| self.handles.push(vec![lease]))
+                outlay::reserve(&real, &request).map(|lease| self.handles.push(vec![lease]))
             }
         };
         match (&done, expected) {

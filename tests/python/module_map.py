@@ -17,23 +17,14 @@ HEAD = """# Every module
 Each by the first sentence that it says of itself, floor by floor; [architecture.md](architecture.md) says how
 they work together. This page is written by `tests/python/module_map.py`.
 """
-FOLDERS = (
-    "src",
-    "src/accounting",
-    "src/ledger",
-    "src/budgets",
-    "src/budgets/policy",
-    "src/budgets/guard",
-    "src/py",
-    "python/outlay",
-)
 
 
 def render() -> str:
     """Return the page as text."""
     package = ROOT / "python" / "outlay"
     inside = (path.parent for path in package.rglob("__init__.py") if path.parent != package)
-    folders = [*(ROOT / name for name in FOLDERS), *sorted(inside)]
+    rust = sorted(path for path in (ROOT / "src").rglob("*") if path.is_dir())
+    folders = [ROOT / "src", *rust, package, *sorted(inside)]
     return "\n".join([HEAD, *(_section(folder) for folder in folders)])
 
 

@@ -66,3 +66,13 @@ def test_bounds_of_another_interpreter_are_not_checked_and_named(bounds, monkeyp
     slow = {"figures": {"case": figure(9.0)}}
     assert bounds.check({"group": slow}, lambda _: slow) == 0
     assert "NOT CHECKED" in capsys.readouterr().out
+
+
+def test_a_slower_build_is_told_from_a_noisy_one(monkeypatch, capsys):
+    """A tenth slower in each pair is slower; a tenth within processes that differ by a third is noise."""
+    compare = load(monkeypatch, "python/compare.py")
+    slower = compare.Pair([100.0, 101.0, 100.0], [110.0, 111.0, 110.0])
+    noisy = compare.Pair([100.0, 130.0, 100.0], [110.0, 143.0, 110.0])
+    same = compare.Pair([100.0, 101.0, 100.0], [101.0, 102.0, 101.0])
+    assert compare.show("group", {"slower": slower, "noisy": noisy, "same": same}, {}, 0.05) == ["slower"]
+    assert "| slower | 100.0 | 110.0 | 1.100 |" in capsys.readouterr().out

@@ -327,6 +327,6 @@ fn without_generics(text: &str) -> String {
 
 /// The last word of a path: `Wait` of `super::Wait<'_>`.
 fn last_word(text: &str) -> String {
-    let words = text.split(|c: char| !(c.is_alphanumeric() || c == '_'));
-    words.filter(|word| !word.is_empty()).next_back().unwrap_or("").to_owned()
+    let mut words = text.split(|c: char| !(c.is_alphanumeric() || c == '_'));
+    words.rfind(|word| !word.is_empty()).unwrap_or("").to_owned()
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path as FilePath;
 
 use super::items::{Item, Seen, items, split};
+use super::lists::{Counts, only_listed};
 use super::source;
 use super::tree::{Module, Path, Target, Tree};
 
@@ -192,6 +193,24 @@ fn the_public_names_are_those_of_the_page() {
     assert!(listed == now, "public names have changed:\n{}\n({command})", changed.join("\n"));
 }
 
+/// The names that a module hands on although another has them: each has one path.
+#[test]
+fn a_name_has_one_path() {
+    let page = render(&Tree::new(&source::all(&["src"], &["rs"])));
+    only_listed("second_paths", &second_paths(&page));
+}
+
+fn second_paths(page: &str) -> Counts {
+    let mut found = Counts::new();
+    for section in page.split("# ").skip(1) {
+        let count = section.lines().filter(|line| line.starts_with("use ")).count();
+        if count > 0 {
+            found.insert(section.lines().next().unwrap_or("").to_owned(), count);
+        }
+    }
+    found
+}
+
 #[test]
 fn a_name_is_described_where_it_is_first_seen() {
     let root = "mod a;\npub mod b;\npub use a::{A, two};\nfn own() {}";
@@ -232,5 +251,7 @@ fn a_name_is_described_where_it_is_first_seen() {
         "",
     ]
     .join("\n");
-    assert_eq!(render(&Tree::new(&sources)), expected);
+    let page = render(&Tree::new(&sources));
+    assert_eq!(page, expected);
+    assert_eq!(second_paths(&page), [("outlay::b".to_owned(), 1)].into());
 }

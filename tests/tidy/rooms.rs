@@ -118,7 +118,7 @@ fn parameters(sources: &[Source]) -> Counts {
 /// How many values a function takes whose `fn` begins the code.
 fn taken(code: &str) -> usize {
     let head = code.split(['{', ';']).next().unwrap_or("");
-    let name = head.find(|c: char| c == '(' || c == '<').unwrap_or(head.len());
+    let name = head.find(['(', '<']).unwrap_or(head.len());
     let mut open = name;
     if head[name..].starts_with('<') {
         let mut depth = 0;

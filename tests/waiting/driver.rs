@@ -7,7 +7,7 @@ use std::time::Duration;
 use outlay::{
     Account, Actual, Ask, Clock, Error, Grant, Lease, LeaseError, Limit, Mailbox, ManualClock,
     Policy, PoolOptions, RateLimiter, RateOptions, Request, SharedPool, Unit, Unsettled, Usage,
-    Wait, ledger,
+    Wait,
 };
 
 use super::meters::{self, Meter, PERIOD};
@@ -125,7 +125,7 @@ impl Driver {
     fn reserve(&mut self, which: Which, usage: Usage, ttl: u64) {
         let (real, naive) = self.asks(which, usage);
         let request = Request { ttl: Some(Duration::from_nanos(ttl)), ..usage.into() };
-        let lease = ledger::reserve(&real, &request);
+        let lease = outlay::reserve(&real, &request);
         let refused = self.book.refused(&naive, false, usize::MAX);
         match (lease, refused) {
             (Ok(lease), None) => {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use outlay::ledger::Sleeper;
+use outlay::Sleeper;
 use outlay::{
     Core, Error, Limit, Mailbox, Meter, Policy, PoolOptions, RateLimiter, RateOptions, Request,
     RequestBudget, SharedPool, Unit, Unsettled, Usage, Wait, Window,
@@ -46,7 +46,7 @@ fn what_can_never_pass_is_refused_at_once_whichever_meter_it_is() {
     denied(try_join(&[ask(&a, &[1]), ask(&b, &[1])]));
     let timeout = Some(Duration::ZERO);
     let asks = [ask(&a, &[1, 11])];
-    denied(outlay::ledger::reserve_blocking(&asks, tokens(1), timeout));
+    denied(outlay::reserve_blocking(&asks, tokens(1), timeout));
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn a_grant_that_ran_out_before_anybody_took_it_is_returned_whole() {
         assert_eq!((sums(&a, 0), sums(&a, 1)), ((0, 0), (0, 0)), "{unsettled:?}");
         assert_eq!(a.committed().unwrap(), Usage::zero());
         let all = [ask(&a, &[10, 1])];
-        outlay::ledger::reserve(&all, &tokens(10)).unwrap().release().unwrap();
+        outlay::reserve(&all, &tokens(10)).unwrap().release().unwrap();
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use outlay::accounting::Tick;
+use outlay::Tick;
 use outlay::{
     Account, Ask, Clock, Code, Core, Denied, Error, Grant, Key, Lease, Limit, Mailbox, ManualClock,
     Meter, Policy, Request, Unit, Usage, Wait, Window,
@@ -53,7 +53,7 @@ pub(crate) fn mailbox() -> Arc<Mailbox> {
 }
 
 pub(crate) fn reserve(account: &Arc<Account>, amount: u64) -> Result<Lease, Error> {
-    outlay::ledger::reserve(&[ask(account, &[amount])], &tokens(amount))
+    outlay::reserve(&[ask(account, &[amount])], &tokens(amount))
 }
 
 pub(crate) fn wait(account: &Arc<Account>, amount: u64, timeout: Option<Duration>) -> Wait {

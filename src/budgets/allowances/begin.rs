@@ -9,7 +9,7 @@ use super::job::{Job, JobId};
 use super::reports::{JobRef, UsageReport};
 use super::service::AllowanceService;
 use crate::accounting::{Code, Denied, Key, Kind, LONGEST, Moment, Terms, Usage};
-use crate::ledger::{Account, Ask, Demands, Error, Lease, Request, group};
+use crate::ledger::{Account, Ask, Demands, Error, Lease, Request, reserve_and};
 
 /// What a job is to begin with.
 pub(super) struct Start {
@@ -172,7 +172,7 @@ impl AllowanceService {
             self.jobs.lock().begin(id.clone(), job);
             Some(named)
         };
-        group::reserve_and(asks, &request, known, begin)
+        reserve_and(asks, &request, known, begin)
     }
 }
 

@@ -5,7 +5,7 @@ use super::begin::Start;
 use super::service::AllowanceService;
 use super::settings::{AllowanceStatus, QuotaCheckResult, RepoAction};
 use crate::accounting::{Code, Key, Meter};
-use crate::ledger::{Error, group};
+use crate::ledger::{Error, check};
 
 impl AllowanceService {
     /// Whether a job of the agent that uses one token would pass. `model` may be empty, for none.
@@ -18,7 +18,7 @@ impl AllowanceService {
     ) -> Result<QuotaCheckResult, Error> {
         let start = Start::parse(agent_id, model, repo, 1)?;
         self.core.same_process()?;
-        let verdict = self.allows(&start).and_then(|()| self.with_repo(&start, group::check));
+        let verdict = self.allows(&start).and_then(|()| self.with_repo(&start, check));
         let reason = reason_of(verdict)?;
         let agent = self.agents.account(&start.agent)?;
         let (left, mut high) = agent.read(|meters, _| {

@@ -1,4 +1,4 @@
-//! What is told of a job, what it comes to, and what is told back.
+//! What is reported of a job, what it comes to, and what is answered.
 
 /// What happened to a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -123,7 +123,7 @@ impl Advice {
             least(&mut self.calls_left_estimate, fit);
         }
         let left = meter.remaining().unwrap_or(0);
-        let is_kept_back = left > 0 && meter.ceiling() < meter.effective_limit().unwrap_or(0);
+        let is_kept_back = left > 0 && meter.ceiling() < meter.limit_now().unwrap_or(0);
         self.landing |= is_kept_back && (room == 0 || usual.is_some_and(|usual| usual > room));
     }
 }

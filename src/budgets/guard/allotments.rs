@@ -1,4 +1,4 @@
-//! Allotments: a share of a guard's budgets, set aside for a sub-agent.
+//! Allotments: parts of a guard's budgets, each set aside for a sub-agent.
 
 mod allotment;
 mod allotted;

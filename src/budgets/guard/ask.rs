@@ -9,7 +9,7 @@ use super::state::{Guard, GuardRequest};
 use crate::accounting::{Terms, UsageEstimate};
 use crate::budgets::policy::Labels;
 use crate::ledger::{
-    Account, Ask, AskPart, Carried, Demands, Error, Mailbox, Request, Wait, group,
+    Account, Ask, AskPart, Carried, Demands, Error, Mailbox, Request, Wait, check,
 };
 
 /// All that a request asks of a guard, to be reserved together with what it asks of others.
@@ -130,6 +130,6 @@ impl Guard {
             ..ask
         };
         let asks: Vec<Ask> = ask.asks.into_iter().map(strict).collect();
-        group::check(&asks)
+        check(&asks)
     }
 }

@@ -119,7 +119,7 @@ fn figures(meter: &Meter, rule: &Rule) -> Figures {
     let kept_back = rule.limits.iter().find(|limit| limit.unit == unit);
     Figures {
         unit: unit_word(unit),
-        limit: meter.effective_limit(),
+        limit: meter.limit_now(),
         used: meter.used(),
         reserved: meter.reserved(),
         remaining: meter.remaining(),

@@ -11,7 +11,8 @@ use super::state::{Guard, GuardRequest, Known};
 use crate::accounting::{Denied, Invalid, Key, Terms, Unit, Usage, UsageEstimate};
 use crate::budgets::policy::{Labels, UnknownPrice, label};
 use crate::ledger::{
-    Ask, AskPart, Carried, Demands, Error, Event, EventKind, Kept, Lease, Request, group,
+    Ask, AskPart, Carried, Demands, Error, Event, EventKind, Kept, Lease, Request, check,
+    reserve_parts,
 };
 
 impl Guard {
@@ -98,7 +99,7 @@ impl Guard {
             .map(|(account, demands, _)| AskPart { account, demands, multiplier: 1, terms })
             .collect();
         let request = Request { estimate, ttl: request.ttl, ..Request::default() };
-        let lease = match group::reserve_parts(&asks, &request) {
+        let lease = match reserve_parts(&asks, &request) {
             Err(Error::Denied(denied)) if !waits => {
                 allotted.map_or(Ok(()), |allotted| allotted.check_open())?;
                 return Err(self.first_refusal(matched, &asks, denied));
@@ -134,7 +135,7 @@ impl Guard {
         let first = single.iter().find_map(refuses);
         let all: Vec<Ask> = asks.iter().map(|ask| ask.to_ask()).collect();
         // The request can pass when all of them let it.
-        match (first, group::check(&all).err()) {
+        match (first, check(&all).err()) {
             (Some(Error::Denied(mut first)), Some(Error::Denied(all))) => {
                 first.retry_after = all.retry_after;
                 if !all.is_held() {

@@ -102,9 +102,9 @@ fn id(whom: &Whom) -> String {
     }
 }
 
-type Named<S> = Result<(Location, Whom, S), Invalid>;
+type NamedSetting<S> = Result<(Location, Whom, S), Invalid>;
 
-fn allowance(mut table: Table<'_>) -> Named<AgentAllowance> {
+fn allowance(mut table: Table<'_>) -> NamedSetting<AgentAllowance> {
     let own = ["agent", "daily_token_limit", "daily_job_limit", "concurrent_jobs"];
     table.only(&[&own[..], &["max_job_duration", "model_allowlist"]].concat())?;
     let agent = table.need("agent", whom)?;
@@ -131,7 +131,7 @@ fn allowlist(place: &Location, node: &Node) -> Result<Vec<String>, Invalid> {
     items.iter().map(read).collect()
 }
 
-fn model_quota(mut table: Table<'_>) -> Named<ModelQuota> {
+fn model_quota(mut table: Table<'_>) -> NamedSetting<ModelQuota> {
     table.only(&["model", "daily_token_budget", "hourly_rate_limit", "cost_ceiling_usd"])?;
     let model = table.need("model", whom)?;
     let said = ModelQuota {
@@ -143,7 +143,7 @@ fn model_quota(mut table: Table<'_>) -> Named<ModelQuota> {
     Ok((table.place, model, said))
 }
 
-fn repo(mut table: Table<'_>) -> Named<RepoLimit> {
+fn repo(mut table: Table<'_>) -> NamedSetting<RepoLimit> {
     table.only(&["repo", "max_daily_prs", "max_daily_issues", "cooldown_after_failure"])?;
     let repo = table.need("repo", whom)?;
     let cooldown = table.read("cooldown_after_failure", Location::duration)?;

@@ -182,9 +182,9 @@ impl PyAllowanceLedger {
         tokens_out: &Bound<'_, PyAny>,
     ) -> PyResult<Option<Previewed>> {
         let report = report([agent_id, job_id, event, model], [tokens_in, tokens_out])?;
-        Ok(self.0.preview(&report)?.map(|told| {
-            let (total, returned) = (told.tokens_total, told.tokens_returned);
-            (told.jobs, total, returned, told.frees_slot, told.model)
+        Ok(self.0.preview(&report)?.map(|preview| {
+            let (total, returned) = (preview.tokens_total, preview.tokens_returned);
+            (preview.jobs, total, returned, preview.frees_slot, preview.model)
         }))
     }
 

@@ -5,12 +5,11 @@ use std::path::PathBuf;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use crate::accounting::Invalid;
+use crate::accounting::{Invalid, Key};
 use crate::budgets::{AgentBudget, BudgetInfo, BudgetLimit, BudgetManager, FullBudgetInfo};
 use crate::py::args::{self, CallsArg, OnErrorArg, UnsettledArg};
 use crate::py::lease::PyBudgetLease;
-use crate::py::values;
-use crate::py::values::or_none;
+use crate::py::values::{self, or_none};
 
 /// The budget of one agent.
 #[pyclass(module = "outlay", name = "BudgetLimit", frozen, eq)]
@@ -28,7 +27,7 @@ impl PyBudgetLimit {
         window_secs: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let id = args::id(agent_id, "agent_id")?;
-        let id = crate::accounting::Key::parse("agent_id", id.as_str())?;
+        let id = Key::parse("agent_id", id.as_str())?;
         let window = window_secs.map(|window| args::duration(window, "window_secs"));
         Ok(Self(BudgetLimit {
             agent_id: id.as_str().to_owned(),

@@ -7,8 +7,7 @@ use crate::budgets::{PoolOptions, SharedPool};
 use crate::ledger::{Error, Request};
 use crate::py::args::{self, OnErrorArg, UnsettledArg};
 use crate::py::lease::{PyBudgetLease, cast_lease};
-use crate::py::values;
-use crate::py::values::{PyRemaining, PyRequestBudget, PyUsage};
+use crate::py::values::{self, PyRemaining, PyRequestBudget, PyUsage};
 use crate::py::waiting::{PyMailbox, PyWait, block_for_lease};
 
 /// A pool of tokens and money that many agents share, given out by leases.

@@ -13,7 +13,7 @@ use crate::accounting::{Clock, Tick};
 const KEPT: usize = 64;
 
 /// What ends by itself once its time is over.
-pub(super) trait Due: Send + Sync {
+pub(super) trait EndsInTime: Send + Sync {
     /// Ends it if its time is over; else it is added again for the time that it ends then.
     fn end_if_due(&self);
 }
@@ -36,7 +36,7 @@ struct DueAt {
     due: Tick,
     /// An allotment of an allotment comes before the one that it is taken from.
     depth: Reverse<usize>,
-    allotted: Weak<dyn Due>,
+    allotted: Weak<dyn EndsInTime>,
 }
 
 impl Ends {
@@ -46,7 +46,7 @@ impl Ends {
     }
 
     /// Looks at the allotment at that time.
-    pub(super) fn add(&self, due: Tick, depth: usize, allotted: Weak<dyn Due>) {
+    pub(super) fn add(&self, due: Tick, depth: usize, allotted: Weak<dyn EndsInTime>) {
         let mut queue = self.queue.lock();
         if queue.parts.len() >= queue.clear_at {
             queue.parts.retain(|entry| entry.0.allotted.strong_count() > 0);

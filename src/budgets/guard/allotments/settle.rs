@@ -1,7 +1,7 @@
 //! What an allotment reports to those that it is taken from: what was used above it, and what at its end.
 
 use super::allotted::{Allotted, UNITS};
-use super::ends::Due;
+use super::ends::EndsInTime;
 use crate::accounting::{Meter, Unit, Usage};
 use crate::ledger::{Demands, Error, Idle, Kept, Unsettled};
 
@@ -120,7 +120,7 @@ impl Allotted {
     }
 }
 
-impl Due for Allotted {
+impl EndsInTime for Allotted {
     fn end_if_due(&self) {
         self.end_if_over(true);
     }
