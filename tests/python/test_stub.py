@@ -24,7 +24,7 @@ FRAMED = {
     "_demo": "langchain",
     "scripted_model": "langchain",
     "prices": "genai_prices",
-    "_genai_prices": "genai_prices",
+    "genai": "genai_prices",
     "openai": "openai",
     "anthropic": "anthropic",
     "httpx": "httpx",
@@ -154,8 +154,8 @@ CLASSES = [name for name in PUBLIC if isinstance(STUB_NODES[name], ast.ClassDef)
 #: The public classes that are written in Python, and their public methods.
 ALLOWANCES = {
     name: node
-    for module in ("_allowances", "_job", "_allowance_store", "_allowance_values", "_allowance_reports")
-    for name, node in nodes(PACKAGE / f"{module}.py")
+    for module in ("service", "job", "store", "values", "reports")
+    for name, node in nodes(PACKAGE / "_allowances" / f"{module}.py")
     if name.split(".")[0] in API and not any(part[0] == "_" for part in name.split("."))
 }
 EXAMPLES = [

@@ -62,3 +62,7 @@ class Budget(Protocol):
             LimitExceeded: There is no room; nothing was changed.
 
         """
+
+
+for _class in (Lease, Budget):
+    _class.__module__ = "outlay"  # the place that users import from

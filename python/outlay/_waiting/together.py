@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from outlay._core import BudgetLease, Mailbox, wait_together
 from outlay._waiting.loop import Desk, desk
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
     from outlay._core import (
         AgentBudget,
         AgentTokenBudget,
@@ -29,13 +27,16 @@ if TYPE_CHECKING:
 async def reserve_together_wait(
     budgets: Sequence[NativeBudget],
     estimate: UsageEstimate,
-    *,
-    operation: str,
-    timeout: float | timedelta | None,
-    labels: Mapping[str, str],
-    covered: Sequence[int],
+    **keywords: Any,
 ) -> BudgetLease | None:
-    """Reserve of several budgets in one step, as `reserve_together` does, and wait as it does."""
+    """Reserve of several budgets in one step, as `reserve_together` does, and wait as it does.
+
+    Args:
+        budgets: At least one budget.
+        estimate: What the call may use.
+        **keywords: Those of `reserve_together`.
+
+    """
     # Kept until the wait is joined: nothing else keeps a desk alive that nobody waits at.
     places: list[Desk] = []
 
@@ -43,9 +44,7 @@ async def reserve_together_wait(
         places.append(desk())
         return places[0].mailbox
 
-    got = wait_together(
-        budgets, estimate, mailbox, operation=operation, timeout=timeout, labels=labels, covered=covered
-    )
+    got = wait_together(budgets, estimate, mailbox, **keywords)
     if got is None or isinstance(got, BudgetLease):
         return got
     joined = got

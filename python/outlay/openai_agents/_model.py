@@ -18,16 +18,16 @@ _END: Any = object()
 _PROMPT = ("system_instructions", "input", "model_settings", "tools", "output_schema", "handoffs")
 
 
-def guard(model: Model, layers: Sequence[Layer]) -> GuardedModel:
+def guard(model: Model, layers: Sequence[Layer]) -> GuardedAgentsModel:
     """Return the model guarded; one that is guarded already keeps its layers inside the new ones."""
-    if isinstance(model, GuardedModel):
-        return GuardedModel(model.wrapped, (*layers, *model.layers))
+    if isinstance(model, GuardedAgentsModel):
+        return GuardedAgentsModel(model.wrapped, (*layers, *model.layers))
     for layer in layers:
         layer.check_price(model_name(model))
-    return GuardedModel(model, layers)
+    return GuardedAgentsModel(model, layers)
 
 
-class GuardedModel(Model):
+class GuardedAgentsModel(Model):
     """A model whose every request is one lease in each of its budgets; all else is the model inside."""
 
     def __init__(self, wrapped: Model, layers: Sequence[Layer]) -> None:
