@@ -98,7 +98,7 @@ $(OTHERS)/.installed: $(INSTALLED)
 	touch $@
 
 ## What outlay costs, each case beside an empty call, the same by hand or a client that is not wrapped; the worst
-## calls; memory; waiting. Fails where a bound is missed twice.
+## calls; memory; waiting; instructions. docs/benchmarks.md explains it. Fails where a bound is missed twice.
 bench: $(INSTALLED) $(OTHERS)/.installed
 	cargo bench --bench hot_path --bench waiting
 	$(BIN)/python benches/python/run.py --check --others $(OTHERS)/bin/python
@@ -106,6 +106,7 @@ bench: $(INSTALLED) $(OTHERS)/.installed
 	$(BIN)/python benches/python/memory/run.py --check
 	$(BIN)/python benches/python/limiter_traces.py --check
 	$(BIN)/python benches/python/waiting.py --waiters 10000 --check
+	$(BIN)/python benches/instructions/count.py --check
 
 ## outlay beside its peers, in one process; prints the tables of docs/benchmarks.md.
 bench-peers: $(INSTALLED) $(PEERS)/.installed
@@ -120,7 +121,7 @@ $(PEERS)/.installed: pyproject.toml | $(INSTALLED)
 bench-check: export CARGO_PROFILE_BENCH_LTO = off
 bench-check: export CARGO_PROFILE_BENCH_CODEGEN_UNITS = 16
 bench-check: $(INSTALLED) $(OTHERS)/.installed
-	cargo bench --quiet --bench hot_path --bench waiting -- --test
+	cargo bench --quiet --bench hot_path --bench waiting --bench instructions -- --test
 	$(BIN)/python benches/python/run.py --rounds 2 --others $(OTHERS)/bin/python
 	$(BIN)/python benches/python/worst.py --calls 200 --leases 1000
 	$(BIN)/python benches/python/memory/run.py --count 500
@@ -128,6 +129,7 @@ bench-check: $(INSTALLED) $(OTHERS)/.installed
 	$(BIN)/python benches/python/waiting.py --rounds 2
 	@if test -e $(PEERS)/.installed; then $(MAKE) bench-peers ROUNDS=3; \
 	    else echo "NOT RUN: the benches beside the peers; \`make bench-peers\` installs them (a minute)" >&2; fi
+	$(BIN)/python benches/instructions/count.py --small 50 charges decisions
 
 ## Is any case slower than at BASE, a git ref? Both builds in turn, in fresh processes. GROUPS names some cases only.
 bench-compare: $(INSTALLED) $(OTHERS)/.installed

@@ -35,11 +35,11 @@ def heading(rounds: int) -> str:
 
 def table(result: dict) -> str:
     """Return the table of a group."""
-    lines = [f"### {result['title']}", "", "| operation | ns | median ns | / empty | beside | |"]
-    lines.append("| --- | ---: | ---: | ---: | ---: | --- |")
+    lines = [f"### {result['title']}", "", "| operation | ns | median ns | / empty | beside | in all |"]
+    lines.append("| --- | ---: | ---: | ---: | ---: | ---: |")
     for name, figure in result["figures"].items():
         beside = "" if figure["beside"] is None else f"{figure['beside']:.2f}"
-        whole = "" if figure["without"] is None else f"{figure['without']:,.0f} in all"
+        whole = "" if figure["without"] is None else f"{figure['without']:,.0f}"
         ns, median = f"{figure['best']:,.0f}", f"{figure['median']:,.0f}"
         lines.append(f"| {name} | {ns} | {median} | {figure['ratio']:.2f} | {beside} | {whole} |")
     return "\n".join(lines) + "\n"

@@ -76,3 +76,10 @@ def test_a_slower_build_is_told_from_a_noisy_one(monkeypatch, capsys):
     same = compare.Pair([100.0, 101.0, 100.0], [101.0, 102.0, 101.0])
     assert compare.show("group", {"slower": slower, "noisy": noisy, "same": same}, {}, 0.05) == ["slower"]
     assert "| slower | 100.0 | 110.0 | 1.100 |" in capsys.readouterr().out
+
+
+def test_four_instructions_in_a_hundred_are_too_many(monkeypatch):
+    count = load(monkeypatch, "instructions/count.py")
+    known = {"same": 100.0, "near": 100.0, "more": 100.0}
+    told = count.problems({"same": 100.0, "near": 102.9, "more": 104.0, "new": 1.0}, known)
+    assert [problem.split(":")[0] for problem in told] == ["more", "new"]
