@@ -3,17 +3,19 @@
 
 PYTHON ?= python3
 SEED ?= 20261122
+ROUNDS ?= 301
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 OTHERS := .venv-others
+PEERS := .venv-peers
 OTHER_TESTS := tests/python/openai tests/python/httpx tests/python/litellm_sdk tests/python/recipes \
     tests/python/conformance tests/python/langchain/test_deepagents.py tests/python/test_mcp_1_client.py
 # Where there is a `timeout`: what hangs fails.
 LIMITED := $(if $(shell command -v timeout),timeout 3600,)
 SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find src -name '*.rs')
 
-.PHONY: demo test lint cargo-test loom pytest pytest-others soak bench bench-check wheel clean
+.PHONY: demo test lint cargo-test loom pytest pytest-others soak bench bench-peers bench-check wheel clean
 
 ## Build, install into .venv, and run the demo on real input: offline, without a key.
 demo: $(INSTALLED)
@@ -90,6 +92,15 @@ bench: $(INSTALLED) $(OTHERS)/.installed
 	$(BIN)/python benches/python/limiter_traces.py --check
 	$(BIN)/python benches/python/waiting.py --waiters 10000 --check
 
+## outlay beside its peers, in one process; prints the tables of docs/benchmarks.md.
+bench-peers: $(INSTALLED) $(PEERS)/.installed
+	PYTHONPATH=python:benches/python $(PEERS)/bin/python -m peers --rounds $(ROUNDS)
+
+$(PEERS)/.installed: pyproject.toml | $(INSTALLED)
+	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	$(BIN)/python benches/python/peers/install.py $(BIN)/uv $(PEERS)/bin/python
+	touch $@
+
 ## Every bench once, in small, so that none rots; nothing is measured, so nothing is optimised across crates.
 bench-check: $(INSTALLED)
 	CARGO_PROFILE_BENCH_LTO=off CARGO_PROFILE_BENCH_CODEGEN_UNITS=16 \
@@ -100,6 +111,8 @@ bench-check: $(INSTALLED)
 	$(BIN)/python benches/python/limiter.py --rounds 3
 	$(BIN)/python benches/python/limiter_traces.py
 	$(BIN)/python benches/python/waiting.py --rounds 2
+	@if test -e $(PEERS)/.installed; then $(MAKE) bench-peers ROUNDS=3; \
+	    else echo "NOT RUN: the benches beside the peers; \`make bench-peers\` installs them (a minute)" >&2; fi
 
 wheel: $(BIN)/python
 	$(BIN)/maturin build --quiet --release --out dist
