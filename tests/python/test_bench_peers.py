@@ -21,8 +21,8 @@ CROWDS = [crowd for adapter in FOUND.adapters for crowd in adapter.CROWDS]
 OURS = FOUND.adapters[0]
 
 
-def case_of(loop, **terms):
-    return Case(BOOK, "planted", "", lambda limit: Made(loop(limit)), **terms)
+def case_of(loop, **options):
+    return Case(BOOK, "planted", "", lambda limit: Made(loop(limit)), **options)
 
 
 def test_every_adapter_is_found_or_named_with_its_reason():

@@ -14,8 +14,6 @@ GROUPS = [BOOK, AROUND, REFUSED, AWAIT]
 
 PLENTY = 1 << 50  # calls; every peer can count them, also as floats and at a hundred tokens each
 DAY = 86_400
-CHUNK = 200e-6  # seconds; a longer one is nearly always interrupted on a busy machine
-LONG_CHUNK = 10e-3  # for a peer that starts a thread now and then, so that the cost is spread over many calls
 
 
 def nothing() -> None:
@@ -52,7 +50,6 @@ class Case:
     beside: str = ""  # the name of outlay's case that does the same work
     admitted: Callable[[Any], bool] = bool
     refusal: tuple[type[BaseException], ...] = ()  # what it raises to refuse
-    chunk: float = CHUNK
     threads: bool = False  # whether eight threads ask it as well
 
 

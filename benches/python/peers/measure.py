@@ -9,10 +9,11 @@ import time
 from dataclasses import dataclass, field
 
 from . import floor
-from .case import AWAIT, CHUNK, LONG_CHUNK, PLENTY, REFUSED, Case, Made
-from .proof import prove
+from .case import AWAIT, PLENTY, REFUSED, Case, Made
+from .proof import ROOM, prove
 
-FEWEST, MOST = 100, 20_000  # calls in a chunk
+CHUNK, LONGEST = 200e-6, 10e-3  # seconds; a longer chunk is nearly always interrupted on a busy machine
+FEWEST, MOST = 100, 20_000  # calls in a chunk; fewer would be cold
 
 
 @dataclass(eq=False)
@@ -70,13 +71,23 @@ class Table:
         return statistics.median(mine / theirs for mine, theirs in pairs)
 
 
-async def row_of(made: Made, seconds: float) -> Row:
-    """Choose the number of calls in a chunk: what fits into that many seconds, but not too few calls."""
+def exhausted(made: Made) -> Made:
+    """Use up the room after each reset, so that every timed call is refused. No refused case is async."""
+
+    def reset() -> None:
+        made.reset()
+        made.loop(ROOM)
+
+    return Made(made.loop, reset)
+
+
+async def row_of(made: Made) -> Row:
+    """Choose the number of calls in a chunk: as many as its time allows, but not too few."""
     row = Row(made, 1)
     for most in (10, FEWEST, MOST):
         each = min([await row.time() for _ in range(5)]) / row.calls
-        fewest = min(FEWEST, round(LONG_CHUNK / each))
-        row.calls = max(1, min(most, max(fewest, round(seconds / each))))
+        fewest = min(FEWEST, round(LONGEST / each))
+        row.calls = max(1, min(most, max(fewest, round(CHUNK / each))))
     return row
 
 
@@ -85,10 +96,8 @@ async def measure(cases: list[Case], rounds: int) -> Table:
     rows = {}
     for case in cases:
         spent = await prove(case)
-        rows[case] = await row_of(spent if case.group == REFUSED else case.make(PLENTY), case.chunk)
-    floors = [
-        await row_of(Made(loop), CHUNK) for loop in (floor.empty_loop, floor.empty_call, floor.empty_await)
-    ]
+        rows[case] = await row_of(exhausted(spent) if case.group == REFUSED else case.make(PLENTY))
+    floors = [await row_of(Made(loop)) for loop in (floor.empty_loop, floor.empty_call, floor.empty_await)]
     table = Table(floors[0], floors[1], floors[2], rows)
     order = [*floors, *rows.values()]
     shuffled = random.Random(rounds)

@@ -65,12 +65,12 @@ def refused(limit: int, text: bool = False) -> Made:
 
 
 EXHAUSTED = (BudgetExhausted,)
-DOLLARS = "dollars as a float, a list of every event; five locks"
+DOLLARS = "dollars as a float, a list of every event"
 CASES = [
     Case(
         BOOK,
         "agentbudget: track",
-        f"{DOLLARS}; raises",
+        f"{DOLLARS}; three locks in turn; raises",
         track,
         ours.CONSUME,
         is_none,
@@ -80,7 +80,7 @@ CASES = [
     Case(
         AROUND,
         "agentbudget: would_exceed, track",
-        f"{DOLLARS}; holds nothing",
+        f"{DOLLARS}; four locks in turn; holds nothing",
         around,
         ours.LEASE,
         refusal=EXHAUSTED,

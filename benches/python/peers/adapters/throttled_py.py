@@ -86,7 +86,7 @@ CASES = [
     Case(
         REFUSED,
         "throttled-py: with Throttled(), raised",
-        "raises with its answer; no text yet",
+        "raises with its answer; the sentence is written at once",
         raised,
         ours.REFUSED_RAISED,
         is_none,
@@ -94,7 +94,7 @@ CASES = [
     Case(
         REFUSED,
         "throttled-py: with Throttled(), raised, str(exc)",
-        "the same, a sentence with figures",
+        "the same",
         lambda limit: raised(limit, text=True),
         ours.REFUSED_TEXT,
         is_none,
