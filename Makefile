@@ -7,8 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 OTHERS := .venv-others
-OTHER_TESTS := tests/python/openai tests/python/httpx tests/python/litellm_sdk tests/python/recipes \
-    tests/python/conformance tests/python/langchain/test_deepagents.py tests/python/test_mcp_1_client.py
+OTHER_TESTS := $(addprefix tests/python/hosts/, openai httpx litellm_sdk langchain/test_deepagents.py \
+    test_mcp_1_client.py) tests/python/conformance tests/python/recipes
 # Where there is a `timeout`: what hangs fails.
 LIMITED := $(if $(shell command -v timeout),timeout 3600,)
 SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find src -name '*.rs')
@@ -43,7 +43,7 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check python tests benches examples
 	$(BIN)/ruff check python tests benches examples
 	$(BIN)/mypy python/outlay
-	$(BIN)/mypy tests/python/typing
+	$(BIN)/mypy tests/python/typing/programs
 	$(BIN)/python -m mypy.stubtest outlay._core
 
 ## The property tests take SEED, so that a run can be repeated; SEED=7 takes other histories.
@@ -66,7 +66,7 @@ pytest: $(INSTALLED)
 
 ## What only many repetitions find: ten times as many exits of busy interpreters as in the tests.
 soak: $(INSTALLED)
-	OUTLAY_SOAK=10 $(BIN)/python -m pytest tests/python/test_exit.py tests/python/test_waiting_process.py
+	OUTLAY_SOAK=10 $(BIN)/python -m pytest tests/python/process/test_exit.py tests/python/waiting/test_waiting_process.py
 
 ## The integrations with the other majors of the SDKs, and the frameworks that pin them.
 pytest-others: $(OTHERS)/.installed

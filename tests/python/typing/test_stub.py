@@ -16,7 +16,7 @@ import pytest
 import outlay
 from outlay import _core
 
-PACKAGE = Path(__file__).parents[2] / "python" / "outlay"
+PACKAGE = Path(__file__).parents[3] / "python" / "outlay"
 STUB = PACKAGE / "_core.pyi"
 #: Modules that import a framework; their examples are skipped where it is missing.
 FRAMED = {

@@ -4,7 +4,7 @@ import re
 
 from module_map import PAGE, ROOT, render
 
-COMMAND = "run: python tests/python/module_map.py"
+COMMAND = "run: python tests/python/docs/module_map.py"
 
 
 def test_the_page_is_up_to_date():

@@ -17,7 +17,7 @@ from outlay._demo.trace import replay
 from outlay._demo.trace_file import read_trace, schedule
 
 HEADER = ["agent", "session", "turn", "t_ms", "t_in_session_ms", "in_tokens", "out_tokens", "out_text_empty"]
-REAL_TRACE = Path(__file__).parents[3] / "shared" / "traces" / "agent_sessions.csv.gz"
+REAL_TRACE = Path(__file__).parents[4] / "shared" / "traces" / "agent_sessions.csv.gz"
 
 
 def write(path: Path, rows: list[list[object]]) -> Path:

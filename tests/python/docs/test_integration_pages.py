@@ -9,7 +9,7 @@ from page_support import python_blocks, run_pages
 
 PAGES = {
     page.stem: python_blocks(page)
-    for page in sorted((Path(__file__).parents[2] / "docs" / "integrations").glob("*.md"))
+    for page in sorted((Path(__file__).parents[3] / "docs" / "integrations").glob("*.md"))
 }
 BLOCKS = [(name, number) for name, blocks in PAGES.items() for number in range(len(blocks))]
 

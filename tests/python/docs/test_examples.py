@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = Path(__file__).parents[3] / "examples"
 
 PROMISED = {
     "token_budget.py": ["warning: 86%", '"error":"budget_exceeded"', "the next day: used 2000"],

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from page_support import Ran, run_pages
 
-README = Path(__file__).parents[2] / "README.md"
+README = Path(__file__).parents[3] / "README.md"
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
 POLICY = next(text for language, text in BLOCKS if language == "toml")
 PYTHON = [text for language, text in BLOCKS if language == "python"]

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 
 import outlay
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[3] / "docs"
 POLICY = (DOCS / "policy.md").read_text(encoding="utf-8")
 README = (DOCS.parent / "README.md").read_text(encoding="utf-8")
 TOML = re.findall(r"```toml\n(.*?)```", POLICY + README, re.DOTALL)

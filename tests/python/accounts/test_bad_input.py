@@ -6,7 +6,7 @@ import uuid
 
 import numpy as np
 import pytest
-from face_support import BAD_AMOUNTS, BAD_IDS, MAX, ODD_IDS, THREES, budget_limit
+from face_support import BAD_AMOUNTS, BAD_IDS, BAD_PERIODS, MAX, ODD_IDS, THREES, budget_limit
 
 import outlay
 from outlay import (
@@ -19,21 +19,6 @@ from outlay import (
     SharedPool,
     WorkflowQuota,
 )
-
-BAD_PERIODS = {
-    "zero": 0,
-    "negative": -1,
-    "tiny": 1e-12,
-    "nan": float("nan"),
-    "infinity": float("inf"),
-    "a hundred and one years": 101 * 366 * 86400,
-    "huge": 10**5000,
-    "bool": True,
-    "str": "60",
-    "None": None,
-    "complex": 1j,
-    "list": [60],
-}
 
 
 class Rig:

@@ -1,6 +1,6 @@
 """Writes docs/modules.md: every module, with the first sentence that it says of itself.
 
-Run it after a module has come, gone or changed its first sentence: `python tests/python/module_map.py`.
+Run it after a module has come, gone or changed its first sentence: `python tests/python/docs/module_map.py`.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import re
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "modules.md"
 HEAD = """# Every module
 
 Each by the first sentence that it says of itself, floor by floor; [architecture.md](architecture.md) says how
-they work together. This page is written by `tests/python/module_map.py`.
+they work together. This page is written by `tests/python/docs/module_map.py`.
 """
 FOLDERS = (
     "src",

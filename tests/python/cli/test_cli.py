@@ -14,7 +14,7 @@ import outlay
 from outlay.__main__ import main
 from outlay._doctor import EXTRAS
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 POLICY = """\
 [[budget]]
 name = "per-agent-day"

@@ -6,8 +6,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from face_support import BAD_AMOUNTS, THREES, checked_message, refusal_of
-from test_bad_input import BAD_PERIODS
+from face_support import BAD_AMOUNTS, BAD_PERIODS, THREES, checked_message, refusal_of
 
 from outlay import InvalidAmount, PolicyError, RateLimiter, WaitTimeout
 

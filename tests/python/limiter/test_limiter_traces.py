@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "benches" / "python"))
+sys.path.insert(0, str(Path(__file__).parents[3] / "benches" / "python"))
 
 import limiter_traces
 from limiter_traces import (
