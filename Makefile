@@ -53,13 +53,13 @@ cargo-test:
 ## The ledger's locking, the ends of leases and waiting, in every order of the threads.
 loom:
 	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom CARGO_PROFILE_RELEASE_LTO=off \
-	    CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 $(LIMITED) cargo test --quiet --release --test loom --test loom_waiting
+	    CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 $(LIMITED) cargo test --quiet --release --test loom
 
 ## More random histories and sums than the suite has time for; each run takes others.
 .PHONY: soak-cargo
 soak-cargo:
-	OUTLAY_HISTORIES=50000 OUTLAY_SUMS=200000 $(LIMITED) cargo test --quiet --test ledger_model --test guard_model \
-	    --test usage_sums
+	OUTLAY_HISTORIES=50000 OUTLAY_SUMS=200000 $(LIMITED) cargo test --quiet --test ledger --test guard --test amounts \
+	    -- histories:: sums::
 
 pytest: $(INSTALLED)
 	$(BIN)/python -m pytest

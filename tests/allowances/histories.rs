@@ -1,21 +1,17 @@
 //! Random histories of jobs on the service and on a naive book: zero differences.
-#![cfg(not(loom))]
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
-
-#[path = "allowances_model/naive.rs"]
-mod naive;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use naive::{Naive, Report, SECOND};
 use outlay::{
     AgentAllowance, AllowanceService, Clock, Error, ManualClock, ModelQuota, QuotaEvent,
     UsageReport,
 };
 use proptest::prelude::*;
 use proptest::test_runner::{FileFailurePersistence, TestRunner};
+
+use super::naive::{Naive, Report, SECOND};
 
 const AGENTS: [&str; 2] = ["a", "b"];
 const MODELS: [&str; 3] = ["", "m", "n"];
@@ -189,7 +185,7 @@ impl Driver {
 
 #[test]
 fn random_histories_of_jobs_agree_with_the_naive_book() {
-    let file = "tests/allowances_model.proptest-regressions";
+    let file = "tests/allowances/histories.proptest-regressions";
     let mut runner = TestRunner::new(ProptestConfig {
         cases: HISTORIES,
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct(file))),

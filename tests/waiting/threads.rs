@@ -1,6 +1,4 @@
 //! Real threads that wait by the machine's clock: nobody is stuck, nobody is early, all in turn.
-#![cfg(not(loom))]
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};

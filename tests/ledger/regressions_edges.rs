@@ -1,7 +1,5 @@
 //! Defects that this crate had at the edges: closed accounts, soft limits, numbers near 2^64. Each is
 //! held by a test that failed before it was mended.
-#![cfg(not(loom))]
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,6 +1,4 @@
 //! Allowances at the edges of days, hours and the patience of jobs, and under many threads.
-#![cfg(not(loom))]
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Barrier};

@@ -1,6 +1,4 @@
 //! Events: each exactly when it is due, none under a lock.
-#![cfg(not(loom))]
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

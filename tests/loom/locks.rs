@@ -1,18 +1,12 @@
 //! Every interleaving of the ledger's locks, for a few threads at a time.
-//!
-//! Run with `RUSTFLAGS="--cfg loom" cargo test --release --test loom`.
-#![cfg(loom)]
-#![expect(clippy::unwrap_used, reason = "a model that cannot go on has failed")]
-
-#[path = "loom/world.rs"]
-mod world;
 
 use std::sync::Arc;
 
 use loom::thread::spawn;
 use outlay::{Abandoned, Account, Actual, Error, Lease, LeaseError, LeaseState, ManualClock};
 use outlay::{Unsettled, Usage, ledger};
-use world::{ACTUAL, ESTIMATE, SECOND, TTL, World, ask, explore, reserve, sums};
+
+use super::world::{ACTUAL, ESTIMATE, SECOND, TTL, World, ask, explore, reserve, sums};
 
 #[test]
 fn the_last_unit_goes_to_exactly_one_of_two_threads() {

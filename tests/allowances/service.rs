@@ -1,6 +1,4 @@
 //! Allowances as a user of the crate meets them: who may begin, and what an end comes to.
-#![cfg(not(loom))]
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,35 +1,16 @@
-//! Waiting: first in, first out, at the exact moment, and nothing left behind.
-#![cfg(not(loom))]
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+//! Random histories of waiting on the ledger and on a naive queue: zero differences.
 
-#[path = "waiting/check.rs"]
-mod check;
-#[path = "waiting/driver.rs"]
-mod driver;
-#[path = "waiting/edges.rs"]
-mod edges;
-#[path = "waiting/kit.rs"]
-mod kit;
-#[path = "waiting/meters.rs"]
-mod meters;
-#[path = "waiting/model.rs"]
-mod model;
-#[path = "waiting/ops.rs"]
-mod ops;
-#[path = "waiting/reentry.rs"]
-mod reentry;
-#[path = "waiting/tally.rs"]
-mod tally;
-
-use driver::Driver;
 use proptest::prelude::*;
 use proptest::test_runner::{FileFailurePersistence, TestRunner};
+
+use super::driver::Driver;
+use super::{ops, tally};
 
 const HISTORIES: u32 = 5_000;
 
 #[test]
 fn random_histories_of_waiting_agree_with_the_naive_queue() {
-    let file = "tests/waiting.proptest-regressions";
+    let file = "tests/waiting/histories.proptest-regressions";
     let mut runner = TestRunner::new(ProptestConfig {
         cases: HISTORIES,
         max_shrink_iters: 20_000,

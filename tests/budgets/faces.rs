@@ -1,6 +1,4 @@
 //! The faces as a user of the crate calls them.
-#![cfg(not(loom))]
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 use std::fs;
 use std::path::PathBuf;

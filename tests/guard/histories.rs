@@ -1,27 +1,19 @@
 //! Random histories of requests, parts and updates on a guard and on a naive book: no difference.
-//! `OUTLAY_HISTORIES=10000 cargo test --test guard_model` runs so many.
-#![cfg(not(loom))]
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
-#[path = "guard_model/ends.rs"]
-mod ends;
-#[path = "guard_model/naive.rs"]
-mod naive;
-#[path = "guard_model/ops.rs"]
-mod ops;
+//! `OUTLAY_HISTORIES=10000 cargo test --test guard histories` runs so many.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use naive::{Amounts, Naive, OF_AGENTS, Place, RULES, State, TTL};
-use ops::{Limits, Of, Op, histories, limits, op};
 use outlay::{
     Allotment, Clock, Error, Guard, GuardPolicy, GuardRequest, Lease, LeaseError, ManualClock,
     PartOf, Usage,
 };
 use proptest::prelude::*;
 use proptest::test_runner::{FileFailurePersistence, TestRunner};
+
+use super::model::naive::{Amounts, Naive, OF_AGENTS, Place, RULES, State, TTL};
+use super::model::ops::{Limits, Of, Op, histories, limits, op};
 
 const AGENTS: [&str; 2] = ["a", "b"];
 
@@ -228,7 +220,7 @@ impl<'a> Driver<'a> {
 
 #[test]
 fn random_histories_agree_with_the_naive_book() {
-    let file = "tests/guard_model.proptest-regressions";
+    let file = "tests/guard/histories.proptest-regressions";
     let cases = histories();
     let mut runner = TestRunner::new(ProptestConfig {
         cases,

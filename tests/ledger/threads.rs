@@ -1,6 +1,4 @@
 //! Real threads on one account: admitted is exactly the limit, and the threads did meet.
-#![cfg(not(loom))]
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Barrier};

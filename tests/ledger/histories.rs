@@ -1,18 +1,15 @@
 //! Random operations on the ledger and on a naive book of the laws: zero differences.
-#![cfg(not(loom))]
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-mod model;
-
-use model::driver::Driver;
-use model::ops::{accounts, operations};
-use model::tally;
 use proptest::prelude::*;
 use proptest::test_runner::{FileFailurePersistence, TestRunner};
 
+use super::model::driver::Driver;
+use super::model::ops::{accounts, operations};
+use super::model::tally;
+
 /// `cases` sequences; what fails is kept beside this file and tried first from then on.
 fn config(cases: u32) -> ProptestConfig {
-    let file = "tests/ledger_model.proptest-regressions";
+    let file = "tests/ledger/histories.proptest-regressions";
     ProptestConfig {
         cases,
         max_shrink_iters: 20_000,

@@ -1,6 +1,4 @@
 //! Defects that this crate had, each held by a test that failed before it was mended.
-#![cfg(not(loom))]
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,6 +1,4 @@
 //! The limiter through its Rust face.
-#![cfg(not(loom))]
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,18 +1,12 @@
 //! Waiting in every interleaving of the ledger's locks, for a few threads at a time.
-//!
-//! Run with `RUSTFLAGS="--cfg loom" cargo test --release --test loom_waiting`.
-#![cfg(loom)]
-#![expect(clippy::unwrap_used, reason = "a model that cannot go on has failed")]
-
-#[path = "loom/world.rs"]
-mod world;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use loom::thread::spawn;
 use outlay::{Account, Error, Grant, Lease, Limit, Mailbox, Request, Unit, Unsettled, Usage, Wait};
-use world::{ACTUAL, ESTIMATE, SECOND, TTL, World, ask, explore, reserve, sums};
+
+use super::world::{ACTUAL, ESTIMATE, SECOND, TTL, World, ask, explore, reserve, sums};
 
 const NANO: Duration = Duration::from_nanos(1);
 

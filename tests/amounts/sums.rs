@@ -1,5 +1,4 @@
 //! Amounts, prices and messages against plain integer arithmetic.
-#![cfg(not(loom))]
 
 use outlay::accounting::message::MESSAGE_BYTES_MAX;
 use outlay::{Code, Denied, Key, Kind, MicroUsd, Price, PriceTable, Rates, Usage};

@@ -1,6 +1,4 @@
 //! Sliding windows against the exact log of what was admitted.
-#![cfg(not(loom))]
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::VecDeque;
 use std::sync::Arc;
