@@ -9,8 +9,8 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 OTHERS := .venv-others
 PEERS := .venv-peers
-OTHER_TESTS := tests/python/openai tests/python/httpx tests/python/litellm_sdk tests/python/recipes \
-    tests/python/conformance tests/python/langchain/test_deepagents.py tests/python/test_mcp_1_client.py \
+OTHER_TESTS := $(addprefix tests/python/hosts/, openai httpx litellm_sdk langchain/test_deepagents.py \
+    test_mcp_1_client.py) tests/python/conformance tests/python/recipes \
     tests/python/tidy/test_public_names.py
 # Where there is a `timeout`: what hangs fails.
 LIMITED := $(if $(shell command -v timeout),timeout 3600,)
@@ -62,7 +62,7 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check python tests benches examples packaging fuzz docs
 	$(BIN)/ruff check python tests benches examples packaging fuzz docs
 	$(BIN)/mypy python/outlay
-	$(BIN)/mypy tests/python/typing
+	$(BIN)/mypy tests/python/typing/programs
 	$(BIN)/python -m mypy.stubtest outlay._core
 
 ## The property tests take SEED, so that a run can be repeated; SEED=7 takes other histories.
@@ -72,20 +72,20 @@ cargo-test:
 ## The ledger's locking, the ends of leases and waiting, in every order of the threads.
 loom:
 	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom CARGO_PROFILE_RELEASE_LTO=off \
-	    CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 $(LIMITED) cargo test --quiet --release --test loom --test loom_waiting
+	    CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 $(LIMITED) cargo test --quiet --release --test loom
 
 ## More random histories and sums than the suite has time for; each run takes others.
 .PHONY: soak-cargo
 soak-cargo:
-	OUTLAY_HISTORIES=50000 OUTLAY_SUMS=200000 $(LIMITED) cargo test --quiet --test ledger_model --test guard_model \
-	    --test usage_sums
+	OUTLAY_HISTORIES=50000 OUTLAY_SUMS=200000 $(LIMITED) cargo test --quiet --test ledger --test guard --test amounts \
+	    -- histories:: sums::
 
 pytest: $(INSTALLED)
 	$(BIN)/python -m pytest
 
 ## What only many repetitions find: ten times as many exits of busy interpreters as in the tests.
 soak: $(INSTALLED)
-	OUTLAY_SOAK=10 $(BIN)/python -m pytest tests/python/test_exit.py tests/python/test_waiting_process.py
+	OUTLAY_SOAK=10 $(BIN)/python -m pytest tests/python/process/test_exit.py tests/python/waiting/test_waiting_process.py
 
 ## The integrations with the other majors of the SDKs, and the frameworks that pin them.
 pytest-others: $(OTHERS)/.installed

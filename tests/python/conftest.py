@@ -1,4 +1,4 @@
-"""What tests share: clocks moved by hand, event loops, pools that end without open leases, and servers."""
+"""What tests share: clocks moved by hand, pools that end without open leases, and servers."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 import pytest
-from allowance_support import STORES, Watched, allow, new_service
 
-from outlay import AllowanceService, ManualClock, MemoryStore, SharedPool
+from outlay import ManualClock, SharedPool
 from outlay.testing import ProviderServer, Reply
 
 
 class _NoFolders(MetaPathFinder):
     """A folder of tests is no package: where `openai` is not installed, there is no `openai` to import."""
 
-    folders = {path.name for path in Path(__file__).parent.iterdir() if path.is_dir()}
+    folders = {path.name for path in Path(__file__).parent.rglob("*") if path.is_dir()}
 
     def find_spec(self, name, path=None, target=None):
         """Find nothing; refuse the name of a folder that no file of a package goes with."""
@@ -66,33 +65,6 @@ def said(monkeypatch):
 def clock():
     """Return a clock that stands still until the test moves it."""
     return ManualClock()
-
-
-@pytest.fixture(params=STORES)
-def service(request, clock):
-    """Return an AllowanceService on each kind of store."""
-    return new_service(request.param, clock)
-
-
-@pytest.fixture
-def store(clock):
-    """Return a watched store."""
-    return Watched(MemoryStore(clock=clock))
-
-
-@pytest.fixture
-def watched(store, clock):
-    """Return a service on the watched store, with an agent that is allowed everything."""
-    service = AllowanceService(store, clock=clock)
-    allow(service)
-    store.written()
-    return service
-
-
-@pytest.fixture(params=["asyncio", "uvloop"])
-def new_loop(request):
-    """Return what makes an event loop of each kind."""
-    return pytest.importorskip(request.param).new_event_loop
 
 
 @pytest.fixture

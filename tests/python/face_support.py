@@ -83,6 +83,21 @@ BAD_AMOUNTS = {
     "numpy negative": np.int64(-1),
     "object": object(),
 }
+#: What no period in seconds may be.
+BAD_PERIODS = {
+    "zero": 0,
+    "negative": -1,
+    "tiny": 1e-12,
+    "nan": float("nan"),
+    "infinity": float("inf"),
+    "a hundred and one years": 101 * 366 * 86400,
+    "huge": 10**5000,
+    "bool": True,
+    "str": "60",
+    "None": None,
+    "complex": 1j,
+    "list": [60],
+}
 #: What counts as the whole number 3.
 THREES = [3, np.int8(3), np.int64(3), np.uint8(3), np.uint64(3)]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-FOLDERS = sorted(path.parent.name for path in Path(__file__).parent.glob("*/conftest.py"))
+FOLDERS = {path.parent.name: path.parent for path in sorted(Path(__file__).parent.rglob("*/conftest.py"))}
 
 
 def test_a_folder_of_tests_is_no_package():
@@ -18,7 +18,9 @@ def test_a_folder_of_tests_is_no_package():
 
 
 @pytest.mark.parametrize("name", FOLDERS)
-def test_what_a_folder_is_named_after_is_found_elsewhere_or_not_at_all(name):
+def test_what_a_folder_is_named_after_is_found_elsewhere_or_not_at_all(name, monkeypatch):
+    # As where the tests beside the folder are collected.
+    monkeypatch.syspath_prepend(FOLDERS[name].parent)
     try:
         found = find_spec(name)
     except ModuleNotFoundError:

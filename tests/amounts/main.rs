@@ -1,0 +1,4 @@
+//! Amounts, prices and messages.
+#![cfg(not(loom))]
+
+mod sums;

@@ -1,0 +1,5 @@
+//! Budgets, quotas and pools.
+#![cfg(not(loom))]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+
+mod faces;

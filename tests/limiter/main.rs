@@ -1,0 +1,6 @@
+//! The rate limiter, and the sliding windows that it counts in.
+#![cfg(not(loom))]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod rate_limiter;
+mod sliding;

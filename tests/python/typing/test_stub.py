@@ -1,0 +1,254 @@
+"""The stub and the docstrings tell the truth: their examples run, and every name of the API is there."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import doctest
+import importlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+import outlay
+from outlay import _core
+
+PACKAGE = Path(__file__).parents[3] / "python" / "outlay"
+STUB = PACKAGE / "_core.pyi"
+#: Modules that import a framework; their examples are skipped where it is missing.
+FRAMED = {
+    "langchain": "langchain",
+    "_demo": "langchain",
+    "scripted_model": "langchain",
+    "prices": "genai_prices",
+    "genai": "genai_prices",
+    "openai": "openai",
+    "anthropic": "anthropic",
+    "httpx": "httpx",
+    "httpx2": "httpx2",
+    "pydantic_ai": "pydantic_ai",
+    "openai_agents": "agents",
+    "mcp": "fastmcp",
+    "litellm": "litellm",
+}
+
+#: What users see, by class: methods and attributes.
+API = {
+    "SystemClock": "",
+    "ManualClock": "advance set_time",
+    "Usage": "input_tokens output_tokens total_tokens cost_micros_usd cache_read_tokens cache_write_tokens "
+    "reasoning_tokens zero from_response",
+    "UsageEstimate": "input_tokens output_tokens total_tokens cost_micros_usd cache_read_tokens "
+    "cache_write_tokens reasoning_tokens zero",
+    "RequestBudget": "tokens cost_micros_usd unlimited from_tokens from_cost_micros_usd with_limits",
+    "Remaining": "tokens cost_micros_usd below_threshold",
+    "AgentTokenBudget": "daily hourly consume try_consume check reserve remaining used reserved "
+    "usage_percentage is_warning time_until_reset reset add_operation_cost operation_costs agent_id "
+    "total_tokens period warning_threshold hard_limit",
+    "WorkflowQuota": "hourly begin_workflow end_workflow get active_count period_count remaining "
+    "time_until_reset reset",
+    "WorkflowToken": "id max_steps execute_step remaining_steps steps_executed duration can_continue",
+    "BudgetLimit": "agent_id token_budget calls_budget window_secs",
+    "BudgetInfo": "tokens_remaining calls_remaining window_remaining_secs is_exhausted",
+    "FullBudgetInfo": "agent_id token_limit tokens_used tokens_remaining calls_limit calls_used "
+    "calls_remaining window_secs window_remaining_secs is_exhausted",
+    "BudgetManager": "set_budget remove_budget reserve release track_call remaining can_schedule "
+    "reset_window full_info all_full_info agent persist restore",
+    "AgentBudget": "reserve charge track_call remaining",
+    "RateLimiter": "per limit window tokens_per_minute threshold acquire_slot acquire_slot_blocking "
+    "try_acquire reserve reserve_wait reserve_blocking record_usage current_usage retry_after observe",
+    "SharedPool": "reserve reserve_wait reserve_blocking record_used remaining committed reserved "
+    "open_leases",
+    "BudgetLease": "id reserved request_budget state expires_in commit release close extend",
+    "AgentAllowance": "agent_id daily_token_limit daily_job_limit concurrent_jobs max_job_duration "
+    "model_allowlist",
+    "ModelQuota": "model daily_token_budget hourly_rate_limit cost_ceiling_micros_usd",
+    "RepoLimit": "repo max_daily_prs max_daily_issues cooldown_after_failure",
+    "AllowanceStatus": "OK WARNING EXCEEDED",
+    "QuotaEvent": "JOB_STARTED JOB_COMPLETED JOB_FAILED JOB_CANCELLED",
+    "EstimateReport": "calls input_mean input_p95 output_mean output_p95",
+    "QuotaCheckResult": "allowed status remaining_tokens remaining_jobs reason",
+    "UsageRecord": "agent_id tokens_used jobs_started active_jobs period_start",
+    "UsageReport": "agent_id job_id event model tokens_in tokens_out cost_micros_usd timestamp",
+    "AllowanceService": "set_allowance set_model_quota set_repo_limit get_allowance get_model_quota "
+    "get_usage get_model_usage check start_job record_usage overdue_jobs reset_agent check_repo charge_repo "
+    "record_failure",
+    "Job": "job_id agent_id model repo deadline complete fail cancel",
+    "AllowanceStore": "get_allowance set_allowance get_usage increment_usage decrement_active_jobs "
+    "return_tokens reset_usage get_model_quota get_model_usage increment_model_usage",
+    "MemoryStore": "get_allowance set_allowance get_usage increment_usage decrement_active_jobs "
+    "return_tokens reset_usage get_model_quota get_model_usage increment_model_usage set_model_quota",
+    "LimitExceeded": "message kind limit used reserved requested remaining retry_after retryable suggestion "
+    "scope to_llm_message payload",
+    "BudgetExceeded": "agent_id total resets_in",
+    "WorkflowLimitExceeded": "workflow_id current resets_in",
+    "StepLimitExceeded": "workflow_id steps_executed max_steps",
+    "RateLimitExceeded": "current",
+}
+#: The other names of the API.
+NAMES = """
+    AllowanceExceeded Budget ForkedLedger Indeterminate InvalidAmount InvalidId LLM_MESSAGE_SCHEMA LeaseError
+    LeaseExpired LeaseFinalized NotConfigured OutlayError PolicyError QuotaExceeded RequestBudgetExceeded
+    StoreCorrupt StoreError StoreUnavailable ThresholdExceeded UnknownLease WaitTimeout estimates governed usd
+"""
+
+
+class Documented(NamedTuple):
+    """A docstring, and where it stands."""
+
+    path: Path
+    name: str
+    line: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.path.relative_to(PACKAGE)}:{self.name}"
+
+    @property
+    def module(self) -> str:
+        """The name of the module it is in."""
+        parts = self.path.relative_to(PACKAGE.parent).with_suffix("").parts
+        return ".".join(part for part in parts if part != "__init__")
+
+    def frameworks(self) -> list[str]:
+        """Return the frameworks that its module imports."""
+        parts = self.path.relative_to(PACKAGE).with_suffix("").parts
+        return [FRAMED[part] for part in parts if part in FRAMED]
+
+    def section(self, title: str) -> str:
+        """Return the lines under a title, without their common indentation."""
+        found = re.search(rf"^{title}:\n((?:\n|    .*\n?)+)", self.text, re.MULTILINE)
+        return re.sub(r"^    ", "", found[1], flags=re.MULTILINE) if found else ""
+
+
+Nodes = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def nodes(path: Path) -> Iterator[tuple[str, Nodes]]:
+    """Return what can have a docstring, with its dotted name: the module, its classes and functions."""
+
+    def inside(prefix: str, node: Nodes) -> Iterator[tuple[str, Nodes]]:
+        yield prefix, node
+        for child in node.body:
+            if isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                yield from inside(f"{prefix}.{child.name}".lstrip("."), child)
+
+    return inside("", ast.parse(path.read_text(encoding="utf-8")))
+
+
+def docstrings(path: Path) -> Iterator[Documented]:
+    """Return every docstring of a file."""
+    for name, node in nodes(path):
+        text = ast.get_docstring(node)
+        if text is not None:
+            yield Documented(path, name, node.body[0].lineno, text)
+
+
+STUB_NODES = dict(nodes(STUB))
+STUB_TEXTS = {documented.name: documented for documented in docstrings(STUB)}
+PUBLIC = [name for name in STUB_NODES if name and not any(part[0] == "_" for part in name.split("."))]
+CLASSES = [name for name in PUBLIC if isinstance(STUB_NODES[name], ast.ClassDef)]
+#: The public classes that are written in Python, and their public methods.
+ALLOWANCES = {
+    name: node
+    for module in ("service", "job", "store", "values", "reports")
+    for name, node in nodes(PACKAGE / "_allowances" / f"{module}.py")
+    if name.split(".")[0] in API and not any(part[0] == "_" for part in name.split("."))
+}
+EXAMPLES = [
+    documented
+    for path in [STUB, *sorted(PACKAGE.rglob("*.py"))]
+    for documented in docstrings(path)
+    if ">>>" in documented.text
+]
+
+
+@pytest.mark.parametrize("documented", EXAMPLES, ids=str)
+def test_example_runs(documented: Documented) -> None:
+    for framework in documented.frameworks():
+        pytest.importorskip(framework)
+    if documented.path == STUB:
+        names = {name: getattr(outlay, name) for name in outlay.__all__}
+    else:
+        names = dict(vars(importlib.import_module(documented.module)))
+    report: list[str] = []
+    example = doctest.DocTestParser().get_doctest(
+        documented.text, names, str(documented), str(documented.path), documented.line
+    )
+    results = doctest.DocTestRunner(verbose=False).run(example, out=report.append)
+    assert results.attempted > 0
+    assert results.failed == 0, "".join(report)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_what_is_public_in_the_stub_is_documented(name: str) -> None:
+    assert name in STUB_TEXTS, f"{name} has no docstring"
+    assert STUB_TEXTS[name].text.splitlines()[0].endswith("."), "one summary line, a sentence"
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_every_class_of_the_stub_has_an_example(name: str) -> None:
+    assert ">>>" in STUB_TEXTS[name].section("Example")
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_the_documented_arguments_are_those_of_the_signature(name: str) -> None:
+    # A class documents what its constructor takes.
+    signature = STUB_NODES.get(f"{name}.__new__", STUB_NODES[name])
+    arguments: list[str] = []
+    if isinstance(signature, ast.FunctionDef | ast.AsyncFunctionDef):
+        given = signature.args
+        each = [*given.posonlyargs, *given.args, *given.kwonlyargs]
+        arguments = [one.arg for one in each if one.arg not in ("self", "cls") and one.arg[0] != "_"]
+    assert re.findall(r"^(\w+):", STUB_TEXTS[name].section("Args"), re.MULTILINE) == arguments
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_the_documented_exceptions_exist(name: str) -> None:
+    for raised in re.findall(r"^(\w+):", STUB_TEXTS[name].section("Raises"), re.MULTILINE):
+        error: Any = getattr(outlay, raised, None) or getattr(builtins, raised)
+        assert issubclass(error, Exception)
+
+
+@pytest.mark.parametrize("name", ALLOWANCES)
+def test_what_is_public_of_the_allowances_is_documented(name: str) -> None:
+    node, text = ALLOWANCES[name], ast.get_docstring(ALLOWANCES[name])
+    assert text is not None, f"{name} has no docstring"
+    assert text.splitlines()[0].endswith("."), "one summary line, a sentence"
+    if isinstance(node, ast.ClassDef):
+        assert ">>>" in text
+    elif not name.startswith("MemoryStore."):  # its arguments are documented in AllowanceStore
+        documented = Documented(PACKAGE, name, node.lineno, text)
+        given = [one.arg for one in [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]]
+        listed = re.findall(r"^(\w+):", documented.section("Args"), re.MULTILINE)
+        assert listed == [one for one in given if one not in ("self", "leaving")]
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_help_says_what_a_native_class_is(name: str) -> None:
+    line = getattr(_core, name).__doc__.strip()
+    assert line.endswith(".")
+    assert "\n" not in line
+
+
+def test_a_star_import_brings_every_name() -> None:
+    names: dict[str, Any] = {}
+    exec("from outlay import *", names)
+    for name in outlay.__all__:
+        assert names[name] is getattr(outlay, name)
+    assert len(set(outlay.__all__)) == len(outlay.__all__)
+
+
+@pytest.mark.parametrize("name", [*API, *NAMES.split()])
+def test_a_name_of_the_api_is_exported(name: str) -> None:
+    assert name in outlay.__all__
+    for member in API.get(name, "").split():
+        assert hasattr(getattr(outlay, name), member), f"{name}.{member} is missing"
+
+
+def test_the_stub_lists_what_the_native_module_exports() -> None:
+    [listed] = [node for node in STUB_NODES[""].body if isinstance(node, ast.Assign)]
+    assert sorted(ast.literal_eval(listed.value)) == sorted(_core.__all__)
