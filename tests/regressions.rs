@@ -5,12 +5,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use outlay::Calendar;
-use outlay::accounting::{Moment, Tick};
 use outlay::{
-    Abandoned, Account, Actual, Ask, BudgetLimit, BudgetManager, CalendarUnit, Clock, Code, Core,
-    Error, Event, EventKind, Key, Lease, Limit, ManualClock, Meter, OnError, Policy, PoolOptions,
-    Request, SharedPool, StoreError, Unit, Unsettled, Usage, Window,
+    Abandoned, Account, Actual, Ask, BudgetLimit, BudgetManager, Calendar, CalendarUnit, Clock,
+    Code, Core, Error, Event, EventKind, Key, Lease, Limit, ManualClock, Meter, Moment, OnError,
+    Policy, PoolOptions, Request, SharedPool, StoreError, Tick, Unit, Unsettled, Usage, Window,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);

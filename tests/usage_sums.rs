@@ -1,8 +1,9 @@
 //! Amounts, prices and messages against plain integer arithmetic.
 #![cfg(not(loom))]
 
-use outlay::MESSAGE_BYTES_MAX;
-use outlay::{Code, Denied, Key, Kind, MicroUsd, Price, PriceTable, Rates, Usage};
+use outlay::{
+    Code, Denied, Key, Kind, MESSAGE_BYTES_MAX, MicroUsd, Price, PriceTable, Rates, Usage,
+};
 use proptest::prelude::*;
 use serde_json::Value;
 
