@@ -1,7 +1,8 @@
 //! Amounts, prices and messages against plain integer arithmetic.
 
-use outlay::MESSAGE_BYTES_MAX;
-use outlay::{Code, Denied, Key, Kind, MicroUsd, Price, PriceTable, Rates, Usage};
+use outlay::{
+    Code, Denied, Key, Kind, MESSAGE_BYTES_MAX, MicroUsd, Price, PriceTable, Rates, Usage,
+};
 use proptest::prelude::*;
 use serde_json::Value;
 

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use outlay::Sleeper;
 use outlay::{
     Core, Error, Limit, Mailbox, Meter, Policy, PoolOptions, RateLimiter, RateOptions, Request,
-    RequestBudget, SharedPool, Unit, Unsettled, Usage, Wait, Window,
+    RequestBudget, SharedPool, Sleeper, Unit, Unsettled, Usage, Wait, Window,
 };
 
 use super::kit::{

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use outlay::Tick;
 use outlay::{
     Account, Ask, Clock, Code, Core, Denied, Error, Grant, Key, Lease, Limit, Mailbox, ManualClock,
-    Meter, Policy, Request, Unit, Usage, Wait, Window,
+    Meter, Policy, Request, Tick, Unit, Usage, Wait, Window,
 };
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);

@@ -6,10 +6,9 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::thread::{scope, yield_now};
 use std::time::Duration;
 
-use outlay::Tick;
 use outlay::{
     Actual, Clock, Error, Grant, Lease, Mailbox, PoolOptions, RateLimiter, RateOptions, Request,
-    SharedPool, Sleeper, Usage, Wait,
+    SharedPool, Sleeper, Tick, Usage, Wait,
 };
 
 const THREADS: u64 = 200;
