@@ -73,7 +73,7 @@ impl RateHeaders {
     /// several limits on one thing, the one with the least left, with its own reset.
     ///
     /// ```
-    /// use outlay::accounting::{Left, RateHeaders};
+    /// use outlay::{Left, RateHeaders};
     ///
     /// let read = RateHeaders::read([("X-RateLimit-Remaining-Tokens", "90")], 0);
     /// assert_eq!(read.tokens, Some(Left { remaining: 90, reset: None }));

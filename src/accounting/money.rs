@@ -13,7 +13,7 @@ impl MicroUsd {
     /// Parses dollars written as plain decimal digits, exactly.
     ///
     /// ```
-    /// use outlay::accounting::MicroUsd;
+    /// use outlay::MicroUsd;
     /// assert_eq!(MicroUsd::parse("amount", "12.34").unwrap(), MicroUsd(12_340_000));
     /// assert!(MicroUsd::parse("amount", "-1").is_err());
     /// ```
