@@ -8,10 +8,12 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 OTHERS := .venv-others
 OTHER_TESTS := tests/python/openai tests/python/httpx tests/python/litellm_sdk tests/python/recipes \
-    tests/python/conformance tests/python/langchain/test_deepagents.py tests/python/test_mcp_1_client.py
+    tests/python/conformance tests/python/langchain/test_deepagents.py tests/python/test_mcp_1_client.py \
+    tests/python/test_docstrings.py
 # Where there is a `timeout`: what hangs fails.
 LIMITED := $(if $(shell command -v timeout),timeout 3600,)
-SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find src -name '*.rs')
+SOURCES := Cargo.toml Cargo.lock pyproject.toml build.rs $(shell find src -name '*.rs') \
+    python/outlay/_core.pyi $(wildcard python/outlay/_stubs/*.pyi)
 
 .PHONY: demo test lint cargo-test loom pytest pytest-others soak bench bench-check wheel clean
 
@@ -44,7 +46,7 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check python tests benches examples
 	$(BIN)/mypy python/outlay
 	$(BIN)/mypy tests/python/typing
-	$(BIN)/python -m mypy.stubtest outlay._core
+	$(BIN)/python tests/python/check_stubs.py
 
 ## The property tests take SEED, so that a run can be repeated; SEED=7 takes other histories.
 cargo-test:

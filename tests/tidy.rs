@@ -42,7 +42,7 @@ fn modules_of_a_floor_form_no_cycles_but_the_known_ones() {
 #[test]
 fn files_are_at_most_400_lines() {
     let folders = ["src", "python", "tests", "benches", "examples"];
-    in_all(sizes::long_file, &folders, &["rs", "py"]);
+    in_all(sizes::long_file, &folders, &["rs", "py", "pyi"]);
 }
 
 #[test]

@@ -13,8 +13,9 @@ from weakref import WeakKeyDictionary, ref
 
 from . import _core
 from ._allowances import AllowanceService
+from ._attach import attach
 from ._errors import InvalidId
-from ._waiting import attach, desk
+from ._waiting import desk
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -80,7 +81,6 @@ def _with(labels: dict[str, str]) -> Iterator[None]:
 
 
 def scope(self: Guard, **labels: str | uuid.UUID) -> AbstractContextManager[None]:  # noqa: ARG001 (a method)
-    """See the stub of `Guard`."""
     return _with({name: _checked(name, value) for name, value in labels.items()})
 
 
@@ -99,13 +99,11 @@ def _checked(name: str, value: str | uuid.UUID) -> str:
 
 
 def landing(self: Guard) -> AbstractContextManager[None]:  # noqa: ARG001 (a method)
-    """See the stub of `Guard`."""
     return _with({_LANDING: "yes"})
 
 
 @contextmanager
 def run(self: Guard, run_id: str | uuid.UUID | None = None, **labels: str | uuid.UUID) -> Iterator[str]:
-    """See the stub of `Guard`."""
     run_id = uuid.uuid4().hex if run_id is None else _checked("run_id", run_id)
     with scope(self, run=run_id, **labels):
         yield run_id
@@ -113,7 +111,6 @@ def run(self: Guard, run_id: str | uuid.UUID | None = None, **labels: str | uuid
 
 @contextmanager
 def step(self: Guard, name: str = "default", **labels: str | uuid.UUID) -> Iterator[None]:
-    """See the stub of `Guard`."""
     with scope(self, step=name, **labels):
         self.charge_step()
         with _with({"step_id": str(next(_steps))}):
@@ -128,7 +125,6 @@ async def reserve_wait(
     timeout: float | timedelta | None = None,
     **labels: str,
 ) -> BudgetLease:
-    """See the stub of `Guard`."""
     lease = self._try_reserve(estimate, ttl, timeout, labels)
     if lease is None:
         lease = await desk().wait(partial(self._wait, estimate, ttl, timeout, labels))
@@ -144,7 +140,6 @@ async def allotment_reserve_wait(
     timeout: float | timedelta | None = None,
     **labels: str,
 ) -> BudgetLease:
-    """See the stub of `Allotment`."""
     return await reserve_wait(self, estimate, ttl=ttl, timeout=timeout, **labels)
 
 
@@ -160,7 +155,6 @@ def _noting(native: Callable[..., Allotment]) -> Callable[..., Allotment]:
         ttl: float | timedelta | None = None,
         **labels: str,
     ) -> Allotment:
-        """See the stub of `Guard`."""
         of = {"tokens": tokens, "cost_micros_usd": cost_micros_usd, "calls": calls}
         part = native(self, **of, ttl=ttl, **labels)
         _guards[part] = guard_of(self)
@@ -175,7 +169,6 @@ def guard_of(one: Guard | Allotment) -> ref[Guard]:
 
 
 def allowances(self: Guard) -> AllowanceService:
-    """See the stub of `Guard`."""
     service = _services.get(self)
     if service is None:
         service = _services.setdefault(self, AllowanceService._of_ledger(self._allowance_ledger()))
@@ -202,7 +195,7 @@ def _attach_all() -> None:
     attach(_core.Allotment, "reserve_wait", allotment_reserve_wait)
     for kind in (_core.Guard, _core.Allotment):
         attach(kind, "allot", _noting(kind.allot))
-    setattr(_core.Guard, "allowances", property(allowances))  # noqa: B010 (the stub declares it)
+    attach(_core.Guard, "allowances", allowances, property)
     _core.set_labels_var(_labels.get)
     _core.set_price_resolver(_resolve_price)
 

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary, ref
 
 from . import _core
+from ._attach import attach
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
     from ._core import BudgetLease, RateLimiter, RequestBudget, SharedPool, Usage, UsageEstimate, Wait
+    from ._stubs.package import Asked
 
 
 _DAY = 86_400.0  # the longest that loops sleep at a time
@@ -161,7 +163,6 @@ def desk() -> _Desk:
 async def acquire_slot(
     self: RateLimiter, tokens: int = 0, *, timeout: float | timedelta | None = None
 ) -> None:
-    """See the stub of `RateLimiter`."""
     if not self._try_slot(tokens, timeout):
         await desk().wait(partial(self._wait_for_slot, tokens, timeout))
 
@@ -173,7 +174,6 @@ async def limiter_reserve_wait(
     ttl: float | timedelta | None = None,
     timeout: float | timedelta | None = None,
 ) -> BudgetLease:
-    """See the stub of `RateLimiter`."""
     lease = self._try_reserve(tokens, ttl, timeout)
     if lease is None:
         lease = await desk().wait(partial(self._wait, tokens, ttl, timeout))
@@ -189,7 +189,6 @@ async def pool_reserve_wait(
     ttl: float | timedelta | None = None,
     timeout: float | timedelta | None = None,
 ) -> BudgetLease:
-    """See the stub of `SharedPool`."""
     lease = self._try_reserve(estimate, request_budget, ttl, timeout)
     if lease is None:
         lease = await desk().wait(partial(self._wait, estimate, request_budget, ttl, timeout))
@@ -198,7 +197,7 @@ async def pool_reserve_wait(
 
 
 async def reserve_together_wait(
-    budgets: Sequence[_core._Asked],
+    budgets: Sequence[Asked],
     estimate: UsageEstimate,
     *,
     operation: str,
@@ -221,12 +220,6 @@ async def reserve_together_wait(
         return got
     joined = got
     return await places[0].wait(lambda _mailbox: joined)
-
-
-def attach(owner: type, name: str, method: Callable[..., object]) -> None:
-    """Make `method` a method of a native class, whose stub declares it."""
-    method.__name__, method.__qualname__, method.__module__ = name, f"{owner.__name__}.{name}", "outlay"
-    setattr(owner, name, method)
 
 
 attach(_core.RateLimiter, "acquire_slot", acquire_slot)

@@ -16,7 +16,7 @@ use super::waiting::{PyMailbox, PyWait};
 use crate::budgets::{Allotment, EstimateMode};
 use crate::ledger::{Error, LeaseError};
 
-/// A part of a guard's budgets, carved out for a sub-agent.
+#[doc = stub!("Allotment")]
 #[pyclass(module = "outlay", name = "Allotment", frozen, weakref)]
 pub(crate) struct PyAllotment(RwLock<Option<Allotment>>);
 
@@ -33,6 +33,7 @@ impl PyAllotment {
 
 #[pymethods]
 impl PyAllotment {
+    #[doc = stub!("Allotment.reserve")]
     #[pyo3(signature = (estimate = None, *, ttl = None, **labels))]
     fn reserve(
         &self,
@@ -69,6 +70,7 @@ impl PyAllotment {
         asking::wait(&self.open()?, estimate, ttl, timeout, labels, mailbox)
     }
 
+    #[doc = stub!("Allotment.reserve_blocking")]
     #[pyo3(signature = (estimate = None, *, ttl = None, timeout = None, **labels))]
     fn reserve_blocking(
         &self,
@@ -81,6 +83,7 @@ impl PyAllotment {
         asking::block(py, &self.open()?, estimate, ttl, timeout, labels)
     }
 
+    #[doc = stub!("Allotment.check")]
     #[pyo3(signature = (estimate = None, **labels))]
     fn check(
         &self,
@@ -91,11 +94,13 @@ impl PyAllotment {
         asking::check(py, &self.open()?, estimate, labels)
     }
 
+    #[doc = stub!("Allotment.charge_step")]
     #[pyo3(signature = (**labels))]
     fn charge_step(&self, py: Python<'_>, labels: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
         Ok(self.open()?.step(&Labels::of(py, labels)?.pairs()?)?)
     }
 
+    #[doc = stub!("Allotment.allot")]
     #[pyo3(signature = (*, tokens = None, cost_micros_usd = None, calls = None, ttl = None, **labels))]
     fn allot(
         &self,
@@ -111,7 +116,7 @@ impl PyAllotment {
         Ok(Self::new(self.open()?.allot(&labels.pairs()?, of, ttl)?))
     }
 
-    /// What is left of the part; None for what was not set aside.
+    #[doc = stub!("Allotment.remaining")]
     fn remaining<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let left = self.open()?.remaining()?;
         let dict = PyDict::new(py);
@@ -127,8 +132,9 @@ impl PyAllotment {
         Ok((mode.map(EstimateMode::name), output_tokens))
     }
 
-    /// What a provider's response says of its own limits; see `Guard.observe`.
-    #[pyo3(signature = (headers, status = StatusArg(200), **labels))]
+    #[doc = stub!("Allotment.observe")]
+    #[pyo3(signature = (headers, status = StatusArg(200), **labels),
+        text_signature = "($self, headers, status=200, **labels)")]
     fn observe(
         &self,
         py: Python<'_>,
@@ -147,6 +153,7 @@ impl PyAllotment {
         Ok(self.open()?.accounts().iter().map(|account| Arc::as_ptr(account).addr()).collect())
     }
 
+    #[doc = stub!("Allotment.close")]
     fn close(&self) {
         let part = self.0.write().take();
         // Dropped outside of the lock: the end of the part tells its parent.
@@ -155,6 +162,7 @@ impl PyAllotment {
         }
     }
 
+    #[doc = stub!("Allotment.closed")]
     #[getter]
     fn closed(&self) -> bool {
         self.0.read().is_none()

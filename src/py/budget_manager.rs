@@ -11,7 +11,7 @@ use super::lease::PyBudgetLease;
 use crate::accounting::Invalid;
 use crate::budgets::{AgentBudget, BudgetInfo, BudgetLimit, BudgetManager, FullBudgetInfo};
 
-/// The budget of one agent.
+#[doc = stub!("BudgetLimit")]
 #[pyclass(module = "outlay", name = "BudgetLimit", frozen, eq)]
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct PyBudgetLimit(BudgetLimit);
@@ -37,21 +37,25 @@ impl PyBudgetLimit {
         }))
     }
 
+    #[doc = stub!("BudgetLimit.agent_id")]
     #[getter]
     fn agent_id(&self) -> &str {
         &self.0.agent_id
     }
 
+    #[doc = stub!("BudgetLimit.token_budget")]
     #[getter]
     const fn token_budget(&self) -> Option<u64> {
         self.0.token_budget
     }
 
+    #[doc = stub!("BudgetLimit.calls_budget")]
     #[getter]
     const fn calls_budget(&self) -> Option<u64> {
         self.0.calls_budget
     }
 
+    #[doc = stub!("BudgetLimit.window_secs")]
     #[getter]
     fn window_secs(&self) -> Option<f64> {
         self.0.window.map(|window| window.as_secs_f64())
@@ -95,13 +99,17 @@ impl PyBudgetLimit {
     }
 }
 
-/// What an agent has left.
+#[doc = stub!("BudgetInfo")]
 #[pyclass(module = "outlay", name = "BudgetInfo", frozen, eq, get_all)]
 #[derive(Clone, PartialEq)]
 pub(crate) struct PyBudgetInfo {
+    #[doc = stub!("BudgetInfo.tokens_remaining")]
     tokens_remaining: Option<u64>,
+    #[doc = stub!("BudgetInfo.calls_remaining")]
     calls_remaining: Option<u64>,
+    #[doc = stub!("BudgetInfo.window_remaining_secs")]
     window_remaining_secs: Option<f64>,
+    #[doc = stub!("BudgetInfo.is_exhausted")]
     is_exhausted: bool,
 }
 
@@ -152,19 +160,29 @@ impl PyBudgetInfo {
     }
 }
 
-/// All about an agent's budget.
+#[doc = stub!("FullBudgetInfo")]
 #[pyclass(module = "outlay", name = "FullBudgetInfo", frozen, eq, get_all)]
 #[derive(Clone, PartialEq)]
 pub(crate) struct PyFullBudgetInfo {
+    #[doc = stub!("FullBudgetInfo.agent_id")]
     agent_id: String,
+    #[doc = stub!("FullBudgetInfo.token_limit")]
     token_limit: Option<u64>,
+    #[doc = stub!("FullBudgetInfo.tokens_used")]
     tokens_used: u64,
+    #[doc = stub!("FullBudgetInfo.tokens_remaining")]
     tokens_remaining: Option<u64>,
+    #[doc = stub!("FullBudgetInfo.calls_limit")]
     calls_limit: Option<u64>,
+    #[doc = stub!("FullBudgetInfo.calls_used")]
     calls_used: u64,
+    #[doc = stub!("FullBudgetInfo.calls_remaining")]
     calls_remaining: Option<u64>,
+    #[doc = stub!("FullBudgetInfo.window_secs")]
     window_secs: Option<f64>,
+    #[doc = stub!("FullBudgetInfo.window_remaining_secs")]
     window_remaining_secs: Option<f64>,
+    #[doc = stub!("FullBudgetInfo.is_exhausted")]
     is_exhausted: bool,
 }
 
@@ -250,7 +268,7 @@ impl PyFullBudgetInfo {
     }
 }
 
-/// Token and call budgets by agent.
+#[doc = stub!("BudgetManager")]
 #[pyclass(module = "outlay", name = "BudgetManager", frozen, weakref)]
 pub(crate) struct PyBudgetManager(BudgetManager);
 
@@ -258,7 +276,8 @@ pub(crate) struct PyBudgetManager(BudgetManager);
 impl PyBudgetManager {
     #[new]
     #[pyo3(signature = (*, lease_ttl = None, unsettled = UnsettledArg::CHARGE, on_error = OnErrorArg::RELEASE,
-        clock = None))]
+        clock = None),
+        text_signature = "(*, lease_ttl=None, unsettled='charge', on_error='release', clock=None)")]
     fn new(
         lease_ttl: Option<&Bound<'_, PyAny>>,
         unsettled: UnsettledArg,
@@ -269,6 +288,7 @@ impl PyBudgetManager {
         Ok(Self(BudgetManager::new(convert::clock(clock)?, policy)))
     }
 
+    #[doc = stub!("BudgetManager.set_budget")]
     fn set_budget(&self, limit: &Bound<'_, PyAny>) -> PyResult<()> {
         let limit = limit.cast::<PyBudgetLimit>().map_err(|_| {
             let allowed = format!("a BudgetLimit, not {}", convert::type_name(limit));
@@ -277,61 +297,73 @@ impl PyBudgetManager {
         Ok(self.0.set_budget(&limit.get().0)?)
     }
 
+    #[doc = stub!("BudgetManager.remove_budget")]
     fn remove_budget(&self, agent_id: &Bound<'_, PyAny>) -> PyResult<bool> {
         let id = convert::id(agent_id, "agent_id")?;
         Ok(self.0.remove_budget(convert::utf8(&id, "agent_id")?)?)
     }
 
+    #[doc = stub!("BudgetManager.reserve")]
     fn reserve(&self, agent_id: &Bound<'_, PyAny>, tokens: &Bound<'_, PyAny>) -> PyResult<()> {
         let id = convert::id(agent_id, "agent_id")?;
         let tokens = convert::amount(tokens, "tokens")?;
         Ok(self.0.reserve(convert::utf8(&id, "agent_id")?, tokens)?)
     }
 
+    #[doc = stub!("BudgetManager.release")]
     fn release(&self, agent_id: &Bound<'_, PyAny>, tokens: &Bound<'_, PyAny>) -> PyResult<()> {
         let id = convert::id(agent_id, "agent_id")?;
         let tokens = convert::amount(tokens, "tokens")?;
         Ok(self.0.release(convert::utf8(&id, "agent_id")?, tokens)?)
     }
 
+    #[doc = stub!("BudgetManager.track_call")]
     fn track_call(&self, agent_id: &Bound<'_, PyAny>) -> PyResult<()> {
         let id = convert::id(agent_id, "agent_id")?;
         Ok(self.0.track_call(convert::utf8(&id, "agent_id")?)?)
     }
 
+    #[doc = stub!("BudgetManager.remaining")]
     fn remaining(&self, agent_id: &Bound<'_, PyAny>) -> PyResult<PyBudgetInfo> {
         let id = convert::id(agent_id, "agent_id")?;
         Ok(self.0.remaining(convert::utf8(&id, "agent_id")?)?.into())
     }
 
+    #[doc = stub!("BudgetManager.can_schedule")]
     fn can_schedule(&self, agent_id: &Bound<'_, PyAny>) -> PyResult<bool> {
         let id = convert::id(agent_id, "agent_id")?;
         Ok(self.0.can_schedule(convert::utf8(&id, "agent_id")?)?)
     }
 
+    #[doc = stub!("BudgetManager.reset_window")]
     fn reset_window(&self, agent_id: &Bound<'_, PyAny>) -> PyResult<()> {
         let id = convert::id(agent_id, "agent_id")?;
         Ok(self.0.reset_window(convert::utf8(&id, "agent_id")?)?)
     }
 
+    #[doc = stub!("BudgetManager.full_info")]
     fn full_info(&self, agent_id: &Bound<'_, PyAny>) -> PyResult<Option<PyFullBudgetInfo>> {
         let id = convert::id(agent_id, "agent_id")?;
         Ok(self.0.full_info(convert::utf8(&id, "agent_id")?)?.map(Into::into))
     }
 
+    #[doc = stub!("BudgetManager.all_full_info")]
     fn all_full_info(&self) -> PyResult<Vec<PyFullBudgetInfo>> {
         Ok(self.0.all_full_info()?.into_iter().map(Into::into).collect())
     }
 
+    #[doc = stub!("BudgetManager.agent")]
     fn agent(&self, agent_id: &Bound<'_, PyAny>) -> PyResult<PyAgentBudget> {
         let id = convert::id(agent_id, "agent_id")?;
         Ok(PyAgentBudget(self.0.agent(convert::utf8(&id, "agent_id")?)?))
     }
 
+    #[doc = stub!("BudgetManager.persist")]
     fn persist(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
         Ok(py.detach(|| self.0.persist(&path))?)
     }
 
+    #[doc = stub!("BudgetManager.restore")]
     fn restore(&self, py: Python<'_>, path: PathBuf) -> PyResult<bool> {
         Ok(py.detach(|| self.0.restore(&path))?)
     }
@@ -345,17 +377,19 @@ impl PyBudgetManager {
     }
 }
 
-/// A handle for one agent of a manager.
+#[doc = stub!("AgentBudget")]
 #[pyclass(module = "outlay", name = "AgentBudget", frozen, weakref)]
 pub(crate) struct PyAgentBudget(pub(super) AgentBudget);
 
 #[pymethods]
 impl PyAgentBudget {
+    #[doc = stub!("AgentBudget.agent_id")]
     #[getter]
     fn agent_id(&self) -> &str {
         self.0.agent_id()
     }
 
+    #[doc = stub!("AgentBudget.reserve")]
     #[pyo3(signature = (tokens, *, ttl = None))]
     fn reserve(
         &self,
@@ -366,15 +400,18 @@ impl PyAgentBudget {
         Ok(PyBudgetLease::new(self.0.reserve(estimate, convert::ttl(ttl)?)?, None))
     }
 
+    #[doc = stub!("AgentBudget.charge")]
     #[pyo3(signature = (tokens, calls = CallsArg(1)), text_signature = "($self, tokens, calls=1)")]
     fn charge(&self, tokens: &Bound<'_, PyAny>, calls: CallsArg) -> PyResult<()> {
         Ok(self.0.charge(convert::amount(tokens, "tokens")?, calls.0)?)
     }
 
+    #[doc = stub!("AgentBudget.track_call")]
     fn track_call(&self) -> PyResult<()> {
         Ok(self.0.track_call()?)
     }
 
+    #[doc = stub!("AgentBudget.remaining")]
     fn remaining(&self) -> PyResult<PyBudgetInfo> {
         Ok(self.0.remaining()?.into())
     }

@@ -9,13 +9,13 @@ use super::convert;
 use crate::accounting::Invalid;
 use crate::accounting::clock::LONGEST;
 
-/// Returns a whole number as an int.
+#[doc = stub!("check_amount")]
 #[pyfunction]
 pub(crate) fn check_amount(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<u64> {
     convert::amount(value, argument)
 }
 
-/// Returns the text of an identifier.
+#[doc = stub!("check_id")]
 #[pyfunction]
 pub(crate) fn check_id<'py>(
     value: &Bound<'py, PyAny>,
@@ -24,7 +24,7 @@ pub(crate) fn check_id<'py>(
     convert::id(value, argument)
 }
 
-/// Returns a time that may be 0, in seconds.
+#[doc = stub!("check_period")]
 #[pyfunction]
 pub(crate) fn check_period(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<f64> {
     let period = convert::elapsed(value).filter(|period| *period <= LONGEST);

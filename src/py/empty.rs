@@ -3,7 +3,7 @@
 
 use pyo3::prelude::*;
 
-/// Methods with the signatures of the hot ones, and nothing inside.
+#[doc = stub!("EmptyMethods")]
 #[pyclass(module = "outlay._core", name = "EmptyMethods", frozen)]
 pub(crate) struct PyEmptyMethods;
 
@@ -14,15 +14,15 @@ impl PyEmptyMethods {
         Self
     }
 
-    /// The signature of `consume`.
+    #[doc = stub!("EmptyMethods.consume")]
     #[expect(clippy::unused_self, reason = "a method, to be called as one")]
     const fn consume(&self, _operation: &str, _estimated_tokens: u64) {}
 
-    /// The signature of `record_usage`.
+    #[doc = stub!("EmptyMethods.record_usage")]
     #[expect(clippy::unused_self, reason = "a method, to be called as one")]
     const fn record_usage(&self, _tokens: u64) {}
 
-    /// The signature of `execute_step`.
+    #[doc = stub!("EmptyMethods.execute_step")]
     #[pyo3(signature = (_n = None))]
     #[expect(clippy::unused_self, reason = "a method, to be called as one")]
     const fn execute_step(&self, _n: Option<u64>) {}

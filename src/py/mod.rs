@@ -1,9 +1,17 @@
 //! The Python face: it translates and never decides.
 
+/// The docstring that a name has in the stubs: `build.rs` takes it out of them.
+macro_rules! stub {
+    ($($name:literal),+) => {
+        include_str!(concat!(env!("OUT_DIR"), "/stubs/", $($name,)+ ".txt"))
+    };
+}
+
 mod allotment;
 mod allowances;
 mod amounts;
 mod asking;
+mod attached;
 mod budget_manager;
 mod checks;
 mod clock;
@@ -32,7 +40,7 @@ mod workflow_quota;
 
 use pyo3::prelude::*;
 
-/// The Rust core of outlay.
+#[doc = stub!("_core")]
 #[pymodule]
 mod _core {
     #[pymodule_export]
@@ -43,6 +51,8 @@ mod _core {
     use super::allowances::PyAllowanceLedger;
     #[pymodule_export]
     use super::amounts::{PyRemaining, PyRequestBudget, PyUsage, PyUsageEstimate, usd};
+    #[pymodule_export]
+    use super::attached::attached_doc;
     #[pymodule_export]
     use super::budget_manager::{
         PyAgentBudget, PyBudgetInfo, PyBudgetLimit, PyBudgetManager, PyFullBudgetInfo,
@@ -89,7 +99,7 @@ mod _core {
     }
 }
 
-/// Refuses the accounts of the parent in a forked child; the package registers it.
+#[doc = stub!("after_fork_in_child")]
 #[pyfunction]
 fn after_fork_in_child() {
     crate::ledger::after_fork_in_child();

@@ -6,7 +6,7 @@ use pyo3::types::{PyMapping, PyString};
 use super::convert;
 use crate::accounting::{Invalid, Price, PriceTable};
 
-/// USD per million tokens by model, as text.
+#[doc = stub!("PriceTable")]
 #[pyclass(module = "outlay", name = "PriceTable", frozen)]
 pub(crate) struct PyPriceTable(PriceTable);
 
@@ -24,10 +24,12 @@ impl PyPriceTable {
         Ok(Self(table))
     }
 
+    #[doc = stub!("PriceTable.knows")]
     fn knows(&self, model: &str) -> bool {
         self.0.knows(model)
     }
 
+    #[doc = stub!("PriceTable.cost")]
     #[pyo3(signature = (model, usage, *, provider = None))]
     fn cost(&self, model: &str, usage: &Bound<'_, PyAny>, provider: Option<&str>) -> PyResult<u64> {
         let usage = convert::usage(usage).ok_or_else(|| {

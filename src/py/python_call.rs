@@ -72,7 +72,7 @@ impl Drop for Ended {
     }
 }
 
-/// Waits for the Python code that runs under Rust; the package registers it with `atexit`.
+#[doc = stub!("at_exit")]
 #[pyfunction]
 pub(crate) fn at_exit(py: Python<'_>) {
     let _ = EXIT_THREAD.set(thread::current().id());
