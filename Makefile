@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 OTHERS := .venv-others
 OTHER_TESTS := tests/python/openai tests/python/httpx tests/python/litellm_sdk tests/python/recipes \
     tests/python/conformance tests/python/langchain/test_deepagents.py tests/python/test_mcp_1_client.py \
-    tests/python/test_docstrings.py
+    tests/python/test_docstrings.py tests/python/test_public_docstrings.py
 # Where there is a `timeout`: what hangs fails.
 LIMITED := $(if $(shell command -v timeout),timeout 3600,)
 SOURCES := Cargo.toml Cargo.lock pyproject.toml build.rs $(shell find src -name '*.rs') \
