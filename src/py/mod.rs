@@ -12,6 +12,7 @@ mod allowances;
 mod amounts;
 mod asking;
 mod attached;
+mod budget_info;
 mod budget_manager;
 mod checks;
 mod clock;
@@ -54,9 +55,9 @@ mod _core {
     #[pymodule_export]
     use super::attached::attached_doc;
     #[pymodule_export]
-    use super::budget_manager::{
-        PyAgentBudget, PyBudgetInfo, PyBudgetLimit, PyBudgetManager, PyFullBudgetInfo,
-    };
+    use super::budget_info::{PyBudgetInfo, PyBudgetLimit, PyFullBudgetInfo};
+    #[pymodule_export]
+    use super::budget_manager::{PyAgentBudget, PyBudgetManager};
     #[pymodule_export]
     use super::checks::{check_amount, check_id, check_period};
     #[pymodule_export]
