@@ -35,7 +35,7 @@ const ROOMS: [(&str, &[&[&str]]); 3] = [
     (
         "py",
         &[
-            &["python_call", "bench_floor", "attached"],
+            &["stub", "python_call", "bench_floor", "attached"],
             &["args"],
             &["values"],
             &["errors"],
