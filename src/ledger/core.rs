@@ -8,6 +8,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use smallvec::SmallVec;
+
 use self::event::Event;
 use self::policy::Policy;
 use self::sweep::Sweep;
@@ -73,7 +75,8 @@ impl Core {
 
     /// Calls the listeners. The caller holds no lock.
     pub(crate) fn tell(&self, event: &Event) {
-        let listeners = self.listeners.lock().clone();
+        // Nearly always one: kept without an allocation while it is called.
+        let listeners: SmallVec<[Listener; 2]> = self.listeners.lock().iter().cloned().collect();
         for listener in &listeners {
             listener(event);
         }

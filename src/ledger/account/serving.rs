@@ -34,7 +34,7 @@ impl State {
         match self.refuses(&ask.demands, ask.terms, turn.ticket) {
             None if turn.claims.len() > 1 => {
                 // It needs the locks of its other accounts: decided right after this one is free.
-                if let Some(wait) = turn.again.upgrade() {
+                if let Some(wait) = turn.again() {
                     step.outbox.try_again(wait);
                 }
                 false

@@ -51,11 +51,13 @@ pub fn reserve_blocking(
 /// take is released.
 #[derive(Debug)]
 pub struct Wait {
-    pending: Arc<Pending>,
+    pending: Pending,
+    /// Lives as long as the wait: a turn on several accounts is decided anew by it.
+    again: Option<Arc<Pending>>,
 }
 
 /// A turn and its accounts. The queues know the turn alone.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Pending {
     accounts: SmallVec<[Arc<Account>; 2]>,
     turn: Arc<Turn>,
@@ -91,11 +93,13 @@ impl Wait {
     ) -> Result<Self, Error> {
         let timeout = wanted.timeout;
         let (accounts, claims) = asks.into_iter().map(|ask| queued(ask, timeout)).unzip();
-        let pending = Arc::new_cyclic(|pending: &Weak<Pending>| {
-            let again: Weak<dyn Again> = Weak::<Pending>::clone(pending);
-            Pending { accounts, turn: Turn::new(claims, wanted, mailbox, again) }
-        });
-        let wait = Self { pending };
+        let pending = Pending { accounts, turn: Turn::new(claims, wanted, mailbox) };
+        let several = pending.accounts.len() > 1;
+        let wait = Self { again: several.then(|| Arc::new(pending.clone())), pending };
+        if let Some(again) = &wait.again {
+            let again: Weak<Pending> = Arc::downgrade(again);
+            wait.pending.turn.decided_by(again);
+        }
         wait.follow_clocks();
         wait.pending.locked(|locked, outbox| wait.pending.advance(locked, outbox))??;
         Ok(wait)
@@ -130,7 +134,7 @@ impl Wait {
     /// Leaves the queue; what it was given and did not take is released.
     pub fn leave(&self) {
         // In a forked child the wait belongs to the parent, and its lock may be another thread's.
-        let Pending { accounts, turn } = &*self.pending;
+        let Pending { accounts, turn } = &self.pending;
         if accounts.iter().any(|account| account.core().same_process().is_err()) {
             return;
         }
