@@ -11,9 +11,11 @@ const ROOMS: [(&str, &[&[&str]]); 3] = [
     (
         "ledger",
         &[
-            // The ground: locks, errors, forks, what is asked of one account and how a lease ends.
-            &["sync", "error", "fork", "claim", "ending", "policy"],
+            // The ground: locks, errors, forks, and which account is meant.
+            &["sync", "error", "fork", "account_id"],
             &["core"],
+            // What is asked of one account, and how a lease ends.
+            &["claim", "ending"],
             &["post"],
             &["queue"],
             &["account", "accounts"],
@@ -33,16 +35,16 @@ const ROOMS: [(&str, &[&[&str]]); 3] = [
     (
         "py",
         &[
-            &["python_call", "bench_floor"],
+            &["stub", "python_call", "bench_floor", "attached"],
             &["args"],
             &["values"],
             &["errors"],
             &["lease"],
             &["waiting"],
-            &["native"],
             &["budgets"],
-            &["guard"],
+            &["native"],
             &["together"],
+            &["core_module"],
         ],
     ),
 ];

@@ -71,7 +71,7 @@ impl Tree {
             "crate" => Target::Module(Path::new()),
             "self" => Target::Module(within.clone()),
             "super" => Target::Module(within[..within.len().checked_sub(1)?].to_vec()),
-            _ => self.named(within, first, asked)?,
+            _ => self.last_or_module(within, first, rest.is_empty(), asked)?,
         };
         while let (Target::Module(module), Some((next, after))) = (&now, rest.split_first()) {
             rest = after;
@@ -80,12 +80,31 @@ impl Tree {
                 "self" => now,
                 // What a macro makes, and what comes from another crate, belongs to the module.
                 _ => {
-                    let named = self.named(module, next, asked);
+                    let named = self.last_or_module(module, next, rest.is_empty(), asked);
                     named.unwrap_or_else(|| Target::Item(module.clone(), next.clone()))
                 }
             };
         }
         Some(now)
+    }
+
+    /// What a name means at its place in a path. A function may be handed on beside a module of
+    /// the same name: the end of a path means the function, a step on the way the module.
+    fn last_or_module(
+        &self,
+        module: &Path,
+        name: &str,
+        last: bool,
+        asked: &mut BTreeSet<(Path, Path)>,
+    ) -> Option<Target> {
+        let named = self.named(module, name, asked)?;
+        let here = self.modules.get(module).filter(|_| last && matches!(named, Target::Module(_)));
+        let handed_on = here.into_iter().flat_map(|here| &here.items.uses).find_map(|each| {
+            let other = each.name == name && each.path != [name.to_owned()];
+            let target = other.then(|| self.follow(module, &each.path, asked)).flatten();
+            target.filter(|target| matches!(target, Target::Item(..)))
+        });
+        handed_on.or(Some(named))
     }
 
     /// What a name means in a module: its own item, a child, or what a `use` brought.
