@@ -3,7 +3,7 @@
 
 use super::identity::Step;
 use super::state::State;
-use crate::accounting::Terms;
+use crate::accounting::{Moment, Terms};
 use crate::ledger::error::Error;
 use crate::ledger::queue::turn::NO_TICKET;
 
@@ -12,15 +12,18 @@ impl State {
     /// that are over make room for the next.
     #[inline]
     pub(crate) fn touch(&mut self, step: &mut Step<'_>) {
+        // Field by field: the clock has just written both halves, and a copy of the whole would
+        // wait for them to leave the processor's store buffer.
+        let now = Moment { tick: step.now.tick, wall_ns: step.now.wall_ns };
         if let Some(queues) = self.queues()
-            && queues.may_be_due(step.now.tick)
+            && queues.may_be_due(now.tick)
         {
             self.catch_up(step);
         }
-        if self.is_due(step.now.tick) {
+        if self.is_due(now.tick) {
             self.expire_due(step);
         }
-        self.roll(step.now);
+        self.roll(now);
     }
 
     /// After a step: what it has freed goes to those who wait.
