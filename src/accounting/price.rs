@@ -113,7 +113,7 @@ impl From<Rates> for Price {
 impl Price {
     /// Reads a price. `entries` are (key, USD per million tokens as text); "input" and "output"
     /// are required, "cache_read" and "cache_write" cost what input costs unless given,
-    /// "reasoning" what output costs, and "cache_write_1h" what [`Price::of_maker`] says.
+    /// "reasoning" what output costs, and "cache_write_1h" what [`Price::with_maker_rates`] says.
     pub fn parse<'a>(
         argument: &str,
         entries: impl IntoIterator<Item = (&'a str, &'a str)>,
@@ -142,7 +142,7 @@ impl Price {
     /// asks twice the input for a cache write that is kept for an hour, others no more than for
     /// any cache write.
     #[must_use]
-    pub fn of_maker(mut self, provider: Option<&str>, model: &str) -> Self {
+    pub fn with_maker_rates(mut self, provider: Option<&str>, model: &str) -> Self {
         if is_anthropic(provider, model) {
             let tiers = self.tiers.iter_mut().map(|tier| &mut tier.rates);
             for rates in tiers.chain([&mut self.rates]) {
@@ -193,7 +193,7 @@ impl PriceTable {
 
     /// Sets the price of a model, with what its name says of its maker.
     pub fn set(&mut self, model: &str, price: Price) {
-        self.prices.insert(model.to_owned(), Arc::new(price.of_maker(None, model)));
+        self.prices.insert(model.to_owned(), Arc::new(price.with_maker_rates(None, model)));
     }
 
     /// The price of a model.
@@ -224,7 +224,7 @@ impl PriceTable {
         if provider.is_none() || usage.cache_write_1h_tokens == 0 {
             return Ok(price.cost(usage));
         }
-        Ok(Price::clone(price).of_maker(provider, model).cost(usage))
+        Ok(Price::clone(price).with_maker_rates(provider, model).cost(usage))
     }
 }
 
@@ -326,7 +326,7 @@ mod tests {
     fn tiers_have_their_own_price_of_an_hour() {
         let mut price = Price::parse("p", [("input", "1"), ("output", "1")]).unwrap();
         price.add_tier("p", 1_000, [("input", "2"), ("output", "2")]).unwrap();
-        let price = price.of_maker(Some("Anthropic"), "m");
+        let price = price.with_maker_rates(Some("Anthropic"), "m");
         assert_eq!(price.cost(&written(1_000, 1_000)), 2_000);
         assert_eq!(price.cost(&written(1_001, 1_001)), 4_004);
     }

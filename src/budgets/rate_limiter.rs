@@ -99,7 +99,7 @@ impl RateLimiter {
             return Ok(());
         }
         let sleeper = Sleeper::new();
-        let wait = self.wait_for_slot(tokens, timeout, Mailbox::of_thread(&sleeper))?;
+        let wait = self.wait_for_slot(tokens, timeout, Mailbox::for_thread(&sleeper))?;
         wait.block(&sleeper).map(drop)
     }
 

@@ -68,7 +68,7 @@ impl Account {
     }
 
     fn of(identity: Identity, meters: SmallVec<[Meter; 2]>) -> Arc<Self> {
-        Arc::new(Self { identity, state: Mutex::new(State { meters, more: None }) })
+        Arc::new(Self { identity, state: Mutex::new(State { meters, rare: None }) })
     }
 
     /// The id.
@@ -285,7 +285,7 @@ impl Account {
 
     /// Takes no more requests from now on; open leases still end. False when it was closed.
     pub fn close(&self) -> Result<bool, Error> {
-        self.locked(|state, _| !std::mem::replace(&mut state.more_mut().closed, true))
+        self.locked(|state, _| !std::mem::replace(&mut state.rare_mut().closed, true))
     }
 
     /// Takes no more requests where no lease is open.

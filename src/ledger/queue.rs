@@ -45,8 +45,8 @@ impl Queues {
 
     /// The oldest wait on `meter`.
     pub(crate) fn first(&self, meter: u8) -> Option<&Arc<Turn>> {
-        let mut of_meter = self.waits.range((meter, 0)..=(meter, u64::MAX));
-        of_meter.next().map(|(_, turn)| turn)
+        let mut waits = self.waits.range((meter, 0)..=(meter, u64::MAX));
+        waits.next().map(|(_, turn)| turn)
     }
 
     /// The oldest wait of each meter.
@@ -56,8 +56,8 @@ impl Queues {
 
     /// The wait that asks the most of `meter`.
     pub(crate) fn largest(&self, meter: u8) -> Option<&Arc<Turn>> {
-        let of_meter = (meter, 0, 0)..=(meter, u64::MAX, u64::MAX);
-        let &(_, _, ticket) = self.amounts.range(of_meter).next_back()?;
+        let meter_range = (meter, 0, 0)..=(meter, u64::MAX, u64::MAX);
+        let &(_, _, ticket) = self.amounts.range(meter_range).next_back()?;
         self.waits.get(&(meter, ticket))
     }
 

@@ -148,7 +148,7 @@ pub(super) fn block(
     join: impl FnOnce(Arc<Mailbox>) -> Result<Wait, Error>,
 ) -> PyResult<Grant> {
     let sleeper = Sleeper::new();
-    let mailbox = Mailbox::of_thread(&sleeper);
+    let mailbox = Mailbox::for_thread(&sleeper);
     // It runs Python code: at exit a thread that is not waited for must be in none.
     let main = call_python(|| is_main_thread(py)).transpose()?.unwrap_or(false);
     let wait = join(Arc::clone(&mailbox))?;

@@ -74,8 +74,8 @@ impl<S> Limited<S> {
 
     /// The account of that id, if there is one or something was set for each.
     pub(super) fn known(&self, id: &Key) -> Result<Option<Arc<Account>>, Error> {
-        let of_each = self.each.read().is_some();
-        if of_each { self.account(id).map(Some) } else { Ok(self.find(id)) }
+        let is_set_for_each = self.each.read().is_some();
+        if is_set_for_each { self.account(id).map(Some) } else { Ok(self.find(id)) }
     }
 
     /// What was set for that id, or for each.

@@ -121,11 +121,11 @@ impl AllowanceService {
 
     /// What a job asks of its agent and of its model, where there are such accounts.
     fn asks(&self, start: &Start, terms: Terms) -> Vec<Ask> {
-        let of_agent: Demands = smallvec![(TOKENS, start.tokens), (JOBS, 1), (SLOTS, 1)];
-        let of_model: Demands = smallvec![(TOKENS, start.tokens), (REQUESTS, 1), (COST, 0)];
-        let agent = self.agents.find(&start.agent).map(|account| (account, of_agent));
+        let agent_demands: Demands = smallvec![(TOKENS, start.tokens), (JOBS, 1), (SLOTS, 1)];
+        let model_demands: Demands = smallvec![(TOKENS, start.tokens), (REQUESTS, 1), (COST, 0)];
+        let agent = self.agents.find(&start.agent).map(|account| (account, agent_demands));
         let model = start.model.as_ref().and_then(|model| self.models.find(model));
-        let asked = agent.into_iter().chain(model.map(|account| (account, of_model)));
+        let asked = agent.into_iter().chain(model.map(|account| (account, model_demands)));
         asked.map(|(account, demands)| Ask { terms, ..Ask::new(&account, demands) }).collect()
     }
 

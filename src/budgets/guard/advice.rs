@@ -33,9 +33,9 @@ pub struct Advice {
     pub landing: bool,
 }
 
-/// Adds `more` to the least of what is known.
-fn least(known: &mut Option<u64>, more: u64) {
-    *known = Some(known.map_or(more, |one| one.min(more)));
+/// Keeps the least of what the limits leave.
+fn least(known: &mut Option<u64>, left: u64) {
+    *known = Some(known.map_or(left, |one| one.min(left)));
 }
 
 impl Guard {

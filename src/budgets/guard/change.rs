@@ -41,7 +41,7 @@ impl Guard {
         self.core.same_process()?;
         let matched = self.matched(labels)?;
         let said = RateHeaders::read(headers, self.core.clock().wall_ns());
-        let of_requests = RateHeaders { limit_tokens: None, tokens: None, ..said };
+        let requests_only = RateHeaders { limit_tokens: None, tokens: None, ..said };
         let limits_tokens = |rule: &Rule| rule.limits.iter().any(|l| l.unit == Unit::Tokens);
         for asked in &matched.asked {
             let metered = asked.counter.metered();
@@ -57,7 +57,7 @@ impl Guard {
                         Unit::Tokens => meter.provider_mut().hear(&said, status, spans, now.tick),
                         // One that limits tokens too hears of the requests there.
                         Unit::Calls if !limits_tokens(&metered.rule) => {
-                            meter.provider_mut().hear(&of_requests, status, spans, now.tick);
+                            meter.provider_mut().hear(&requests_only, status, spans, now.tick);
                         }
                         _ => {}
                     }

@@ -75,9 +75,9 @@ impl Counter {
         // What tells counters apart may be longer than a key: the key only names the first rule.
         let key = Key::parse("name", group.name())?;
         let account = Account::named(core, key, group.code(), meters, naming);
-        let of_a_run =
+        let is_per_run =
             group.is_of_runs() && values.iter().any(|(name, _)| name == "run" || name == "step_id");
-        let last_asked = LastAsked::new(of_a_run, core.clock().tick());
+        let last_asked = LastAsked::new(is_per_run, core.clock().tick());
         Ok(Self { account, meters: metered, values, granted: AtomicU64::new(0), last_asked })
     }
 

@@ -12,12 +12,12 @@ pub(super) struct LastAsked(Option<AtomicU64>);
 
 impl LastAsked {
     /// Of a counter that was made just now.
-    pub(super) fn new(of_a_run: bool, now: Tick) -> Self {
-        Self(of_a_run.then(|| AtomicU64::new(now.raw())))
+    pub(super) fn new(is_per_run: bool, now: Tick) -> Self {
+        Self(is_per_run.then(|| AtomicU64::new(now.raw())))
     }
 
     /// Whether it is the counter of a run.
-    pub(super) const fn of_a_run(&self) -> bool {
+    pub(super) const fn is_per_run(&self) -> bool {
         self.0.is_some()
     }
 

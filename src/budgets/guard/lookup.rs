@@ -112,13 +112,13 @@ impl Guard {
             is_tool,
             lacks_a_label: in_force.policy.defaults.check_required(labels).is_err(),
             stray: None,
-            of_a_run: false,
+            is_per_run: false,
             steps: Vec::new(),
         };
         for (account, units) in &matched.allowances {
-            let of_cost = |meter: &Meter| meter.unit() == Unit::Cost && meter.limit().is_some();
+            let limits_cost = |meter: &Meter| meter.unit() == Unit::Cost && meter.limit().is_some();
             matched.needs_price |= units.iter().any(|(_, unit)| *unit == Unit::Cost)
-                && account.read(|meters, _| meters.iter().any(of_cost))?;
+                && account.read(|meters, _| meters.iter().any(limits_cost))?;
         }
         let mut meets_a_budget = false;
         for (number, group) in in_force.groups.iter().enumerate() {
@@ -156,7 +156,7 @@ impl Guard {
         let made = Arc::new(Counter::new(&self.core, group, values)?);
         let mine = Arc::clone(&made);
         let found = Arc::clone(&*self.counters.entry(key).or_insert(made));
-        if found.last_asked.of_a_run() && Arc::ptr_eq(&found, &mine) {
+        if found.last_asked.is_per_run() && Arc::ptr_eq(&found, &mine) {
             self.count_run(keep)?;
         }
         Ok(found)
@@ -170,7 +170,7 @@ impl Guard {
                 UnknownPrice::Fallback(price) => Some(Arc::new(price.clone())),
                 UnknownPrice::Deny | UnknownPrice::Zero => None,
             })?;
-        let whole = Price::clone(&known).of_maker(label(labels, "provider"), model);
+        let whole = Price::clone(&known).with_maker_rates(label(labels, "provider"), model);
         Some(if whole == *known { known } else { Arc::new(whole) })
     }
 
@@ -226,7 +226,7 @@ fn add(matched: &mut Matched, counter: &Arc<Counter>, group: &RuleGroup) {
             matched.steps.push((Arc::clone(counter), number));
         }
     }
-    matched.of_a_run |= counter.last_asked.of_a_run();
+    matched.is_per_run |= counter.last_asked.is_per_run();
     matched.asked.push(Asked::of(counter, group, matched.is_tool));
 }
 

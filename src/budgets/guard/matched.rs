@@ -48,7 +48,7 @@ pub(super) struct Matched {
     /// The labels, where no rule is about them.
     pub(super) stray: Option<Box<Stray>>,
     /// Whether there is a counter of a run among them.
-    pub(super) of_a_run: bool,
+    pub(super) is_per_run: bool,
     /// Workflows whose steps are counted, and the numbers of their meters.
     pub(super) steps: Vec<(Arc<Counter>, u8)>,
 }
@@ -57,7 +57,7 @@ impl Matched {
     /// The counters of runs are asked now: they are not forgotten yet.
     #[inline]
     pub(super) fn touch_runs(&self, clock: &Clock) {
-        if self.of_a_run {
+        if self.is_per_run {
             let now = clock.tick();
             self.asked.iter().for_each(|asked| asked.counter.last_asked.touch(now));
         }

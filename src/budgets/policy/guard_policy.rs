@@ -55,7 +55,7 @@ impl GuardPolicy {
     /// Whether it limits no request at all.
     pub fn is_empty(&self) -> bool {
         let Self { rules, allowances, model_quotas, each_agent, each_model, .. } = self;
-        let of_calls = allowances.is_empty() && model_quotas.is_empty();
-        rules.is_empty() && of_calls && each_agent.is_none() && each_model.is_none()
+        let limits_no_calls = allowances.is_empty() && model_quotas.is_empty();
+        rules.is_empty() && limits_no_calls && each_agent.is_none() && each_model.is_none()
     }
 }

@@ -44,15 +44,15 @@ pub(crate) struct Entry {
     /// All places of the lease, where there are several. An account reads nothing of it: what knows
     /// accounts does.
     pub(crate) whole: Option<Arc<dyn Any + Send + Sync>>,
-    /// What few leases have.
-    pub(crate) extra: Option<Box<Extra>>,
+    pub(crate) boxed: Option<Box<BoxedFields>>,
 }
 
-/// What few leases have: a cap of their own, calls that were counted.
+/// Fields that few leases need. Boxed, to keep `Entry` small.
 #[derive(Debug, Default)]
-pub(crate) struct Extra {
+pub(crate) struct BoxedFields {
+    /// The cap of the request itself.
     pub(crate) request_budget: RequestBudget,
-    /// How many calls were made of those that it held, where it is told.
+    /// How many of the held calls were made, if that was reported.
     pub(crate) calls: Option<u64>,
 }
 
@@ -76,7 +76,7 @@ impl Entry {
     }
 
     fn calls(&self) -> Option<u64> {
-        self.extra.as_ref()?.calls
+        self.boxed.as_ref()?.calls
     }
 
     pub(crate) const fn is_open(&self) -> bool {
@@ -96,7 +96,7 @@ impl Entry {
     }
 }
 
-impl Extra {
+impl BoxedFields {
     #[inline]
     pub(crate) fn of(request: &Request) -> Option<Box<Self>> {
         let request_budget = request.request_budget;

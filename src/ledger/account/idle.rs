@@ -20,7 +20,7 @@ impl State {
             let ends = open().map(|(_, entry)| entry.deadline);
             return Idle::Until(ends.filter(|end| *end > now).min());
         }
-        self.more_mut().closed = true;
+        self.rare_mut().closed = true;
         Idle::Closed
     }
 }

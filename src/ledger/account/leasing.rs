@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::entries::{Entry, Expiry, Extra, HeldMeter};
+use super::entries::{BoxedFields, Entry, Expiry, HeldMeter};
 use super::identity::Step;
 use super::state::State;
 use crate::accounting::{Meter, Tick, Usage};
@@ -63,7 +63,7 @@ impl State {
 
     #[inline]
     fn insert(&mut self, claim: Claim<'_>, lease: &NewLease<'_>, deadline: Tick) -> usize {
-        let Self { meters, more } = self;
+        let Self { meters, rare } = self;
         let mut holds: SmallVec<[HeldMeter; 2]> = SmallVec::new();
         for &(meter, amount) in claim.demands {
             meters[usize::from(meter)].take_request();
@@ -74,7 +74,7 @@ impl State {
             }
         }
         // Made in its place: a copy of an entry is a tenth of what a reservation costs.
-        let (entries, request) = (&mut more.get_or_insert_default().entries, lease.request);
+        let (entries, request) = (&mut rare.get_or_insert_default().entries, lease.request);
         let order = entries.next_order();
         entries.insert(
             request.stays,
@@ -89,7 +89,7 @@ impl State {
                 expiry: None,
                 end: None,
                 whole: None,
-                extra: Extra::of(request),
+                boxed: BoxedFields::of(request),
             },
         )
     }
@@ -122,8 +122,8 @@ impl State {
     #[cold]
     pub(crate) fn expire(&mut self, index: usize, step: &mut Step<'_>) {
         let charged = step.identity.core().policy().unsettled == Unsettled::Charge;
-        let Self { meters, more: Some(more) } = self else { return };
-        let entries = &mut more.entries;
+        let Self { meters, rare: Some(rare) } = self else { return };
+        let entries = &mut rare.entries;
         let Some(entry) = entries.get_mut(index).filter(|entry| entry.is_open()) else {
             return;
         };
@@ -154,8 +154,8 @@ impl State {
         kept: Option<End>,
         step: &mut Step<'_>,
     ) {
-        let Self { meters, more: Some(more) } = self else { return };
-        let entries = &mut more.entries;
+        let Self { meters, rare: Some(rare) } = self else { return };
+        let entries = &mut rare.entries;
         let Some(entry) = entries.get(index) else { return };
         match usage {
             Some(usage) => commit(entry, usage, meters),
@@ -175,9 +175,9 @@ impl State {
 
     /// Whether the lease at `index` holds what counts requests, such as calls or steps.
     pub(crate) fn holds_requests(&self, index: usize) -> bool {
-        let of_requests =
+        let counts_requests =
             |held: &HeldMeter| self.meters[usize::from(held.meter)].unit().counts_requests();
-        self.entry(index).is_some_and(|entry| entry.holds.iter().any(of_requests))
+        self.entry(index).is_some_and(|entry| entry.holds.iter().any(counts_requests))
     }
 
     /// A handle of the lease is gone: with the last one it ends, if it is open.

@@ -54,12 +54,12 @@ impl State {
     /// When the first of a queue can be served by the passing of time alone.
     fn frees_at(&self, meter: u8, turn: &Turn, identity: &Identity, now: Moment) -> Option<Tick> {
         let (amount, terms) = (turn.asks_of(identity.id(), meter), turn.terms_of(identity.id()));
-        let of_meter = &self.meters[usize::from(meter)];
+        let own_meter = &self.meters[usize::from(meter)];
         // Where it passes here already, something else is in its way.
-        if of_meter.admits(amount, terms) {
+        if own_meter.admits(amount, terms) {
             return None;
         }
-        of_meter.frees_at(amount, terms, now)
+        own_meter.frees_at(amount, terms, now)
     }
 
     fn end_admissions(&mut self, now: Tick) {
@@ -90,8 +90,8 @@ impl State {
         now: Moment,
     ) -> Error {
         let (asked, terms) = (turn.asks_of(identity.id(), meter), turn.terms_of(identity.id()));
-        let of_meter = &self.meters[usize::from(meter)];
-        let mut denied = Denied::by(of_meter, identity.code(), identity.denied_id(), asked, now);
+        let own_meter = &self.meters[usize::from(meter)];
+        let mut denied = Denied::by(own_meter, identity.code(), identity.denied_id(), asked, now);
         let demands = [(meter, asked)];
         (denied.cause, denied.retry_after) = match self.held(identity, &demands, now, terms) {
             Held::For(wait) => (Cause::Held, wait),

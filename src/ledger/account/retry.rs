@@ -90,8 +90,8 @@ impl State {
         let entries = self.entries().into_iter().flat_map(|entries| entries.open());
         let entries = entries.filter(|(_, entry)| entry.deadline > now.tick);
         let holds = entries.flat_map(|(_, entry)| {
-            let of_meter = entry.holds.iter().filter(|held| held.meter == number);
-            of_meter.filter(|held| meter.counts(&held.hold)).map(|held| Open {
+            let own = entry.holds.iter().filter(|held| held.meter == number);
+            own.filter(|held| meter.counts(&held.hold)).map(|held| Open {
                 deadline: entry.deadline,
                 amount: held.hold.amount,
                 charged,

@@ -108,13 +108,13 @@ impl State {
     /// the window, or until the next usage is recorded.
     pub(crate) fn take_admission(&mut self, demands: &[(u8, u64)], now: Moment) -> Option<u64> {
         let &(meter, amount) = demands.first()?;
-        let of_meter = &mut self.meters[usize::from(meter)];
-        of_meter.take_request();
-        let width = match of_meter.window() {
+        let own_meter = &mut self.meters[usize::from(meter)];
+        own_meter.take_request();
+        let width = match own_meter.window() {
             Window::Sliding(ring) if amount > 0 => ring.width(),
             _ => return None,
         };
-        let hold = of_meter.reserve(amount);
+        let hold = own_meter.reserve(amount);
         let admission = Admission { meter, hold, deadline: now.tick.plus(width) };
         Some(self.queues_mut().admissions.add(admission))
     }

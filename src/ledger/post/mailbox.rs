@@ -50,7 +50,7 @@ impl Mailbox {
     }
 
     /// The mailbox of a thread that sleeps.
-    pub fn of_thread(sleeper: &Arc<Sleeper>) -> Arc<Self> {
+    pub fn for_thread(sleeper: &Arc<Sleeper>) -> Arc<Self> {
         let sleeper = Arc::clone(sleeper);
         Self::alone(move || sleeper.wake())
     }

@@ -40,8 +40,8 @@ pub struct Carried {
 /// What is done once a request has passed. The caller holds no lock.
 pub type Passed = Arc<dyn Fn() + Send + Sync>;
 
-/// What a lease may carry beside its holds.
-pub(crate) struct LeaseMore {
+/// What a lease carries beside its holds. Boxed in the lease: few leases carry anything.
+pub(crate) struct CarriedByLease {
     price: Option<Arc<Price>>,
     keeps: Mutex<Option<Arc<dyn Kept>>>,
 }
@@ -66,12 +66,12 @@ impl Carried {
         }
     }
 
-    /// What a lease has to carry, if it is anything.
-    pub(crate) fn more(self) -> Option<Box<LeaseMore>> {
+    /// Reports that the request has passed, and returns what its lease carries, if anything.
+    pub(crate) fn into_boxed(self) -> Option<Box<CarriedByLease>> {
         self.tell_passed();
         let Self { price, keeps, .. } = self;
         let any = price.is_some() || keeps.is_some();
-        any.then(|| Box::new(LeaseMore { price, keeps: Mutex::new(keeps) }))
+        any.then(|| Box::new(CarriedByLease { price, keeps: Mutex::new(keeps) }))
     }
 }
 
@@ -81,7 +81,7 @@ impl fmt::Debug for Carried {
     }
 }
 
-impl LeaseMore {
+impl CarriedByLease {
     /// A usage with its cost, where the price is known.
     pub(crate) fn priced(&self, usage: Usage) -> Option<Usage> {
         let price = self.price.as_ref()?;
@@ -106,8 +106,8 @@ impl LeaseMore {
     }
 }
 
-impl fmt::Debug for LeaseMore {
+impl fmt::Debug for CarriedByLease {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LeaseMore").field("price", &self.price).finish_non_exhaustive()
+        f.debug_struct("CarriedByLease").field("price", &self.price).finish_non_exhaustive()
     }
 }

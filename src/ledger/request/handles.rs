@@ -56,7 +56,7 @@ fn attach(id: u64, places: Places, wanted: impl Fn(&Entry) -> bool) -> Option<Le
         let mut found = None;
         for (place, at) in places.iter().zip(locked.iter()) {
             let entry = at.state.entry(place.entry).filter(|e| e.id == id && wanted(e))?;
-            let cap = entry.extra.as_ref().map(|extra| extra.request_budget);
+            let cap = entry.boxed.as_ref().map(|boxed| boxed.request_budget);
             found = Some((entry.estimate, cap.unwrap_or_default()));
         }
         for (place, at) in places.iter().zip(locked) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::carried::{Carried, LeaseMore};
+use super::carried::{Carried, CarriedByLease};
 use super::end_cell::EndCell;
 use super::locked::{Locked, with_locked};
 use super::places::Places;
@@ -36,7 +36,7 @@ struct Inner {
     places: Places,
     /// Set when the lease has ended and its accounts have forgotten it.
     end: EndCell,
-    more: Option<Box<LeaseMore>>,
+    carried: Option<Box<CarriedByLease>>,
 }
 
 impl Lease {
@@ -55,7 +55,7 @@ impl Lease {
             request_budget,
             places,
             end: EndCell::default(),
-            more: None,
+            carried: None,
         }))
     }
 
@@ -117,10 +117,10 @@ impl Lease {
     #[inline]
     pub fn commit(&self, actual: Actual) -> Result<(), Error> {
         let usage = actual.usage(&self.0.estimate);
-        match &self.0.more {
+        match &self.0.carried {
             None => self.finish(&Finish::Commit(usage)),
-            Some(more) => {
-                let priced = actual.unpriced().and_then(|usage| more.priced(usage));
+            Some(carried) => {
+                let priced = actual.unpriced().and_then(|usage| carried.priced(usage));
                 self.ended(self.finish(&Finish::Commit(priced.unwrap_or(usage))))
             }
         }
@@ -129,8 +129,9 @@ impl Lease {
     /// [`commit`](Self::commit) after `requests` were made for one answer: each counts as a call.
     /// Tokens that nothing prices keep the cost of the estimate.
     pub fn commit_after(&self, actual: Actual, requests: u64) -> Result<(), Error> {
-        let more = self.0.more.as_ref();
-        let priced = actual.unpriced().zip(more).and_then(|(usage, more)| more.priced(usage));
+        let carried = self.0.carried.as_ref();
+        let priced =
+            actual.unpriced().zip(carried).and_then(|(usage, carried)| carried.priced(usage));
         let usage = priced.unwrap_or_else(|| actual.never_free(&self.0.estimate));
         self.ended(self.finish(&Finish::Settle(usage, requests)))
     }
@@ -165,7 +166,8 @@ impl Lease {
         // The only error is that this process is a forked child: the parent ends the lease.
         let done = self.finish(&Finish::Abandon(why, requests, open));
         // One that has run out may still be committed.
-        if self.0.more.is_some() && self.state().is_ok_and(|state| state >= LeaseState::Released) {
+        if self.0.carried.is_some() && self.state().is_ok_and(|state| state >= LeaseState::Released)
+        {
             let _ = self.ended(done);
         }
     }
@@ -173,16 +175,16 @@ impl Lease {
     /// Lets go of what the lease kept.
     #[inline]
     pub(crate) fn ended<R>(&self, result: R) -> R {
-        match &self.0.more {
+        match &self.0.carried {
             None => result,
-            Some(more) => more.ended(result),
+            Some(carried) => carried.ended(result),
         }
     }
 
     /// Gives it what it carries beside its holds.
     #[must_use]
     pub fn carrying(mut self, carried: Carried) -> Self {
-        self.0.more = carried.more();
+        self.0.carried = carried.into_boxed();
         self
     }
 
@@ -214,7 +216,7 @@ impl Lease {
             }
             Ok(())
         })?;
-        self.0.more.iter().for_each(|more| more.moved());
+        self.0.carried.iter().for_each(|carried| carried.moved());
         done
     }
 
@@ -260,7 +262,7 @@ impl Lease {
         let kept = (!alone).then_some(end);
         for (place, at) in self.0.places.iter().zip(locked) {
             if let (Some(calls), Some(entry)) = (finish.calls(), at.state.entry_mut(place.entry)) {
-                entry.extra.get_or_insert_default().calls = Some(calls);
+                entry.boxed.get_or_insert_default().calls = Some(calls);
             }
             let books;
             let usage = match finish {

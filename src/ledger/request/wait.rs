@@ -40,7 +40,7 @@ pub fn reserve_blocking(
         other => return other,
     }
     let sleeper = Sleeper::new();
-    let wait = Wait::for_lease(asks, request, timeout, Mailbox::of_thread(&sleeper))?;
+    let wait = Wait::for_lease(asks, request, timeout, Mailbox::for_thread(&sleeper))?;
     match wait.block(&sleeper)? {
         Grant::Lease(lease) => Ok(lease),
         Grant::Slot(_) => Err(Invalid::policy("asks", "for a lease").into()),

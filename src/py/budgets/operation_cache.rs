@@ -47,11 +47,11 @@ impl OperationCache {
                 _ => {}
             }
         }
-        self.look_up(budget, operation)
+        self.find_cost(budget, operation)
     }
 
     #[cold]
-    fn look_up(&self, budget: &AgentTokenBudget, operation: &Bound<'_, PyAny>) -> PyResult<u64> {
+    fn find_cost(&self, budget: &AgentTokenBudget, operation: &Bound<'_, PyAny>) -> PyResult<u64> {
         let text = name_of(operation)?;
         // The lock is held from the look-up to the entry, so that no change comes between.
         let mut names = self.names.lock();

@@ -50,7 +50,7 @@ impl PyAgentTokenBudget {
         interruptible(|| this.inner.consume_at(cost, tokens))
     }
 
-    fn of_period(
+    fn with_period(
         cls: &Bound<'_, PyType>,
         agent_id: &Bound<'_, PyAny>,
         tokens: &Bound<'_, PyAny>,
@@ -109,7 +109,7 @@ impl PyAgentTokenBudget {
         tokens: &Bound<'_, PyAny>,
         keywords: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Py<PyAny>> {
-        Self::of_period(cls, agent_id, tokens, 24, keywords)
+        Self::with_period(cls, agent_id, tokens, 24, keywords)
     }
 
     #[classmethod]
@@ -120,7 +120,7 @@ impl PyAgentTokenBudget {
         tokens: &Bound<'_, PyAny>,
         keywords: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Py<PyAny>> {
-        Self::of_period(cls, agent_id, tokens, 1, keywords)
+        Self::with_period(cls, agent_id, tokens, 1, keywords)
     }
 
     fn consume(

@@ -109,9 +109,9 @@ impl Allotted {
         for Source { counter, meters: mine } in sources {
             // Others share the account: their windows are none of its business.
             let ends = counter.account.read(|meters, now| {
-                let of_mine =
+                let own_meters =
                     mine.iter().filter_map(|(number, _)| meters.get(usize::from(*number)));
-                of_mine.filter_map(|meter| meter.resets_in(now)).min()
+                own_meters.filter_map(|meter| meter.resets_in(now)).min()
             })?;
             least = least.min(ends.unwrap_or(LONGEST));
         }

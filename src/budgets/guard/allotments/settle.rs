@@ -21,48 +21,48 @@ impl Allotted {
     fn unreported(&self) -> Result<[u64; 3], Error> {
         let taken = self.taken(true)?;
         let mut reported = self.reported.lock();
-        let mut more = [0; 3];
+        let mut overrun = [0; 3];
         for (index, unit) in UNITS.into_iter().enumerate() {
             let Some(of) = self.of.of(unit) else { continue };
             let held = reported.at_end.map_or(of, |at_end| at_end[index]);
             let above = taken[index].saturating_sub(held);
-            more[index] = above.saturating_sub(reported.beside[index]);
+            overrun[index] = above.saturating_sub(reported.beside[index]);
             reported.beside[index] = reported.beside[index].max(above);
         }
-        Ok(more)
+        Ok(overrun)
     }
 
     /// Books at once what was used above the allotment, where it was taken from: nobody else is to
     /// be admitted on money that is spent. What it does not set aside itself was used of an allotment
     /// around it, so that they are asked whatever it has to report.
     fn report_overrun(&self) -> Result<(), Error> {
-        let more = self.unreported()?;
-        if more != [0; 3] {
-            let of = |unit: Unit| UNITS.iter().position(|u| *u == unit).map_or(0, |at| more[at]);
+        let overrun = self.unreported()?;
+        if overrun != [0; 3] {
+            let of = |unit: Unit| UNITS.iter().position(|u| *u == unit).map_or(0, |at| overrun[at]);
             for source in &self.sources {
                 let demands: Demands =
                     source.meters.iter().map(|&(number, unit)| (number, of(unit))).collect();
                 source.counter.account.record(&demands)?;
             }
             if let Some(parent) = &self.parent {
-                parent.book(more)?;
+                parent.book(overrun)?;
             }
         }
         self.parent.as_ref().map_or(Ok(()), |parent| parent.report_overrun())
     }
 
     /// Books what was used above an allotment of it; what it does not set aside itself, further out.
-    fn book(&self, mut more: [u64; 3]) -> Result<(), Error> {
+    fn book(&self, mut overrun: [u64; 3]) -> Result<(), Error> {
         let mut demands = Demands::new();
         for (number, metered) in (0_u8..).zip(self.counter.metered()) {
             let place = UNITS.iter().position(|unit| *unit == metered.unit);
             if let (Some(place), Some(_)) = (place, self.of.of(metered.unit)) {
-                demands.push((number, std::mem::take(&mut more[place])));
+                demands.push((number, std::mem::take(&mut overrun[place])));
             }
         }
         self.counter.account.record(&demands)?;
         match &self.parent {
-            Some(parent) if more != [0; 3] => parent.book(more),
+            Some(parent) if overrun != [0; 3] => parent.book(overrun),
             _ => Ok(()),
         }
     }

@@ -64,14 +64,15 @@ pub(super) fn advice<'py>(py: Python<'py>, advice: &Advice) -> PyResult<Bound<'p
     }
     let rates = PyDict::new(py);
     for (rule, counted, left) in &advice.rates {
-        let of_rule = match rates.get_item(rule)? {
+        let rule_rates = match rates.get_item(rule)? {
             Some(known) => known.cast_into::<PyDict>()?,
             None => PyDict::new(py),
         };
         let name = unit(unit_word(*counted));
-        let known: Option<u64> = of_rule.get_item(name)?.map(|left| left.extract()).transpose()?;
-        of_rule.set_item(name, known.map_or(*left, |known| known.min(*left)))?;
-        rates.set_item(rule, of_rule)?;
+        let known: Option<u64> =
+            rule_rates.get_item(name)?.map(|left| left.extract()).transpose()?;
+        rule_rates.set_item(name, known.map_or(*left, |known| known.min(*left)))?;
+        rates.set_item(rule, rule_rates)?;
     }
     let dict = PyDict::new(py);
     dict.set_item("remaining", remaining)?;
