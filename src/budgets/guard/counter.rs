@@ -71,7 +71,7 @@ impl Counter {
             }
         }
         let metered = Arc::new(RwLock::new(metered));
-        let naming = Named { meters: Arc::clone(&metered), values: values.clone() };
+        let naming = RuleNaming { meters: Arc::clone(&metered), values: values.clone() };
         // What tells counters apart may be longer than a key: the key only names the first rule.
         let key = Key::parse("name", group.name())?;
         let account = Account::named(core, key, group.code(), meters, naming);
@@ -182,12 +182,12 @@ impl Counter {
 }
 
 /// Says in a refusal which rule it was.
-struct Named {
+struct RuleNaming {
     meters: Meters,
     values: Vec<(String, String)>,
 }
 
-impl Naming for Named {
+impl Naming for RuleNaming {
     fn name(&self, denied: &mut Denied, meter: u8) {
         let Some(Metered { rule, unit, .. }) = self.meters.read().get(usize::from(meter)).cloned()
         else {

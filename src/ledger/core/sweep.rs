@@ -23,10 +23,10 @@ pub(crate) trait Swept: Follower {
 pub(crate) struct Sweep {
     /// The earliest due time in the queue: most calls read this and go on.
     earliest: AtomicU64,
-    queue: Mutex<BinaryHeap<Reverse<Entry>>>,
+    queue: Mutex<BinaryHeap<Reverse<DueAccount>>>,
 }
 
-struct Entry {
+struct DueAccount {
     due: Tick,
     account: Weak<dyn Swept>,
 }
@@ -39,7 +39,7 @@ impl Sweep {
     /// Remembers that a lease of `account` is due then. No other lock is taken under this one.
     pub(crate) fn add(&self, due: Tick, account: Weak<dyn Swept>) {
         let mut queue = self.queue.lock();
-        queue.push(Reverse(Entry { due, account }));
+        queue.push(Reverse(DueAccount { due, account }));
         self.publish(&queue);
     }
 
@@ -58,7 +58,7 @@ impl Sweep {
     }
 
     #[cold]
-    fn take(&self, now: Tick) -> Vec<Entry> {
+    fn take(&self, now: Tick) -> Vec<DueAccount> {
         let Some(mut queue) = self.queue.try_lock() else {
             return Vec::new();
         };
@@ -70,27 +70,27 @@ impl Sweep {
         taken
     }
 
-    fn publish(&self, queue: &BinaryHeap<Reverse<Entry>>) {
+    fn publish(&self, queue: &BinaryHeap<Reverse<DueAccount>>) {
         let earliest = queue.peek().map_or(u64::MAX, |top| top.0.due.raw());
         self.earliest.store(earliest, Ordering::Relaxed);
     }
 }
 
-impl PartialEq for Entry {
+impl PartialEq for DueAccount {
     fn eq(&self, other: &Self) -> bool {
         self.due == other.due
     }
 }
 
-impl Eq for Entry {}
+impl Eq for DueAccount {}
 
-impl PartialOrd for Entry {
+impl PartialOrd for DueAccount {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Entry {
+impl Ord for DueAccount {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         self.due.cmp(&other.due)
     }

@@ -18,12 +18,12 @@ pub struct Mailbox {
     id: u64,
     /// Whether it belongs to one wait: of those only the first in a queue watches the clock.
     alone: bool,
-    inner: Mutex<Inner>,
+    inbox: Mutex<Inbox>,
     wake: Box<dyn Fn() + Send + Sync>,
 }
 
 #[derive(Default)]
-struct Inner {
+struct Inbox {
     posted: Vec<u64>,
     /// The accounts on which its waits are queued.
     watched: BTreeMap<AccountId, Watched>,
@@ -58,12 +58,12 @@ impl Mailbox {
     fn of(alone: bool, wake: Box<dyn Fn() + Send + Sync>) -> Arc<Self> {
         // Relaxed: only that each number is given once matters.
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Self { id, alone, inner: Mutex::new(Inner::default()), wake })
+        Arc::new(Self { id, alone, inbox: Mutex::new(Inbox::default()), wake })
     }
 
     /// The tickets of the waits that have ended since the last call, in the order of their ends.
     pub fn take_posted(&self) -> Vec<u64> {
-        std::mem::take(&mut self.inner.lock().posted)
+        std::mem::take(&mut self.inbox.lock().posted)
     }
 
     /// Brings the accounts that are due to the present, so that capacity goes to those whose turn
@@ -71,8 +71,8 @@ impl Mailbox {
     pub fn refresh(&self) -> Option<Duration> {
         let now = Clock::System.precise_tick();
         let due: Vec<Weak<dyn Follower>> = {
-            let mut inner = self.inner.lock();
-            let watched = inner.watched.values_mut();
+            let mut inbox = self.inbox.lock();
+            let watched = inbox.watched.values_mut();
             watched.filter_map(|watched| watched.take_if_due(now)).collect()
         };
         for account in due.iter().filter_map(Weak::upgrade) {
@@ -84,8 +84,8 @@ impl Mailbox {
     /// The time until the next refresh, `None` where nothing is to be refreshed.
     pub fn next_refresh(&self) -> Option<Duration> {
         let now = Clock::System.precise_tick();
-        let inner = self.inner.lock();
-        let next = inner.watched.values().filter_map(|watched| watched.refresh_at).min();
+        let inbox = self.inbox.lock();
+        let next = inbox.watched.values().filter_map(|watched| watched.refresh_at).min();
         next.map(|at| at.since(now))
     }
 
@@ -99,19 +99,19 @@ impl Mailbox {
 
     /// A wait of it is queued on the account of that id. No other lock is taken under this one.
     pub(crate) fn watch(&self, id: AccountId, account: impl FnOnce() -> Weak<dyn Follower>) {
-        let mut inner = self.inner.lock();
+        let mut inbox = self.inbox.lock();
         let fresh = || Watched { account: account(), waits: 0, refresh_at: None };
-        let watched = inner.watched.entry(id).or_insert_with(fresh);
+        let watched = inbox.watched.entry(id).or_insert_with(fresh);
         watched.waits += 1;
     }
 
     /// A wait of it is queued there no more.
     pub(crate) fn unwatch(&self, account: AccountId) {
-        let mut inner = self.inner.lock();
-        if let Some(watched) = inner.watched.get_mut(&account) {
+        let mut inbox = self.inbox.lock();
+        if let Some(watched) = inbox.watched.get_mut(&account) {
             watched.waits -= 1;
             if watched.waits == 0 {
-                inner.watched.remove(&account);
+                inbox.watched.remove(&account);
             }
         }
     }
@@ -119,8 +119,8 @@ impl Mailbox {
     /// Schedules a refresh of `account`. Returns true if it is earlier than the one scheduled
     /// already.
     pub(crate) fn arm(&self, account: AccountId, at: Tick) -> bool {
-        let mut inner = self.inner.lock();
-        let Some(watched) = inner.watched.get_mut(&account) else {
+        let mut inbox = self.inbox.lock();
+        let Some(watched) = inbox.watched.get_mut(&account) else {
             return false;
         };
         let news = watched.refresh_at.is_none_or(|known| at < known);
@@ -132,7 +132,7 @@ impl Mailbox {
 
     /// The wait of that ticket has ended.
     pub(crate) fn post(&self, ticket: u64) {
-        self.inner.lock().posted.push(ticket);
+        self.inbox.lock().posted.push(ticket);
     }
 
     /// The caller holds no lock.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::lease::Lease;
 use super::locked::{Locked, with_locked};
-use super::places::{Place, Places, Whole};
+use super::places::{AllPlaces, Place, Places};
 use crate::ledger::account::Account;
 use crate::ledger::account::entries::Entry;
 use crate::ledger::ending::End;
@@ -24,7 +24,7 @@ pub(crate) fn join_entries(places: &Places, locked: &mut [Locked<'_>]) {
 
 /// The places of the lease of which `entry` is a part; `alone` is its own.
 fn places_of(entry: &Entry, alone: Place) -> Places {
-    let whole = entry.whole.clone().and_then(|whole| whole.downcast::<Whole>().ok());
+    let whole = entry.whole.clone().and_then(|whole| whole.downcast::<AllPlaces>().ok());
     whole.map_or(Places::One(alone), Places::Many)
 }
 

@@ -25,11 +25,11 @@ use crate::ledger::post::outbox::Outbox;
 /// # Ok::<(), outlay::Error>(())
 /// ```
 #[derive(Debug)]
-pub struct Lease(Box<Inner>);
+pub struct Lease(Box<LeaseFields>);
 
 /// Boxed, so that a lease moves through its callers as one pointer.
 #[derive(Debug)]
-struct Inner {
+struct LeaseFields {
     id: u64,
     estimate: UsageEstimate,
     request_budget: Option<Box<RequestBudget>>,
@@ -49,7 +49,7 @@ impl Lease {
     ) -> Self {
         let capped = *request_budget != RequestBudget::unlimited();
         let request_budget = capped.then(|| Box::new(*request_budget));
-        Self(Box::new(Inner {
+        Self(Box::new(LeaseFields {
             id,
             estimate,
             request_budget,

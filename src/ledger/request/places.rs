@@ -16,19 +16,19 @@ pub(crate) struct Place {
 
 /// The places of a lease over several accounts.
 #[derive(Debug)]
-pub(crate) struct Whole(SmallVec<[Place; 4]>);
+pub(crate) struct AllPlaces(SmallVec<[Place; 4]>);
 
 /// The places of a lease.
 #[derive(Clone, Debug)]
 pub(crate) enum Places {
     One(Place),
-    Many(Arc<Whole>),
+    Many(Arc<AllPlaces>),
 }
 
 impl Places {
     /// The places in several accounts.
     pub(crate) fn many(places: SmallVec<[Place; 4]>) -> Self {
-        Self::Many(Arc::new(Whole(places)))
+        Self::Many(Arc::new(AllPlaces(places)))
     }
 }
 
