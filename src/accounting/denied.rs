@@ -260,11 +260,11 @@ impl Denied {
         requested: u64,
         now: Moment,
     ) -> Box<Self> {
-        let rests = code == Code::AllowanceExceeded
+        let cools_down = code == Code::AllowanceExceeded
             && meter.provider().is_some_and(ProviderLimit::is_closed);
         Box::new(Self {
             code,
-            kind: if rests { Kind::Cooldown } else { Kind::of(code, meter.unit()) },
+            kind: if cools_down { Kind::Cooldown } else { Kind::of(code, meter.unit()) },
             unit: meter.unit(),
             id,
             limit: meter.limit_now().unwrap_or(u64::MAX),

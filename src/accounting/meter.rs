@@ -368,8 +368,8 @@ impl Meter {
                     true
                 }
             };
-        let rest = if replaced { actual } else { actual.saturating_sub(expired.covered) };
-        self.charge(rest);
+        let still_due = if replaced { actual } else { actual.saturating_sub(expired.covered) };
+        self.charge(still_due);
     }
 
     /// True once per window, when `used` has reached the warning mark.

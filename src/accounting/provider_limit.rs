@@ -39,14 +39,14 @@ impl ProviderLimit {
         [period, bucket]: [Duration; 2],
         now: Tick,
     ) {
-        let rest = |left: Left| LeftUntil {
+        let left_until = |left: Left| LeftUntil {
             left: left.remaining,
             // It does not say when: by the end of a whole window all of it is back.
             until: now.plus(left.reset.unwrap_or(period)),
         };
         self.max = said.limit_tokens.map(|limit| scaled(limit, period)).or(self.max);
-        self.tokens = said.tokens.map(rest).or(self.tokens);
-        self.requests = said.requests.map(rest).or(self.requests);
+        self.tokens = said.tokens.map(left_until).or(self.tokens);
+        self.requests = said.requests.map(left_until).or(self.requests);
         let closed = match status {
             TOO_MANY_REQUESTS => {
                 Some(said.retry_after.or_else(|| empty_for(said)).unwrap_or(bucket))
@@ -71,16 +71,16 @@ impl ProviderLimit {
 
     /// Forgets what is over at `now`.
     pub fn roll(&mut self, now: Tick) {
-        let over = |rest: &LeftUntil| rest.until <= now;
-        self.tokens.take_if(|rest| over(rest));
-        self.requests.take_if(|rest| over(rest));
+        let over = |known: &LeftUntil| known.until <= now;
+        self.tokens.take_if(|known| over(known));
+        self.requests.take_if(|known| over(known));
         self.closed_until.take_if(|until| *until <= now);
     }
 
     /// Whether something that was said is over by `at`.
     pub fn may_change_by(&self, at: Tick) -> bool {
-        let rests = [self.tokens, self.requests].map(|rest| rest.map(|rest| rest.until));
-        let [tokens, requests] = rests;
+        let ends = [self.tokens, self.requests].map(|known| known.map(|known| known.until));
+        let [tokens, requests] = ends;
         [tokens, requests, self.closed_until].into_iter().flatten().any(|until| until <= at)
     }
 
@@ -92,10 +92,10 @@ impl ProviderLimit {
     /// What could still be admitted beside the `reserved` of calls under way, which the provider
     /// may not have seen yet.
     pub fn room(&self, reserved: u64) -> u64 {
-        let none_left = self.requests.is_some_and(|rest| rest.left == 0);
+        let none_left = self.requests.is_some_and(|known| known.left == 0);
         match &self.tokens {
             _ if none_left || self.closed_until.is_some() => 0,
-            Some(rest) => rest.left.saturating_sub(reserved),
+            Some(known) => known.left.saturating_sub(reserved),
             None => u64::MAX,
         }
     }
@@ -107,37 +107,38 @@ impl ProviderLimit {
     }
 
     fn is_shut(&self) -> bool {
-        let empty = |rest: &Option<LeftUntil>| rest.is_some_and(|rest| rest.left == 0);
+        let empty = |known: &Option<LeftUntil>| known.is_some_and(|known| known.left == 0);
         self.closed_until.is_some() || empty(&self.tokens) || empty(&self.requests)
     }
 
     /// Whether calls under way hold more than is left: in debt not even zero passes.
     fn is_overdrawn(&self, reserved: u64) -> bool {
-        self.tokens.is_some_and(|rest| rest.left < reserved)
+        self.tokens.is_some_and(|known| known.left < reserved)
     }
 
     /// When it may pass what [`admits`](Self::admits) refuses now: the latest of what is in its way.
     pub fn opens_at(&self, reserved: u64, amount: u64) -> Option<Tick> {
-        let empty = |rest: &&LeftUntil| rest.left == 0;
-        let fits =
-            |rest: &&LeftUntil| rest.left.checked_sub(reserved).is_some_and(|room| amount <= room);
-        let short = |rest: &&LeftUntil| empty(rest) || !fits(rest);
-        let tokens = self.tokens.as_ref().filter(short).map(|rest| rest.until);
-        let requests = self.requests.as_ref().filter(empty).map(|rest| rest.until);
+        let empty = |known: &&LeftUntil| known.left == 0;
+        let fits = |known: &&LeftUntil| {
+            known.left.checked_sub(reserved).is_some_and(|room| amount <= room)
+        };
+        let short = |known: &&LeftUntil| empty(known) || !fits(known);
+        let tokens = self.tokens.as_ref().filter(short).map(|known| known.until);
+        let requests = self.requests.as_ref().filter(empty).map(|known| known.until);
         [self.closed_until, tokens, requests].into_iter().max().flatten()
     }
 
     /// `amount` was used since it spoke.
     pub fn charge(&mut self, amount: u64) {
-        if let Some(rest) = &mut self.tokens {
-            rest.left = rest.left.saturating_sub(amount);
+        if let Some(known) = &mut self.tokens {
+            known.left = known.left.saturating_sub(amount);
         }
     }
 
     /// A request was let through since it spoke.
     pub fn take_request(&mut self) {
-        if let Some(rest) = &mut self.requests {
-            rest.left = rest.left.saturating_sub(1);
+        if let Some(known) = &mut self.requests {
+            known.left = known.left.saturating_sub(1);
         }
     }
 }

@@ -151,7 +151,7 @@ fn slid_in(
     let mut at = now.tick;
     let mut open = open.into_iter().peekable();
     loop {
-        let fits = free.checked_sub(reserved).map(|rest| at.plus(ring.falls_to(rest, at)));
+        let fits = free.checked_sub(reserved).map(|left| at.plus(ring.falls_to(left, at)));
         match (fits, open.next()) {
             (Some(fits), None) => return Some(fits.since(now.tick)),
             (Some(fits), Some(next)) if fits <= next.deadline => return Some(fits.since(now.tick)),

@@ -118,21 +118,21 @@ impl Ring {
         self.sum = 0;
     }
 
-    /// How long until at most `rest` is in the window, when nothing more is booked.
-    pub fn falls_to(&self, rest: u64, now: Tick) -> Duration {
-        self.falls_at(rest).map_or(Duration::ZERO, |at| at.since(now))
+    /// How long until at most `left` is in the window, when nothing more is booked.
+    pub fn falls_to(&self, left: u64, now: Tick) -> Duration {
+        self.falls_at(left).map_or(Duration::ZERO, |at| at.since(now))
     }
 
-    /// When at most `rest` is in the window, when nothing more is booked; `None` where that is so.
-    pub fn falls_at(&self, rest: u64) -> Option<Tick> {
+    /// When at most `left` is in the window, when nothing more is booked; `None` where that is so.
+    pub fn falls_at(&self, left: u64) -> Option<Tick> {
         let mut sum = self.sum;
-        if sum <= u128::from(rest) {
+        if sum <= u128::from(left) {
             return None;
         }
         let oldest = self.newest.saturating_sub(self.count());
         let bucket = (oldest..=self.newest).find(|bucket| {
             sum -= self.buckets[self.index(*bucket)];
-            sum <= u128::from(rest)
+            sum <= u128::from(left)
         })?;
         Some(Tick::from_raw(self.end_of(bucket.saturating_add(self.count()))))
     }

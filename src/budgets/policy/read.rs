@@ -97,7 +97,7 @@ fn check_version(table: &mut Table<'_>) -> Result<(), Invalid> {
 
 fn read_prices(table: &mut Table<'_>, policy: &mut GuardPolicy) -> Result<(), Invalid> {
     let Some((place, node)) = table.take("prices") else { return Ok(()) };
-    for (name, place, node) in place.table(node)?.rest() {
+    for (name, place, node) in place.table(node)?.remaining_entries() {
         let instead = "[defaults] fallback_price is the price of all others";
         let name = model(&place, name, instead)?;
         policy.prices.set(&name, read_price(&place, node)?);

@@ -168,14 +168,14 @@ impl<'a> Table<'a> {
     }
 
     /// All that was not taken yet.
-    pub(super) fn rest(&mut self) -> Vec<(&'a str, Location, &'a Node)> {
-        let left = self.entries.iter().zip(&mut self.taken).filter(|(_, taken)| !**taken);
-        let mut rest = Vec::new();
-        for ((name, node), taken) in left {
+    pub(super) fn remaining_entries(&mut self) -> Vec<(&'a str, Location, &'a Node)> {
+        let untaken = self.entries.iter().zip(&mut self.taken).filter(|(_, taken)| !**taken);
+        let mut remaining = Vec::new();
+        for ((name, node), taken) in untaken {
             *taken = true;
-            rest.push((name.as_str(), self.place.inside(name, node), node));
+            remaining.push((name.as_str(), self.place.inside(name, node), node));
         }
-        rest
+        remaining
     }
 
     /// Refuses keys that are not among these.

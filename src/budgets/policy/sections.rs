@@ -129,7 +129,7 @@ fn workflow(mut table: Table<'_>, policy: &mut GuardPolicy) -> Result<(), Invali
     }
     rule.limits = limit.unwrap_or_default();
     if let Some((place, node)) = steps {
-        for (step, place, node) in place.table(node)?.rest() {
+        for (step, place, node) in place.table(node)?.remaining_entries() {
             let mut scope = rule.scope.clone();
             let step = plain(&place, step)?;
             let pattern = if step == "default" { "*" } else { &step };
@@ -244,7 +244,7 @@ fn tool(mut table: Table<'_>, policy: &mut GuardPolicy) -> Result<(), Invalid> {
 
 fn scope(place: &Location, node: &Node) -> Result<Scope, Invalid> {
     let mut scope = Scope::default();
-    for (label, place, node) in place.table(node)?.rest() {
+    for (label, place, node) in place.table(node)?.remaining_entries() {
         let label = label_name(&place, label)?;
         let (_, pattern) = pattern(&place, node)?;
         scope.add(&label, pattern).map_err(|bad| place.error(&bad.message))?;
