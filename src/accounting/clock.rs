@@ -33,7 +33,7 @@ impl Tick {
         Self(ORIGIN.saturating_add(nanos))
     }
 
-    /// This tick as nanoseconds, for arithmetic on slots of a ring.
+    /// This tick as nanoseconds, for arithmetic on the buckets of a ring.
     pub(crate) const fn raw(self) -> u64 {
         self.0
     }

@@ -111,7 +111,7 @@ impl RateLimiter {
         mailbox: Arc<Mailbox>,
     ) -> Result<Wait, Error> {
         let ask = Ask::new(&self.account, smallvec![(TOKENS, tokens)]);
-        Wait::for_slot(Ask { terms: Terms::Gated, ..ask }, timeout, mailbox)
+        Wait::for_admission(Ask { terms: Terms::Gated, ..ask }, timeout, mailbox)
     }
 
     /// Holds the estimate against the full limit until the lease ends, or refuses.

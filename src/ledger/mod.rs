@@ -45,4 +45,4 @@ pub use request::{
     Ask, AskPart, Carried, Grant, Kept, Lease, Passed, Wait, charge, check, reserve,
     reserve_blocking, reserve_one,
 };
-pub(crate) use request::{reserve_and, reserve_parts};
+pub(crate) use request::{reserve_and, reserve_quietly};

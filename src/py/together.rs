@@ -101,15 +101,15 @@ fn shorter(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
     }
 }
 
-/// What a guard, or a part of one, is asked; `None` for any other budget.
+/// What is asked of a guard or of an allotment; `None` for any other budget.
 fn guard_ask(
     py: Python<'_>,
     budget: &Bound<'_, PyAny>,
     usage: &Usage,
     keywords: &Keywords<'_, '_>,
 ) -> PyResult<Option<GuardAsk>> {
-    let (guard, part) = (budget.cast::<PyGuard>(), budget.cast::<PyAllotment>());
-    if guard.is_err() && part.is_err() {
+    let (guard, allotment) = (budget.cast::<PyGuard>(), budget.cast::<PyAllotment>());
+    if guard.is_err() && allotment.is_err() {
         return Ok(None);
     }
     let labels = CallLabels::of(py, keywords.labels)?;
@@ -120,8 +120,8 @@ fn guard_ask(
     if let Ok(guard) = guard {
         return Ok(Some(guard.get().inner.ask_call(&pairs, &request)?));
     }
-    match part {
-        Ok(part) => Ok(Some(part.get().open()?.ask_call(&pairs, &request, covered)?)),
+    match allotment {
+        Ok(allotment) => Ok(Some(allotment.get().open()?.ask_call(&pairs, &request, covered)?)),
         Err(_) => Ok(None),
     }
 }
@@ -240,8 +240,8 @@ pub(crate) fn charge_together(
             asks.extend(guard.get().inner.step_asks(&CallLabels::of(py, labels)?.pairs()?)?);
             continue;
         }
-        if let Ok(part) = budget.cast::<PyAllotment>() {
-            asks.extend(part.get().open()?.step_asks(&CallLabels::of(py, labels)?.pairs()?)?);
+        if let Ok(allotment) = budget.cast::<PyAllotment>() {
+            asks.extend(allotment.get().open()?.step_asks(&CallLabels::of(py, labels)?.pairs()?)?);
             continue;
         }
         let native = Native::of(budget)?;

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::counter::{Counter, Metered};
+use super::counter::{Counter, RuleMeter};
 use super::matched::Matched;
 use super::state::Guard;
 use crate::accounting::{Meter, Unit, Usage, UsageEstimate, Window};
@@ -71,11 +71,12 @@ fn advise(
     advice: &mut Advice,
 ) -> Result<(), Error> {
     let granted = counter.granted.load(Ordering::Relaxed);
-    let metered = counter.metered();
+    let rule_meters = counter.rule_meters();
     counter.account.read(|meters, _| {
-        let hard = |metered: &Metered| metered.in_force && metered.rule.mode == Mode::Hard;
-        let limits = meters.iter().zip(&metered).filter(|(_, metered)| hard(metered));
-        for (meter, Metered { rule, unit, .. }) in limits.filter(|(m, _)| m.limit().is_some()) {
+        let hard =
+            |rule_meter: &RuleMeter| rule_meter.in_force && rule_meter.rule.mode == Mode::Hard;
+        let limits = meters.iter().zip(&rule_meters).filter(|(_, rule_meter)| hard(rule_meter));
+        for (meter, RuleMeter { rule, unit, .. }) in limits.filter(|(m, _)| m.limit().is_some()) {
             if is_rate(meter, rule) {
                 advice.rates.push((rule.name.clone(), *unit, meter.room()));
             } else if *unit != Unit::Slots {

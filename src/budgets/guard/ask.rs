@@ -106,8 +106,8 @@ impl Guard {
             Err(Error::Denied(denied)) => {
                 allotted.map_or(Ok(()), |allotted| allotted.check_open())?;
                 let matched = self.matched(labels)?;
-                let parts: Vec<AskPart<'_>> = ask.asks.iter().map(Ask::part).collect();
-                Err(self.first_refusal(&matched, &parts, denied))
+                let asks: Vec<AskPart<'_>> = ask.asks.iter().map(Ask::borrowed).collect();
+                Err(self.first_refusal(&matched, &asks, denied))
             }
             other => Ok((other?, ask.carried)),
         }

@@ -44,19 +44,19 @@ impl Guard {
         let requests_only = RateHeaders { limit_tokens: None, tokens: None, ..said };
         let limits_tokens = |rule: &Rule| rule.limits.iter().any(|l| l.unit == Unit::Tokens);
         for asked in &matched.asked {
-            let metered = asked.counter.metered();
-            if !metered.iter().any(|metered| metered.rule.adaptive) {
+            let rule_meters = asked.counter.rule_meters();
+            if !rule_meters.iter().any(|rule_meter| rule_meter.rule.adaptive) {
                 continue;
             }
             asked.counter.account.adjust(|meters, now| {
-                for (meter, metered) in meters.iter_mut().zip(&metered) {
+                for (meter, rule_meter) in meters.iter_mut().zip(&rule_meters) {
                     let Window::Sliding(ring) = meter.window() else { continue };
                     let spans = [ring.period(), ring.width()];
-                    match metered.unit {
-                        _ if !metered.rule.adaptive => {}
+                    match rule_meter.unit {
+                        _ if !rule_meter.rule.adaptive => {}
                         Unit::Tokens => meter.provider_mut().hear(&said, status, spans, now.tick),
                         // One that limits tokens too hears of the requests there.
-                        Unit::Calls if !limits_tokens(&metered.rule) => {
+                        Unit::Calls if !limits_tokens(&rule_meter.rule) => {
                             meter.provider_mut().hear(&requests_only, status, spans, now.tick);
                         }
                         _ => {}

@@ -17,7 +17,7 @@ use crate::ledger::{Account, Core, Error, METERS_MAX, Naming};
 
 /// What a meter counts, and for which rule.
 #[derive(Clone)]
-pub(super) struct Metered {
+pub(super) struct RuleMeter {
     pub(super) rule: Arc<Rule>,
     pub(super) unit: Unit,
     /// Whether the rule is in force; what it has counted is kept if it is not.
@@ -27,7 +27,7 @@ pub(super) struct Metered {
 /// With so many meters, those of rules that are gone are used again.
 const REUSED: usize = 200;
 
-type Meters = Arc<RwLock<Vec<Metered>>>;
+type Meters = Arc<RwLock<Vec<RuleMeter>>>;
 
 /// What a group of rules has counted for one set of values.
 pub(super) struct Counter {
@@ -62,44 +62,45 @@ impl Counter {
         group: &RuleGroup,
         values: Vec<(String, String)>,
     ) -> Result<Self, Error> {
-        let mut metered = Vec::new();
+        let mut rule_meters = Vec::new();
         let mut meters: SmallVec<[Meter; 4]> = SmallVec::new();
         for rule in &group.rules {
             for unit in units_of(rule) {
                 meters.push(Meter::new(rule.limit(unit), rule.span.window(core.clock())?));
-                metered.push(Metered { rule: Arc::clone(rule), unit, in_force: true });
+                rule_meters.push(RuleMeter { rule: Arc::clone(rule), unit, in_force: true });
             }
         }
-        let metered = Arc::new(RwLock::new(metered));
-        let naming = RuleNaming { meters: Arc::clone(&metered), values: values.clone() };
+        let rule_meters = Arc::new(RwLock::new(rule_meters));
+        let naming = RuleNaming { meters: Arc::clone(&rule_meters), values: values.clone() };
         // What tells counters apart may be longer than a key: the key only names the first rule.
         let key = Key::parse("name", group.name())?;
         let account = Account::named(core, key, group.code(), meters, naming);
         let is_per_run =
             group.is_of_runs() && values.iter().any(|(name, _)| name == "run" || name == "step_id");
         let last_asked = LastAsked::new(is_per_run, core.clock().tick());
-        Ok(Self { account, meters: metered, values, granted: AtomicU64::new(0), last_asked })
+        Ok(Self { account, meters: rule_meters, values, granted: AtomicU64::new(0), last_asked })
     }
 
     /// Its meters by their numbers.
-    pub(super) fn metered(&self) -> Vec<Metered> {
+    pub(super) fn rule_meters(&self) -> Vec<RuleMeter> {
         self.meters.read().clone()
     }
 
     /// Refuses rules for which there are not meters enough: too many are still held.
     pub(super) fn check_room(&self, group: &RuleGroup) -> Result<(), Error> {
-        let metered = self.metered();
-        let stays = |m: &Metered| group.rules.iter().any(|rule| rule.counts_like(&m.rule));
-        let is_there =
-            |rule: &Rule, unit| metered.iter().any(|m| m.unit == unit && m.rule.counts_like(rule));
+        let rule_meters = self.rule_meters();
+        let stays = |m: &RuleMeter| group.rules.iter().any(|rule| rule.counts_like(&m.rule));
+        let is_there = |rule: &Rule, unit| {
+            rule_meters.iter().any(|m| m.unit == unit && m.rule.counts_like(rule))
+        };
         let new =
             |rule: &Arc<Rule>| units_of(rule).iter().filter(|unit| !is_there(rule, **unit)).count();
         let new: usize = group.rules.iter().map(new).sum();
         let free = self.account.read(|meters, _| {
-            let is_free = |(meter, of): &(&Meter, &Metered)| !stays(of) && meter.reserved() == 0;
-            meters.iter().zip(&metered).filter(is_free).count()
+            let is_free = |(meter, of): &(&Meter, &RuleMeter)| !stays(of) && meter.reserved() == 0;
+            meters.iter().zip(&rule_meters).filter(is_free).count()
         })?;
-        if metered.len() + new <= METERS_MAX + free {
+        if rule_meters.len() + new <= METERS_MAX + free {
             return Ok(());
         }
         let allowed = "one that leaves more rules in force: leases of earlier ones are open";
@@ -109,8 +110,8 @@ impl Counter {
     /// Takes over the rules of the group as they are now; what was counted stays.
     pub(super) fn take_over(&self, group: &RuleGroup, core: &Core) -> Result<(), Error> {
         // Not under the lock of `meters`: a refusal reads them under that of the account.
-        let mut metered = self.metered();
-        for known in metered.iter_mut() {
+        let mut rule_meters = self.rule_meters();
+        for known in rule_meters.iter_mut() {
             let now = group.rules.iter().find(|rule| rule.counts_like(&known.rule));
             known.in_force = now.is_some_and(|rule| units_of(rule).contains(&known.unit));
             if let Some(rule) = now {
@@ -118,44 +119,45 @@ impl Counter {
             }
         }
         for rule in &group.rules {
-            let was_there = metered.iter().any(|m| m.rule.counts_like(rule));
+            let was_there = rule_meters.iter().any(|m| m.rule.counts_like(rule));
             for unit in units_of(rule) {
-                let is_it = |m: &Metered| m.unit == unit && m.rule.counts_like(rule);
-                if !metered.iter().any(is_it) {
+                let is_it = |m: &RuleMeter| m.unit == unit && m.rule.counts_like(rule);
+                if !rule_meters.iter().any(is_it) {
                     let meter = Meter::new(rule.limit(unit), rule.span.window(core.clock())?);
-                    if metered.len() >= REUSED
-                        && let Some(place) = self.free_meter(&metered)?
+                    if rule_meters.len() >= REUSED
+                        && let Some(place) = self.free_meter(&rule_meters)?
                     {
                         self.account.adjust(|meters, _| meters[place] = meter)?;
                         let rule = Arc::clone(rule);
-                        metered[place] = Metered { rule, unit, in_force: true };
+                        rule_meters[place] = RuleMeter { rule, unit, in_force: true };
                         continue;
                     }
                     let number = self.account.add_meter(meter)?;
                     if was_there {
                         self.begin(number, unit, rule)?;
                     }
-                    metered.push(Metered { rule: Arc::clone(rule), unit, in_force: true });
+                    rule_meters.push(RuleMeter { rule: Arc::clone(rule), unit, in_force: true });
                 }
             }
         }
         self.account.adjust(|meters, _| {
-            for (meter, metered) in meters.iter_mut().zip(metered.iter()) {
-                let limit = metered.rule.limit(metered.unit);
-                let limit = if metered.in_force { limit } else { Limit::new(metered.unit, None) };
+            for (meter, rule_meter) in meters.iter_mut().zip(rule_meters.iter()) {
+                let limit = rule_meter.rule.limit(rule_meter.unit);
+                let limit =
+                    if rule_meter.in_force { limit } else { Limit::new(rule_meter.unit, None) };
                 meter.set_limit(&limit);
                 meter.rewarn();
             }
         })?;
-        *self.meters.write() = metered;
+        *self.meters.write() = rule_meters;
         Ok(())
     }
 
     /// A meter of a rule that is gone, of which nothing is held.
-    fn free_meter(&self, metered: &[Metered]) -> Result<Option<usize>, Error> {
+    fn free_meter(&self, rule_meters: &[RuleMeter]) -> Result<Option<usize>, Error> {
         self.account.read(|meters, _| {
-            let free = |(meter, of): (&Meter, &Metered)| !of.in_force && meter.reserved() == 0;
-            meters.iter().zip(metered).position(free)
+            let free = |(meter, of): (&Meter, &RuleMeter)| !of.in_force && meter.reserved() == 0;
+            meters.iter().zip(rule_meters).position(free)
         })
     }
 
@@ -189,7 +191,8 @@ struct RuleNaming {
 
 impl Naming for RuleNaming {
     fn name(&self, denied: &mut Denied, meter: u8) {
-        let Some(Metered { rule, unit, .. }) = self.meters.read().get(usize::from(meter)).cloned()
+        let Some(RuleMeter { rule, unit, .. }) =
+            self.meters.read().get(usize::from(meter)).cloned()
         else {
             return;
         };
@@ -215,8 +218,8 @@ impl Naming for RuleNaming {
     }
 
     fn rule(&self, meter: u8) -> Option<Key> {
-        let metered = self.meters.read();
-        metered.get(usize::from(meter)).and_then(|m| Key::parse("name", &m.rule.name).ok())
+        let rule_meters = self.meters.read();
+        rule_meters.get(usize::from(meter)).and_then(|m| Key::parse("name", &m.rule.name).ok())
     }
 }
 

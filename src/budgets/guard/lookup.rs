@@ -191,11 +191,12 @@ impl Guard {
     ) -> Result<Vec<Event>, Error> {
         let mut events = Vec::new();
         for asked in matched.asked.iter().filter(|asked| !asked.soft.is_empty()) {
-            let metered = asked.counter.metered();
+            let rule_meters = asked.counter.rule_meters();
             let demands = asked.amounts(estimate, 1, |_, number, _| !asked.is_soft(number));
             asked.counter.account.read(|meters, now| {
                 for &(number, amount) in &demands {
-                    let (meter, of) = (&meters[usize::from(number)], &metered[usize::from(number)]);
+                    let (meter, of) =
+                        (&meters[usize::from(number)], &rule_meters[usize::from(number)]);
                     if !meter.fits(amount) {
                         let shadow = of.rule.mode == Mode::Shadow;
                         let kind = if shadow { EventKind::Denied } else { EventKind::Exceeded };
@@ -221,8 +222,8 @@ fn add(matched: &mut Matched, counter: &Arc<Counter>, group: &RuleGroup) {
             (one, other) => one.or(other),
         };
     }
-    for (number, metered) in (0_u8..).zip(counter.metered()) {
-        if metered.unit == Unit::Steps && metered.in_force {
+    for (number, rule_meter) in (0_u8..).zip(counter.rule_meters()) {
+        if rule_meter.unit == Unit::Steps && rule_meter.in_force {
             matched.steps.push((Arc::clone(counter), number));
         }
     }

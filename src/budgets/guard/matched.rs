@@ -66,8 +66,9 @@ impl Matched {
     /// The place in the policy of the rule that a meter is of.
     pub(super) fn rule(&self, ask: &AskPart<'_>, meter: u8, in_force: &InForce) -> usize {
         let is_it = |asked: &&Asked| Arc::ptr_eq(&asked.counter.account, ask.account);
-        let metered = self.asked.iter().find(is_it).map(|asked| asked.counter.metered());
-        let rule = metered.and_then(|all| all.get(usize::from(meter)).map(|m| Arc::clone(&m.rule)));
+        let rule_meters = self.asked.iter().find(is_it).map(|asked| asked.counter.rule_meters());
+        let rule =
+            rule_meters.and_then(|all| all.get(usize::from(meter)).map(|m| Arc::clone(&m.rule)));
         let rules = &in_force.policy.rules;
         let place = rule.and_then(|rule| rules.iter().position(|other| other.counts_like(&rule)));
         place.unwrap_or(usize::MAX)
@@ -83,18 +84,18 @@ impl Matched {
 impl Asked {
     /// The counter of a group, as a request asks it; a request of a tool has other demands.
     pub(super) fn of(counter: &Arc<Counter>, group: &RuleGroup, is_tool: bool) -> Self {
-        let metered = counter.metered();
-        let in_force = (0_u8..).zip(&metered).filter(|(_, metered)| metered.in_force);
+        let rule_meters = counter.rule_meters();
+        let in_force = (0_u8..).zip(&rule_meters).filter(|(_, rule_meter)| rule_meter.in_force);
         let asks = |unit: Unit| match unit {
             Unit::Steps => false,
             Unit::ToolCalls => is_tool,
             _ => true,
         };
-        let demands = in_force.clone().filter(|(_, metered)| asks(metered.unit));
-        let soft = in_force.filter(|(_, metered)| metered.rule.mode != Mode::Hard);
+        let demands = in_force.clone().filter(|(_, rule_meter)| asks(rule_meter.unit));
+        let soft = in_force.filter(|(_, rule_meter)| rule_meter.rule.mode != Mode::Hard);
         Self {
             counter: Arc::clone(counter),
-            demands: demands.map(|(number, metered)| (number, metered.unit)).collect(),
+            demands: demands.map(|(number, rule_meter)| (number, rule_meter.unit)).collect(),
             patient: group.is_patient(),
             can_be_allotted: group.can_be_allotted(),
             soft: soft.map(|(number, _)| number).collect(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::counter::{Counter, Metered};
+use super::counter::{Counter, RuleMeter};
 use super::state::Guard;
 use crate::accounting::{Meter, Unit};
 use crate::budgets::policy::{Labels, Rule, unit_word};
@@ -81,10 +81,10 @@ impl Guard {
 
 /// A counter, by the rules that share it.
 fn explained(counter: &Counter) -> Result<Vec<Explained>, Error> {
-    let metered = counter.metered();
+    let rule_meters = counter.rule_meters();
     counter.account.read(|meters, now| {
         let mut all: Vec<Explained> = Vec::new();
-        for (meter, Metered { rule, in_force, .. }) in meters.iter().zip(&metered) {
+        for (meter, RuleMeter { rule, in_force, .. }) in meters.iter().zip(&rule_meters) {
             if !in_force {
                 continue;
             }

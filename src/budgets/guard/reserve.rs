@@ -12,7 +12,7 @@ use crate::accounting::{Denied, Invalid, Key, Terms, Unit, Usage, UsageEstimate}
 use crate::budgets::policy::{Labels, UnknownPrice, label};
 use crate::ledger::{
     Ask, AskPart, Carried, Demands, Error, Event, EventKind, Kept, Lease, Request, check,
-    reserve_parts,
+    reserve_quietly,
 };
 
 impl Guard {
@@ -99,7 +99,7 @@ impl Guard {
             .map(|(account, demands, _)| AskPart { account, demands, multiplier: 1, terms })
             .collect();
         let request = Request { estimate, ttl: request.ttl, ..Request::default() };
-        let lease = match reserve_parts(&asks, &request) {
+        let lease = match reserve_quietly(&asks, &request) {
             Err(Error::Denied(denied)) if !waits => {
                 allotted.map_or(Ok(()), |allotted| allotted.check_open())?;
                 return Err(self.first_refusal(matched, &asks, denied));

@@ -66,16 +66,16 @@ pub(super) fn keep_back(
     node: &Node,
     limits: &mut [RuleLimit],
 ) -> Result<(), Invalid> {
-    for part in self::limits(place, node, &UNITS)? {
-        let word = unit_word(part.unit);
-        let Some(limit) = limits.iter_mut().find(|limit| limit.unit == part.unit) else {
+    for kept_back in self::limits(place, node, &UNITS)? {
+        let word = unit_word(kept_back.unit);
+        let Some(limit) = limits.iter_mut().find(|limit| limit.unit == kept_back.unit) else {
             return Err(place.error(&format!("{word:?} is kept back of what has no limit")));
         };
-        let (part, max) = (part.max.unwrap_or(0), limit.max.unwrap_or(u64::MAX));
-        if part > max {
+        let (kept_back, max) = (kept_back.max.unwrap_or(0), limit.max.unwrap_or(u64::MAX));
+        if kept_back > max {
             return Err(place.error(&format!("{word:?} must be at most the limit, {max}")));
         }
-        limit.kept_back = part;
+        limit.kept_back = kept_back;
     }
     Ok(())
 }

@@ -40,7 +40,8 @@ impl Ask {
         }
     }
 
-    pub(crate) fn part(&self) -> AskPart<'_> {
+    /// The same by reference.
+    pub(crate) fn borrowed(&self) -> AskPart<'_> {
         let Self { account, demands, multiplier, terms, .. } = self;
         AskPart { account, demands, multiplier: *multiplier, terms: *terms }
     }

@@ -23,7 +23,7 @@ use crate::ledger::queue::turn::NO_TICKET;
 /// Books all that is asked at once, or nothing. Who is asked twice is charged once.
 pub fn charge(asks: &[Ask]) -> Result<(), Error> {
     let merged = merge(asks);
-    let asks: Vec<AskPart<'_>> = merged.iter().map(Ask::part).collect();
+    let asks: Vec<AskPart<'_>> = merged.iter().map(Ask::borrowed).collect();
     with_locked(accounts(&asks), |locked, outbox| {
         decide(&asks, true, locked, outbox)?;
         for (ask, at) in asks.iter().zip(locked) {
@@ -37,7 +37,7 @@ pub fn charge(asks: &[Ask]) -> Result<(), Error> {
 /// Holds all that is asked in one lease, or nothing. Who is asked twice is charged once.
 pub fn reserve(asks: &[Ask], request: &Request) -> Result<Lease, Error> {
     let merged = distinct(asks)?;
-    let asks: Vec<AskPart<'_>> = merged.iter().map(Ask::part).collect();
+    let asks: Vec<AskPart<'_>> = merged.iter().map(Ask::borrowed).collect();
     reserve_distinct(&asks, request, true, || None, |lease, _| lease)
 }
 
@@ -50,14 +50,14 @@ pub(crate) fn reserve_and<R>(
     then: impl FnOnce(Lease, Moment) -> R,
 ) -> Result<R, Error> {
     let merged = distinct(asks)?;
-    let asks: Vec<AskPart<'_>> = merged.iter().map(Ask::part).collect();
+    let asks: Vec<AskPart<'_>> = merged.iter().map(Ask::borrowed).collect();
     reserve_distinct(&asks, request, true, instead, then)
 }
 
 /// Whether all that is asked would be admitted now; changes nothing.
 pub fn check(asks: &[Ask]) -> Result<(), Error> {
     let merged = merge(asks);
-    let asks: Vec<AskPart<'_>> = merged.iter().map(Ask::part).collect();
+    let asks: Vec<AskPart<'_>> = merged.iter().map(Ask::borrowed).collect();
     with_locked(accounts(&asks), |locked, outbox| {
         verdict(&asks, locked, outbox).map_err(|no| no.0)
     })?
@@ -66,7 +66,7 @@ pub fn check(asks: &[Ask]) -> Result<(), Error> {
 /// Holds all that is asked of distinct accounts in one lease, or nothing. A refusal is told to no
 /// listener.
 #[inline]
-pub(crate) fn reserve_parts(asks: &[AskPart<'_>], request: &Request) -> Result<Lease, Error> {
+pub(crate) fn reserve_quietly(asks: &[AskPart<'_>], request: &Request) -> Result<Lease, Error> {
     reserve_distinct(asks, request, false, || None, |lease, _| lease)
 }
 

@@ -74,8 +74,8 @@ impl Wait {
         Self::join(distinct(asks)?, wanted, mailbox)
     }
 
-    /// Queues a request for a slot of a limiter.
-    pub(crate) fn for_slot(
+    /// Queues a request for an admission by a limiter.
+    pub(crate) fn for_admission(
         ask: Ask,
         timeout: Option<Duration>,
         mailbox: Arc<Mailbox>,

@@ -21,7 +21,7 @@ use crate::budgets::guard::state::{Guard, GuardRequest};
 use crate::budgets::policy::{Labels, Mode, Rule, RuleKind, RuleLimit, Scope, Span, is_tool_call};
 use crate::ledger::{
     Account, Ask, AskPart, Carried, Demands, Error, Kept, Lease, Mailbox, Request, Wait, charge,
-    reserve_parts,
+    reserve_quietly,
 };
 
 /// A part of a guard's budgets, set aside for a sub-agent. Dropped, it is closed.
@@ -81,7 +81,7 @@ impl Guard {
         let around = parent.map_or(LONGEST, |parent| parent.deadline.since(now));
         let ttl = ttl.unwrap_or(LONGEST).min(around).min(Allotted::resets_in(&sources)?);
         let request = Request { estimate, ttl: Some(ttl), stays: true, ..Request::default() };
-        let lease = reserve_parts(&asks, &request).map_err(|refused| {
+        let lease = reserve_quietly(&asks, &request).map_err(|refused| {
             parent.map_or(Ok(()), |parent| parent.check_open()).err().unwrap_or(refused)
         })?;
         self.tell_unmatched(&matched, &estimate);

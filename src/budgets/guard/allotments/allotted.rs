@@ -157,9 +157,9 @@ impl Allotted {
         } else {
             self.check_open()?;
         }
-        for (number, metered) in (0_u8..).zip(self.counter.metered()) {
-            if mine.contains(&metered.unit) {
-                demands.push((number, amount(metered.unit, estimate, calls)));
+        for (number, rule_meter) in (0_u8..).zip(self.counter.rule_meters()) {
+            if mine.contains(&rule_meter.unit) {
+                demands.push((number, amount(rule_meter.unit, estimate, calls)));
             }
         }
         if !demands.is_empty() {

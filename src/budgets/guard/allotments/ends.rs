@@ -27,7 +27,7 @@ pub(crate) struct Ends {
 
 #[derive(Default)]
 struct Queue {
-    parts: BinaryHeap<Reverse<DueAt>>,
+    due: BinaryHeap<Reverse<DueAt>>,
     /// At so many they are looked through.
     clear_at: usize,
 }
@@ -41,18 +41,18 @@ struct DueAt {
 
 impl Ends {
     pub(crate) fn new() -> Arc<Self> {
-        let queue = Mutex::new(Queue { parts: BinaryHeap::new(), clear_at: KEPT });
+        let queue = Mutex::new(Queue { due: BinaryHeap::new(), clear_at: KEPT });
         Arc::new(Self { earliest: AtomicU64::new(u64::MAX), queue })
     }
 
     /// Looks at the allotment at that time.
     pub(super) fn add(&self, due: Tick, depth: usize, allotted: Weak<dyn EndsInTime>) {
         let mut queue = self.queue.lock();
-        if queue.parts.len() >= queue.clear_at {
-            queue.parts.retain(|entry| entry.0.allotted.strong_count() > 0);
-            queue.clear_at = queue.parts.len().saturating_mul(2).max(KEPT);
+        if queue.due.len() >= queue.clear_at {
+            queue.due.retain(|entry| entry.0.allotted.strong_count() > 0);
+            queue.clear_at = queue.due.len().saturating_mul(2).max(KEPT);
         }
-        queue.parts.push(Reverse(DueAt { due, depth: Reverse(depth), allotted }));
+        queue.due.push(Reverse(DueAt { due, depth: Reverse(depth), allotted }));
         self.publish(&queue);
     }
 
@@ -77,14 +77,14 @@ impl Ends {
 
     fn pop(&self, now: Tick) -> Option<DueAt> {
         let mut queue = self.queue.lock();
-        let due = queue.parts.peek().is_some_and(|top| top.0.due <= now);
-        let popped = if due { queue.parts.pop().map(|entry| entry.0) } else { None };
+        let due = queue.due.peek().is_some_and(|top| top.0.due <= now);
+        let popped = if due { queue.due.pop().map(|entry| entry.0) } else { None };
         self.publish(&queue);
         popped
     }
 
     fn publish(&self, queue: &Queue) {
-        let earliest = queue.parts.peek().map_or(u64::MAX, |top| top.0.due.raw());
+        let earliest = queue.due.peek().map_or(u64::MAX, |top| top.0.due.raw());
         self.earliest.store(earliest, Ordering::Relaxed);
     }
 }

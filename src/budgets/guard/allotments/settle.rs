@@ -54,9 +54,9 @@ impl Allotted {
     /// Books what was used above an allotment of it; what it does not set aside itself, further out.
     fn book(&self, mut overrun: [u64; 3]) -> Result<(), Error> {
         let mut demands = Demands::new();
-        for (number, metered) in (0_u8..).zip(self.counter.metered()) {
-            let place = UNITS.iter().position(|unit| *unit == metered.unit);
-            if let (Some(place), Some(_)) = (place, self.of.of(metered.unit)) {
+        for (number, rule_meter) in (0_u8..).zip(self.counter.rule_meters()) {
+            let place = UNITS.iter().position(|unit| *unit == rule_meter.unit);
+            if let (Some(place), Some(_)) = (place, self.of.of(rule_meter.unit)) {
                 demands.push((number, std::mem::take(&mut overrun[place])));
             }
         }

@@ -50,14 +50,14 @@ fn pairs<'py>(py: Python<'py>, pairs: &[(String, String)]) -> PyResult<Bound<'py
 
 pub(super) fn advice<'py>(py: Python<'py>, advice: &Advice) -> PyResult<Bound<'py, PyDict>> {
     let remaining = PyDict::new(py);
-    let parts = [
+    let amounts = [
         ("tokens", advice.tokens),
         ("cost_micros_usd", advice.cost_micros_usd),
         ("calls", advice.calls),
         ("tool_calls", advice.tool_calls),
         ("steps", advice.steps),
     ];
-    for (name, left) in parts {
+    for (name, left) in amounts {
         if let Some(left) = left {
             remaining.set_item(name, left)?;
         }
