@@ -1,4 +1,4 @@
-//! Bad input: a fault that names the argument and what is allowed.
+//! Bad input: an error that names the argument and what is allowed.
 
 use std::fmt;
 

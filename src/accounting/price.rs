@@ -1,6 +1,7 @@
-//! Prices of models, and what a usage costs.
+//! Prices of models, and the cost of a usage.
 //!
-//! Integers only: micro-USD per million tokens, summed in 128 bits and rounded up once per call.
+//! All numbers are integers: micro-USD per million tokens, summed in 128 bits and rounded up once
+//! per call.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,37 +14,38 @@ const MILLION: u128 = 1_000_000;
 /// The kinds of tokens that a price may name.
 pub(crate) const KEYS: [&str; 6] =
     ["input", "output", "cache_read", "cache_write", "cache_write_1h", "reasoning"];
-/// What Anthropic asks for a cache write that is kept for an hour: so many times the input.
+/// What Anthropic charges for a cache write that is kept for an hour, as a multiple of the input
+/// price.
 const HOUR_TIMES: u64 = 2;
 
 /// What a model costs, in micro-USD per million tokens.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Price {
-    /// The rates of a prompt that no tier is for.
+    /// The rates of prompts below every tier.
     pub rates: Rates,
     /// The rates of longer prompts, by ascending length.
     tiers: Vec<Tier>,
 }
 
-/// What tokens cost by their kind, in micro-USD per million.
+/// The cost of each kind of token, in micro-USD per million.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rates {
     /// Input that was neither read from nor written to a cache.
     pub input: u64,
-    /// Output, but for reasoning.
+    /// Output without reasoning.
     pub output: u64,
-    /// Input read from a cache; the price of input where the table names none.
+    /// Input read from a cache. Default: the price of input.
     pub cache_read: u64,
-    /// Input written to a cache; the price of input where the table names none.
+    /// Input written to a cache. Default: the price of input.
     pub cache_write: u64,
-    /// The part of it that is kept for an hour. `None`, where the table names none: the price of
-    /// a cache write; a table puts twice the input in its place for Anthropic's models.
+    /// Input written to a cache that keeps it for an hour. `None` means the price of a cache write.
+    /// A table sets twice the input price for models of Anthropic.
     pub cache_write_1h: Option<u64>,
-    /// Reasoning, which is part of the output; the price of output where the table names none.
+    /// Reasoning, which is part of the output. Default: the price of output.
     pub reasoning: u64,
 }
 
-/// The rates of prompts above a length: they are those of the whole call.
+/// The rates of prompts above a length. They apply to the whole call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Tier {
     above_input_tokens: u64,
@@ -104,16 +106,16 @@ impl Rates {
 }
 
 impl From<Rates> for Price {
-    /// The same for prompts of every length.
+    /// A price that is the same for prompts of every length.
     fn from(rates: Rates) -> Self {
         Self { rates, tiers: Vec::new() }
     }
 }
 
 impl Price {
-    /// Reads a price. `entries` are (key, USD per million tokens as text); "input" and "output"
-    /// are required, "cache_read" and "cache_write" cost what input costs unless given,
-    /// "reasoning" what output costs, and "cache_write_1h" what [`Price::with_maker_rates`] says.
+    /// Reads a price. `entries` are pairs of a key and USD per million tokens as text. "input" and
+    /// "output" are required. "cache_read" and "cache_write" default to the input price,
+    /// "reasoning" to the output price. For "cache_write_1h" see [`Price::with_maker_rates`].
     pub fn parse<'a>(
         argument: &str,
         entries: impl IntoIterator<Item = (&'a str, &'a str)>,
@@ -121,7 +123,7 @@ impl Price {
         Rates::parse(argument, entries).map(Self::from)
     }
 
-    /// Adds the rates of calls whose input is above so many tokens.
+    /// Adds the rates of calls with more than so many input tokens.
     pub fn add_tier<'a>(
         &mut self,
         argument: &str,
@@ -138,9 +140,9 @@ impl Price {
         Ok(())
     }
 
-    /// Adds what the maker of the model is known to ask and the table does not name: Anthropic
-    /// asks twice the input for a cache write that is kept for an hour, others no more than for
-    /// any cache write.
+    /// Adds known rates of the model's maker that the table does not name. Anthropic charges twice
+    /// the input price for a cache write that is kept for an hour. Other makers charge what any
+    /// cache write costs.
     #[must_use]
     pub fn with_maker_rates(mut self, provider: Option<&str>, model: &str) -> Self {
         if is_anthropic(provider, model) {
@@ -152,8 +154,8 @@ impl Price {
         self
     }
 
-    /// What `usage` costs in micro-USD, rounded up once. Tokens of which only the total is known
-    /// are priced at the dearer of input and output.
+    /// The cost of `usage` in micro-USD, rounded up once. If only the total of tokens is known, the
+    /// higher price of input and output applies.
     pub fn cost(&self, usage: &Usage) -> u64 {
         // Of a total without its parts, all may be input.
         let input = match usage.input_tokens.saturating_add(usage.output_tokens) {
@@ -165,8 +167,8 @@ impl Price {
     }
 }
 
-/// Whether a model is one of Anthropic's: its provider is, or its name has "claude" or "anthropic"
-/// in it, as on Bedrock, Vertex AI and in the names of gateways.
+/// Whether a model is one of Anthropic's. Its provider is Anthropic, or its name contains "claude"
+/// or "anthropic", as on Bedrock, on Vertex AI and in the names of gateways.
 pub(crate) fn is_anthropic(provider: Option<&str>, model: &str) -> bool {
     let name = model.to_ascii_lowercase();
     provider.is_some_and(|provider| provider.eq_ignore_ascii_case("anthropic"))
@@ -174,7 +176,7 @@ pub(crate) fn is_anthropic(provider: Option<&str>, model: &str) -> bool {
         || name.contains("anthropic")
 }
 
-/// The prices of models by their names. An unknown model is an error, never $0.
+/// The prices of models by name. An unknown model is an error, never $0.
 #[derive(Clone, Debug, Default)]
 pub struct PriceTable {
     prices: HashMap<String, Arc<Price>>,
@@ -191,7 +193,7 @@ impl PriceTable {
         Ok(())
     }
 
-    /// Sets the price of a model, with what its name says of its maker.
+    /// Sets the price of a model, and adds the known rates of its maker.
     pub fn set(&mut self, model: &str, price: Price) {
         self.prices.insert(model.to_owned(), Arc::new(price.with_maker_rates(None, model)));
     }
@@ -206,12 +208,13 @@ impl PriceTable {
         self.prices.contains_key(model)
     }
 
-    /// What `usage` of `model` costs in micro-USD.
+    /// The cost of `usage` of `model` in micro-USD.
     pub fn cost(&self, model: &str, usage: &Usage) -> Result<u64, Invalid> {
         self.cost_by(None, model, usage)
     }
 
-    /// What `usage` of `model` costs in micro-USD at a provider, which may tell its maker.
+    /// The cost of `usage` of `model` in micro-USD at a provider. The provider may identify the
+    /// maker.
     pub fn cost_by(
         &self,
         provider: Option<&str>,
