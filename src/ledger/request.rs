@@ -1,4 +1,4 @@
-//! What spans accounts: a request over several of them, its lease, its wait.
+//! Requests over several accounts: what they ask, their leases and their waits.
 
 mod ask;
 mod carried;

@@ -1,4 +1,4 @@
-//! What an account's lock guards: its meters, its leases and who waits.
+//! The state of an account under its lock: its meters, its leases and its waits.
 
 use smallvec::SmallVec;
 
@@ -8,7 +8,7 @@ use crate::accounting::{Meter, Moment, Terms};
 use crate::ledger::core::event::EventKind;
 use crate::ledger::queue::Queues;
 
-/// What an account's lock guards.
+/// The state of an account. Its lock guards it.
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) meters: SmallVec<[Meter; 2]>,
@@ -22,7 +22,7 @@ pub(crate) struct Rare {
     pub(crate) entries: Entries,
     /// The waits, and the admissions of a limiter.
     pub(crate) queues: Option<Box<Queues>>,
-    /// The account takes no more requests; open leases still end.
+    /// Whether the account is closed to requests. Open leases still end.
     pub(crate) closed: bool,
 }
 
@@ -34,7 +34,7 @@ impl State {
         }
     }
 
-    /// Books `demands`, which were admitted.
+    /// Books `demands` that were admitted.
     #[inline]
     pub(crate) fn charge(&mut self, demands: &[(u8, u64)], step: &mut Step<'_>) {
         for &(index, amount) in demands {
@@ -56,7 +56,8 @@ impl State {
         self.entries_if_any()?.get_mut(index)
     }
 
-    /// A meter and what the demands up to `index` ask of it, `None` where there is none or no sum.
+    /// The meter of the demand at `index`, and the sum that the demands up to it ask of that meter.
+    /// `None` if there is no such meter, or no such sum.
     #[inline]
     pub(crate) fn asked(&self, demands: &[(u8, u64)], index: usize) -> Option<(&Meter, u64)> {
         let (meter, mut amount) = demands[index];
@@ -68,7 +69,7 @@ impl State {
         Some((self.meters.get(usize::from(meter))?, amount))
     }
 
-    /// The leases, if there ever was one.
+    /// The leases, if there was ever one.
     #[inline]
     pub(crate) fn entries(&self) -> Option<&Entries> {
         self.rare.as_ref().map(|rare| &rare.entries)
@@ -79,7 +80,7 @@ impl State {
         self.rare.as_mut().map(|rare| &mut rare.entries)
     }
 
-    /// The queues, if somebody ever waited or was admitted.
+    /// The queues, if there was ever a wait or an admission.
     #[inline]
     pub(crate) fn queues(&self) -> Option<&Queues> {
         self.rare.as_ref()?.queues.as_deref()
@@ -94,13 +95,13 @@ impl State {
         self.rare_mut().queues.get_or_insert_default()
     }
 
-    /// The queues, where somebody waits.
+    /// The queues, if a wait is in them.
     #[inline]
     pub(crate) fn waits(&self) -> Option<&Queues> {
         self.queues().filter(|queues| !queues.is_empty())
     }
 
-    /// Whether somebody older than `ticket` waits for `meter`, of which `amount` is asked.
+    /// Whether an older wait than `ticket` is queued on `meter`, of which `amount` is asked.
     #[inline]
     pub(crate) fn is_behind(&self, meter: u8, amount: u64, terms: Terms, ticket: u64) -> bool {
         let Some(queues) = self.waits() else { return false };
