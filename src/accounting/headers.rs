@@ -252,8 +252,9 @@ mod tests {
     const HOSTILE: &str = "-1|-0|+5|nan|inf|1e400|1e3|١٢|5 s|m|.|1.|.5|1,000|0x1|1;w=60|1.2.3||\
         99999999999999999999999999999999999999999";
 
-    /// Puts each value of each row ("a|b") for the `{}` of `headers` ("x-" and "a-" begin the two
-    /// families), in both orders, and expects the row's `{}` of `read`, as [`shown`] shows it.
+    /// Checks each row: its values ("a|b") replace the `{}` of `headers`, in both orders. The `{}`
+    /// of `read` is the expected result, as [`shown`] shows it. "x-" and "a-" begin the two
+    /// families.
     fn check(headers: &str, read: &str, rows: &[(&str, &str)]) {
         for (expected, values) in rows {
             for value in values.split('|') {

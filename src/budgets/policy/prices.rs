@@ -1,4 +1,4 @@
-//! What models cost, as a policy says it.
+//! Reads the prices of models.
 
 use super::node::Node;
 use super::reader::{Location, Table};
