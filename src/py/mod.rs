@@ -1,4 +1,4 @@
-//! The Python face: it translates and never decides.
+//! The Python classes: they translate and never decide.
 
 mod args;
 mod bench_floor;

@@ -1,4 +1,4 @@
-//! One request over several budgets, decided in one step: what `wrap` stands on.
+//! Requests over several budgets, decided in one step. `wrap` uses them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,14 +17,14 @@ use crate::budgets::{GuardAsk, GuardRequest};
 use crate::ledger::{Account, Ask, Carried, Error, Passed, Request, Wait, charge, check, reserve};
 use crate::py::args;
 
-/// What a request over several budgets asks of them.
+/// The asks of a request over several budgets.
 struct Together {
     asks: Vec<Ask>,
     request: Request,
     /// The budgets whose `on_warning` a commit may call.
     owner: Option<Py<PyAny>>,
     carried: Carried,
-    /// How long a guard's policy lets it wait.
+    /// How long the policy of a guard lets it wait.
     wait: Option<Duration>,
 }
 
@@ -33,9 +33,9 @@ struct Keywords<'a, 'py> {
     operation: Option<&'a Bound<'py, PyAny>>,
     ttl: Option<&'a Bound<'py, PyAny>>,
     labels: Option<&'a Bound<'py, PyDict>>,
-    /// Accounts that a call around this one pays for.
+    /// Accounts that an outer call pays for.
     covered: Vec<usize>,
-    /// Whether it is spent already.
+    /// Whether it is spent already and is only to be booked.
     spent: bool,
 }
 
@@ -101,7 +101,7 @@ fn shorter(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
     }
 }
 
-/// What is asked of a guard or of an allotment; `None` for any other budget.
+/// The asks on a guard or an allotment, or `None` for any other budget.
 fn guard_ask(
     py: Python<'_>,
     budget: &Bound<'_, PyAny>,
@@ -191,7 +191,7 @@ pub(crate) fn wait_together<'py>(
             return Ok(Some(Bound::new(py, lease)?.into_any()));
         }
     }
-    // Asked for only now: most requests never wait.
+    // Imported only now: most requests never wait.
     let mailbox = call_python_late(py, || mailbox.call0())?.cast_into::<PyMailbox>()?;
     let mailbox = mailbox.get().0.clone();
     let wait = Wait::for_lease(&asks, request, timeout, mailbox)?;

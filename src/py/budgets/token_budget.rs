@@ -26,7 +26,7 @@ pub(crate) struct PyAgentTokenBudget {
 }
 
 impl PyAgentTokenBudget {
-    /// The object that `on_warning` is called with; kept by leases so that it is there.
+    /// Returns the object that `on_warning` is called with. Leases keep it alive.
     pub(crate) fn remember(slf: &Bound<'_, Self>) -> Option<Py<PyAny>> {
         slf.get().warner.as_ref().map(|warner| {
             warner.remember(slf);

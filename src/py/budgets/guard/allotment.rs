@@ -1,4 +1,4 @@
-//! `Allotment`: a part of a guard's budgets for a sub-agent.
+//! `Allotment`: an amount of the budgets of a guard, for a sub-agent.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! A policy as users pass it: a dict, or the path of a file.
+//! Reads a policy that users pass: a dict, or the path of a file.
 
 use pyo3::exceptions::{PyException, PyOSError};
 use pyo3::prelude::*;
@@ -8,7 +8,7 @@ use crate::accounting::Invalid;
 use crate::budgets::GuardPolicy;
 use crate::py::args;
 
-/// A dict, or the path of a file.
+/// Reads a dict, or the file at a path.
 pub(super) fn read_policy(policy: &Bound<'_, PyAny>) -> PyResult<GuardPolicy> {
     match policy.cast::<PyDict>() {
         Ok(dict) => read_dict(dict),
@@ -19,7 +19,7 @@ pub(super) fn read_policy(policy: &Bound<'_, PyAny>) -> PyResult<GuardPolicy> {
 pub(super) fn read_dict(dict: &Bound<'_, PyDict>) -> PyResult<GuardPolicy> {
     let py = dict.py();
     let options = PyDict::new(py);
-    // A Decimal is text here, as in TOML.
+    // A Decimal becomes text, as in TOML.
     options.set_item("default", py.import("builtins")?.getattr("str")?)?;
     options.set_item("allow_nan", false)?;
     options.set_item("ensure_ascii", false)?;

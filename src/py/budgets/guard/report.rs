@@ -1,4 +1,4 @@
-//! What a guard says of itself, as dicts.
+//! The reports of a guard, as dicts.
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
