@@ -33,6 +33,11 @@ impl Invalid {
         Self { kind: InvalidKind::Id, message: format!("{argument} must be {allowed}") }
     }
 
+    /// A setting that makes no sense, in a sentence of its own.
+    pub(crate) const fn sentence(message: String) -> Self {
+        Self { kind: InvalidKind::Policy, message }
+    }
+
     /// A setting that makes no sense.
     pub fn policy(argument: &str, allowed: &str) -> Self {
         Self { kind: InvalidKind::Policy, message: format!("{argument} must be {allowed}") }

@@ -60,8 +60,9 @@ impl Rates {
         let mut found: [Option<u64>; KEYS.len()] = [None; KEYS.len()];
         for (key, text) in entries {
             let Some(index) = KEYS.iter().position(|known| *known == key) else {
-                let allowed = format!("one of {}", KEYS.join(", "));
-                return Err(Invalid::policy(&format!("{argument}: key {key:?}"), &allowed));
+                let allowed = KEYS.join(", ");
+                let message = format!("{argument}: unknown key {key:?}; allowed are {allowed}");
+                return Err(Invalid::sentence(message));
             };
             let rate = MicroUsd::parse(&format!("{argument}[{key:?}]"), text)
                 .map_err(|bad| Invalid { kind: InvalidKind::Policy, ..bad })?;
@@ -69,7 +70,9 @@ impl Rates {
         }
         let [Some(input), Some(output), cache_read, cache_write, cache_write_1h, reasoning] = found
         else {
-            return Err(Invalid::policy(argument, "given with both \"input\" and \"output\""));
+            let message =
+                format!("{argument} does not have both \"input\" and \"output\"; give both prices");
+            return Err(Invalid::sentence(message));
         };
         Ok(Self {
             input,
@@ -132,8 +135,9 @@ impl Price {
     ) -> Result<(), Invalid> {
         let rates = Rates::parse(argument, entries)?;
         if self.tiers.iter().any(|tier| tier.above_input_tokens == above_input_tokens) {
-            let allowed = format!("given once for above_input_tokens = {above_input_tokens}");
-            return Err(Invalid::policy(argument, &allowed));
+            return Err(Invalid::sentence(format!(
+                "{argument} has two tiers with above_input_tokens = {above_input_tokens}; keep one"
+            )));
         }
         self.tiers.push(Tier { above_input_tokens, rates });
         self.tiers.sort_by_key(|tier| tier.above_input_tokens);
@@ -222,7 +226,9 @@ impl PriceTable {
         usage: &Usage,
     ) -> Result<u64, Invalid> {
         let price = self.prices.get(model).ok_or_else(|| {
-            Invalid::policy("prices", &format!("a table that names the model {model:?}"))
+            Invalid::sentence(format!(
+                "the prices name no model {model:?}; add it with its input and output price"
+            ))
         })?;
         if provider.is_none() || usage.cache_write_1h_tokens == 0 {
             return Ok(price.cost(usage));

@@ -1,6 +1,6 @@
 //! Usage: what a call used, and what it may use.
 
-use super::invalid::Invalid;
+use super::invalid::{Invalid, InvalidKind};
 use super::limit::Unit;
 
 /// The tokens and the cost of one call, or of many.
@@ -110,7 +110,11 @@ impl Usage {
         if sum.saturating_sub(other) == *self && sum.saturating_sub(self) == *other {
             return Ok(sum);
         }
-        Err(Invalid::amount("usage", "small enough that the sum stays below 2**64"))
+        Err(Invalid {
+            kind: InvalidKind::Amount,
+            message: "a field of the sum of two usages is not below 2**64; add smaller usages"
+                .to_owned(),
+        })
     }
 
     /// The sum; a field that would overflow stays at its maximum.

@@ -205,9 +205,13 @@ fn pool_limit(
     stop: u64,
 ) -> Result<Limit, Invalid> {
     match capacity {
-        None if stop > 0 => Err(Invalid::policy(argument, "0 where the capacity is unlimited")),
+        None if stop > 0 => Err(Invalid::sentence(format!(
+            "{argument} is {stop}, but the pool has no capacity to keep it from; give the capacity, \
+             or leave the threshold at 0"
+        ))),
         Some(capacity) if stop > capacity => {
-            Err(Invalid::policy(argument, &format!("at most the capacity, {capacity}")))
+            let allowed = format!("at most the capacity, {capacity}, not {stop}");
+            Err(Invalid::policy(argument, &allowed))
         }
         _ => Ok(Limit::new(unit, capacity).stop(stop)),
     }

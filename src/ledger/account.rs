@@ -263,9 +263,12 @@ impl Account {
         self.locked(|state, _| {
             let room = (state.meters.len() < METERS_MAX).then_some(state.meters.len());
             let number = room.and_then(|number| u8::try_from(number).ok()).ok_or_else(|| {
-                let allowed =
-                    "one whose rules change no more while leases of earlier ones are open";
-                Invalid::policy("policy", allowed)
+                Invalid::sentence(format!(
+                    "account {:?} has {} meters and can have no more: meters of earlier rules \
+                     have open leases; try again when these leases have ended",
+                    self.key().as_str(),
+                    state.meters.len()
+                ))
             })?;
             state.meters.push(meter);
             Ok(number)

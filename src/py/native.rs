@@ -68,10 +68,10 @@ impl<'a, 'py> Native<'a, 'py> {
             Self::Agent(agent) => agent.get().0.ask_call()?,
             Self::Workflow(token) => token.get().0.ask(1),
             Self::Pool(_) | Self::Limiter(_) => {
-                let allowed = "a WorkflowToken, AgentTokenBudget or AgentBudget for tool calls: a \
-                               SharedPool or RateLimiter counts tokens, which a tool call has \
-                               none of";
-                return Err(Invalid::policy("budget", allowed).into());
+                let message = "a tool call cannot be charged to a SharedPool or a RateLimiter: they \
+                               count tokens, and a tool call has none; give a WorkflowToken, an \
+                               AgentTokenBudget or an AgentBudget";
+                return Err(Invalid::sentence(message.to_owned()).into());
             }
         })
     }

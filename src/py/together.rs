@@ -46,7 +46,8 @@ impl Together {
         keywords: &Keywords<'_, '_>,
     ) -> PyResult<Self> {
         if budgets.is_empty() {
-            return Err(Invalid::policy("budgets", "at least one budget").into());
+            let message = "the list of budgets is empty; give at least one budget";
+            return Err(Invalid::sentence(message.to_owned()).into());
         }
         let py = estimate.py();
         let operation = keywords.operation.map_or(Ok("query"), name_of)?;

@@ -175,7 +175,10 @@ pub(super) fn block_for_lease(
 ) -> PyResult<Lease> {
     match block(py, join)? {
         Grant::Lease(lease) => Ok(lease),
-        Grant::Slot(_) => Err(Invalid::policy("join", "a wait for a lease").into()),
+        Grant::Slot(_) => {
+            let message = "the wait was for a lease, but it ended with an admission of a limiter";
+            Err(Invalid::sentence(message.to_owned()).into())
+        }
     }
 }
 

@@ -100,11 +100,16 @@ impl Counter {
             let is_free = |(meter, of): &(&Meter, &RuleMeter)| !stays(of) && meter.reserved() == 0;
             meters.iter().zip(&rule_meters).filter(is_free).count()
         })?;
-        if rule_meters.len() + new <= METERS_MAX + free {
+        let room = (METERS_MAX + free).saturating_sub(rule_meters.len());
+        if new <= room {
             return Ok(());
         }
-        let allowed = "one that leaves more rules in force: leases of earlier ones are open";
-        Err(Invalid::policy("policy", allowed).into())
+        Err(Invalid::sentence(format!(
+            "the new policy needs {new} more meters for the rules beside {:?}, but only {room} are \
+             free: rules that it removes have open leases; try again when these leases have ended",
+            group.name()
+        ))
+        .into())
     }
 
     /// Updates the rules of the group. What was counted stays.

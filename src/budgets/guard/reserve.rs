@@ -175,12 +175,20 @@ impl Guard {
         let denies = self.in_force.read().policy.defaults.unknown_price == UnknownPrice::Deny;
         let sets_aside = allotted.is_some_and(|allotted| allotted.sets_aside(Unit::Cost));
         if denies && (matched.needs_price || sets_aside) {
-            let model = label(labels, "model");
-            let what = model.map_or_else(
-                || "known: cost is limited here, and the request has no label model=".to_owned(),
-                |model| format!("a table that names the model {model:?}: cost is limited"),
+            let message = label(labels, "model").map_or_else(
+                || {
+                    "a rule limits the cost of this request, but the request has no label model=, \
+                     so its price is unknown; give the label, or set [defaults] on_unknown_price"
+                        .to_owned()
+                },
+                |model| {
+                    format!(
+                        "a rule limits the cost of this request, but no price is known for the \
+                         model {model:?}; add it to [prices], or set [defaults] on_unknown_price"
+                    )
+                },
             );
-            return Err(Invalid::policy("prices", &what).into());
+            return Err(Invalid::sentence(message).into());
         }
         Ok(estimate)
     }

@@ -70,7 +70,9 @@ impl Scope {
     /// The label is there already.
     pub fn add(&mut self, label: &str, pattern: Pattern) -> Result<(), Invalid> {
         if self.names(label) {
-            return Err(Invalid::policy("scope", &format!("without a second {label:?}")));
+            return Err(Invalid::sentence(format!(
+                "scope names the label {label:?} twice; keep one"
+            )));
         }
         self.0.push((label.to_owned(), pattern));
         // Sorted: the same patterns in another order are the same scope.

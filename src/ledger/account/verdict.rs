@@ -79,7 +79,13 @@ impl State {
             return identity.closed_denial(&self.meters, amount, now).into();
         }
         let Some(meter) = self.meters.get(usize::from(number)) else {
-            return Invalid::policy("demands", "of meters that the account has").into();
+            let message = format!(
+                "account {:?} has no meter with the number {number}: it has {} meters, numbered \
+                 from 0; correct the demand",
+                identity.key().as_str(),
+                self.meters.len()
+            );
+            return Invalid::sentence(message).into();
         };
         let amount = self.asked(demands, index).map_or(u64::MAX, |(_, amount)| amount);
         let mut denied = Denied::by(meter, identity.code(), identity.denied_id(), amount, now);

@@ -84,7 +84,8 @@ impl<'a> AskPart<'a> {
 /// One ask for each account. Of two asks on one account, the larger amount of each meter counts.
 pub(crate) fn distinct(asks: &[Ask]) -> Result<Vec<Ask>, Error> {
     if asks.is_empty() {
-        return Err(Invalid::policy("asks", "requests of at least one account").into());
+        let message = "the list of asks is empty; give an ask for at least one account";
+        return Err(Invalid::sentence(message.to_owned()).into());
     }
     Ok(merge(asks))
 }

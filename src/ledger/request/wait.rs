@@ -43,7 +43,10 @@ pub fn reserve_blocking(
     let wait = Wait::for_lease(asks, request, timeout, Mailbox::for_thread(&sleeper))?;
     match wait.block(&sleeper)? {
         Grant::Lease(lease) => Ok(lease),
-        Grant::Slot(_) => Err(Invalid::policy("asks", "for a lease").into()),
+        Grant::Slot(_) => {
+            let message = "the wait was for a lease, but it ended with an admission of a limiter";
+            Err(Invalid::sentence(message.to_owned()).into())
+        }
     }
 }
 

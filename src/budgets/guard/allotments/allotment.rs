@@ -52,7 +52,8 @@ impl Guard {
         ttl: Option<Duration>,
     ) -> Result<Allotment, Error> {
         if UNITS.iter().all(|unit| of.of(*unit).is_none()) {
-            return Err(Invalid::policy("allotment", "of tokens, usd or calls").into());
+            let message = "the allotment sets nothing aside; give it tokens, usd or calls";
+            return Err(Invalid::sentence(message.to_owned()).into());
         }
         self.core.same_process()?;
         self.ends.run(self.core.clock());

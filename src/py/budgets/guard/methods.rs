@@ -77,8 +77,10 @@ fn resolve(model: &str, provider: Option<&str>) -> Result<Option<Price>, Error> 
         price(&format!("prices[{model:?}]"), &found).map(Some)
     });
     asked.map_err(|error: PyErr| {
-        let what = format!("known to genai-prices without an error: {error}");
-        Invalid::policy(&format!("the price of {model:?}"), &what).into()
+        Invalid::sentence(format!(
+            "genai-prices failed to price the model {model:?} ({error}); add the model to [prices]"
+        ))
+        .into()
     })
 }
 
