@@ -1,4 +1,4 @@
-//! The Python face: it translates and never decides.
+//! The Python classes: they translate and never decide.
 
 #[macro_use]
 mod stub;

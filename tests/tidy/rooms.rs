@@ -11,10 +11,10 @@ const ROOMS: [(&str, &[&[&str]]); 3] = [
     (
         "ledger",
         &[
-            // The ground: locks, errors, forks, and which account is meant.
+            // The ground: locks, errors, forks, the address of an account.
             &["sync", "error", "fork", "account_id"],
             &["core"],
-            // What is asked of one account, and how a lease ends.
+            // The demands on one account, and the ends of a lease.
             &["claim", "ending"],
             &["post"],
             &["queue"],
