@@ -9,10 +9,12 @@ use smallvec::smallvec;
 use crate::accounting::{
     Clock, Code, Denied, Key, Limit, Meter, Moment, Unit, UsageEstimate, Window, nanos,
 };
-use crate::ledger::{Account, Accounts, Ask, Core, Error, Lease, Policy, Request, reserve};
+use crate::ledger::{
+    Account, Accounts, Ask, Core, Demand, Error, Lease, MeterIndex, Policy, Request, reserve,
+};
 
-const TOKENS: u8 = 0;
-const CALLS: u8 = 1;
+const TOKENS: MeterIndex = MeterIndex(0);
+const CALLS: MeterIndex = MeterIndex(1);
 
 /// The budget of one agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,7 +129,7 @@ impl BudgetManager {
 
     /// Charges `tokens` at once, or refuses and changes nothing.
     pub fn reserve(&self, agent_id: &str, tokens: u64) -> Result<(), Error> {
-        self.0.account(agent_id, tokens)?.charge(&[(TOKENS, tokens)])
+        self.0.account(agent_id, tokens)?.charge(&[Demand::new(TOKENS, tokens)])
     }
 
     /// Gives `tokens` back to the present window, never below zero.
@@ -138,7 +140,7 @@ impl BudgetManager {
 
     /// Charges one call, or refuses.
     pub fn track_call(&self, agent_id: &str) -> Result<(), Error> {
-        self.0.account(agent_id, 1)?.charge(&[(CALLS, 1)])
+        self.0.account(agent_id, 1)?.charge(&[Demand::new(CALLS, 1)])
     }
 
     /// What the agent has left. Nothing if it has no budget.
@@ -192,12 +194,12 @@ impl AgentBudget {
 
     /// Charges tokens and calls: both, or neither.
     pub fn charge(&self, tokens: u64, calls: u64) -> Result<(), Error> {
-        self.account()?.charge(&[(TOKENS, tokens), (CALLS, calls)])
+        self.account()?.charge(&[Demand::new(TOKENS, tokens), Demand::new(CALLS, calls)])
     }
 
     /// Charges one call, or refuses.
     pub fn track_call(&self) -> Result<(), Error> {
-        self.account()?.charge(&[(CALLS, 1)])
+        self.account()?.charge(&[Demand::new(CALLS, 1)])
     }
 
     /// What the agent has left. Nothing if its budget was removed.
@@ -213,7 +215,7 @@ impl AgentBudget {
 
     /// The ask of one call.
     pub fn ask_call(&self) -> Result<Ask, Error> {
-        Ok(Ask::new(&self.account()?, smallvec![(CALLS, 1)]))
+        Ok(Ask::new(&self.account()?, smallvec![Demand::new(CALLS, 1)]))
     }
 
     /// The account of the agent. If its budget was removed and set anew, the new account.
@@ -244,7 +246,7 @@ const EXHAUSTED: BudgetInfo = BudgetInfo {
 };
 
 fn ask(account: &Arc<Account>, estimate: &UsageEstimate) -> Ask {
-    Ask::new(account, [(TOKENS, estimate.total_tokens), (CALLS, 1)].into())
+    Ask::new(account, [Demand::new(TOKENS, estimate.total_tokens), Demand::new(CALLS, 1)].into())
 }
 
 pub(super) fn limits(limit: &BudgetLimit) -> [Limit; 2] {

@@ -10,11 +10,11 @@ use crate::accounting::{
     Window,
 };
 use crate::ledger::{
-    Account, Ask, AskPart, Core, Error, Lease, Mailbox, Policy, Request, Sleeper, Wait,
-    reserve_blocking, reserve_one,
+    Account, Ask, AskPart, Core, Demand, Error, Lease, Mailbox, MeterIndex, Policy, Request,
+    Sleeper, Wait, reserve_blocking, reserve_one,
 };
 
-const TOKENS: u8 = 0;
+const TOKENS: MeterIndex = MeterIndex(0);
 /// The usual window of providers' limits.
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -79,13 +79,13 @@ impl RateLimiter {
     /// [`record_usage`](Self::record_usage), or for one bucket of the window.
     #[inline]
     pub fn try_acquire(&self, tokens: u64) -> Result<bool, Error> {
-        Ok(self.account.take_admission(&[(TOKENS, tokens)], |_| ())?.is_ok())
+        Ok(self.account.take_admission(&[Demand::new(TOKENS, tokens)], |_| ())?.is_ok())
     }
 
     /// [`try_acquire`](Self::try_acquire), with the refusal as an error.
     #[inline]
     pub fn acquire(&self, tokens: u64) -> Result<(), Error> {
-        self.account.take_admission(&[(TOKENS, tokens)], |refused| refused.error())?
+        self.account.take_admission(&[Demand::new(TOKENS, tokens)], |refused| refused.error())?
     }
 
     /// [`try_acquire`](Self::try_acquire) that waits in this thread, behind earlier waits.
@@ -109,14 +109,14 @@ impl RateLimiter {
         timeout: Option<Duration>,
         mailbox: Arc<Mailbox>,
     ) -> Result<Wait, Error> {
-        let ask = Ask::new(&self.account, smallvec![(TOKENS, tokens)]);
+        let ask = Ask::new(&self.account, smallvec![Demand::new(TOKENS, tokens)]);
         Wait::for_admission(Ask { terms: Terms::Gated, ..ask }, timeout, mailbox)
     }
 
     /// Holds the estimate against the full limit until the lease ends, or refuses.
     #[inline]
     pub fn reserve(&self, estimate: UsageEstimate, ttl: Option<Duration>) -> Result<Lease, Error> {
-        let demands = &[(TOKENS, estimate.total_tokens)];
+        let demands = &[Demand::new(TOKENS, estimate.total_tokens)];
         let ask = AskPart { account: &self.account, demands, multiplier: 1, terms: Terms::Plain };
         reserve_one(ask, &Request { ttl, ..estimate.into() })
     }
@@ -146,13 +146,13 @@ impl RateLimiter {
 
     /// The ask of a request of `estimate`.
     pub fn ask(&self, estimate: &UsageEstimate) -> Ask {
-        Ask::new(&self.account, smallvec![(TOKENS, estimate.total_tokens)])
+        Ask::new(&self.account, smallvec![Demand::new(TOKENS, estimate.total_tokens)])
     }
 
     /// Books usage. Never refused. The oldest amount that [`try_acquire`](Self::try_acquire) and
     /// its like hold is released.
     pub fn record_usage(&self, tokens: u64) -> Result<(), Error> {
-        self.account.record_admitted(&[(TOKENS, tokens)])
+        self.account.record_admitted(&[Demand::new(TOKENS, tokens)])
     }
 
     /// What was used in the window.
@@ -163,7 +163,7 @@ impl RateLimiter {
     /// The time until [`try_acquire`](Self::try_acquire) could admit `tokens`: zero for now, `None`
     /// for never.
     pub fn retry_after(&self, tokens: u64) -> Result<Option<Duration>, Error> {
-        self.account.retry_after(&[(TOKENS, tokens)], Terms::Gated)
+        self.account.retry_after(&[Demand::new(TOKENS, tokens)], Terms::Gated)
     }
 
     /// Updates the limit from a provider's response: no more than the provider reports is ever

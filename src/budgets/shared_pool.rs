@@ -7,12 +7,12 @@ use crate::accounting::{
     Clock, Code, Denied, Invalid, Key, Limit, Meter, Terms, Unit, Usage, UsageEstimate, Window,
 };
 use crate::ledger::{
-    Account, Actual, Ask, AskPart, Core, Error, Lease, LeaseError, Mailbox, Policy, Request, Wait,
-    reserve_blocking, reserve_one,
+    Account, Actual, Ask, AskPart, Core, Demand, Error, Lease, LeaseError, Mailbox, MeterIndex,
+    Policy, Request, Wait, reserve_blocking, reserve_one,
 };
 
-const TOKENS: u8 = 0;
-const COST: u8 = 1;
+const TOKENS: MeterIndex = MeterIndex(0);
+const COST: MeterIndex = MeterIndex(1);
 
 /// The limits of a [`SharedPool`].
 #[derive(Clone, Debug)]
@@ -194,8 +194,8 @@ impl SharedPool {
     }
 }
 
-const fn demands(estimate: &UsageEstimate) -> [(u8, u64); 2] {
-    [(TOKENS, estimate.total_tokens), (COST, estimate.cost_micros_usd)]
+fn demands(estimate: &UsageEstimate) -> [Demand; 2] {
+    [Demand::new(TOKENS, estimate.total_tokens), Demand::new(COST, estimate.cost_micros_usd)]
 }
 
 fn pool_limit(

@@ -10,9 +10,11 @@ use smallvec::smallvec;
 
 pub use self::operation_costs::OperationCosts;
 use crate::accounting::{Clock, Code, Invalid, Key, Limit, Meter, Unit, UsageEstimate, Window};
-use crate::ledger::{Account, Ask, Core, Error, Lease, Policy, Request, reserve};
+use crate::ledger::{
+    Account, Ask, Core, Demand, Error, Lease, MeterIndex, Policy, Request, reserve,
+};
 
-const TOKENS: u8 = 0;
+const TOKENS: MeterIndex = MeterIndex(0);
 
 /// The options of an [`AgentTokenBudget`], beside its limit.
 #[derive(Clone, Debug)]
@@ -95,14 +97,14 @@ impl AgentTokenBudget {
     #[inline]
     pub fn consume_at(&self, cost: u64, estimated_tokens: u64) -> Result<(), Error> {
         let amount = self.amount(cost, estimated_tokens)?;
-        self.account.charge(&[(TOKENS, amount)])
+        self.account.charge(&[Demand::new(TOKENS, amount)])
     }
 
     /// Whether [`consume`](Self::consume) would be admitted now. A soft limit is checked as if it
     /// were hard. Changes nothing.
     pub fn check(&self, operation: &str, estimated_tokens: u64) -> Result<(), Error> {
         match self.cost_of(operation).checked_mul(estimated_tokens) {
-            Some(amount) => self.account.check(&[(TOKENS, amount)]),
+            Some(amount) => self.account.check(&[Demand::new(TOKENS, amount)]),
             None => Err(self.account.deny_overflow(TOKENS)),
         }
     }
@@ -123,7 +125,7 @@ impl AgentTokenBudget {
     pub fn ask(&self, operation: &str, estimate: &UsageEstimate) -> Result<Ask, Error> {
         let multiplier = self.cost_of(operation);
         let amount = self.amount(multiplier, estimate.total_tokens)?;
-        Ok(Ask { multiplier, ..Ask::new(&self.account, smallvec![(TOKENS, amount)]) })
+        Ok(Ask { multiplier, ..Ask::new(&self.account, smallvec![Demand::new(TOKENS, amount)]) })
     }
 
     /// Tokens left: total - used - reserved, never below zero.

@@ -8,9 +8,9 @@ use parking_lot::Mutex;
 use smallvec::smallvec;
 
 use crate::accounting::{Clock, Code, Key, Limit, Meter, Tick, Unit, Window};
-use crate::ledger::{Account, Ask, Core, Error, Policy};
+use crate::ledger::{Account, Ask, Core, Demand, Error, MeterIndex, Policy};
 
-const FIRST: u8 = 0;
+const FIRST: MeterIndex = MeterIndex(0);
 
 /// How many workflows may begin in a period, and how many steps each may take.
 ///
@@ -83,7 +83,7 @@ impl WorkflowQuota {
             quota.active.lock().insert(key.clone(), token.clone());
             Ok(token)
         };
-        let begun = quota.account.charge_once(taken, &[(FIRST, 1)], begin);
+        let begun = quota.account.charge_once(taken, &[Demand::new(FIRST, 1)], begin);
         begun.map_err(|error| match error {
             Error::Denied(mut denied) => {
                 denied.id = Some(key.clone());
@@ -170,12 +170,12 @@ impl WorkflowToken {
     /// Takes `n` steps, or refuses and takes none.
     #[inline]
     pub fn execute_step(&self, n: u64) -> Result<(), Error> {
-        self.0.account.charge(&[(FIRST, n)])
+        self.0.account.charge(&[Demand::new(FIRST, n)])
     }
 
     /// The ask of one step, to charge it together with others.
     pub fn ask(&self, n: u64) -> Ask {
-        Ask::new(&self.0.account, smallvec![(FIRST, n)])
+        Ask::new(&self.0.account, smallvec![Demand::new(FIRST, n)])
     }
 
     /// Steps left. Zero once the workflow has ended.

@@ -25,6 +25,7 @@ use self::idle::Idle;
 use self::naming::Naming;
 use self::state::State;
 use self::verdict::Refused;
+use super::claim::{Demand, MeterIndex};
 use super::core::Core;
 use super::core::sweep::Swept;
 use super::error::Error;
@@ -100,7 +101,7 @@ impl Account {
     /// Books `demands` (meter and amount) at once. Either all of them are booked, or it is refused
     /// and nothing changes.
     #[inline]
-    pub fn charge(&self, demands: &[(u8, u64)]) -> Result<(), Error> {
+    pub fn charge(&self, demands: &[Demand]) -> Result<(), Error> {
         self.charge_once(|| None, demands, || ())
     }
 
@@ -110,7 +111,7 @@ impl Account {
     pub(crate) fn charge_once<R>(
         &self,
         known: impl FnOnce() -> Option<R>,
-        demands: &[(u8, u64)],
+        demands: &[Demand],
         then: impl FnOnce() -> R,
     ) -> Result<R, Error> {
         self.locked(|state, step| {
@@ -131,16 +132,16 @@ impl Account {
     }
 
     /// Books `demands` that have already happened. Never refused.
-    pub fn record(&self, demands: &[(u8, u64)]) -> Result<(), Error> {
+    pub fn record(&self, demands: &[Demand]) -> Result<(), Error> {
         self.locked(|state, step| state.charge(demands, step))
     }
 
     /// Books what a call has used. Never refused. Concurrency slots are skipped: the call has
     /// already ended.
-    pub fn record_spent(&self, demands: &[(u8, u64)], usage: &Usage) -> Result<(), Error> {
+    pub fn record_spent(&self, demands: &[Demand], usage: &Usage) -> Result<(), Error> {
         self.locked(|state, step| {
-            let mut lasting: SmallVec<[(u8, u64); 4]> = SmallVec::from_slice(demands);
-            lasting.retain(|(meter, _)| state.meters[usize::from(*meter)].unit() != Unit::Slots);
+            let mut lasting: SmallVec<[Demand; 4]> = SmallVec::from_slice(demands);
+            lasting.retain(|demand| state.meters[usize::from(demand.meter)].unit() != Unit::Slots);
             state.charge(&lasting, step);
             state.entries_mut().record_committed(usage, None);
         })
@@ -151,7 +152,7 @@ impl Account {
     pub(crate) fn record_once<R>(
         &self,
         known: impl FnOnce() -> Option<R>,
-        demands: &[(u8, u64)],
+        demands: &[Demand],
     ) -> Result<Option<R>, Error> {
         self.locked(|state, step| {
             let answer = known();
@@ -164,10 +165,10 @@ impl Account {
 
     /// Replaces the usage by the counts of a store. Charges for leases that ran out are part of the
     /// old counts, so they are forgotten.
-    pub(crate) fn restore_used(&self, used: &[(u8, u64)]) -> Result<(), Error> {
+    pub(crate) fn restore_used(&self, used: &[Demand]) -> Result<(), Error> {
         self.locked(|state, _| {
-            for &(meter, used) in used {
-                state.meters[usize::from(meter)].restore_used(used);
+            for &Demand { meter, amount } in used {
+                state.meters[usize::from(meter)].restore_used(amount);
             }
             if let Some(entries) = state.entries_if_any() {
                 entries.forget_expired();
@@ -176,7 +177,7 @@ impl Account {
     }
 
     /// Books the usage of an admitted caller. The oldest admission ends.
-    pub(crate) fn record_admitted(&self, demands: &[(u8, u64)]) -> Result<(), Error> {
+    pub(crate) fn record_admitted(&self, demands: &[Demand]) -> Result<(), Error> {
         self.locked(|state, step| {
             state.end_admission(None);
             state.charge(demands, step);
@@ -189,7 +190,7 @@ impl Account {
     #[inline]
     pub(crate) fn take_admission<E>(
         &self,
-        demands: &[(u8, u64)],
+        demands: &[Demand],
         refuse: impl FnOnce(Refused<'_>) -> E,
     ) -> Result<Result<(), E>, Error> {
         self.locked(|state, step| match state.first_refused(demands, Terms::Gated, step) {
@@ -207,7 +208,7 @@ impl Account {
     /// When `demands` could pass, or `None` for never.
     pub(crate) fn retry_after(
         &self,
-        demands: &[(u8, u64)],
+        demands: &[Demand],
         terms: Terms,
     ) -> Result<Option<Duration>, Error> {
         self.locked_at(Identity::present, |state, step| {
@@ -229,17 +230,17 @@ impl Account {
     }
 
     /// Whether `demands` would be admitted. Soft limits are checked as if they were hard.
-    pub fn check(&self, demands: &[(u8, u64)]) -> Result<(), Error> {
+    pub fn check(&self, demands: &[Demand]) -> Result<(), Error> {
         self.check_on(demands, Terms::Strict)
     }
 
     /// Whether `demands` would be admitted in this mode.
-    pub(crate) fn check_on(&self, demands: &[(u8, u64)], terms: Terms) -> Result<(), Error> {
+    pub(crate) fn check_on(&self, demands: &[Demand], terms: Terms) -> Result<(), Error> {
         self.locked(|state, step| state.decide(demands, terms, step))?
     }
 
     /// The refusal of an amount that no limit of `meter` can hold.
-    pub fn deny_overflow(&self, meter: u8) -> Error {
+    pub fn deny_overflow(&self, meter: MeterIndex) -> Error {
         let denied = self.read(|meters, now| {
             let meter = &meters[usize::from(meter)];
             let denied = Denied::by(meter, self.code(), self.identity().denied_id(), u64::MAX, now);
@@ -259,7 +260,7 @@ impl Account {
     }
 
     /// Adds a meter that has counted nothing yet, and returns its number.
-    pub(crate) fn add_meter(&self, meter: Meter) -> Result<u8, Error> {
+    pub(crate) fn add_meter(&self, meter: Meter) -> Result<MeterIndex, Error> {
         self.locked(|state, _| {
             let room = (state.meters.len() < METERS_MAX).then_some(state.meters.len());
             let number = room.and_then(|number| u8::try_from(number).ok()).ok_or_else(|| {
@@ -271,7 +272,7 @@ impl Account {
                 ))
             })?;
             state.meters.push(meter);
-            Ok(number)
+            Ok(MeterIndex(number))
         })?
     }
 

@@ -1,18 +1,60 @@
 //! The demands of a request: on one account, and beside its accounts.
 
+use std::fmt;
 use std::time::Duration;
 
 use smallvec::SmallVec;
 
 use crate::accounting::{RequestBudget, Terms, UsageEstimate};
 
-/// The demands on one account: meters and amounts.
-pub type Demands = SmallVec<[(u8, u64); 2]>;
+/// The number of a meter in its account. The first is 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MeterIndex(pub(crate) u8);
+
+impl From<u8> for MeterIndex {
+    #[inline]
+    fn from(index: u8) -> Self {
+        Self(index)
+    }
+}
+
+impl fmt::Display for MeterIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl From<MeterIndex> for usize {
+    #[inline]
+    fn from(index: MeterIndex) -> Self {
+        Self::from(index.0)
+    }
+}
+
+/// What a request asks of one meter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Demand {
+    /// The meter.
+    pub meter: MeterIndex,
+    /// How much of it.
+    pub amount: u64,
+}
+
+impl Demand {
+    /// A demand of `amount` on `meter`.
+    #[inline]
+    pub fn new(meter: impl Into<MeterIndex>, amount: u64) -> Self {
+        Self { meter: meter.into(), amount }
+    }
+}
+
+/// The demands on one account.
+pub type Demands = SmallVec<[Demand; 2]>;
 
 /// What a request asks of one account. The account sees this and never the other accounts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Claim<'a> {
-    pub(crate) demands: &'a [(u8, u64)],
+    pub(crate) demands: &'a [Demand],
     /// The factor of the committed tokens. The amounts in `demands` have it already.
     pub(crate) multiplier: u64,
     pub(crate) terms: Terms,

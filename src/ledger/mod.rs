@@ -34,7 +34,7 @@ pub(crate) use account::METERS_MAX;
 pub(crate) use account::idle::Idle;
 pub(crate) use account::naming::Naming;
 pub(crate) use accounts::Accounts;
-pub use claim::{Demands, Request};
+pub use claim::{Demand, Demands, MeterIndex, Request};
 pub use core::Core;
 pub use core::event::{Event, EventKind};
 pub use core::policy::{OnError, Policy, Unsettled};

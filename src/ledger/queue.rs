@@ -10,6 +10,7 @@ use std::sync::Arc;
 use self::admissions::Admissions;
 use self::turn::Turn;
 use super::account_id::AccountId;
+use super::claim::MeterIndex;
 use super::post::mailbox::Mailbox;
 use crate::accounting::Tick;
 
@@ -17,12 +18,12 @@ use crate::accounting::Tick;
 #[derive(Debug, Default)]
 pub(crate) struct Queues {
     /// By meter and ticket. The smallest ticket is the oldest.
-    waits: BTreeMap<(u8, u64), Arc<Turn>>,
-    deadlines: BTreeSet<(Tick, u64, u8)>,
+    waits: BTreeMap<(MeterIndex, u64), Arc<Turn>>,
+    deadlines: BTreeSet<(Tick, u64, MeterIndex)>,
     /// By meter and amount: the wait that asks the most is the first that can become hopeless.
-    amounts: BTreeSet<(u8, u64, u64)>,
+    amounts: BTreeSet<(MeterIndex, u64, u64)>,
     /// The sum that the waits on each meter ask of it.
-    asked: BTreeMap<u8, u128>,
+    asked: BTreeMap<MeterIndex, u128>,
     /// Event loops with waits here, and the number of these waits.
     loops: BTreeMap<u64, (Arc<Mailbox>, usize)>,
     /// Threads that wait here, by ticket. The first of them watches the clock for all.
@@ -45,30 +46,30 @@ impl Queues {
     }
 
     /// The oldest wait on `meter`.
-    pub(crate) fn first(&self, meter: u8) -> Option<&Arc<Turn>> {
+    pub(crate) fn first(&self, meter: MeterIndex) -> Option<&Arc<Turn>> {
         let mut waits = self.waits.range((meter, 0)..=(meter, u64::MAX));
         waits.next().map(|(_, turn)| turn)
     }
 
     /// The oldest wait of each meter.
-    pub(crate) fn heads(&self) -> impl Iterator<Item = (u8, &Arc<Turn>)> {
+    pub(crate) fn heads(&self) -> impl Iterator<Item = (MeterIndex, &Arc<Turn>)> {
         self.asked.keys().filter_map(|&meter| Some((meter, self.first(meter)?)))
     }
 
     /// The wait that asks the most of `meter`.
-    pub(crate) fn largest(&self, meter: u8) -> Option<&Arc<Turn>> {
+    pub(crate) fn largest(&self, meter: MeterIndex) -> Option<&Arc<Turn>> {
         let meter_range = (meter, 0, 0)..=(meter, u64::MAX, u64::MAX);
         let &(_, _, ticket) = self.amounts.range(meter_range).next_back()?;
         self.waits.get(&(meter, ticket))
     }
 
     /// The sum that the waits on `meter` ask of it.
-    pub(crate) fn asked(&self, meter: u8) -> u128 {
+    pub(crate) fn asked(&self, meter: MeterIndex) -> u128 {
         self.asked.get(&meter).copied().unwrap_or(0)
     }
 
     /// Queues `turn` on `meter`, at the place of its ticket.
-    pub(crate) fn add(&mut self, meter: u8, turn: &Arc<Turn>, id: AccountId) {
+    pub(crate) fn add(&mut self, meter: MeterIndex, turn: &Arc<Turn>, id: AccountId) {
         let Some((_, claim)) = turn.claim_of(id) else { return };
         if self.waits.insert((meter, turn.ticket), Arc::clone(turn)).is_some() {
             return;
@@ -89,7 +90,7 @@ impl Queues {
     }
 
     /// Takes the wait with that ticket out of the queue of `meter`.
-    pub(crate) fn remove(&mut self, meter: u8, ticket: u64, id: AccountId) {
+    pub(crate) fn remove(&mut self, meter: MeterIndex, ticket: u64, id: AccountId) {
         let Some(turn) = self.waits.remove(&(meter, ticket)) else { return };
         let Some((_, claim)) = turn.claim_of(id) else { return };
         let amount = claim.asks_of(meter);
@@ -111,7 +112,7 @@ impl Queues {
     }
 
     /// A wait whose deadline is over at `now`, and its meter.
-    pub(crate) fn overdue(&self, now: Tick) -> Option<(u8, Arc<Turn>)> {
+    pub(crate) fn overdue(&self, now: Tick) -> Option<(MeterIndex, Arc<Turn>)> {
         let &(deadline, ticket, meter) = self.deadlines.first()?;
         let turn = self.waits.get(&(meter, ticket))?;
         (deadline <= now).then(|| (meter, Arc::clone(turn)))

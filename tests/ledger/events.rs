@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use outlay::{
-    Abandoned, Account, Actual, Ask, Clock, Code, Core, Event, EventKind, Key, Limit, ManualClock,
-    Meter, Policy, PoolOptions, Request, SharedPool, Unit, Usage, Window,
+    Abandoned, Account, Actual, Ask, Clock, Code, Core, Demand, Event, EventKind, Key, Limit,
+    ManualClock, Meter, Policy, PoolOptions, Request, SharedPool, Unit, Usage, Window,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -46,7 +46,7 @@ fn tokens(max: u64) -> Limit {
 }
 
 fn ask(account: &Arc<Account>, amount: u64) -> Ask {
-    Ask::new(account, [(0, amount)].into_iter().collect())
+    Ask::new(account, [Demand::new(0, amount)].into_iter().collect())
 }
 
 fn reserve(accounts: &[&Arc<Account>], amount: u64) -> outlay::Lease {
@@ -62,12 +62,12 @@ fn one(kind: EventKind, amount: u64) -> Vec<(EventKind, String, u64)> {
 fn each_event_is_told_once_and_when_it_happens() {
     let world = World::new();
     let a = world.account("a", tokens(100));
-    a.charge(&[(0, 10)]).unwrap();
+    a.charge(&[Demand::new(0, 10)]).unwrap();
     assert_eq!(world.told(), one(EventKind::Charged, 10));
-    assert!(a.charge(&[(0, 91)]).is_err());
+    assert!(a.charge(&[Demand::new(0, 91)]).is_err());
     assert_eq!(world.told(), one(EventKind::Denied, 91));
-    a.check(&[(0, 91)]).unwrap_err();
-    a.check(&[(0, 1)]).unwrap();
+    a.check(&[Demand::new(0, 91)]).unwrap_err();
+    a.check(&[Demand::new(0, 1)]).unwrap();
     assert_eq!(world.told(), [], "a check is a question");
     let lease = reserve(&[&a], 20);
     assert_eq!(world.told(), one(EventKind::Reserved, 20));
@@ -122,12 +122,12 @@ fn a_warning_is_told_once_in_each_window_by_whatever_reaches_the_mark() {
             .map(|told| told.2)
             .collect::<Vec<u64>>()
     };
-    a.charge(&[(0, 79)]).unwrap();
+    a.charge(&[Demand::new(0, 79)]).unwrap();
     let lease = reserve(&[&a], 21);
     assert_eq!(warned(&world), Vec::<u64>::new(), "what is reserved does not count");
     lease.commit(Actual::Tokens(1)).unwrap();
     assert_eq!(warned(&world), [80]);
-    a.charge(&[(0, 20)]).unwrap();
+    a.charge(&[Demand::new(0, 20)]).unwrap();
     assert_eq!(warned(&world), Vec::<u64>::new());
     world.clock.advance(HOUR);
     reserve(&[&a], 90);

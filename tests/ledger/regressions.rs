@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use outlay::{
     Abandoned, Account, Actual, Ask, BudgetLimit, BudgetManager, Calendar, CalendarUnit, Clock,
-    Code, Core, Error, Event, EventKind, Key, Lease, Limit, ManualClock, Meter, Moment, OnError,
-    Policy, PoolOptions, Request, SharedPool, StoreError, Tick, Unit, Unsettled, Usage, Window,
+    Code, Core, Demand, Error, Event, EventKind, Key, Lease, Limit, ManualClock, Meter, Moment,
+    OnError, Policy, PoolOptions, Request, SharedPool, StoreError, Tick, Unit, Unsettled, Usage,
+    Window,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -24,12 +25,13 @@ fn plain(policy: Policy) -> Arc<Account> {
     account(&core(&Arc::default(), policy), [(Unit::Tokens, 100, Window::Lifetime)])
 }
 
-fn ask(account: &Arc<Account>, demands: &[(u8, u64)]) -> Ask {
+fn ask(account: &Arc<Account>, demands: &[Demand]) -> Ask {
     Ask::new(account, demands.iter().copied().collect())
 }
 
 fn reserve(accounts: &[&Arc<Account>], amount: u64, ttl: Option<Duration>) -> Lease {
-    let asks: Vec<Ask> = accounts.iter().map(|account| ask(account, &[(0, amount)])).collect();
+    let asks: Vec<Ask> =
+        accounts.iter().map(|account| ask(account, &[Demand::new(0, amount)])).collect();
     let request = Request { ttl, ..Usage::tokens(amount).into() };
     outlay::reserve(&asks, &request).unwrap()
 }
@@ -59,7 +61,7 @@ fn count(told: &Mutex<Vec<Event>>, kind: EventKind) -> usize {
 #[test]
 fn a_meter_that_is_named_twice_in_one_request_is_not_overdrawn() {
     let account = plain(Policy::default());
-    let _ = account.charge(&[(0, 60), (0, 60)]);
+    let _ = account.charge(&[Demand::new(0, 60), Demand::new(0, 60)]);
     assert!(account.read(|meters, _| meters[0].used()).unwrap() <= 100);
 }
 
@@ -89,7 +91,7 @@ fn a_request_over_no_account_does_not_panic() {
 
 #[test]
 fn a_meter_that_is_not_there_does_not_panic() {
-    assert!(plain(Policy::default()).charge(&[(7, 1)]).is_err());
+    assert!(plain(Policy::default()).charge(&[Demand::new(7, 1)]).is_err());
 }
 
 #[test]
@@ -123,8 +125,8 @@ fn retry_after_is_not_before_all_meters_let_the_request_pass() {
     let minute = fixed(&core, Duration::from_secs(60));
     let hour = fixed(&core, HOUR);
     let account = account(&core, [(Unit::Tokens, 1, minute), (Unit::Calls, 1, hour)]);
-    account.charge(&[(0, 1), (1, 1)]).unwrap();
-    let wait = retry_after(account.charge(&[(0, 1), (1, 1)]));
+    account.charge(&[Demand::new(0, 1), Demand::new(1, 1)]).unwrap();
+    let wait = retry_after(account.charge(&[Demand::new(0, 1), Demand::new(1, 1)]));
     assert_eq!(wait, Some(HOUR));
 }
 
@@ -134,7 +136,7 @@ fn retry_after_knows_that_a_slot_is_freed_when_its_lease_runs_out() {
     let account = account(&core, [(Unit::Slots, 1, Window::Gauge)]);
     let ttl = Duration::from_secs(10);
     let lease = reserve(&[&account], 1, Some(ttl));
-    assert_eq!(retry_after(account.charge(&[(0, 1)])), Some(ttl));
+    assert_eq!(retry_after(account.charge(&[Demand::new(0, 1)])), Some(ttl));
     drop(lease);
 }
 
@@ -146,7 +148,7 @@ fn retry_after_knows_that_an_unsettled_lease_is_returned() {
     let account = account(&core, [(Unit::Tokens, 1, window)]);
     let ttl = Duration::from_secs(10);
     let lease = reserve(&[&account], 1, Some(ttl));
-    assert_eq!(retry_after(account.charge(&[(0, 1)])), Some(ttl));
+    assert_eq!(retry_after(account.charge(&[Demand::new(0, 1)])), Some(ttl));
     drop(lease);
 }
 
@@ -157,13 +159,13 @@ fn retry_after_of_a_sliding_window_counts_what_is_reserved() {
     let window = Window::sliding(Duration::from_secs(60), 60, core.clock().tick()).unwrap();
     let account = account(&core, [(Unit::Tokens, 10, window)]);
     let lease = reserve(&[&account], 6, Some(Duration::from_secs(10)));
-    let held = retry_after(account.charge(&[(0, 6)]));
+    let held = retry_after(account.charge(&[Demand::new(0, 6)]));
     assert_eq!(held, Some(Duration::from_secs(10)), "the earliest end of a lease");
     // It ran out without a word, and was charged.
     clock.advance(Duration::from_secs(10));
-    let wait = retry_after(account.charge(&[(0, 6)]));
+    let wait = retry_after(account.charge(&[Demand::new(0, 6)]));
     clock.advance(wait.unwrap());
-    account.charge(&[(0, 6)]).unwrap();
+    account.charge(&[Demand::new(0, 6)]).unwrap();
     drop(lease);
 }
 
@@ -265,7 +267,11 @@ fn an_account_that_is_asked_twice_counts_what_either_asks() {
     let core = core(&Arc::default(), Policy::default());
     let meters = [(Unit::Tokens, 100, Window::Lifetime), (Unit::Calls, 5, Window::Lifetime)];
     let account = account(&core, meters);
-    outlay::charge(&[ask(&account, &[(1, 1)]), ask(&account, &[(0, 7), (1, 1)])]).unwrap();
+    outlay::charge(&[
+        ask(&account, &[Demand::new(1, 1)]),
+        ask(&account, &[Demand::new(0, 7), Demand::new(1, 1)]),
+    ])
+    .unwrap();
     let used = account.read(|meters, _| (meters[0].used(), meters[1].used()));
     assert_eq!(used, Ok((7, 1)));
 }
@@ -280,7 +286,7 @@ fn a_sliding_window_warns_again_when_it_was_below_its_mark() {
     let account = Account::new(&core, key, Code::RateLimitExceeded, [meter]);
     let told = told(&core);
     for _ in 0..3 {
-        account.charge(&[(0, 9)]).unwrap();
+        account.charge(&[Demand::new(0, 9)]).unwrap();
         clock.advance(HOUR);
     }
     assert_eq!(count(&told, EventKind::Warned), 3);
@@ -293,6 +299,6 @@ fn a_meter_without_a_mark_never_warns() {
     let key = Key::parse("id", "a").unwrap();
     let account = Account::new(&core, key, Code::BudgetExceeded, [meter]);
     let told = told(&core);
-    account.charge(&[(0, u64::MAX)]).unwrap();
+    account.charge(&[Demand::new(0, u64::MAX)]).unwrap();
     assert_eq!(count(&told, EventKind::Warned), 0);
 }

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use outlay::{
-    Account, Actual, AgentTokenBudget, Ask, Clock, Code, Core, Error, EventKind, Key, Lease, Limit,
-    ManualClock, Meter, Policy, Request, Terms, TokenBudgetOptions, Unit, Usage, Window,
-    WorkflowQuota,
+    Account, Actual, AgentTokenBudget, Ask, Clock, Code, Core, Demand, Error, EventKind, Key,
+    Lease, Limit, ManualClock, Meter, Policy, Request, Terms, TokenBudgetOptions, Unit, Usage,
+    Window, WorkflowQuota,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -23,7 +23,7 @@ fn account(clock: &Arc<ManualClock>, max: Option<u64>, sliding: bool) -> Arc<Acc
     Account::new(&core, Key::parse("id", "a").unwrap(), Code::BudgetExceeded, [meter])
 }
 
-fn ask(account: &Arc<Account>, demands: &[(u8, u64)]) -> Ask {
+fn ask(account: &Arc<Account>, demands: &[Demand]) -> Ask {
     Ask::new(account, demands.iter().copied().collect())
 }
 
@@ -55,9 +55,15 @@ fn a_request_with_a_workflow_that_has_ended_never_passes() {
     let token = quota.begin_workflow("w", false).unwrap();
     token.end().unwrap();
     let other = account(&clock, Some(1), false);
-    assert_eq!(retry_after(outlay::charge(&[token.ask(1), ask(&other, &[(0, 1)])])), None);
-    other.charge(&[(0, 1)]).unwrap();
-    assert_eq!(retry_after(outlay::charge(&[ask(&other, &[(0, 1)]), token.ask(1)])), None);
+    assert_eq!(
+        retry_after(outlay::charge(&[token.ask(1), ask(&other, &[Demand::new(0, 1)])])),
+        None
+    );
+    other.charge(&[Demand::new(0, 1)]).unwrap();
+    assert_eq!(
+        retry_after(outlay::charge(&[ask(&other, &[Demand::new(0, 1)]), token.ask(1)])),
+        None
+    );
 }
 
 #[test]
@@ -71,10 +77,10 @@ fn the_sweep_reaches_a_lease_whose_time_was_cut() {
     let told: Arc<Mutex<Vec<EventKind>>> = Arc::default();
     let listener = Arc::clone(&told);
     core.subscribe(move |event| listener.lock().unwrap().push(event.kind));
-    let lease = reserve(&[ask(&a, &[(0, 1)])], 1, HOUR);
+    let lease = reserve(&[ask(&a, &[Demand::new(0, 1)])], 1, HOUR);
     lease.extend(Duration::from_secs(10)).unwrap();
     clock.advance(Duration::from_secs(20));
-    reserve(&[ask(&b, &[(0, 1)])], 1, HOUR).release().unwrap();
+    reserve(&[ask(&b, &[Demand::new(0, 1)])], 1, HOUR).release().unwrap();
     let expired = told.lock().unwrap().contains(&EventKind::Expired);
     assert!(expired);
     drop(lease);
@@ -83,7 +89,7 @@ fn the_sweep_reaches_a_lease_whose_time_was_cut() {
 #[test]
 fn a_lease_that_names_a_meter_twice_books_its_usage_once() {
     let account = account(&Arc::default(), Some(100), false);
-    let lease = reserve(&[ask(&account, &[(0, 20), (0, 20)])], 40, HOUR);
+    let lease = reserve(&[ask(&account, &[Demand::new(0, 20), Demand::new(0, 20)])], 40, HOUR);
     lease.commit(Actual::Tokens(30)).unwrap();
     assert_eq!(account.read(|meters, _| meters[0].used()), Ok(30));
 }
@@ -91,8 +97,8 @@ fn a_lease_that_names_a_meter_twice_books_its_usage_once() {
 #[test]
 fn an_expiry_that_saturated_takes_back_no_more_than_it_booked() {
     let account = account(&Arc::default(), None, true);
-    account.charge(&[(0, 1)]).unwrap();
-    let lease = reserve(&[ask(&account, &[(0, u64::MAX)])], u64::MAX, Duration::ZERO);
+    account.charge(&[Demand::new(0, 1)]).unwrap();
+    let lease = reserve(&[ask(&account, &[Demand::new(0, u64::MAX)])], u64::MAX, Duration::ZERO);
     lease.commit(Actual::Tokens(0)).unwrap();
     assert_eq!(account.read(|meters, _| meters[0].used()), Ok(1));
 }
@@ -100,8 +106,8 @@ fn an_expiry_that_saturated_takes_back_no_more_than_it_booked() {
 #[test]
 fn an_unlimited_meter_that_is_full_of_numbers_lets_gated_requests_pass() {
     let account = account(&Arc::default(), None, false);
-    account.record(&[(0, u64::MAX)]).unwrap();
-    let gated = Ask { terms: Terms::Gated, ..ask(&account, &[(0, 1)]) };
+    account.record(&[Demand::new(0, u64::MAX)]).unwrap();
+    let gated = Ask { terms: Terms::Gated, ..ask(&account, &[Demand::new(0, 1)]) };
     reserve(&[gated], 1, HOUR).release().unwrap();
 }
 
@@ -111,7 +117,7 @@ fn a_closed_door_alone_is_no_reason_to_wait_for_the_window() {
     let account = account(&clock, Some(10), false);
     let minute = Duration::from_secs(60);
     account.adjust(|meters, now| meters[0].provider_mut().close(now.tick.plus(minute))).unwrap();
-    assert_eq!(retry_after(account.charge(&[(0, 10)])), Some(minute));
+    assert_eq!(retry_after(account.charge(&[Demand::new(0, 10)])), Some(minute));
     clock.advance(minute);
-    account.charge(&[(0, 10)]).unwrap();
+    account.charge(&[Demand::new(0, 10)]).unwrap();
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use outlay::{
     Abandoned, Account, Actual, AgentTokenBudget, Ask, BudgetLimit, BudgetManager, Clock, Code,
-    Core, Key, Limit, ManualClock, Meter, Policy, PoolOptions, Request, SharedPool,
+    Core, Demand, Key, Limit, ManualClock, Meter, Policy, PoolOptions, Request, SharedPool,
     TokenBudgetOptions, Unit, Usage, Window, WorkflowQuota,
 };
 
@@ -140,7 +140,7 @@ fn account(core: &Arc<Core>, max: u64) -> Arc<Account> {
 }
 
 fn ask(account: &Arc<Account>, amount: u64) -> Ask {
-    Ask::new(account, [(0, amount)].into_iter().collect())
+    Ask::new(account, [Demand::new(0, amount)].into_iter().collect())
 }
 
 /// A small generator of numbers: the same every time.

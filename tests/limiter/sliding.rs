@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use outlay::{Account, Clock, Code, Core, Error, Key, Limit, ManualClock, Meter};
+use outlay::{Account, Clock, Code, Core, Demand, Error, Key, Limit, ManualClock, Meter};
 use outlay::{Policy, Unit, Window};
 use proptest::prelude::*;
 
@@ -53,7 +53,7 @@ proptest! {
             let step = if percent == 100 { period } else { period * (percent / 3 * 3) / 300 };
             clock.advance(Duration::from_nanos(step));
             now += step;
-            if account.charge(&[(0, amount)]).is_ok() {
+            if account.charge(&[Demand::new(0, amount)]).is_ok() {
                 log.push((now, amount));
             }
         }
@@ -70,13 +70,14 @@ proptest! {
         let account = account(&clock, 100, period, slots);
         for (percent, amount) in calls {
             clock.advance(Duration::from_nanos(period * percent / 100));
-            let Err(Error::Denied(denied)) = account.charge(&[(0, amount)]) else { continue };
+            let Err(Error::Denied(denied)) = account.charge(&[Demand::new(0, amount)]) else { continue };
             let wait = denied.retry_after.unwrap();
             prop_assert!(wait > Duration::ZERO);
             clock.advance(wait - Duration::from_nanos(1));
-            prop_assert!(account.charge(&[(0, amount)]).is_err(), "too late by a nanosecond or more");
+            let early = account.charge(&[Demand::new(0, amount)]);
+            prop_assert!(early.is_err(), "too late by a nanosecond or more");
             clock.advance(Duration::from_nanos(1));
-            prop_assert!(account.charge(&[(0, amount)]).is_ok(), "too early");
+            prop_assert!(account.charge(&[Demand::new(0, amount)]).is_ok(), "too early");
         }
     }
 }
@@ -118,7 +119,7 @@ fn a_steady_load_is_admitted_to_98_percent_of_an_exact_log() {
         for &(at, amount) in &calls {
             clock.advance(Duration::from_nanos(at - now));
             now = at;
-            admitted += account.charge(&[(0, amount)]).map_or(0, |()| amount);
+            admitted += account.charge(&[Demand::new(0, amount)]).map_or(0, |()| amount);
         }
         let exact = exact(&calls, limit, MINUTE);
         assert!(admitted <= exact + limit, "more than the exact log at {percent} %");

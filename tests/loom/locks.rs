@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use loom::thread::spawn;
-use outlay::{Abandoned, Account, Actual, Error, Lease, LeaseError, LeaseState, ManualClock};
+use outlay::{
+    Abandoned, Account, Actual, Demand, Error, Lease, LeaseError, LeaseState, ManualClock,
+};
 use outlay::{Unsettled, Usage};
 
 use super::world::{ACTUAL, ESTIMATE, SECOND, TTL, World, ask, explore, reserve, sums};
@@ -13,8 +15,8 @@ fn the_last_unit_goes_to_exactly_one_of_two_threads() {
     explore("last unit", || {
         let account = World::new(Unsettled::Charge).account(1);
         let other = Arc::clone(&account);
-        let thread = spawn(move || other.charge(&[(0, 1)]).is_ok());
-        let here = account.charge(&[(0, 1)]).is_ok();
+        let thread = spawn(move || other.charge(&[Demand::new(0, 1)]).is_ok());
+        let here = account.charge(&[Demand::new(0, 1)]).is_ok();
         assert!(here ^ thread.join().unwrap());
         assert_eq!(sums(&account), (1, 0));
     });
@@ -56,7 +58,10 @@ fn a_refused_request_never_counts_for_an_instant() {
         let asks = [ask(&a, 1), ask(&b, 1)];
         let thread = spawn(move || outlay::charge(&asks).is_err());
         assert_eq!(sums(&a), (0, 0));
-        assert!(a.charge(&[(0, 1)]).is_ok(), "made to fail by a request that was refused");
+        assert!(
+            a.charge(&[Demand::new(0, 1)]).is_ok(),
+            "made to fail by a request that was refused"
+        );
         assert!(thread.join().unwrap());
     });
 }
@@ -276,10 +281,10 @@ fn a_handle_that_is_copied_while_the_lease_ends_knows_the_end() {
 fn a_charge_counts_before_a_reset_or_after_it() {
     explore("reset", || {
         let account = World::new(Unsettled::Charge).account(1);
-        account.charge(&[(0, 1)]).unwrap();
+        account.charge(&[Demand::new(0, 1)]).unwrap();
         let other = Arc::clone(&account);
         let reset = spawn(move || other.adjust(|meters, now| meters[0].reset(now)).unwrap());
-        let charged = account.charge(&[(0, 1)]).is_ok();
+        let charged = account.charge(&[Demand::new(0, 1)]).is_ok();
         reset.join().unwrap();
         assert_eq!(sums(&account), (charged.into(), 0));
     });
@@ -325,7 +330,7 @@ fn nothing_is_admitted_after_an_account_was_closed() {
             assert_eq!(other.close(), Ok(true));
             sums(&other).0
         });
-        let charged = account.charge(&[(0, 1)]).is_ok();
+        let charged = account.charge(&[Demand::new(0, 1)]).is_ok();
         let at_close = thread.join().unwrap();
         assert_eq!(sums(&account).0, u64::from(charged));
         assert!(at_close == u64::from(charged), "charged after the close");

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use loom::thread::spawn;
-use outlay::{Account, Error, Grant, Lease, Limit, Mailbox, Request, Unit, Unsettled, Usage, Wait};
+use outlay::{
+    Account, Demand, Error, Grant, Lease, Limit, Mailbox, Request, Unit, Unsettled, Usage, Wait,
+};
 
 use super::world::{ACTUAL, ESTIMATE, SECOND, TTL, World, ask, explore, reserve, sums};
 
@@ -210,7 +212,7 @@ fn who_does_not_wait_never_overtakes() {
         let lease = reserve(&[&account]);
         let wait = join(&[&account], ESTIMATE, None);
         let thread = spawn(move || lease.release().unwrap());
-        let overtakes = account.charge(&[(0, 1)]).is_ok();
+        let overtakes = account.charge(&[Demand::new(0, 1)]).is_ok();
         thread.join().unwrap();
         assert!(!overtakes);
         granted(&wait).unwrap().release().unwrap();

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use outlay::{Account, Ask, Clock, Code, Core, Key, Lease, Limit, ManualClock, Meter, Policy};
+use outlay::{
+    Account, Ask, Clock, Code, Core, Demand, Key, Lease, Limit, ManualClock, Meter, Policy,
+};
 use outlay::{Request, Unit, Unsettled, Usage, Window};
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
@@ -58,7 +60,7 @@ impl World {
 }
 
 pub(crate) fn ask(account: &Arc<Account>, amount: u64) -> Ask {
-    Ask::new(account, [(0, amount)].into_iter().collect())
+    Ask::new(account, [Demand::new(0, amount)].into_iter().collect())
 }
 
 pub(crate) fn reserve(accounts: &[&Arc<Account>]) -> Lease {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use outlay::{
-    Core, Error, Limit, Mailbox, Meter, Policy, PoolOptions, RateLimiter, RateOptions, Request,
-    RequestBudget, SharedPool, Sleeper, Unit, Unsettled, Usage, Wait, Window,
+    Core, Demand, Error, Limit, Mailbox, Meter, Policy, PoolOptions, RateLimiter, RateOptions,
+    Request, RequestBudget, SharedPool, Sleeper, Unit, Unsettled, Usage, Wait, Window,
 };
 
 use super::kit::{
@@ -62,7 +62,7 @@ fn what_becomes_hopeless_in_the_queue_is_refused_at_once() {
     assert_eq!(outcome(&large).0, Outcome::Denied);
     assert_eq!(outcome(&small).0, Outcome::Waiting);
     // By what is used: 30 of 80 leaves no room for 60.
-    a.record(&[(0, 30)]).unwrap();
+    a.record(&[Demand::new(0, 30)]).unwrap();
     assert_eq!(outcome(&small).0, Outcome::Denied);
     assert_eq!(outcome(&other).0, Outcome::Denied);
     assert_eq!(sums(&a, 0), (30, 50));
@@ -76,7 +76,7 @@ fn a_head_that_becomes_hopeless_on_another_meter_of_the_account_is_refused() {
     let _held = reserve(&a, 10).unwrap();
     let asks = [ask(&a, &[1, 5])];
     let both = Wait::for_lease(&asks, tokens(1), None, mailbox()).unwrap();
-    a.record(&[(1, 6)]).unwrap();
+    a.record(&[Demand::new(1, 6)]).unwrap();
     assert_eq!(outcome(&both).0, Outcome::Denied);
 }
 
@@ -155,7 +155,7 @@ fn a_jump_of_the_clock_ends_waits_as_many_small_steps_do() {
         let policy = Policy { unsettled: Unsettled::Release, ..Policy::default() };
         let core = Core::new(injected, policy);
         let a = account(&core, [sliding(10, 60 * SECOND, core.clock().tick())]);
-        a.charge(&[(0, 10)]).unwrap();
+        a.charge(&[Demand::new(0, 10)]).unwrap();
         let request = Request { ttl: Some(5 * SECOND), ..tokens(10) };
         let waits: Vec<Wait> = [300, 68, 69]
             .map(|timeout| {
@@ -177,7 +177,7 @@ fn a_jump_of_the_clock_ends_waits_as_many_small_steps_do() {
 fn a_jump_over_leases_without_any_time_to_live_still_ends_what_is_over() {
     let (clock, core) = core();
     let a = account(&core, [sliding(10, 60 * SECOND, core.clock().tick())]);
-    a.charge(&[(0, 10)]).unwrap();
+    a.charge(&[Demand::new(0, 10)]).unwrap();
     let request = Request { ttl: Some(Duration::ZERO), ..tokens(10) };
     let join = |seconds| {
         let timeout = Some(Duration::from_secs(seconds));
@@ -211,7 +211,7 @@ fn two_accounts_and_a_jump_over_the_moment_and_the_timeout() {
         let (clock, core) = core();
         let a = account(&core, [sliding(10, 60 * SECOND, core.clock().tick())]);
         let b = account(&core, [lifetime(10)]);
-        a.charge(&[(0, 10)]).unwrap();
+        a.charge(&[Demand::new(0, 10)]).unwrap();
         let asks = [ask(&a, &[10]), ask(&b, &[10])];
         let timeout = Some(62 * SECOND);
         let both = Wait::for_lease(&asks, tokens(10), timeout, mailbox()).unwrap();
@@ -260,7 +260,8 @@ fn huge_amounts_wait_and_do_not_wrap() {
     }
     assert_eq!(sums(&a, 0), (0, 0));
     let asks = [ask(&a, &[u64::MAX])];
-    let twice = outlay::Ask::new(&a, [(0, u64::MAX), (0, 1)].into_iter().collect());
+    let twice =
+        outlay::Ask::new(&a, [Demand::new(0, u64::MAX), Demand::new(0, 1)].into_iter().collect());
     denied(Wait::for_lease(&[twice], tokens(1), None, mailbox()));
     drop(Wait::for_lease(&asks, tokens(1), Some(Duration::MAX), mailbox()).unwrap());
     assert_eq!(sums(&a, 0), (0, 0));
@@ -282,7 +283,7 @@ fn no_time_at_all_is_a_look_and_a_refusal_by_time() {
 fn a_limit_that_is_raised_lifted_or_reset_serves_the_queue_in_its_order() {
     let (_clock, core) = core();
     let a = account(&core, [lifetime(10)]);
-    a.record(&[(0, 5)]).unwrap();
+    a.record(&[Demand::new(0, 5)]).unwrap();
     let held = reserve(&a, 5).unwrap();
     let [first, second, third] = [4, 3, 5].map(|amount| wait(&a, amount, None));
     let limit = |max| Limit::new(Unit::Tokens, max);

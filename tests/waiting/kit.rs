@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use outlay::{
-    Account, Ask, Clock, Code, Core, Denied, Error, Grant, Key, Lease, Limit, Mailbox, ManualClock,
-    Meter, Policy, Request, Tick, Unit, Usage, Wait, Window,
+    Account, Ask, Clock, Code, Core, Demand, Denied, Error, Grant, Key, Lease, Limit, Mailbox,
+    ManualClock, Meter, Policy, Request, Tick, Unit, Usage, Wait, Window,
 };
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
@@ -39,7 +39,10 @@ pub(crate) fn core() -> (Arc<ManualClock>, Arc<Core>) {
 }
 
 pub(crate) fn ask(account: &Arc<Account>, amounts: &[u64]) -> Ask {
-    Ask::new(account, (0..).zip(amounts.iter().copied()).collect())
+    Ask::new(
+        account,
+        (0_u8..).zip(amounts).map(|(meter, amount)| Demand::new(meter, *amount)).collect(),
+    )
 }
 
 pub(crate) fn tokens(amount: u64) -> Request {

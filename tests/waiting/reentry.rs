@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
-use outlay::{Grant, Lease, Mailbox, Policy, RateLimiter, RateOptions, Usage, Wait};
+use outlay::{Demand, Grant, Lease, Mailbox, Policy, RateLimiter, RateOptions, Usage, Wait};
 
 use super::kit::{
     HOUR, NANO, Outcome, SECOND, account, ask, core, lease, lifetime, mailbox, manual, outcome,
@@ -87,7 +87,7 @@ fn a_wait_may_be_dropped_inside_a_wake() {
 fn a_wake_may_move_the_clock_and_queue_again() {
     let (clock, core) = core();
     let a = account(&core, [sliding(10, 60 * SECOND, core.clock().tick())]);
-    a.charge(&[(0, 10)]).unwrap();
+    a.charge(&[Demand::new(0, 10)]).unwrap();
     let next: Arc<Mutex<Option<Wait>>> = Arc::default();
     let (place, inner, of) = (Arc::clone(&next), Arc::clone(&clock), Arc::clone(&a));
     let post = waking(move || {

@@ -7,8 +7,8 @@ use std::thread::{scope, yield_now};
 use std::time::Duration;
 
 use outlay::{
-    Actual, Clock, Error, Grant, Lease, Mailbox, PoolOptions, RateLimiter, RateOptions, Request,
-    SharedPool, Sleeper, Tick, Usage, Wait,
+    Actual, Clock, Demand, Error, Grant, Lease, Mailbox, PoolOptions, RateLimiter, RateOptions,
+    Request, SharedPool, Sleeper, Tick, Usage, Wait,
 };
 
 const THREADS: u64 = 200;
@@ -183,8 +183,8 @@ fn capacity_goes_to_the_threads_in_the_order_of_their_tickets() {
 #[test]
 fn threads_are_woken_when_the_window_slides_and_when_somebody_releases() {
     let limiter = limiter(100);
-    limiter.account().charge(&[(0, 100)]).unwrap();
-    let due = now().plus(limiter.account().charge(&[(0, 1)]).map_or_else(
+    limiter.account().charge(&[Demand::new(0, 100)]).unwrap();
+    let due = now().plus(limiter.account().charge(&[Demand::new(0, 1)]).map_or_else(
         |error| match error {
             Error::Denied(denied) => denied.retry_after.unwrap(),
             other => panic!("{other:?}"),
@@ -263,7 +263,7 @@ fn timeouts_end_near_their_time_whoever_watches_the_clock() {
 #[test]
 fn the_next_thread_watches_the_clock_when_the_first_has_gone() {
     let limiter = limiter(100);
-    limiter.account().charge(&[(0, 100)]).unwrap();
+    limiter.account().charge(&[Demand::new(0, 100)]).unwrap();
     let start = now();
     // The first is over before the window slides; the second leaves and never looked.
     let first = on_limiter(&limiter, 1, Some(MILLISECOND * 20));
@@ -280,7 +280,7 @@ fn the_next_thread_watches_the_clock_when_the_first_has_gone() {
 #[test]
 fn one_mailbox_with_many_waits_ends_each_in_time() {
     let (limiter, pool) = (limiter(100), pool(1));
-    limiter.account().charge(&[(0, 100)]).unwrap();
+    limiter.account().charge(&[Demand::new(0, 100)]).unwrap();
     let _all = pool.reserve(tokens(1)).unwrap();
     let sleeper = Sleeper::new();
     let waker = Arc::clone(&sleeper);

@@ -11,20 +11,20 @@ use super::settings::{AgentAllowance, ModelQuota, RepoAction, RepoLimit};
 use crate::accounting::{
     BUCKETS, CalendarUnit, Code, Denied, Invalid, Key, LONGEST, Limit, Meter, Unit, Window,
 };
-use crate::ledger::{Account, Accounts, Core, Error};
+use crate::ledger::{Account, Accounts, Core, Error, MeterIndex};
 
 /// Meter of agents and models: tokens of the day.
-pub(super) const TOKENS: u8 = 0;
+pub(super) const TOKENS: MeterIndex = MeterIndex(0);
 /// Meters of agents: jobs of the day, and running jobs.
-pub(super) const JOBS: u8 = 1;
-pub(super) const SLOTS: u8 = 2;
+pub(super) const JOBS: MeterIndex = MeterIndex(1);
+pub(super) const SLOTS: MeterIndex = MeterIndex(2);
 /// Meters of models: jobs begun in the last hour, and cost for ever.
-pub(super) const REQUESTS: u8 = 1;
-pub(super) const COST: u8 = 2;
+pub(super) const REQUESTS: MeterIndex = MeterIndex(1);
+pub(super) const COST: MeterIndex = MeterIndex(2);
 /// Meters of repositories: two kinds of actions of the day, and the cooldown after a failure.
-pub(super) const PULL_REQUESTS: u8 = 0;
-pub(super) const ISSUES: u8 = 1;
-pub(super) const COOLDOWN: u8 = 2;
+pub(super) const PULL_REQUESTS: MeterIndex = MeterIndex(0);
+pub(super) const ISSUES: MeterIndex = MeterIndex(1);
+pub(super) const COOLDOWN: MeterIndex = MeterIndex(2);
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -135,7 +135,7 @@ impl<S> fmt::Debug for Limited<S> {
 
 impl RepoAction {
     /// The meter that counts it.
-    pub(super) const fn meter(self) -> u8 {
+    pub(super) const fn meter(self) -> MeterIndex {
         match self {
             Self::PullRequest => PULL_REQUESTS,
             Self::Issue => ISSUES,
@@ -166,8 +166,8 @@ pub(super) fn repo_limits(limit: &RepoLimit) -> [Limit; 2] {
 /// Completes a refusal with the text of `reason`, which gets the id and the meter.
 fn in_words(
     id: Key,
-    reason: impl Fn(&str, u8) -> String + Send + Sync,
-) -> impl Fn(&mut Denied, u8) + Send + Sync {
+    reason: impl Fn(&str, MeterIndex) -> String + Send + Sync,
+) -> impl Fn(&mut Denied, MeterIndex) + Send + Sync {
     move |denied, meter| denied.reason = Some(reason(id.as_str(), meter))
 }
 

@@ -9,7 +9,9 @@ use super::job::{Job, JobId};
 use super::reports::{JobRef, UsageReport};
 use super::service::AllowanceService;
 use crate::accounting::{Code, Denied, Key, Kind, LONGEST, Moment, Terms, Usage};
-use crate::ledger::{Account, Ask, Demands, Error, Lease, Request, reserve_and};
+use crate::ledger::{
+    Account, Ask, Demand, Demands, Error, Lease, MeterIndex, Request, reserve_and,
+};
 
 /// The agent, model, repository and tokens of a job that shall begin.
 pub(super) struct Start {
@@ -91,7 +93,7 @@ impl AllowanceService {
         // Its end was reported first. Then it only counts as one more job of the day.
         let late = self.jobs.lock().count(&id);
         if late {
-            self.agents.account(&id.agent)?.record(&[(JOBS, 1)])?;
+            self.agents.account(&id.agent)?.record(&[Demand::new(JOBS, 1)])?;
         }
         Ok(late)
     }
@@ -121,8 +123,16 @@ impl AllowanceService {
 
     /// The asks of a job on its agent and its model, if they have accounts.
     fn asks(&self, start: &Start, terms: Terms) -> Vec<Ask> {
-        let agent_demands: Demands = smallvec![(TOKENS, start.tokens), (JOBS, 1), (SLOTS, 1)];
-        let model_demands: Demands = smallvec![(TOKENS, start.tokens), (REQUESTS, 1), (COST, 0)];
+        let agent_demands: Demands = smallvec![
+            Demand::new(TOKENS, start.tokens),
+            Demand::new(JOBS, 1),
+            Demand::new(SLOTS, 1)
+        ];
+        let model_demands: Demands = smallvec![
+            Demand::new(TOKENS, start.tokens),
+            Demand::new(REQUESTS, 1),
+            Demand::new(COST, 0)
+        ];
         let agent = self.agents.find(&start.agent).map(|account| (account, agent_demands));
         let model = start.model.as_ref().and_then(|model| self.models.find(model));
         let asked = agent.into_iter().chain(model.map(|account| (account, model_demands)));
@@ -179,11 +189,14 @@ impl AllowanceService {
 /// The demands on a repository for a job, any one of which is enough. They take nothing.
 fn ways(repo: &Arc<Account>) -> Result<Vec<Demands>, Error> {
     let actions = [PULL_REQUESTS, ISSUES].into_iter();
-    let limited: Vec<u8> = repo.read(|meters, _| {
+    let limited: Vec<MeterIndex> = repo.read(|meters, _| {
         actions.filter(|action| meters[usize::from(*action)].limit().is_some()).collect()
     })?;
     if limited.is_empty() {
-        return Ok(vec![smallvec![(COOLDOWN, 0)]]);
+        return Ok(vec![smallvec![Demand::new(COOLDOWN, 0)]]);
     }
-    Ok(limited.into_iter().map(|action| smallvec![(COOLDOWN, 0), (action, 0)]).collect())
+    Ok(limited
+        .into_iter()
+        .map(|action| smallvec![Demand::new(COOLDOWN, 0), Demand::new(action, 0)])
+        .collect())
 }

@@ -7,10 +7,10 @@ use smallvec::SmallVec;
 use super::accounts::{COST, REQUESTS, TOKENS};
 use super::service::AllowanceService;
 use crate::accounting::{Code, Denied, Key, Kind, Unit};
-use crate::ledger::{Account, Error};
+use crate::ledger::{Account, Error, MeterIndex};
 
 /// An account that a call is charged to, and what each of its meters counts.
-pub(crate) type PaidAccount = (Arc<Account>, SmallVec<[(u8, Unit); 4]>);
+pub(crate) type PaidAccount = (Arc<Account>, SmallVec<[(MeterIndex, Unit); 4]>);
 
 impl AllowanceService {
     /// The accounts that a call of `agent` with `model` is charged to: those with limits. A model

@@ -5,7 +5,7 @@ use super::begin::Start;
 use super::service::AllowanceService;
 use super::settings::{AllowanceStatus, QuotaCheckResult, RepoAction};
 use crate::accounting::{Code, Key, Meter};
-use crate::ledger::{Error, check};
+use crate::ledger::{Demand, Error, check};
 
 impl AllowanceService {
     /// Whether a job of the agent that uses one token would pass. An empty `model` means none. An
@@ -78,8 +78,8 @@ impl AllowanceService {
 }
 
 /// The demands of one action on a repository: no cooldown, and room.
-const fn demands(action: RepoAction) -> [(u8, u64); 2] {
-    [(COOLDOWN, 0), (action.meter(), 1)]
+fn demands(action: RepoAction) -> [Demand; 2] {
+    [Demand::new(COOLDOWN, 0), Demand::new(action.meter(), 1)]
 }
 
 /// The reason of a refusal, if it is refused. A missing allowance stays an error.

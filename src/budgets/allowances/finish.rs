@@ -7,7 +7,7 @@ use super::job_table::JobRecord;
 use super::reports::{JobRef, QuotaEvent, ReportPreview, UsageReport};
 use super::service::AllowanceService;
 use crate::accounting::{Key, Usage};
-use crate::ledger::{Actual, Error};
+use crate::ledger::{Actual, Demand, Error};
 
 impl AllowanceService {
     /// Records what happened to a job. Returns false if that was known and changes nothing.
@@ -29,7 +29,7 @@ impl AllowanceService {
         let (day, net) = (self.today(), report.event.settles(report.tokens(), 0).net());
         // In one step: a beginning or an end at the same time comes before or after it.
         let end = || self.jobs.lock().end(&id, day);
-        match agent.record_once(end, &[(TOKENS, net)])? {
+        match agent.record_once(end, &[Demand::new(TOKENS, net)])? {
             None => self.record_model(model, net, report.cost_micros_usd).map(|()| true),
             Some(JobRecord::Ended { .. }) => Ok(false),
             Some(JobRecord::Runs(job)) => self.settle(job, model, report).map(|()| true),
@@ -52,7 +52,11 @@ impl AllowanceService {
     /// Counts the usage of a job for a model with which it did not begin.
     fn record_model(&self, model: Option<Key>, tokens: u64, cost: u64) -> Result<(), Error> {
         let Some(model) = model else { return Ok(()) };
-        self.models.account(&model)?.record(&[(TOKENS, tokens), (REQUESTS, 1), (COST, cost)])
+        self.models.account(&model)?.record(&[
+            Demand::new(TOKENS, tokens),
+            Demand::new(REQUESTS, 1),
+            Demand::new(COST, cost),
+        ])
     }
 
     /// What [`record`](Self::record) would change now, or `None` for nothing.

@@ -5,7 +5,7 @@ use super::job::start_of;
 use super::service::AllowanceService;
 use super::settings::UsageRecord;
 use crate::accounting::{Key, Window};
-use crate::ledger::Error;
+use crate::ledger::{Demand, Error};
 
 impl AllowanceService {
     /// The usage of an agent today. All zeros for an unknown agent.
@@ -64,7 +64,11 @@ impl AllowanceService {
     ) -> Result<(), Error> {
         self.core.same_process()?;
         let account = self.agents.account(&Key::parse("agent_id", agent_id)?)?;
-        let used = [(TOKENS, tokens_used), (JOBS, jobs_started), (SLOTS, active_elsewhere)];
+        let used = [
+            Demand::new(TOKENS, tokens_used),
+            Demand::new(JOBS, jobs_started),
+            Demand::new(SLOTS, active_elsewhere),
+        ];
         account.restore_used(&used)
     }
 
@@ -72,6 +76,6 @@ impl AllowanceService {
     pub fn sync_model(&self, model: &str, tokens_used: u64) -> Result<(), Error> {
         self.core.same_process()?;
         let account = self.models.account(&Key::parse("model", model)?)?;
-        account.restore_used(&[(TOKENS, tokens_used)])
+        account.restore_used(&[Demand::new(TOKENS, tokens_used)])
     }
 }

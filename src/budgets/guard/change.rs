@@ -9,7 +9,7 @@ use super::in_force::InForce;
 use super::state::Guard;
 use crate::accounting::{RateHeaders, Unit, UsageEstimate, Window};
 use crate::budgets::policy::{GuardPolicy, Labels, Rule};
-use crate::ledger::{Ask, Demands, Error, charge};
+use crate::ledger::{Ask, Demand, Demands, Error, MeterIndex, charge};
 
 impl Guard {
     /// Charges one step to the workflows that match, or refuses.
@@ -23,8 +23,8 @@ impl Guard {
         self.core.same_process()?;
         let matched = self.asked(labels, false)?;
         matched.touch_runs(self.core.clock());
-        let ask = |(counter, meter): &(Arc<Counter>, u8)| {
-            Ask::new(&counter.account, Demands::from_slice(&[(*meter, 1)]))
+        let ask = |(counter, meter): &(Arc<Counter>, MeterIndex)| {
+            Ask::new(&counter.account, Demands::from_slice(&[Demand::new(*meter, 1)]))
         };
         self.tell_unmatched(&matched, &UsageEstimate::zero());
         Ok(matched.steps.iter().map(ask).collect())

@@ -13,7 +13,7 @@ use super::last_asked::LastAsked;
 use super::rule_group::RuleGroup;
 use crate::accounting::{Code, Denied, Invalid, Key, Kind, Limit, Meter, Unit, UsageEstimate};
 use crate::budgets::policy::{Rule, RuleKind, Span};
-use crate::ledger::{Account, Core, Error, METERS_MAX, Naming};
+use crate::ledger::{Account, Core, Error, METERS_MAX, MeterIndex, Naming};
 
 /// The rule and the unit of one meter.
 #[derive(Clone)]
@@ -168,7 +168,7 @@ impl Counter {
 
     /// Starts a limit that was added later. If its window never ends, it counts all tokens and cost
     /// that were ever committed.
-    fn begin(&self, number: u8, unit: Unit, rule: &Rule) -> Result<(), Error> {
+    fn begin(&self, number: MeterIndex, unit: Unit, rule: &Rule) -> Result<(), Error> {
         if matches!(rule.span, Span::Lifetime | Span::Run) {
             let used = amount(unit, &self.account.committed()?, 0);
             self.account.adjust(|meters, _| meters[usize::from(number)].restore_used(used))?;
@@ -195,7 +195,7 @@ struct RuleNaming {
 }
 
 impl Naming for RuleNaming {
-    fn name(&self, denied: &mut Denied, meter: u8) {
+    fn name(&self, denied: &mut Denied, meter: MeterIndex) {
         let Some(RuleMeter { rule, unit, .. }) =
             self.meters.read().get(usize::from(meter)).cloned()
         else {
@@ -222,7 +222,7 @@ impl Naming for RuleNaming {
         denied.id = id.and_then(|(_, value)| Key::parse(label, value).ok());
     }
 
-    fn rule(&self, meter: u8) -> Option<Key> {
+    fn rule(&self, meter: MeterIndex) -> Option<Key> {
         let rule_meters = self.meters.read();
         rule_meters.get(usize::from(meter)).and_then(|m| Key::parse("name", &m.rule.name).ok())
     }

@@ -15,7 +15,7 @@ use super::state::Guard;
 use super::unmatched::Stray;
 use crate::accounting::{Key, Meter, Price, Unit, UsageEstimate};
 use crate::budgets::policy::{Labels, Mode, UnknownPrice, is_tool_call, label};
-use crate::ledger::{Error, Event, EventKind};
+use crate::ledger::{Demand, Error, Event, EventKind, MeterIndex};
 
 /// How many sets of labels are cached. Other sets are matched again.
 const KEPT: usize = 4_096;
@@ -196,7 +196,7 @@ impl Guard {
             let rule_meters = asked.counter.rule_meters();
             let demands = asked.amounts(estimate, 1, |_, number, _| !asked.is_soft(number));
             asked.counter.account.read(|meters, now| {
-                for &(number, amount) in &demands {
+                for &Demand { meter: number, amount } in &demands {
                     let (meter, of) =
                         (&meters[usize::from(number)], &rule_meters[usize::from(number)]);
                     if !meter.fits(amount) {
@@ -224,7 +224,7 @@ fn add(matched: &mut Matched, counter: &Arc<Counter>, group: &RuleGroup) {
             (one, other) => one.or(other),
         };
     }
-    for (number, rule_meter) in (0_u8..).zip(counter.rule_meters()) {
+    for (number, rule_meter) in (0..).map(MeterIndex).zip(counter.rule_meters()) {
         if rule_meter.unit == Unit::Steps && rule_meter.in_force {
             matched.steps.push((Arc::clone(counter), number));
         }

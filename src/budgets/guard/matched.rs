@@ -13,7 +13,7 @@ use super::unmatched::Stray;
 use crate::accounting::{Clock, Price, Unit, UsageEstimate};
 use crate::budgets::allowances::PaidAccount;
 use crate::budgets::policy::Mode;
-use crate::ledger::{Account, AskPart, Demands};
+use crate::ledger::{Account, AskPart, Demand, Demands, MeterIndex};
 
 /// The accounts of a request, with its demands and whether it may wait for them.
 pub(super) type Owned<'a> = SmallVec<[(&'a Arc<Account>, Demands, bool); 8]>;
@@ -21,12 +21,12 @@ pub(super) type Owned<'a> = SmallVec<[(&'a Arc<Account>, Demands, bool); 8]>;
 /// A counter that a request asks, and the numbers of its meters.
 pub(super) struct Asked {
     pub(super) counter: Arc<Counter>,
-    pub(super) demands: SmallVec<[(u8, Unit); 4]>,
+    pub(super) demands: SmallVec<[(MeterIndex, Unit); 4]>,
     pub(super) patient: bool,
     /// Whether an amount of it can be set aside.
     pub(super) can_be_allotted: bool,
     /// Its meters whose limits are not hard.
-    pub(super) soft: Vec<u8>,
+    pub(super) soft: Vec<MeterIndex>,
 }
 
 /// Everything that applies to one set of labels.
@@ -51,7 +51,7 @@ pub(super) struct Matched {
     /// Whether one of the counters belongs to a run.
     pub(super) is_per_run: bool,
     /// Workflows whose steps are counted, and the numbers of their meters.
-    pub(super) steps: Vec<(Arc<Counter>, u8)>,
+    pub(super) steps: Vec<(Arc<Counter>, MeterIndex)>,
 }
 
 impl Matched {
@@ -65,7 +65,7 @@ impl Matched {
     }
 
     /// The position in the policy of the rule of that meter.
-    pub(super) fn rule(&self, ask: &AskPart<'_>, meter: u8, in_force: &InForce) -> usize {
+    pub(super) fn rule(&self, ask: &AskPart<'_>, meter: MeterIndex, in_force: &InForce) -> usize {
         let is_it = |asked: &&Asked| Arc::ptr_eq(&asked.counter.account, ask.account);
         let rule_meters = self.asked.iter().find(is_it).map(|asked| asked.counter.rule_meters());
         let rule =
@@ -86,7 +86,8 @@ impl Asked {
     /// The counter of a group, with the demands of a request. The call of a tool has other demands.
     pub(super) fn of(counter: &Arc<Counter>, group: &RuleGroup, is_tool: bool) -> Self {
         let rule_meters = counter.rule_meters();
-        let in_force = (0_u8..).zip(&rule_meters).filter(|(_, rule_meter)| rule_meter.in_force);
+        let in_force =
+            (0..).map(MeterIndex).zip(&rule_meters).filter(|(_, rule_meter)| rule_meter.in_force);
         let asks = |unit: Unit| match unit {
             Unit::Steps => false,
             Unit::ToolCalls => is_tool,
@@ -103,7 +104,7 @@ impl Asked {
         }
     }
 
-    pub(super) fn is_soft(&self, number: u8) -> bool {
+    pub(super) fn is_soft(&self, number: MeterIndex) -> bool {
         self.soft.contains(&number)
     }
 
@@ -112,10 +113,10 @@ impl Asked {
         &self,
         estimate: &UsageEstimate,
         calls: u64,
-        paid: impl Fn(&Counter, u8, Unit) -> bool,
+        paid: impl Fn(&Counter, MeterIndex, Unit) -> bool,
     ) -> Demands {
-        let mine = |&&(number, unit): &&(u8, Unit)| !paid(&self.counter, number, unit);
+        let mine = |&&(number, unit): &&(MeterIndex, Unit)| !paid(&self.counter, number, unit);
         let asked = self.demands.iter().filter(mine);
-        asked.map(|&(number, unit)| (number, amount(unit, estimate, calls))).collect()
+        asked.map(|&(number, unit)| Demand::new(number, amount(unit, estimate, calls))).collect()
     }
 }

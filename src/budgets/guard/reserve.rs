@@ -11,7 +11,7 @@ use super::state::{Guard, GuardRequest, Known};
 use crate::accounting::{Denied, Invalid, Key, Terms, Unit, Usage, UsageEstimate};
 use crate::budgets::policy::{Labels, UnknownPrice, label};
 use crate::ledger::{
-    Ask, AskPart, Carried, Demands, Error, Event, EventKind, Kept, Lease, Request, check,
+    Ask, AskPart, Carried, Demand, Demands, Error, Event, EventKind, Kept, Lease, Request, check,
     reserve_quietly,
 };
 
@@ -121,15 +121,15 @@ impl Guard {
         denied: Box<Denied>,
     ) -> Error {
         let in_force = Arc::clone(&self.in_force.read());
-        let mut single: Vec<(usize, &AskPart<'_>, (u8, u64))> = Vec::new();
+        let mut single: Vec<(usize, &AskPart<'_>, Demand)> = Vec::new();
         for ask in asks {
             let demands = ask.demands.iter();
             single.extend(
-                demands.map(|&demand| (matched.rule(ask, demand.0, &in_force), ask, demand)),
+                demands.map(|&demand| (matched.rule(ask, demand.meter, &in_force), ask, demand)),
             );
         }
         single.sort_by_key(|(place, ..)| *place);
-        let refuses = |(_, ask, demand): &(usize, &AskPart<'_>, (u8, u64))| {
+        let refuses = |(_, ask, demand): &(usize, &AskPart<'_>, Demand)| {
             ask.account.check_on(&[*demand], ask.terms).err()
         };
         let first = single.iter().find_map(refuses);
@@ -213,7 +213,7 @@ impl Guard {
             }
         }
         for (account, units) in &matched.allowances {
-            let amount = |&(meter, unit)| (meter, amount(unit, estimate, 1));
+            let amount = |&(meter, unit)| Demand::new(meter, amount(unit, estimate, 1));
             owned.push((account, units.iter().map(amount).collect(), false));
         }
         if let Some(allotted) = allotted {

@@ -10,7 +10,7 @@ use slab::Slab;
 use smallvec::SmallVec;
 
 use crate::accounting::{Expired, Hold, RequestBudget, Tick, Unit, Usage};
-use crate::ledger::claim::Request;
+use crate::ledger::claim::{MeterIndex, Request};
 use crate::ledger::ending::{End, LeaseState};
 
 /// Lease numbers are taken in blocks: one atomic step for a thousand leases.
@@ -20,7 +20,7 @@ static NEXT_NUMBERS: AtomicU64 = AtomicU64::new(1);
 /// What a lease holds of one meter of the account.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HeldMeter {
-    pub(crate) meter: u8,
+    pub(crate) meter: MeterIndex,
     pub(crate) hold: Hold,
 }
 

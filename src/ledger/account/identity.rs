@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::naming::Naming;
 use crate::accounting::{Clock, Code, Denied, Key, Meter, Moment, Window};
 use crate::ledger::account_id::AccountId;
+use crate::ledger::claim::MeterIndex;
 use crate::ledger::core::Core;
 use crate::ledger::post::outbox::Outbox;
 
@@ -101,12 +102,12 @@ impl Identity {
     }
 
     /// The rule of a meter, if the account has several rules.
-    pub(crate) fn rule(&self, meter: u8) -> Option<Key> {
+    pub(crate) fn rule(&self, meter: MeterIndex) -> Option<Key> {
         self.naming.as_ref()?.rule(meter)
     }
 
     /// Completes a refusal by that meter.
-    pub(crate) fn complete(&self, denied: &mut Denied, meter: u8) {
+    pub(crate) fn complete(&self, denied: &mut Denied, meter: MeterIndex) {
         if let Some(naming) = &self.naming {
             naming.name(denied, meter);
         }

@@ -9,7 +9,7 @@ use super::entries::{BoxedFields, Entry, Expiry, HeldMeter};
 use super::identity::Step;
 use super::state::State;
 use crate::accounting::{Meter, Tick, Usage};
-use crate::ledger::claim::{Claim, Request};
+use crate::ledger::claim::{Claim, Demand, Request};
 use crate::ledger::core::Core;
 use crate::ledger::core::event::EventKind;
 use crate::ledger::core::policy::Unsettled;
@@ -65,7 +65,7 @@ impl State {
     fn insert(&mut self, claim: Claim<'_>, lease: &NewLease<'_>, deadline: Tick) -> usize {
         let Self { meters, rare } = self;
         let mut holds: SmallVec<[HeldMeter; 2]> = SmallVec::new();
-        for &(meter, amount) in claim.demands {
+        for &Demand { meter, amount } in claim.demands {
             meters[usize::from(meter)].take_request();
             let hold = meters[usize::from(meter)].reserve(amount);
             match holds.iter_mut().find(|held: &&mut HeldMeter| held.meter == meter) {

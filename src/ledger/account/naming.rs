@@ -1,20 +1,21 @@
 //! How refusals are completed where the code and the unit do not say everything.
 
 use crate::accounting::{Denied, Key};
+use crate::ledger::claim::MeterIndex;
 
 /// Completes the refusals of an account, and names its rules.
 pub(crate) trait Naming: Send + Sync {
     /// Completes a refusal by that meter.
-    fn name(&self, denied: &mut Denied, meter: u8);
+    fn name(&self, denied: &mut Denied, meter: MeterIndex);
 
     /// The rule of a meter, if the account has several rules.
-    fn rule(&self, _meter: u8) -> Option<Key> {
+    fn rule(&self, _meter: MeterIndex) -> Option<Key> {
         None
     }
 }
 
-impl<F: Fn(&mut Denied, u8) + Send + Sync> Naming for F {
-    fn name(&self, denied: &mut Denied, meter: u8) {
+impl<F: Fn(&mut Denied, MeterIndex) + Send + Sync> Naming for F {
+    fn name(&self, denied: &mut Denied, meter: MeterIndex) {
         self(denied, meter);
     }
 }

@@ -5,6 +5,7 @@ use super::identity::{Identity, Step};
 use super::serving::end;
 use super::state::State;
 use crate::accounting::{Cause, Denied, Moment, Tick};
+use crate::ledger::claim::{Demand, MeterIndex};
 use crate::ledger::error::Error;
 use crate::ledger::queue::turn::Turn;
 
@@ -52,7 +53,13 @@ impl State {
     }
 
     /// When time alone lets the first wait of a queue pass.
-    fn frees_at(&self, meter: u8, turn: &Turn, identity: &Identity, now: Moment) -> Option<Tick> {
+    fn frees_at(
+        &self,
+        meter: MeterIndex,
+        turn: &Turn,
+        identity: &Identity,
+        now: Moment,
+    ) -> Option<Tick> {
         let (amount, terms) = (turn.asks_of(identity.id(), meter), turn.terms_of(identity.id()));
         let own_meter = &self.meters[usize::from(meter)];
         // If it passes here already, something else refuses it.
@@ -84,7 +91,7 @@ impl State {
     /// The refusal of a wait that took too long.
     pub(crate) fn timed_out(
         &self,
-        meter: u8,
+        meter: MeterIndex,
         turn: &Turn,
         identity: &Identity,
         now: Moment,
@@ -92,7 +99,7 @@ impl State {
         let (asked, terms) = (turn.asks_of(identity.id(), meter), turn.terms_of(identity.id()));
         let own_meter = &self.meters[usize::from(meter)];
         let mut denied = Denied::by(own_meter, identity.code(), identity.denied_id(), asked, now);
-        let demands = [(meter, asked)];
+        let demands = [Demand::new(meter, asked)];
         (denied.cause, denied.retry_after) = match self.held(identity, &demands, now, terms) {
             Held::For(wait) => (Cause::Held, wait),
             Held::Not(_) => (Cause::Spent, self.wait(identity, &demands, now, terms)),

@@ -6,6 +6,7 @@ use super::held::Held;
 use super::identity::Identity;
 use super::state::State;
 use crate::accounting::{Cause, Moment, Open, Terms, Window};
+use crate::ledger::claim::{Demand, MeterIndex};
 use crate::ledger::core::policy::Unsettled;
 use crate::ledger::queue::turn::NO_TICKET;
 
@@ -14,7 +15,7 @@ impl State {
     pub(crate) fn wait(
         &self,
         identity: &Identity,
-        demands: &[(u8, u64)],
+        demands: &[Demand],
         now: Moment,
         terms: Terms,
     ) -> Option<Duration> {
@@ -22,7 +23,7 @@ impl State {
             return None;
         }
         let mut wait = Duration::ZERO;
-        for (index, &(number, _)) in demands.iter().enumerate() {
+        for (index, &Demand { meter: number, .. }) in demands.iter().enumerate() {
             let (meter, amount) = self.asked(demands, index)?;
             let behind = self.is_behind(number, amount, terms, NO_TICKET);
             if behind || !meter.admits(amount, terms) {
@@ -38,12 +39,12 @@ impl State {
     pub(crate) fn held(
         &self,
         identity: &Identity,
-        demands: &[(u8, u64)],
+        demands: &[Demand],
         now: Moment,
         terms: Terms,
     ) -> Held {
         let mut found = Held::Not(false);
-        for (index, &(number, _)) in demands.iter().enumerate() {
+        for (index, &Demand { meter: number, .. }) in demands.iter().enumerate() {
             let Some((meter, amount)) = self.asked(demands, index) else { return Held::Not(true) };
             let behind = self.is_behind(number, amount, terms, NO_TICKET);
             if behind || self.is_closed() {
@@ -64,7 +65,7 @@ impl State {
     /// When `amount` could pass, after the waits on the meter.
     fn retry_behind(
         &self,
-        number: u8,
+        number: MeterIndex,
         amount: u64,
         terms: Terms,
         open: impl Fn() -> Vec<Open>,
@@ -82,7 +83,7 @@ impl State {
         Some(wait.saturating_add(period.saturating_mul(windows)))
     }
 
-    fn open_holds(&self, number: u8, identity: &Identity, now: Moment) -> Vec<Open> {
+    fn open_holds(&self, number: MeterIndex, identity: &Identity, now: Moment) -> Vec<Open> {
         let meter = &self.meters[usize::from(number)];
         let gauge = matches!(meter.window(), Window::Gauge);
         let charged = !gauge && identity.core().policy().unsettled == Unsettled::Charge;

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 use super::identity::Step;
 use super::state::State;
 use crate::accounting::{Moment, Terms, Window};
+use crate::ledger::claim::{Demand, MeterIndex};
 use crate::ledger::error::Error;
 use crate::ledger::post::outbox::Outbox;
 use crate::ledger::queue::admissions::Admission;
@@ -19,7 +20,7 @@ impl State {
         let mut going = true;
         while going {
             let heads = self.queues().into_iter().flat_map(|queues| queues.heads());
-            let heads: Vec<(u8, Arc<Turn>)> =
+            let heads: Vec<(MeterIndex, Arc<Turn>)> =
                 heads.map(|(m, turn)| (m, Arc::clone(turn))).collect();
             going = false;
             for (meter, turn) in heads {
@@ -29,7 +30,7 @@ impl State {
     }
 
     /// Serves the first wait of a queue. Returns whether it has left the queue.
-    fn serve_first(&mut self, meter: u8, turn: &Arc<Turn>, step: &mut Step<'_>) -> bool {
+    fn serve_first(&mut self, meter: MeterIndex, turn: &Arc<Turn>, step: &mut Step<'_>) -> bool {
         let Some((index, ask)) = turn.claim_of(step.identity.id()) else { return false };
         match self.refuses(&ask.demands, ask.terms, turn.ticket) {
             None if turn.claims.len() > 1 => {
@@ -47,7 +48,7 @@ impl State {
                 true
             }
             Some(at) => {
-                let other = ask.demands[at].0;
+                let other = ask.demands[at].meter;
                 if self.refuse_if_hopeless(meter, turn, step) {
                     return true;
                 }
@@ -62,7 +63,7 @@ impl State {
     }
 
     /// Ends a wait that cannot pass any more. Returns whether it was one.
-    fn refuse_if_hopeless(&mut self, meter: u8, turn: &Turn, step: &mut Step<'_>) -> bool {
+    fn refuse_if_hopeless(&mut self, meter: MeterIndex, turn: &Turn, step: &mut Step<'_>) -> bool {
         let Some((_, ask)) = turn.claim_of(step.identity.id()) else { return false };
         let Some(demand) = self.hopeless(&ask.demands, ask.terms) else { return false };
         self.queues_mut().remove(meter, turn.ticket, step.identity.id());
@@ -73,7 +74,7 @@ impl State {
 
     /// Ends the waits, anywhere in a queue, that ask more of their meter than it will ever have.
     fn end_hopeless(&mut self, step: &mut Step<'_>) {
-        for meter in (0..).take(self.meters.len()) {
+        for meter in (0..).map(MeterIndex).take(self.meters.len()) {
             while let Some(turn) = self.queues().and_then(|queues| queues.largest(meter)) {
                 let turn = Arc::clone(turn);
                 let (amount, terms) =
@@ -87,7 +88,7 @@ impl State {
     }
 
     /// Queues `turn` on a meter of this account. `index` is the claim on this account.
-    pub(crate) fn queue(&mut self, index: usize, meter: u8, turn: &Arc<Turn>) {
+    pub(crate) fn queue(&mut self, index: usize, meter: MeterIndex, turn: &Arc<Turn>) {
         self.queues_mut().add(meter, turn, turn.claims[index].id);
         turn.put(Stage::Queued(index, meter));
     }
@@ -107,8 +108,8 @@ impl State {
 
     /// Admits a caller that reports its usage later. Its amount is held for one bucket of the
     /// window, or until the next usage is recorded.
-    pub(crate) fn take_admission(&mut self, demands: &[(u8, u64)], now: Moment) -> Option<u64> {
-        let &(meter, amount) = demands.first()?;
+    pub(crate) fn take_admission(&mut self, demands: &[Demand], now: Moment) -> Option<u64> {
+        let &Demand { meter, amount } = demands.first()?;
         let own_meter = &mut self.meters[usize::from(meter)];
         own_meter.take_request();
         let width = match own_meter.window() {
@@ -133,7 +134,7 @@ impl State {
     }
 
     /// The first of `demands` that can never pass, if there is one.
-    pub(crate) fn hopeless(&self, demands: &[(u8, u64)], terms: Terms) -> Option<usize> {
+    pub(crate) fn hopeless(&self, demands: &[Demand], terms: Terms) -> Option<usize> {
         let never = |index: &usize| match self.asked(demands, *index) {
             Some((meter, asked)) => self.is_closed() || meter.is_hopeless(asked, terms),
             None => true,

@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 use super::entries::{Entries, Entry};
 use super::identity::Step;
 use crate::accounting::{Meter, Moment, Terms};
+use crate::ledger::claim::{Demand, MeterIndex};
 use crate::ledger::core::event::EventKind;
 use crate::ledger::queue::Queues;
 
@@ -36,12 +37,13 @@ impl State {
 
     /// Books `demands` that were admitted.
     #[inline]
-    pub(crate) fn charge(&mut self, demands: &[(u8, u64)], step: &mut Step<'_>) {
-        for &(index, amount) in demands {
-            self.meters[usize::from(index)].charge(amount);
+    pub(crate) fn charge(&mut self, demands: &[Demand], step: &mut Step<'_>) {
+        for &Demand { meter, amount } in demands {
+            self.meters[usize::from(meter)].charge(amount);
         }
         if step.listening() {
-            let amounts = demands.iter().map(|&(i, n)| (i, self.meters[usize::from(i)].unit(), n));
+            let unit = |meter| self.meters[usize::from(meter)].unit();
+            let amounts = demands.iter().map(|of| (of.meter, unit(of.meter), of.amount));
             step.tell(EventKind::Charged, None, amounts);
         }
         self.warn(step);
@@ -59,11 +61,11 @@ impl State {
     /// The meter of the demand at `index`, and the sum that the demands up to it ask of that meter.
     /// `None` if there is no such meter, or no such sum.
     #[inline]
-    pub(crate) fn asked(&self, demands: &[(u8, u64)], index: usize) -> Option<(&Meter, u64)> {
-        let (meter, mut amount) = demands[index];
-        for &(other, added) in &demands[..index] {
-            if other == meter {
-                amount = amount.checked_add(added)?;
+    pub(crate) fn asked(&self, demands: &[Demand], index: usize) -> Option<(&Meter, u64)> {
+        let Demand { meter, mut amount } = demands[index];
+        for other in &demands[..index] {
+            if other.meter == meter {
+                amount = amount.checked_add(other.amount)?;
             }
         }
         Some((self.meters.get(usize::from(meter))?, amount))
@@ -103,7 +105,13 @@ impl State {
 
     /// Whether an older wait than `ticket` is queued on `meter`, of which `amount` is asked.
     #[inline]
-    pub(crate) fn is_behind(&self, meter: u8, amount: u64, terms: Terms, ticket: u64) -> bool {
+    pub(crate) fn is_behind(
+        &self,
+        meter: MeterIndex,
+        amount: u64,
+        terms: Terms,
+        ticket: u64,
+    ) -> bool {
         let Some(queues) = self.waits() else { return false };
         let stands_behind = match terms {
             Terms::Plain | Terms::Strict | Terms::Landing => amount > 0,
@@ -130,7 +138,7 @@ impl State {
 
     #[inline]
     pub(crate) fn warn(&mut self, step: &mut Step<'_>) {
-        for (number, meter) in (0_u8..).zip(&mut self.meters) {
+        for (number, meter) in (0..).map(MeterIndex).zip(&mut self.meters) {
             if meter.take_warning() && step.listening() {
                 let amounts = std::iter::once((number, meter.unit(), meter.used()));
                 step.tell(EventKind::Warned, None, amounts);

@@ -4,16 +4,18 @@ use smallvec::SmallVec;
 
 use super::identity::{Identity, Step};
 use crate::accounting::{Code, Denied, Key, Meter, Moment, Unit};
+use crate::ledger::claim::{Demand, MeterIndex};
 use crate::ledger::core::event::{Event, EventKind};
 
 impl Step<'_> {
     /// Reports that `demands` on an account of `meters` were refused.
     #[cold]
-    pub(crate) fn tell_denied(&mut self, meters: &[Meter], demands: &[(u8, u64)]) {
+    pub(crate) fn tell_denied(&mut self, meters: &[Meter], demands: &[Demand]) {
         if self.listening() {
-            let meter = |number: u8| meters.get(usize::from(number));
-            let amounts =
-                demands.iter().filter_map(|&(n, amount)| Some((n, meter(n)?.unit(), amount)));
+            let meter = |number: MeterIndex| meters.get(usize::from(number));
+            let amounts = demands.iter().filter_map(|&Demand { meter: number, amount }| {
+                Some((number, meter(number)?.unit(), amount))
+            });
             self.tell(EventKind::Denied, None, amounts);
         }
     }
@@ -25,7 +27,7 @@ impl Step<'_> {
         &mut self,
         kind: EventKind,
         lease: Option<u64>,
-        amounts: impl Iterator<Item = (u8, Unit, u64)>,
+        amounts: impl Iterator<Item = (MeterIndex, Unit, u64)>,
     ) {
         let (identity, tick) = (self.identity, self.now.tick);
         let event =

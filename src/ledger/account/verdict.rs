@@ -4,13 +4,14 @@ use super::held::Held;
 use super::identity::Identity;
 use super::state::State;
 use crate::accounting::{Cause, Denied, Invalid, Moment, Terms, Tick};
+use crate::ledger::claim::Demand;
 use crate::ledger::error::Error;
 
 /// A refused admission, under the lock of the account.
 pub(crate) struct Refused<'a> {
     pub(crate) state: &'a State,
     pub(crate) identity: &'a Identity,
-    pub(crate) demands: &'a [(u8, u64)],
+    pub(crate) demands: &'a [Demand],
     pub(crate) index: usize,
     pub(crate) now: Moment,
 }
@@ -27,14 +28,9 @@ impl State {
     /// The first of `demands` that does not pass, if there is one. It does not fit, or a wait older
     /// than `ticket` is queued on the same meter.
     #[inline]
-    pub(crate) fn refuses(
-        &self,
-        demands: &[(u8, u64)],
-        terms: Terms,
-        ticket: u64,
-    ) -> Option<usize> {
+    pub(crate) fn refuses(&self, demands: &[Demand], terms: Terms, ticket: u64) -> Option<usize> {
         let alone = self.waits().is_none();
-        for (index, &(number, _)) in demands.iter().enumerate() {
+        for (index, &Demand { meter: number, .. }) in demands.iter().enumerate() {
             let passes = self.asked(demands, index).is_some_and(|(meter, amount)| {
                 meter.admits(amount, terms)
                     && (alone || !self.is_behind(number, amount, terms, ticket))
@@ -69,12 +65,12 @@ impl State {
     pub(crate) fn refusal(
         &self,
         identity: &Identity,
-        demands: &[(u8, u64)],
+        demands: &[Demand],
         index: usize,
         now: Moment,
         terms: Terms,
     ) -> Error {
-        let (number, amount) = demands[index];
+        let Demand { meter: number, amount } = demands[index];
         if self.is_closed() {
             return identity.closed_denial(&self.meters, amount, now).into();
         }

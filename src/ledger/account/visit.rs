@@ -4,6 +4,7 @@
 use super::identity::Step;
 use super::state::State;
 use crate::accounting::{Moment, Terms};
+use crate::ledger::claim::Demand;
 use crate::ledger::error::Error;
 use crate::ledger::queue::turn::NO_TICKET;
 
@@ -38,7 +39,7 @@ impl State {
     #[inline]
     pub(crate) fn decide(
         &mut self,
-        demands: &[(u8, u64)],
+        demands: &[Demand],
         terms: Terms,
         step: &mut Step<'_>,
     ) -> Result<(), Error> {
@@ -53,7 +54,7 @@ impl State {
     #[inline]
     pub(crate) fn first_refused(
         &mut self,
-        demands: &[(u8, u64)],
+        demands: &[Demand],
         terms: Terms,
         step: &mut Step<'_>,
     ) -> Option<usize> {
@@ -65,7 +66,7 @@ impl State {
     fn refused_precisely(
         &mut self,
         refused: usize,
-        demands: &[(u8, u64)],
+        demands: &[Demand],
         terms: Terms,
         step: &mut Step<'_>,
     ) -> Option<usize> {

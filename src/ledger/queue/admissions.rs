@@ -3,11 +3,12 @@
 use std::collections::VecDeque;
 
 use crate::accounting::{Hold, Tick};
+use crate::ledger::claim::MeterIndex;
 
 /// An amount that is held until the next usage is recorded, or for one bucket of the window.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Admission {
-    pub(crate) meter: u8,
+    pub(crate) meter: MeterIndex,
     pub(crate) hold: Hold,
     pub(crate) deadline: Tick,
 }

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use crate::accounting::{Follower, Terms, Tick};
 use crate::ledger::account_id::AccountId;
-use crate::ledger::claim::{Claim, Demands, Request};
+use crate::ledger::claim::{Claim, Demands, MeterIndex, Request};
 use crate::ledger::core::sweep::Swept;
 use crate::ledger::error::Error;
 use crate::ledger::post::mailbox::Mailbox;
@@ -83,7 +83,7 @@ pub(crate) struct Turn {
 #[derive(Debug)]
 pub(crate) enum Stage {
     /// In the queue of a meter: the index of the account in the claims, and the meter.
-    Queued(usize, u8),
+    Queued(usize, MeterIndex),
     /// It has ended, and the result was not taken yet.
     Ended(Result<Granted, Error>),
     /// In no queue: it has left, or it is being decided again.
@@ -94,9 +94,9 @@ pub(crate) enum Stage {
 
 impl QueuedClaim {
     /// The amount that it asks of a meter.
-    pub(crate) fn asks_of(&self, meter: u8) -> u64 {
-        let amounts = self.demands.iter().filter(|(number, _)| *number == meter);
-        amounts.fold(0, |sum, (_, amount)| sum.saturating_add(*amount))
+    pub(crate) fn asks_of(&self, meter: MeterIndex) -> u64 {
+        let amounts = self.demands.iter().filter(|demand| demand.meter == meter);
+        amounts.fold(0, |sum, demand| sum.saturating_add(demand.amount))
     }
 
     /// The account as a follower of the clock.
@@ -140,7 +140,7 @@ impl Turn {
     }
 
     /// The amount that it asks of a meter of an account.
-    pub(crate) fn asks_of(&self, account: AccountId, meter: u8) -> u64 {
+    pub(crate) fn asks_of(&self, account: AccountId, meter: MeterIndex) -> u64 {
         self.claim_of(account).map_or(0, |(_, claim)| claim.asks_of(meter))
     }
 
@@ -153,7 +153,7 @@ impl Turn {
         self.claims[index].deadline.is_some_and(|deadline| deadline <= now)
     }
 
-    pub(crate) fn queued(&self) -> Option<(usize, u8)> {
+    pub(crate) fn queued(&self) -> Option<(usize, MeterIndex)> {
         match *self.stage.lock() {
             Stage::Queued(index, meter) => Some((index, meter)),
             Stage::Ended(_) | Stage::Over | Stage::Taken => None,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::accounting::{Invalid, Terms};
 use crate::ledger::account::Account;
-use crate::ledger::claim::{Claim, Demands};
+use crate::ledger::claim::{Claim, Demand, Demands};
 use crate::ledger::error::Error;
 
 /// What a request asks of one account.
@@ -12,7 +12,7 @@ use crate::ledger::error::Error;
 pub struct Ask {
     /// The account.
     pub account: Arc<Account>,
-    /// Meters and amounts.
+    /// The demands on its meters.
     pub demands: Demands,
     /// The factor of the committed tokens. The amounts in `demands` have it already.
     pub multiplier: u64,
@@ -33,10 +33,10 @@ impl Ask {
     fn merge(&mut self, other: &Self) {
         self.multiplier = self.multiplier.max(other.multiplier);
         self.patient &= other.patient;
-        for &(meter, amount) in &other.demands {
-            match self.demands.iter_mut().find(|(number, _)| *number == meter) {
-                None => self.demands.push((meter, amount)),
-                Some((_, asked)) => *asked = amount.max(*asked),
+        for demand in &other.demands {
+            match self.demands.iter_mut().find(|asked| asked.meter == demand.meter) {
+                None => self.demands.push(*demand),
+                Some(asked) => asked.amount = demand.amount.max(asked.amount),
             }
         }
     }
@@ -53,8 +53,8 @@ impl Ask {
 pub struct AskPart<'a> {
     /// The account.
     pub account: &'a Arc<Account>,
-    /// Meters and amounts.
-    pub demands: &'a [(u8, u64)],
+    /// The demands on its meters.
+    pub demands: &'a [Demand],
     /// The factor of the committed tokens. The amounts in `demands` have it already.
     pub multiplier: u64,
     /// The mode of the request.

@@ -219,7 +219,7 @@ impl Pending {
         let refused = claims.into_iter().find_map(|(index, (ask, at))| {
             Some((index, at.state.refuses(&ask.demands, ask.terms, turn.ticket)?))
         });
-        let place = refused.map(|(index, at)| (index, turn.claims[index].demands[at].0));
+        let place = refused.map(|(index, at)| (index, turn.claims[index].demands[at].meter));
         if let Some(old) = turn.queued() {
             if place == Some(old) {
                 return Ok(());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use outlay::{Account, Ask, Error, Lease, LeaseState, ManualClock, Request, Usage};
+use outlay::{Account, Ask, Demand, Error, Lease, LeaseState, ManualClock, Request, Usage};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
@@ -205,8 +205,8 @@ impl Driver {
     }
 
     fn real_ask(&self, ask: &book::Ask) -> Ask {
-        let demands = ask.demands.iter();
-        let demands = demands.map(|&(meter, amount)| (u8::try_from(meter).unwrap_or(0), amount));
+        let demand = |meter, amount| Demand::new(u8::try_from(meter).unwrap_or(0), amount);
+        let demands = ask.demands.iter().map(|&(meter, amount)| demand(meter, amount));
         Ask {
             multiplier: ask.multiplier,
             ..Ask::new(&self.accounts[ask.account], demands.collect())

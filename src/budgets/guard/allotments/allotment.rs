@@ -20,8 +20,8 @@ use crate::budgets::guard::rule_group::RuleGroup;
 use crate::budgets::guard::state::{Guard, GuardRequest};
 use crate::budgets::policy::{Labels, Mode, Rule, RuleKind, RuleLimit, Scope, Span, is_tool_call};
 use crate::ledger::{
-    Account, Ask, AskPart, Carried, Demands, Error, Kept, Lease, Mailbox, Request, Wait, charge,
-    reserve_quietly,
+    Account, Ask, AskPart, Carried, Demands, Error, Kept, Lease, Mailbox, MeterIndex, Request,
+    Wait, charge, reserve_quietly,
 };
 
 /// An amount of a guard's budgets, set aside for a sub-agent. Dropping it closes it.
@@ -290,7 +290,8 @@ fn set_aside<'a>(
         };
         let demands = asked.amounts(&estimate, of.calls.unwrap_or(0), not_mine);
         if !demands.is_empty() {
-            let held = |(number, _): &&(u8, Unit)| demands.iter().any(|(n, _)| n == number);
+            let held =
+                |(number, _): &&(MeterIndex, Unit)| demands.iter().any(|of| of.meter == *number);
             let meters = asked.demands.iter().filter(held).copied().collect();
             sources.push(Source { counter: Arc::clone(&asked.counter), meters });
             owned.push((&asked.counter.account, demands, false));

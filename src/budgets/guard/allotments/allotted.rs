@@ -11,7 +11,7 @@ use super::ends::Ends;
 use crate::accounting::{LONGEST, Tick, Unit, UsageEstimate};
 use crate::budgets::guard::counter::{Counter, amount};
 use crate::budgets::guard::matched::Owned;
-use crate::ledger::{Account, Demands, Error, Lease, LeaseError};
+use crate::ledger::{Account, Demand, Demands, Error, Lease, LeaseError, MeterIndex};
 
 /// The units that an allotment may set aside.
 pub(super) const UNITS: [Unit; 3] = [Unit::Tokens, Unit::Cost, Unit::Calls];
@@ -71,12 +71,12 @@ pub(super) struct Reported {
 /// A counter, and those of its meters from which an amount was set aside.
 pub(super) struct Source {
     pub(super) counter: Arc<Counter>,
-    pub(super) meters: SmallVec<[(u8, Unit); 3]>,
+    pub(super) meters: SmallVec<[(MeterIndex, Unit); 3]>,
 }
 
 impl Allotted {
     /// Whether the allotment, or one around it, pays that meter for requests of the child.
-    pub(crate) fn pays(&self, counter: &Counter, meter: u8) -> bool {
+    pub(crate) fn pays(&self, counter: &Counter, meter: MeterIndex) -> bool {
         let mine = self.sources.iter().any(|source| {
             std::ptr::eq(&*source.counter, counter)
                 && source.meters.iter().any(|(number, _)| *number == meter)
@@ -157,9 +157,9 @@ impl Allotted {
         } else {
             self.check_open()?;
         }
-        for (number, rule_meter) in (0_u8..).zip(self.counter.rule_meters()) {
+        for (number, rule_meter) in (0..).map(MeterIndex).zip(self.counter.rule_meters()) {
             if mine.contains(&rule_meter.unit) {
-                demands.push((number, amount(rule_meter.unit, estimate, calls)));
+                demands.push(Demand::new(number, amount(rule_meter.unit, estimate, calls)));
             }
         }
         if !demands.is_empty() {

@@ -4,7 +4,7 @@
 use super::allotted::{Allotted, UNITS};
 use super::ends::EndsInTime;
 use crate::accounting::{Meter, Unit, Usage};
-use crate::ledger::{Demands, Error, Idle, Kept, Unsettled};
+use crate::ledger::{Demand, Demands, Error, Idle, Kept, MeterIndex, Unsettled};
 
 impl Allotted {
     /// The usage of it, and what is held in it if `held`, in the order of `UNITS`.
@@ -41,8 +41,11 @@ impl Allotted {
         if overrun != [0; 3] {
             let of = |unit: Unit| UNITS.iter().position(|u| *u == unit).map_or(0, |at| overrun[at]);
             for source in &self.sources {
-                let demands: Demands =
-                    source.meters.iter().map(|&(number, unit)| (number, of(unit))).collect();
+                let demands: Demands = source
+                    .meters
+                    .iter()
+                    .map(|&(number, unit)| Demand::new(number, of(unit)))
+                    .collect();
                 source.counter.account.record(&demands)?;
             }
             if let Some(parent) = &self.parent {
@@ -56,10 +59,10 @@ impl Allotted {
     /// out.
     fn book(&self, mut overrun: [u64; 3]) -> Result<(), Error> {
         let mut demands = Demands::new();
-        for (number, rule_meter) in (0_u8..).zip(self.counter.rule_meters()) {
+        for (number, rule_meter) in (0..).map(MeterIndex).zip(self.counter.rule_meters()) {
             let place = UNITS.iter().position(|unit| *unit == rule_meter.unit);
             if let (Some(place), Some(_)) = (place, self.of.of(rule_meter.unit)) {
-                demands.push((number, std::mem::take(&mut overrun[place])));
+                demands.push(Demand::new(number, std::mem::take(&mut overrun[place])));
             }
         }
         self.counter.account.record(&demands)?;
