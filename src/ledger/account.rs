@@ -25,6 +25,7 @@ use self::idle::Idle;
 use self::naming::Naming;
 use self::state::State;
 use self::verdict::Refused;
+use super::account_id::AccountId;
 use super::claim::{Demand, MeterIndex};
 use super::core::Core;
 use super::core::sweep::Swept;
@@ -85,6 +86,12 @@ impl Account {
     /// What it shares with the other accounts of its budget, pool or manager.
     pub const fn core(&self) -> &Arc<Core> {
         self.identity.core()
+    }
+
+    /// What tells this account from all others that live.
+    #[inline]
+    pub(crate) fn id(&self) -> AccountId {
+        self.identity.id()
     }
 
     #[inline]

@@ -11,3 +11,17 @@ impl AccountId {
         Self(std::ptr::from_ref(fixed).addr())
     }
 }
+
+/// The id that was told as this number.
+impl From<usize> for AccountId {
+    fn from(number: usize) -> Self {
+        Self(number)
+    }
+}
+
+/// The id as a number, for whom it is told.
+impl From<AccountId> for usize {
+    fn from(id: AccountId) -> Self {
+        id.0
+    }
+}

@@ -33,6 +33,8 @@ pub use account::Account;
 pub(crate) use account::METERS_MAX;
 pub(crate) use account::idle::Idle;
 pub(crate) use account::naming::Naming;
+#[cfg(feature = "python")]
+pub(crate) use account_id::AccountId;
 pub(crate) use accounts::Accounts;
 pub use claim::{Demand, Demands, MeterIndex, Request};
 pub use core::Core;

@@ -1,5 +1,6 @@
 //! Arguments of users, read as types of the core. Errors name the argument.
 
+mod account;
 mod amount;
 mod lease_policy;
 mod pickling;

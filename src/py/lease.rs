@@ -1,7 +1,5 @@
 //! `BudgetLease`: a context manager, sync and async.
 
-use std::sync::Arc;
-
 use pyo3::exceptions::{PyException, PyStopIteration};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -11,7 +9,7 @@ use pyo3::types::PyType;
 use super::python_call::{call_python, interruptible};
 use super::values::{PyRequestBudget, PyUsageEstimate};
 use crate::accounting::Invalid;
-use crate::ledger::{Abandoned, Actual, Error, Lease, LeaseState};
+use crate::ledger::{Abandoned, AccountId, Actual, Error, Lease, LeaseState};
 use crate::py::{args, values};
 
 #[doc = stub!("BudgetLease")]
@@ -118,8 +116,8 @@ impl PyBudgetLease {
     }
 
     /// The accounts of the lease, as numbers.
-    fn _accounts(&self) -> Vec<usize> {
-        self.inner.accounts().map(|account| Arc::as_ptr(account).addr()).collect()
+    fn _accounts(&self) -> Vec<AccountId> {
+        self.inner.accounts().map(|account| account.id()).collect()
     }
 
     /// Ends it as a block that is cancelled does, after so many requests, of which so many may be

@@ -14,7 +14,9 @@ use super::values::PyUsageEstimate;
 use super::waiting::{PyMailbox, PyWait, block_for_lease};
 use crate::accounting::{Denied, Invalid, Usage};
 use crate::budgets::{GuardAsk, GuardRequest};
-use crate::ledger::{Account, Ask, Carried, Error, Passed, Request, Wait, charge, check, reserve};
+use crate::ledger::{
+    Account, AccountId, Ask, Carried, Error, Passed, Request, Wait, charge, check, reserve,
+};
 use crate::py::args;
 
 /// The asks of a request over several budgets.
@@ -34,7 +36,7 @@ struct Keywords<'a, 'py> {
     ttl: Option<&'a Bound<'py, PyAny>>,
     labels: Option<&'a Bound<'py, PyDict>>,
     /// Accounts that an outer call pays for.
-    covered: Vec<usize>,
+    covered: Vec<AccountId>,
     /// Whether it is spent already and is only to be booked.
     spent: bool,
 }
@@ -78,7 +80,7 @@ impl Together {
             owners.extend(native.remember());
         }
         together.asks.extend(guarded);
-        let paid = |ask: &Ask| keywords.covered.contains(&Arc::as_ptr(&ask.account).addr());
+        let paid = |ask: &Ask| keywords.covered.contains(&ask.account.id());
         together.asks.retain(|ask| !paid(ask));
         together.request.estimate = usage;
         if !passed.is_empty() {
@@ -117,7 +119,7 @@ fn guard_ask(
     let pairs = labels.pairs()?;
     let (landing, spent) = (labels.landing, keywords.spent);
     let request = GuardRequest { estimate: *usage, ttl: None, landing, spent };
-    let covered = |account: &Arc<Account>| keywords.covered.contains(&Arc::as_ptr(account).addr());
+    let covered = |account: &Arc<Account>| keywords.covered.contains(&account.id());
     if let Ok(guard) = guard {
         return Ok(Some(guard.get().inner.ask_call(&pairs, &request)?));
     }
@@ -142,7 +144,7 @@ pub(crate) fn reserve_together(
     ttl: Option<&Bound<'_, PyAny>>,
     timeout: Option<&Bound<'_, PyAny>>,
     labels: Option<&Bound<'_, PyDict>>,
-    covered: Vec<usize>,
+    covered: Vec<AccountId>,
 ) -> PyResult<Option<PyBudgetLease>> {
     let keywords = Keywords { operation, ttl, labels, covered, spent: false };
     let Together { asks, request, owner, carried, wait } =
@@ -177,7 +179,7 @@ pub(crate) fn wait_together<'py>(
     ttl: Option<&Bound<'py, PyAny>>,
     timeout: Option<&Bound<'py, PyAny>>,
     labels: Option<&Bound<'py, PyDict>>,
-    covered: Vec<usize>,
+    covered: Vec<AccountId>,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
     let keywords = Keywords { operation, ttl, labels, covered, spent: false };
     let Together { asks, request, owner, carried, wait } =
@@ -216,7 +218,7 @@ pub(crate) fn record_together(
     usage: &Bound<'_, PyUsageEstimate>,
     operation: Option<&Bound<'_, PyAny>>,
     labels: Option<&Bound<'_, PyDict>>,
-    covered: Vec<usize>,
+    covered: Vec<AccountId>,
 ) -> PyResult<()> {
     let keywords = Keywords { operation, ttl: None, labels, covered, spent: true };
     let Together { asks, request, carried, .. } = Together::of(&budgets, usage, &keywords)?;
@@ -256,8 +258,8 @@ pub(crate) fn charge_together(
 
 #[doc = stub!("account_id")]
 #[pyfunction]
-pub(crate) fn account_id(budget: &Bound<'_, PyAny>) -> PyResult<usize> {
-    Ok(Arc::as_ptr(&Native::of(budget)?.account()?).addr())
+pub(crate) fn account_id(budget: &Bound<'_, PyAny>) -> PyResult<AccountId> {
+    Ok(Native::of(budget)?.account()?.id())
 }
 
 #[doc = stub!("cost_capped")]

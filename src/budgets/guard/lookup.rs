@@ -134,9 +134,9 @@ impl Guard {
         let meets_anything = !matched.asked.is_empty() || !matched.allowances.is_empty();
         let is_met = if in_force.policy.has_budgets() { meets_a_budget } else { meets_anything };
         matched.stray = (!is_met && !in_force.policy.is_empty()).then(|| Stray::of(labels));
-        let address = |index: &usize| Arc::as_ptr(&matched.asked[*index].counter.account).addr();
+        let id = |index: &usize| matched.asked[*index].counter.account.id();
         let mut order: Vec<usize> = (0..matched.asked.len()).collect();
-        order.sort_by_key(address);
+        order.sort_by_key(id);
         matched.order = order;
         Ok(matched)
     }

@@ -129,7 +129,7 @@ fn lock_all<'a>(
     for account in accounts {
         account.core().same_process()?;
     }
-    let id = |account: &&Account| account.identity().id();
+    let id = |account: &&Account| account.id();
     let now = Moment { tick: Tick::from_nanos(0), wall_ns: 0 };
     let lock = |account: &&'a Account| Locked { account, state: account.lock(), now };
     if accounts.is_sorted_by_key(id) {

@@ -299,7 +299,7 @@ impl Pending {
 fn queued(ask: Ask, timeout: Option<Duration>) -> (Arc<Account>, QueuedClaim) {
     let Ask { account, demands, multiplier, terms, patient } = ask;
     let deadline = timeout.map(|timeout| account.core().clock().precise_tick().plus(timeout));
-    let (id, this) = (account.identity().id(), account.as_swept());
+    let (id, this) = (account.id(), account.as_swept());
     let claim = QueuedClaim { id, account: this, demands, multiplier, terms, patient, deadline };
     (account, claim)
 }

@@ -190,7 +190,7 @@ impl PyWorkflowToken {
     }
 
     fn __hash__(&self) -> usize {
-        std::sync::Arc::as_ptr(self.0.account()).addr()
+        self.0.account().id().into()
     }
 
     fn __repr__(&self) -> String {

@@ -1,7 +1,5 @@
 //! `Allotment`: an amount of the budgets of a guard, for a sub-agent.
 
-use std::sync::Arc;
-
 use parking_lot::RwLock;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -10,7 +8,7 @@ use super::asking;
 use super::labels::CallLabels;
 use super::request::request;
 use crate::budgets::Allotment;
-use crate::ledger::{Error, LeaseError};
+use crate::ledger::{AccountId, Error, LeaseError};
 use crate::py::args::{self, StatusArg};
 use crate::py::lease::PyBudgetLease;
 use crate::py::waiting::{PyMailbox, PyWait};
@@ -145,8 +143,8 @@ impl PyAllotment {
     }
 
     /// The accounts that its requests pay, as numbers.
-    fn _accounts(&self) -> PyResult<Vec<usize>> {
-        Ok(self.open()?.accounts().iter().map(|account| Arc::as_ptr(account).addr()).collect())
+    fn _accounts(&self) -> PyResult<Vec<AccountId>> {
+        Ok(self.open()?.accounts().iter().map(|account| account.id()).collect())
     }
 
     #[doc = stub!("Allotment.close")]
