@@ -7,19 +7,19 @@ pub(crate) struct AccountId(usize);
 impl AccountId {
     /// The id of an account. `fixed` is a field of it that never moves.
     #[inline]
-    pub(crate) fn of<T>(fixed: &T) -> Self {
+    pub(crate) fn new<T>(fixed: &T) -> Self {
         Self(std::ptr::from_ref(fixed).addr())
     }
 }
 
-/// The id that was told as this number.
+/// The id that this number stands for.
 impl From<usize> for AccountId {
     fn from(number: usize) -> Self {
         Self(number)
     }
 }
 
-/// The id as a number, for whom it is told.
+/// The id as a number, for code outside of the ledger.
 impl From<AccountId> for usize {
     fn from(id: AccountId) -> Self {
         id.0

@@ -59,7 +59,7 @@ impl Identity {
     /// The address of this account.
     #[inline]
     pub(crate) fn id(&self) -> AccountId {
-        AccountId::of(self)
+        AccountId::new(self)
     }
 
     pub(crate) const fn key(&self) -> &Key {
