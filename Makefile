@@ -11,7 +11,8 @@ OTHERS := .venv-others
 PEERS := .venv-peers
 OTHER_TESTS := $(addprefix tests/python/hosts/, openai httpx litellm_sdk langchain/test_deepagents.py \
     test_mcp_1_client.py) tests/python/conformance tests/python/recipes \
-    tests/python/tidy/test_public_names.py
+    tests/python/tidy/test_public_names.py tests/python/typing/test_docstrings.py \
+    tests/python/typing/test_public_docstrings.py
 # Where there is a `timeout`: what hangs fails.
 LIMITED := $(if $(shell command -v timeout),timeout 3600,)
 # The rooms of the tests that need no SDK of a provider; process has the exits and forks.
@@ -30,7 +31,8 @@ FUZZED = if $(2) -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -print_final_stat
     -artifact_prefix=target/fuzz-corpus/ target/fuzz-corpus/$(1) fuzz/seeds/$(1) >target/fuzz-corpus/$(1).log 2>&1; \
     then echo "fuzz $(1): $$(grep -o 'executed_units: .*' target/fuzz-corpus/$(1).log)"; \
     else tail -n 40 target/fuzz-corpus/$(1).log; exit 1; fi
-SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find src -name '*.rs')
+SOURCES := Cargo.toml Cargo.lock pyproject.toml build.rs $(shell find src -name '*.rs') \
+    python/outlay/_core.pyi $(wildcard python/outlay/_stubs/*.pyi)
 
 .PHONY: demo test lint cargo-test loom pytest pytest-others soak bench bench-peers bench-check bench-compare wheel clean
 
@@ -63,7 +65,7 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check python tests benches examples packaging fuzz docs
 	$(BIN)/mypy python/outlay
 	$(BIN)/mypy tests/python/typing/programs
-	$(BIN)/python -m mypy.stubtest outlay._core
+	$(BIN)/python tests/python/typing/check_stubs.py
 
 ## The property tests take SEED, so that a run can be repeated; SEED=7 takes other histories.
 cargo-test:

@@ -49,7 +49,7 @@ fn the_core_never_names_pyo3() {
 #[test]
 fn files_are_at_most_400_lines() {
     let folders = ["src", "python", "tests", "benches", "examples"];
-    in_all(sizes::long_file, &folders, &["rs", "py"]);
+    in_all(sizes::long_file, &folders, &["rs", "py", "pyi"]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-"""The exceptions. A refusal (:class:`LimitExceeded`) carries JSON that the model can read."""
+"""The refusals: each carries JSON that the model can read. The faults are in `_faults`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,21 @@ import sys
 from typing import Any, ClassVar
 
 from outlay._core import Denial, set_exceptions
+from outlay._faults import (
+    ForkedLedger,
+    Indeterminate,
+    InvalidAmount,
+    InvalidId,
+    LeaseError,
+    LeaseExpired,
+    LeaseFinalized,
+    OutlayError,
+    PolicyError,
+    StoreCorrupt,
+    StoreError,
+    StoreUnavailable,
+    UnknownLease,
+)
 
 __all__ = [
     "AllowanceExceeded",
@@ -34,10 +49,6 @@ __all__ = [
     "WaitTimeout",
     "WorkflowLimitExceeded",
 ]
-
-
-class OutlayError(RuntimeError):
-    """The base of all that outlay raises."""
 
 
 class LimitExceeded(OutlayError):
@@ -159,23 +170,66 @@ class _OfAgent(LimitExceeded):
 
 
 class BudgetExceeded(_OfAgent):
-    """Tokens, calls or cost of an agent or pool (``kind``: "token", "call" or "cost")."""
+    """Tokens, calls or cost of an agent or pool (``kind``: "token", "call" or "cost").
+
+    Example:
+        >>> from outlay import AgentTokenBudget
+        >>> budget = AgentTokenBudget.hourly("a-1", 100)
+        >>> try:
+        ...     budget.consume("query", 120)
+        ... except BudgetExceeded as refused:
+        ...     refused.agent_id, refused.kind, refused.requested, refused.remaining
+        ('a-1', 'token', 120, 100)
+
+    """
 
 
 class RequestBudgetExceeded(BudgetExceeded):
-    """The request's own cap."""
+    """The request's own cap (`RequestBudget`): a smaller request may fit.
+
+    Example:
+        >>> from outlay import RequestBudget, SharedPool
+        >>> try:
+        ...     SharedPool().reserve(600, RequestBudget.from_tokens(500))
+        ... except RequestBudgetExceeded as refused:
+        ...     refused.limit
+        500
+
+    """
 
     _error = "request_budget_exceeded"
 
 
 class ThresholdExceeded(BudgetExceeded):
-    """It does not fit above a pool's stop threshold."""
+    """It does not fit above a pool's stop threshold.
+
+    Example:
+        >>> from outlay import SharedPool
+        >>> pool = SharedPool(capacity_tokens=1_000, stop_threshold_tokens=100)
+        >>> try:
+        ...     pool.reserve(950)
+        ... except ThresholdExceeded as refused:
+        ...     refused.remaining
+        900
+
+    """
 
     _error = "threshold_exceeded"
 
 
 class QuotaExceeded(LimitExceeded):
-    """Workflow quotas (``kind``: "workflow_limit" or "step_limit")."""
+    """Workflow quotas (``kind``: "workflow_limit" or "step_limit").
+
+    Example:
+        >>> from outlay import WorkflowQuota
+        >>> workflow = WorkflowQuota.hourly(10, 1).begin_workflow("w-1")
+        >>> try:
+        ...     workflow.execute_step(2)
+        ... except QuotaExceeded as refused:
+        ...     refused.workflow_id, refused.kind, refused.current
+        ('w-1', 'step_limit', 0)
+
+    """
 
     _error = "workflow_quota_exceeded"
     _kind = "workflow_limit"
@@ -197,11 +251,35 @@ class QuotaExceeded(LimitExceeded):
 
 
 class WorkflowLimitExceeded(QuotaExceeded):
-    """No more workflows may begin in this period."""
+    """No more workflows may begin in this period.
+
+    Example:
+        >>> from outlay import ManualClock, WorkflowQuota
+        >>> quota = WorkflowQuota.hourly(1, 50, clock=ManualClock())
+        >>> token = quota.begin_workflow("w-1")
+        >>> try:
+        ...     quota.begin_workflow("w-2")
+        ... except WorkflowLimitExceeded as refused:
+        ...     refused.resets_in
+        3600.0
+
+    """
 
 
 class StepLimitExceeded(QuotaExceeded):
-    """The workflow has taken all its steps, or has ended."""
+    """The workflow has taken all its steps, or has ended.
+
+    Example:
+        >>> from outlay import WorkflowQuota
+        >>> workflow = WorkflowQuota.hourly(10, 1).begin_workflow("w-1")
+        >>> workflow.execute_step()
+        >>> try:
+        ...     workflow.execute_step()
+        ... except StepLimitExceeded as refused:
+        ...     refused.steps_executed, refused.max_steps
+        (1, 1)
+
+    """
 
     _kind = "step_limit"
 
@@ -217,7 +295,19 @@ class StepLimitExceeded(QuotaExceeded):
 
 
 class RateLimitExceeded(LimitExceeded):
-    """A window is full; waiting is the cure."""
+    """A window is full; waiting is the cure.
+
+    Example:
+        >>> from outlay import ManualClock, RateLimiter
+        >>> limiter = RateLimiter(1_000, clock=ManualClock())
+        >>> limiter.reserve(900).commit()
+        >>> try:
+        ...     limiter.reserve(200)
+        ... except RateLimitExceeded as refused:
+        ...     refused.current, refused.retryable, refused.retry_after > 0
+        (900, True, True)
+
+    """
 
     _error = "rate_limit_exceeded"
     _kind = "rate"
@@ -229,7 +319,20 @@ class RateLimitExceeded(LimitExceeded):
 
 
 class AllowanceExceeded(_OfAgent):
-    """Jobs, concurrency, model allowlist, model or repo quota, cooldown."""
+    """Jobs, concurrency, model allowlist, model or repo quota, cooldown.
+
+    Example:
+        >>> from outlay import AgentAllowance, AllowanceService
+        >>> service = AllowanceService()
+        >>> service.set_allowance(AgentAllowance(agent_id="a-1", concurrent_jobs=1))
+        >>> with service.start_job("a-1", "job-1"):
+        ...     try:
+        ...         service.start_job("a-1", "job-2")
+        ...     except AllowanceExceeded as refused:
+        ...         refused.limit, refused.remaining
+        (1, 0)
+
+    """
 
     _error = "allowance_exceeded"
     _kind = "job"
@@ -241,68 +344,39 @@ class AllowanceExceeded(_OfAgent):
 
 
 class NotConfigured(_OfAgent, KeyError):
-    """No budget or allowance for this id: refused, fail closed."""
+    """No budget or allowance for this id: refused, fail closed.
+
+    Example:
+        >>> from outlay import BudgetManager
+        >>> try:
+        ...     BudgetManager().track_call("nobody")
+        ... except NotConfigured as refused:
+        ...     refused.message
+        'No budget configured for agent nobody'
+
+    """
 
     _error = "not_configured"
     _kind = "not_configured"
 
 
 class WaitTimeout(LimitExceeded, TimeoutError):
-    """The wait for capacity took longer than its timeout."""
+    """The wait for capacity took longer than its timeout.
+
+    Example:
+        >>> from outlay import SharedPool
+        >>> pool = SharedPool(capacity_tokens=100)
+        >>> lease = pool.reserve(100)
+        >>> try:
+        ...     pool.reserve_blocking(1, timeout=0)
+        ... except WaitTimeout as refused:
+        ...     refused.retryable
+        True
+
+    """
 
     _error = "rate_limit_exceeded"
     _kind = "rate"
-
-
-class LeaseError(OutlayError):
-    """A lease is not in a state that allows this."""
-
-
-class LeaseExpired(LeaseError):
-    """The lease has run out: it can still be committed, not released or extended."""
-
-
-class LeaseFinalized(LeaseError):
-    """The lease has already ended in another way."""
-
-
-class UnknownLease(LeaseError):
-    """The lease is not a lease of this pool."""
-
-
-class InvalidAmount(OutlayError, ValueError):
-    """A bad amount; the message names the argument and what is allowed."""
-
-
-class InvalidId(OutlayError, ValueError):
-    """A bad identifier; the message names the argument and what is allowed."""
-
-
-class PolicyError(OutlayError, ValueError):
-    """A setting that makes no sense; the message names the argument and what is allowed."""
-
-
-class StoreError(OutlayError):
-    """A file or a server that keeps accounts has failed."""
-
-
-class StoreUnavailable(StoreError):
-    """It could not be reached, read or written."""
-
-
-class StoreCorrupt(StoreError):
-    """What it holds is not what was written there."""
-
-
-class Indeterminate(StoreError):
-    """It is not known whether the operation was done."""
-
-
-class ForkedLedger(OutlayError):
-    """An in-memory account of the parent, used in a forked child: create it in the worker.
-
-    It would be a copy there: N children, N times the limit.
-    """
 
 
 for _name in __all__:

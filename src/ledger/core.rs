@@ -9,6 +9,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use smallvec::SmallVec;
+
 use self::event::Event;
 use self::policy::Policy;
 use self::sweep::Sweep;
@@ -75,7 +77,8 @@ impl Core {
 
     /// Calls the listeners. The caller holds no lock.
     pub(crate) fn tell(&self, event: &Event) {
-        let listeners = self.listeners.lock().clone();
+        // There is nearly always one listener. Its copy is kept without an allocation.
+        let listeners: SmallVec<[Listener; 2]> = self.listeners.lock().iter().cloned().collect();
         for listener in &listeners {
             listener(event);
         }

@@ -73,7 +73,7 @@ impl Queues {
         if self.waits.insert((meter, turn.ticket), Arc::clone(turn)).is_some() {
             return;
         }
-        let amount = turn.asks_of(id, meter);
+        let amount = claim.asks_of(meter);
         *self.asked.entry(meter).or_default() += u128::from(amount);
         self.amounts.insert((meter, amount, turn.ticket));
         if let Some(deadline) = claim.deadline {
@@ -91,12 +91,13 @@ impl Queues {
     /// Takes the wait with that ticket out of the queue of `meter`.
     pub(crate) fn remove(&mut self, meter: u8, ticket: u64, id: AccountId) {
         let Some(turn) = self.waits.remove(&(meter, ticket)) else { return };
-        let amount = turn.asks_of(id, meter);
+        let Some((_, claim)) = turn.claim_of(id) else { return };
+        let amount = claim.asks_of(meter);
         if let Some(asked) = self.asked.get_mut(&meter) {
             *asked -= u128::from(amount);
         }
         self.amounts.remove(&(meter, amount, ticket));
-        if let Some(deadline) = turn.deadline_of(id) {
+        if let Some(deadline) = claim.deadline {
             self.deadlines.remove(&(deadline, ticket, meter));
         }
         turn.mailbox.unwatch(id);

@@ -3,7 +3,7 @@
 
 use pyo3::prelude::*;
 
-/// Empty methods with the kinds of arguments that the real ones take.
+#[doc = stub!("EmptyMethods")]
 #[pyclass(module = "outlay._core", name = "EmptyMethods", frozen)]
 pub(crate) struct PyEmptyMethods;
 
@@ -14,11 +14,11 @@ impl PyEmptyMethods {
         Self
     }
 
-    /// A text and a whole number, both converted: what every table divides by.
+    #[doc = stub!("EmptyMethods.consume")]
     #[expect(clippy::unused_self, reason = "a method, to be called as one")]
     const fn consume(&self, _operation: &str, _estimated_tokens: i64) {}
 
-    /// Two objects that are not looked at, as `AgentTokenBudget.consume` takes them.
+    #[doc = stub!("EmptyMethods.consume_objects")]
     #[expect(clippy::unused_self, reason = "a method, to be called as one")]
     const fn consume_objects(
         &self,
@@ -27,7 +27,7 @@ impl PyEmptyMethods {
     ) {
     }
 
-    /// No argument, as `WorkflowToken.execute_step` is called.
+    #[doc = stub!("EmptyMethods.execute_step")]
     #[expect(clippy::unused_self, reason = "a method, to be called as one")]
     const fn execute_step(&self) {}
 }

@@ -2,6 +2,7 @@
 //! core.
 
 mod allowances;
+mod budget_info;
 mod budget_manager;
 mod guard;
 mod on_warning;
@@ -12,9 +13,8 @@ mod token_budget;
 mod workflow_quota;
 
 pub(super) use allowances::PyAllowanceLedger;
-pub(super) use budget_manager::{
-    PyAgentBudget, PyBudgetInfo, PyBudgetLimit, PyBudgetManager, PyFullBudgetInfo,
-};
+pub(super) use budget_info::{PyBudgetInfo, PyBudgetLimit, PyFullBudgetInfo};
+pub(super) use budget_manager::{PyAgentBudget, PyBudgetManager};
 pub(super) use guard::{
     CallLabels, PyAllotment, PyGuard, scope_begins, set_labels_var, set_price_resolver,
 };

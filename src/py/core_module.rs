@@ -2,9 +2,11 @@
 
 use pyo3::prelude::*;
 
-/// The Rust core of outlay.
+#[doc = stub!("_core")]
 #[pymodule]
 pub(crate) mod _core {
+    #[pymodule_export]
+    use crate::py::attached::attached_doc;
     #[pymodule_export]
     use crate::py::bench_floor::PyEmptyMethods;
     #[pymodule_export]
@@ -18,9 +20,9 @@ pub(crate) mod _core {
     #[pymodule_export]
     use crate::py::budgets::PySharedPool;
     #[pymodule_export]
-    use crate::py::budgets::{
-        PyAgentBudget, PyBudgetInfo, PyBudgetLimit, PyBudgetManager, PyFullBudgetInfo,
-    };
+    use crate::py::budgets::{PyAgentBudget, PyBudgetManager};
+    #[pymodule_export]
+    use crate::py::budgets::{PyBudgetInfo, PyBudgetLimit, PyFullBudgetInfo};
     #[pymodule_export]
     use crate::py::budgets::{PyGuard, set_price_resolver};
     #[pymodule_export]

@@ -14,7 +14,7 @@ use crate::accounting::Invalid;
 use crate::ledger::{Abandoned, Actual, Error, Lease, LeaseState};
 use crate::py::{args, values};
 
-/// What a request holds until it is committed, released or expires, once.
+#[doc = stub!("BudgetLease")]
 #[pyclass(module = "outlay", name = "BudgetLease", frozen, weakref)]
 pub(crate) struct PyBudgetLease {
     pub(super) inner: Lease,
@@ -45,7 +45,7 @@ impl PyBudgetLease {
 /// Ends a lease in Python, after its block has raised an `Exception`.
 static END_BLOCK: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
-/// Tells who ends a lease whose block raised an `Exception`; the package calls it once.
+#[doc = stub!("set_end_block")]
 #[pyfunction]
 pub(crate) fn set_end_block(py: Python<'_>, end: Py<PyAny>) {
     let _ = END_BLOCK.set(py, end);
@@ -72,21 +72,25 @@ fn leave(lease: &Bound<'_, PyBudgetLease>, exception: &Bound<'_, PyAny>, value: 
 
 #[pymethods]
 impl PyBudgetLease {
+    #[doc = stub!("BudgetLease.id")]
     #[getter]
     fn id(&self) -> String {
         format!("lease-{}", self.inner.id())
     }
 
+    #[doc = stub!("BudgetLease.reserved")]
     #[getter]
     fn reserved(&self) -> PyUsageEstimate {
         PyUsageEstimate(*self.inner.estimate())
     }
 
+    #[doc = stub!("BudgetLease.request_budget")]
     #[getter]
     fn request_budget(&self) -> PyRequestBudget {
         PyRequestBudget(self.inner.request_budget())
     }
 
+    #[doc = stub!("BudgetLease.state")]
     #[getter]
     fn state(&self) -> PyResult<&'static str> {
         Ok(match self.inner.state()? {
@@ -97,10 +101,12 @@ impl PyBudgetLease {
         })
     }
 
+    #[doc = stub!("BudgetLease.expires_in")]
     fn expires_in(&self) -> PyResult<f64> {
         Ok(self.inner.expires_in()?.as_secs_f64())
     }
 
+    #[doc = stub!("BudgetLease.commit")]
     #[pyo3(signature = (usage = None))]
     fn commit(&self, usage: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         self.commit_as(usage, |actual| self.inner.commit(actual))
@@ -132,14 +138,17 @@ impl PyBudgetLease {
         self.inner.abandon_after(Abandoned::Unbilled, requests);
     }
 
+    #[doc = stub!("BudgetLease.release")]
     fn release(&self) -> PyResult<()> {
         Ok(self.inner.release()?)
     }
 
+    #[doc = stub!("BudgetLease.close")]
     fn close(&self) {
         self.inner.abandon(Abandoned::Error);
     }
 
+    #[doc = stub!("BudgetLease.extend")]
     fn extend(&self, ttl: &Bound<'_, PyAny>) -> PyResult<()> {
         Ok(self.inner.extend(args::duration(ttl, "ttl")?)?)
     }

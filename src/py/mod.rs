@@ -1,6 +1,10 @@
 //! The Python classes: they translate and never decide.
 
+#[macro_use]
+mod stub;
+
 mod args;
+mod attached;
 mod bench_floor;
 mod budgets;
 mod core_module;

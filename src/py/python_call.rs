@@ -74,7 +74,7 @@ impl Drop for Ended {
     }
 }
 
-/// Waits for the Python code that runs under Rust; the package registers it with `atexit`.
+#[doc = stub!("at_exit")]
 #[pyfunction]
 pub(crate) fn at_exit(py: Python<'_>) {
     let _ = EXIT_THREAD.set(thread::current().id());
@@ -113,7 +113,7 @@ pub(super) fn raise_later(error: PyErr) -> Option<PyErr> {
     None
 }
 
-/// Refuses the accounts of the parent in a forked child; the package registers it.
+#[doc = stub!("after_fork_in_child")]
 #[pyfunction]
 pub(crate) fn after_fork_in_child() {
     crate::ledger::after_fork_in_child();

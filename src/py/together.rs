@@ -127,12 +127,12 @@ fn guard_ask(
     }
 }
 
-/// Holds `estimate` of all budgets in one lease, or refuses and changes nothing; None where a call
-/// around this one pays for all of them. With a timeout it waits in this thread where a pool or a
-/// limiter refuses, and so it does where a guard's policy says so.
+#[doc = stub!("reserve_together")]
 #[pyfunction]
 #[pyo3(signature = (budgets, estimate, *, operation = None, ttl = None, timeout = None,
-    labels = None, covered = Vec::new()))]
+    labels = None, covered = Vec::new()),
+    text_signature = "(budgets, estimate, *, operation=None, ttl=None, timeout=None, labels=None, \
+    covered=())")]
 #[expect(clippy::too_many_arguments, reason = "the keywords of the Python function")]
 pub(crate) fn reserve_together(
     py: Python<'_>,
@@ -161,10 +161,12 @@ pub(crate) fn reserve_together(
     Ok(Some(PyBudgetLease::new(lease.carrying(carried), owner)))
 }
 
-/// `reserve_together` for an event loop: a lease, None where all is paid for, or a wait.
+#[doc = stub!("wait_together")]
 #[pyfunction]
 #[pyo3(signature = (budgets, estimate, mailbox, *, operation = None, ttl = None, timeout = None,
-    labels = None, covered = Vec::new()))]
+    labels = None, covered = Vec::new()),
+    text_signature = "(budgets, estimate, mailbox, *, operation=None, ttl=None, timeout=None, \
+    labels=None, covered=())")]
 #[expect(clippy::too_many_arguments, reason = "the keywords of the Python function")]
 pub(crate) fn wait_together<'py>(
     py: Python<'py>,
@@ -205,9 +207,10 @@ fn first_refusal(asks: &[Ask], denied: Box<Denied>) -> Error {
     check(asks).err().unwrap_or(Error::Denied(denied))
 }
 
-/// Books in all budgets what a call has used already, of which nothing was held: nothing refuses it.
+#[doc = stub!("record_together")]
 #[pyfunction]
-#[pyo3(signature = (budgets, usage, *, operation = None, labels = None, covered = Vec::new()))]
+#[pyo3(signature = (budgets, usage, *, operation = None, labels = None, covered = Vec::new()),
+    text_signature = "(budgets, usage, *, operation=None, labels=None, covered=())")]
 pub(crate) fn record_together(
     budgets: Vec<Bound<'_, PyAny>>,
     usage: &Bound<'_, PyUsageEstimate>,
@@ -224,8 +227,7 @@ pub(crate) fn record_together(
     Ok(())
 }
 
-/// Charges one step to all budgets, or refuses and changes nothing: a guard charges it to the
-/// workflows that match the labels.
+#[doc = stub!("charge_together")]
 #[pyfunction]
 #[pyo3(signature = (budgets, operation, *, labels = None))]
 pub(crate) fn charge_together(
@@ -252,13 +254,13 @@ pub(crate) fn charge_together(
     if asks.is_empty() { Ok(()) } else { Ok(charge(&asks)?) }
 }
 
-/// The identity of the account behind a budget: handles of one account give one number.
+#[doc = stub!("account_id")]
 #[pyfunction]
 pub(crate) fn account_id(budget: &Bound<'_, PyAny>) -> PyResult<usize> {
     Ok(Arc::as_ptr(&Native::of(budget)?.account()?).addr())
 }
 
-/// Whether the budget limits money.
+#[doc = stub!("cost_capped")]
 #[pyfunction]
 pub(crate) fn cost_capped(budget: &Bound<'_, PyAny>) -> PyResult<bool> {
     match Native::of(budget)? {

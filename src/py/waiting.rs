@@ -15,7 +15,7 @@ use crate::ledger::{Carried, Error, Grant, Lease, Mailbox, Sleeper, Wait};
 /// How often a waiting main thread checks for Ctrl-C.
 const SIGNALS: Duration = Duration::from_millis(50);
 
-/// Where an event loop finds which of its waits have ended.
+#[doc = stub!("Mailbox")]
 #[pyclass(module = "outlay._core", name = "Mailbox", frozen, weakref)]
 pub(crate) struct PyMailbox(pub(super) Arc<Mailbox>);
 
@@ -26,23 +26,23 @@ impl PyMailbox {
         Self(Mailbox::new(move || call_wake(&wake)))
     }
 
-    /// The tickets of the waits that have ended since the last call.
+    #[doc = stub!("Mailbox.take_posted")]
     fn take_posted(&self) -> Vec<u64> {
         self.0.take_posted()
     }
 
-    /// Serves who is due; seconds until the next look.
+    #[doc = stub!("Mailbox.look")]
     fn look(&self) -> Option<f64> {
         self.0.refresh().map(|wait| wait.as_secs_f64())
     }
 
-    /// Seconds until the next look.
+    #[doc = stub!("Mailbox.looks_in")]
     fn looks_in(&self) -> Option<f64> {
         self.0.next_refresh().map(|wait| wait.as_secs_f64())
     }
 }
 
-/// A request that waits for its turn.
+#[doc = stub!("Wait")]
 #[pyclass(module = "outlay._core", name = "Wait", frozen)]
 pub(crate) struct PyWait {
     inner: Wait,
@@ -83,18 +83,19 @@ impl PyWait {
 
 #[pymethods]
 impl PyWait {
+    #[doc = stub!("Wait.ticket")]
     #[getter]
     fn ticket(&self) -> u64 {
         self.inner.ticket()
     }
 
-    /// Whether it is still in a queue.
+    #[doc = stub!("Wait.pending")]
     #[getter]
     fn pending(&self) -> bool {
         self.inner.is_pending()
     }
 
-    /// What it was given, once: a lease, or None for a slot. Raises what refused it.
+    #[doc = stub!("Wait.result")]
     fn result(&self, py: Python<'_>) -> PyResult<Option<PyBudgetLease>> {
         let owner = || self.owner.as_ref().map(|owner| owner.clone_ref(py));
         match self.inner.take().transpose()? {
@@ -106,7 +107,7 @@ impl PyWait {
         }
     }
 
-    /// Leaves the queue; gives back what was given and not taken.
+    #[doc = stub!("Wait.leave")]
     fn leave(&self) {
         self.inner.leave();
     }

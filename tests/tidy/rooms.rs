@@ -11,10 +11,10 @@ const ROOMS: [(&str, &[&[&str]]); 3] = [
     (
         "ledger",
         &[
-            // The ground: locks, errors, forks, the address of an account.
+            // The ground: locks, errors, forks, and which account is meant.
             &["sync", "error", "fork", "account_id"],
             &["core"],
-            // The demands on one account, and the ends of a lease.
+            // What is asked of one account, and how a lease ends.
             &["claim", "ending"],
             &["post"],
             &["queue"],
@@ -35,7 +35,7 @@ const ROOMS: [(&str, &[&[&str]]); 3] = [
     (
         "py",
         &[
-            &["python_call", "bench_floor"],
+            &["stub", "python_call", "bench_floor", "attached"],
             &["args"],
             &["values"],
             &["errors"],

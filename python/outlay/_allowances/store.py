@@ -134,7 +134,7 @@ class AllowanceStore(Protocol):
 class MemoryStore:
     """An `AllowanceStore` in memory: several services in one process may share it.
 
-    Its methods are described there. It knows no limits of its own: it keeps what it is told. In a forked
+    It knows no limits of its own: it keeps what it is told. In a forked
     child it raises `ForkedLedger`, for there it would be a copy.
 
     Args:
@@ -164,6 +164,9 @@ class MemoryStore:
     def get_allowance(self, agent_id: Id) -> AgentAllowance:
         """Return what the agent may do.
 
+        Args:
+            agent_id: The agent.
+
         Raises:
             KeyError: Nothing was set for it.
 
@@ -171,30 +174,72 @@ class MemoryStore:
         return self._allowances[self._agent(agent_id)[0]]
 
     def set_allowance(self, allowance: AgentAllowance) -> None:
-        """Keep what an agent may do; what it has used stays."""
+        """Keep what an agent may do; what it has used stays.
+
+        Args:
+            allowance: The allowance.
+
+        Raises:
+            PolicyError: It is no `AgentAllowance`.
+
+        """
         agent_id, _ = self._agent(instance(AgentAllowance, allowance, "allowance").agent_id)
         self._allowances[agent_id] = allowance
 
     def get_usage(self, agent_id: Id) -> UsageRecord:
-        """Return what the agent has used since the last reset; zeros where nothing is known of it."""
+        """Return what the agent has used since the last reset; zeros where nothing is known of it.
+
+        Args:
+            agent_id: The agent.
+
+        """
         agent_id, today = self._agent(agent_id)
         return self._usage.get(agent_id) or UsageRecord(agent_id, 0, 0, 0, today)
 
     def increment_usage(self, agent_id: Id, tokens: SupportsIndex, jobs: SupportsIndex) -> None:
-        """Add tokens and jobs; jobs that begin are also among those that run."""
+        """Add tokens and jobs; jobs that begin are also among those that run.
+
+        Args:
+            agent_id: The agent.
+            tokens: How many more.
+            jobs: How many more.
+
+        Raises:
+            InvalidAmount: A count is no whole number.
+
+        """
         tokens, jobs = check_amount(tokens, "tokens"), check_amount(jobs, "jobs")
         self._change(agent_id, tokens=tokens, started=jobs, active=jobs)
 
     def decrement_active_jobs(self, agent_id: Id) -> None:
-        """Count one job less among those that run, never below 0."""
+        """Count one job less among those that run, never below 0.
+
+        Args:
+            agent_id: The agent.
+
+        """
         self._change(agent_id, active=-1)
 
     def return_tokens(self, agent_id: Id, tokens: SupportsIndex) -> None:
-        """Take tokens back, never below 0."""
+        """Take tokens back, never below 0.
+
+        Args:
+            agent_id: The agent.
+            tokens: How many come back.
+
+        Raises:
+            InvalidAmount: The tokens are no whole number.
+
+        """
         self._change(agent_id, tokens=-check_amount(tokens, "tokens"))
 
     def reset_usage(self, agent_id: Id) -> None:
-        """Begin a new day for the agent: no tokens, no jobs begun. Jobs that run go on running."""
+        """Begin a new day for the agent: no tokens, no jobs begun. Jobs that run go on running.
+
+        Args:
+            agent_id: The agent.
+
+        """
         agent_id, today = self._agent(agent_id)
         with self._lock:
             if (record := self._usage.get(agent_id)) is not None:
@@ -203,6 +248,9 @@ class MemoryStore:
     def get_model_quota(self, model: Id) -> ModelQuota:
         """Return what all agents may use of the model.
 
+        Args:
+            model: The model.
+
         Raises:
             KeyError: Nothing was set for it.
 
@@ -210,16 +258,38 @@ class MemoryStore:
         return self._quotas[self._model(model)]
 
     def set_model_quota(self, quota: ModelQuota) -> None:
-        """Keep what all agents may use of a model; what they have used stays."""
+        """Keep what all agents may use of a model; what they have used stays.
+
+        Args:
+            quota: The quota.
+
+        Raises:
+            PolicyError: It is no `ModelQuota`.
+
+        """
         model = self._model(instance(ModelQuota, quota, "quota").model)
         self._quotas[model] = quota
 
     def get_model_usage(self, model: Id) -> int:
-        """Return the tokens of the model so far, over all days."""
+        """Return the tokens of the model so far, over all days.
+
+        Args:
+            model: The model.
+
+        """
         return self._model_usage.get(self._model(model), 0)
 
     def increment_model_usage(self, model: Id, tokens: SupportsIndex) -> None:
-        """Add tokens of the model."""
+        """Add tokens of the model.
+
+        Args:
+            model: The model.
+            tokens: How many more.
+
+        Raises:
+            InvalidAmount: The tokens are no whole number.
+
+        """
         model, more = self._model(model), check_amount(tokens, "tokens")
         with self._lock:
             self._model_usage[model] = clamped(self._model_usage.get(model, 0) + more)

@@ -23,7 +23,12 @@ class Lease(Protocol):
     """
 
     def commit(self, usage: Usage | None = None) -> Any:
-        """Book what the call used; None says that the usage is unknown, and means the estimate."""
+        """Book what the call used.
+
+        Args:
+            usage: What it used; default None, unknown, which means the estimate.
+
+        """
 
     def release(self) -> Any:
         """Give everything back: the call was never made."""

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from outlay._allowances.service import AllowanceService
+from outlay._attach import attach
 from outlay._core import Allotment, Guard, set_labels_var, set_price_resolver
 from outlay._guard.parts import noting
 from outlay._guard.scopes import labels_for_core, landing, run, scope, step
 from outlay._prices.resolve import resolve_price
-from outlay._waiting.attach import attach
 from outlay._waiting.loop import desk
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ async def reserve_wait(
     timeout: float | timedelta | None = None,
     **labels: str,
 ) -> BudgetLease:
-    """See the stub of `Guard`."""
     lease = self._try_reserve(estimate, ttl, timeout, labels)
     if lease is None:
         lease = await desk().wait(partial(self._wait, estimate, ttl, timeout, labels))
@@ -47,12 +46,10 @@ async def allotment_reserve_wait(
     timeout: float | timedelta | None = None,
     **labels: str,
 ) -> BudgetLease:
-    """See the stub of `Allotment`."""
     return await reserve_wait(self, estimate, ttl=ttl, timeout=timeout, **labels)
 
 
 def allowances(self: Guard) -> AllowanceService:
-    """See the stub of `Guard`."""
     service = _services.get(self)
     if service is None:
         service = _services.setdefault(self, AllowanceService._of_ledger(self._allowance_ledger()))
@@ -67,7 +64,7 @@ def _attach_all() -> None:
     attach(Allotment, "reserve_wait", allotment_reserve_wait)
     for kind in (Guard, Allotment):
         attach(kind, "allot", noting(kind.allot))
-    setattr(Guard, "allowances", property(allowances))  # noqa: B010 (the stub declares it)
+    attach(Guard, "allowances", allowances, property)
     set_labels_var(labels_for_core)
     set_price_resolver(resolve_price)
 

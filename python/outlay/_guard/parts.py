@@ -29,7 +29,6 @@ def noting(native: Callable[..., Allotment]) -> Callable[..., Allotment]:
         ttl: float | timedelta | None = None,
         **labels: str,
     ) -> Allotment:
-        """See the stub of `Guard`."""
         of = {"tokens": tokens, "cost_micros_usd": cost_micros_usd, "calls": calls}
         part = native(self, **of, ttl=ttl, **labels)
         _guards[part] = guard_of(self)

@@ -73,7 +73,6 @@ def _with(labels: dict[str, str]) -> Iterator[None]:
 
 
 def scope(self: Guard, **labels: str | uuid.UUID) -> AbstractContextManager[None]:  # noqa: ARG001 (a method)
-    """See the stub of `Guard`."""
     return _with({name: _checked(name, value) for name, value in labels.items()})
 
 
@@ -92,13 +91,11 @@ def _checked(name: str, value: str | uuid.UUID) -> str:
 
 
 def landing(self: Guard) -> AbstractContextManager[None]:  # noqa: ARG001 (a method)
-    """See the stub of `Guard`."""
     return _with({_LANDING: "yes"})
 
 
 @contextmanager
 def run(self: Guard, run_id: str | uuid.UUID | None = None, **labels: str | uuid.UUID) -> Iterator[str]:
-    """See the stub of `Guard`."""
     run_id = uuid.uuid4().hex if run_id is None else _checked("run_id", run_id)
     with scope(self, run=run_id, **labels):
         yield run_id
@@ -106,7 +103,6 @@ def run(self: Guard, run_id: str | uuid.UUID | None = None, **labels: str | uuid
 
 @contextmanager
 def step(self: Guard, name: str = "default", **labels: str | uuid.UUID) -> Iterator[None]:
-    """See the stub of `Guard`."""
     with scope(self, step=name, **labels):
         self.charge_step()
         with _with({"step_id": str(next(_steps))}):

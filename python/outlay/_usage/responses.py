@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
+from outlay._attach import attach
 from outlay._core import PriceTable, Usage, UsageEstimate
 from outlay._errors import InvalidAmount, PolicyError
 from outlay._usage.shapes import Fields, get, shape_fields
@@ -34,22 +35,6 @@ def usage_from_response(
     model: str | None = None,
     prices: Mapping[str, Mapping[str, str]] | PriceTable | None = None,
 ) -> UsageT:
-    """Make a `Usage` of a response: this is `Usage.from_response`.
-
-    Args:
-        cls: The class to make, `Usage` or a subclass of it.
-        obj: The response of the provider or the framework, its usage, or either as a dict.
-        model: The name under which to look the price up; default: the name in the response.
-        prices: USD per million tokens, as text, by model; None leaves the cost at 0.
-
-    Returns:
-        The usage, with its cost in micro-USD where prices are given.
-
-    Raises:
-        InvalidAmount: The object carries no usage, or a count in it is no whole number.
-        PolicyError: Prices are given, and the model is unknown or has no price.
-
-    """
     fields = usage_fields(obj, model)
     if fields is None:
         raise InvalidAmount(f"obj: {type(obj).__name__} carries no usage; accepted is {_ACCEPTED}")
@@ -260,4 +245,4 @@ def _sum(many: Iterable[Fields]) -> Fields:
 
 
 # Given to the class here and not in Rust: Python code under a Rust frame could not end with the interpreter.
-setattr(Usage, "from_response", classmethod(usage_from_response))  # noqa: B010 (the stub declares it)
+attach(Usage, "from_response", usage_from_response, classmethod)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from outlay._attach import attach
 from outlay._core import RateLimiter, SharedPool
-from outlay._waiting.attach import attach
 from outlay._waiting.loop import desk
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 async def acquire_slot(
     self: RateLimiter, tokens: int = 0, *, timeout: float | timedelta | None = None
 ) -> None:
-    """See the stub of `RateLimiter`."""
     if not self._try_slot(tokens, timeout):
         await desk().wait(partial(self._wait_for_slot, tokens, timeout))
 
@@ -30,7 +29,6 @@ async def limiter_reserve_wait(
     ttl: float | timedelta | None = None,
     timeout: float | timedelta | None = None,
 ) -> BudgetLease:
-    """See the stub of `RateLimiter`."""
     lease = self._try_reserve(tokens, ttl, timeout)
     if lease is None:
         lease = await desk().wait(partial(self._wait, tokens, ttl, timeout))
@@ -46,7 +44,6 @@ async def pool_reserve_wait(
     ttl: float | timedelta | None = None,
     timeout: float | timedelta | None = None,
 ) -> BudgetLease:
-    """See the stub of `SharedPool`."""
     lease = self._try_reserve(estimate, request_budget, ttl, timeout)
     if lease is None:
         lease = await desk().wait(partial(self._wait, estimate, request_budget, ttl, timeout))

@@ -51,6 +51,13 @@ class UnmeteredCall:
         agent: The agent that ran, where it has a name.
         booked: Whether the budget was charged; False without one, or where it refused.
 
+    Example:
+        >>> from outlay.testing import ScriptedChatModel
+        >>> with audit() as seen:
+        ...     _ = ScriptedChatModel(script=["Hello."]).invoke("Say hello.")
+        >>> seen.calls[0].model, seen.calls[0].estimated, seen.calls[0].booked
+        ('scripted', False, False)
+
     """
 
     model: str | None
@@ -127,7 +134,18 @@ def is_watching() -> bool:
 
 
 class Audit(BaseCallbackHandler):
-    """What `audit` returns: a context manager, and a callback of LangChain."""
+    """A context manager, and a callback of LangChain. Made by `audit`.
+
+    Example:
+        >>> from outlay.testing import ScriptedChatModel
+        >>> seen = audit()
+        >>> model = ScriptedChatModel(script=["Hello."])
+        >>> model.invoke("Say hello.", config={"callbacks": [seen]}).content
+        'Hello.'
+        >>> seen.count
+        1
+
+    """
 
     # In the thread of the call, and not in a pool of threads: its context says what has been paid.
     run_inline = True

@@ -63,7 +63,12 @@ class BudgetMiddleware(Middleware):
 
     @classmethod
     def of_layer(cls, layer: StepLayer) -> BudgetMiddleware:
-        """Make the middleware of one `wrap`."""
+        """Return the middleware of one `wrap`.
+
+        Args:
+            layer: Its budgets and labels.
+
+        """
         made = cls.__new__(cls)
         made.layer = layer
         return made

@@ -17,6 +17,7 @@ Example:
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -55,4 +56,6 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    # What cannot be imported would end `help()` of this module with an ImportError.
+    scripted = importlib.util.find_spec("langchain_core") is not None
+    return sorted(name for name in __all__ if scripted or not _HOMES[name].endswith("scripted_model"))

@@ -23,10 +23,10 @@ class Reply:
             in where missing); None reports no usage at all, as some compatible servers do.
         totals: Each chunk of a stream of chat completions or of messages tells the usage so far, as
             Perplexity and vLLM do; default False, it is told once. Gemini's streams always do.
-        status: The HTTP status; anything but 200 sends an OpenAI error object.
-        headers: Headers added to the response, of an error or of an answer.
+        status: The HTTP status; default 200. Any other sends an OpenAI error object.
         cut_short: Says that the answer ended at its length limit, in each API's own words; default False.
         in_body: Sends the error of a ``status`` in the body of a 200, as some gateways do; default False.
+        headers: Headers added to the response, of an error or of an answer; default none.
         gate: Holds a plain answer before it is sent, and a stream after its first piece, until the event is
             set, the client goes away or the server closes.
         disconnect: The server cuts the connection where `gate` would hold a stream, after its first piece,
@@ -51,9 +51,12 @@ class Reply:
 
 
 def count_tokens(text: str) -> int:
-    """Count the tokens of a text as this server does: one for every 4 bytes of UTF-8, rounded up.
+    """Return how many tokens a text has for this server: one for every 4 bytes of UTF-8, rounded up.
 
     It is no tokenizer: it is made to grow as a real count does and to be the same on every machine.
+
+    Args:
+        text: The text.
 
     Example:
         >>> count_tokens("twelve bytes"), count_tokens("")

@@ -40,7 +40,12 @@ class ScriptedServer(ABC):
         self.refused = 0
 
     def start(self) -> Self:
-        """Start serving; ``with`` does it for you."""
+        """Start serving; ``with`` does it for you.
+
+        Returns:
+            The server itself.
+
+        """
         self._http.start()
         return self
 
@@ -72,10 +77,18 @@ class ScriptedServer(ABC):
         return self._http.aborted
 
     def wait_for(self, condition: Callable[[], bool], timeout: float = 10.0) -> bool:
-        """Wait until `condition()` holds, at most `timeout` seconds, and say whether it does.
+        """Wait until a condition holds.
 
         It is asked again whenever a request arrives or is decided or a client goes away; none needs a sleep:
         ``server.wait_for(lambda: server.calls == 2)``.
+
+        Args:
+            condition: Takes nothing and returns whether it holds.
+            timeout: How many seconds to wait at most; default 10.
+
+        Returns:
+            Whether it holds.
+
         """
         with self._changed:
             return self._changed.wait_for(condition, timeout)

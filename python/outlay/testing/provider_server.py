@@ -31,7 +31,7 @@ _ROUTES: tuple[tuple[re.Pattern[str], Api], ...] = (
 class ProviderServer(ScriptedServer):
     """A server on loopback that answers the clients of OpenAI, Anthropic and Google from one script.
 
-    It takes the arguments of `OpenAIServer` and has its attributes. It serves
+    It has the attributes of `OpenAIServer`. It serves
 
     - ``/v1/chat/completions``, ``/v1/responses`` and ``/v1/embeddings`` (OpenAI; Azure's paths too),
     - ``/v1/messages`` (Anthropic),
@@ -42,6 +42,16 @@ class ProviderServer(ScriptedServer):
     ``reasoning_tokens`` under ``completion_tokens_details``) and is told in those of the API: Anthropic's
     ``input_tokens`` is without the cache, Gemini's ``candidatesTokenCount`` without thoughts. Anthropic's
     API always tells a usage, so one that is None is all zeros there. Embeddings are told without an output.
+
+    Args:
+        script: A list of `Reply`, sent in order, or a callable that gets the parsed request and returns one,
+            as of `OpenAIServer`.
+        tokens_per_minute: The most tokens billed in any window, 1 or more; default None, no limit.
+        window: The length of the limit's window in seconds; default 60.
+        clock: Returns the limit's monotonic seconds; default `time.monotonic`.
+
+    Raises:
+        ValueError: `tokens_per_minute` is below 1, or `window` below a millisecond or not finite.
 
     Attributes:
         requests: The parsed body of every request, in order of arrival; refused ones too.

@@ -35,7 +35,7 @@ impl State {
             None if turn.claims.len() > 1 => {
                 // It needs the locks of its other accounts. It is decided right after this lock is
                 // free.
-                if let Some(wait) = turn.again.upgrade() {
+                if let Some(wait) = turn.again() {
                     step.outbox.try_again(wait);
                 }
                 false

@@ -1,7 +1,7 @@
 //! One wait for capacity: its place in a queue, and its result.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use smallvec::SmallVec;
@@ -74,8 +74,8 @@ pub(crate) struct Turn {
     pub(crate) claims: SmallVec<[QueuedClaim; 1]>,
     pub(crate) wanted: Wanted,
     pub(crate) mailbox: Arc<Mailbox>,
-    /// Decides it again, under the locks of all its accounts.
-    pub(crate) again: Weak<dyn Again>,
+    /// Decides it again, under the locks of all its accounts, if it has several.
+    again: OnceLock<Weak<dyn Again>>,
     stage: Mutex<Stage>,
 }
 
@@ -93,6 +93,12 @@ pub(crate) enum Stage {
 }
 
 impl QueuedClaim {
+    /// The amount that it asks of a meter.
+    pub(crate) fn asks_of(&self, meter: u8) -> u64 {
+        let amounts = self.demands.iter().filter(|(number, _)| *number == meter);
+        amounts.fold(0, |sum, (_, amount)| sum.saturating_add(*amount))
+    }
+
     /// The account as a follower of the clock.
     pub(crate) fn follower(&self) -> Weak<dyn Follower> {
         let account: Weak<dyn Swept> = Weak::clone(&self.account);
@@ -110,12 +116,22 @@ impl Turn {
         claims: SmallVec<[QueuedClaim; 1]>,
         wanted: Wanted,
         mailbox: Arc<Mailbox>,
-        again: Weak<dyn Again>,
     ) -> Arc<Self> {
         // Relaxed: this number alone decides the order.
         let ticket = NEXT_TICKET.fetch_add(1, Ordering::Relaxed);
         let stage = Mutex::new(Stage::Over);
-        Arc::new(Self { ticket, claims, wanted, mailbox, again, stage })
+        Arc::new(Self { ticket, claims, wanted, mailbox, again: OnceLock::new(), stage })
+    }
+
+    /// Sets what decides it again. Called once, before it is in any queue.
+    pub(crate) fn decided_by(&self, again: Weak<dyn Again>) {
+        let first = self.again.set(again).is_ok();
+        debug_assert!(first, "a turn has one wait");
+    }
+
+    /// What decides it again, if its wait still lives.
+    pub(crate) fn again(&self) -> Option<Arc<dyn Again>> {
+        self.again.get()?.upgrade()
     }
 
     /// The claim on an account, and its index.
@@ -125,17 +141,11 @@ impl Turn {
 
     /// The amount that it asks of a meter of an account.
     pub(crate) fn asks_of(&self, account: AccountId, meter: u8) -> u64 {
-        let demands = self.claim_of(account).map(|(_, claim)| claim.demands.iter());
-        let amounts = demands.into_iter().flatten().filter(|(number, _)| *number == meter);
-        amounts.fold(0, |sum, (_, amount)| sum.saturating_add(*amount))
+        self.claim_of(account).map_or(0, |(_, claim)| claim.asks_of(meter))
     }
 
     pub(crate) fn terms_of(&self, account: AccountId) -> Terms {
         self.claim_of(account).map_or(Terms::Plain, |(_, claim)| claim.terms)
-    }
-
-    pub(crate) fn deadline_of(&self, account: AccountId) -> Option<Tick> {
-        self.claim_of(account)?.1.deadline
     }
 
     /// Whether its deadline is over at `now`, by the clock of the account at `index`.

@@ -54,11 +54,13 @@ pub fn reserve_blocking(
 /// that was not taken.
 #[derive(Debug)]
 pub struct Wait {
-    pending: Arc<Pending>,
+    pending: Pending,
+    /// Lives as long as the wait, and decides a turn on several accounts again.
+    again: Option<Arc<Pending>>,
 }
 
 /// A turn and its accounts. The queues know the turn alone.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Pending {
     accounts: SmallVec<[Arc<Account>; 2]>,
     turn: Arc<Turn>,
@@ -95,11 +97,13 @@ impl Wait {
     ) -> Result<Self, Error> {
         let timeout = wanted.timeout;
         let (accounts, claims) = asks.into_iter().map(|ask| queued(ask, timeout)).unzip();
-        let pending = Arc::new_cyclic(|pending: &Weak<Pending>| {
-            let again: Weak<dyn Again> = Weak::<Pending>::clone(pending);
-            Pending { accounts, turn: Turn::new(claims, wanted, mailbox, again) }
-        });
-        let wait = Self { pending };
+        let pending = Pending { accounts, turn: Turn::new(claims, wanted, mailbox) };
+        let several = pending.accounts.len() > 1;
+        let wait = Self { again: several.then(|| Arc::new(pending.clone())), pending };
+        if let Some(again) = &wait.again {
+            let again: Weak<Pending> = Arc::downgrade(again);
+            wait.pending.turn.decided_by(again);
+        }
         wait.follow_clocks();
         wait.pending.locked(|locked, outbox| wait.pending.advance(locked, outbox))??;
         Ok(wait)
@@ -134,7 +138,7 @@ impl Wait {
     /// Leaves the queue and releases a grant that was not taken.
     pub fn leave(&self) {
         // In a forked child the wait belongs to the parent, and another thread may hold its lock.
-        let Pending { accounts, turn } = &*self.pending;
+        let Pending { accounts, turn } = &self.pending;
         if accounts.iter().any(|account| account.core().same_process().is_err()) {
             return;
         }

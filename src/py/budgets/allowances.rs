@@ -12,7 +12,7 @@ use crate::budgets::{
 };
 use crate::py::{args, values};
 
-/// The jobs of agents, and what they use of models and repositories.
+#[doc = stub!("AllowanceLedger")]
 #[pyclass(module = "outlay._core", name = "AllowanceLedger", frozen, weakref)]
 pub(crate) struct PyAllowanceLedger(Arc<AllowanceService>);
 
@@ -42,6 +42,7 @@ impl PyAllowanceLedger {
         Ok(Self(Arc::new(AllowanceService::new(values::clock(clock)?))))
     }
 
+    #[doc = stub!("AllowanceLedger.set_allowance")]
     fn set_allowance(
         &self,
         agent_id: &Bound<'_, PyAny>,
@@ -62,6 +63,7 @@ impl PyAllowanceLedger {
         })?)
     }
 
+    #[doc = stub!("AllowanceLedger.set_model_quota")]
     fn set_model_quota(
         &self,
         model: &Bound<'_, PyAny>,
@@ -78,6 +80,7 @@ impl PyAllowanceLedger {
         })?)
     }
 
+    #[doc = stub!("AllowanceLedger.set_repo_limit")]
     fn set_repo_limit(
         &self,
         repo: &Bound<'_, PyAny>,
@@ -94,7 +97,7 @@ impl PyAllowanceLedger {
         })?)
     }
 
-    /// What was set for an agent, None where nothing was.
+    #[doc = stub!("AllowanceLedger.allowance")]
     fn allowance(&self, agent_id: &Bound<'_, PyAny>) -> PyResult<Option<Set>> {
         let set = self.0.allowance(&id(agent_id, "agent_id")?)?;
         Ok(set.map(|set| {
@@ -104,7 +107,7 @@ impl PyAllowanceLedger {
         }))
     }
 
-    /// What was set for a model, None where nothing was: tokens, requests, micro-USD.
+    #[doc = stub!("AllowanceLedger.model_quota")]
     fn model_quota(&self, model: &Bound<'_, PyAny>) -> PyResult<Option<(u64, u64, u64)>> {
         let set = self.0.model_quota(&id(model, "model")?)?;
         Ok(set.map(|set| {
@@ -112,19 +115,23 @@ impl PyAllowanceLedger {
         }))
     }
 
+    #[doc = stub!("AllowanceLedger.is_configured")]
     fn is_configured(&self, agent_id: &Bound<'_, PyAny>) -> PyResult<bool> {
         Ok(self.0.is_configured(&id(agent_id, "agent_id")?)?)
     }
 
+    #[doc = stub!("AllowanceLedger.usage")]
     fn usage(&self, agent_id: &Bound<'_, PyAny>) -> PyResult<(u64, u64, u64, i64)> {
         let used = self.0.usage(&id(agent_id, "agent_id")?)?;
         Ok((used.tokens_used, used.jobs_started, used.active_jobs, used.period_start_ns))
     }
 
+    #[doc = stub!("AllowanceLedger.model_usage")]
     fn model_usage(&self, model: &Bound<'_, PyAny>) -> PyResult<u64> {
         Ok(self.0.model_usage(&id(model, "model")?)?)
     }
 
+    #[doc = stub!("AllowanceLedger.check")]
     fn check(
         &self,
         agent_id: &Bound<'_, PyAny>,
@@ -136,6 +143,7 @@ impl PyAllowanceLedger {
         Ok(checked(self.0.check(&agent, &model, repo.as_deref())?))
     }
 
+    #[doc = stub!("AllowanceLedger.start_job")]
     fn start_job(
         &self,
         agent_id: &Bound<'_, PyAny>,
@@ -150,6 +158,7 @@ impl PyAllowanceLedger {
         Ok(self.0.start_job(&agent, &job, &model, repo.as_deref(), tokens)?.deadline_ns)
     }
 
+    #[doc = stub!("AllowanceLedger.withdraw_job")]
     fn withdraw_job(
         &self,
         agent_id: &Bound<'_, PyAny>,
@@ -158,6 +167,7 @@ impl PyAllowanceLedger {
         Ok(self.0.withdraw_job(&id(agent_id, "agent_id")?, &id(job_id, "job_id")?)?)
     }
 
+    #[doc = stub!("AllowanceLedger.record")]
     #[expect(clippy::too_many_arguments, reason = "the fields of a report")]
     fn record(
         &self,
@@ -174,6 +184,7 @@ impl PyAllowanceLedger {
         Ok(self.0.record(&UsageReport { cost_micros_usd, ..report })?)
     }
 
+    #[doc = stub!("AllowanceLedger.preview")]
     fn preview(
         &self,
         agent_id: &Bound<'_, PyAny>,
@@ -190,28 +201,34 @@ impl PyAllowanceLedger {
         }))
     }
 
+    #[doc = stub!("AllowanceLedger.overdue")]
     fn overdue(&self) -> PyResult<Vec<Overdue>> {
         let jobs = self.0.overdue()?.into_iter();
         let late = |j: JobRef| Some((j.agent_id, j.job_id, j.model, j.repo, j.deadline_ns?));
         Ok(jobs.filter_map(late).collect())
     }
 
+    #[doc = stub!("AllowanceLedger.reset_agent")]
     fn reset_agent(&self, agent_id: &Bound<'_, PyAny>) -> PyResult<()> {
         Ok(self.0.reset_agent(&id(agent_id, "agent_id")?)?)
     }
 
+    #[doc = stub!("AllowanceLedger.check_repo")]
     fn check_repo(&self, repo: &Bound<'_, PyAny>, action: &Bound<'_, PyAny>) -> PyResult<Checked> {
         Ok(checked(self.0.check_repo(&id(repo, "repo")?, repo_action(action)?)?))
     }
 
+    #[doc = stub!("AllowanceLedger.charge_repo")]
     fn charge_repo(&self, repo: &Bound<'_, PyAny>, action: &Bound<'_, PyAny>) -> PyResult<()> {
         Ok(self.0.charge_repo(&id(repo, "repo")?, repo_action(action)?)?)
     }
 
+    #[doc = stub!("AllowanceLedger.record_failure")]
     fn record_failure(&self, repo: &Bound<'_, PyAny>) -> PyResult<()> {
         Ok(self.0.record_failure(&id(repo, "repo")?)?)
     }
 
+    #[doc = stub!("AllowanceLedger.sync_agent")]
     fn sync_agent(
         &self,
         agent_id: &Bound<'_, PyAny>,
@@ -226,6 +243,7 @@ impl PyAllowanceLedger {
         Ok(self.0.sync_agent(&agent, tokens, jobs, elsewhere)?)
     }
 
+    #[doc = stub!("AllowanceLedger.sync_model")]
     fn sync_model(&self, model: &Bound<'_, PyAny>, tokens_used: &Bound<'_, PyAny>) -> PyResult<()> {
         let tokens = args::amount(tokens_used, "tokens_used")?;
         Ok(self.0.sync_model(&id(model, "model")?, tokens)?)

@@ -12,7 +12,7 @@ use crate::py::waiting::{PyMailbox, PyWait, block, block_for_lease};
 
 const MINUTE: f64 = 60.0;
 
-/// How many tokens may be used in any span of a window.
+#[doc = stub!("RateLimiter")]
 #[pyclass(module = "outlay", name = "RateLimiter", frozen, weakref)]
 pub(crate) struct PyRateLimiter(pub(crate) RateLimiter);
 
@@ -20,7 +20,9 @@ pub(crate) struct PyRateLimiter(pub(crate) RateLimiter);
 impl PyRateLimiter {
     #[new]
     #[pyo3(signature = (tokens_per_minute, *, threshold = None, lease_ttl = None,
-        unsettled = UnsettledArg::CHARGE, on_error = OnErrorArg::RELEASE, clock = None))]
+        unsettled = UnsettledArg::CHARGE, on_error = OnErrorArg::RELEASE, clock = None),
+        text_signature = "(tokens_per_minute, *, threshold=None, lease_ttl=None, \
+        unsettled='charge', on_error='release', clock=None)")]
     fn new(
         tokens_per_minute: &Bound<'_, PyAny>,
         threshold: Option<&Bound<'_, PyAny>>,
@@ -34,9 +36,12 @@ impl PyRateLimiter {
         Ok(Self(RateLimiter::new(tokens, options)?))
     }
 
+    #[doc = stub!("RateLimiter.per")]
     #[staticmethod]
     #[pyo3(signature = (tokens, period, *, threshold = None, lease_ttl = None,
-        unsettled = UnsettledArg::CHARGE, on_error = OnErrorArg::RELEASE, clock = None))]
+        unsettled = UnsettledArg::CHARGE, on_error = OnErrorArg::RELEASE, clock = None),
+        text_signature = "(tokens, period, *, threshold=None, lease_ttl=None, \
+        unsettled='charge', on_error='release', clock=None)")]
     fn per(
         tokens: &Bound<'_, PyAny>,
         period: &Bound<'_, PyAny>,
@@ -52,28 +57,33 @@ impl PyRateLimiter {
         Ok(Self(RateLimiter::per(tokens, period, options)?))
     }
 
+    #[doc = stub!("RateLimiter.limit")]
     #[getter]
     const fn limit(&self) -> u64 {
         self.0.limit()
     }
 
+    #[doc = stub!("RateLimiter.window")]
     #[getter]
     fn window(&self) -> f64 {
         self.0.window().as_secs_f64()
     }
 
+    #[doc = stub!("RateLimiter.threshold")]
     #[getter]
     const fn threshold(&self) -> f64 {
         self.0.threshold()
     }
 
+    #[doc = stub!("RateLimiter.tokens_per_minute")]
     #[getter]
     #[expect(clippy::cast_precision_loss, reason = "a rate, for display; the limit is exact")]
     fn tokens_per_minute(&self) -> f64 {
         self.0.limit() as f64 * MINUTE / self.window()
     }
 
-    #[pyo3(signature = (tokens = TokensArg(0)))]
+    #[doc = stub!("RateLimiter.try_acquire")]
+    #[pyo3(signature = (tokens = TokensArg(0)), text_signature = "($self, tokens=0)")]
     fn try_acquire(&self, tokens: TokensArg) -> PyResult<bool> {
         Ok(self.0.try_acquire(tokens.0)?)
     }
@@ -94,7 +104,9 @@ impl PyRateLimiter {
         Ok(PyWait::new(self.0.wait_for_slot(tokens.0, timeout, mailbox)?, None))
     }
 
-    #[pyo3(signature = (tokens = TokensArg(0), *, timeout = None))]
+    #[doc = stub!("RateLimiter.acquire_slot_blocking")]
+    #[pyo3(signature = (tokens = TokensArg(0), *, timeout = None),
+        text_signature = "($self, tokens=0, *, timeout=None)")]
     fn acquire_slot_blocking(
         &self,
         py: Python<'_>,
@@ -109,6 +121,7 @@ impl PyRateLimiter {
         Ok(())
     }
 
+    #[doc = stub!("RateLimiter.reserve")]
     #[pyo3(signature = (tokens, *, ttl = None))]
     fn reserve(
         &self,
@@ -146,6 +159,7 @@ impl PyRateLimiter {
         Ok(PyWait::new(self.0.wait(estimate, ttl, timeout, mailbox)?, None))
     }
 
+    #[doc = stub!("RateLimiter.reserve_blocking")]
     #[pyo3(signature = (tokens, *, ttl = None, timeout = None))]
     fn reserve_blocking(
         &self,
@@ -163,21 +177,26 @@ impl PyRateLimiter {
         Ok(PyBudgetLease::new(block_for_lease(py, join)?, None))
     }
 
+    #[doc = stub!("RateLimiter.record_usage")]
     fn record_usage(&self, tokens: &Bound<'_, PyAny>) -> PyResult<()> {
         Ok(self.0.record_usage(estimate(tokens)?.total_tokens)?)
     }
 
+    #[doc = stub!("RateLimiter.current_usage")]
     fn current_usage(&self) -> PyResult<u64> {
         Ok(self.0.current_usage()?)
     }
 
-    #[pyo3(signature = (tokens = TokensArg(0)))]
+    #[doc = stub!("RateLimiter.retry_after")]
+    #[pyo3(signature = (tokens = TokensArg(0)), text_signature = "($self, tokens=0)")]
     fn retry_after(&self, tokens: TokensArg) -> PyResult<f64> {
         let wait = self.0.retry_after(tokens.0)?;
         Ok(wait.map_or(f64::INFINITY, args::seconds_up))
     }
 
-    #[pyo3(signature = (headers, status = StatusArg(200)))]
+    #[doc = stub!("RateLimiter.observe")]
+    #[pyo3(signature = (headers, status = StatusArg(200)),
+        text_signature = "($self, headers, status=200)")]
     fn observe(&self, headers: &Bound<'_, PyAny>, status: StatusArg) -> PyResult<()> {
         let headers = values::read_headers(headers)?;
         let pairs = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));

@@ -10,7 +10,7 @@ use crate::py::lease::{PyBudgetLease, cast_lease};
 use crate::py::values::{self, PyRemaining, PyRequestBudget, PyUsage};
 use crate::py::waiting::{PyMailbox, PyWait, block_for_lease};
 
-/// A pool of tokens and money that many agents share, given out by leases.
+#[doc = stub!("SharedPool")]
 #[pyclass(module = "outlay", name = "SharedPool", frozen, weakref)]
 pub(crate) struct PySharedPool(pub(crate) SharedPool);
 
@@ -19,7 +19,10 @@ impl PySharedPool {
     #[new]
     #[pyo3(signature = (*, capacity_tokens = None, capacity_cost_micros_usd = None,
         stop_threshold_tokens = None, stop_threshold_cost_micros_usd = None, lease_ttl = None,
-        unsettled = UnsettledArg::CHARGE, on_error = OnErrorArg::RELEASE, clock = None))]
+        unsettled = UnsettledArg::CHARGE, on_error = OnErrorArg::RELEASE, clock = None),
+        text_signature = "(*, capacity_tokens=None, capacity_cost_micros_usd=None, \
+        stop_threshold_tokens=None, stop_threshold_cost_micros_usd=None, lease_ttl=None, \
+        unsettled='charge', on_error='release', clock=None)")]
     #[expect(clippy::too_many_arguments, reason = "the keywords of the Python class")]
     fn new(
         capacity_tokens: Option<&Bound<'_, PyAny>>,
@@ -47,6 +50,7 @@ impl PySharedPool {
         })?))
     }
 
+    #[doc = stub!("SharedPool.reserve")]
     #[pyo3(signature = (estimate, request_budget = None, *, ttl = None))]
     fn reserve(
         &self,
@@ -87,6 +91,7 @@ impl PySharedPool {
         Ok(PyWait::new(self.0.wait(request, timeout, mailbox)?, None))
     }
 
+    #[doc = stub!("SharedPool.reserve_blocking")]
     #[pyo3(signature = (estimate, request_budget = None, *, ttl = None, timeout = None))]
     fn reserve_blocking(
         &self,
@@ -105,23 +110,28 @@ impl PySharedPool {
         Ok(PyBudgetLease::new(lease, None))
     }
 
+    #[doc = stub!("SharedPool.record_used")]
     fn record_used(&self, lease: &Bound<'_, PyAny>, usage: &Bound<'_, PyAny>) -> PyResult<()> {
         let lease = cast_lease(lease)?;
         Ok(self.0.record_used(&lease.get().inner, values::actual(usage)?)?)
     }
 
+    #[doc = stub!("SharedPool.remaining")]
     fn remaining(&self) -> PyResult<PyRemaining> {
         Ok(self.0.remaining()?.into())
     }
 
+    #[doc = stub!("SharedPool.committed")]
     fn committed(&self) -> PyResult<PyUsage> {
         Ok(PyUsage(self.0.committed()?))
     }
 
+    #[doc = stub!("SharedPool.reserved")]
     fn reserved(&self) -> PyResult<PyUsage> {
         Ok(PyUsage(self.0.reserved()?))
     }
 
+    #[doc = stub!("SharedPool.open_leases")]
     fn open_leases(&self) -> PyResult<Vec<PyBudgetLease>> {
         let leases = self.0.open_leases()?.into_iter();
         Ok(leases.map(|lease| PyBudgetLease::new(lease, None)).collect())

@@ -17,7 +17,7 @@ use crate::py::lease::PyBudgetLease;
 use crate::py::python_call::interruptible;
 use crate::py::values;
 
-/// The tokens that one agent may use in a period.
+#[doc = stub!("AgentTokenBudget")]
 #[pyclass(module = "outlay", name = "AgentTokenBudget", frozen, weakref)]
 pub(crate) struct PyAgentTokenBudget {
     pub(crate) inner: AgentTokenBudget,
@@ -67,7 +67,10 @@ impl PyAgentTokenBudget {
     #[new]
     #[pyo3(signature = (agent_id, total_tokens, period, *, warning_threshold = ThresholdArg(0.8),
         hard_limit = true, operation_costs = None, on_warning = None, lease_ttl = None,
-        unsettled = UnsettledArg::CHARGE, on_error = OnErrorArg::RELEASE, clock = None))]
+        unsettled = UnsettledArg::CHARGE, on_error = OnErrorArg::RELEASE, clock = None),
+        text_signature = "(agent_id, total_tokens, period, *, warning_threshold=0.8, hard_limit=True, \
+        operation_costs=None, on_warning=None, lease_ttl=None, unsettled='charge', \
+        on_error='release', clock=None)")]
     #[expect(clippy::too_many_arguments, reason = "the keywords of the Python class")]
     fn new(
         agent_id: &Bound<'_, PyAny>,
@@ -101,8 +104,12 @@ impl PyAgentTokenBudget {
         Ok(Self { inner, cache: OperationCache::new(), warner })
     }
 
+    #[doc = stub!("AgentTokenBudget.daily")]
     #[classmethod]
-    #[pyo3(signature = (agent_id, tokens, **keywords))]
+    #[pyo3(signature = (agent_id, tokens, **keywords),
+        text_signature = "($cls, agent_id, tokens, *, warning_threshold=0.8, hard_limit=True, \
+        operation_costs=None, on_warning=None, lease_ttl=None, unsettled='charge', \
+        on_error='release', clock=None)")]
     fn daily(
         cls: &Bound<'_, PyType>,
         agent_id: &Bound<'_, PyAny>,
@@ -112,8 +119,12 @@ impl PyAgentTokenBudget {
         Self::with_period(cls, agent_id, tokens, 24, keywords)
     }
 
+    #[doc = stub!("AgentTokenBudget.hourly")]
     #[classmethod]
-    #[pyo3(signature = (agent_id, tokens, **keywords))]
+    #[pyo3(signature = (agent_id, tokens, **keywords),
+        text_signature = "($cls, agent_id, tokens, *, warning_threshold=0.8, hard_limit=True, \
+        operation_costs=None, on_warning=None, lease_ttl=None, unsettled='charge', \
+        on_error='release', clock=None)")]
     fn hourly(
         cls: &Bound<'_, PyType>,
         agent_id: &Bound<'_, PyAny>,
@@ -123,6 +134,7 @@ impl PyAgentTokenBudget {
         Self::with_period(cls, agent_id, tokens, 1, keywords)
     }
 
+    #[doc = stub!("AgentTokenBudget.consume")]
     fn consume(
         slf: &Bound<'_, Self>,
         operation: &Bound<'_, PyAny>,
@@ -131,6 +143,7 @@ impl PyAgentTokenBudget {
         Ok(Self::consume_now(slf, operation, estimated_tokens)??)
     }
 
+    #[doc = stub!("AgentTokenBudget.try_consume")]
     fn try_consume(
         slf: &Bound<'_, Self>,
         operation: &Bound<'_, PyAny>,
@@ -143,6 +156,7 @@ impl PyAgentTokenBudget {
         }
     }
 
+    #[doc = stub!("AgentTokenBudget.check")]
     fn check(
         &self,
         operation: &Bound<'_, PyAny>,
@@ -153,6 +167,7 @@ impl PyAgentTokenBudget {
         Ok(self.inner.check(operation, tokens)?)
     }
 
+    #[doc = stub!("AgentTokenBudget.reserve")]
     #[pyo3(signature = (operation, estimated_tokens, *, ttl = None))]
     fn reserve(
         slf: &Bound<'_, Self>,
@@ -167,34 +182,42 @@ impl PyAgentTokenBudget {
         Ok(PyBudgetLease::new(lease, owner))
     }
 
+    #[doc = stub!("AgentTokenBudget.remaining")]
     fn remaining(&self) -> PyResult<u64> {
         Ok(self.inner.remaining()?)
     }
 
+    #[doc = stub!("AgentTokenBudget.used")]
     fn used(&self) -> PyResult<u64> {
         Ok(self.inner.used()?)
     }
 
+    #[doc = stub!("AgentTokenBudget.reserved")]
     fn reserved(&self) -> PyResult<u64> {
         Ok(self.inner.reserved()?)
     }
 
+    #[doc = stub!("AgentTokenBudget.usage_percentage")]
     fn usage_percentage(&self) -> PyResult<f64> {
         Ok(self.inner.usage_percentage()?)
     }
 
+    #[doc = stub!("AgentTokenBudget.is_warning")]
     fn is_warning(&self) -> PyResult<bool> {
         Ok(self.inner.is_warning()?)
     }
 
+    #[doc = stub!("AgentTokenBudget.time_until_reset")]
     fn time_until_reset(&self) -> PyResult<f64> {
         Ok(self.inner.time_until_reset()?.as_secs_f64())
     }
 
+    #[doc = stub!("AgentTokenBudget.reset")]
     fn reset(&self) -> PyResult<()> {
         Ok(self.inner.reset()?)
     }
 
+    #[doc = stub!("AgentTokenBudget.add_operation_cost")]
     fn add_operation_cost(
         &self,
         operation: &Bound<'_, PyAny>,
@@ -203,6 +226,7 @@ impl PyAgentTokenBudget {
         self.cache.set(&self.inner, operation, args::amount(cost, "cost")?)
     }
 
+    #[doc = stub!("AgentTokenBudget.operation_costs")]
     #[getter]
     fn operation_costs<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let costs = PyDict::new(py);
@@ -212,26 +236,31 @@ impl PyAgentTokenBudget {
         Ok(costs)
     }
 
+    #[doc = stub!("AgentTokenBudget.agent_id")]
     #[getter]
     fn agent_id(&self) -> &str {
         self.inner.agent_id()
     }
 
+    #[doc = stub!("AgentTokenBudget.total_tokens")]
     #[getter]
     const fn total_tokens(&self) -> u64 {
         self.inner.total_tokens()
     }
 
+    #[doc = stub!("AgentTokenBudget.period")]
     #[getter]
     const fn period(&self) -> f64 {
         self.inner.period().as_secs_f64()
     }
 
+    #[doc = stub!("AgentTokenBudget.warning_threshold")]
     #[getter]
     const fn warning_threshold(&self) -> f64 {
         self.inner.warning_threshold()
     }
 
+    #[doc = stub!("AgentTokenBudget.hard_limit")]
     #[getter]
     const fn hard_limit(&self) -> bool {
         self.inner.hard_limit()

@@ -9,7 +9,7 @@ use crate::budgets::{WorkflowQuota, WorkflowToken};
 use crate::py::args::{self, StepsArg};
 use crate::py::values;
 
-/// How many workflows may begin in a period, and how many steps each may take.
+#[doc = stub!("WorkflowQuota")]
 #[pyclass(module = "outlay", name = "WorkflowQuota", frozen, weakref)]
 pub(crate) struct PyWorkflowQuota(WorkflowQuota);
 
@@ -31,6 +31,7 @@ impl PyWorkflowQuota {
         )?))
     }
 
+    #[doc = stub!("WorkflowQuota.hourly")]
     #[classmethod]
     #[pyo3(signature = (max_workflows, max_steps, *, clock = None))]
     fn hourly(
@@ -47,6 +48,7 @@ impl PyWorkflowQuota {
         )?))
     }
 
+    #[doc = stub!("WorkflowQuota.begin_workflow")]
     #[pyo3(signature = (workflow_id, *, resume = false))]
     fn begin_workflow(
         &self,
@@ -58,46 +60,56 @@ impl PyWorkflowQuota {
         Ok(PyWorkflowToken(token))
     }
 
+    #[doc = stub!("WorkflowQuota.end_workflow")]
     fn end_workflow(&self, workflow_id: &Bound<'_, PyAny>) -> PyResult<bool> {
         let id = args::id(workflow_id, "workflow_id")?;
         Ok(self.0.end_workflow(id.as_str())?)
     }
 
+    #[doc = stub!("WorkflowQuota.get")]
     fn get(&self, workflow_id: &Bound<'_, PyAny>) -> PyResult<Option<PyWorkflowToken>> {
         let id = args::id(workflow_id, "workflow_id")?;
         Ok(self.0.get(id.as_str())?.map(PyWorkflowToken))
     }
 
+    #[doc = stub!("WorkflowQuota.active_count")]
     fn active_count(&self) -> PyResult<usize> {
         Ok(self.0.active_count()?)
     }
 
+    #[doc = stub!("WorkflowQuota.period_count")]
     fn period_count(&self) -> PyResult<u64> {
         Ok(self.0.period_count()?)
     }
 
+    #[doc = stub!("WorkflowQuota.remaining")]
     fn remaining(&self) -> PyResult<u64> {
         Ok(self.0.remaining()?)
     }
 
+    #[doc = stub!("WorkflowQuota.time_until_reset")]
     fn time_until_reset(&self) -> PyResult<f64> {
         Ok(self.0.time_until_reset()?.as_secs_f64())
     }
 
+    #[doc = stub!("WorkflowQuota.reset")]
     fn reset(&self) -> PyResult<()> {
         Ok(self.0.reset()?)
     }
 
+    #[doc = stub!("WorkflowQuota.max_workflows")]
     #[getter]
     fn max_workflows(&self) -> u64 {
         self.0.max_workflows()
     }
 
+    #[doc = stub!("WorkflowQuota.max_steps")]
     #[getter]
     fn max_steps(&self) -> u64 {
         self.0.max_steps()
     }
 
+    #[doc = stub!("WorkflowQuota.period")]
     #[getter]
     fn period(&self) -> f64 {
         self.0.period().as_secs_f64()
@@ -114,38 +126,45 @@ impl PyWorkflowQuota {
     }
 }
 
-/// One workflow: all handles of it are one counter.
+#[doc = stub!("WorkflowToken")]
 #[pyclass(module = "outlay", name = "WorkflowToken", frozen, weakref)]
 pub(crate) struct PyWorkflowToken(pub(crate) WorkflowToken);
 
 #[pymethods]
 impl PyWorkflowToken {
+    #[doc = stub!("WorkflowToken.execute_step")]
     #[pyo3(signature = (n = StepsArg(1)), text_signature = "($self, n=1)")]
     fn execute_step(&self, n: StepsArg) -> PyResult<()> {
         Ok(self.0.execute_step(n.0)?)
     }
 
+    #[doc = stub!("WorkflowToken.remaining_steps")]
     fn remaining_steps(&self) -> PyResult<u64> {
         Ok(self.0.remaining_steps()?)
     }
 
+    #[doc = stub!("WorkflowToken.steps_executed")]
     fn steps_executed(&self) -> PyResult<u64> {
         Ok(self.0.steps_executed()?)
     }
 
+    #[doc = stub!("WorkflowToken.duration")]
     fn duration(&self) -> PyResult<f64> {
         Ok(self.0.duration()?.as_secs_f64())
     }
 
+    #[doc = stub!("WorkflowToken.can_continue")]
     fn can_continue(&self) -> PyResult<bool> {
         Ok(self.0.can_continue()?)
     }
 
+    #[doc = stub!("WorkflowToken.id")]
     #[getter]
     fn id(&self) -> &str {
         self.0.id()
     }
 
+    #[doc = stub!("WorkflowToken.max_steps")]
     #[getter]
     fn max_steps(&self) -> u64 {
         self.0.max_steps()

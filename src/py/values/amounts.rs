@@ -9,8 +9,8 @@ use crate::py::args;
 
 /// The two classes of the same shape: actual usage, and estimates.
 macro_rules! usage_class {
-    ($class:ident, $name:literal, $doc:literal) => {
-        #[doc = $doc]
+    ($class:ident, $name:literal) => {
+        #[doc = stub!($name)]
         #[pyclass(module = "outlay", name = $name, frozen, eq, hash)]
         #[derive(Clone, Copy, PartialEq, Eq, Hash)]
         pub(crate) struct $class(pub(crate) Usage);
@@ -55,47 +55,55 @@ macro_rules! usage_class {
                 }))
             }
 
-            /// Nothing at all.
+            #[doc = stub!($name, ".zero")]
             #[staticmethod]
             const fn zero() -> Self {
                 Self(Usage::zero())
             }
 
+            #[doc = stub!($name, ".input_tokens")]
             #[getter]
             const fn input_tokens(&self) -> u64 {
                 self.0.input_tokens
             }
 
+            #[doc = stub!($name, ".output_tokens")]
             #[getter]
             const fn output_tokens(&self) -> u64 {
                 self.0.output_tokens
             }
 
+            #[doc = stub!($name, ".total_tokens")]
             #[getter]
             const fn total_tokens(&self) -> u64 {
                 self.0.total_tokens
             }
 
+            #[doc = stub!($name, ".cost_micros_usd")]
             #[getter]
             const fn cost_micros_usd(&self) -> u64 {
                 self.0.cost_micros_usd
             }
 
+            #[doc = stub!($name, ".cache_read_tokens")]
             #[getter]
             const fn cache_read_tokens(&self) -> u64 {
                 self.0.cache_read_tokens
             }
 
+            #[doc = stub!($name, ".cache_write_tokens")]
             #[getter]
             const fn cache_write_tokens(&self) -> u64 {
                 self.0.cache_write_tokens
             }
 
+            #[doc = stub!($name, ".cache_write_1h_tokens")]
             #[getter]
             const fn cache_write_1h_tokens(&self) -> u64 {
                 self.0.cache_write_1h_tokens
             }
 
+            #[doc = stub!($name, ".reasoning_tokens")]
             #[getter]
             const fn reasoning_tokens(&self) -> u64 {
                 self.0.reasoning_tokens
@@ -138,10 +146,10 @@ fn fields(usage: &Usage) -> [(&'static str, u64); 8] {
 }
 
 // `Usage.from_response` is written in Python (`outlay._usage.responses`), which gives it to the class.
-usage_class!(PyUsage, "Usage", "The tokens and the cost of one call, or of many.");
-usage_class!(PyUsageEstimate, "UsageEstimate", "What a call may use: the shape of `Usage`.");
+usage_class!(PyUsage, "Usage");
+usage_class!(PyUsageEstimate, "UsageEstimate");
 
-/// A request's own cap, beside the limits of its account.
+#[doc = stub!("RequestBudget")]
 #[pyclass(module = "outlay", name = "RequestBudget", frozen, eq, hash)]
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct PyRequestBudget(pub(crate) RequestBudget);
@@ -160,21 +168,25 @@ impl PyRequestBudget {
         }))
     }
 
+    #[doc = stub!("RequestBudget.unlimited")]
     #[staticmethod]
     const fn unlimited() -> Self {
         Self(RequestBudget::unlimited())
     }
 
+    #[doc = stub!("RequestBudget.from_tokens")]
     #[staticmethod]
     fn from_tokens(tokens: &Bound<'_, PyAny>) -> PyResult<Self> {
         Self::new(Some(tokens), None)
     }
 
+    #[doc = stub!("RequestBudget.from_cost_micros_usd")]
     #[staticmethod]
     fn from_cost_micros_usd(cost_micros_usd: &Bound<'_, PyAny>) -> PyResult<Self> {
         Self::new(None, Some(cost_micros_usd))
     }
 
+    #[doc = stub!("RequestBudget.with_limits")]
     #[staticmethod]
     fn with_limits(
         tokens: Option<&Bound<'_, PyAny>>,
@@ -183,11 +195,13 @@ impl PyRequestBudget {
         Self::new(tokens, cost_micros_usd)
     }
 
+    #[doc = stub!("RequestBudget.tokens")]
     #[getter]
     const fn tokens(&self) -> Option<u64> {
         self.0.tokens
     }
 
+    #[doc = stub!("RequestBudget.cost_micros_usd")]
     #[getter]
     const fn cost_micros_usd(&self) -> Option<u64> {
         self.0.cost_micros_usd
@@ -209,14 +223,17 @@ impl PyRequestBudget {
     }
 }
 
-/// What is left in a pool.
+#[doc = stub!("Remaining")]
 #[pyclass(module = "outlay", name = "Remaining", frozen, eq, hash)]
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct PyRemaining {
+    #[doc = stub!("Remaining.tokens")]
     #[pyo3(get)]
     tokens: Option<u64>,
+    #[doc = stub!("Remaining.cost_micros_usd")]
     #[pyo3(get)]
     cost_micros_usd: Option<u64>,
+    #[doc = stub!("Remaining.below_threshold")]
     #[pyo3(get)]
     below_threshold: bool,
 }
@@ -266,7 +283,7 @@ pub(crate) fn or_none<T: ToString>(value: Option<T>) -> String {
     value.map_or_else(|| "None".to_owned(), |value| value.to_string())
 }
 
-/// Dollars (str, Decimal or int) in whole micro-USD, exactly.
+#[doc = stub!("usd")]
 #[pyfunction]
 pub(crate) fn usd(dollars: &Bound<'_, PyAny>) -> PyResult<u64> {
     let refuse = |problem: &str| -> PyErr {

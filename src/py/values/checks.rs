@@ -8,13 +8,13 @@ use pyo3::types::PyString;
 use crate::accounting::{Invalid, LONGEST};
 use crate::py::args;
 
-/// Returns a whole number as an int.
+#[doc = stub!("check_amount")]
 #[pyfunction]
 pub(crate) fn check_amount(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<u64> {
     args::amount(value, argument)
 }
 
-/// Returns the text of an identifier.
+#[doc = stub!("check_id")]
 #[pyfunction]
 pub(crate) fn check_id<'py>(
     value: &Bound<'py, PyAny>,
@@ -23,7 +23,7 @@ pub(crate) fn check_id<'py>(
     args::id(value, argument).map(args::Id::into_text)
 }
 
-/// Returns a time that may be 0, in seconds.
+#[doc = stub!("check_period")]
 #[pyfunction]
 pub(crate) fn check_period(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<f64> {
     let period = args::elapsed(value).filter(|period| *period <= LONGEST);

@@ -8,7 +8,7 @@ use pyo3::types::{IntoPyDict, PyDateTime, PyDelta, PyTzInfo};
 use crate::accounting::{Clock, Invalid, ManualClock};
 use crate::py::args;
 
-/// The machine's clocks.
+#[doc = stub!("SystemClock")]
 #[pyclass(module = "outlay", name = "SystemClock", frozen)]
 pub(crate) struct PySystemClock;
 
@@ -24,7 +24,7 @@ impl PySystemClock {
     }
 }
 
-/// A clock that stands still until it is told to move.
+#[doc = stub!("ManualClock")]
 #[pyclass(module = "outlay", name = "ManualClock", frozen)]
 pub(crate) struct PyManualClock(Arc<ManualClock>);
 
@@ -41,6 +41,7 @@ impl PyManualClock {
         Self(Arc::new(ManualClock::new()))
     }
 
+    #[doc = stub!("ManualClock.advance")]
     fn advance(&self, seconds: &Bound<'_, PyAny>) -> PyResult<()> {
         let step = args::elapsed(seconds).ok_or_else(|| {
             let allowed = "a time in seconds (int or float) or a timedelta, not negative";
@@ -50,6 +51,7 @@ impl PyManualClock {
         Ok(())
     }
 
+    #[doc = stub!("ManualClock.set_time")]
     fn set_time(&self, time: &Bound<'_, PyDateTime>) -> PyResult<()> {
         let py = time.py();
         let aware = if time.getattr("tzinfo")?.is_none() {

@@ -8,7 +8,7 @@ use pyo3::types::{PyDict, PyTuple};
 use crate::accounting::{Cause, Code, Denied, Invalid, Key, Kind, Unit, nanos};
 use crate::py::args;
 
-/// The numbers of a refusal, behind every `LimitExceeded`.
+#[doc = stub!("Denial")]
 #[pyclass(module = "outlay._core", name = "Denial", frozen, eq, hash)]
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct PyDenial(pub(crate) Box<Denied>);
@@ -18,7 +18,9 @@ impl PyDenial {
     #[new]
     #[pyo3(signature = (error, kind, *, id = None, limit = Whole(0), used = Whole(0),
         reserved = Whole(0), requested = Whole(0), remaining = Whole(0), retry_after = None,
-        resets_in = None, period = None, reason = None, scope = None))]
+        resets_in = None, period = None, reason = None, scope = None),
+        text_signature = "(error, kind, *, id=None, limit=0, used=0, reserved=0, requested=0, \
+        remaining=0, retry_after=None, resets_in=None, period=None, reason=None, scope=None)")]
     #[expect(clippy::too_many_arguments, reason = "the fields of a refusal")]
     fn new(
         error: &str,
@@ -58,71 +60,85 @@ impl PyDenial {
         })))
     }
 
+    #[doc = stub!("Denial.error")]
     #[getter]
     fn error(&self) -> &'static str {
         self.0.code.name()
     }
 
+    #[doc = stub!("Denial.kind")]
     #[getter]
     fn kind(&self) -> &'static str {
         self.0.kind.name()
     }
 
+    #[doc = stub!("Denial.message")]
     #[getter]
     fn message(&self) -> String {
         self.0.message()
     }
 
+    #[doc = stub!("Denial.id")]
     #[getter]
     fn id(&self) -> Option<&str> {
         self.0.id.as_ref().map(Key::as_str)
     }
 
+    #[doc = stub!("Denial.limit")]
     #[getter]
     fn limit(&self) -> u64 {
         self.0.limit
     }
 
+    #[doc = stub!("Denial.used")]
     #[getter]
     fn used(&self) -> u64 {
         self.0.used
     }
 
+    #[doc = stub!("Denial.reserved")]
     #[getter]
     fn reserved(&self) -> u64 {
         self.0.reserved
     }
 
+    #[doc = stub!("Denial.requested")]
     #[getter]
     fn requested(&self) -> u64 {
         self.0.requested
     }
 
+    #[doc = stub!("Denial.remaining")]
     #[getter]
     fn remaining(&self) -> u64 {
         self.0.remaining
     }
 
+    #[doc = stub!("Denial.retry_after")]
     #[getter]
     fn retry_after(&self) -> Option<f64> {
         self.0.retry_after.map(args::seconds_up)
     }
 
+    #[doc = stub!("Denial.resets_in")]
     #[getter]
     fn resets_in(&self) -> Option<f64> {
         self.0.resets_in.map(args::seconds_up)
     }
 
+    #[doc = stub!("Denial.retryable")]
     #[getter]
     fn retryable(&self) -> bool {
         self.0.retryable()
     }
 
+    #[doc = stub!("Denial.suggestion")]
     #[getter]
     fn suggestion(&self) -> &'static str {
         self.0.suggestion()
     }
 
+    #[doc = stub!("Denial.scope")]
     #[getter]
     fn scope<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let scope = PyDict::new(py);
@@ -135,6 +151,7 @@ impl PyDenial {
         Ok(scope)
     }
 
+    #[doc = stub!("Denial.to_json")]
     fn to_json(&self) -> String {
         self.0.to_llm_message()
     }
@@ -161,8 +178,7 @@ impl PyDenial {
 type NameFields<'a> = ((&'a str, &'a str, &'a str), Option<String>);
 type TextFields<'a> = (Option<String>, Vec<(String, String)>, &'a str);
 
-/// Makes a pickled `Denial` anew. Its times are whole nanoseconds: a copy must not say an earlier
-/// one.
+#[doc = stub!("restore_denial")]
 #[pyfunction]
 pub(crate) fn restore_denial(
     names: NameFields<'_>,

@@ -7,7 +7,7 @@ use super::given::usage as usage_of;
 use crate::accounting::{Invalid, Price, PriceTable};
 use crate::py::args;
 
-/// USD per million tokens by model, as text.
+#[doc = stub!("PriceTable")]
 #[pyclass(module = "outlay", name = "PriceTable", frozen)]
 pub(crate) struct PyPriceTable(PriceTable);
 
@@ -25,10 +25,12 @@ impl PyPriceTable {
         Ok(Self(table))
     }
 
+    #[doc = stub!("PriceTable.knows")]
     fn knows(&self, model: &str) -> bool {
         self.0.knows(model)
     }
 
+    #[doc = stub!("PriceTable.cost")]
     #[pyo3(signature = (model, usage, *, provider = None))]
     fn cost(&self, model: &str, usage: &Bound<'_, PyAny>, provider: Option<&str>) -> PyResult<u64> {
         let usage = usage_of(usage).ok_or_else(|| {

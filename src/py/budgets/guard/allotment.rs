@@ -15,7 +15,7 @@ use crate::py::args::{self, StatusArg};
 use crate::py::lease::PyBudgetLease;
 use crate::py::waiting::{PyMailbox, PyWait};
 
-/// A part of a guard's budgets, carved out for a sub-agent.
+#[doc = stub!("Allotment")]
 #[pyclass(module = "outlay", name = "Allotment", frozen, weakref)]
 pub(crate) struct PyAllotment(RwLock<Option<Allotment>>);
 
@@ -32,6 +32,7 @@ impl PyAllotment {
 
 #[pymethods]
 impl PyAllotment {
+    #[doc = stub!("Allotment.reserve")]
     #[pyo3(signature = (estimate = None, *, ttl = None, **labels))]
     fn reserve(
         &self,
@@ -68,6 +69,7 @@ impl PyAllotment {
         asking::wait(&self.open()?, estimate, ttl, timeout, labels, mailbox)
     }
 
+    #[doc = stub!("Allotment.reserve_blocking")]
     #[pyo3(signature = (estimate = None, *, ttl = None, timeout = None, **labels))]
     fn reserve_blocking(
         &self,
@@ -80,6 +82,7 @@ impl PyAllotment {
         asking::block(py, &self.open()?, estimate, ttl, timeout, labels)
     }
 
+    #[doc = stub!("Allotment.check")]
     #[pyo3(signature = (estimate = None, **labels))]
     fn check(
         &self,
@@ -90,11 +93,13 @@ impl PyAllotment {
         asking::check(py, &self.open()?, estimate, labels)
     }
 
+    #[doc = stub!("Allotment.charge_step")]
     #[pyo3(signature = (**labels))]
     fn charge_step(&self, py: Python<'_>, labels: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
         Ok(self.open()?.step(&CallLabels::of(py, labels)?.pairs()?)?)
     }
 
+    #[doc = stub!("Allotment.allot")]
     #[pyo3(signature = (*, tokens = None, cost_micros_usd = None, calls = None, ttl = None, **labels))]
     fn allot(
         &self,
@@ -110,7 +115,7 @@ impl PyAllotment {
         Ok(Self::new(self.open()?.allot(&labels.pairs()?, size, ttl)?))
     }
 
-    /// What is left of the part; None for what was not set aside.
+    #[doc = stub!("Allotment.remaining")]
     fn remaining<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let left = self.open()?.remaining()?;
         let dict = PyDict::new(py);
@@ -125,8 +130,9 @@ impl PyAllotment {
         Ok(asking::estimating(self.open()?.guard()))
     }
 
-    /// What a provider's response says of its own limits; see `Guard.observe`.
-    #[pyo3(signature = (headers, status = StatusArg(200), **labels))]
+    #[doc = stub!("Allotment.observe")]
+    #[pyo3(signature = (headers, status = StatusArg(200), **labels),
+        text_signature = "($self, headers, status=200, **labels)")]
     fn observe(
         &self,
         py: Python<'_>,
@@ -143,6 +149,7 @@ impl PyAllotment {
         Ok(self.open()?.accounts().iter().map(|account| Arc::as_ptr(account).addr()).collect())
     }
 
+    #[doc = stub!("Allotment.close")]
     fn close(&self) {
         let allotment = self.0.write().take();
         // Dropped outside of the lock: at its end an allotment reports to its parent.
@@ -151,6 +158,7 @@ impl PyAllotment {
         }
     }
 
+    #[doc = stub!("Allotment.closed")]
     #[getter]
     fn closed(&self) -> bool {
         self.0.read().is_none()

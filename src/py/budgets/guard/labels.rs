@@ -14,7 +14,7 @@ static SCOPE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 /// The label of scopes inside which the final answer is made.
 const LANDING: &str = " landing";
 
-/// Tells who gives the labels of scopes; the package calls it once.
+#[doc = stub!("set_labels_var")]
 #[pyfunction]
 pub(crate) fn set_labels_var(py: Python<'_>, get: Py<PyAny>) {
     let _ = SCOPE.set(py, get);
@@ -23,7 +23,7 @@ pub(crate) fn set_labels_var(py: Python<'_>, get: Py<PyAny>) {
 /// Whether there was ever a scope. Most programs have none, and skip the call.
 static SCOPED: AtomicBool = AtomicBool::new(false);
 
-/// A scope begins: from now on requests ask for the labels of the scopes around them.
+#[doc = stub!("scope_begins")]
 #[pyfunction]
 pub(crate) fn scope_begins() {
     // Relaxed: the GIL, or the start of a thread in the scope, orders it before its requests.

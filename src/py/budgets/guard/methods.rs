@@ -28,13 +28,13 @@ use crate::py::waiting::{PyMailbox, PyWait};
 /// Returns the price of a model that a policy does not price, or None. Called once for each model.
 static RESOLVER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
-/// Tells who knows the prices of models; the package calls it once.
+#[doc = stub!("set_price_resolver")]
 #[pyfunction]
 pub(crate) fn set_price_resolver(py: Python<'_>, resolver: Py<PyAny>) {
     let _ = RESOLVER.set(py, resolver);
 }
 
-/// All limits of a policy, decided in one step.
+#[doc = stub!("Guard")]
 #[pyclass(module = "outlay", name = "Guard", frozen, weakref)]
 pub(crate) struct PyGuard {
     pub(crate) inner: Arc<Guard>,
@@ -92,6 +92,7 @@ impl PyGuard {
         Self::of(read_policy(policy)?, clock)
     }
 
+    #[doc = stub!("Guard.from_toml")]
     #[classmethod]
     #[pyo3(signature = (path, *, clock = None))]
     fn from_toml(
@@ -102,6 +103,7 @@ impl PyGuard {
         Self::of(read_file(path)?, clock)
     }
 
+    #[doc = stub!("Guard.from_dict")]
     #[classmethod]
     #[pyo3(signature = (policy, *, clock = None))]
     fn from_dict(
@@ -112,6 +114,7 @@ impl PyGuard {
         Self::of(read_dict(policy)?, clock)
     }
 
+    #[doc = stub!("Guard.reserve")]
     #[pyo3(signature = (estimate = None, *, ttl = None, **labels))]
     fn reserve(
         &self,
@@ -161,6 +164,7 @@ impl PyGuard {
         asking::wait(&*self.inner, estimate, ttl, timeout, labels, mailbox)
     }
 
+    #[doc = stub!("Guard.reserve_blocking")]
     #[pyo3(signature = (estimate = None, *, ttl = None, timeout = None, **labels))]
     fn reserve_blocking(
         &self,
@@ -173,6 +177,7 @@ impl PyGuard {
         asking::block(py, &*self.inner, estimate, ttl, timeout, labels)
     }
 
+    #[doc = stub!("Guard.check")]
     #[pyo3(signature = (estimate = None, **labels))]
     fn check(
         &self,
@@ -183,11 +188,13 @@ impl PyGuard {
         asking::check(py, &*self.inner, estimate, labels)
     }
 
+    #[doc = stub!("Guard.charge_step")]
     #[pyo3(signature = (**labels))]
     fn charge_step(&self, py: Python<'_>, labels: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
         Ok(self.inner.step(&CallLabels::of(py, labels)?.pairs()?)?)
     }
 
+    #[doc = stub!("Guard.allot")]
     #[pyo3(signature = (*, tokens = None, cost_micros_usd = None, calls = None, ttl = None, **labels))]
     fn allot(
         &self,
@@ -203,7 +210,9 @@ impl PyGuard {
         Ok(PyAllotment::new(self.inner.allot(&labels.pairs()?, size, ttl)?))
     }
 
-    #[pyo3(signature = (headers, status = StatusArg(200), **labels))]
+    #[doc = stub!("Guard.observe")]
+    #[pyo3(signature = (headers, status = StatusArg(200), **labels),
+        text_signature = "($self, headers, status=200, **labels)")]
     fn observe(
         &self,
         py: Python<'_>,
@@ -215,11 +224,13 @@ impl PyGuard {
         Ok(self.inner.observe(&labels.pairs()?, asking::pairs(&headers), status.0)?)
     }
 
+    #[doc = stub!("Guard.update")]
     fn update(&self, policy: &Bound<'_, PyAny>) -> PyResult<()> {
         self.inner.update(read_policy(policy)?)?;
         Ok(())
     }
 
+    #[doc = stub!("Guard.explain")]
     #[pyo3(signature = (**labels))]
     fn explain<'py>(
         &self,
@@ -229,10 +240,12 @@ impl PyGuard {
         explained(py, self.inner.explain(&CallLabels::of(py, labels)?.pairs()?)?)
     }
 
+    #[doc = stub!("Guard.snapshot")]
     fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         explained(py, self.inner.snapshot()?)
     }
 
+    #[doc = stub!("Guard.advice")]
     #[pyo3(signature = (*, estimate = None, **labels))]
     fn advice<'py>(
         &self,
@@ -246,6 +259,7 @@ impl PyGuard {
         advice(py, &self.inner.advice(&labels.pairs()?, estimate)?)
     }
 
+    #[doc = stub!("Guard.events")]
     fn events(&self, py: Python<'_>, callback: Py<PyAny>) -> PyResult<()> {
         if !callback.bind(py).is_callable() {
             let given = args::type_name(callback.bind(py));

@@ -1,0 +1,398 @@
+"""All limits of a policy at once."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, Literal, Self, final
+
+from outlay._allowances.service import AllowanceService
+from outlay._stubs.allotment import Allotment
+from outlay._stubs.allowance_ledger import AllowanceLedger
+from outlay._stubs.amounts import Estimate, UsageEstimate
+from outlay._stubs.arguments import Amount, Headers, Path, Period, Policy
+from outlay._stubs.clocks import Clock
+from outlay._stubs.leases import BudgetLease, Mailbox, Wait
+
+@final
+class Guard:
+    """All limits of a policy at once: every rule whose scope matches a request's labels, in one step.
+
+    A rule that names a label is not about requests without it: `[defaults] require` refuses such requests,
+    and of those that no rule is about the logger "outlay" warns, once for each set of names of labels. `"*"`
+    gives each value of a label a counter of its own; the values of a pattern, a text with `*` in it, share
+    one. A call costs what the price of its model says: that of the policy, else that of genai-prices. A guard
+    is a budget of every `wrap`, which gives it the labels `provider` and `model`, `agent` where the framework
+    knows it, `tool` for calls of tools, and those of the wrap. docs/policy.md describes the policy.
+
+    Args:
+        policy: A dict, or the path of a TOML file: a policy, or a pyproject.toml with `[tool.outlay]`.
+        clock: Where time comes from; default None, the machine's clocks.
+
+    Raises:
+        PolicyError: The policy has an unknown key or an impossible value; the file and the line are named.
+        OSError: The file can not be read.
+
+    Example:
+        >>> rule = {"name": "per-agent", "scope": {"agent": "*"}, "limit": {"tokens": 1_000}}
+        >>> guard = Guard({"budget": [rule]})
+        >>> with guard.reserve(800, agent="a-1") as lease:
+        ...     lease.commit(300)
+        >>> try:
+        ...     guard.reserve(800, agent="a-1")
+        ... except BudgetExceeded as refused:
+        ...     refused.message, refused.remaining
+        ('Token budget exceeded: per-agent', 700)
+        >>> guard.reserve(800, agent="a-2").state
+        'open'
+    """
+
+    def __new__(cls, policy: Policy, *, clock: Clock | None = None) -> Self: ...
+    @classmethod
+    def from_toml(cls, path: Path, *, clock: Clock | None = None) -> Guard:
+        """Make a guard of a policy file.
+
+        Args:
+            path: A policy in TOML, or a pyproject.toml with `[tool.outlay]`.
+            clock: Where time comes from; default None, the machine's clocks.
+
+        Raises:
+            PolicyError: The policy has an unknown key or an impossible value, named with its line.
+            OSError: The file can not be read.
+        """
+
+    @classmethod
+    def from_dict(cls, policy: dict[str, Any], *, clock: Clock | None = None) -> Guard:
+        """Make a guard of a dict with the keys of the policy file.
+
+        Args:
+            policy: The policy; money may be a `Decimal`.
+            clock: Where time comes from; default None, the machine's clocks.
+
+        Raises:
+            PolicyError: The policy has an unknown key or an impossible value.
+        """
+
+    @property
+    def allowances(self) -> AllowanceService:
+        """The allowances, model quotas and repositories of the policy, as a service that jobs begin in.
+
+        Example:
+            >>> guard = Guard({"allowance": [{"agent": "a-1", "concurrent_jobs": 1}]})
+            >>> with guard.allowances.start_job("a-1", "job-1"):
+            ...     guard.allowances.check("a-1").reason
+            'concurrent job limit reached'
+        """
+
+    def reserve(
+        self, estimate: Estimate | None = None, *, ttl: Period | None = None, **labels: str
+    ) -> BudgetLease:
+        """Hold the estimate under every limit that matches, or refuse and change nothing.
+
+        The refusal names the first refusing rule in the order of the policy. Soft rules let everything pass
+        and tell the event "exceeded", rules in shadow the event "denied".
+
+        Args:
+            estimate: What the call may use: a `UsageEstimate`, or tokens; default None, one call of none.
+                Without a cost it costs what the price says, and so does the usage that is committed.
+            ttl: When the lease runs out: seconds or a timedelta; default None, the policy's `lease_ttl`.
+            **labels: Whom the call is about: agent, model, provider, workflow, run, repo, tool, user, ...
+                Those of the scopes around it are added. With `model=` a model is called; with `tool=` and no
+                `model=` a tool, in a scope of a model too.
+
+        Returns:
+            The lease to commit; its commit settles under every limit.
+
+        Raises:
+            LimitExceeded: A rule refuses: `BudgetExceeded`, `ThresholdExceeded`, `RateLimitExceeded`,
+                `AllowanceExceeded`. `scope` and the message name the rule.
+            PolicyError: Cost is limited, and the model has no price; or a required label is missing.
+            InvalidAmount: The estimate is no whole number.
+            InvalidId: A label is no text of 1 to 1,024 bytes.
+
+        Example:
+            >>> rule = {"name": "day", "limit": {"usd": "0.01"}, "window": "calendar:day"}
+            >>> prices = {"gpt-x": {"input": "2.50", "output": "10.00"}}
+            >>> guard = Guard({"budget": [rule], "prices": prices})
+            >>> with guard.reserve(UsageEstimate(output_tokens=1_000), model="gpt-x") as lease:
+            ...     lease.commit(Usage(input_tokens=1_000, output_tokens=100))
+            >>> guard.advice(model="gpt-x")["remaining"]
+            {'cost_micros_usd': 6500}
+        """
+
+    async def reserve_wait(
+        self,
+        estimate: Estimate | None = None,
+        *,
+        ttl: Period | None = None,
+        timeout: Period | None = None,
+        **labels: str,
+    ) -> BudgetLease:
+        """Do as `reserve` does, and wait, first in, first out, where a rule says `on_limit = { wait = ... }`.
+
+        Only pools and limiters are waited for; every other refusal comes at once. Cancelled, it leaves the
+        queue, and releases what it was given and has not received.
+
+        Args:
+            estimate: What the call may use; default None, one call of no tokens.
+            ttl: When the lease runs out: seconds or a timedelta; default None, the policy's `lease_ttl`.
+            timeout: How long to wait at most, as `ttl` says it; default None, the shortest wait of the rules.
+            **labels: Whom the call is about.
+
+        Raises:
+            LimitExceeded: A rule refuses that nobody waits for; nothing was changed.
+            WaitTimeout: It took too long.
+            PolicyError: A price or a required label is missing, or a time is not allowed.
+
+        Example:
+            >>> import asyncio
+            >>> guard = Guard({"pool": [{"name": "one", "max_concurrent": 1, "on_limit": {"wait": "30s"}}]})
+            >>> asyncio.run(guard.reserve_wait(model="gpt-x")).state
+            'open'
+        """
+
+    def reserve_blocking(
+        self,
+        estimate: Estimate | None = None,
+        *,
+        ttl: Period | None = None,
+        timeout: Period | None = None,
+        **labels: str,
+    ) -> BudgetLease:
+        """Do as `reserve_wait` does, in a thread: without the GIL, and Ctrl-C ends it.
+
+        Args:
+            estimate: What the call may use; default None, one call of no tokens.
+            ttl: When the lease runs out: seconds or a timedelta; default None, the policy's `lease_ttl`.
+            timeout: How long to wait at most, as `ttl` says it; default None, the shortest wait of the rules.
+            **labels: Whom the call is about.
+
+        Raises:
+            LimitExceeded: A rule refuses that nobody waits for; nothing was changed.
+            WaitTimeout: It took too long.
+            PolicyError: A price or a required label is missing, or a time is not allowed.
+        """
+
+    def check(self, estimate: Estimate | None = None, **labels: str) -> None:
+        """Raise what `reserve` would raise now; change nothing. Soft limits are checked as if they were hard.
+
+        Args:
+            estimate: What the call may use; default None, one call of no tokens.
+            **labels: Whom the call is about.
+
+        Raises:
+            LimitExceeded: A rule refuses, or would if it were hard.
+            PolicyError: A price or a required label is missing.
+        """
+
+    def charge_step(self, **labels: str) -> None:
+        """Charge one step to the workflows that match, or refuse and change nothing.
+
+        Args:
+            **labels: Whom the step is about: `workflow` is the name of the rule.
+
+        Raises:
+            StepLimitExceeded: A workflow has no step left.
+            PolicyError: A required label is missing.
+        """
+
+    def scope(self, **labels: str) -> AbstractContextManager[None]:
+        """Add labels to every request of every guard inside the `with` block.
+
+        The labels of a request, and those of a scope within, come before those of a scope around it. Tasks
+        that are started inside inherit the scope; `outlay.in_scope` hands it on to threads and executors.
+
+        Args:
+            **labels: The labels.
+
+        Raises:
+            InvalidId: A label is no text of 1 to 1,024 bytes.
+
+        Example:
+            >>> guard = Guard({"budget": [{"name": "u", "scope": {"user": "*"}, "limit": {"calls": 1}}]})
+            >>> with guard.scope(user="ann"):
+            ...     guard.reserve().commit()
+        """
+
+    def run(self, run_id: str | None = None, **labels: str) -> AbstractContextManager[str]:
+        """Be a run inside the `with` block: a rule with `window = "run"` counts it by itself.
+
+        Args:
+            run_id: The label `run`; default None, a new one.
+            **labels: More labels, as of `scope`.
+
+        Returns:
+            A context manager that gives the id of the run.
+        """
+
+    def step(self, name: str = "default", **labels: str) -> AbstractContextManager[None]:
+        """Charge one step as the `with` block begins; inside, the limits of `step.NAME` hold for it alone.
+
+        Args:
+            name: The name of the step; default "default", whose limits a step has that has none of its own.
+            **labels: More labels, as of `scope`.
+
+        Returns:
+            A context manager; to enter it raises `StepLimitExceeded` where no step is left.
+
+        Example:
+            >>> guard = Guard({"workflow": [{"name": "release", "step": {"review": {"tokens": 500}}}]})
+            >>> with guard.run(workflow="release"), guard.step("review"):
+            ...     guard.reserve(500).commit()
+        """
+
+    def landing(self) -> AbstractContextManager[None]:
+        """Allow what budgets keep back (`landing`) inside the `with` block: for the final answer.
+
+        Example:
+            >>> rule = {"name": "all", "limit": {"tokens": 1_000}, "landing": {"tokens": 200}}
+            >>> guard = Guard({"budget": [rule]})
+            >>> guard.reserve(800).commit()
+            >>> with guard.landing():
+            ...     guard.reserve(200).commit()
+        """
+
+    def allot(
+        self,
+        *,
+        tokens: Amount | None = None,
+        cost_micros_usd: Amount | None = None,
+        calls: Amount | None = None,
+        ttl: Period | None = None,
+        **labels: str,
+    ) -> Allotment:
+        """Set a part of all budgets that match aside for a sub-agent, or refuse and change nothing.
+
+        Of sliding windows, limiters, slots and what is not set aside its requests ask as all others do.
+
+        Args:
+            tokens: Tokens; default None, not set aside.
+            cost_micros_usd: Millionths of a US dollar; default None, not set aside.
+            calls: Calls; default None, not set aside.
+            ttl: When the part takes no more requests: seconds or a timedelta; default None, 100 years.
+            **labels: Whose budgets; the requests of the part have these labels too.
+
+        Returns:
+            The part.
+
+        Raises:
+            LimitExceeded: A budget has not as much left.
+            PolicyError: Nothing is to be set aside, or a required label is missing.
+
+        Example:
+            >>> guard = Guard({"budget": [{"name": "all", "limit": {"tokens": 1_000}}]})
+            >>> with guard.allot(tokens=600) as part:
+            ...     part.reserve(400).commit(100)
+            ...     guard.advice()["remaining"]
+            {'tokens': 400}
+            >>> guard.advice()["remaining"]
+            {'tokens': 900}
+        """
+
+    def observe(self, headers: Headers, status: int = 200, **labels: str) -> None:
+        """Take in what a provider says of its own rate limit, as `RateLimiter.observe` does.
+
+        The limiters that match and say `adaptive = "headers"` are told.
+
+        Args:
+            headers: The headers of the response: a mapping, or pairs.
+            status: The status of the response; default 200.
+            **labels: Whom the call was about.
+
+        Raises:
+            PolicyError: The headers are neither, or the status is no status code.
+        """
+
+    def update(self, policy: Policy) -> None:
+        """Lay down another policy. What a rule with the same kind, name, scope and window counted stays.
+
+        Args:
+            policy: A dict, or the path of a TOML file.
+
+        Raises:
+            PolicyError: The policy makes no sense; the former one stays in force.
+            OSError: The file can not be read.
+
+        Example:
+            >>> guard = Guard({"budget": [{"name": "all", "limit": {"tokens": 100}}]})
+            >>> guard.reserve(100).commit()
+            >>> guard.update({"budget": [{"name": "all", "limit": {"tokens": 150}}]})
+            >>> guard.reserve(50).commit()
+        """
+
+    def explain(self, **labels: str) -> list[dict[str, Any]]:
+        """Return the counters that a request with these labels is asked of, in the order of the policy.
+
+        Args:
+            **labels: Whom the request would be about.
+
+        Returns:
+            Dicts with `name`, `kind` (the table of the rule), `scope`, `values` (the labels that tell its
+            counters apart), `window`, `mode`, `resets_in` and `wait` (seconds or None), and `limits`: by unit
+            a dict of `limit`, `used`, `reserved`, `remaining` and `kept_back`, with money in micro-USD.
+
+        Example:
+            >>> guard = Guard({"budget": [{"name": "a", "scope": {"agent": "a"}, "limit": {"tokens": 100}}]})
+            >>> [rule["name"] for rule in guard.explain(agent="a")], guard.explain(agent="b")
+            (['a'], [])
+        """
+
+    def snapshot(self) -> list[dict[str, Any]]:
+        """Return every counter that was ever asked, as dicts like those of `explain`."""
+
+    def advice(self, *, estimate: UsageEstimate | Amount | None = None, **labels: str) -> dict[str, Any]:
+        """Return what is left for requests with these labels: what a prompt may tell the model.
+
+        Args:
+            estimate: What the next call may use, as `reserve` takes it; default None, as the calls so far.
+            **labels: Whom the requests are about.
+
+        Returns:
+            `remaining`, the least that any hard limit leaves of "tokens", "cost_micros_usd", "calls",
+            "tool_calls" and "steps"; `usd`, the money left as text, where it is limited; `rates`, what
+            limiters and rolling windows leave now, by rule and unit; `calls_left_estimate`, for how many such
+            calls that may do, or None; `landing`, whether the next one needs what is kept back for the end.
+
+        Raises:
+            InvalidAmount: The estimate is no whole number of at least 0.
+
+        Example:
+            >>> guard = Guard({"budget": [{"name": "all", "limit": {"tokens": 1_000}}]})
+            >>> guard.reserve(300).commit(250)
+            >>> guard.advice()
+            {'remaining': {'tokens': 750}, 'rates': {}, 'calls_left_estimate': 3, 'landing': False}
+        """
+
+    def events(self, callback: Callable[[dict[str, Any]], object]) -> None:
+        """Call `callback` with everything that happens from now on, under no lock.
+
+        Args:
+            callback: Takes a dict with `event` ("reserved", "committed", "released", "expired", "charged",
+                "denied", "warned", "exceeded", "unmatched"), `name` of the rule, `lease` (its id or None) and
+                `amounts` by unit. "unmatched", with `labels`, is a request that no rule is about (in a policy
+                with budgets or workflows: none of these). What it raises is reported as unraisable, and
+                changes nothing. A lock that it takes must be reentrant: the collector may end a lease in it.
+
+        Raises:
+            PolicyError: It can not be called.
+
+        Example:
+            >>> guard = Guard({"budget": [{"name": "all", "limit": {"tokens": 10}, "mode": "shadow"}]})
+            >>> seen = []
+            >>> guard.events(seen.append)
+            >>> guard.reserve(11).commit()
+            >>> [event["event"] for event in seen]
+            ['reserved', 'denied', 'committed']
+        """
+
+    def _try_reserve(
+        self, estimate: Estimate | None, ttl: Period | None, timeout: Period | None, labels: dict[str, str]
+    ) -> BudgetLease | None: ...
+    def _wait(
+        self,
+        estimate: Estimate | None,
+        ttl: Period | None,
+        timeout: Period | None,
+        labels: dict[str, str],
+        mailbox: Mailbox,
+    ) -> Wait: ...
+    def _estimating(self) -> tuple[Literal["strict", "expected"] | None, int | None]: ...
+    def _allowance_ledger(self) -> AllowanceLedger: ...

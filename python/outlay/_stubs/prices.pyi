@@ -1,0 +1,76 @@
+"""Money, and what models cost."""
+
+from decimal import Decimal
+from typing import Self, SupportsIndex, final
+
+from outlay._stubs.amounts import Usage, UsageEstimate
+from outlay._stubs.arguments import Prices
+
+def usd(dollars: str | Decimal | SupportsIndex) -> int:
+    """Return dollars as whole millionths of a US dollar, exactly.
+
+    Args:
+        dollars: Plain decimal text, a Decimal or a whole number of dollars; not negative, at most 6 decimals.
+
+    Returns:
+        Micro-USD.
+
+    Raises:
+        InvalidAmount: It is a float (0.1 has no exact binary form), negative, not finite, too fine or too
+            large.
+
+    Example:
+        >>> usd("12.34")
+        12340000
+    """
+
+@final
+class PriceTable:
+    """What models cost: read once, then asked by every call.
+
+    "input" and "output" are required; "cache_read" and "cache_write" cost what input costs unless they are
+    given, "reasoning" (a part of the output) what output costs. "cache_write_1h" is the part of what was
+    written to a cache that is kept for an hour; unless it is given, it costs twice the input for Anthropic's
+    models (the provider is "anthropic", or the name has "claude" or "anthropic" in it) and what "cache_write"
+    costs for all others. "tiers" are the prices of long prompts, a list of mappings with
+    "above_input_tokens", "input", "output" and the others: the whole call costs what the highest tier says
+    that its input is above. Prices are text, so that they are exact.
+
+    Args:
+        prices: USD per million tokens by model, such as `{"gpt-x": {"input": "2.50", "output": "10.00"}}`.
+
+    Raises:
+        PolicyError: It has another shape, a required price is missing, or a price is not plain decimal text.
+
+    Example:
+        >>> table = PriceTable({"gpt-x": {"input": "2.50", "output": "10.00", "cache_read": "0.25"}})
+        >>> table.cost("gpt-x", Usage(input_tokens=1_000, output_tokens=100, cache_read_tokens=800))
+        1700
+        >>> long = {"above_input_tokens": 200_000, "input": "5", "output": "20"}
+        >>> table = PriceTable({"gpt-y": {"input": "2.50", "output": "10", "tiers": [long]}})
+        >>> table.cost("gpt-y", Usage(input_tokens=200_001, output_tokens=0))
+        1000005
+    """
+
+    def __new__(cls, prices: Prices) -> Self: ...
+    def knows(self, model: str) -> bool:
+        """Return whether the model has a price.
+
+        Args:
+            model: The name of the model.
+        """
+
+    def cost(self, model: str, usage: Usage | UsageEstimate, *, provider: str | None = None) -> int:
+        """Return what a usage costs in micro-USD, rounded up once.
+
+        Tokens of which only the total is known are priced at the dearer of input and output.
+
+        Args:
+            model: The name of the model.
+            usage: What was used, or may be.
+            provider: Whose API it was, such as "anthropic"; default None, what the name says.
+
+        Raises:
+            PolicyError: The model has no price: it never costs 0.
+            InvalidAmount: It is no usage.
+        """
