@@ -272,7 +272,7 @@ impl Account {
             let room = (state.meters.len() < METERS_MAX).then_some(state.meters.len());
             let number = room.and_then(|number| u8::try_from(number).ok()).ok_or_else(|| {
                 Invalid::sentence(format!(
-                    "account {:?} has {} meters and can have no more: meters of earlier rules \
+                    "account {:?} has {} meters, the most that are allowed, and meters of earlier rules \
                      have open leases; try again when these leases have ended",
                     self.key().as_str(),
                     state.meters.len()

@@ -77,7 +77,7 @@ impl Core {
 
     /// Calls the listeners. The caller holds no lock.
     pub(crate) fn tell(&self, event: &Event) {
-        // Nearly always one: kept without an allocation while it is called.
+        // There is nearly always one listener. Its copy is kept without an allocation.
         let listeners: SmallVec<[Listener; 2]> = self.listeners.lock().iter().cloned().collect();
         for listener in &listeners {
             listener(event);

@@ -34,7 +34,8 @@ classes! {
 
 static IMPORTED: [PyOnceLock<Py<PyType>>; ALL.len()] = [const { PyOnceLock::new() }; ALL.len()];
 
-// Not on first use: a garbage collection during that import could come back here and wait for itself.
+// Not on first use: a garbage collection during that import could come back here and wait for
+// itself.
 #[doc = stub!("set_exceptions")]
 #[pyfunction]
 pub(crate) fn set_exceptions(module: &Bound<'_, PyAny>) -> PyResult<()> {

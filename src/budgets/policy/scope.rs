@@ -71,7 +71,7 @@ impl Scope {
     pub fn add(&mut self, label: &str, pattern: Pattern) -> Result<(), Invalid> {
         if self.names(label) {
             return Err(Invalid::sentence(format!(
-                "scope names the label {label:?} twice; keep one"
+                "scope has a second pattern for the label {label:?}; keep one"
             )));
         }
         self.0.push((label.to_owned(), pattern));

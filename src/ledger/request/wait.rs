@@ -55,7 +55,7 @@ pub fn reserve_blocking(
 #[derive(Debug)]
 pub struct Wait {
     pending: Pending,
-    /// Lives as long as the wait: a turn on several accounts is decided anew by it.
+    /// Lives as long as the wait, and decides a turn on several accounts again.
     again: Option<Arc<Pending>>,
 }
 

@@ -1,4 +1,4 @@
-//! What a `BudgetManager` is given for an agent, and what it reports.
+//! `BudgetLimit`, `BudgetInfo` and `FullBudgetInfo`: the settings and reports of a `BudgetManager`.
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -84,7 +84,7 @@ impl PyBudgetLimit {
         keywords.set_item("agent_id", self.agent_id())?;
         keywords.set_item("token_budget", self.0.token_budget)?;
         keywords.set_item("calls_budget", self.0.calls_budget)?;
-        // A float where it says it exactly, else a timedelta.
+        // A float if it is exact, else a timedelta.
         let secs = self.window_secs();
         let exact = secs.and_then(|secs| std::time::Duration::try_from_secs_f64(secs).ok());
         if exact == self.0.window {

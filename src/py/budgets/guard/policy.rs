@@ -25,10 +25,10 @@ pub(super) fn read_dict(dict: &Bound<'_, PyDict>) -> PyResult<GuardPolicy> {
     options.set_item("ensure_ascii", false)?;
     let text = py.import("json")?.call_method("dumps", (dict,), Some(&options));
     let text = text.map_err(|error| match error.is_instance_of::<PyException>(py) {
-        true => {
-            Invalid::sentence(format!("the policy dict has a value that TOML cannot have: {error}"))
-                .into()
-        }
+        true => Invalid::sentence(format!(
+            "policy: the dict has a value that TOML cannot have: {error}"
+        ))
+        .into(),
         false => error,
     })?;
     let text = text.cast::<PyString>()?.to_str().map_err(|_| {
