@@ -150,7 +150,7 @@ class LimitExceeded(OutlayError):
         return self.to_llm_message()
 
 
-class _OfAgent(LimitExceeded):
+class _AgentRefusal(LimitExceeded):
     """What a refusal of an agent's account says beside the rest."""
 
     @property
@@ -169,7 +169,7 @@ class _OfAgent(LimitExceeded):
         return self._denial.resets_in
 
 
-class BudgetExceeded(_OfAgent):
+class BudgetExceeded(_AgentRefusal):
     """Tokens, calls or cost of an agent or pool (``kind``: "token", "call" or "cost").
 
     Example:
@@ -318,7 +318,7 @@ class RateLimitExceeded(LimitExceeded):
         return self._denial.used
 
 
-class AllowanceExceeded(_OfAgent):
+class AllowanceExceeded(_AgentRefusal):
     """Jobs, concurrency, model allowlist, model or repo quota, cooldown.
 
     Example:
@@ -343,7 +343,7 @@ class AllowanceExceeded(_OfAgent):
         return self._denial.used
 
 
-class NotConfigured(_OfAgent, KeyError):
+class NotConfigured(_AgentRefusal, KeyError):
     """No budget or allowance for this id: refused, fail closed.
 
     Example:

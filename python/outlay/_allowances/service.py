@@ -71,7 +71,7 @@ class AllowanceService:
             self._native = stored.native
 
     @classmethod
-    def _of_ledger(cls, native: AllowanceLedger) -> AllowanceService:
+    def _from_ledger(cls, native: AllowanceLedger) -> AllowanceService:
         """Return the service over a ledger that is there: that of a guard."""
         service = cls.__new__(cls)
         service._native = native

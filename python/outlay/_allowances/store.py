@@ -290,9 +290,9 @@ class MemoryStore:
             InvalidAmount: The tokens are no whole number.
 
         """
-        model, more = self._model(model), check_amount(tokens, "tokens")
+        model, added = self._model(model), check_amount(tokens, "tokens")
         with self._lock:
-            self._model_usage[model] = clamped(self._model_usage.get(model, 0) + more)
+            self._model_usage[model] = clamped(self._model_usage.get(model, 0) + added)
 
     def _agent(self, agent_id: Id) -> tuple[str, datetime]:
         # Asked before the lock is taken: in a forked child another thread may hold it for ever.

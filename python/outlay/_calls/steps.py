@@ -126,8 +126,8 @@ def charge_step(budgets: Budgets, *, operation: str, labels: Mapping[str, str], 
     steps = [one for _, one in native if one not in requests]
     try:
         # The step is the call of the tool, also where the wrap has the label of a model.
-        of_tool = {name: value for name, value in labels.items() if name != "model"}
-        leases.extend(guard.reserve(**of_tool) for guard in requests)
+        tool_labels = {name: value for name, value in labels.items() if name != "model"}
+        leases.extend(guard.reserve(**tool_labels) for guard in requests)
         # The core charges at once and for good, so the objects that can still give back come first.
         reserve_each(own, leases, UsageEstimate(), labels)
         if steps:

@@ -54,7 +54,7 @@ def doctor() -> dict[str, Any]:
         "outlay": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "extras": {name: _extra(*what) for name, what in EXTRAS.items()},
+        "extras": {name: _integration(*what) for name, what in EXTRAS.items()},
         "wrapped": _wrapped(),
         "scope": current_labels(),
         "audit": _audited(),
@@ -72,7 +72,7 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _extra(module: str, packages: tuple[str, ...]) -> dict[str, Any]:
+def _integration(module: str, packages: tuple[str, ...]) -> dict[str, Any]:
     found = {package: _version(package) for package in packages}
     error = None
     if None in found.values():

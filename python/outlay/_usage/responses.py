@@ -190,7 +190,7 @@ def _in_generations(obj: Any) -> Fields | None:
     if not isinstance(generations, list | tuple) or not generations:
         return None
     prompts = generations if isinstance(generations[0], list | tuple) else [generations]
-    found = [_of_one_prompt(prompt) for prompt in prompts]
+    found = [_prompt_usage(prompt) for prompt in prompts]
     if any(fields is None for fields in found):
         return _in_metadata(obj)
     return _sum(fields for fields in found if fields is not None)
@@ -218,7 +218,7 @@ _PLACES: tuple[Callable[[Any], Fields | None], ...] = (
 )
 
 
-def _of_one_prompt(generations: Iterable[Any]) -> Fields | None:
+def _prompt_usage(generations: Iterable[Any]) -> Fields | None:
     found = [usage_fields(get(generation, "message") or generation) for generation in generations]
     known = [fields for fields in found if fields is not None]
     # Several choices of one response each repeat the usage of the whole response.

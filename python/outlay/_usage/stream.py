@@ -130,10 +130,10 @@ def _input(usage: Mapping[str, Any]) -> int:
     return given if isinstance(given, int) else 0
 
 
-def _larger(seen: Fields | None, told: Fields | None) -> Fields | None:
-    if seen is None or told is None:
-        return told or seen
-    return {name: max(count, seen.get(name, 0)) for name, count in {**seen, **told}.items()}
+def _larger(seen: Fields | None, new: Fields | None) -> Fields | None:
+    if seen is None or new is None:
+        return new or seen
+    return {name: max(count, seen.get(name, 0)) for name, count in {**seen, **new}.items()}
 
 
 def _added(left: Mapping[str, Any], right: Mapping[str, Any]) -> dict[str, Any]:

@@ -49,7 +49,7 @@ class ModelCall:
         self._as_host_error = as_host_error
         # An answer is heard when its body ends, which may be in another context.
         self._scope = current_labels()
-        self._prompt = _of_a_model(prompt, layers, self._scope)
+        self._prompt = _as_model_prompt(prompt, layers, self._scope)
         self._estimates = [layer.estimate(prompt) for layer in layers]
         self._call = Call()
         self._attempts = self._call.attempts = Attempts()
@@ -195,7 +195,7 @@ class ModelCall:
             self.commit(outcome.fields, requests=outcome.requests)
 
 
-def _of_a_model(prompt: Prompt, layers: Sequence[Layer], scope: Mapping[str, str]) -> Prompt:
+def _as_model_prompt(prompt: Prompt, layers: Sequence[Layer], scope: Mapping[str, str]) -> Prompt:
     """Return the prompt as one of a model, also where nobody knows its name and a label says `tool`.
 
     A guard would take it for the call of a tool, which has no price.

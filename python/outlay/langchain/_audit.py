@@ -314,9 +314,9 @@ def _usage(layer: Layer, prompt: Prompt, fields: Fields | None) -> Usage:
     """Return what was used, at the estimate where nobody said; at no cost where the model has no price."""
     if layer.prices is not None and not layer.prices.knows(prompt.model_name or ""):
         layer = replace(layer, prices=None)
-    told = None if fields is None else layer.usage(fields, prompt)
-    if told is not None:
-        return told
+    reported = None if fields is None else layer.usage(fields, prompt)
+    if reported is not None:
+        return reported
     estimate = {"input_tokens": prompt.input_tokens, "output_tokens": layer.output_reserve(prompt)}
     return layer.usage(estimate, prompt) or Usage(**estimate)
 

@@ -47,10 +47,10 @@ def _telling_class(cls: Any) -> Any:
     if _TELLS in cls.__dict__:
         return cls
 
-    def request(self: Any, cast_to: Any, options: Any, **more: Any) -> Any:
+    def request(self: Any, cast_to: Any, options: Any, **keywords: Any) -> Any:
         # Of an async client too: its coroutine is made by the call, and awaited by who called.
         getattr(self, _TELLS)(self, options)
-        return cls.request(self, cast_to, options, **more)
+        return cls.request(self, cast_to, options, **keywords)
 
     def copied(self: Any, **options: Any) -> Any:
         made = cls.copy(self, **options)

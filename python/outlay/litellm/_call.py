@@ -124,9 +124,9 @@ def read_prompt(name: str, layers: Sequence[Layer], arguments: Mapping[str, Any]
         The estimate, in tokens.
 
     """
-    extra = arguments.get("extra_body")
-    sent = {**arguments, **extra} if isinstance(extra, Mapping) else arguments
-    sent = {**_of_google(sent), **sent}
+    merged = arguments.get("extra_body")
+    sent = {**arguments, **merged} if isinstance(merged, Mapping) else arguments
+    sent = {**_google_body(sent), **sent}
     body = {part: _plain(sent[part]) for part in _BODY if sent.get(part) is not None}
     body |= {limit: sent[limit] for limit in _LIMITS if limit in sent}
     model = arguments.get("model")
@@ -141,7 +141,7 @@ def read_prompt(name: str, layers: Sequence[Layer], arguments: Mapping[str, Any]
     return prompt
 
 
-def _of_google(sent: Mapping[str, Any]) -> dict[str, Any]:
+def _google_body(sent: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the `config` of Google's `generate_content` says, in the words of a body."""
     config = _plain(sent.get("config"))
     if not isinstance(config, Mapping):

@@ -48,16 +48,16 @@ _BILLED = re.compile(
 _WORDS = "completion, text_completion, embedding, responses, anthropic_messages and generate_content"
 
 
-def positional(name: str, function: Callable[..., Any], *, of_router: bool = False) -> list[str]:
+def positional(name: str, function: Callable[..., Any], *, is_router: bool = False) -> list[str]:
     """Return the arguments of a function that may be given without their names.
 
     Args:
         name: Its name, one of `GUARDED`.
         function: LiteLLM's, or a Router's.
-        of_router: It is a Router's; default False.
+        is_router: It is a Router's; default False.
 
     """
-    if of_router and name in _ROUTERS_ORDER:
+    if is_router and name in _ROUTERS_ORDER:
         return list(_ROUTERS_ORDER[name])
     own = (getattr(litellm, one, None) for one in (name, name.removeprefix("a")))
     for one in filter(None, (function, *own)):

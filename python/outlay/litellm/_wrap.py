@@ -99,7 +99,7 @@ def _guarded(target: Any, layer: Layer) -> Any:
     if isinstance(target, Router):
         for name in guarded_of(target):
             # On the instance, where the Router's own chat.completions and batches find them too.
-            setattr(target, name, _guard(getattr(target, name), name, layer, of_router=True))
+            setattr(target, name, _guard(getattr(target, name), name, layer, is_router=True))
         tell_unguarded(target, layer)
         return target
     if isinstance(target, ModuleType) and target is litellm:
@@ -123,9 +123,9 @@ class Functions:
 
 
 def _guard(
-    function: Callable[..., Any], name: str, layer: Layer, *, of_router: bool = False
+    function: Callable[..., Any], name: str, layer: Layer, *, is_router: bool = False
 ) -> Callable[..., Any]:
-    names = positional(name, function, of_router=of_router)
+    names = positional(name, function, is_router=is_router)
     return (_guard_async if name.startswith("a") else _guard_sync)(function, name, layer, names)
 
 

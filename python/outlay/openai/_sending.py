@@ -36,7 +36,7 @@ class Sending:
         self._sent = 0
         self._ended = False
         self._answer: Any = None
-        self._told = False
+        self._was_observed = False
         self._token: Token[Sending | None] | None = None
 
     def __enter__(self) -> None:
@@ -115,12 +115,12 @@ class Sending:
         """
         if self._answer is not None:
             self._tell(self._answer)
-        elif isinstance(error, openai.APIStatusError) and not self._told:
+        elif isinstance(error, openai.APIStatusError) and not self._was_observed:
             # The older clients of version 2 show no request but the last.
             self._tell(error.response)
 
     def _tell(self, response: Any) -> None:
-        self._told = True
+        self._was_observed = True
         self.call.observe(response.headers, response.status_code)
 
 
