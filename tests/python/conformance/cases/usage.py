@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from cases import ALL, STREAMS, case
 from kit import TEXT, USAGE, billed, committed
 
+from cases.base import ALL, STREAMS, case
 from outlay.testing import Reply
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import threading
 
-from cases import ALL, OWN, PLAIN, _raised, case
 from kit import ROOM, Recorded, billed
 
+from cases.base import ALL, OWN, PLAIN, _raised, case
 from outlay import Guard, LimitExceeded, ManualClock
 from outlay.testing import Reply
 

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from cases import OWN, case
 from kit import TEXT, World
 
+from cases.base import OWN, case
 from outlay import PolicyError, SharedPool, WorkflowQuota
 from outlay._wraps import unguarded as _unguarded
 from outlay.testing import Reply
