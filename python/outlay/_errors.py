@@ -1,4 +1,4 @@
-"""The refusals: each carries JSON that the model can read. The faults are in `_faults`."""
+"""The refusals. Each carries JSON that the model can read. The faults are in `_faults`."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ class LimitExceeded(OutlayError):
 
     @property
     def scope(self) -> dict[str, str]:
-        """Who and what was refused, by label."""
+        """The labels of the request that was refused."""
         return self._denial.scope
 
     @property
@@ -151,7 +151,7 @@ class LimitExceeded(OutlayError):
 
 
 class _AgentRefusal(LimitExceeded):
-    """What a refusal of an agent's account says beside the rest."""
+    """A refusal of an agent's account, with the agent and the time of the reset."""
 
     @property
     def agent_id(self) -> str | None:

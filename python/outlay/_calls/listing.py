@@ -1,4 +1,4 @@
-"""Reads "one budget or a list of them", as every integration takes it."""
+"""`normalise`: it reads "one budget or a list of them", as every integration takes it."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _account_number(budget: Any) -> int | None:
 
 
 def _checked_own(budget: Any) -> Budget:
-    # A manager has a reserve() with another meaning, and would pass for a user's own object.
+    # A manager's reserve() means something else, and would make it look like a user's own object.
     if isinstance(budget, BudgetManager):
         raise PolicyError("budget: a BudgetManager keeps many agents; give manager.agent(agent_id)")
     if isinstance(budget, type) or not callable(getattr(budget, "reserve", None)):

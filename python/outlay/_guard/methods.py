@@ -1,4 +1,4 @@
-"""What a `Guard` has beside its native methods: this module gives it and its parts the others."""
+"""The methods of `Guard` and `Allotment` that are written in Python."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Reads what a model call used out of whatever the provider or the framework returned.
+"""The reading of usage from the response of a provider or a framework.
 
-Everything is read by name, from attributes or from dictionary keys, so that no vendor is imported and a
-response that was stored as JSON reads like the object it came from. Here is where a response keeps its usage;
-`outlay._usage.shapes` has how a usage names its counts.
+Everything is read by name, from attributes or from dictionary keys. So no vendor is imported, and a response
+that was stored as JSON reads like the original object. This module finds the usage in a response;
+`outlay._usage.shapes` reads its counts.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from outlay._usage.shapes import Fields, get, shape_fields
 UsageT = TypeVar("UsageT", bound=Usage)
 
 _log = logging.getLogger("outlay")
-# The call is paid for: an unreadable count must lose neither the response nor the charge.
+# The provider bills the call: an unreadable count must lose neither the response nor the charge.
 UNREADABLE = "a response carries a usage that cannot be booked, so the estimate is: %s"
 
 _ACCEPTED = (
@@ -70,7 +70,7 @@ def usage_fields(obj: Any, model: str | None = None) -> Fields | None:  # noqa: 
 
 
 def known_fields(response: Any) -> Fields | None:
-    """Read the usage of a response; None where it has none that can be booked."""
+    """Read the usage of a response; None if it has none that can be booked."""
     try:
         fields = usage_fields(response)
     except Exception as error:
@@ -115,10 +115,10 @@ def counts_of(said: Usage | UsageEstimate) -> Fields:
 
 
 def with_input(fields: Fields, estimated: int) -> Fields:
-    """Return a usage with its input: a generation with output and no input does not exist.
+    """Return a usage with its input: no generation has output and no input.
 
-    Some servers report 0 for the input, and some streams lose it on their way. What the total tells beyond
-    the output is the input; else it is the estimate.
+    Some servers report 0 for the input, and some streams lose it. The input is then the total without the
+    output, or else the estimate.
 
     Args:
         fields: What the response said.

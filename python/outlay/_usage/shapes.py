@@ -1,7 +1,7 @@
-"""How a usage names its counts: the shapes of the providers and of the frameworks, each brought to ours.
+"""The shapes of usages: each provider's and framework's names of the counts are mapped to those of `Usage`.
 
-Everything is read by name, from attributes or from dictionary keys. The counts follow one rule: the input
-includes what was read from and written to a cache, the output includes reasoning.
+Everything is read by name, from attributes or from dictionary keys. In the result, the input includes cache
+reads and cache writes, and the output includes reasoning.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def shape_fields(usage: Any, *, langchain: bool = False) -> Fields | None:
 
     Args:
         usage: The usage itself, as an object or a dict.
-        langchain: It stood where LangChain keeps its own.
+        langchain: Whether LangChain stored it, in its own place.
 
     Returns:
         Keyword arguments for `Usage`, or None if it is no usage.

@@ -1,4 +1,4 @@
-"""The labels of a wrap, checked."""
+"""`checked_labels`: it checks the labels of a wrap."""
 
 from __future__ import annotations
 
