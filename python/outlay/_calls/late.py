@@ -48,7 +48,9 @@ def book_late(
                 _book(budget, one, left, covered, own=key[0] == "object")
             except Exception as failed:
                 # The provider has answered and bills: the answer must reach the caller.
-                _log.warning("a call outlived the one that paid for it and could not be booked: %s", failed)
+                _log.warning(
+                    "a call ended after the call that pays for it, and could not be booked: %s", failed
+                )
 
 
 def _book(budget: Any, asked: Asked, usage: Usage, covered: list[int], *, own: bool) -> None:

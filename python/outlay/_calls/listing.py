@@ -53,8 +53,8 @@ def _check_parts(given: Sequence[Any]) -> None:
         for other, before in seen:
             if other == guard:
                 raise PolicyError(
-                    f"budget: budget[{before}] and budget[{place}] are of one Guard, which would pay for "
-                    "each call twice; give the Allotment alone, for its guard pays with it"
+                    f"budget: budget[{before}] and budget[{place}] belong to the same Guard, which would pay "
+                    "for each call twice; give the Allotment alone, because its guard pays with it"
                 )
         seen.append((guard, place))
 

@@ -48,7 +48,9 @@ def step_budgets(budget: AnyBudget | Sequence[AnyBudget]) -> Budgets:
     for _, one in budgets.native:
         kind = type(one).__name__
         if isinstance(one, SharedPool | RateLimiter):
-            raise PolicyError(f"budget: a step has no tokens for a {kind}; give it to the wrap of a model")
+            raise PolicyError(
+                f"budget: a {kind} counts tokens, and a step uses none; give it to the wrap of a model"
+            )
     return budgets
 
 

@@ -13,10 +13,10 @@ from outlay._usage.shapes import Fields
 from outlay._wraps.layer import Layer
 
 _UNPRICED = (
-    "a budget has a cost limit and tokens carry no price; give prices and a model, or a UsageEstimate with "
+    "a budget limits cost, and the estimate has no cost; give prices= and model=, or a UsageEstimate with "
     "cost_micros_usd"
 )
-_UNREADABLE = "a governed call tells a usage that cannot be booked, so the estimate is: %s"
+_UNREADABLE = "the usage of a governed call cannot be booked, so its estimate is booked: %s"
 _UsageT = TypeVar("_UsageT", Usage, UsageEstimate)
 _log = logging.getLogger("outlay")
 
@@ -33,7 +33,7 @@ class Settings:
             raise PolicyError(f"model: a name is allowed, not {type(model).__name__}")
         if layer.prices is not None:
             if model is None:
-                raise PolicyError("model: prices are given, so name the model to be priced")
+                raise PolicyError("model: prices= is given without model=; give the name of the model")
             layer.check_price(model)
         self._cost_capped = any(cost_capped(one) for one in layer.budgets.accounts)
         self.layer = layer

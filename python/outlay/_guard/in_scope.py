@@ -54,7 +54,7 @@ def in_scope(function: Callable[P, R]) -> Callable[P, R]:
 
     """
     if not callable(function):
-        raise PolicyError(f"function: what can be called is allowed, not {function!r:.100}")
+        raise PolicyError(f"function: a function is allowed, not {function!r:.100}")
     labels = scoped()
     made: Callable[P, R] = _wrapper(function)(function, labels)
     return made

@@ -79,9 +79,7 @@ def scope(self: Guard, **labels: str | uuid.UUID) -> AbstractContextManager[None
 def _checked(name: str, value: str | uuid.UUID) -> str:
     """Return the text of a label, as `reserve` takes it."""
     if name == _LANDING:
-        raise InvalidId(
-            f"label {name!r}: a name of a label is allowed; for a final answer there is landing()"
-        )
+        raise InvalidId(f"label {name!r}: this name is reserved; use landing() for a final answer")
     text = str(value) if isinstance(value, uuid.UUID) else value
     if not isinstance(text, str) or not 0 < len(text.encode(errors="surrogatepass")) <= _LONGEST:
         raise InvalidId(f"{name} must be a str or a uuid.UUID of 1 to 1,024 bytes, not {value!r:.100}")

@@ -18,7 +18,7 @@ except ImportError as missing:
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, ModelPrice
 
-# What genai-prices calls our kinds. Other kinds (sound, pictures, searches) are not told apart by a usage.
+# The names that genai-prices has for our kinds. A usage does not split others (sound, pictures, searches).
 _KINDS = {
     "input": ("input_mtok",),
     "output": ("output_mtok",),

@@ -20,7 +20,7 @@ UsageT = TypeVar("UsageT", bound=Usage)
 
 _log = logging.getLogger("outlay")
 # The provider bills the call: an unreadable count must lose neither the response nor the charge.
-UNREADABLE = "a response carries a usage that cannot be booked, so the estimate is: %s"
+UNREADABLE = "the usage of a response cannot be booked, so its estimate is booked: %s"
 
 _ACCEPTED = (
     "a response or usage of OpenAI (chat, responses), Anthropic or Gemini, a LangChain message or result, "
@@ -37,7 +37,7 @@ def usage_from_response(
 ) -> UsageT:
     fields = usage_fields(obj, model)
     if fields is None:
-        raise InvalidAmount(f"obj: {type(obj).__name__} carries no usage; accepted is {_ACCEPTED}")
+        raise InvalidAmount(f"obj: a {type(obj).__name__} has no usage that can be read; give {_ACCEPTED}")
     if prices is None:
         return cls(**fields)
     name = model if model is not None else model_name(obj)

@@ -45,7 +45,9 @@ class StreamUsage:
         except Exception:
             # A governed generator may give any object, and its attributes may do anything.
             self.started = True
-            _log.warning("a piece of the class %s could not be read", type(chunk).__name__)
+            _log.warning(
+                "a chunk of the class %s could not be read, and its usage is ignored", type(chunk).__name__
+            )
 
     def _add(self, chunk: Any) -> None:
         part = _langchain_usage(chunk)

@@ -93,7 +93,9 @@ def _checked_wait(wait: Any) -> float | timedelta | None:
     if wait is None:
         return None
     if isinstance(wait, bool) or not isinstance(wait, int | float) or not 0 <= wait <= _CENTURY:
-        raise PolicyError(f"wait: seconds or a timedelta, from 0 to 100 years, or None, not {wait!r:.100}")
+        raise PolicyError(
+            f"wait: None, or 0 to 100 years in seconds or as a timedelta, is allowed, not {wait!r:.100}"
+        )
     return wait
 
 

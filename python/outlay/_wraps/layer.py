@@ -92,7 +92,7 @@ class Layer:
         if self.prices is None:
             return UsageEstimate(**tokens)
         if prompt.model_name is None:
-            raise PolicyError("prices: the model does not tell its name, so it cannot be priced")
+            raise PolicyError("prices: the name of the model is unknown, so it has no price; name the model")
         cost = self._cost(self.prices, prompt, UsageEstimate(**tokens))
         return UsageEstimate(**tokens, cost_micros_usd=cost)
 
@@ -154,7 +154,7 @@ class Layer:
                     one.observe(headers, status, **labels)
             except Exception:
                 # The answer is billed, so it must reach the caller.
-                _log.exception("the rate-limit headers of an answer could not be taken in")
+                _log.exception("the rate-limit headers of an answer could not be read")
 
     def _estimating(self) -> tuple[EstimateMode | None, int]:
         """Return the mode of estimates, and the output to reserve for calls that do not limit it.

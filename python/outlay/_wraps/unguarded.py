@@ -18,8 +18,8 @@ Unguarded: TypeAlias = Literal["warn", "refuse", "allow"]
 WORDS = ("warn", "refuse", "allow")
 _log = logging.getLogger("outlay")
 _OPEN = (
-    "%s: %s costs money and asks no budget; guarded are %s. "
-    'Call it in a function under outlay.governed, or say unguarded="%s"'
+    "%s: %s costs money and no budget guards it; the wrap guards %s. "
+    'Call it in a function under outlay.governed, or give unguarded="%s"'
 )
 # A service makes clients by the thousand: the hosts and their methods are few.
 _said: dict[tuple[str, str], object] = {}

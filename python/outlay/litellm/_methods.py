@@ -1,4 +1,4 @@
-"""Which functions of LiteLLM, and which methods of its Router, call a text model; and what else is billed."""
+"""The functions of LiteLLM and methods of its Router that call a text model, and others that are billed."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def guarded_of(target: Any) -> list[str]:
 
 
 def tell_unguarded(router: Any, layer: Layer) -> None:
-    """Make the methods of a Router that are billed and not guarded say so, as the wrap's `unguarded` says."""
+    """Make the billed, unguarded methods of a Router warn or refuse, as the wrap's `unguarded` says."""
     for name in dir(router):
         if _BILLED.match(name):
             setattr(router, name, _telling(getattr(router, name), name, layer))

@@ -1,4 +1,4 @@
-"""How the project speaks: sentences of at most 30 words, and words that a reader has not to decode."""
+"""The rules of prose: sentences of at most 30 words, and no banned words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where files may stand and what they may import: rooms, hosts, lists, folders."""
+"""The rules of rooms: where files may stand and what they may import."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the APIs of the loopback servers share: one exchange, its count, and the form of its bill."""
+"""The base of the loopback servers' APIs: one exchange, its count, and the form of its bill."""
 
 from __future__ import annotations
 

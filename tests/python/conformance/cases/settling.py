@@ -1,4 +1,4 @@
-"""What is settled, by what is known of a call: it failed, was never answered, or its answer was of no use."""
+"""The cases of settling: calls that failed, were never answered, or got a useless answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cases of usages that are told in an unusual way: with every chunk, or without the input."""
+"""The cases of usages that are reported in an unusual way: with every chunk, or without the input."""
 
 from __future__ import annotations
 
