@@ -47,6 +47,14 @@ test: $(INSTALLED)
 	$(MAKE) --jobs 2 loom lint cargo-test
 	$(MAKE) pytest pytest-others bench-check fuzz deny wheel-check
 
+## What a developer runs after each change: lints, types, tidiness, Rust's tests and the fast half of pytest.
+.PHONY: check pytest-fast
+check: $(INSTALLED)
+	$(MAKE) --jobs 2 --output-sync lint cargo-test pytest-fast
+
+pytest-fast: $(INSTALLED)
+	$(BIN)/python -m pytest --fast
+
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed")'
 	$(PYTHON) -m venv $(VENV)
@@ -195,6 +203,11 @@ endif
 deny:
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny --all-features check bans licenses sources; \
 	else echo "SKIPPED: cargo-deny is not installed"; fi
+
+## Draw the picture of the README anew, from a run of the demo.
+.PHONY: picture
+picture: $(INSTALLED)
+	$(BIN)/python docs/picture.py
 
 clean:
 	rm -rf target dist $(VENV) $(OTHERS)

@@ -29,7 +29,7 @@ fn a_child_refuses_to_wait_and_leaves_the_waits_of_its_parent_alone() {
         waits.extend([join(None), join(None), join(Some(SECOND))]);
     }
     let sleeper = Sleeper::new();
-    let mailbox = Mailbox::of_thread(&sleeper);
+    let mailbox = Mailbox::for_thread(&sleeper);
     waits.push(pools[0].wait(request(), Some(SECOND), Arc::clone(&mailbox)).unwrap());
     after_fork_in_child();
     for pool in &pools {

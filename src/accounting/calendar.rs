@@ -57,8 +57,8 @@ impl Calendar {
         Ok(calendar)
     }
 
-    /// Moves to the window around `wall_ns` when the present one is over; true when it moved.
-    /// A step backwards stays where it is.
+    /// Moves to the window around `wall_ns` if the present one is over. Returns true if it moved. A
+    /// step backwards changes nothing.
     pub fn roll(&mut self, wall_ns: i64) -> bool {
         let over = wall_ns >= self.end_ns;
         if over {
@@ -67,7 +67,8 @@ impl Calendar {
         over
     }
 
-    /// When the window ends on the monotonic clock: before `now`, if it was not moved on.
+    /// When the window ends on the monotonic clock. The time is before `now` if the window was not
+    /// moved on.
     pub fn ends_at(&self, now: Moment) -> Tick {
         let left = self.end_ns.saturating_sub(now.wall_ns);
         let apart = Duration::from_nanos(left.unsigned_abs());
@@ -83,8 +84,8 @@ impl Calendar {
         let bounds = Timestamp::from_nanosecond(i128::from(wall_ns))
             .ok()
             .and_then(|now| bounds(self.unit, &now.to_zoned(self.zone.clone())));
-        // A window always holds its own moment and always ends, also where the calendar has no
-        // answer: else the meter would never move on.
+        // A window always contains its own moment and always ends, even if the calendar has no
+        // answer. Otherwise the meter would never move on.
         let plain = || (wall_ns, wall_ns.saturating_add(self.unit.nanos()));
         (self.start_ns, self.end_ns) = bounds.unwrap_or_else(plain);
     }
@@ -93,7 +94,7 @@ impl Calendar {
 fn bounds(unit: CalendarUnit, now: &Zoned) -> Option<(i64, i64)> {
     let here = i64::try_from(now.timestamp().as_nanosecond()).ok()?;
     let (start, end) = match unit {
-        // Hours are elapsed time: the hour that a change of offset repeats is two.
+        // Hours count elapsed time: an hour that a change of offset repeats counts as two.
         CalendarUnit::Hour => return Some(hour_bounds(now, here)),
         CalendarUnit::Day => {
             let start = now.start_of_day().ok()?;

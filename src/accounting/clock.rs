@@ -1,10 +1,10 @@
-//! The only source of time: every other module is handed a [`Moment`].
+//! The clocks, the only source of time: every other module receives a [`Moment`].
 //!
-//! Durations are monotonic, so a step of the wall clock refills nothing; calendar windows use
-//! wall time. On Linux the monotonic clock is the kernel's coarse one (a tick of 1 to 10 ms,
-//! about 3 ns a read): it lags true time by some ticks, more where a virtual machine is held up,
-//! so a window starts late by that much and never early. Where lateness would let something
-//! through, as in sliding windows, the precise clock is read.
+//! Durations are monotonic, so a step of the wall clock refills nothing. Calendar windows use wall
+//! time. On Linux the monotonic clock is the kernel's coarse one: a tick of 1 to 10 ms, about 3 ns
+//! a read. It lags true time by some ticks, and by more if a virtual machine is paused. So a window
+//! starts late by that much and never early. Sliding windows, where a late clock would let
+//! something through, read the precise clock.
 #![cfg_attr(
     not(target_os = "linux"),
     expect(clippy::disallowed_methods, reason = "this file is the one that reads clocks")
@@ -17,10 +17,11 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-/// The monotonic origin: windows restored from a file may have started before the machine did.
+/// The monotonic origin. Windows that are restored from a file may have started before the machine
+/// did.
 const ORIGIN: u64 = 1 << 62;
 
-/// The longest period or time to live: a hundred years, so that no sum of ticks can overflow.
+/// The longest period or time to live: a hundred years. So no sum of ticks can overflow.
 pub(crate) const LONGEST: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
 
 /// A point on the monotonic clock, in nanoseconds.
@@ -33,7 +34,7 @@ impl Tick {
         Self(ORIGIN.saturating_add(nanos))
     }
 
-    /// This tick as nanoseconds, for arithmetic on slots of a ring.
+    /// This tick in nanoseconds, to compute with the buckets of a ring.
     pub(crate) const fn raw(self) -> u64 {
         self.0
     }
@@ -42,7 +43,7 @@ impl Tick {
         Self(raw)
     }
 
-    /// The tick `duration` later (at the end of time at the latest).
+    /// The tick `duration` later, at most the end of time.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(nanos(duration)))
@@ -65,17 +66,17 @@ pub(crate) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// One reading of the clock: what a decision is made with.
+/// One reading of the clocks. Every decision is made with one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
     /// Monotonic time.
     pub tick: Tick,
-    /// Wall time in nanoseconds since 1970-01-01 UTC; 0 where no calendar window asks for it.
+    /// Wall time in nanoseconds since 1970-01-01 UTC. It is 0 if no calendar window needs it.
     pub wall_ns: i64,
 }
 
 impl Moment {
-    /// The moment that was at the earlier `tick`, by the same wall clock.
+    /// The moment at the earlier `tick`, by the same wall clock.
     #[must_use]
     pub fn back_to(self, tick: Tick) -> Self {
         let back = i64::try_from(nanos(self.tick.since(tick))).unwrap_or(i64::MAX);
@@ -87,7 +88,7 @@ impl Moment {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
-/// A clock that stands still until it is told to move: for tests, simulations and replays.
+/// A clock that only moves by hand: for tests, simulations and replays.
 ///
 /// ```
 /// use outlay::ManualClock;
@@ -104,17 +105,17 @@ pub struct ManualClock {
     followers: Mutex<Vec<Weak<dyn Follower>>>,
 }
 
-/// Who has to act when a [`ManualClock`] is moved: where others wait for a time to come.
+/// An object that must act when a [`ManualClock`] moves, because something waits for that time.
 pub trait Follower: fmt::Debug + Send + Sync {
-    /// When it has to act next.
+    /// When it must act next.
     fn next(&self) -> Option<Tick>;
 
-    /// The clock was moved. Called without any lock.
+    /// Called when the clock has moved. No lock is held.
     fn moved(&self);
 }
 
 impl ManualClock {
-    /// A clock that stands at 1970-01-01 00:00 UTC.
+    /// A clock at 1970-01-01 00:00 UTC.
     pub const fn new() -> Self {
         Self {
             elapsed_ns: AtomicU64::new(0),
@@ -123,8 +124,8 @@ impl ManualClock {
         }
     }
 
-    /// Lets `duration` pass, on the monotonic and on the wall clock. It stops on the way wherever
-    /// somebody has to act.
+    /// Moves the monotonic clock and the wall clock by `duration`. It stops on the way at each time
+    /// at which a follower must act.
     pub fn advance(&self, duration: Duration) {
         let mut left = nanos(duration);
         loop {
@@ -141,7 +142,7 @@ impl ManualClock {
     }
 
     fn pass(&self, step: u64) {
-        // Relaxed: tests order their own moves; a reader needs no other memory with the time.
+        // Relaxed: tests order their own moves, and a reader needs no other memory with the time.
         let _ = self.elapsed_ns.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| {
             Some(now.saturating_add(step))
         });
@@ -152,7 +153,8 @@ impl ManualClock {
         self.tell();
     }
 
-    /// Calls `follower` after each move, as long as it lives. The same one is called once.
+    /// Calls `follower` after each move while it lives. A follower that is added twice is called
+    /// once.
     pub fn follow(&self, follower: Weak<dyn Follower>) {
         let mut followers = self.followers.lock();
         followers.retain(|other| other.strong_count() > 0);
@@ -171,8 +173,8 @@ impl ManualClock {
         followers.iter().filter_map(Weak::upgrade).collect()
     }
 
-    /// Steps the wall clock to `wall_ns` (nanoseconds since 1970 UTC), forwards or backwards.
-    /// No time passes: monotonic windows do not see it.
+    /// Sets the wall clock to `wall_ns` (nanoseconds since 1970 UTC), forwards or backwards. No
+    /// time passes: monotonic windows do not notice it.
     pub fn set_wall(&self, wall_ns: i64) {
         self.wall_ns.store(wall_ns, Ordering::Relaxed);
         self.tell();
@@ -189,7 +191,7 @@ impl ManualClock {
     }
 }
 
-/// Where an account takes its time from.
+/// The clock of an account.
 #[derive(Clone, Debug)]
 pub enum Clock {
     /// The machine's clocks.
@@ -208,8 +210,8 @@ impl Clock {
         }
     }
 
-    /// The monotonic time now to the nanosecond: seven times the cost of [`tick`](Self::tick),
-    /// for those who are about to refuse or to wake somebody.
+    /// The monotonic time now to the nanosecond. It costs seven times as much as
+    /// [`tick`](Self::tick), and is used before a refusal or a wake-up.
     pub fn precise_tick(&self) -> Tick {
         match self {
             Self::System => precise_system_tick(),
@@ -217,9 +219,8 @@ impl Clock {
         }
     }
 
-    /// By how much [`tick`](Self::tick) lags behind the true time unless the machine is held up:
-    /// what may have become due by then is worth a look at the precise clock. Nothing is decided
-    /// by it.
+    /// How far [`tick`](Self::tick) lags behind the true time, unless the machine is paused. If
+    /// something may be due within it, the precise clock is read. Nothing else depends on it.
     pub fn lag(&self) -> Duration {
         match self {
             Self::System => system_lag(),
@@ -227,7 +228,7 @@ impl Clock {
         }
     }
 
-    /// Whether time passes only when it is told to.
+    /// Whether the clock only moves by hand.
     pub const fn is_manual(&self) -> bool {
         matches!(self, Self::Manual(_))
     }
@@ -240,7 +241,7 @@ impl Clock {
         }
     }
 
-    /// One reading; the wall clock is read only where a calendar window needs it.
+    /// One reading. The wall clock is read only if a calendar window needs it.
     #[inline]
     pub fn now(&self, needs_wall: bool) -> Moment {
         let wall_ns = if needs_wall { self.wall_ns() } else { 0 };
@@ -273,7 +274,7 @@ fn system_tick() -> Tick {
     linux_tick(rustix::time::ClockId::MonotonicCoarse)
 }
 
-/// Both clocks of Linux count from the same origin; the coarse one lags.
+/// Both clocks of Linux count from the same origin, and the coarse one lags.
 #[cfg(target_os = "linux")]
 fn precise_system_tick() -> Tick {
     linux_tick(rustix::time::ClockId::Monotonic)
@@ -316,7 +317,7 @@ fn system_lag() -> Duration {
     Duration::ZERO
 }
 
-/// The kernel's coarse wall clock: a calendar window that begins some ticks late gives nothing out
+/// The kernel's coarse wall clock. A calendar window that begins some ticks late gives nothing out
 /// twice.
 #[cfg(target_os = "linux")]
 fn system_wall_ns() -> i64 {

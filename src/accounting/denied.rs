@@ -1,4 +1,4 @@
-//! A refusal: a value that carries the way out.
+//! Refusals: values that say what ran out, how much is left, and when to try again.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub enum Code {
     ThresholdExceeded,
     /// The workflows of a period, or the steps of a workflow.
     WorkflowQuotaExceeded,
-    /// A window of a rate is full.
+    /// The window of a rate is full.
     RateLimitExceeded,
     /// Jobs, concurrency, model or repo quotas.
     AllowanceExceeded,
@@ -81,13 +81,13 @@ pub enum Kind {
     Rate,
     /// Jobs begun.
     Job,
-    /// What is open at once.
+    /// Calls or jobs that are open at the same time.
     Concurrency,
     /// A model that is not allowed.
     Model,
     /// Pull requests or issues of a repository.
     Repo,
-    /// A repository rests after a failure.
+    /// A repository is in its cooldown after a failure.
     Cooldown,
     /// Nothing is configured for the id.
     NotConfigured,
@@ -133,11 +133,11 @@ impl Kind {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
-    /// What a refusal by a meter of `unit` is called.
+    /// The kind of a refusal by a meter of `unit`.
     pub const fn of(code: Code, unit: Unit) -> Self {
         match (code, unit) {
             (Code::NotConfigured, _) => Self::NotConfigured,
-            // What an allowance counts in calls are the requests to a model in an hour.
+            // An allowance counts in calls the requests to a model in an hour.
             (Code::RateLimitExceeded, _) | (Code::AllowanceExceeded, Unit::Calls) => Self::Rate,
             (
                 _,
@@ -158,7 +158,7 @@ impl Kind {
         }
     }
 
-    /// What the numbers of such a refusal count where no meter says it.
+    /// The unit of the numbers in such a refusal, if no meter gives it.
     pub const fn unit(self, code: Code) -> Unit {
         match (self, code) {
             (Self::Call, _) | (Self::Rate, Code::AllowanceExceeded) => Unit::Calls,
@@ -177,12 +177,12 @@ impl Kind {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Cause {
-    /// Too much was used, or what is asked for stands behind others.
+    /// Too much was used, or other requests wait for the same limit.
     #[default]
     Spent,
     /// It would fit once leases that are open have ended.
     Held,
-    /// It is more than is ever admitted.
+    /// It is more than the limit ever admits.
     TooLarge,
 }
 
@@ -190,7 +190,7 @@ impl Cause {
     /// All causes.
     pub const ALL: [Self; 3] = [Self::Spent, Self::Held, Self::TooLarge];
 
-    /// The word for it.
+    /// Its name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Spent => "spent",
@@ -199,7 +199,7 @@ impl Cause {
         }
     }
 
-    /// What is left of it where something else refuses too.
+    /// The cause if something else refuses too.
     #[must_use]
     pub const fn unheld(self) -> Self {
         match self {
@@ -214,7 +214,7 @@ impl Cause {
     }
 }
 
-/// A refusal. Nothing was changed. The message is made only when somebody reads it
+/// A refusal. Nothing was changed. Its message is made only when it is read
 /// ([`to_llm_message`](Self::to_llm_message)).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Denied {
@@ -224,7 +224,7 @@ pub struct Denied {
     pub kind: Kind,
     /// What the numbers count.
     pub unit: Unit,
-    /// Whose account: the agent's, the workflow's, the pool's id; `None` where it has none.
+    /// The id of the agent, workflow or pool, or `None` if the account has none.
     pub id: Option<Key>,
     /// The maximum in the window.
     pub limit: u64,
@@ -238,21 +238,22 @@ pub struct Denied {
     pub remaining: u64,
     /// Why it does not fit.
     pub cause: Cause,
-    /// The earliest time at which the same request could pass, `None` where waiting never helps. Where
-    /// it is held: when enough leases have run out, `None` where they do not.
+    /// The earliest time at which the same request could pass, or `None` if waiting never helps.
+    /// For a request that is only held: when enough leases have run out, or `None` if they never
+    /// do.
     pub retry_after: Option<Duration>,
-    /// The time until the next window, `None` where none will come.
+    /// The time until the next window, or `None` if there is none.
     pub resets_in: Option<Duration>,
     /// The length of the window, where it has one.
     pub period: Option<Duration>,
-    /// A reason in words, where the code and the kind do not say it all.
+    /// A reason in words, if the code and the kind do not say everything.
     pub reason: Option<String>,
-    /// Further names of what was asked: labels.
+    /// More labels of the request.
     pub scope: Vec<(String, String)>,
 }
 
 impl Denied {
-    /// The refusal of `requested` by `meter`; when it could pass is still to be said.
+    /// The refusal of `requested` by `meter`. The caller adds when it could pass.
     pub fn by(
         meter: &Meter,
         code: Code,
@@ -260,11 +261,11 @@ impl Denied {
         requested: u64,
         now: Moment,
     ) -> Box<Self> {
-        let rests = code == Code::AllowanceExceeded
+        let cools_down = code == Code::AllowanceExceeded
             && meter.provider().is_some_and(ProviderLimit::is_closed);
         Box::new(Self {
             code,
-            kind: if rests { Kind::Cooldown } else { Kind::of(code, meter.unit()) },
+            kind: if cools_down { Kind::Cooldown } else { Kind::of(code, meter.unit()) },
             unit: meter.unit(),
             id,
             limit: meter.limit_now().unwrap_or(u64::MAX),
@@ -281,7 +282,7 @@ impl Denied {
         })
     }
 
-    /// A refusal that no meter decided: all numbers are zero.
+    /// A refusal without a meter: all numbers are zero.
     pub fn plain(code: Code, kind: Kind, id: Option<Key>) -> Box<Self> {
         Box::new(Self {
             code,
@@ -302,7 +303,7 @@ impl Denied {
         })
     }
 
-    /// No budget is configured for the agent `id`: refused, fail closed.
+    /// The refusal for the agent `id` without a budget: fail closed.
     pub fn not_configured(id: &str, requested: u64) -> Box<Self> {
         let mut denied = Self::plain(Code::NotConfigured, Kind::NotConfigured, None);
         denied.requested = requested;
@@ -310,7 +311,7 @@ impl Denied {
         denied
     }
 
-    /// The request's own cap is too small for what it asks.
+    /// The refusal of a request that asks for more than its own cap.
     pub fn by_request(unit: Unit, cap: u64, asked: u64) -> Box<Self> {
         let code = Code::RequestBudgetExceeded;
         let mut denied = Self::plain(code, Kind::of(code, unit), None);
@@ -321,25 +322,25 @@ impl Denied {
         denied
     }
 
-    /// Whether waiting is the cure: true for what is only held, rates, concurrency and cooldowns,
-    /// false where the budget is spent, and for what is more than the whole limit.
+    /// Whether waiting helps. True for requests that are only held, and for rates, concurrency and
+    /// cooldowns. False if the budget is spent, or if the request is larger than the whole limit.
     pub const fn retryable(&self) -> bool {
         self.is_held() || self.comes_back() && !self.is_too_large()
     }
 
-    /// Whether it is refused by what comes back by itself.
+    /// Whether the limit that refuses frees itself with time.
     const fn comes_back(&self) -> bool {
         matches!(self.code, Code::RateLimitExceeded)
             || matches!(self.kind, Kind::Rate | Kind::Concurrency | Kind::Cooldown)
     }
 
-    /// Whether it would pass once leases that are open have ended.
+    /// Whether it would pass once open leases have ended.
     pub const fn is_held(&self) -> bool {
         matches!(self.cause, Cause::Held)
     }
 
-    /// Whether it asks for more than the whole limit, so that it can never pass: a window lets all
-    /// else pass some time, but for a limit of nothing.
+    /// Whether it asks for more than the whole limit, so that it can never pass. A window admits
+    /// any smaller request at some time, unless its limit is zero.
     pub const fn is_too_large(&self) -> bool {
         if !matches!(self.cause, Cause::Spent) {
             return matches!(self.cause, Cause::TooLarge);

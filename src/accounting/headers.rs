@@ -1,4 +1,4 @@
-//! What providers say of their own rate limits in the headers of a response, as told by:
+//! Rate limits that providers report in the headers of a response. The sources:
 //!
 //! - OpenAI, guide "Rate limits": `x-ratelimit-{limit,remaining,reset}-{requests,tokens}`, and
 //!   `-project-tokens` where a project has a limit of its own. A reset is a duration as Go writes
@@ -17,20 +17,20 @@ use jiff::civil::DateTime;
 use jiff::fmt::rfc2822::DateTimeParser;
 use jiff::{Timestamp, tz::Offset};
 
-/// The longest name and the longest value that are read; real ones have about 40 bytes.
+/// The longest name and value that are read. Real ones have about 40 bytes.
 const LEN_MAX: usize = 128;
 
-/// A wait beyond 31 days is no wait but a mistake, such as a Unix time read as seconds.
+/// A wait beyond 31 days is a mistake, such as a Unix time read as seconds.
 const WAIT_MAX: Duration = Duration::from_secs(31 * 24 * 3600);
 
-/// The digits kept of a fraction, and what they are parts of.
+/// The digits of a fraction that are kept, and the number that they divide.
 const FRACTION_DIGITS: usize = 18;
 const FRACTION: u128 = 10_u128.pow(18);
 const MILLISECOND: u128 = 1_000_000;
 const SECOND: u128 = 1_000 * MILLISECOND;
 
-/// The units of Go's durations in nanoseconds. Go writes a micro sign, which a library that takes
-/// headers for Latin-1 hands on as two characters.
+/// The units of Go's durations, in nanoseconds. Go writes a micro sign. A library that reads
+/// headers as Latin-1 passes it on as two characters.
 const UNITS: [(&str, u128); 8] = [
     ("h", 3600 * SECOND),
     ("m", 60 * SECOND),
@@ -42,14 +42,14 @@ const UNITS: [(&str, u128); 8] = [
     ("ns", 1),
 ];
 
-/// What a provider's response says of its own rate limits.
+/// The rate limits that a provider's response reports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RateHeaders {
     /// The tokens a minute that the provider allows.
     pub limit_tokens: Option<u64>,
-    /// Tokens left, and how long until the provider has them all back.
+    /// Tokens left, and the time until all of them are back.
     pub tokens: Option<Left>,
-    /// Requests left, likewise.
+    /// Requests left, and the time until all of them are back.
     pub requests: Option<Left>,
     /// How long the provider asks to wait (`retry-after-ms`, else `retry-after`).
     pub retry_after: Option<Duration>,
@@ -65,12 +65,12 @@ pub struct Left {
 }
 
 impl RateHeaders {
-    /// Reads (name, value) pairs; `wall_ns` is the wall clock in nanoseconds since 1970 UTC, from
-    /// which points in time are counted (those in the past are zero away).
+    /// Reads (name, value) pairs. `wall_ns` is the wall clock in nanoseconds since 1970 UTC. Points
+    /// in time are counted from it, and past ones are zero away.
     ///
-    /// Names are taken in any case. What is unknown, unreadable, negative or beyond 31 days is
-    /// skipped, so this never fails. Of several values of one header the strictest counts; of
-    /// several limits on one thing, the one with the least left, with its own reset.
+    /// Names may have any case. Values that are unknown, unreadable, negative or beyond 31 days are
+    /// skipped, so this never fails. Of several values of one header, the strictest counts. Of
+    /// several limits on one thing, the one with the least left counts, with its own reset.
     ///
     /// ```
     /// use outlay::{Left, RateHeaders};
@@ -119,7 +119,7 @@ impl HeaderGroup {
 const OPENAI: [&str; 3] = ["tokens", "project-tokens", "requests"];
 const ANTHROPIC: [&str; 4] = ["tokens", "input-tokens", "output-tokens", "requests"];
 
-/// All that was read, by header, so that the order of the headers does not matter.
+/// All values that were read, by header, so that the order of the headers does not matter.
 #[derive(Debug, Default)]
 struct Seen {
     openai: [HeaderGroup; 3],
@@ -150,8 +150,8 @@ impl Seen {
         }
     }
 
-    /// The strictest of all that was said. Input stands in for tokens where those are not said;
-    /// output counts only where none is left of it, for it then closes the door.
+    /// The strictest of all limits. Input counts as tokens if tokens are not reported. Output
+    /// counts only if none is left of it, because then the provider takes no request.
     fn verdict(self) -> RateHeaders {
         let [openai, project, openai_requests] = self.openai;
         let [tokens, input, output, requests] = self.anthropic;
@@ -167,13 +167,13 @@ impl Seen {
     }
 }
 
-/// The one with the least left; of equals, the one that takes longest to come back.
+/// The limit with the least left. Of equal ones, the one that comes back last.
 fn strictest(lefts: impl IntoIterator<Item = Option<Left>>) -> Option<Left> {
     lefts.into_iter().flatten().min_by_key(|left| (left.remaining, Reverse(left.reset)))
 }
 
-/// Reads `value` into `place`, keeping the stricter. HTTP libraries of Python and JavaScript join
-/// a repeated header with ", ", and a date has that in itself, so the whole is tried first.
+/// Reads `value` into `place` and keeps the stricter value. Some HTTP libraries join a repeated
+/// header with ", ". A date contains that text itself, so the whole value is tried first.
 fn merge<T: Copy>(
     place: &mut Option<T>,
     value: &str,
@@ -193,7 +193,7 @@ fn decimal(text: &str) -> Option<(u64, &str)> {
     Some((whole, fraction.trim_end_matches('0')))
 }
 
-/// A number of `unit` nanoseconds, in parts of a nanosecond.
+/// A number of `unit` nanoseconds, in fractions of a nanosecond.
 fn parts(text: &str, unit: u128) -> Option<u128> {
     let (whole, fraction) = decimal(text)?;
     let digits = fraction.bytes().chain(std::iter::repeat(b'0')).take(FRACTION_DIGITS);
@@ -202,7 +202,7 @@ fn parts(text: &str, unit: u128) -> Option<u128> {
     (u128::from(whole) * FRACTION + kept + cut).checked_mul(unit)
 }
 
-/// The duration of that many parts of a nanosecond, rounded up.
+/// The duration of that many fractions of a nanosecond, rounded up.
 fn rounded_up(parts: u128) -> Option<Duration> {
     let nanos = u64::try_from(parts.div_ceil(FRACTION)).ok()?;
     Some(Duration::from_nanos(nanos)).filter(|wait| *wait <= WAIT_MAX)
@@ -212,7 +212,7 @@ fn wait(text: &str, unit: u128) -> Option<Duration> {
     rounded_up(parts(text, unit)?)
 }
 
-/// A duration as Go writes it: numbers with units, the larger unit first, each at most once.
+/// A duration as Go writes it: numbers with units, larger units first, each at most once.
 fn go_duration(text: &str) -> Option<Duration> {
     let number = |c: char| c.is_ascii_digit() || c == '.';
     let (mut rest, mut sum, mut last) = (text, 0_u128, u128::MAX);
@@ -252,8 +252,9 @@ mod tests {
     const HOSTILE: &str = "-1|-0|+5|nan|inf|1e400|1e3|١٢|5 s|m|.|1.|.5|1,000|0x1|1;w=60|1.2.3||\
         99999999999999999999999999999999999999999";
 
-    /// Puts each value of each row ("a|b") for the `{}` of `headers` ("x-" and "a-" begin the two
-    /// families), in both orders, and expects the row's `{}` of `read`, as [`shown`] shows it.
+    /// Checks each row: its values ("a|b") replace the `{}` of `headers`, in both orders. The `{}`
+    /// of `read` is the expected result, as [`shown`] shows it. "x-" and "a-" begin the two
+    /// families.
     fn check(headers: &str, read: &str, rows: &[(&str, &str)]) {
         for (expected, values) in rows {
             for value in values.split('|') {

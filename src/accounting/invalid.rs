@@ -1,4 +1,4 @@
-//! Bad input: a fault that names the argument and what is allowed.
+//! Bad input: an error that names the argument and what is allowed.
 
 use std::fmt;
 
@@ -31,6 +31,11 @@ impl Invalid {
     /// A bad identifier.
     pub fn id(argument: &str, allowed: &str) -> Self {
         Self { kind: InvalidKind::Id, message: format!("{argument} must be {allowed}") }
+    }
+
+    /// A setting that makes no sense, in a sentence of its own.
+    pub(crate) const fn sentence(message: String) -> Self {
+        Self { kind: InvalidKind::Policy, message }
     }
 
     /// A setting that makes no sense.

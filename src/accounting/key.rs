@@ -17,7 +17,7 @@ pub(crate) const KEY_BYTES_MAX: usize = 1024;
 pub struct Key(CompactString);
 
 impl Key {
-    /// Checks `text`; `argument` is the name that an error carries.
+    /// Checks `text`. An error names `argument`.
     pub fn parse(argument: &str, text: &str) -> Result<Self, Invalid> {
         Self::check(argument, text).map(|()| Self(CompactString::new(text)))
     }
@@ -32,7 +32,7 @@ impl Key {
         }
     }
 
-    /// A name that this crate gives itself.
+    /// A name that this crate itself gives.
     pub(crate) const fn fixed(text: &'static str) -> Self {
         Self(CompactString::const_new(text))
     }

@@ -1,4 +1,4 @@
-//! What a meter allows, and in which unit.
+//! Limits: how much of a unit a meter allows, and the modes of requests.
 
 use smallvec::SmallVec;
 
@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Unit {
-    /// Tokens (times the operation's cost, where an account has operation costs).
+    /// Tokens (times the cost of the operation, if the account has operation costs).
     Tokens,
     /// Tokens of the prompt, cache included.
     InputTokens,
@@ -30,7 +30,7 @@ pub enum Unit {
     Workflows,
     /// Jobs begun.
     Jobs,
-    /// What is open at the same time.
+    /// Calls or jobs that are open at the same time.
     Slots,
     /// Pull requests and issues of a repository.
     Actions,
@@ -55,7 +55,7 @@ impl Unit {
         Self::Actions,
     ];
 
-    /// Whether it counts what was done and not what came of it: a request that failed counts.
+    /// Whether it counts requests and not their results. Then a request that failed counts too.
     pub const fn counts_requests(self) -> bool {
         matches!(
             self,
@@ -99,40 +99,40 @@ impl Unit {
 pub struct Limit {
     /// What is counted.
     pub unit: Unit,
-    /// The maximum, `None` for no limit (what is used is counted all the same).
+    /// The maximum, `None` for no limit. Usage is counted in both cases.
     pub max: Option<u64>,
-    /// False: never refuses, counts above the maximum.
+    /// False: it never refuses and counts above the maximum.
     pub hard: bool,
-    /// The part at the top that is not given out: a stop threshold.
+    /// The last amount below the maximum, which is kept back: a stop threshold.
     pub stop: u64,
-    /// A warning is due once `used` reaches each of these.
+    /// A warning is due when `used` reaches one of these.
     pub warn_at: SmallVec<[u64; 1]>,
-    /// Whether [landing](Terms::Landing) requests may use the part that is not given out.
+    /// Whether [landing](Terms::Landing) requests may use the amount that is kept back.
     pub lands: bool,
     /// [Gated](Terms::Gated) requests pass only while less than this is used and reserved.
     pub gate: Option<u64>,
-    /// A lease charges what it asks for when it is opened, however it ends.
+    /// A lease charges its amount when it opens, however it ends.
     pub at_start: bool,
 }
 
-/// How a request is asked.
+/// The mode of a request: how limits apply to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Terms {
-    /// As the limits say: soft ones never refuse.
+    /// Limits apply as they are: soft ones never refuse.
     #[default]
     Plain,
     /// Soft limits refuse as if they were hard.
     Strict,
-    /// Hard limits admit it only below their gate, whatever it asks for.
+    /// Hard limits admit it only below their gate, whatever amount it asks for.
     Gated,
-    /// Also the last part is given out, which is kept back from the others: for a final answer.
+    /// For a final answer: it may also use the amount that is kept back from other requests.
     Landing,
-    /// It has happened already: admitted always, also past those who wait.
+    /// It has happened already. It is always admitted, even before requests that wait.
     Recorded,
 }
 
 impl Limit {
-    /// At most `max`, `None` for unlimited.
+    /// A limit of `max`, or `None` for no limit.
     pub fn new(unit: Unit, max: Option<u64>) -> Self {
         Self {
             unit,
@@ -146,44 +146,44 @@ impl Limit {
         }
     }
 
-    /// The same limit that counts and never refuses, unless `hard`.
+    /// The same limit. Unless `hard`, it counts and never refuses.
     #[must_use]
     pub fn hard(mut self, hard: bool) -> Self {
         self.hard = hard;
         self
     }
 
-    /// The same limit, of which the last `stop` are not given out.
+    /// The same limit, with the last `stop` kept back.
     #[must_use]
     pub fn stop(mut self, stop: u64) -> Self {
         self.stop = stop;
         self
     }
 
-    /// The same limit, whose last part is for [landing](Terms::Landing) requests.
+    /// The same limit, with the last `kept_back` for [landing](Terms::Landing) requests.
     #[must_use]
     pub fn landing(mut self, kept_back: u64) -> Self {
         (self.stop, self.lands) = (kept_back, true);
         self
     }
 
-    /// The same limit with a warning once `used` reaches `warn_at`, beside those it has.
+    /// The same limit with one more warning, due when `used` reaches `warn_at`.
     #[must_use]
     pub fn warn_at(mut self, warn_at: u64) -> Self {
         self.warn_at.push(warn_at);
         self
     }
 
-    /// The same limit, where [gated](Terms::Gated) requests pass only while less than `gate` is
-    /// used and reserved.
+    /// The same limit. [Gated](Terms::Gated) requests pass only while less than `gate` is used and
+    /// reserved.
     #[must_use]
     pub fn gate(mut self, gate: u64) -> Self {
         self.gate = Some(gate);
         self
     }
 
-    /// The same limit on what is begun: a lease charges it when it is opened, and its end changes
-    /// nothing. So it counts in the window in which it began.
+    /// The same limit for work that is counted when it begins. A lease charges it when it opens,
+    /// and its end changes nothing.
     #[must_use]
     pub fn at_start(mut self) -> Self {
         self.at_start = true;

@@ -1,4 +1,4 @@
-//! The message of a refusal for the model: one line of JSON of at most 1 KB.
+//! The message of a refusal for the model: one line of JSON, at most 1 KB long.
 
 use std::time::Duration;
 
@@ -9,13 +9,14 @@ use super::limit::Unit;
 
 /// The longest message in bytes.
 pub const MESSAGE_BYTES_MAX: usize = 1024;
-/// How much of each id a message shows (in bytes of JSON), and how much if that is too long.
+/// How many bytes of JSON a message shows of each id. If the message is too long, the next smaller
+/// number is used.
 const ID_BYTES: [usize; 4] = [160, 64, 24, 0];
 const HOUR: Duration = Duration::from_secs(3600);
 
 impl Denied {
-    /// The message for the model: one line of valid JSON, whatever is in the ids, of at most
-    /// 1 KB (long ids are cut).
+    /// The message for the model: one line of valid JSON of at most 1 KB, whatever the ids contain.
+    /// Long ids are cut.
     pub fn to_llm_message(&self) -> String {
         let mut text = String::new();
         for id_bytes in ID_BYTES {
@@ -32,7 +33,7 @@ impl Denied {
         self.sentence(ID_BYTES[0])
     }
 
-    /// The `type` of the message. It is the kind, but for workflow quotas of an hour.
+    /// The `type` of the message. It is the kind, except for hourly workflow quotas.
     pub fn type_name(&self) -> &'static str {
         match self.kind {
             Kind::WorkflowLimit if self.period == Some(HOUR) => "hourly_limit",
@@ -51,7 +52,7 @@ impl Denied {
             (_, Kind::Concurrency) => {
                 "Wait until one that is running has ended, then start it again"
             }
-            // Where the limit is nothing, nothing smaller would pass.
+            // With a limit of zero no smaller request would pass.
             (code, _) if self.is_too_large() && (self.limit > 0 || code.is_rate()) => {
                 "Ask for less: send a smaller request, for it is more than the whole limit"
             }
@@ -190,7 +191,8 @@ impl std::fmt::Display for Denied {
 
 impl std::error::Error for Denied {}
 
-/// Whole seconds as an integer, else milliseconds rounded up: never earlier than the truth.
+/// Whole seconds as an integer. Other times are milliseconds, rounded up so that they are never too
+/// early.
 fn seconds(duration: Option<Duration>) -> Value {
     let Some(duration) = duration else {
         return Value::Null;
@@ -205,12 +207,12 @@ fn seconds(duration: Option<Duration>) -> Value {
     seconds.into()
 }
 
-/// Escapes what JSON allows in a string but other readers take for the end of a line.
+/// Escapes characters that JSON allows in a string but other readers take for the end of a line.
 fn one_line(json: &str) -> String {
     json.replace('\u{85}', "\\u0085").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029")
 }
 
-/// The start of `text` that takes at most `bytes` in JSON, with an ellipsis where it was cut.
+/// The start of `text` that takes at most `bytes` in JSON. An ellipsis marks a cut.
 fn cut(text: &str, bytes: usize) -> String {
     let mut taken = 0;
     for (index, character) in text.char_indices() {

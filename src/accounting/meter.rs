@@ -1,4 +1,4 @@
-//! The one primitive: `used + reserved + amount <= limit`.
+//! The meter, on which all limits stand: `used + reserved + amount <= limit`.
 
 use std::time::Duration;
 
@@ -14,29 +14,29 @@ use super::window::Window;
 pub struct Hold {
     /// The amount held.
     pub amount: u64,
-    /// The window of the reservation.
+    /// The number of the window in which it was reserved.
     era: u32,
 }
 
-/// What the expiry of a hold did.
+/// The result of the expiry of a hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Expired {
-    /// What of the hold the window of the reservation has counted for good.
+    /// The amount of the hold that its window has counted for good.
     covered: u64,
-    /// What was booked for it, less where the meter was full to the brim of its numbers.
+    /// The amount that was booked for it. It is smaller if the meter was at its largest number.
     booked: u64,
-    /// When.
+    /// When it expired.
     at: Tick,
 }
 
 impl Expired {
-    /// The count that it was part of is replaced: nothing is booked for it any more.
+    /// Forgets what was booked: the count that it belongs to is replaced.
     pub fn forget(&mut self) {
         (self.covered, self.booked) = (0, 0);
     }
 }
 
-/// Marks that few meters have, apart so that the rest stay small.
+/// Marks that few meters have. Boxed, to keep the other meters small.
 #[derive(Clone, Debug, Default)]
 struct Marks {
     stop: u64,
@@ -47,7 +47,7 @@ struct Marks {
     provider: Option<Box<ProviderLimit>>,
 }
 
-/// The account of one limit in one window. It fits a cache line.
+/// One limit in one window, and what counts against it. It fits a cache line.
 #[derive(Clone, Debug)]
 pub struct Meter {
     max: u64,
@@ -59,7 +59,7 @@ pub struct Meter {
     unit: Unit,
     bounded: bool,
     hard: bool,
-    /// How many of its warning marks it has warned of.
+    /// The number of warning marks that it has reported.
     warned: u8,
 }
 
@@ -82,7 +82,7 @@ impl Meter {
         meter
     }
 
-    /// Changes the limit; what is used and reserved stays.
+    /// Changes the limit. Used and reserved amounts stay.
     pub fn set_limit(&mut self, limit: &Limit) {
         self.max = limit.max.unwrap_or(u64::MAX);
         self.bounded = limit.max.is_some();
@@ -95,7 +95,7 @@ impl Meter {
         self.marks = (!empty || marks.provider.is_some()).then(|| Box::new(marks));
     }
 
-    /// What the provider behind it says of its own limit: never admitted above.
+    /// The limit that the provider behind it reports. No more than this is ever admitted.
     pub fn provider_mut(&mut self) -> &mut ProviderLimit {
         self.marks.get_or_insert_default().provider.get_or_insert_default()
     }
@@ -104,12 +104,12 @@ impl Meter {
         self.marks.as_ref()?.provider.as_deref()
     }
 
-    /// Whether the provider behind it, if there is one, lets `amount` pass beside `reserved`.
+    /// Whether the provider behind it, if there is one, admits `amount` beside `reserved`.
     pub(super) fn provider_admits(&self, reserved: u64, amount: u64) -> bool {
         self.provider().is_none_or(|provider| provider.admits(reserved, amount))
     }
 
-    /// A request is let through, whatever it asks for.
+    /// Counts an admitted request, whatever it asks for.
     #[inline]
     pub fn take_request(&mut self) {
         if let Some(provider) = self.marks.as_mut().and_then(|marks| marks.provider.as_mut()) {
@@ -127,7 +127,7 @@ impl Meter {
         self.bounded.then_some(self.max)
     }
 
-    /// The limit, or that of the provider behind it where it is lower; `None` for unlimited.
+    /// The limit, or the limit of the provider behind it if that is lower. `None` for unlimited.
     pub fn limit_now(&self) -> Option<u64> {
         let limit = self.limit()?;
         Some(self.provider().map_or(limit, |provider| provider.ceiling(limit)))
@@ -147,7 +147,7 @@ impl Meter {
         self.reserved
     }
 
-    /// limit - used - reserved, never below zero; `None` for unlimited.
+    /// limit - used - reserved, never below zero. `None` for unlimited.
     pub fn remaining(&self) -> Option<u64> {
         self.bounded.then(|| self.max.saturating_sub(self.used()).saturating_sub(self.reserved))
     }
@@ -170,7 +170,7 @@ impl Meter {
         marks.provider.as_ref().map_or(max, |provider| provider.ceiling(max))
     }
 
-    /// The same for those who may also use what is kept back.
+    /// The same for requests that may also use the amount that is kept back.
     fn ceiling_on(&self, terms: Terms) -> u64 {
         match (terms, &self.marks) {
             (Terms::Landing, Some(marks)) if marks.lands => self.limit_now().unwrap_or(self.max),
@@ -178,13 +178,13 @@ impl Meter {
         }
     }
 
-    /// What could still be admitted: a refusal's `remaining`.
+    /// What could still be admitted: the `remaining` of a refusal.
     pub fn room(&self) -> u64 {
         let room = self.ceiling().saturating_sub(self.used()).saturating_sub(self.reserved);
         self.provider().map_or(room, |provider| room.min(provider.room(self.reserved)))
     }
 
-    /// The largest `used + reserved` beside which `amount` passes, `None` where none is small
+    /// The largest `used + reserved` beside which `amount` passes, or `None` if none is small
     /// enough.
     pub fn headroom(&self, amount: u64, terms: Terms) -> Option<u64> {
         let free = self.ceiling_on(terms).checked_sub(amount);
@@ -195,7 +195,7 @@ impl Meter {
         }
     }
 
-    /// Whether waiting never helps: it is more than the limit, or than what will ever be left.
+    /// Whether waiting never helps: `amount` is more than the limit, or than will ever be left.
     pub fn is_hopeless(&self, amount: u64, terms: Terms) -> bool {
         let taken = if matches!(self.window, Window::Lifetime) { self.used } else { 0 };
         let refuses = self.bounded && (self.hard || terms == Terms::Strict);
@@ -209,7 +209,7 @@ impl Meter {
         gate.map_or(u64::MAX, |gate| gate.min(self.ceiling()))
     }
 
-    /// The law of a meter. Equality is admitted; in debt even zero is not.
+    /// The law of a meter. It admits equality; in debt it does not even admit zero.
     pub fn fits(&self, amount: u64) -> bool {
         self.fits_under(amount, self.ceiling())
     }
@@ -224,7 +224,7 @@ impl Meter {
         sum.is_some_and(|sum| sum <= ceiling) && self.provider_admits(self.reserved, amount)
     }
 
-    /// Whether a charge or reservation of `amount` is admitted on these terms.
+    /// Whether a charge or reservation of `amount` is admitted in this mode.
     #[inline]
     pub fn admits(&self, amount: u64, terms: Terms) -> bool {
         match terms {
@@ -239,7 +239,7 @@ impl Meter {
         }
     }
 
-    /// Moves on to `now`: a new window starts with nothing used or reserved.
+    /// Moves on to `now`. In a new window nothing is used or reserved.
     #[inline]
     pub fn roll(&mut self, now: Moment) {
         if let Some(provider) = self.marks.as_mut().and_then(|marks| marks.provider.as_mut()) {
@@ -248,12 +248,12 @@ impl Meter {
         if self.window.roll(now) {
             self.begin();
         } else if self.warned > 0 && matches!(self.window, Window::Sliding(_)) {
-            // A sliding window never begins anew: it warns again once it was below its mark.
+            // A sliding window never begins again. It warns again after it was below its mark.
             self.rewarn();
         }
     }
 
-    /// Warns again of marks that have moved above what is used.
+    /// Lets marks warn again that are now above the usage.
     pub fn rewarn(&mut self) {
         self.warned = self.warned.min(self.marks_reached());
     }
@@ -275,7 +275,7 @@ impl Meter {
         self.era = self.era.wrapping_add(1);
     }
 
-    /// Books `amount` as used; what of it was booked. It saturates, it never wraps.
+    /// Books `amount` as used, and returns how much was booked. It saturates and never wraps.
     #[inline]
     pub fn charge(&mut self, amount: u64) -> u64 {
         if let Some(provider) = self.marks.as_mut().and_then(|marks| marks.provider.as_mut()) {
@@ -300,20 +300,20 @@ impl Meter {
         self.used = self.used.saturating_sub(amount);
     }
 
-    /// Takes over what `new` says, brought to `now`. What open leases hold stays: their spend is
-    /// still to come.
+    /// Replaces it by `new`, brought to `now`. Open leases keep what they hold.
     pub fn replace(&mut self, new: Self, now: Moment) {
         *self = Self { era: self.era, reserved: self.reserved, ..new };
         self.roll(now);
     }
 
-    /// Books what a file says was used in this window.
+    /// Sets the usage of this window to what a file says.
     pub fn restore_used(&mut self, used: u64) {
         self.used = used;
     }
 
     /// Holds `amount` until [`commit`](Self::commit), [`release`](Self::release) or
-    /// [`expire`](Self::expire); what counts [at its start](Limit::at_start) is charged now.
+    /// [`expire`](Self::expire). A limit that counts [at the start](Limit::at_start) is charged
+    /// now.
     #[inline]
     pub fn reserve(&mut self, amount: u64) -> Hold {
         if self.marks.as_ref().is_some_and(|marks| marks.at_start) {
@@ -325,8 +325,8 @@ impl Meter {
         Hold { amount, era: self.era }
     }
 
-    /// Ends the hold and books `actual`; what was booked now. What the hold covered belongs to the
-    /// window of the reservation; only what is above it is booked in another one.
+    /// Ends the hold and books `actual`. Returns how much was booked now. The held amount counts in
+    /// the window of the reservation. In a later window only what exceeds it is booked.
     #[inline]
     pub fn commit(&mut self, hold: &Hold, actual: u64) -> u64 {
         if hold.era == self.era {
@@ -344,8 +344,8 @@ impl Meter {
         }
     }
 
-    /// Ends the hold for now, charged at the estimate or returned: a later
-    /// [`recommit`](Self::recommit) says what was really used.
+    /// Ends the hold provisionally: its estimate is charged, or returned. A later
+    /// [`recommit`](Self::recommit) replaces that by the actual usage.
     pub fn expire(&mut self, hold: &Hold, charge: bool, now: Moment) -> Expired {
         let (covered, booked) = if hold.era != self.era {
             (hold.amount, 0)
@@ -358,7 +358,7 @@ impl Meter {
         Expired { covered, booked, at: now.tick }
     }
 
-    /// Replaces what an expiry charged by `actual`.
+    /// Replaces the charge of an expiry by `actual`.
     pub fn recommit(&mut self, hold: &Hold, expired: &Expired, actual: u64) {
         let replaced = hold.era == self.era
             && match &mut self.window {
@@ -368,11 +368,11 @@ impl Meter {
                     true
                 }
             };
-        let rest = if replaced { actual } else { actual.saturating_sub(expired.covered) };
-        self.charge(rest);
+        let still_due = if replaced { actual } else { actual.saturating_sub(expired.covered) };
+        self.charge(still_due);
     }
 
-    /// True once per window, when `used` has reached the warning mark.
+    /// Returns true once per window and mark, when `used` has reached the mark.
     #[inline]
     pub fn take_warning(&mut self) -> bool {
         let reached = self.marks.as_ref().map_or(0, |_| self.marks_reached());
@@ -381,18 +381,18 @@ impl Meter {
         crossed
     }
 
-    /// Whether `hold` is part of what is reserved now.
+    /// Whether `hold` is part of the reserved amount of the present window.
     pub const fn counts(&self, hold: &Hold) -> bool {
         hold.era == self.era
     }
 
-    /// Whether the passing of time alone may change what it admits between `now` and `at`.
+    /// Whether time alone may change what it admits between `now` and `at`.
     pub fn may_change_by(&self, at: Tick, now: Moment) -> bool {
         let own = self.window.changes_at(now).is_some_and(|changes| changes <= at);
         own || self.provider().is_some_and(|provider| provider.may_change_by(at))
     }
 
-    /// The time until the next window, `None` where none will come.
+    /// The time until the next window, or `None` if there is none.
     pub fn resets_in(&self, now: Moment) -> Option<Duration> {
         self.window.ends_at(now).map(|end| end.since(now.tick))
     }

@@ -1,6 +1,6 @@
-//! The pure rules: state and the current moment come in, a verdict and the new state go out.
+//! Pure rules: they take a state and the time, and return a verdict and the new state.
 //!
-//! Nothing here takes a lock or does I/O, and only [`clock`] reads a clock.
+//! No code here takes a lock or does I/O, and only [`clock`] reads a clock.
 
 mod calendar;
 mod clock;

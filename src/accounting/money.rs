@@ -1,4 +1,4 @@
-//! Money: whole micro-US-dollars, parsed exactly, never a float.
+//! Money in whole micro-US-dollars, parsed exactly, never as a float.
 
 use super::invalid::Invalid;
 
@@ -45,7 +45,7 @@ impl MicroUsd {
 }
 
 impl std::fmt::Display for MicroUsd {
-    /// Dollars, with two decimals or as many as it has: "12.34", "0.00785".
+    /// Writes dollars with two decimals, or with as many as needed: "12.34", "0.00785".
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let fraction = format!("{:06}", self.0 % MICROS_PER_USD);
         let digits = fraction.trim_end_matches('0').len().max(2);

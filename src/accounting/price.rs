@@ -1,6 +1,7 @@
-//! Prices of models, and what a usage costs.
+//! Prices of models, and the cost of a usage.
 //!
-//! Integers only: micro-USD per million tokens, summed in 128 bits and rounded up once per call.
+//! All numbers are integers: micro-USD per million tokens, summed in 128 bits and rounded up once
+//! per call.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,37 +14,38 @@ const MILLION: u128 = 1_000_000;
 /// The kinds of tokens that a price may name.
 pub(crate) const KEYS: [&str; 6] =
     ["input", "output", "cache_read", "cache_write", "cache_write_1h", "reasoning"];
-/// What Anthropic asks for a cache write that is kept for an hour: so many times the input.
+/// What Anthropic charges for a cache write that is kept for an hour, as a multiple of the input
+/// price.
 const HOUR_TIMES: u64 = 2;
 
 /// What a model costs, in micro-USD per million tokens.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Price {
-    /// The rates of a prompt that no tier is for.
+    /// The rates of prompts below every tier.
     pub rates: Rates,
     /// The rates of longer prompts, by ascending length.
     tiers: Vec<Tier>,
 }
 
-/// What tokens cost by their kind, in micro-USD per million.
+/// The cost of each kind of token, in micro-USD per million.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rates {
     /// Input that was neither read from nor written to a cache.
     pub input: u64,
-    /// Output, but for reasoning.
+    /// Output without reasoning.
     pub output: u64,
-    /// Input read from a cache; the price of input where the table names none.
+    /// Input read from a cache. Default: the price of input.
     pub cache_read: u64,
-    /// Input written to a cache; the price of input where the table names none.
+    /// Input written to a cache. Default: the price of input.
     pub cache_write: u64,
-    /// The part of it that is kept for an hour. `None`, where the table names none: the price of
-    /// a cache write; a table puts twice the input in its place for Anthropic's models.
+    /// Input written to a cache that keeps it for an hour. `None` means the price of a cache write.
+    /// A table sets twice the input price for models of Anthropic.
     pub cache_write_1h: Option<u64>,
-    /// Reasoning, which is part of the output; the price of output where the table names none.
+    /// Reasoning, which is part of the output. Default: the price of output.
     pub reasoning: u64,
 }
 
-/// The rates of prompts above a length: they are those of the whole call.
+/// The rates of prompts above a length. They apply to the whole call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Tier {
     above_input_tokens: u64,
@@ -58,8 +60,9 @@ impl Rates {
         let mut found: [Option<u64>; KEYS.len()] = [None; KEYS.len()];
         for (key, text) in entries {
             let Some(index) = KEYS.iter().position(|known| *known == key) else {
-                let allowed = format!("one of {}", KEYS.join(", "));
-                return Err(Invalid::policy(&format!("{argument}: key {key:?}"), &allowed));
+                let allowed = KEYS.join(", ");
+                let message = format!("{argument}: unknown key {key:?}; allowed are {allowed}");
+                return Err(Invalid::sentence(message));
             };
             let rate = MicroUsd::parse(&format!("{argument}[{key:?}]"), text)
                 .map_err(|bad| Invalid { kind: InvalidKind::Policy, ..bad })?;
@@ -67,7 +70,9 @@ impl Rates {
         }
         let [Some(input), Some(output), cache_read, cache_write, cache_write_1h, reasoning] = found
         else {
-            return Err(Invalid::policy(argument, "given with both \"input\" and \"output\""));
+            let message =
+                format!("{argument} does not have both \"input\" and \"output\"; give both prices");
+            return Err(Invalid::sentence(message));
         };
         Ok(Self {
             input,
@@ -104,16 +109,16 @@ impl Rates {
 }
 
 impl From<Rates> for Price {
-    /// The same for prompts of every length.
+    /// A price that is the same for prompts of every length.
     fn from(rates: Rates) -> Self {
         Self { rates, tiers: Vec::new() }
     }
 }
 
 impl Price {
-    /// Reads a price. `entries` are (key, USD per million tokens as text); "input" and "output"
-    /// are required, "cache_read" and "cache_write" cost what input costs unless given,
-    /// "reasoning" what output costs, and "cache_write_1h" what [`Price::of_maker`] says.
+    /// Reads a price. `entries` are pairs of a key and USD per million tokens as text. "input" and
+    /// "output" are required. "cache_read" and "cache_write" default to the input price,
+    /// "reasoning" to the output price. For "cache_write_1h" see [`Price::with_maker_rates`].
     pub fn parse<'a>(
         argument: &str,
         entries: impl IntoIterator<Item = (&'a str, &'a str)>,
@@ -121,7 +126,7 @@ impl Price {
         Rates::parse(argument, entries).map(Self::from)
     }
 
-    /// Adds the rates of calls whose input is above so many tokens.
+    /// Adds the rates of calls with more than so many input tokens.
     pub fn add_tier<'a>(
         &mut self,
         argument: &str,
@@ -130,19 +135,20 @@ impl Price {
     ) -> Result<(), Invalid> {
         let rates = Rates::parse(argument, entries)?;
         if self.tiers.iter().any(|tier| tier.above_input_tokens == above_input_tokens) {
-            let allowed = format!("given once for above_input_tokens = {above_input_tokens}");
-            return Err(Invalid::policy(argument, &allowed));
+            return Err(Invalid::sentence(format!(
+                "{argument} has two tiers with above_input_tokens = {above_input_tokens}; keep one"
+            )));
         }
         self.tiers.push(Tier { above_input_tokens, rates });
         self.tiers.sort_by_key(|tier| tier.above_input_tokens);
         Ok(())
     }
 
-    /// Adds what the maker of the model is known to ask and the table does not name: Anthropic
-    /// asks twice the input for a cache write that is kept for an hour, others no more than for
-    /// any cache write.
+    /// Adds known rates of the model's maker that the table does not name. Anthropic charges twice
+    /// the input price for a cache write that is kept for an hour. Other makers charge what any
+    /// cache write costs.
     #[must_use]
-    pub fn of_maker(mut self, provider: Option<&str>, model: &str) -> Self {
+    pub fn with_maker_rates(mut self, provider: Option<&str>, model: &str) -> Self {
         if is_anthropic(provider, model) {
             let tiers = self.tiers.iter_mut().map(|tier| &mut tier.rates);
             for rates in tiers.chain([&mut self.rates]) {
@@ -152,8 +158,8 @@ impl Price {
         self
     }
 
-    /// What `usage` costs in micro-USD, rounded up once. Tokens of which only the total is known
-    /// are priced at the dearer of input and output.
+    /// The cost of `usage` in micro-USD, rounded up once. If only the total of tokens is known, the
+    /// higher price of input and output applies.
     pub fn cost(&self, usage: &Usage) -> u64 {
         // Of a total without its parts, all may be input.
         let input = match usage.input_tokens.saturating_add(usage.output_tokens) {
@@ -165,8 +171,8 @@ impl Price {
     }
 }
 
-/// Whether a model is one of Anthropic's: its provider is, or its name has "claude" or "anthropic"
-/// in it, as on Bedrock, Vertex AI and in the names of gateways.
+/// Whether a model is one of Anthropic's. Its provider is Anthropic, or its name contains "claude"
+/// or "anthropic", as on Bedrock, on Vertex AI and in the names of gateways.
 pub(crate) fn is_anthropic(provider: Option<&str>, model: &str) -> bool {
     let name = model.to_ascii_lowercase();
     provider.is_some_and(|provider| provider.eq_ignore_ascii_case("anthropic"))
@@ -174,7 +180,7 @@ pub(crate) fn is_anthropic(provider: Option<&str>, model: &str) -> bool {
         || name.contains("anthropic")
 }
 
-/// The prices of models by their names. An unknown model is an error, never $0.
+/// The prices of models by name. An unknown model is an error, never $0.
 #[derive(Clone, Debug, Default)]
 pub struct PriceTable {
     prices: HashMap<String, Arc<Price>>,
@@ -191,9 +197,9 @@ impl PriceTable {
         Ok(())
     }
 
-    /// Sets the price of a model, with what its name says of its maker.
+    /// Sets the price of a model, and adds the known rates of its maker.
     pub fn set(&mut self, model: &str, price: Price) {
-        self.prices.insert(model.to_owned(), Arc::new(price.of_maker(None, model)));
+        self.prices.insert(model.to_owned(), Arc::new(price.with_maker_rates(None, model)));
     }
 
     /// The price of a model.
@@ -206,12 +212,13 @@ impl PriceTable {
         self.prices.contains_key(model)
     }
 
-    /// What `usage` of `model` costs in micro-USD.
+    /// The cost of `usage` of `model` in micro-USD.
     pub fn cost(&self, model: &str, usage: &Usage) -> Result<u64, Invalid> {
         self.cost_by(None, model, usage)
     }
 
-    /// What `usage` of `model` costs in micro-USD at a provider, which may tell its maker.
+    /// The cost of `usage` of `model` in micro-USD at a provider. The provider may identify the
+    /// maker.
     pub fn cost_by(
         &self,
         provider: Option<&str>,
@@ -219,12 +226,14 @@ impl PriceTable {
         usage: &Usage,
     ) -> Result<u64, Invalid> {
         let price = self.prices.get(model).ok_or_else(|| {
-            Invalid::policy("prices", &format!("a table that names the model {model:?}"))
+            Invalid::sentence(format!(
+                "the prices name no model {model:?}; add it with its input and output price"
+            ))
         })?;
         if provider.is_none() || usage.cache_write_1h_tokens == 0 {
             return Ok(price.cost(usage));
         }
-        Ok(Price::clone(price).of_maker(provider, model).cost(usage))
+        Ok(Price::clone(price).with_maker_rates(provider, model).cost(usage))
     }
 }
 
@@ -326,7 +335,7 @@ mod tests {
     fn tiers_have_their_own_price_of_an_hour() {
         let mut price = Price::parse("p", [("input", "1"), ("output", "1")]).unwrap();
         price.add_tier("p", 1_000, [("input", "2"), ("output", "2")]).unwrap();
-        let price = price.of_maker(Some("Anthropic"), "m");
+        let price = price.with_maker_rates(Some("Anthropic"), "m");
         assert_eq!(price.cost(&written(1_000, 1_000)), 2_000);
         assert_eq!(price.cost(&written(1_001, 1_001)), 4_004);
     }

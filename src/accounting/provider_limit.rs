@@ -1,4 +1,4 @@
-//! What a provider says of its own rate limit: it is the truth, and never admitted above.
+//! The rate limit that a provider reports. No more than this limit is ever admitted.
 
 use std::time::Duration;
 
@@ -8,30 +8,30 @@ use super::headers::{Left, RateHeaders};
 /// A provider's limits count for a minute.
 const MINUTE: Duration = Duration::from_secs(60);
 const TOO_MANY_REQUESTS: u16 = 429;
-/// Unavailable, overloaded (Anthropic): they close the door where they say for how long.
+/// Unavailable and overloaded (Anthropic). They close the limit only if they report for how long.
 const AWAY: [u16; 2] = [503, 529];
 
-/// What the provider will still take until a time.
+/// The amount that the provider takes until a time.
 #[derive(Clone, Copy, Debug)]
 struct LeftUntil {
     left: u64,
     until: Tick,
 }
 
-/// The latest that a provider has said.
+/// The latest limits that a provider has reported.
 #[derive(Clone, Debug, Default)]
 pub struct ProviderLimit {
-    /// What it allows in a window, where it says so.
+    /// The limit of a window, if it was reported.
     max: Option<u64>,
     tokens: Option<LeftUntil>,
     requests: Option<LeftUntil>,
-    /// It takes nothing before this.
+    /// Closed until this time: nothing is admitted before it.
     closed_until: Option<Tick>,
 }
 
 impl ProviderLimit {
-    /// Takes in what a response says, over a window of `period` in buckets of `bucket`. What it does
-    /// not say stays; a door that was closed is not opened by an older response.
+    /// Updates the limits from a response, over a window of `period` with buckets of `bucket`. What
+    /// the response does not report stays. An older response does not open a closed limit.
     pub fn hear(
         &mut self,
         said: &RateHeaders,
@@ -39,14 +39,14 @@ impl ProviderLimit {
         [period, bucket]: [Duration; 2],
         now: Tick,
     ) {
-        let rest = |left: Left| LeftUntil {
+        let left_until = |left: Left| LeftUntil {
             left: left.remaining,
-            // It does not say when: by the end of a whole window all of it is back.
+            // Without a reported time, all of it is back by the end of a whole window.
             until: now.plus(left.reset.unwrap_or(period)),
         };
         self.max = said.limit_tokens.map(|limit| scaled(limit, period)).or(self.max);
-        self.tokens = said.tokens.map(rest).or(self.tokens);
-        self.requests = said.requests.map(rest).or(self.requests);
+        self.tokens = said.tokens.map(left_until).or(self.tokens);
+        self.requests = said.requests.map(left_until).or(self.requests);
         let closed = match status {
             TOO_MANY_REQUESTS => {
                 Some(said.retry_after.or_else(|| empty_for(said)).unwrap_or(bucket))
@@ -55,100 +55,102 @@ impl ProviderLimit {
             _ => None,
         };
         self.closed_until = self.closed_until.max(closed.map(|wait| now.plus(wait)));
-        // What is back at once stands in nobody's way.
+        // Amounts that are back at once refuse nothing.
         self.roll(now);
     }
 
-    /// Takes nothing before `until`.
+    /// Admits nothing before `until`.
     pub fn close(&mut self, until: Tick) {
         self.closed_until = self.closed_until.max(Some(until));
     }
 
-    /// Whether it takes nothing for some time.
+    /// Whether it is closed for some time.
     pub const fn is_closed(&self) -> bool {
         self.closed_until.is_some()
     }
 
-    /// Forgets what is over at `now`.
+    /// Forgets reports that are over at `now`.
     pub fn roll(&mut self, now: Tick) {
-        let over = |rest: &LeftUntil| rest.until <= now;
-        self.tokens.take_if(|rest| over(rest));
-        self.requests.take_if(|rest| over(rest));
+        let over = |known: &LeftUntil| known.until <= now;
+        self.tokens.take_if(|known| over(known));
+        self.requests.take_if(|known| over(known));
         self.closed_until.take_if(|until| *until <= now);
     }
 
-    /// Whether something that was said is over by `at`.
+    /// Whether a report is over by `at`.
     pub fn may_change_by(&self, at: Tick) -> bool {
-        let rests = [self.tokens, self.requests].map(|rest| rest.map(|rest| rest.until));
-        let [tokens, requests] = rests;
+        let ends = [self.tokens, self.requests].map(|known| known.map(|known| known.until));
+        let [tokens, requests] = ends;
         [tokens, requests, self.closed_until].into_iter().flatten().any(|until| until <= at)
     }
 
-    /// The largest amount in a window, of `max` that the meter itself allows.
+    /// The limit of a window, where the meter itself allows `max`.
     pub fn ceiling(&self, max: u64) -> u64 {
         self.max.map_or(max, |limit| max.min(limit))
     }
 
-    /// What could still be admitted beside the `reserved` of calls under way, which the provider
-    /// may not have seen yet.
+    /// What could still be admitted beside the `reserved` amounts of running calls, which the
+    /// provider may not have counted yet.
     pub fn room(&self, reserved: u64) -> u64 {
-        let none_left = self.requests.is_some_and(|rest| rest.left == 0);
+        let none_left = self.requests.is_some_and(|known| known.left == 0);
         match &self.tokens {
             _ if none_left || self.closed_until.is_some() => 0,
-            Some(rest) => rest.left.saturating_sub(reserved),
+            Some(known) => known.left.saturating_sub(reserved),
             None => u64::MAX,
         }
     }
 
-    /// Whether `amount` may be asked for; where nothing is left not even zero.
+    /// Whether `amount` is admitted. If nothing is left, not even zero is.
     pub fn admits(&self, reserved: u64, amount: u64) -> bool {
         let room = self.room(reserved);
         amount <= room && (room > 0 || !(self.is_shut() || self.is_overdrawn(reserved)))
     }
 
     fn is_shut(&self) -> bool {
-        let empty = |rest: &Option<LeftUntil>| rest.is_some_and(|rest| rest.left == 0);
+        let empty = |known: &Option<LeftUntil>| known.is_some_and(|known| known.left == 0);
         self.closed_until.is_some() || empty(&self.tokens) || empty(&self.requests)
     }
 
-    /// Whether calls under way hold more than is left: in debt not even zero passes.
+    /// Whether running calls hold more than is left. Then not even zero is admitted.
     fn is_overdrawn(&self, reserved: u64) -> bool {
-        self.tokens.is_some_and(|rest| rest.left < reserved)
+        self.tokens.is_some_and(|known| known.left < reserved)
     }
 
-    /// When it may pass what [`admits`](Self::admits) refuses now: the latest of what is in its way.
+    /// When [`admits`](Self::admits) may pass what it refuses now: the latest time of all reports
+    /// that refuse it.
     pub fn opens_at(&self, reserved: u64, amount: u64) -> Option<Tick> {
-        let empty = |rest: &&LeftUntil| rest.left == 0;
-        let fits =
-            |rest: &&LeftUntil| rest.left.checked_sub(reserved).is_some_and(|room| amount <= room);
-        let short = |rest: &&LeftUntil| empty(rest) || !fits(rest);
-        let tokens = self.tokens.as_ref().filter(short).map(|rest| rest.until);
-        let requests = self.requests.as_ref().filter(empty).map(|rest| rest.until);
+        let empty = |known: &&LeftUntil| known.left == 0;
+        let fits = |known: &&LeftUntil| {
+            known.left.checked_sub(reserved).is_some_and(|room| amount <= room)
+        };
+        let short = |known: &&LeftUntil| empty(known) || !fits(known);
+        let tokens = self.tokens.as_ref().filter(short).map(|known| known.until);
+        let requests = self.requests.as_ref().filter(empty).map(|known| known.until);
         [self.closed_until, tokens, requests].into_iter().max().flatten()
     }
 
-    /// `amount` was used since it spoke.
+    /// Counts `amount` as used since the report.
     pub fn charge(&mut self, amount: u64) {
-        if let Some(rest) = &mut self.tokens {
-            rest.left = rest.left.saturating_sub(amount);
+        if let Some(known) = &mut self.tokens {
+            known.left = known.left.saturating_sub(amount);
         }
     }
 
-    /// A request was let through since it spoke.
+    /// Counts a request as admitted since the report.
     pub fn take_request(&mut self) {
-        if let Some(rest) = &mut self.requests {
-            rest.left = rest.left.saturating_sub(1);
+        if let Some(known) = &mut self.requests {
+            known.left = known.left.saturating_sub(1);
         }
     }
 }
 
-/// The most of a limit a minute that fits into `period`.
+/// A limit per minute, scaled to `period`.
 fn scaled(limit: u64, period: Duration) -> u64 {
     let minutes = period.as_nanos().div_ceil(MINUTE.as_nanos()).max(1);
     limit.saturating_mul(u64::try_from(minutes).unwrap_or(u64::MAX))
 }
 
-/// How long what is empty stays so.
+/// How long an empty limit stays empty.
 fn empty_for(said: &RateHeaders) -> Option<Duration> {
     let both = [said.tokens, said.requests].into_iter().flatten();
     both.filter(|left| left.remaining == 0).filter_map(|left| left.reset).max()

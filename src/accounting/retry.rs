@@ -1,5 +1,5 @@
-//! When a refused request could pass, if nothing else happens: the window ends, buckets of a sliding
-//! window leave, leases run out.
+//! When a refused request could pass, if nothing else happens: a window ends, buckets leave a
+//! sliding window, leases run out.
 
 use std::time::Duration;
 
@@ -10,23 +10,23 @@ use super::meter::Meter;
 use super::ring::Ring;
 use super::window::Window;
 
-/// Who holds for so long holds for ever.
+/// A hold that lasts this long counts as endless.
 const FOR_EVER: Duration = Duration::from_secs(LONGEST.as_secs() / 2);
 
-/// An open lease, as its meter sees it: when it runs out, and what it holds.
+/// An open lease, as its meter sees it: its deadline and its amount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Open {
     /// When it runs out.
     pub deadline: Tick,
-    /// What it holds of the meter.
+    /// The amount that it holds of the meter.
     pub amount: u64,
-    /// Whether it is charged at what it holds when it runs out, or returned.
+    /// Whether this amount is charged when it runs out, or returned.
     pub charged: bool,
 }
 
 impl Meter {
-    /// The earliest time at which `amount` could pass, `None` where waiting never helps. `open`
-    /// gives what is open of this meter.
+    /// The time until `amount` could pass, or `None` if waiting never helps. `open` returns the
+    /// open leases of this meter.
     pub fn retry_in(
         &self,
         amount: u64,
@@ -38,7 +38,7 @@ impl Meter {
         let returned = || returned_in(free, self.used(), self.reserved(), sorted(open()), now.tick);
         let opens_at = self.provider_opens_at(amount);
         let wait = match self.window() {
-            // Only the provider's limit is in the way.
+            // Only the limit of the provider refuses it.
             _ if opens_at.is_some() && self.used().saturating_add(self.reserved()) <= free => {
                 Some(Duration::ZERO)
             }
@@ -58,9 +58,9 @@ impl Meter {
         if held && !self.admits(amount, terms) { Cause::Held } else { Cause::Spent }
     }
 
-    /// When `amount`, which is [held](Cause::Held), fits: enough of what is `open` has run out, as if
-    /// all of it were returned, or enough has slid out of the window; `None` where that never is. It
-    /// may be sooner: leases are ended early.
+    /// The time until `amount`, which is [held](Cause::Held), fits. Either enough `open` leases
+    /// have run out and were returned, or enough has left a sliding window. `None` if neither ever
+    /// happens. It may fit sooner, because leases can end early.
     pub fn held_for(
         &self,
         amount: u64,
@@ -93,9 +93,9 @@ impl Meter {
         None
     }
 
-    /// When `amount`, which does not pass now, could pass by the passing of time alone, if no lease
-    /// ends: the next moment to look for those who wait. `None` where only others can make room.
-    /// Looked at late, it is a moment before `now`.
+    /// When time alone lets `amount` pass, which does not pass now, if no lease ends. This is the
+    /// next moment to serve waits. `None` if only others can make room. A late caller gets a moment
+    /// before `now`.
     pub fn frees_at(&self, amount: u64, terms: Terms, now: Moment) -> Option<Tick> {
         let free = self.headroom(amount, terms)?;
         let opens_at = self.provider_opens_at(amount);
@@ -139,7 +139,7 @@ fn returned_in(
     None
 }
 
-/// When enough has slid out of the window, or was returned to it.
+/// When enough has left the window, or was returned to it.
 fn slid_in(
     free: u64,
     ring: &Ring,
@@ -151,7 +151,7 @@ fn slid_in(
     let mut at = now.tick;
     let mut open = open.into_iter().peekable();
     loop {
-        let fits = free.checked_sub(reserved).map(|rest| at.plus(ring.falls_to(rest, at)));
+        let fits = free.checked_sub(reserved).map(|left| at.plus(ring.falls_to(left, at)));
         match (fits, open.next()) {
             (Some(fits), None) => return Some(fits.since(now.tick)),
             (Some(fits), Some(next)) if fits <= next.deadline => return Some(fits.since(now.tick)),

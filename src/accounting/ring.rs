@@ -1,34 +1,35 @@
-//! A sliding window as a ring of buckets: constant memory, constant time.
+//! A sliding window as a ring of buckets, in constant memory and constant time.
 //!
-//! `buckets + 1` buckets of `period / buckets` each are kept and the partly expired one counts whole,
-//! so the effective window is between one and `1 + 1/buckets` periods: no span of `period`, open at
-//! one end, ever holds more than the limit. A bucket ends with its last moment, and the first thing
-//! that is booked in an empty window ends a bucket: it leaves after exactly one period, and so does
-//! what is booked at whole buckets after it.
+//! The ring has `buckets + 1` buckets of `period / buckets` each. A bucket that has partly left the
+//! window counts whole. So the effective window is between one and `1 + 1/buckets` periods. No span
+//! of `period`, open at one end, ever holds more than the limit. A bucket includes its last moment.
+//! The first booking in an empty window ends a bucket there, so it leaves after exactly one period.
+//! So do bookings whole buckets later.
 
 use std::time::Duration;
 
 use super::clock::{Tick, nanos};
 
-/// What was used in the last `period`, by buckets of time.
+/// The usage of the last `period`, by buckets of time.
 #[derive(Clone, Debug)]
 pub struct Ring {
     period_ns: u64,
-    /// Bucket `n` ends `n / count` of the period after this, rounded down: no drift.
+    /// Bucket `n` ends `n / count` periods after this, rounded down, so there is no drift.
     anchor: u64,
-    /// The first bucket that ends after the present, the end of the one before it, and its own.
+    /// The first bucket that ends after the present, the end of the bucket before it, and its own
+    /// end.
     newest: u64,
     begin: u64,
     end: u64,
-    /// The latest time that was seen.
+    /// The latest time passed in.
     now: u64,
     sum: u128,
-    /// Wide enough that no bucket is ever full: what is taken out again was really in.
+    /// Wide enough that no bucket ever overflows: an amount that is taken out was really in it.
     buckets: Box<[u128]>,
 }
 
 impl Ring {
-    /// An empty ring over `period`, in `buckets` parts (at least one).
+    /// An empty ring over `period`, with `buckets` buckets (at least one).
     pub fn new(period: Duration, buckets: u16, now: Tick) -> Self {
         let period_ns = nanos(period).max(1);
         let buckets = vec![0; usize::from(buckets.max(1)) + 1].into_boxed_slice();
@@ -49,12 +50,12 @@ impl Ring {
         Duration::from_nanos(self.period_ns)
     }
 
-    /// When the next bucket begins: until then nothing is forgotten.
+    /// When the next bucket begins. Until then nothing leaves the window.
     pub const fn next_bucket(&self) -> Tick {
         Tick::from_raw(self.end)
     }
 
-    /// Forgets the buckets that have left the window; a step backwards changes nothing.
+    /// Clears the buckets that have left the window. A step backwards changes nothing.
     #[inline]
     pub fn advance(&mut self, now: Tick) {
         self.now = self.now.max(now.raw());
@@ -81,7 +82,7 @@ impl Ring {
         }
     }
 
-    /// Books `amount` at the time that was seen last.
+    /// Books `amount` at the latest time passed in.
     pub fn add(&mut self, amount: u64) {
         if self.sum == 0 {
             self.anchor_here();
@@ -93,10 +94,11 @@ impl Ring {
         self.sum += u128::from(amount);
     }
 
-    /// Takes `amount` out of the bucket it was booked in at `at`; false when that bucket has left.
+    /// Takes `amount` out of the bucket in which it was booked at `at`. Returns false if that
+    /// bucket has left.
     pub fn remove(&mut self, amount: u64, at: Tick) -> bool {
         let bucket = self.bucket_until(at.raw());
-        // Before the anchor nothing is left: the window was empty there.
+        // Before the anchor nothing is left: the window was empty then.
         if at.raw() < self.anchor || bucket > self.newest || self.newest - bucket >= self.len() {
             return false;
         }
@@ -107,7 +109,7 @@ impl Ring {
         true
     }
 
-    /// What is in the window.
+    /// The usage in the window.
     pub fn used(&self) -> u64 {
         u64::try_from(self.sum).unwrap_or(u64::MAX)
     }
@@ -118,39 +120,39 @@ impl Ring {
         self.sum = 0;
     }
 
-    /// How long until at most `rest` is in the window, when nothing more is booked.
-    pub fn falls_to(&self, rest: u64, now: Tick) -> Duration {
-        self.falls_at(rest).map_or(Duration::ZERO, |at| at.since(now))
+    /// The time until at most `left` is in the window, if nothing else is booked.
+    pub fn falls_to(&self, left: u64, now: Tick) -> Duration {
+        self.falls_at(left).map_or(Duration::ZERO, |at| at.since(now))
     }
 
-    /// When at most `rest` is in the window, when nothing more is booked; `None` where that is so.
-    pub fn falls_at(&self, rest: u64) -> Option<Tick> {
+    /// When at most `left` is in the window, if nothing else is booked. `None` if that is so now.
+    pub fn falls_at(&self, left: u64) -> Option<Tick> {
         let mut sum = self.sum;
-        if sum <= u128::from(rest) {
+        if sum <= u128::from(left) {
             return None;
         }
         let oldest = self.newest.saturating_sub(self.count());
         let bucket = (oldest..=self.newest).find(|bucket| {
             sum -= self.buckets[self.index(*bucket)];
-            sum <= u128::from(rest)
+            sum <= u128::from(left)
         })?;
         Some(Tick::from_raw(self.end_of(bucket.saturating_add(self.count()))))
     }
 
-    /// Lets a bucket end at the present; the window is empty.
+    /// Lets a bucket end at the present. The window is empty.
     fn anchor_here(&mut self) {
         self.anchor = self.now;
         self.stand_in(self.bucket_until(self.now.saturating_add(1)));
     }
 
-    /// The present is in `bucket`.
+    /// Makes `bucket` the present one.
     fn stand_in(&mut self, bucket: u64) {
         self.newest = bucket;
         self.begin = self.end_of(bucket.saturating_sub(1));
         self.end = self.end_of(bucket);
     }
 
-    /// The bucket that something at `at` is booked in: the first that does not end before it.
+    /// The bucket of a booking at `at`: the first one that does not end before it.
     fn bucket_until(&self, at: u64) -> u64 {
         let buckets = u128::from(at.saturating_sub(self.anchor)) * u128::from(self.count());
         u64::try_from(buckets.div_ceil(u128::from(self.period_ns))).unwrap_or(u64::MAX)
@@ -162,7 +164,7 @@ impl Ring {
         self.anchor.saturating_add(u64::try_from(after).unwrap_or(u64::MAX))
     }
 
-    /// How many buckets make up a window.
+    /// The number of buckets in a window.
     const fn count(&self) -> u64 {
         self.len() - 1
     }

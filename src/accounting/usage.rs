@@ -1,6 +1,6 @@
-//! What a call used, and what it may use.
+//! Usage: what a call used, and what it may use.
 
-use super::invalid::Invalid;
+use super::invalid::{Invalid, InvalidKind};
 use super::limit::Unit;
 
 /// The tokens and the cost of one call, or of many.
@@ -13,7 +13,8 @@ pub struct Usage {
     pub input_tokens: u64,
     /// Generated tokens, reasoning included.
     pub output_tokens: u64,
-    /// What a token limit counts: input + output unless the provider says otherwise.
+    /// The tokens that a token limit counts: input + output, unless the provider reports another
+    /// total.
     pub total_tokens: u64,
     /// Cost in whole millionths of a US dollar.
     pub cost_micros_usd: u64,
@@ -21,7 +22,7 @@ pub struct Usage {
     pub cache_read_tokens: u64,
     /// The part of the input that was written to a cache.
     pub cache_write_tokens: u64,
-    /// The part of what was written to a cache that is kept there for an hour.
+    /// The part of `cache_write_tokens` that is kept for an hour.
     pub cache_write_1h_tokens: u64,
     /// The part of the output that was reasoning.
     pub reasoning_tokens: u64,
@@ -45,18 +46,18 @@ impl Usage {
         }
     }
 
-    /// `tokens` in all, of which nothing more is known.
+    /// A total of `tokens`, of which nothing else is known.
     pub const fn tokens(tokens: u64) -> Self {
         Self { total_tokens: tokens, ..Self::zero() }
     }
 
-    /// `tokens` in all, for `cost_micros_usd`.
+    /// A total of `tokens` that cost `cost_micros_usd`.
     pub const fn priced(tokens: u64, cost_micros_usd: u64) -> Self {
         Self { total_tokens: tokens, cost_micros_usd, ..Self::zero() }
     }
 
-    /// How much it is in a unit; `None` where it says nothing of it. Tokens of which nobody says
-    /// whether they are of the input or of the output count as both.
+    /// The amount in a unit, or `None` if a usage does not count that unit. Tokens that are neither
+    /// input nor output count as both.
     #[inline]
     pub(crate) const fn amount(&self, unit: Unit) -> Option<u64> {
         let known = self.input_tokens.saturating_add(self.output_tokens);
@@ -73,7 +74,7 @@ impl Usage {
         })
     }
 
-    /// How many counts it has.
+    /// The number of its counts.
     pub(crate) const COUNTS: usize = 8;
 
     pub(crate) const fn to_array(self) -> [u64; Self::COUNTS] {
@@ -103,13 +104,17 @@ impl Usage {
         }
     }
 
-    /// The sum, refused where a field would overflow.
+    /// The sum. Fails if a field would overflow.
     pub fn checked_add(&self, other: &Self) -> Result<Self, Invalid> {
         let sum = self.saturating_add(other);
         if sum.saturating_sub(other) == *self && sum.saturating_sub(self) == *other {
             return Ok(sum);
         }
-        Err(Invalid::amount("usage", "small enough that the sum stays below 2**64"))
+        Err(Invalid {
+            kind: InvalidKind::Amount,
+            message: "a field of the sum of two usages is not below 2**64; add smaller usages"
+                .to_owned(),
+        })
     }
 
     /// The sum; a field that would overflow stays at its maximum.
@@ -119,7 +124,7 @@ impl Usage {
         self.each(other, u64::saturating_add)
     }
 
-    /// So many times as much; a field that would overflow stays at its maximum.
+    /// The product. A field that would overflow stays at its maximum.
     #[must_use]
     pub fn times(&self, times: u64) -> Self {
         Self::from_array(self.to_array().map(|field| field.saturating_mul(times)))

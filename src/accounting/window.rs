@@ -1,4 +1,4 @@
-//! The window in which a limit counts: a closed set.
+//! Windows: the spans of time in which a limit counts. A closed set.
 
 use std::time::Duration;
 
@@ -7,15 +7,15 @@ use super::clock::{LONGEST, Moment, Tick, nanos};
 use super::invalid::Invalid;
 use super::ring::Ring;
 
-/// The buckets of a sliding window unless something else is asked for.
+/// The default number of buckets of a sliding window.
 pub(crate) const BUCKETS: u16 = 60;
 
-/// When what was used is forgotten.
+/// When usage is forgotten.
 #[derive(Clone, Debug)]
 pub enum Window {
     /// Never.
     Lifetime,
-    /// At whole periods after `start`: no drift.
+    /// After each whole period from `start`: no drift.
     Fixed {
         /// The length of a window in nanoseconds.
         period_ns: u64,
@@ -24,19 +24,19 @@ pub enum Window {
     },
     /// At the edges of hours, days, weeks or months of a time zone.
     Calendar(Box<Calendar>),
-    /// Continuously: what was used counts for one period.
+    /// Continuously: usage counts for one period.
     Sliding(Box<Ring>),
-    /// At once: only what is open counts (concurrency).
+    /// At once: only open amounts count (concurrency).
     Gauge,
 }
 
 impl Window {
-    /// A window of `period` that starts now and steps by whole periods.
+    /// A window of `period` that starts now and moves by whole periods.
     pub fn fixed(period: Duration, now: Tick) -> Result<Self, Invalid> {
         checked_period(period).map(|period_ns| Self::Fixed { period_ns, start: now })
     }
 
-    /// A sliding window of `period` in `buckets` parts.
+    /// A sliding window of `period` with `buckets` buckets.
     pub fn sliding(period: Duration, buckets: u16, now: Tick) -> Result<Self, Invalid> {
         checked_period(period)?;
         Ok(Self::Sliding(Box::new(Ring::new(period, buckets, now))))
@@ -47,7 +47,7 @@ impl Window {
         Ok(Self::Calendar(Box::new(Calendar::new(unit, zone, now.wall_ns)?)))
     }
 
-    /// Whether the wall clock decides.
+    /// Whether it needs the wall clock.
     pub const fn needs_wall(&self) -> bool {
         matches!(self, Self::Calendar(_))
     }
@@ -61,7 +61,7 @@ impl Window {
         }
     }
 
-    /// Moves on to `now`; true when a new window began, in which nothing was used yet.
+    /// Moves on to `now`. Returns true if a new window began, in which nothing is used yet.
     #[inline]
     pub fn roll(&mut self, now: Moment) -> bool {
         match self {
@@ -83,7 +83,7 @@ impl Window {
         }
     }
 
-    /// Starts anew at `now`: a fixed window is anchored there.
+    /// Starts a new window at `now`. A fixed window then counts its periods from there.
     pub fn restart(&mut self, now: Moment) {
         match self {
             Self::Fixed { start, .. } => *start = now.tick,
@@ -98,7 +98,7 @@ impl Window {
         }
     }
 
-    /// When something in it is forgotten, `None` where nothing ever is.
+    /// When some usage is forgotten next, or `None` if that never happens.
     pub fn changes_at(&self, now: Moment) -> Option<Tick> {
         match self {
             Self::Sliding(ring) => Some(ring.next_bucket()),
@@ -106,7 +106,7 @@ impl Window {
         }
     }
 
-    /// When the next window begins, `None` where none will come.
+    /// When the next window begins, or `None` if there is none.
     pub fn ends_at(&self, now: Moment) -> Option<Tick> {
         match self {
             Self::Fixed { period_ns, start } => Some(start.plus(Duration::from_nanos(*period_ns))),

@@ -1,4 +1,4 @@
-//! The allowances of agents, models and repositories: who may begin a job, and what it may use.
+//! The allowances of agents, models and repositories: which jobs may begin, and what they may use.
 
 mod accounts;
 mod begin;

@@ -1,4 +1,4 @@
-//! Token and call budgets per agent, each in a window of its own.
+//! The budget manager: token and call budgets per agent, each in a window of its own.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ pub struct BudgetLimit {
     pub token_budget: Option<u64>,
     /// Calls in a window, `None` for no limit.
     pub calls_budget: Option<u64>,
-    /// The length of a window, `None` for one that never ends.
+    /// The length of a window, or `None` if it never ends.
     pub window: Option<Duration>,
 }
 
@@ -34,7 +34,7 @@ pub struct BudgetInfo {
     pub tokens_remaining: Option<u64>,
     /// Calls, `None` for no limit.
     pub calls_remaining: Option<u64>,
-    /// The time left in the window, `None` where it never ends.
+    /// The time left in the window, or `None` if it never ends.
     pub window_remaining: Option<Duration>,
     /// Whether tokens or calls are used up, or no budget is configured.
     pub is_exhausted: bool,
@@ -73,12 +73,12 @@ pub struct BudgetManager(pub(super) Arc<Agents>);
 pub(super) struct Agents {
     pub(super) core: Arc<Core>,
     pub(super) accounts: Accounts,
-    /// Held from the reading of the accounts to the renaming of the file, so that a file never
-    /// gives way to an older one.
+    /// Held from reading the accounts until the file is renamed, so that an older state never
+    /// replaces a newer one.
     pub(super) persisting: Mutex<()>,
 }
 
-/// A handle for one agent: its account without the look-up.
+/// A handle for one agent. It skips the lookup of the account.
 #[derive(Clone, Debug)]
 pub struct AgentBudget {
     agents: Arc<Agents>,
@@ -101,7 +101,7 @@ impl BudgetManager {
         loop {
             if let Some(account) = self.0.accounts.get(key.as_str()) {
                 change(&account, limit, &window)?;
-                // A removal may have come between: then the budget is set anew.
+                // The budget may have been removed in between. Then it is set anew.
                 if !account.is_closed()? {
                     return Ok(());
                 }
@@ -116,7 +116,7 @@ impl BudgetManager {
         }
     }
 
-    /// Removes an agent's budget; false if it had none. Open leases still end.
+    /// Removes the budget of an agent. Returns false if there was none. Open leases still end.
     pub fn remove_budget(&self, agent_id: &str) -> Result<bool, Error> {
         self.0.core.same_process()?;
         match self.0.accounts.remove(agent_id) {
@@ -130,7 +130,7 @@ impl BudgetManager {
         self.0.account(agent_id, tokens)?.charge(&[(TOKENS, tokens)])
     }
 
-    /// Gives `tokens` back to the current window, never below zero.
+    /// Gives `tokens` back to the present window, never below zero.
     pub fn release(&self, agent_id: &str, tokens: u64) -> Result<(), Error> {
         let account = self.0.account(agent_id, tokens)?;
         account.adjust(|meters, _| meters[usize::from(TOKENS)].give_back(tokens))
@@ -141,7 +141,7 @@ impl BudgetManager {
         self.0.account(agent_id, 1)?.charge(&[(CALLS, 1)])
     }
 
-    /// What the agent has left; nothing where it has no budget.
+    /// What the agent has left. Nothing if it has no budget.
     pub fn remaining(&self, agent_id: &str) -> Result<BudgetInfo, Error> {
         Ok(self.full_info(agent_id)?.map_or(EXHAUSTED, |full| full.info))
     }
@@ -200,23 +200,23 @@ impl AgentBudget {
         self.account()?.charge(&[(CALLS, 1)])
     }
 
-    /// What the agent has left; nothing where its budget was removed.
+    /// What the agent has left. Nothing if its budget was removed.
     pub fn remaining(&self) -> Result<BudgetInfo, Error> {
         let account = self.account()?;
         if account.is_closed()? { Ok(EXHAUSTED) } else { Ok(full_info(&account)?.info) }
     }
 
-    /// What a request of `estimate` asks of this agent: the tokens and one call.
+    /// The ask of a request of `estimate`: its tokens and one call.
     pub fn ask(&self, estimate: &UsageEstimate) -> Result<Ask, Error> {
         Ok(ask(&self.account()?, estimate))
     }
 
-    /// What one call asks of this agent.
+    /// The ask of one call.
     pub fn ask_call(&self) -> Result<Ask, Error> {
         Ok(Ask::new(&self.account()?, smallvec![(CALLS, 1)]))
     }
 
-    /// The agent's account, the present one where its budget was removed and set anew.
+    /// The account of the agent. If its budget was removed and set anew, the new account.
     pub fn account(&self) -> Result<Arc<Account>, Error> {
         let present = if self.account.is_closed()? {
             self.agents.accounts.get(self.agent_id())
@@ -228,7 +228,7 @@ impl AgentBudget {
 }
 
 impl Agents {
-    /// The agent's account; `requested` is what a refusal says was asked.
+    /// The account of the agent. A refusal shows `requested`.
     fn account(&self, agent_id: &str, requested: u64) -> Result<Arc<Account>, Error> {
         self.core.same_process()?;
         let found = self.accounts.get(agent_id);
@@ -261,7 +261,7 @@ pub(super) fn new_window(
     })
 }
 
-/// Both meters of an agent in one step. What was used stays; so does the start of the window.
+/// Sets both meters of an agent in one step. Usage stays, and so does the start of the window.
 fn change(account: &Account, limit: &BudgetLimit, window: &Window) -> Result<(), Error> {
     account.adjust(|meters, now| {
         for (meter, limit) in meters.iter_mut().zip(&limits(limit)) {
@@ -274,7 +274,7 @@ fn change(account: &Account, limit: &BudgetLimit, window: &Window) -> Result<(),
                 }
                 (present, new) => *present = new.clone(),
             }
-            // A shorter window may be over by now; what was used stays all the same.
+            // A shorter window may be over by now. The usage stays even then.
             meter.window_mut().roll(now);
         }
     })

@@ -1,7 +1,7 @@
 //! A guard: all limits of a policy at once.
 //!
-//! A request has labels. Every rule whose scope they match applies to it, and all that apply
-//! decide in one step.
+//! A request has labels. Every rule whose scope matches them applies, and all matching rules decide
+//! in one step.
 
 mod advice;
 mod allotments;

@@ -1,4 +1,4 @@
-//! The faces: one room per main class. They turn what users ask into demands on meters and never
+//! The budget classes, one room each. They turn requests of users into demands on meters and never
 //! decide themselves.
 
 mod allowances;

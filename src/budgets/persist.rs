@@ -1,7 +1,7 @@
-//! A manager's budgets in a file, so that they survive the process.
+//! Saves the budgets of a manager to a file, and reads them again in another process.
 //!
-//! The file is JSON with wall-clock times. It is written whole beside its place and then renamed,
-//! so that whoever reads it sees the old one or the new one, never half of one.
+//! The file is JSON with wall-clock times. It is written completely beside its place and then
+//! renamed. So a reader sees the old file or the new one, never a half-written one.
 
 mod atomic_file;
 
@@ -35,7 +35,7 @@ struct File {
 #[serde(deny_unknown_fields)]
 struct Agent {
     agent_id: String,
-    // Named to be required: a line that is missing must not read as "no limit".
+    // Required in the file: a missing line must not read as "no limit".
     #[serde(deserialize_with = "Option::deserialize")]
     token_budget: Option<u64>,
     #[serde(deserialize_with = "Option::deserialize")]
@@ -50,8 +50,9 @@ struct Agent {
 }
 
 impl BudgetManager {
-    /// Writes all budgets to `path`; missing folders are made. What open leases hold is written
-    /// as used, unless unsettled leases are released: nobody can know whether it was spent.
+    /// Writes all budgets to `path` and creates missing folders. The holds of open leases are
+    /// written as used, unless unsettled leases are released: it is not known whether they were
+    /// spent.
     pub fn persist(&self, path: &Path) -> Result<(), Error> {
         self.0.core.same_process()?;
         let _whole = self.0.persisting.lock();
@@ -64,8 +65,8 @@ impl BudgetManager {
         Ok(atomic_file::replace(path, &text).map_err(cannot)?)
     }
 
-    /// Reads all budgets from `path` in place of those that are here; what open leases hold is
-    /// held on. A missing file changes nothing and returns false.
+    /// Replaces all budgets by those in `path`. Open leases keep what they hold. A missing file
+    /// changes nothing and returns false.
     pub fn restore(&self, path: &Path) -> Result<bool, Error> {
         self.0.core.same_process()?;
         let text = match fs::read_to_string(path) {
@@ -144,8 +145,8 @@ impl Agent {
         }
     }
 
-    /// The meters as they stand now. A wall clock that was stepped back since makes the window
-    /// longer, never shorter: it refills nothing.
+    /// The meters as they are now. If the wall clock was set back since, the window is longer,
+    /// never shorter: it refills nothing.
     fn meters(&self, tick: Tick, wall_ns: i64) -> Result<[Meter; 2], Error> {
         let age = wall_ns.saturating_sub(self.window_start_unix_ns);
         let age = Duration::from_nanos(u64::try_from(age).unwrap_or(0));

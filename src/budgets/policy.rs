@@ -1,6 +1,6 @@
-//! The policy of a guard: an operator's rules, out of a TOML file, `[tool.outlay]` or a dict.
+//! The policy of a guard: the rules of an operator, from a TOML file, `[tool.outlay]` or a dict.
 //!
-//! All rules that match a request apply to it. Whatever is unknown or impossible is refused, with
+//! All rules that match a request apply to it. Unknown keys and impossible values are refused, with
 //! the file, the line and what is allowed.
 
 mod allowances;

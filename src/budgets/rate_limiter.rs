@@ -1,4 +1,4 @@
-//! A sliding limiter of actual usage, with waiting.
+//! A rate limiter: a sliding window of actual usage, with waiting.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,18 +15,18 @@ use crate::ledger::{
 };
 
 const TOKENS: u8 = 0;
-/// The window of providers' limits.
+/// The usual window of providers' limits.
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// What a [`RateLimiter`] may be told beside its limit.
+/// The options of a [`RateLimiter`], beside its limit.
 #[derive(Clone, Debug)]
 pub struct RateOptions {
-    /// Slots are given out while less than this share of the limit (above 0, at most 1) is used.
+    /// A caller is admitted while less than this share of the limit (above 0, at most 1) is used.
     /// Default 0.8.
     pub threshold: f64,
-    /// How leases end that nobody ends.
+    /// How abandoned leases end.
     pub policy: Policy,
-    /// Where time comes from.
+    /// The clock.
     pub clock: Clock,
 }
 
@@ -75,21 +75,20 @@ impl RateLimiter {
         Ok(Self { account, limit: tokens, window: period, threshold })
     }
 
-    /// Lets a caller through, or not. `tokens` above zero are held until the next
-    /// [`record_usage`](Self::record_usage) or for one slot of the window.
+    /// Admits a caller, or not. `tokens` above zero are held until the next
+    /// [`record_usage`](Self::record_usage), or for one bucket of the window.
     #[inline]
     pub fn try_acquire(&self, tokens: u64) -> Result<bool, Error> {
         Ok(self.account.take_admission(&[(TOKENS, tokens)], |_| ())?.is_ok())
     }
 
-    /// [`try_acquire`](Self::try_acquire) with the refusal as an error.
+    /// [`try_acquire`](Self::try_acquire), with the refusal as an error.
     #[inline]
     pub fn acquire(&self, tokens: u64) -> Result<(), Error> {
         self.account.take_admission(&[(TOKENS, tokens)], |refused| refused.error())?
     }
 
-    /// Waits in this thread for what [`try_acquire`](Self::try_acquire) asks, behind those who
-    /// wait already.
+    /// [`try_acquire`](Self::try_acquire) that waits in this thread, behind earlier waits.
     pub fn acquire_slot_blocking(
         &self,
         tokens: u64,
@@ -99,11 +98,11 @@ impl RateLimiter {
             return Ok(());
         }
         let sleeper = Sleeper::new();
-        let wait = self.wait_for_slot(tokens, timeout, Mailbox::of_thread(&sleeper))?;
+        let wait = self.wait_for_slot(tokens, timeout, Mailbox::for_thread(&sleeper))?;
         wait.block(&sleeper).map(drop)
     }
 
-    /// Queues for a slot; `mailbox` is told when the wait has ended.
+    /// Queues for an admission. `mailbox` is notified when the wait has ended.
     pub fn wait_for_slot(
         &self,
         tokens: u64,
@@ -111,7 +110,7 @@ impl RateLimiter {
         mailbox: Arc<Mailbox>,
     ) -> Result<Wait, Error> {
         let ask = Ask::new(&self.account, smallvec![(TOKENS, tokens)]);
-        Wait::for_slot(Ask { terms: Terms::Gated, ..ask }, timeout, mailbox)
+        Wait::for_admission(Ask { terms: Terms::Gated, ..ask }, timeout, mailbox)
     }
 
     /// Holds the estimate against the full limit until the lease ends, or refuses.
@@ -122,7 +121,7 @@ impl RateLimiter {
         reserve_one(ask, &Request { ttl, ..estimate.into() })
     }
 
-    /// Waits in this thread for what [`reserve`](Self::reserve) asks.
+    /// [`reserve`](Self::reserve) that waits in this thread.
     pub fn reserve_blocking(
         &self,
         estimate: UsageEstimate,
@@ -133,7 +132,7 @@ impl RateLimiter {
         reserve_blocking(&[self.ask(&estimate)], request, timeout)
     }
 
-    /// Queues for a lease; `mailbox` is told when the wait has ended.
+    /// Queues for a lease. `mailbox` is notified when the wait has ended.
     pub fn wait(
         &self,
         estimate: UsageEstimate,
@@ -145,13 +144,13 @@ impl RateLimiter {
         Wait::for_lease(&[self.ask(&estimate)], request, timeout, mailbox)
     }
 
-    /// What a request of `estimate` asks of this limiter.
+    /// The ask of a request of `estimate`.
     pub fn ask(&self, estimate: &UsageEstimate) -> Ask {
         Ask::new(&self.account, smallvec![(TOKENS, estimate.total_tokens)])
     }
 
-    /// Books what was used; never refused. The oldest amount that [`try_acquire`](Self::try_acquire)
-    /// and its like hold is held no more.
+    /// Books usage. Never refused. The oldest amount that [`try_acquire`](Self::try_acquire) and
+    /// its like hold is released.
     pub fn record_usage(&self, tokens: u64) -> Result<(), Error> {
         self.account.record_admitted(&[(TOKENS, tokens)])
     }
@@ -161,14 +160,14 @@ impl RateLimiter {
         self.account.read(|meters, _| meters[0].used())
     }
 
-    /// When [`try_acquire`](Self::try_acquire) could let `tokens` through: zero for now, `None`
+    /// The time until [`try_acquire`](Self::try_acquire) could admit `tokens`: zero for now, `None`
     /// for never.
     pub fn retry_after(&self, tokens: u64) -> Result<Option<Duration>, Error> {
         self.account.retry_after(&[(TOKENS, tokens)], Terms::Gated)
     }
 
-    /// Takes in what a provider's response says of its own limit: it is never admitted above. With
-    /// status 429 nothing is admitted until it says.
+    /// Updates the limit from a provider's response: no more than the provider reports is ever
+    /// admitted. After status 429 nothing is admitted until the reported time.
     pub fn observe<'a>(
         &self,
         headers: impl IntoIterator<Item = (&'a str, &'a str)>,
@@ -194,7 +193,7 @@ impl RateLimiter {
         self.window
     }
 
-    /// The share of the limit at which no more slots are given out.
+    /// The share of the limit from which on no caller is admitted.
     pub const fn threshold(&self) -> f64 {
         self.threshold
     }

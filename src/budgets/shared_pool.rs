@@ -1,4 +1,4 @@
-//! A pool of tokens and money that many agents share, given out by leases.
+//! A pool of tokens and money that many agents share by leases.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,13 +21,13 @@ pub struct PoolOptions {
     pub capacity_tokens: Option<u64>,
     /// Micro-USD in all, `None` for no limit.
     pub capacity_cost_micros_usd: Option<u64>,
-    /// The last tokens, which are not given out; at most the capacity.
+    /// The last tokens, which are kept back. At most the capacity.
     pub stop_threshold_tokens: u64,
-    /// The last micro-USD, which are not given out; at most the capacity.
+    /// The last micro-USD, which are kept back. At most the capacity.
     pub stop_threshold_cost_micros_usd: u64,
-    /// How leases end that nobody ends.
+    /// How abandoned leases end.
     pub policy: Policy,
-    /// Where time comes from.
+    /// The clock.
     pub clock: Clock,
 }
 
@@ -52,11 +52,11 @@ pub struct Remaining {
     pub tokens: Option<u64>,
     /// Micro-USD, `None` for no limit.
     pub cost_micros_usd: Option<u64>,
-    /// Whether a limited amount is at or under its stop threshold.
+    /// Whether a limited amount is at or below its stop threshold.
     pub below_threshold: bool,
 }
 
-/// A pool of tokens and money that is never filled up again.
+/// A pool of tokens and money that is never refilled.
 #[derive(Debug)]
 pub struct SharedPool {
     account: Arc<Account>,
@@ -96,8 +96,8 @@ impl SharedPool {
         )
     }
 
-    /// [`reserve`](Self::reserve) that waits in this thread until its turn has come, behind those
-    /// who wait already; refused at once where it can never fit.
+    /// [`reserve`](Self::reserve) that waits in this thread, behind earlier waits. A request that
+    /// can never fit is refused at once.
     pub fn reserve_blocking(
         &self,
         request: Request,
@@ -111,7 +111,7 @@ impl SharedPool {
         }
     }
 
-    /// Queues for a lease; `mailbox` is told when the wait has ended.
+    /// Queues for a lease. `mailbox` is notified when the wait has ended.
     pub fn wait(
         &self,
         request: Request,
@@ -134,13 +134,13 @@ impl SharedPool {
         }
     }
 
-    /// What a request of `estimate` asks of this pool.
+    /// The ask of a request of `estimate`.
     pub fn ask(&self, estimate: &UsageEstimate) -> Ask {
         Ask::new(&self.account, demands(estimate).into())
     }
 
-    /// Ends `lease` with what was used; it is booked in any case. Then refuses if it broke the
-    /// request's own cap.
+    /// Ends `lease` with its usage, which is booked in any case. Then refuses if the usage broke
+    /// the own cap of the request.
     pub fn record_used(&self, lease: &Lease, actual: impl Into<Actual>) -> Result<(), Error> {
         let actual = actual.into();
         if !lease.is_of(&self.account) {
@@ -168,7 +168,7 @@ impl SharedPool {
         })
     }
 
-    /// What was committed, and charged for unsettled leases.
+    /// The committed usage, with the charges for unsettled leases.
     pub fn committed(&self) -> Result<Usage, Error> {
         self.account.committed()
     }
@@ -178,7 +178,7 @@ impl SharedPool {
         self.account.reserved()
     }
 
-    /// The leases that are open, oldest first.
+    /// The open leases, oldest first.
     pub fn open_leases(&self) -> Result<Vec<Lease>, Error> {
         self.account.open_leases()
     }
@@ -205,9 +205,13 @@ fn pool_limit(
     stop: u64,
 ) -> Result<Limit, Invalid> {
     match capacity {
-        None if stop > 0 => Err(Invalid::policy(argument, "0 where the capacity is unlimited")),
+        None if stop > 0 => Err(Invalid::sentence(format!(
+            "{argument} is {stop}, but the pool has no capacity to keep it from; give the capacity, \
+             or leave the threshold at 0"
+        ))),
         Some(capacity) if stop > capacity => {
-            Err(Invalid::policy(argument, &format!("at most the capacity, {capacity}")))
+            let allowed = format!("at most the capacity, {capacity}, not {stop}");
+            Err(Invalid::policy(argument, &allowed))
         }
         _ => Ok(Limit::new(unit, capacity).stop(stop)),
     }

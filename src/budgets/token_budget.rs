@@ -1,4 +1,4 @@
-//! The token budget of one agent: operations cost tokens, a warning comes before the end.
+//! The token budget of one agent, with costs of operations and a warning before the end.
 
 mod operation_costs;
 
@@ -14,18 +14,18 @@ use crate::ledger::{Account, Ask, Core, Error, Lease, Policy, Request, reserve};
 
 const TOKENS: u8 = 0;
 
-/// What an [`AgentTokenBudget`] may be told beside its limit.
+/// The options of an [`AgentTokenBudget`], beside its limit.
 #[derive(Clone, Debug)]
 pub struct TokenBudgetOptions {
     /// The share of the total (0 to 1) at which a warning is due. Default 0.8.
     pub warning_threshold: f64,
-    /// False: never refuses, counts above the total. Default true.
+    /// False: it never refuses and counts above the total. Default true.
     pub hard_limit: bool,
     /// What a token costs, by operation.
     pub operation_costs: OperationCosts,
-    /// How leases end that nobody ends.
+    /// How abandoned leases end.
     pub policy: Policy,
-    /// Where time comes from.
+    /// The clock.
     pub clock: Clock,
 }
 
@@ -91,15 +91,15 @@ impl AgentTokenBudget {
         self.consume_at(self.cost_of(operation), estimated_tokens)
     }
 
-    /// [`consume`](Self::consume) for who has looked up the operation's cost.
+    /// [`consume`](Self::consume) for callers that know the cost of the operation.
     #[inline]
     pub fn consume_at(&self, cost: u64, estimated_tokens: u64) -> Result<(), Error> {
         let amount = self.amount(cost, estimated_tokens)?;
         self.account.charge(&[(TOKENS, amount)])
     }
 
-    /// Whether [`consume`](Self::consume) would be admitted now. A soft limit is reported as if
-    /// it were hard. Changes nothing.
+    /// Whether [`consume`](Self::consume) would be admitted now. A soft limit is checked as if it
+    /// were hard. Changes nothing.
     pub fn check(&self, operation: &str, estimated_tokens: u64) -> Result<(), Error> {
         match self.cost_of(operation).checked_mul(estimated_tokens) {
             Some(amount) => self.account.check(&[(TOKENS, amount)]),
@@ -107,8 +107,8 @@ impl AgentTokenBudget {
         }
     }
 
-    /// Holds the operation's cost times the estimated tokens until the lease ends; its commit
-    /// books the operation's cost times the tokens that were used.
+    /// Holds the cost of the operation times the estimated tokens until the lease ends. A commit
+    /// books that cost times the tokens used.
     pub fn reserve(
         &self,
         operation: &str,
@@ -119,7 +119,7 @@ impl AgentTokenBudget {
         reserve(&[self.ask(operation, &estimate)?], &request)
     }
 
-    /// What a request of `estimate` asks of this budget.
+    /// The ask of a request of `estimate`.
     pub fn ask(&self, operation: &str, estimate: &UsageEstimate) -> Result<Ask, Error> {
         let multiplier = self.cost_of(operation);
         let amount = self.amount(multiplier, estimate.total_tokens)?;
@@ -141,7 +141,7 @@ impl AgentTokenBudget {
         self.account.read(|meters, _| meters[0].reserved())
     }
 
-    /// used / total: 0.0 to 1.0, and above for a soft limit. 1.0 where the total is zero.
+    /// used / total: 0.0 to 1.0, or more for a soft limit. 1.0 if the total is zero.
     pub fn usage_percentage(&self) -> Result<f64, Error> {
         Ok(share(self.used()?, self.total_tokens))
     }
@@ -156,7 +156,7 @@ impl AgentTokenBudget {
         self.account.read(|meters, now| meters[0].resets_in(now).unwrap_or_default())
     }
 
-    /// Starts a new period now. Open leases settle in the old one.
+    /// Starts a new period now. Open leases end in the old one.
     pub fn reset(&self) -> Result<(), Error> {
         self.account.adjust(|meters, now| meters[0].reset(now))
     }
@@ -208,8 +208,8 @@ impl AgentTokenBudget {
         &self.account
     }
 
-    /// cost x tokens. A product that no limit can hold is refused, or saturates where the limit
-    /// is soft: it never wraps.
+    /// cost x tokens. A product that no limit can hold is refused. With a soft limit it saturates.
+    /// It never wraps.
     #[inline]
     fn amount(&self, cost: u64, tokens: u64) -> Result<u64, Error> {
         match cost.checked_mul(tokens) {

@@ -1,4 +1,4 @@
-//! Workflow quotas: so many workflows in a period, so many steps in each.
+//! Workflow quotas: a number of workflows per period, and a number of steps in each.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -36,7 +36,7 @@ struct Quota {
     active: Mutex<HashMap<Key, WorkflowToken>>,
 }
 
-/// One workflow. All handles of it, the quota's own included, are one counter.
+/// One workflow. All its handles, also the one in the quota, share one counter.
 #[derive(Clone, Debug)]
 pub struct WorkflowToken(Arc<Workflow>);
 
@@ -66,8 +66,8 @@ impl WorkflowQuota {
         Ok(Self(Arc::new(Quota { account, max_workflows, max_steps, period, active })))
     }
 
-    /// Begins a workflow. An id that is active already is refused, or with `resume` its running
-    /// token is returned.
+    /// Begins a workflow. An id that is active already is refused. With `resume` its running token
+    /// is returned.
     pub fn begin_workflow(&self, workflow_id: &str, resume: bool) -> Result<WorkflowToken, Error> {
         let key = Key::parse("workflow_id", workflow_id)?;
         let quota = &self.0;
@@ -93,7 +93,7 @@ impl WorkflowQuota {
         })?
     }
 
-    /// Ends a workflow; false if none of that id is active.
+    /// Ends a workflow. Returns false if no workflow of that id is active.
     pub fn end_workflow(&self, workflow_id: &str) -> Result<bool, Error> {
         match self.get(workflow_id)? {
             Some(token) => token.end(),
@@ -101,7 +101,7 @@ impl WorkflowQuota {
         }
     }
 
-    /// The active workflow of that id.
+    /// The active workflow with that id.
     pub fn get(&self, workflow_id: &str) -> Result<Option<WorkflowToken>, Error> {
         self.0.account.core().same_process()?;
         Ok(self.0.active.lock().get(workflow_id).cloned())
@@ -128,7 +128,7 @@ impl WorkflowQuota {
         self.0.account.read(|meters, now| meters[0].resets_in(now).unwrap_or_default())
     }
 
-    /// Starts a new period now; active workflows go on.
+    /// Starts a new period now. Active workflows go on.
     pub fn reset(&self) -> Result<(), Error> {
         self.0.account.adjust(|meters, now| meters[0].reset(now))
     }
@@ -173,12 +173,12 @@ impl WorkflowToken {
         self.0.account.charge(&[(FIRST, n)])
     }
 
-    /// What one step asks, as part of a request over several accounts.
+    /// The ask of one step, to charge it together with others.
     pub fn ask(&self, n: u64) -> Ask {
         Ask::new(&self.0.account, smallvec![(FIRST, n)])
     }
 
-    /// Steps left; none once the workflow has ended.
+    /// Steps left. Zero once the workflow has ended.
     pub fn remaining_steps(&self) -> Result<u64, Error> {
         if self.0.account.is_closed()? {
             return Ok(0);
@@ -191,7 +191,7 @@ impl WorkflowToken {
         self.0.account.read(|meters, _| meters[0].used())
     }
 
-    /// The time since it began, until it ended.
+    /// The time from its beginning to now, or to its end.
     pub fn duration(&self) -> Result<Duration, Error> {
         let core = self.0.account.core();
         core.same_process()?;
@@ -204,10 +204,10 @@ impl WorkflowToken {
         Ok(self.remaining_steps()? > 0)
     }
 
-    /// Ends the workflow; false if it had ended.
+    /// Ends the workflow. Returns false if it had ended.
     pub fn end(&self) -> Result<bool, Error> {
         self.0.account.core().same_process()?;
-        // First it is active no more: nobody can be handed a token that has ended.
+        // First it leaves the active ones, so that nobody gets a token that has ended.
         if let Some(quota) = self.0.quota.upgrade() {
             let mut active = quota.active.lock();
             let ours = active.get(self.0.account.key()).is_some_and(|token| *token == *self);

@@ -1,4 +1,4 @@
-//! An account: the small group of meters that are always asked together, under one short lock.
+//! One account: a small group of meters that are always asked together, under one short lock.
 
 pub(crate) mod entries;
 pub(crate) mod held;
@@ -34,7 +34,7 @@ use crate::accounting::{
     Cause, Code, Denied, Follower, Invalid, Key, Meter, Moment, Terms, Tick, Unit, Usage,
 };
 
-/// The most meters that are added to an account: a byte numbers them, with room to count beyond.
+/// The most meters of an account. A byte numbers them, with room to count beyond.
 pub(crate) const METERS_MAX: usize = 250;
 
 /// The meters of one agent, pool or workflow.
@@ -44,7 +44,7 @@ pub struct Account {
 }
 
 impl Account {
-    /// An account of `meters`; `code` is what its refusals are.
+    /// An account of `meters`. Its refusals carry `code`.
     pub fn new(
         core: &Arc<Core>,
         key: Key,
@@ -55,7 +55,7 @@ impl Account {
         Self::of(Identity::new(core, key, code, &meters, None), meters)
     }
 
-    /// An account whose refusals `naming` completes.
+    /// An account whose refusals are completed by `naming`.
     pub(crate) fn named(
         core: &Arc<Core>,
         key: Key,
@@ -68,7 +68,7 @@ impl Account {
     }
 
     fn of(identity: Identity, meters: SmallVec<[Meter; 2]>) -> Arc<Self> {
-        Arc::new(Self { identity, state: Mutex::new(State { meters, more: None }) })
+        Arc::new(Self { identity, state: Mutex::new(State { meters, rare: None }) })
     }
 
     /// The id.
@@ -76,7 +76,7 @@ impl Account {
         self.identity.key()
     }
 
-    /// What a refusal of this account is.
+    /// The code of its refusals.
     pub const fn code(&self) -> Code {
         self.identity.code()
     }
@@ -97,14 +97,15 @@ impl Account {
         this
     }
 
-    /// Books `demands` (meter and amount) at once: all of them, or none and a refusal.
+    /// Books `demands` (meter and amount) at once. Either all of them are booked, or it is refused
+    /// and nothing changes.
     #[inline]
     pub fn charge(&self, demands: &[(u8, u64)]) -> Result<(), Error> {
         self.charge_once(|| None, demands, || ())
     }
 
-    /// Books `demands` and then does `then`, in one step. Where the answer is `known` already,
-    /// nothing is booked.
+    /// Books `demands` and then calls `then`, in one step. If `known` returns an answer, nothing is
+    /// booked.
     #[inline]
     pub(crate) fn charge_once<R>(
         &self,
@@ -129,12 +130,13 @@ impl Account {
         })?
     }
 
-    /// Books `demands`, which have happened already: never refused.
+    /// Books `demands` that have already happened. Never refused.
     pub fn record(&self, demands: &[(u8, u64)]) -> Result<(), Error> {
         self.locked(|state, step| state.charge(demands, step))
     }
 
-    /// Books what a call has used: never refused. What is only open for a time is over.
+    /// Books what a call has used. Never refused. Concurrency slots are skipped: the call has
+    /// already ended.
     pub fn record_spent(&self, demands: &[(u8, u64)], usage: &Usage) -> Result<(), Error> {
         self.locked(|state, step| {
             let mut lasting: SmallVec<[(u8, u64); 4]> = SmallVec::from_slice(demands);
@@ -144,8 +146,8 @@ impl Account {
         })
     }
 
-    /// [`record`](Self::record) in one step. Where the answer is `known` already, it is returned
-    /// and nothing is booked.
+    /// [`record`](Self::record) in one step. If `known` returns an answer, it is returned and
+    /// nothing is booked.
     pub(crate) fn record_once<R>(
         &self,
         known: impl FnOnce() -> Option<R>,
@@ -160,8 +162,8 @@ impl Account {
         })
     }
 
-    /// Takes over what a store says was used: what was charged for leases that ran out is part of
-    /// the old count.
+    /// Replaces the usage by the counts of a store. Charges for leases that ran out are part of the
+    /// old counts, so they are forgotten.
     pub(crate) fn restore_used(&self, used: &[(u8, u64)]) -> Result<(), Error> {
         self.locked(|state, _| {
             for &(meter, used) in used {
@@ -173,7 +175,7 @@ impl Account {
         })
     }
 
-    /// Books `demands` that a caller that was admitted has used: the oldest admission ends.
+    /// Books the usage of an admitted caller. The oldest admission ends.
     pub(crate) fn record_admitted(&self, demands: &[(u8, u64)]) -> Result<(), Error> {
         self.locked(|state, step| {
             state.end_admission(None);
@@ -181,9 +183,9 @@ impl Account {
         })
     }
 
-    /// Lets a caller through that reports its usage later; `demands` are held for a slot of the
-    /// window, or until the next usage is recorded. A refusal is what `refuse` makes of it, so that
-    /// its text is made only for a caller that reads it.
+    /// Admits a caller that reports its usage later. `demands` are held for one bucket of the
+    /// window, or until the next usage is recorded. `refuse` makes the refusal, so that its text is
+    /// only made for a caller that reads it.
     #[inline]
     pub(crate) fn take_admission<E>(
         &self,
@@ -202,7 +204,7 @@ impl Account {
         })
     }
 
-    /// When `demands` could pass, `None` for never.
+    /// When `demands` could pass, or `None` for never.
     pub(crate) fn retry_after(
         &self,
         demands: &[(u8, u64)],
@@ -213,30 +215,30 @@ impl Account {
         })
     }
 
-    /// Brings the account to the present, by the precise clock: what has become free goes to those
-    /// who wait for it.
+    /// Brings the account to the present by the precise clock. Free capacity then goes to the
+    /// waits.
     fn refresh(&self) -> Result<(), Error> {
         self.locked_at(Identity::present, |_, _| ())
     }
 
-    /// When something happens next that those who wait may care about.
+    /// When the next event happens that a wait may depend on.
     fn next_event(&self) -> Result<Option<Tick>, Error> {
         self.core().same_process()?;
         let state = self.state.lock();
         Ok(state.next_event(&self.identity, self.identity.now()))
     }
 
-    /// Whether `demands` would be admitted; soft limits are checked as if they were hard.
+    /// Whether `demands` would be admitted. Soft limits are checked as if they were hard.
     pub fn check(&self, demands: &[(u8, u64)]) -> Result<(), Error> {
         self.check_on(demands, Terms::Strict)
     }
 
-    /// Whether `demands` would be admitted on these terms.
+    /// Whether `demands` would be admitted in this mode.
     pub(crate) fn check_on(&self, demands: &[(u8, u64)], terms: Terms) -> Result<(), Error> {
         self.locked(|state, step| state.decide(demands, terms, step))?
     }
 
-    /// The refusal of an amount for `meter` that no limit can hold.
+    /// The refusal of an amount that no limit of `meter` can hold.
     pub fn deny_overflow(&self, meter: u8) -> Error {
         let denied = self.read(|meters, now| {
             let meter = &meters[usize::from(meter)];
@@ -246,7 +248,7 @@ impl Account {
         denied.map_or_else(|forked| forked, Error::Denied)
     }
 
-    /// Reads the meters as they are now.
+    /// Reads the meters at the present time.
     pub fn read<R>(&self, read: impl FnOnce(&[Meter], Moment) -> R) -> Result<R, Error> {
         self.locked(|state, step| read(&state.meters, step.now))
     }
@@ -256,22 +258,25 @@ impl Account {
         self.locked(|state, step| adjust(&mut state.meters, step.now))
     }
 
-    /// Adds a meter, to which nothing was charged yet; its number.
+    /// Adds a meter that has counted nothing yet, and returns its number.
     pub(crate) fn add_meter(&self, meter: Meter) -> Result<u8, Error> {
         self.locked(|state, _| {
             let room = (state.meters.len() < METERS_MAX).then_some(state.meters.len());
             let number = room.and_then(|number| u8::try_from(number).ok()).ok_or_else(|| {
-                let allowed =
-                    "one whose rules change no more while leases of earlier ones are open";
-                Invalid::policy("policy", allowed)
+                Invalid::sentence(format!(
+                    "account {:?} has {} meters and can have no more: meters of earlier rules \
+                     have open leases; try again when these leases have ended",
+                    self.key().as_str(),
+                    state.meters.len()
+                ))
             })?;
             state.meters.push(meter);
             Ok(number)
         })?
     }
 
-    /// Takes over what `new` says of each meter. What open leases hold is held on, and what was
-    /// charged for leases that ran out was part of the old count: their spend is still to come.
+    /// Replaces each meter by the one in `new`. Open leases keep what they hold. Charges for leases
+    /// that ran out are part of the old counts, so they are forgotten.
     pub(crate) fn replace(&self, new: impl IntoIterator<Item = Meter>) -> Result<(), Error> {
         self.locked(|state, step| {
             for (old, new) in state.meters.iter_mut().zip(new) {
@@ -283,12 +288,13 @@ impl Account {
         })
     }
 
-    /// Takes no more requests from now on; open leases still end. False when it was closed.
+    /// Closes the account to requests. Open leases still end. Returns false if it was closed
+    /// before.
     pub fn close(&self) -> Result<bool, Error> {
-        self.locked(|state, _| !std::mem::replace(&mut state.more_mut().closed, true))
+        self.locked(|state, _| !std::mem::replace(&mut state.rare_mut().closed, true))
     }
 
-    /// Takes no more requests where no lease is open.
+    /// Closes the account to requests if no lease is open.
     pub(crate) fn close_if_idle(&self) -> Result<Idle, Error> {
         self.locked(|state, step| state.close_if_idle(step.now.tick))
     }
@@ -298,12 +304,12 @@ impl Account {
         self.locked(|state, _| state.is_closed())
     }
 
-    /// What was committed in all, and charged for unsettled leases.
+    /// The sum of all committed usage, with the charges for unsettled leases.
     pub fn committed(&self) -> Result<Usage, Error> {
         self.locked(|state, _| state.entries().map_or(Usage::zero(), |entries| entries.committed))
     }
 
-    /// The estimates of the open leases.
+    /// The sum of the estimates of all open leases.
     pub fn reserved(&self) -> Result<Usage, Error> {
         self.locked(|state, _| {
             let entries = state.entries().into_iter();
@@ -317,7 +323,7 @@ impl Account {
         self.state.lock()
     }
 
-    /// One step under the account's lock; what happened is told after it.
+    /// Runs one step under the lock of the account. Listeners are notified after it.
     #[inline]
     pub(crate) fn locked<R>(
         &self,
@@ -354,7 +360,7 @@ impl Follower for Account {
     }
 
     fn moved(&self) {
-        // The only error is that this process is a forked child: nobody waits here.
+        // It fails only in a forked child, and nobody waits there.
         let _ = self.refresh();
     }
 }

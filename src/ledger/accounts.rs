@@ -1,4 +1,4 @@
-//! Many accounts by their ids: a sharded map that holds each id once.
+//! Accounts by id: a sharded map that holds each id once.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -18,25 +18,25 @@ pub(crate) struct Accounts {
 struct ByKey(Arc<Account>);
 
 impl Accounts {
-    /// The account of that id. No lock is held when it returns.
+    /// The account with that id. No lock is held when it returns.
     pub(crate) fn get(&self, id: &str) -> Option<Arc<Account>> {
         self.set.get(id).map(|found| Arc::clone(&found.0))
     }
 
-    /// Adds `account` unless its id is taken; the account that has the id.
+    /// Adds `account` unless its id is taken. Returns the account that has the id.
     pub(crate) fn get_or_insert(&self, account: Arc<Account>) -> Arc<Account> {
         loop {
             if self.set.insert(ByKey(Arc::clone(&account))) {
                 return account;
             }
-            // Taken; but it may be removed before it is read.
+            // The id is taken. But its account may be removed before it is read.
             if let Some(present) = self.get(account.key().as_str()) {
                 return present;
             }
         }
     }
 
-    /// Removes the account of that id.
+    /// Removes the account with that id.
     pub(crate) fn remove(&self, id: &str) -> Option<Arc<Account>> {
         self.set.remove(id).map(|removed| removed.0)
     }

@@ -1,4 +1,5 @@
-//! What the accounts of one budget, pool or manager share: clock, policy, listeners, sweep.
+//! What the accounts of one budget, pool or manager share: the clock, the policy, the listeners and
+//! the sweep.
 
 pub(crate) mod event;
 pub(crate) mod policy;
@@ -31,7 +32,7 @@ pub struct Core {
 }
 
 impl Core {
-    /// A core whose accounts take their time from `clock`.
+    /// A core whose accounts read their time from `clock`.
     pub fn new(clock: Clock, policy: Policy) -> Arc<Self> {
         Arc::new(Self {
             clock,
@@ -48,7 +49,7 @@ impl Core {
         &self.clock
     }
 
-    /// How leases end that nobody ends.
+    /// How abandoned leases end.
     pub const fn policy(&self) -> &Policy {
         &self.policy
     }
@@ -56,11 +57,12 @@ impl Core {
     /// Calls `listener` for every event from now on, never under a lock.
     pub fn subscribe(&self, listener: impl Fn(&Event) + Send + Sync + 'static) {
         self.listeners.lock().push(Arc::new(listener));
-        // Release pairs with the load in `listening`: who sees true sees the listener.
+        // Release pairs with the load in `listening`: a thread that reads true also sees the
+        // listener.
         self.listening.store(true, Ordering::Release);
     }
 
-    /// Tells the listeners of something that no account has done.
+    /// Notifies the listeners of an event that no account caused.
     pub(crate) fn publish(&self, event: &Event) {
         if self.listening() {
             self.tell(event);
@@ -82,7 +84,7 @@ impl Core {
         }
     }
 
-    /// Refuses where this process is a forked child of the one that made the account.
+    /// Fails if this process is a forked child of the process that made the account.
     #[inline]
     pub(crate) fn same_process(&self) -> Result<(), Error> {
         if self.generation == fork::generation() { Ok(()) } else { Err(Error::Forked) }

@@ -1,4 +1,4 @@
-//! How far leases come, and what is said at their ends.
+//! The states of a lease, and the ways in which it can end.
 
 use super::core::policy::{OnError, Policy, Unsettled};
 use crate::accounting::{Usage, UsageEstimate};
@@ -8,11 +8,11 @@ use crate::accounting::{Usage, UsageEstimate};
 pub enum LeaseState {
     /// It holds its estimate.
     Open,
-    /// It ran out; one later commit still books.
+    /// It has run out. One later commit is still booked.
     Expired,
     /// It ended and used nothing.
     Released,
-    /// It ended with what was used.
+    /// It ended with its usage.
     Committed,
 }
 
@@ -35,11 +35,11 @@ impl End {
 /// What a commit says was used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Actual {
-    /// Nothing is known: the estimate.
+    /// Nothing is known, so the estimate counts.
     Estimate,
-    /// So many tokens; their cost is not known, so the estimate of the cost stands.
+    /// The tokens are known and their cost is not. The estimate of the cost counts.
     Tokens(u64),
-    /// All is known.
+    /// Everything is known.
     Usage(Usage),
 }
 
@@ -50,7 +50,7 @@ impl From<Usage> for Actual {
 }
 
 impl Actual {
-    /// What was used without a word of its cost, if that is so.
+    /// The usage, if its cost is not given.
     pub(crate) const fn unpriced(self) -> Option<Usage> {
         match self {
             Self::Tokens(tokens) => Some(Usage::tokens(tokens)),
@@ -59,7 +59,7 @@ impl Actual {
         }
     }
 
-    /// The usage of a call that was estimated at `estimate`.
+    /// The usage of a call with this estimate.
     #[inline]
     pub(crate) const fn usage(self, estimate: &UsageEstimate) -> Usage {
         match self {
@@ -69,7 +69,7 @@ impl Actual {
         }
     }
 
-    /// [`usage`](Self::usage), where tokens without a cost keep that of the estimate.
+    /// [`usage`](Self::usage), but tokens without a cost keep the cost of the estimate.
     pub(crate) const fn never_free(self, estimate: &UsageEstimate) -> Usage {
         let mut usage = self.usage(estimate);
         if usage.total_tokens > 0 && usage.cost_micros_usd == 0 {
@@ -79,37 +79,37 @@ impl Actual {
     }
 }
 
-/// Why a lease ends that nobody has committed or released.
+/// Why a lease ends that is neither committed nor released.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Abandoned {
-    /// Its block ended: the usage never came.
+    /// Its block ended without a reported usage.
     Unsettled,
-    /// Its block ended by an error: the request was made, and what it would have used was not.
+    /// Its block ended with an error. The request was made, but it used no tokens and no money.
     Error,
-    /// The provider has answered that it did nothing: no policy charges that, and the request
-    /// was made.
+    /// The provider has answered that it did nothing. No policy charges that, but the request
+    /// counts.
     Unbilled,
-    /// Its block was cancelled, or its answer never came: the call may be under way.
+    /// Its block was cancelled, or its answer never came. The call may still be running.
     Cancelled,
 }
 
-/// What a request used that was made and did nothing.
+/// The usage of a request that was made and did nothing.
 pub(crate) const NOTHING: Usage = Usage::zero();
 
 /// How a lease ends.
 pub(crate) enum Finish {
     Commit(Usage),
-    /// Of the calls that it held, so many were made.
+    /// The usage, and how many of the held calls were made.
     Settle(Usage, u64),
     Release,
-    /// After so many requests, of which so many may be under way.
+    /// Why it ends, how many requests were made, and how many of them may still be running.
     Abandon(Abandoned, u64, u64),
-    /// Nobody ever received it.
+    /// No caller ever received it.
     GiveBack,
 }
 
 impl Finish {
-    /// How many calls were made, where it is another number than was held.
+    /// How many calls were made, if that differs from the number held.
     #[inline]
     pub(crate) const fn calls(&self) -> Option<u64> {
         match self {
@@ -120,20 +120,20 @@ impl Finish {
     }
 }
 
-/// What an account books of a lease that ends.
+/// What an account books at the end of a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Books {
-    /// What was used.
+    /// This usage.
     Usage(Usage),
-    /// The requests alone: calls, steps and the like.
+    /// Only the requests: calls, steps and the like.
     Requests,
     /// Nothing.
     Nothing,
 }
 
 impl Books {
-    /// What is booked of a lease of `estimate` that was abandoned while so many requests may be
-    /// under way.
+    /// What is booked for an abandoned lease of `estimate`, while `open` requests may still be
+    /// running.
     pub(crate) fn abandoned(why: Abandoned, policy: &Policy, estimate: &Usage, open: u64) -> Self {
         let charges = match why {
             Abandoned::Unsettled => policy.unsettled == Unsettled::Charge,

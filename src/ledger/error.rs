@@ -1,15 +1,15 @@
-//! What can go wrong: a refusal (with the way out), or a fault.
+//! The errors of the ledger: a refusal by a limit, or a fault.
 
 use std::fmt;
 
 use crate::accounting::{Denied, Invalid};
 
-/// Why an operation did not happen. Nothing was changed.
+/// Why an operation failed. It changed nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// A limit refuses: a value that carries the way out.
+    /// A limit refuses. The value says what to do next.
     Denied(Box<Denied>),
-    /// A wait for capacity took too long: the refusal at its end.
+    /// A wait for capacity took too long. This is the refusal at its end.
     TimedOut(Box<Denied>),
     /// The lease is not in a state that allows this.
     Lease(LeaseError),
@@ -26,7 +26,7 @@ pub enum Error {
 /// The lease is not in a state that allows this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeaseError {
-    /// It has run out: it can still be committed once, not released or extended.
+    /// It has run out. It can still be committed once, but not released or extended.
     Expired,
     /// It has ended in another way.
     Finalized,
@@ -39,7 +39,7 @@ pub enum LeaseError {
 pub enum StoreError {
     /// It could not be reached, read or written.
     Unavailable(String),
-    /// What it holds is not what was written there.
+    /// Its contents are not what was written there.
     Corrupt(String),
 }
 

@@ -1,17 +1,18 @@
-//! Many meters at once: locked accounts, leases that end once, expiry, events.
+//! Accounts under locks, leases that end exactly once, expiry, waiting and events.
 //!
-//! Whatever a request touches is decided and applied under the locks of its accounts, taken in
-//! one order, so that a refusal changes nothing anywhere. No lock is held across a call out.
+//! All accounts that a request touches are locked in one order. The request is decided and booked
+//! under these locks, so a refusal changes nothing anywhere. No lock is held while other code is
+//! called.
 //!
-//! The rooms, from the lowest to the highest; each imports only from those below it:
+//! The rooms, from the lowest to the highest. Each imports only from rooms below it:
 //!
 //! | room | what is in it |
 //! | --- | --- |
-//! | `sync`, `error`, `fork`, `account_id` | the ground: locks, errors, forks, who is meant |
+//! | `sync`, `error`, `fork`, `account_id` | the ground: locks, errors, forks, the address of an account |
 //! | `core` | what accounts share: clock, policy, listeners, the sweep |
 //! | `claim`, `ending` | what is asked of one account; how a lease can end |
-//! | `post` | what goes out once the locks are free |
-//! | `queue` | who waits, oldest first |
+//! | `post` | what is sent once the locks are free |
+//! | `queue` | the waits on an account, oldest first |
 //! | `account`, `accounts` | one account; many of them by id |
 //! | `request` | what spans accounts: requests, leases, waits |
 
@@ -45,4 +46,4 @@ pub use request::{
     Ask, AskPart, Carried, Grant, Kept, Lease, Passed, Wait, charge, check, reserve,
     reserve_blocking, reserve_one,
 };
-pub(crate) use request::{reserve_and, reserve_parts};
+pub(crate) use request::{reserve_and, reserve_quietly};

@@ -1,4 +1,4 @@
-//! What goes out once the locks are free: events, wake-ups, waits to be tried again.
+//! What is sent once the locks are free: events, wake-ups, and waits to try again.
 
 pub(crate) mod mailbox;
 pub(crate) mod outbox;

@@ -1,4 +1,5 @@
-//! Who waits for the meters of an account, and the admissions of its limiter: data, no decisions.
+//! The waits on the meters of an account, and the admissions of its limiter. Data only, no
+//! decisions.
 
 pub(crate) mod admissions;
 pub(crate) mod turn;
@@ -15,23 +16,23 @@ use crate::accounting::Tick;
 /// The waits on the meters of one account, first in, first out.
 #[derive(Debug, Default)]
 pub(crate) struct Queues {
-    /// By meter and ticket: the smallest ticket is the oldest.
+    /// By meter and ticket. The smallest ticket is the oldest.
     waits: BTreeMap<(u8, u64), Arc<Turn>>,
     deadlines: BTreeSet<(Tick, u64, u8)>,
-    /// By meter and what is asked of it: who asks the most is the first to be hopeless.
+    /// By meter and amount: the wait that asks the most is the first that can become hopeless.
     amounts: BTreeSet<(u8, u64, u64)>,
-    /// What the waits on each meter ask of it, in all.
+    /// The sum that the waits on each meter ask of it.
     asked: BTreeMap<u8, u128>,
-    /// Event loops with waits here, and how many.
+    /// Event loops with waits here, and the number of these waits.
     loops: BTreeMap<u64, (Arc<Mailbox>, usize)>,
-    /// Threads that wait here, by ticket: the first of them watches the clock for all.
+    /// Threads that wait here, by ticket. The first of them watches the clock for all.
     threads: BTreeMap<u64, Arc<Mailbox>>,
-    /// What was given to callers that report their usage later.
+    /// Admissions of callers that report their usage later.
     pub(crate) admissions: Admissions,
 }
 
 impl Queues {
-    /// Whether nobody waits.
+    /// Whether the queues are empty.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.waits.is_empty()
@@ -45,8 +46,8 @@ impl Queues {
 
     /// The oldest wait on `meter`.
     pub(crate) fn first(&self, meter: u8) -> Option<&Arc<Turn>> {
-        let mut of_meter = self.waits.range((meter, 0)..=(meter, u64::MAX));
-        of_meter.next().map(|(_, turn)| turn)
+        let mut waits = self.waits.range((meter, 0)..=(meter, u64::MAX));
+        waits.next().map(|(_, turn)| turn)
     }
 
     /// The oldest wait of each meter.
@@ -56,12 +57,12 @@ impl Queues {
 
     /// The wait that asks the most of `meter`.
     pub(crate) fn largest(&self, meter: u8) -> Option<&Arc<Turn>> {
-        let of_meter = (meter, 0, 0)..=(meter, u64::MAX, u64::MAX);
-        let &(_, _, ticket) = self.amounts.range(of_meter).next_back()?;
+        let meter_range = (meter, 0, 0)..=(meter, u64::MAX, u64::MAX);
+        let &(_, _, ticket) = self.amounts.range(meter_range).next_back()?;
         self.waits.get(&(meter, ticket))
     }
 
-    /// What the waits on `meter` ask of it in all.
+    /// The sum that the waits on `meter` ask of it.
     pub(crate) fn asked(&self, meter: u8) -> u128 {
         self.asked.get(&meter).copied().unwrap_or(0)
     }
@@ -87,7 +88,7 @@ impl Queues {
         }
     }
 
-    /// Takes the wait of that ticket out of the queue of `meter`.
+    /// Takes the wait with that ticket out of the queue of `meter`.
     pub(crate) fn remove(&mut self, meter: u8, ticket: u64, id: AccountId) {
         let Some(turn) = self.waits.remove(&(meter, ticket)) else { return };
         let Some((_, claim)) = turn.claim_of(id) else { return };
@@ -109,19 +110,19 @@ impl Queues {
         }
     }
 
-    /// A wait that is over at `now`, and its meter.
+    /// A wait whose deadline is over at `now`, and its meter.
     pub(crate) fn overdue(&self, now: Tick) -> Option<(u8, Arc<Turn>)> {
         let &(deadline, ticket, meter) = self.deadlines.first()?;
         let turn = self.waits.get(&(meter, ticket))?;
         (deadline <= now).then(|| (meter, Arc::clone(turn)))
     }
 
-    /// When the first wait is over.
+    /// When the first deadline of a wait is over.
     pub(crate) fn next_deadline(&self) -> Option<Tick> {
         self.deadlines.first().map(|&(deadline, ..)| deadline)
     }
 
-    /// Those who watch the clock for this account.
+    /// The mailboxes that watch the clock for this account.
     pub(crate) fn watchers(&self) -> impl Iterator<Item = &Arc<Mailbox>> {
         let loops = self.loops.values().map(|(mailbox, _)| mailbox);
         loops.chain(self.threads.first_key_value().map(|(_, mailbox)| mailbox))

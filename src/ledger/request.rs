@@ -1,4 +1,4 @@
-//! What spans accounts: a request over several of them, its lease, its wait.
+//! Requests over several accounts: what they ask, their leases and their waits.
 
 mod ask;
 mod carried;
@@ -14,5 +14,5 @@ pub use ask::{Ask, AskPart};
 pub use carried::{Carried, Kept, Passed};
 pub use lease::Lease;
 pub use reserve::{charge, check, reserve, reserve_one};
-pub(crate) use reserve::{reserve_and, reserve_parts};
+pub(crate) use reserve::{reserve_and, reserve_quietly};
 pub use wait::{Grant, Wait, reserve_blocking};

@@ -1,4 +1,4 @@
-//! The one place where locks come from, so that a model checker can replace them.
+//! The locks of the ledger, in one place, so that a model checker can replace them.
 
 #[cfg(not(loom))]
 pub(crate) use parking_lot::{Mutex, MutexGuard};
@@ -10,7 +10,7 @@ pub(crate) use self::modelled::{Mutex, MutexGuard};
 mod modelled {
     pub(crate) use loom::sync::MutexGuard;
 
-    /// loom's lock with parking_lot's face: a panic elsewhere does not poison it.
+    /// loom's lock with the interface of parking_lot. A panic elsewhere does not poison it.
     #[derive(Debug)]
     pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
 

@@ -1,4 +1,4 @@
-//! What users pass, as the core's types; what is bad is named.
+//! Arguments of users, read as types of the core. Errors name the argument.
 
 mod amount;
 mod lease_policy;

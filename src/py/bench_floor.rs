@@ -1,5 +1,5 @@
-//! The floor of the benches: methods that do nothing. A ratio to them says what a decision costs
-//! beyond the call that carries it.
+//! Empty methods for the benches. The ratio to them is the cost of a decision beyond the call
+//! itself.
 
 use pyo3::prelude::*;
 

@@ -1,4 +1,5 @@
-//! The budget classes of Python, each in a file or a room with the name of its twin in the core.
+//! The budget classes of Python. Each has a file or folder with the name of its counterpart in the
+//! core.
 
 mod allowances;
 mod budget_info;

@@ -1,4 +1,4 @@
-//! The module `outlay._core`: all that Python sees of the core.
+//! The module `outlay._core`: everything of the core that Python sees.
 
 use pyo3::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Errors of the core as the exceptions of `outlay._errors`.
+//! Errors of the core, raised as the exceptions of `outlay._errors`.
 
 use pyo3::exceptions::{PyImportError, PyValueError};
 use pyo3::prelude::*;
@@ -9,7 +9,7 @@ use super::values::PyDenial;
 use crate::accounting::{Code, Denied, Invalid, InvalidKind, Kind};
 use crate::ledger::{Error, LeaseError, StoreError};
 
-/// The name of each exception class and the place where it is kept once it is imported.
+/// The name of each exception class, and where it is kept after the import.
 macro_rules! classes {
     ($($class:ident),* $(,)?) => {
         #[derive(Clone, Copy)]
@@ -40,7 +40,7 @@ static IMPORTED: [PyOnceLock<Py<PyType>>; ALL.len()] = [const { PyOnceLock::new(
 pub(crate) fn set_exceptions(module: &Bound<'_, PyAny>) -> PyResult<()> {
     for (class, place) in ALL.iter().zip(&IMPORTED) {
         let found = module.getattr(class.name())?.cast_into::<PyType>()?;
-        // Set already: the module was imported a second time, the first classes stay.
+        // Set already: the module was imported a second time. The first classes stay.
         let _ = place.set(module.py(), found.unbind());
     }
     Ok(())

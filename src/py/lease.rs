@@ -42,7 +42,7 @@ impl PyBudgetLease {
     }
 }
 
-/// Says in Python how a lease ends whose block raised an `Exception`.
+/// Ends a lease in Python, after its block has raised an `Exception`.
 static END_BLOCK: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
 #[doc = stub!("set_end_block")]
@@ -51,22 +51,22 @@ pub(crate) fn set_end_block(py: Python<'_>, end: Py<PyAny>) {
     let _ = END_BLOCK.set(py, end);
 }
 
-/// Ends a lease as its block ends; never raises.
+/// Ends a lease at the end of its block. Never raises.
 fn leave(lease: &Bound<'_, PyBudgetLease>, exception: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) {
     let why = match exception.cast::<PyType>() {
         Err(_) => Abandoned::Unsettled,
         Ok(class) if class.is_subclass_of::<PyException>().unwrap_or(false) => {
             let py = lease.py();
             if let Some(end) = END_BLOCK.get(py) {
-                // What it raises is no news to who left the block by another exception.
+                // The block was left by another exception, so errors of this call are dropped.
                 let _ = call_python(|| end.call1(py, (lease, value)));
             }
             Abandoned::Error
         }
-        // CancelledError, KeyboardInterrupt, GeneratorExit: the call may be under way.
+        // CancelledError, KeyboardInterrupt, GeneratorExit: the call may still be running.
         Ok(_) => Abandoned::Cancelled,
     };
-    // One that has ended stays as it is.
+    // A lease that has ended stays as it is.
     lease.get().inner.abandon(why);
 }
 
@@ -224,12 +224,12 @@ impl Ready {
     }
 
     fn __next__(&self, py: Python<'_>) -> PyResult<()> {
-        // A tuple would be taken for several arguments; a lease or None is neither.
+        // A tuple would be read as several arguments. A lease or None is no tuple.
         Err(PyStopIteration::new_err((self.0.clone_ref(py),)))
     }
 }
 
-/// A lease, for those who are handed one.
+/// Reads a lease argument.
 pub(super) fn cast_lease<'a, 'py>(
     value: &'a Bound<'py, PyAny>,
 ) -> PyResult<&'a Bound<'py, PyBudgetLease>> {

@@ -1,11 +1,7 @@
-//! The Python face: it translates and never decides.
+//! The Python classes: they translate and never decide.
 
-/// The docstring that a name has in the stubs: `build.rs` takes it out of them.
-macro_rules! stub {
-    ($($name:literal),+) => {
-        include_str!(concat!(env!("OUT_DIR"), "/stubs/", $($name,)+ ".txt"))
-    };
-}
+#[macro_use]
+mod stub;
 
 mod args;
 mod attached;

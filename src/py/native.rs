@@ -1,4 +1,4 @@
-//! The budgets of this package by their classes.
+//! The budgets of this package, by class.
 
 use std::sync::Arc;
 
@@ -50,7 +50,7 @@ impl<'a, 'py> Native<'a, 'py> {
         })
     }
 
-    /// What a model call of `estimate` asks.
+    /// The ask of a model call of `estimate`.
     pub(super) fn ask(&self, operation: &str, estimate: &Usage) -> PyResult<Ask> {
         Ok(match self {
             Self::Tokens(budget) => budget.get().inner.ask(operation, estimate)?,
@@ -61,22 +61,22 @@ impl<'a, 'py> Native<'a, 'py> {
         })
     }
 
-    /// What a tool call asks.
+    /// The ask of a tool call.
     pub(super) fn ask_tool(&self, operation: &str) -> PyResult<Ask> {
         Ok(match self {
             Self::Tokens(budget) => budget.get().inner.ask(operation, &Usage::tokens(1))?,
             Self::Agent(agent) => agent.get().0.ask_call()?,
             Self::Workflow(token) => token.get().0.ask(1),
             Self::Pool(_) | Self::Limiter(_) => {
-                let allowed = "a WorkflowToken, AgentTokenBudget or AgentBudget for tool calls: a \
-                               SharedPool or RateLimiter counts tokens, which a tool call has \
-                               none of";
-                return Err(Invalid::policy("budget", allowed).into());
+                let message = "a tool call cannot be charged to a SharedPool or a RateLimiter: they \
+                               count tokens, and a tool call has none; give a WorkflowToken, an \
+                               AgentTokenBudget or an AgentBudget";
+                return Err(Invalid::sentence(message.to_owned()).into());
             }
         })
     }
 
-    /// Whether a call may wait for it: capacity comes back there without anybody's help.
+    /// Whether a call may wait for it: its capacity comes back by itself.
     pub(super) const fn is_waited_for(&self) -> bool {
         matches!(self, Self::Pool(_) | Self::Limiter(_))
     }

@@ -1,8 +1,8 @@
 //! Calls of Python code from Rust, and the end of the interpreter.
 //!
-//! Before CPython 3.14 a daemon thread that wants to go on once the interpreter is being finalized
-//! is unwound by `pthread_exit`, which cannot pass through a Rust frame: the process aborts. So at
-//! exit the calls under way are waited for, 5 seconds at most, and other threads begin none.
+//! Before CPython 3.14, finalizing the interpreter ends a daemon thread with `pthread_exit` when it
+//! wants to go on. That cannot unwind a Rust frame, so the process aborts. So at exit running calls
+//! are waited for, at most 5 seconds, and other threads begin none.
 
 use std::cell::Cell;
 use std::sync::OnceLock;
@@ -15,12 +15,12 @@ use pyo3::prelude::*;
 static UNDER_WAY: AtomicUsize = AtomicUsize::new(0);
 static EXITING: AtomicBool = AtomicBool::new(false);
 static EXIT_THREAD: OnceLock<ThreadId> = OnceLock::new();
-/// How long the exit waits for calls under way, in steps.
+/// How long the exit waits for running calls, in steps.
 const STEP: Duration = Duration::from_millis(1);
 const STEPS: u32 = 5000;
 const A_WHILE: Duration = Duration::from_secs(2);
 
-/// Calls `code`, which may run any Python; `None` where the interpreter is going.
+/// Calls `code`, which may run any Python. `None` if the interpreter is exiting.
 pub(super) fn call_python<R>(code: impl FnOnce() -> R) -> Option<R> {
     UNDER_WAY.fetch_add(1, Ordering::SeqCst);
     let _ended = Ended;
@@ -31,8 +31,9 @@ pub(super) fn call_python<R>(code: impl FnOnce() -> R) -> Option<R> {
     Some(code())
 }
 
-/// Calls `code`, which may run any Python, also where the interpreter is going: but then only after
-/// a while. By then a daemon thread is gone with its process; one that is waited for goes on.
+/// Calls `code`, which may run any Python, even if the interpreter is exiting. It is then called
+/// after a delay. By then a daemon thread is gone with its process, and a thread that is waited for
+/// goes on.
 pub(super) fn call_python_late<R>(py: Python<'_>, code: impl Fn() -> R) -> R {
     call_python(&code).unwrap_or_else(|| {
         py.detach(|| thread::sleep(A_WHILE));
@@ -58,7 +59,7 @@ pub(super) fn sleep_detached(py: Python<'_>, sleep: impl FnOnce() + Send) {
     drop(coming_back);
 }
 
-/// A forked child has one thread, and none of the parent's calls.
+/// Forgets the calls of the parent: a forked child has one thread and none of them.
 fn forget_calls() {
     UNDER_WAY.store(0, Ordering::SeqCst);
 }
@@ -67,7 +68,7 @@ struct Ended;
 
 impl Drop for Ended {
     fn drop(&mut self) {
-        // Never below zero: a child that was forked inside a call has forgotten it.
+        // Never below zero: a child that was forked inside a call has forgotten that call.
         let less = |calls: usize| calls.checked_sub(1);
         let _ = UNDER_WAY.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
     }
@@ -89,12 +90,12 @@ pub(crate) fn at_exit(py: Python<'_>) {
 }
 
 thread_local! {
-    /// Whether a call is under way that can raise what a callback raises.
+    /// Whether a call is running that can raise what a callback raises.
     static LISTENING: Cell<bool> = const { Cell::new(false) };
     static INTERRUPTION: Cell<Option<PyErr>> = const { Cell::new(None) };
 }
 
-/// Does `step`; then raises what a callback raised in it that is no `Exception`.
+/// Calls `step`, and then raises what a callback raised in it that is no `Exception`.
 pub(super) fn interruptible<R>(step: impl FnOnce() -> R) -> PyResult<R> {
     let outer = LISTENING.replace(true);
     let result = step();
@@ -102,8 +103,8 @@ pub(super) fn interruptible<R>(step: impl FnOnce() -> R) -> PyResult<R> {
     INTERRUPTION.take().map_or(Ok(result), Err)
 }
 
-/// Keeps what a callback raised for the call under way that can raise it; gives it back where there
-/// is none.
+/// Keeps what a callback raised, for the running call that can raise it. Returns it if there is
+/// none.
 pub(super) fn raise_later(error: PyErr) -> Option<PyErr> {
     if !LISTENING.get() {
         return Some(error);

@@ -1,4 +1,4 @@
-//! One request over several budgets, decided in one step: what `wrap` stands on.
+//! Requests over several budgets, decided in one step. `wrap` uses them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,14 +17,14 @@ use crate::budgets::{GuardAsk, GuardRequest};
 use crate::ledger::{Account, Ask, Carried, Error, Passed, Request, Wait, charge, check, reserve};
 use crate::py::args;
 
-/// What a request over several budgets asks of them.
+/// The asks of a request over several budgets.
 struct Together {
     asks: Vec<Ask>,
     request: Request,
     /// The budgets whose `on_warning` a commit may call.
     owner: Option<Py<PyAny>>,
     carried: Carried,
-    /// How long a guard's policy lets it wait.
+    /// How long the policy of a guard lets it wait.
     wait: Option<Duration>,
 }
 
@@ -33,9 +33,9 @@ struct Keywords<'a, 'py> {
     operation: Option<&'a Bound<'py, PyAny>>,
     ttl: Option<&'a Bound<'py, PyAny>>,
     labels: Option<&'a Bound<'py, PyDict>>,
-    /// Accounts that a call around this one pays for.
+    /// Accounts that an outer call pays for.
     covered: Vec<usize>,
-    /// Whether it is spent already.
+    /// Whether it is spent already and is only to be booked.
     spent: bool,
 }
 
@@ -46,7 +46,8 @@ impl Together {
         keywords: &Keywords<'_, '_>,
     ) -> PyResult<Self> {
         if budgets.is_empty() {
-            return Err(Invalid::policy("budgets", "at least one budget").into());
+            let message = "the list of budgets is empty; give at least one budget";
+            return Err(Invalid::sentence(message.to_owned()).into());
         }
         let py = estimate.py();
         let operation = keywords.operation.map_or(Ok("query"), name_of)?;
@@ -101,15 +102,15 @@ fn shorter(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
     }
 }
 
-/// What a guard, or a part of one, is asked; `None` for any other budget.
+/// The asks on a guard or an allotment, or `None` for any other budget.
 fn guard_ask(
     py: Python<'_>,
     budget: &Bound<'_, PyAny>,
     usage: &Usage,
     keywords: &Keywords<'_, '_>,
 ) -> PyResult<Option<GuardAsk>> {
-    let (guard, part) = (budget.cast::<PyGuard>(), budget.cast::<PyAllotment>());
-    if guard.is_err() && part.is_err() {
+    let (guard, allotment) = (budget.cast::<PyGuard>(), budget.cast::<PyAllotment>());
+    if guard.is_err() && allotment.is_err() {
         return Ok(None);
     }
     let labels = CallLabels::of(py, keywords.labels)?;
@@ -120,8 +121,8 @@ fn guard_ask(
     if let Ok(guard) = guard {
         return Ok(Some(guard.get().inner.ask_call(&pairs, &request)?));
     }
-    match part {
-        Ok(part) => Ok(Some(part.get().open()?.ask_call(&pairs, &request, covered)?)),
+    match allotment {
+        Ok(allotment) => Ok(Some(allotment.get().open()?.ask_call(&pairs, &request, covered)?)),
         Err(_) => Ok(None),
     }
 }
@@ -193,7 +194,7 @@ pub(crate) fn wait_together<'py>(
             return Ok(Some(Bound::new(py, lease)?.into_any()));
         }
     }
-    // Asked for only now: most requests never wait.
+    // Imported only now: most requests never wait.
     let mailbox = call_python_late(py, || mailbox.call0())?.cast_into::<PyMailbox>()?;
     let mailbox = mailbox.get().0.clone();
     let wait = Wait::for_lease(&asks, request, timeout, mailbox)?;
@@ -242,8 +243,8 @@ pub(crate) fn charge_together(
             asks.extend(guard.get().inner.step_asks(&CallLabels::of(py, labels)?.pairs()?)?);
             continue;
         }
-        if let Ok(part) = budget.cast::<PyAllotment>() {
-            asks.extend(part.get().open()?.step_asks(&CallLabels::of(py, labels)?.pairs()?)?);
+        if let Ok(allotment) = budget.cast::<PyAllotment>() {
+            asks.extend(allotment.get().open()?.step_asks(&CallLabels::of(py, labels)?.pairs()?)?);
             continue;
         }
         let native = Native::of(budget)?;

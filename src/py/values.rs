@@ -1,4 +1,4 @@
-//! The value classes of Python, and what is read out of them.
+//! The value classes of Python, and what is read from them.
 
 mod amounts;
 mod checks;

@@ -1,4 +1,4 @@
-//! Waiting: Rust keeps the queues, Python the futures of its event loops (`outlay/_waiting`).
+//! Waiting: Rust keeps the queues, and Python the futures of its event loops (`outlay/_waiting`).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::python_call::{call_python, sleep_detached};
 use crate::accounting::Invalid;
 use crate::ledger::{Carried, Error, Grant, Lease, Mailbox, Sleeper, Wait};
 
-/// How often the main thread looks for Ctrl-C while it waits.
+/// How often a waiting main thread checks for Ctrl-C.
 const SIGNALS: Duration = Duration::from_millis(50);
 
 #[doc = stub!("Mailbox")]
@@ -56,12 +56,12 @@ impl PyWait {
         Self { inner, owner, carried: Carried::none() }
     }
 
-    /// A wait for a lease that carries something.
+    /// A wait for a lease with a price or objects to keep.
     pub(super) const fn carrying(inner: Wait, carried: Carried) -> Self {
         Self { inner, owner: None, carried }
     }
 
-    /// The same for the lease of an owner.
+    /// A wait for a lease whose `on_warning` belongs to `owner`.
     pub(super) const fn owned(inner: Wait, owner: Option<Py<PyAny>>, carried: Carried) -> Self {
         Self { inner, owner, carried }
     }
@@ -117,8 +117,9 @@ impl PyWait {
     }
 }
 
-/// Wakes an event loop. A lease may be dropped while an exception flies: that one goes on
-/// afterwards. Ctrl-C that comes in between is not lost, and neither is the wake-up.
+/// Wakes an event loop. This may run while an exception is raised, because a dropped lease calls
+/// it. That exception goes on afterwards. A Ctrl-C in between is not lost, and neither is the
+/// wake-up.
 fn call_wake(wake: &Py<PyAny>) {
     Python::try_attach(|py| {
         let flying = PyErr::take(py);
@@ -138,7 +139,7 @@ fn call_wake(wake: &Py<PyAny>) {
     });
 }
 
-/// Ctrl-C again, for the code that runs next.
+/// Raises Ctrl-C again, in the code that runs next.
 fn interrupt(py: Python<'_>) -> PyResult<()> {
     py.import("_thread")?.call_method0("interrupt_main").map(drop)
 }
@@ -149,8 +150,8 @@ pub(super) fn block(
     join: impl FnOnce(Arc<Mailbox>) -> Result<Wait, Error>,
 ) -> PyResult<Grant> {
     let sleeper = Sleeper::new();
-    let mailbox = Mailbox::of_thread(&sleeper);
-    // It runs Python code: at exit a thread that is not waited for must be in none.
+    let mailbox = Mailbox::for_thread(&sleeper);
+    // This runs Python code. At exit a daemon thread must not be in such code.
     let main = call_python(|| is_main_thread(py)).transpose()?.unwrap_or(false);
     let wait = join(Arc::clone(&mailbox))?;
     loop {
@@ -162,7 +163,7 @@ pub(super) fn block(
             return Ok(result?);
         }
         let limit = if main { Some(next.map_or(SIGNALS, |next| next.min(SIGNALS))) } else { next };
-        // All accounts are touched with the GIL held: a fork finds none of their locks taken.
+        // All accounts are locked while the GIL is held, so a fork finds none of their locks taken.
         sleep_detached(py, || sleeper.sleep(limit));
         py.check_signals()?;
     }
@@ -175,7 +176,10 @@ pub(super) fn block_for_lease(
 ) -> PyResult<Lease> {
     match block(py, join)? {
         Grant::Lease(lease) => Ok(lease),
-        Grant::Slot(_) => Err(Invalid::policy("join", "a wait for a lease").into()),
+        Grant::Slot(_) => {
+            let message = "the wait was for a lease, but it ended with an admission of a limiter";
+            Err(Invalid::sentence(message.to_owned()).into())
+        }
     }
 }
 

@@ -225,7 +225,7 @@ fn what_is_recorded_passes_limits_and_those_who_wait() {
     let pool = SharedPool::new(options).unwrap();
     let [eight, fifty] = [8, 50].map(Usage::tokens);
     let lease = pool.reserve(eight.into()).unwrap();
-    let mailbox = Mailbox::of_thread(&Sleeper::new());
+    let mailbox = Mailbox::for_thread(&Sleeper::new());
     let waits = Wait::for_lease(&[pool.ask(&eight)], eight.into(), None, mailbox).unwrap();
     denied(pool.reserve(Usage::tokens(1).into()));
     let recorded = Ask { terms: Terms::Recorded, ..pool.ask(&fifty) };

@@ -47,6 +47,39 @@ def pytest_configure(config):
     os.environ["SSL_CERT_FILE"] = str(path)
 
 
+#: What takes the most time and finds the least in a change of a line: `--fast` leaves it out.
+SLOW = (
+    "accounts/test_persist.py",
+    "accounts/test_threads.py",
+    "cli",
+    "conformance",
+    "docs/test_examples.py",
+    "docs/test_integration_pages.py",
+    "docs/test_picture.py",
+    "docs/test_readme.py",
+    "process",
+    "settling/test_audit_run.py",
+    "settling/test_settling_edges.py",
+    "test_valgrind.py",
+    "waiting/test_waiting_cancel.py",
+    "waiting/test_waiting_loops.py",
+    "waiting/test_waiting_process.py",
+)
+
+
+def pytest_addoption(parser):
+    """Let `make check` run the half of the tests that takes a fifth of the time."""
+    parser.addoption("--fast", action="store_true", help="leave out the slow files (SLOW in conftest.py)")
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Leave out what is slow where `--fast` asks for it."""
+    if config.getoption("--fast"):
+        here = Path(__file__).parent
+        return True if any(collection_path == here / slow for slow in SLOW) else None
+    return None
+
+
 def pytest_collection_finish(session):
     """Leave what is imported by now out of the collections that tests ask for: they take long with it."""
     gc.collect()

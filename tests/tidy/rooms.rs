@@ -11,9 +11,11 @@ const ROOMS: [(&str, &[&[&str]]); 3] = [
     (
         "ledger",
         &[
-            // The ground: locks, errors, forks, what is asked of one account and how a lease ends.
-            &["sync", "error", "fork", "claim", "ending", "policy"],
+            // The ground: locks, errors, forks, the address of an account.
+            &["sync", "error", "fork", "account_id"],
             &["core"],
+            // The demands on one account, and the ends of a lease.
+            &["claim", "ending"],
             &["post"],
             &["queue"],
             &["account", "accounts"],
@@ -33,16 +35,16 @@ const ROOMS: [(&str, &[&[&str]]); 3] = [
     (
         "py",
         &[
-            &["python_call", "bench_floor"],
+            &["stub", "python_call", "bench_floor", "attached"],
             &["args"],
             &["values"],
             &["errors"],
             &["lease"],
             &["waiting"],
-            &["native"],
             &["budgets"],
-            &["guard"],
+            &["native"],
             &["together"],
+            &["core_module"],
         ],
     ),
 ];

@@ -71,7 +71,7 @@ impl Tree {
             "crate" => Target::Module(Path::new()),
             "self" => Target::Module(within.clone()),
             "super" => Target::Module(within[..within.len().checked_sub(1)?].to_vec()),
-            _ => self.named(within, first, asked)?,
+            _ => self.named(within, first, rest.is_empty(), asked)?,
         };
         while let (Target::Module(module), Some((next, after))) = (&now, rest.split_first()) {
             rest = after;
@@ -80,7 +80,7 @@ impl Tree {
                 "self" => now,
                 // What a macro makes, and what comes from another crate, belongs to the module.
                 _ => {
-                    let named = self.named(module, next, asked);
+                    let named = self.named(module, next, after.is_empty(), asked);
                     named.unwrap_or_else(|| Target::Item(module.clone(), next.clone()))
                 }
             };
@@ -93,6 +93,7 @@ impl Tree {
         &self,
         module: &Path,
         name: &str,
+        is_last: bool,
         asked: &mut BTreeSet<(Path, Path)>,
     ) -> Option<Target> {
         let child = [module.clone(), vec![name.to_owned()]].concat();
@@ -101,10 +102,16 @@ impl Tree {
             item.name == name && !["mod", "impl"].contains(&item.kind.as_str())
         };
         let brought = |each: &&Use| each.name == name && each.path != [name.to_owned()];
+        let here = self.modules.get(module);
+        // A function that is handed on may have the name of the module that it comes from.
+        let namesake = [name.to_owned(), name.to_owned()];
+        let is_namesake = |each: &Use| each.name == name && each.path == namesake;
         if self.modules.keys().any(|path| path.starts_with(&child)) {
-            return Some(Target::Module(child));
+            let both = is_last && here.is_some_and(|here| here.items.uses.iter().any(is_namesake));
+            let item = || Target::Item(child.clone(), name.to_owned());
+            return Some(if both { item() } else { Target::Module(child) });
         }
-        let here = self.modules.get(module)?;
+        let here = here?;
         if here.items.items.iter().any(|item| own(&item)) {
             return Some(Target::Item(module.clone(), name.to_owned()));
         }

@@ -230,7 +230,7 @@ fn nobody_is_forgotten_when_a_listener_panics() {
     let sleeper = Sleeper::new();
     let both = Wait::for_lease(&asks, tokens(1), None, mailbox()).unwrap();
     let asks = [ask(&a, &[2])];
-    let thread = Mailbox::of_thread(&sleeper);
+    let thread = Mailbox::for_thread(&sleeper);
     let blocking = Wait::for_lease(&asks, tokens(2), None, thread).unwrap();
     let panicked = std::sync::atomic::AtomicBool::new(false);
     core.subscribe(move |_| {

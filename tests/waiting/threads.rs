@@ -140,7 +140,7 @@ fn in_threads(
 
 fn on_pool(pool: &SharedPool, amount: u64, timeout: Option<Duration>) -> (Wait, Arc<Sleeper>) {
     let sleeper = Sleeper::new();
-    let wait = pool.wait(tokens(amount), timeout, Mailbox::of_thread(&sleeper));
+    let wait = pool.wait(tokens(amount), timeout, Mailbox::for_thread(&sleeper));
     (wait.unwrap(), sleeper)
 }
 
@@ -151,7 +151,7 @@ fn on_limiter(
 ) -> (Wait, Arc<Sleeper>) {
     let sleeper = Sleeper::new();
     let asks = [limiter.ask(&Usage::tokens(amount))];
-    let wait = Wait::for_lease(&asks, tokens(amount), timeout, Mailbox::of_thread(&sleeper));
+    let wait = Wait::for_lease(&asks, tokens(amount), timeout, Mailbox::for_thread(&sleeper));
     (wait.unwrap(), sleeper)
 }
 

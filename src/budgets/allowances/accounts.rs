@@ -1,4 +1,4 @@
-//! The accounts of agents, models and repositories, each with what was set for it.
+//! The accounts of agents, models and repositories, and the limits that were set for them.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,15 +13,15 @@ use crate::accounting::{
 };
 use crate::ledger::{Account, Accounts, Core, Error};
 
-/// Of agents and of models: tokens of the day.
+/// Meter of agents and models: tokens of the day.
 pub(super) const TOKENS: u8 = 0;
-/// Of agents: jobs of the day, and those that run.
+/// Meters of agents: jobs of the day, and running jobs.
 pub(super) const JOBS: u8 = 1;
 pub(super) const SLOTS: u8 = 2;
-/// Of models: jobs begun in the last hour, and what was ever spent.
+/// Meters of models: jobs begun in the last hour, and cost for ever.
 pub(super) const REQUESTS: u8 = 1;
 pub(super) const COST: u8 = 2;
-/// Of repositories: two kinds of actions of the day, and a door that is closed after a failure.
+/// Meters of repositories: two kinds of actions of the day, and the cooldown after a failure.
 pub(super) const PULL_REQUESTS: u8 = 0;
 pub(super) const ISSUES: u8 = 1;
 pub(super) const COOLDOWN: u8 = 2;
@@ -30,14 +30,14 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 type Opener = fn(&Arc<Core>, Key) -> Result<Arc<Account>, Error>;
 
-/// Accounts by id, and what was set for some of them.
+/// Accounts by id, and the limits that were set for some of them.
 pub(super) struct Limited<S> {
     core: Arc<Core>,
     open: Opener,
     accounts: Accounts,
-    /// Written under the lock of the account, so that it agrees with the account's limits.
+    /// Written under the lock of the account, so that it matches the limits of the account.
     settings: RwLock<HashMap<Key, Arc<S>>>,
-    /// What was set for each id that nothing else was set for.
+    /// The limits of every id that has none of its own.
     each: RwLock<Option<Each<S>>>,
 }
 
@@ -53,17 +53,17 @@ impl<S> Limited<S> {
         Self { core, open, accounts, settings, each: RwLock::new(None) }
     }
 
-    /// The account of that id, if there is one.
+    /// The account with that id, if there is one.
     pub(super) fn find(&self, id: &Key) -> Option<Arc<Account>> {
         self.accounts.get(id.as_str())
     }
 
-    /// The account of that id; one without limits where there was none.
+    /// The account with that id. A new one has no limits.
     pub(super) fn account(&self, id: &Key) -> Result<Arc<Account>, Error> {
         if let Some(account) = self.find(id) {
             return Ok(account);
         }
-        // Held until it is there: who sets something for each finds all accounts.
+        // Held until the account exists: a thread that sets limits for all ids then finds it.
         let each = self.each.read();
         let account = (self.open)(&self.core, id.clone())?;
         if let Some(each) = &*each {
@@ -72,20 +72,20 @@ impl<S> Limited<S> {
         Ok(self.accounts.get_or_insert(account))
     }
 
-    /// The account of that id, if there is one or something was set for each.
+    /// The account with that id, if there is one or if limits are set for every id.
     pub(super) fn known(&self, id: &Key) -> Result<Option<Arc<Account>>, Error> {
-        let of_each = self.each.read().is_some();
-        if of_each { self.account(id).map(Some) } else { Ok(self.find(id)) }
+        let is_set_for_each = self.each.read().is_some();
+        if is_set_for_each { self.account(id).map(Some) } else { Ok(self.find(id)) }
     }
 
-    /// What was set for that id, or for each.
+    /// The limits of that id, or those of every id.
     pub(super) fn setting(&self, id: &Key) -> Option<Arc<S>> {
         let own = self.settings.read().get(id).cloned();
         own.or_else(|| self.each.read().as_ref().map(|each| Arc::clone(&each.setting)))
     }
 
-    /// Takes back what was set; what is used and reserved stays. `limits` are none, unless
-    /// something was set for each.
+    /// Removes the limits of an id. Used and reserved amounts stay. `limits` are unlimited, and
+    /// apply if none are set for every id.
     pub(super) fn unset(&self, id: &Key, limits: &[Limit]) -> Result<(), Error> {
         let Some(account) = self.find(id) else { return Ok(()) };
         let each = self.each.read().as_ref().map(|each| each.limits.clone());
@@ -95,8 +95,8 @@ impl<S> Limited<S> {
         })
     }
 
-    /// Sets or changes the limits of each id that nothing else was set for, or takes them back:
-    /// then `limits` are none. What is used and reserved stays.
+    /// Sets or changes the limits of every id that has none of its own, or removes them. To remove
+    /// them, `limits` are unlimited. Used and reserved amounts stay.
     pub(super) fn set_each(&self, setting: Option<S>, limits: &[Limit]) -> Result<(), Error> {
         let accounts = {
             let mut each = self.each.write();
@@ -104,7 +104,7 @@ impl<S> Limited<S> {
             let before = std::mem::replace(&mut *each, setting.map(set));
             if before.is_some() || each.is_some() { self.accounts.all() } else { Vec::new() }
         };
-        // Not under that lock: somebody who waits may be served, and listeners told.
+        // Not under that lock: a wait may be served, and listeners notified.
         accounts.iter().try_for_each(|account| {
             account.adjust(|meters, _| {
                 if !self.settings.read().contains_key(account.key()) {
@@ -114,7 +114,7 @@ impl<S> Limited<S> {
         })
     }
 
-    /// Sets or changes the limits; what is used and reserved stays.
+    /// Sets or changes the limits of an id. Used and reserved amounts stay.
     pub(super) fn set(&self, id: Key, setting: S, limits: &[Limit]) -> Result<(), Error> {
         self.account(&id)?.adjust(|meters, _| {
             set_limits(meters, limits);
@@ -163,7 +163,7 @@ pub(super) fn repo_limits(limit: &RepoLimit) -> [Limit; 2] {
     [below(Unit::Actions, limit.max_daily_prs), below(Unit::Actions, limit.max_daily_issues)]
 }
 
-/// A refusal in the words of `reason`, which is told the id and the meter.
+/// Completes a refusal with the text of `reason`, which gets the id and the meter.
 fn in_words(
     id: Key,
     reason: impl Fn(&str, u8) -> String + Send + Sync,
@@ -171,12 +171,12 @@ fn in_words(
     move |denied, meter| denied.reason = Some(reason(id.as_str(), meter))
 }
 
-/// At most `max`, where 0 is no limit.
+/// A limit of `max`, where 0 means no limit.
 fn at_most(unit: Unit, max: u64) -> Limit {
     Limit::new(unit, (max > 0).then_some(max))
 }
 
-/// The same, and jobs begin only while less than all of it is used or held.
+/// The same. Jobs begin only while less than all of it is used or held.
 fn below(unit: Unit, max: u64) -> Limit {
     if max > 0 { at_most(unit, max).gate(max) } else { at_most(unit, max) }
 }
@@ -209,14 +209,14 @@ pub(super) fn open_model(core: &Arc<Core>, id: Key) -> Result<Arc<Account>, Erro
 pub(super) fn open_repo(core: &Arc<Core>, id: Key) -> Result<Arc<Account>, Error> {
     let windows = [day(core)?, day(core)?];
     let actions = meters(repo_limits(&RepoLimit::default()), windows);
-    // It is asked for nothing, which it has always room for, unless it is told to take nothing.
-    let door = Meter::new(Limit::new(Unit::Actions, Some(0)), Window::Lifetime);
+    // Requests ask it for zero, which passes unless it is closed.
+    let cooldown = Meter::new(Limit::new(Unit::Actions, Some(0)), Window::Lifetime);
     let reason = |repo: &str, meter| match meter {
         PULL_REQUESTS => format!("daily pull request limit exceeded for: {repo}"),
         ISSUES => format!("daily issue limit exceeded for: {repo}"),
         _ => format!("cooldown after failure for: {repo}"),
     };
-    let meters = actions.chain([door]);
+    let meters = actions.chain([cooldown]);
     let reason = in_words(id.clone(), reason);
     Ok(Account::named(core, id, Code::AllowanceExceeded, meters, reason))
 }

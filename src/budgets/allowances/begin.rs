@@ -1,4 +1,4 @@
-//! How a job begins: in one step over the accounts of its agent, its model and its repository.
+//! Begins jobs: in one step over the accounts of the agent, the model and the repository.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::service::AllowanceService;
 use crate::accounting::{Code, Denied, Key, Kind, LONGEST, Moment, Terms, Usage};
 use crate::ledger::{Account, Ask, Demands, Error, Lease, Request, reserve_and};
 
-/// What a job is to begin with.
+/// The agent, model, repository and tokens of a job that shall begin.
 pub(super) struct Start {
     pub(super) agent: Key,
     pub(super) model: Option<Key>,
@@ -19,7 +19,7 @@ pub(super) struct Start {
     tokens: u64,
 }
 
-/// A model by its name, which may be empty for none.
+/// A model by its name. An empty name means no model.
 pub(super) fn model_key(name: &str) -> Result<Option<Key>, Error> {
     Ok((!name.is_empty()).then(|| Key::parse("model", name)).transpose()?)
 }
@@ -39,7 +39,7 @@ impl Start {
         })
     }
 
-    /// The refusal of this job: its agent's, whichever account refuses.
+    /// The refusal of this job. It names the agent, whichever account refuses.
     fn refused(&self, error: Error, id: &JobId) -> Error {
         let Error::Denied(mut denied) = error else { return error };
         denied.id = Some(self.agent.clone());
@@ -47,16 +47,16 @@ impl Start {
         let given = names.into_iter().chain([("job_id", Some(&id.job))]);
         let pair = |(name, key): (&str, Option<&Key>)| Some((name.to_owned(), key?.to_string()));
         denied.scope = given.filter_map(pair).collect();
-        // A job without a longest duration ends when its end is told, not in a hundred years.
+        // A job without a maximum duration ends when its end is reported, not in a hundred years.
         denied.retry_after.take_if(|wait| *wait > LONGEST / 2);
         Error::Denied(denied)
     }
 }
 
 impl AllowanceService {
-    /// Begins a job, or refuses and changes nothing. It holds its tokens and its slot until its
-    /// end is [told](Self::record), or for as long as the agent's jobs may run. `model` may be
-    /// empty, for none. An id that runs, or has ended today or yesterday, is a conflict.
+    /// Begins a job, or refuses and changes nothing. It holds its tokens and its slot until its end
+    /// is [recorded](Self::record), or for the maximum duration of the agent's jobs. An empty
+    /// `model` means none. An id that runs, or has ended today or yesterday, is a conflict.
     pub fn start_job(
         &self,
         agent_id: &str,
@@ -79,7 +79,7 @@ impl AllowanceService {
         })
     }
 
-    /// A job has begun, whatever the limits say. False where that was known.
+    /// Records that a job has begun, whatever the limits say. Returns false if that was known.
     pub(super) fn record_start(&self, report: &UsageReport) -> Result<bool, Error> {
         let start = Start::parse(&report.agent_id, &report.model, None, report.tokens())?;
         let id = JobId::parse(&report.agent_id, &report.job_id)?;
@@ -88,7 +88,7 @@ impl AllowanceService {
         if self.begin(&start, &id, &self.asks(&start, Terms::Recorded))?.is_some() {
             return Ok(true);
         }
-        // Its end was told first: then it is one more job of the day, and nothing else.
+        // Its end was reported first. Then it only counts as one more job of the day.
         let late = self.jobs.lock().count(&id);
         if late {
             self.agents.account(&id.agent)?.record(&[(JOBS, 1)])?;
@@ -119,19 +119,19 @@ impl AllowanceService {
         start.model.as_ref().map_or(Ok(()), |model| self.models.account(model).map(drop))
     }
 
-    /// What a job asks of its agent and of its model, where there are such accounts.
+    /// The asks of a job on its agent and its model, if they have accounts.
     fn asks(&self, start: &Start, terms: Terms) -> Vec<Ask> {
-        let of_agent: Demands = smallvec![(TOKENS, start.tokens), (JOBS, 1), (SLOTS, 1)];
-        let of_model: Demands = smallvec![(TOKENS, start.tokens), (REQUESTS, 1), (COST, 0)];
-        let agent = self.agents.find(&start.agent).map(|account| (account, of_agent));
+        let agent_demands: Demands = smallvec![(TOKENS, start.tokens), (JOBS, 1), (SLOTS, 1)];
+        let model_demands: Demands = smallvec![(TOKENS, start.tokens), (REQUESTS, 1), (COST, 0)];
+        let agent = self.agents.find(&start.agent).map(|account| (account, agent_demands));
         let model = start.model.as_ref().and_then(|model| self.models.find(model));
-        let asked = agent.into_iter().chain(model.map(|account| (account, of_model)));
+        let asked = agent.into_iter().chain(model.map(|account| (account, model_demands)));
         asked.map(|(account, demands)| Ask { terms, ..Ask::new(&account, demands) }).collect()
     }
 
-    /// Asks for a job and, in the same step, whether its repository takes one: it does not rest,
-    /// and one of its limited actions has room. Each of them is tried in turn. Within a day they
-    /// only fill up, so where the last one has no room the others have none either.
+    /// Calls `ask` for a job, together with its repository: the repository must have no cooldown,
+    /// and one of its limited actions must have room. The actions are tried in turn. Within a day
+    /// they only fill up, so if the last one has no room, none has.
     pub(super) fn with_repo<R>(
         &self,
         start: &Start,
@@ -147,7 +147,7 @@ impl AllowanceService {
                 Err(Error::Denied(denied))
                     if matches!(denied.kind, Kind::Repo | Kind::Cooldown) =>
                 {
-                    // One way is enough: the job may begin when the first of them is open.
+                    // One action is enough: the job may begin when the first of them has room.
                     let sooner = |best: &Denied| denied.retry_after < best.retry_after;
                     if refused.as_deref().is_none_or(sooner) {
                         refused = Some(denied);
@@ -160,7 +160,7 @@ impl AllowanceService {
         refused.map_or_else(|| ask(&asks), |denied| Err(denied.into()))
     }
 
-    /// Begins a job, unless something is known of it.
+    /// Begins a job, unless its id is known.
     fn begin(&self, start: &Start, id: &JobId, asks: &[Ask]) -> Result<Option<JobRef>, Error> {
         let longest = self.longest(&start.agent);
         let request = Request { ttl: longest, ..Usage::tokens(start.tokens).into() };
@@ -176,7 +176,7 @@ impl AllowanceService {
     }
 }
 
-/// What may be asked of a repository for a job, one of which is enough. It takes nothing.
+/// The demands on a repository for a job, any one of which is enough. They take nothing.
 fn ways(repo: &Arc<Account>) -> Result<Vec<Demands>, Error> {
     let actions = [PULL_REQUESTS, ISSUES].into_iter();
     let limited: Vec<u8> = repo.read(|meters, _| {

@@ -1,4 +1,4 @@
-//! What a request of a guard asks of the allowances: it is a call, not a job.
+//! The accounts of allowances that a model call of a guard is charged to. A call is no job.
 
 use std::sync::Arc;
 
@@ -9,12 +9,12 @@ use super::service::AllowanceService;
 use crate::accounting::{Code, Denied, Key, Kind, Unit};
 use crate::ledger::{Account, Error};
 
-/// An account that a call is charged to, its meters by number, and what each counts.
+/// An account that a call is charged to, and what each of its meters counts.
 pub(crate) type PaidAccount = (Arc<Account>, SmallVec<[(u8, Unit); 4]>);
 
 impl AllowanceService {
-    /// The accounts that a call of `agent` with `model` is charged to: those for which something
-    /// was set. A model that the agent may not use is refused.
+    /// The accounts that a call of `agent` with `model` is charged to: those with limits. A model
+    /// that the agent may not use is refused.
     pub(crate) fn accounts_of_call(
         &self,
         agent: Option<&str>,

@@ -1,4 +1,4 @@
-//! What would pass, and what a repository's own actions count.
+//! Checks of jobs, and the actions and cooldowns of repositories.
 
 use super::accounts::{COOLDOWN, JOBS, TOKENS};
 use super::begin::Start;
@@ -8,8 +8,8 @@ use crate::accounting::{Code, Key, Meter};
 use crate::ledger::{Error, check};
 
 impl AllowanceService {
-    /// Whether a job of the agent that uses one token would pass. `model` may be empty, for none.
-    /// An agent without an allowance is refused.
+    /// Whether a job of the agent that uses one token would pass. An empty `model` means none. An
+    /// agent without an allowance is refused.
     pub fn check(
         &self,
         agent_id: &str,
@@ -45,7 +45,7 @@ impl AllowanceService {
         Ok(result(reason, high, [left, None]))
     }
 
-    /// Counts one action in a repository, or refuses it.
+    /// Counts one action of a repository, or refuses it.
     pub fn charge_repo(&self, repo: &str, action: RepoAction) -> Result<(), Error> {
         self.core.same_process()?;
         let account = self.repos.account(&Key::parse("repo", repo)?)?;
@@ -57,7 +57,7 @@ impl AllowanceService {
         })
     }
 
-    /// Something has failed in a repository: it rests for its cooldown from now on.
+    /// Records a failure in a repository. Its cooldown begins now.
     pub fn record_failure(&self, repo: &str) -> Result<(), Error> {
         self.core.same_process()?;
         self.start_cooldown(&Key::parse("repo", repo)?)
@@ -77,12 +77,12 @@ impl AllowanceService {
     }
 }
 
-/// What one action asks of a repository: that it does not rest, and room.
+/// The demands of one action on a repository: no cooldown, and room.
 const fn demands(action: RepoAction) -> [(u8, u64); 2] {
     [(COOLDOWN, 0), (action.meter(), 1)]
 }
 
-/// Why it is refused, if it is. An agent without an allowance stays an error.
+/// The reason of a refusal, if it is refused. A missing allowance stays an error.
 fn reason_of(verdict: Result<(), Error>) -> Result<Option<String>, Error> {
     match verdict {
         Err(Error::Denied(denied)) if denied.code != Code::NotConfigured => {

@@ -1,4 +1,4 @@
-//! How a job ends, and what a report of one would change.
+//! Ends jobs, and previews what a report would change.
 
 use super::accounts::{COST, REQUESTS, TOKENS};
 use super::begin::model_key;
@@ -10,10 +10,10 @@ use crate::accounting::{Key, Usage};
 use crate::ledger::{Actual, Error};
 
 impl AllowanceService {
-    /// Takes in what happened to a job; false where it was known and changes nothing.
+    /// Records what happened to a job. Returns false if that was known and changes nothing.
     ///
-    /// A beginning is never refused: it has happened. Of several ends the first counts. An end of
-    /// a job that nothing is known of counts its tokens and its cost.
+    /// A beginning is never refused: it has happened. Of several ends the first counts. The end of
+    /// an unknown job counts its tokens and its cost.
     pub fn record(&self, report: &UsageReport) -> Result<bool, Error> {
         match report.event {
             QuotaEvent::JobStarted => self.record_start(report),
@@ -27,7 +27,7 @@ impl AllowanceService {
         self.core.same_process()?;
         let agent = self.agents.account(&id.agent)?;
         let (day, net) = (self.today(), report.event.settles(report.tokens(), 0).net());
-        // In one step: who begins or ends the job at the same time comes before or after.
+        // In one step: a beginning or an end at the same time comes before or after it.
         let end = || self.jobs.lock().end(&id, day);
         match agent.record_once(end, &[(TOKENS, net)])? {
             None => self.record_model(model, net, report.cost_micros_usd).map(|()| true),
@@ -36,7 +36,7 @@ impl AllowanceService {
         }
     }
 
-    /// Ends a job that ran, or has run for too long.
+    /// Ends a job that is running, or has run for too long.
     fn settle(&self, job: Job, model: Option<Key>, report: &UsageReport) -> Result<(), Error> {
         let net = report.event.settles(report.tokens(), job.estimate()).net();
         job.lease.commit(Actual::Usage(Usage::priced(net, report.cost_micros_usd)))?;
@@ -49,13 +49,13 @@ impl AllowanceService {
         }
     }
 
-    /// Counts for a model what a job used that did not begin with it.
+    /// Counts the usage of a job for a model with which it did not begin.
     fn record_model(&self, model: Option<Key>, tokens: u64, cost: u64) -> Result<(), Error> {
         let Some(model) = model else { return Ok(()) };
         self.models.account(&model)?.record(&[(TOKENS, tokens), (REQUESTS, 1), (COST, cost)])
     }
 
-    /// What [`record`](Self::record) would change now; `None` for nothing.
+    /// What [`record`](Self::record) would change now, or `None` for nothing.
     pub fn preview(&self, report: &UsageReport) -> Result<Option<ReportPreview>, Error> {
         let id = JobId::parse(&report.agent_id, &report.job_id)?;
         model_key(&report.model)?;
@@ -84,7 +84,7 @@ impl AllowanceService {
         }))
     }
 
-    /// The jobs that have run for too long and whose end was not told yet, the longest overdue
+    /// The jobs that have run for too long and whose end was not reported yet, longest overdue
     /// first.
     pub fn overdue(&self) -> Result<Vec<JobRef>, Error> {
         self.core.same_process()?;

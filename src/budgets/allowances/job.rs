@@ -1,4 +1,4 @@
-//! One job: whose it is, what it holds, and until when; and the UTC days in which jobs are counted.
+//! One job: its agent, its lease and its deadline; and the UTC days in which jobs are counted.
 
 use std::time::Duration;
 

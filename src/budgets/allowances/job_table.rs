@@ -1,5 +1,5 @@
-//! Which jobs run, and which have ended: the table of a service. Its lock is a leaf: under it no
-//! account is locked and no lease ends.
+//! The table of running and ended jobs of a service. While its lock is held, no account is locked
+//! and no lease ends.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use crate::accounting::Tick;
 pub(super) enum JobRecord<J> {
     /// It runs.
     Runs(J),
-    /// It has ended; whether it was counted as begun.
+    /// It has ended. `counted`: whether its beginning was counted.
     Ended { counted: bool },
 }
 
@@ -20,7 +20,8 @@ pub(super) enum JobRecord<J> {
 #[derive(Debug)]
 pub(super) struct JobTable {
     running: HashMap<JobId, Job>,
-    /// The last day on which something was asked, and what ended on it and on the day before.
+    /// The last day on which the table was used, the jobs that ended on it, and those that ended on
+    /// the day before.
     day: i64,
     today: HashMap<JobId, bool>,
     yesterday: HashMap<JobId, bool>,
@@ -32,7 +33,7 @@ impl JobTable {
         Self { running: HashMap::new(), day, today, yesterday }
     }
 
-    /// Forgets what ended before the day before. A step backwards forgets nothing.
+    /// Forgets jobs that ended before yesterday. A step backwards forgets nothing.
     fn roll(&mut self, day: i64) {
         if day <= self.day {
             return;
@@ -52,13 +53,14 @@ impl JobTable {
         ended.map(|&counted| JobRecord::Ended { counted })
     }
 
-    /// A job began that nothing was known of.
+    /// Adds an unknown job that has begun.
     pub(super) fn begin(&mut self, id: JobId, job: Job) {
         let before = self.running.insert(id, job);
         debug_assert!(before.is_none(), "a job began twice");
     }
 
-    /// A job has ended: what was known of it. A running one is handed over.
+    /// Notes that a job has ended. Returns what was known of it, with the job itself if it was
+    /// running.
     pub(super) fn end(&mut self, id: &JobId, day: i64) -> Option<JobRecord<Job>> {
         if let Some(JobRecord::Ended { counted }) = self.find(id, day) {
             return Some(JobRecord::Ended { counted });
@@ -68,18 +70,18 @@ impl JobTable {
         job.map(JobRecord::Runs)
     }
 
-    /// A job has never begun: it is handed over if it ran.
+    /// Forgets a job that has not begun after all. Returns it if it was running.
     pub(super) fn forget(&mut self, id: &JobId) -> Option<Job> {
         self.running.remove(id)
     }
 
-    /// The beginning of a job that has ended is counted now: true once.
+    /// Counts the beginning of a job that has ended. Returns true once.
     pub(super) fn count(&mut self, id: &JobId) -> bool {
         let ended = self.today.get_mut(id).or_else(|| self.yesterday.get_mut(id));
         ended.is_some_and(|counted| !std::mem::replace(counted, true))
     }
 
-    /// The running jobs that have run for too long, the longest overdue first.
+    /// The jobs that have run for too long, longest overdue first.
     pub(super) fn overdue(&self, now: Tick) -> Vec<JobRef> {
         let late = |job: &Job| job.due.is_some_and(|(due, _)| due <= now);
         let jobs = self.running.iter().filter(|(_, job)| late(job));

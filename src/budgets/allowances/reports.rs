@@ -1,4 +1,4 @@
-//! What is reported of a job, what it comes to, and what is answered.
+//! Reports of jobs, and the results of a job.
 
 /// What happened to a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,7 +33,8 @@ impl QuotaEvent {
         Self::ALL.into_iter().find(|event| event.name() == name)
     }
 
-    /// What a job comes to that ended so and used `tokens`, or its `estimate` where it says none.
+    /// What is charged for a job that ended so and used `tokens`. If it reports none, its
+    /// `estimate` counts.
     pub(super) const fn settles(self, tokens: u64, estimate: u64) -> Settled {
         let total = if tokens == 0 { estimate } else { tokens };
         let returned = match self {
@@ -45,7 +46,7 @@ impl QuotaEvent {
     }
 }
 
-/// What an ended job comes to.
+/// The charge for an ended job, and how much comes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Settled {
     pub(super) total: u64,
@@ -53,28 +54,28 @@ pub(super) struct Settled {
 }
 
 impl Settled {
-    /// What is charged.
+    /// The charge after what comes back.
     pub(super) const fn net(self) -> u64 {
         self.total - self.returned
     }
 }
 
-/// What is told of a job. Reports may come twice, late or out of order.
+/// A report of a job. Reports may come twice, late or out of order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UsageReport {
     /// The agent.
     pub agent_id: String,
-    /// The job: a name of the agent's own.
+    /// The job. The name belongs to the agent.
     pub job_id: String,
     /// What happened.
     pub event: QuotaEvent,
     /// The model, empty for none.
     pub model: String,
-    /// Tokens sent; of a job that begins, what it may send.
+    /// Tokens sent. For a job that begins: what it may send.
     pub tokens_in: u64,
-    /// Tokens received; of a job that begins, what it may receive.
+    /// Tokens received. For a job that begins: what it may receive.
     pub tokens_out: u64,
-    /// What it has cost in all, at its end. It is never given back.
+    /// Its total cost, at its end. Cost is never given back.
     pub cost_micros_usd: u64,
 }
 
@@ -88,22 +89,22 @@ impl UsageReport {
 /// What a report would change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReportPreview {
-    /// Jobs that it counts: 1 for a beginning, else 0.
+    /// The jobs that it counts: 1 for a beginning, else 0.
     pub jobs: u64,
-    /// What an end charges before anything comes back.
+    /// What an end charges, before some of it comes back.
     pub tokens_total: u64,
-    /// What of it comes back.
+    /// How much of it comes back.
     pub tokens_returned: u64,
-    /// Whether a job that was known to run ends (its slot may be free already: it is overdue).
+    /// Whether it ends a running job. If that job is overdue, its slot may be free already.
     pub frees_slot: bool,
-    /// The model it is counted for, empty for none.
+    /// The model for which it counts, empty for none.
     pub model: String,
 }
 
 /// A job.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct JobRef {
-    /// When it has run for too long, in nanoseconds since 1970 UTC; `None` for never.
+    /// When it has run for too long, in nanoseconds since 1970 UTC. `None` for never.
     pub deadline_ns: Option<i64>,
     /// The agent.
     pub agent_id: String,

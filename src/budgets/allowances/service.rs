@@ -1,4 +1,4 @@
-//! The allowances of agents, models and repositories: who may begin a job.
+//! The service of allowances: it decides which jobs may begin.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -48,7 +48,7 @@ pub struct AllowanceService {
 impl AllowanceService {
     /// A service without allowances.
     pub fn new(clock: Clock) -> Self {
-        // A job runs until its end is told, or for as long as its allowance says.
+        // A job runs until its end is reported, or for as long as its allowance says.
         let core = Core::new(clock, Policy { lease_ttl: LONGEST, ..Policy::default() });
         Self {
             agents: Limited::new(&core, open_agent),
@@ -60,7 +60,7 @@ impl AllowanceService {
         }
     }
 
-    /// Sets or changes what an agent may do. What is used and what runs stays.
+    /// Sets or changes the allowance of an agent. Usage and running jobs stay.
     pub fn set_allowance(&self, allowance: AgentAllowance) -> Result<(), Error> {
         self.core.same_process()?;
         let agent = Key::parse("agent_id", &allowance.agent_id)?;
@@ -74,7 +74,7 @@ impl AllowanceService {
         Ok(())
     }
 
-    /// Sets or changes what all agents may use of a model. What is used stays.
+    /// Sets or changes what all agents may use of a model. Usage stays.
     pub fn set_model_quota(&self, quota: ModelQuota) -> Result<(), Error> {
         self.core.same_process()?;
         let model = Key::parse("model", &quota.model)?;
@@ -84,8 +84,8 @@ impl AllowanceService {
         Ok(())
     }
 
-    /// Sets or changes what all agents may do in a repository. What is used stays, and so does a
-    /// cooldown that has begun.
+    /// Sets or changes what all agents may do in a repository. Usage stays, and so does a running
+    /// cooldown.
     pub fn set_repo_limit(&self, limit: RepoLimit) -> Result<(), Error> {
         self.core.same_process()?;
         let repo = Key::parse("repo", &limit.repo)?;
@@ -94,7 +94,7 @@ impl AllowanceService {
         self.repos.set(repo, limit, &limits)
     }
 
-    /// Takes back what was set for an agent; what is used and what runs stays.
+    /// Removes the allowance of an agent. Usage and running jobs stay.
     pub(crate) fn unset_allowance(&self, agent_id: &str) -> Result<(), Error> {
         let none = agent_limits(&AgentAllowance::default());
         self.agents.unset(&Key::parse("agent", agent_id)?, &none)?;
@@ -102,7 +102,7 @@ impl AllowanceService {
         Ok(())
     }
 
-    /// Takes back what was set for a model; what is used stays.
+    /// Removes the quota of a model. Usage stays.
     pub(crate) fn unset_model_quota(&self, model: &str) -> Result<(), Error> {
         let none = model_limits(&ModelQuota::default());
         self.models.unset(&Key::parse("model", model)?, &none)?;
@@ -110,13 +110,13 @@ impl AllowanceService {
         Ok(())
     }
 
-    /// Takes back what was set for a repository; what is used stays.
+    /// Removes the limit of a repository. Usage stays.
     pub(crate) fn unset_repo_limit(&self, repo: &str) -> Result<(), Error> {
         self.repos.unset(&Key::parse("repo", repo)?, &repo_limits(&RepoLimit::default()))
     }
 
-    /// Sets what each agent, each model and each repository may do that nothing else was set for,
-    /// or takes it back.
+    /// Sets the limits of every agent, model and repository that has none of its own, or removes
+    /// them.
     pub(crate) fn set_each(
         &self,
         agent: Option<AgentAllowance>,
@@ -130,7 +130,7 @@ impl AllowanceService {
         Ok(())
     }
 
-    /// What was set for an agent.
+    /// The allowance of an agent.
     pub fn allowance(&self, agent_id: &str) -> Result<Option<AgentAllowance>, Error> {
         self.core.same_process()?;
         let set = self.agents.setting(&Key::parse("agent_id", agent_id)?);
@@ -138,7 +138,7 @@ impl AllowanceService {
         Ok(set.as_deref().map(own))
     }
 
-    /// What was set for a model.
+    /// The quota of a model.
     pub fn model_quota(&self, model: &str) -> Result<Option<ModelQuota>, Error> {
         self.core.same_process()?;
         let set = self.models.setting(&Key::parse("model", model)?);
@@ -146,7 +146,7 @@ impl AllowanceService {
         Ok(set.as_deref().map(own))
     }
 
-    /// What was set for a repository.
+    /// The limit of a repository.
     pub fn repo_limit(&self, repo: &str) -> Result<Option<RepoLimit>, Error> {
         self.core.same_process()?;
         let set = self.repos.setting(&Key::parse("repo", repo)?);
@@ -160,13 +160,14 @@ impl AllowanceService {
         Ok(self.agents.setting(&Key::parse("agent_id", agent_id)?).is_some())
     }
 
-    /// A number that changes when something is set.
+    /// A number that changes whenever a limit is set.
     pub(crate) fn generation(&self) -> u64 {
-        // Acquire pairs with the release in `changed`: who sees it sees what was set.
+        // Acquire pairs with the release in `changed`: a thread that reads the new number sees the
+        // new limits.
         self.generation.load(Ordering::Acquire)
     }
 
-    /// Something was set.
+    /// Notes that a limit was set.
     fn changed(&self) {
         self.generation.fetch_add(1, Ordering::Release);
     }
@@ -176,7 +177,7 @@ impl AllowanceService {
         day_of(self.core.clock().wall_ns())
     }
 
-    /// How long the agent's jobs may run, `None` for as long as they will.
+    /// The maximum duration of the jobs of an agent, or `None` for no maximum.
     pub(super) fn longest(&self, agent: &Key) -> Option<Duration> {
         let longest = self.agents.setting(agent)?.max_job_duration;
         (!longest.is_zero()).then_some(longest)

@@ -1,4 +1,4 @@
-//! What may be set for agents, models and repositories, and what is reported of them.
+//! Settings of agents, models and repositories, and the reports of their use.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ pub struct AgentAllowance {
     pub daily_job_limit: u64,
     /// Jobs that run at the same time.
     pub concurrent_jobs: u64,
-    /// After this time a job's slot is free, whatever became of it. At most 100 years.
+    /// After this time the slot of a job is free, whether or not it has ended. At most 100 years.
     pub max_job_duration: Duration,
     /// The models that the agent's jobs may use.
     pub model_allowlist: Vec<String>,
@@ -36,7 +36,7 @@ pub struct ModelQuota {
     pub daily_token_budget: u64,
     /// Jobs begun in any hour.
     pub hourly_rate_limit: u64,
-    /// Micro-USD for ever: jobs begin only while less was spent.
+    /// Micro-USD for ever. Jobs begin only while less is spent.
     pub cost_ceiling_micros_usd: u64,
 }
 
@@ -49,7 +49,7 @@ pub struct RepoLimit {
     pub max_daily_prs: u64,
     /// Issues in a UTC day.
     pub max_daily_issues: u64,
-    /// How long the repository rests after a failed job. At most 100 years.
+    /// The cooldown of the repository after a failed job. At most 100 years.
     pub cooldown_after_failure: Duration,
 }
 
@@ -73,7 +73,7 @@ impl RepoAction {
     }
 }
 
-/// How far a limit is used.
+/// How much of a limit is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AllowanceStatus {
     /// There is room.
@@ -95,18 +95,19 @@ impl AllowanceStatus {
     }
 }
 
-/// What a check says. It is advice: others may be faster.
+/// The result of a check. It is advice: other requests may be faster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QuotaCheckResult {
-    /// Whether one more would pass.
+    /// Whether one more request would pass.
     pub allowed: bool,
     /// How far the limits are used.
     pub status: AllowanceStatus,
-    /// What is left of the agent's tokens, or of the repository's action; `None` for no limit.
+    /// What is left of the tokens of the agent, or of the action of the repository. `None` for no
+    /// limit.
     pub remaining_tokens: Option<u64>,
-    /// What is left of the agent's jobs, `None` for no limit.
+    /// What is left of the jobs of the agent. `None` for no limit.
     pub remaining_jobs: Option<u64>,
-    /// Why not; empty where it is allowed.
+    /// The reason of a refusal, empty if it is allowed.
     pub reason: String,
 }
 
@@ -115,7 +116,7 @@ pub struct QuotaCheckResult {
 pub struct UsageRecord {
     /// The agent.
     pub agent_id: String,
-    /// Tokens charged; what running jobs hold is not among them.
+    /// Tokens charged. The holds of running jobs are not included.
     pub tokens_used: u64,
     /// Jobs begun.
     pub jobs_started: u64,

@@ -1,4 +1,4 @@
-//! What agents and models have used, and taking that over from elsewhere.
+//! The usage of agents and models, and how counts of a store replace it.
 
 use super::accounts::{JOBS, SLOTS, TOKENS};
 use super::job::start_of;
@@ -8,7 +8,7 @@ use crate::accounting::{Key, Window};
 use crate::ledger::Error;
 
 impl AllowanceService {
-    /// What an agent has used today; zeros for one that nothing is known of.
+    /// The usage of an agent today. All zeros for an unknown agent.
     pub fn usage(&self, agent_id: &str) -> Result<UsageRecord, Error> {
         self.core.same_process()?;
         let agent = Key::parse("agent_id", agent_id)?;
@@ -41,8 +41,8 @@ impl AllowanceService {
             .map_or(Ok(0), |account| account.read(|meters, _| meters[usize::from(TOKENS)].used()))
     }
 
-    /// Forgets what an agent has used today. Jobs that run keep their slots, and their tokens stay
-    /// with what is forgotten.
+    /// Forgets the usage of an agent today. Running jobs keep their slots. Their tokens are
+    /// forgotten too.
     pub fn reset_agent(&self, agent_id: &str) -> Result<(), Error> {
         self.core.same_process()?;
         let account = self.agents.find(&Key::parse("agent_id", agent_id)?);
@@ -53,7 +53,8 @@ impl AllowanceService {
         })
     }
 
-    /// Takes over what a store says of an agent's day, and how many of its jobs run elsewhere.
+    /// Replaces the usage of an agent today by the counts of a store, with the number of its jobs
+    /// that run elsewhere.
     pub fn sync_agent(
         &self,
         agent_id: &str,
@@ -67,7 +68,7 @@ impl AllowanceService {
         account.restore_used(&used)
     }
 
-    /// Takes over what a store says of a model's day.
+    /// Replaces the usage of a model today by the count of a store.
     pub fn sync_model(&self, model: &str, tokens_used: u64) -> Result<(), Error> {
         self.core.same_process()?;
         let account = self.models.account(&Key::parse("model", model)?)?;

@@ -1,4 +1,4 @@
-//! How a job is taken back that has begun here and could not be written down elsewhere.
+//! Withdraws a job that began here and could not be recorded elsewhere.
 
 use super::accounts::{JOBS, REQUESTS};
 use super::job::JobId;
@@ -7,7 +7,7 @@ use crate::accounting::Window;
 use crate::ledger::Error;
 
 impl AllowanceService {
-    /// Takes back a job that has just begun: what it held and counted, and its id. False where no
+    /// Withdraws a job that has just begun: its holds, its counts and its id. Returns false if no
     /// such job runs.
     ///
     /// ```
@@ -27,7 +27,7 @@ impl AllowanceService {
         let job = self.jobs.lock().forget(&id);
         let Some(job) = job else { return Ok(false) };
         match job.lease.release() {
-            Err(Error::Lease(_)) | Ok(()) => {} // it may have run out already: then it is charged
+            Err(Error::Lease(_)) | Ok(()) => {} // It may have run out already. Then it stays charged.
             Err(error) => return Err(error),
         }
         let agent = self.agents.account(&id.agent)?;

@@ -1,16 +1,16 @@
-//! Advice for the model: what is left, and for how many calls that may do.
+//! Advice for the model: what is left, and for about how many calls.
 
 use std::sync::atomic::Ordering;
 
-use super::counter::{Counter, Metered};
+use super::counter::{Counter, RuleMeter};
 use super::matched::Matched;
 use super::state::Guard;
 use crate::accounting::{Meter, Unit, Usage, UsageEstimate, Window};
 use crate::budgets::policy::{Labels, Mode, Rule, RuleKind};
 use crate::ledger::Error;
 
-/// What is left for requests with some labels: the least that any limit leaves. What comes back by
-/// itself, a rate, is told apart.
+/// What is left for requests with some labels: the least that any limit leaves. Rates, which free
+/// themselves with time, are listed apart.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Advice {
     /// Tokens, `None` where nothing limits them.
@@ -23,24 +23,24 @@ pub struct Advice {
     pub tool_calls: Option<u64>,
     /// Steps of workflows, `None` where nothing limits them.
     pub steps: Option<u64>,
-    /// What limiters and rolling windows leave now, by their rules and units.
+    /// What limiters and rolling windows leave now, with the rule and the unit.
     pub rates: Vec<(String, Unit, u64)>,
-    /// For how many calls like those before, or like the estimate, that may do; `None` where nobody
-    /// knows.
+    /// How many more calls fit, each like the earlier ones or like the estimate. `None` if that is
+    /// not known.
     pub calls_left_estimate: Option<u64>,
-    /// Whether the next such call does not fit beside what is kept back for the final answer, and that
-    /// is there.
+    /// Whether the next such call no longer fits beside the amount that is kept back for the final
+    /// answer, and that amount is left.
     pub landing: bool,
 }
 
-/// Adds `more` to the least of what is known.
-fn least(known: &mut Option<u64>, more: u64) {
-    *known = Some(known.map_or(more, |one| one.min(more)));
+/// Keeps the least of what the limits leave.
+fn least(known: &mut Option<u64>, left: u64) {
+    *known = Some(known.map_or(left, |one| one.min(left)));
 }
 
 impl Guard {
-    /// What is left for requests with these labels: for calls of that estimate, or else for calls like
-    /// those before.
+    /// What is left for requests with these labels. Calls are taken to be like `estimate`, or like
+    /// the earlier ones.
     pub fn advice(
         &self,
         labels: &Labels<'_>,
@@ -71,11 +71,12 @@ fn advise(
     advice: &mut Advice,
 ) -> Result<(), Error> {
     let granted = counter.granted.load(Ordering::Relaxed);
-    let metered = counter.metered();
+    let rule_meters = counter.rule_meters();
     counter.account.read(|meters, _| {
-        let hard = |metered: &Metered| metered.in_force && metered.rule.mode == Mode::Hard;
-        let limits = meters.iter().zip(&metered).filter(|(_, metered)| hard(metered));
-        for (meter, Metered { rule, unit, .. }) in limits.filter(|(m, _)| m.limit().is_some()) {
+        let hard =
+            |rule_meter: &RuleMeter| rule_meter.in_force && rule_meter.rule.mode == Mode::Hard;
+        let limits = meters.iter().zip(&rule_meters).filter(|(_, rule_meter)| hard(rule_meter));
+        for (meter, RuleMeter { rule, unit, .. }) in limits.filter(|(m, _)| m.limit().is_some()) {
             if is_rate(meter, rule) {
                 advice.rates.push((rule.name.clone(), *unit, meter.room()));
             } else if *unit != Unit::Slots {
@@ -85,13 +86,13 @@ fn advise(
     })
 }
 
-/// Whether what it counts comes back by itself.
+/// Whether the limit frees itself with time.
 const fn is_rate(meter: &Meter, rule: &Rule) -> bool {
     matches!(rule.kind, RuleKind::Limiter) || matches!(meter.window(), Window::Sliding(_))
 }
 
-/// What the next call takes of a meter: what it is estimated at, or what those before took, rounded up.
-/// `None` where nobody knows, or where it takes nothing.
+/// What the next call takes of a meter: its estimate, or the rounded-up average of the earlier
+/// calls. `None` if that is not known or is nothing.
 fn usual(
     meter: &Meter,
     granted: u64,
@@ -108,7 +109,7 @@ fn usual(
 }
 
 impl Advice {
-    /// Takes in what one limit leaves.
+    /// Adds what one limit leaves.
     fn count(&mut self, meter: &Meter, usual: Option<u64>) {
         let room = meter.room();
         match meter.unit() {

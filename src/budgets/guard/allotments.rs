@@ -1,4 +1,4 @@
-//! Allotments: parts of a guard's budgets, each set aside for a sub-agent.
+//! Allotments: amounts of the budgets of a guard, each set aside for a sub-agent.
 
 mod allotment;
 mod allotted;

@@ -1,10 +1,10 @@
-//! What a policy says of agents, models and repositories, in the allowances of its guard.
+//! The allowances of a policy, set in the service of its guard.
 
 use crate::budgets::allowances::AllowanceService;
 use crate::budgets::policy::GuardPolicy;
 use crate::ledger::Error;
 
-/// Sets what a policy says of agents, models and repositories.
+/// Sets the allowances of a policy.
 pub(super) fn set_allowances(
     service: &AllowanceService,
     policy: &GuardPolicy,
@@ -22,7 +22,7 @@ pub(super) fn set_allowances(
     service.set_each(each_agent.clone(), each_model.clone(), each_repo.clone())
 }
 
-/// Takes back what the policy `old` had set and `kept` does not set any more.
+/// Removes the allowances that the policy `old` set and `kept` no longer sets.
 pub(super) fn take_back_allowances(
     service: &AllowanceService,
     old: &GuardPolicy,

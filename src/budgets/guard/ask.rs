@@ -1,4 +1,4 @@
-//! What a request asks of a guard, to be decided together with others, waited for or looked at.
+//! The asks of a request to a guard: for requests over several budgets, waits and checks.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,21 +12,21 @@ use crate::ledger::{
     Account, Ask, AskPart, Carried, Demands, Error, Mailbox, Request, Wait, check,
 };
 
-/// All that a request asks of a guard, to be reserved together with what it asks of others.
+/// All asks of a request to a guard, to reserve them together with others.
 #[derive(Debug)]
 pub struct GuardAsk {
     /// The accounts.
     pub asks: Vec<Ask>,
     /// The estimate with its cost.
     pub estimate: UsageEstimate,
-    /// What the lease has to carry.
+    /// What the lease must carry.
     pub carried: Carried,
-    /// How long the policy lets it wait, `None` where it is refused at once.
+    /// How long the policy lets it wait, or `None` if it is refused at once.
     pub wait: Option<Duration>,
 }
 
 impl Guard {
-    /// What a request asks, to be reserved together with others or to be waited for.
+    /// The asks of a request, to reserve them together with others or to wait for them.
     pub fn ask(&self, labels: &Labels<'_>, request: &GuardRequest) -> Result<GuardAsk, Error> {
         self.ask_in(None, labels, request)
     }
@@ -50,13 +50,13 @@ impl Guard {
             patient,
         };
         let mut asks: Vec<Ask> = owned.into_iter().map(ask).collect();
-        // The first of the policy that refuses is the one that is named.
+        // The refusal names the first rule of the policy that refuses.
         asks.sort_by_key(|ask| matched.place(&ask.account));
         Ok(GuardAsk { asks, estimate, carried: carried(&matched, allotted), wait: matched.wait })
     }
 
-    /// [`ask`](Self::ask) for a call that is about to be made. Once it has passed, soft limits tell what
-    /// they would have refused, and it counts for the advice.
+    /// [`ask`](Self::ask) for a call that is about to be made. Once it has passed, soft limits
+    /// report what they would have refused, and it counts for the advice.
     pub fn ask_call(&self, labels: &Labels<'_>, request: &GuardRequest) -> Result<GuardAsk, Error> {
         self.ask_call_in(None, labels, request)
     }
@@ -79,8 +79,8 @@ impl Guard {
         Ok(ask)
     }
 
-    /// Queues for a lease where a pool or a limiter lets requests wait; `mailbox` is told when the
-    /// wait has ended. Without a `timeout` it waits as long as the policy says.
+    /// Queues for a lease, if a pool or a limiter lets requests wait. `mailbox` is notified when
+    /// the wait has ended. Without a `timeout` it waits as long as the policy says.
     pub fn wait(
         &self,
         labels: &Labels<'_>,
@@ -106,14 +106,14 @@ impl Guard {
             Err(Error::Denied(denied)) => {
                 allotted.map_or(Ok(()), |allotted| allotted.check_open())?;
                 let matched = self.matched(labels)?;
-                let parts: Vec<AskPart<'_>> = ask.asks.iter().map(Ask::part).collect();
-                Err(self.first_refusal(&matched, &parts, denied))
+                let asks: Vec<AskPart<'_>> = ask.asks.iter().map(Ask::borrowed).collect();
+                Err(self.first_refusal(&matched, &asks, denied))
             }
             other => Ok((other?, ask.carried)),
         }
     }
 
-    /// Whether a request would pass now; soft limits are checked as if they were hard.
+    /// Whether a request would pass now. Soft limits are checked as if they were hard.
     pub fn check(&self, labels: &Labels<'_>, request: &GuardRequest) -> Result<(), Error> {
         self.check_in(None, labels, request)
     }

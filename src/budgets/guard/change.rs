@@ -1,4 +1,4 @@
-//! What changes a guard beside requests: steps, what providers say, another policy.
+//! What changes a guard beside reservations: steps, limits that providers report, and new policies.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,7 +18,7 @@ impl Guard {
         if asks.is_empty() { Ok(()) } else { charge(&asks) }
     }
 
-    /// What one step asks, to be charged together with others.
+    /// The asks of one step, to charge them together with others.
     pub fn step_asks(&self, labels: &Labels<'_>) -> Result<Vec<Ask>, Error> {
         self.core.same_process()?;
         let matched = self.asked(labels, false)?;
@@ -30,8 +30,7 @@ impl Guard {
         Ok(matched.steps.iter().map(ask).collect())
     }
 
-    /// Takes in what a provider's response says of its own limits, for the limiters that match and
-    /// are adaptive.
+    /// Updates the adaptive limiters that match from the headers of a provider's response.
     pub fn observe<'a>(
         &self,
         labels: &Labels<'_>,
@@ -41,23 +40,23 @@ impl Guard {
         self.core.same_process()?;
         let matched = self.matched(labels)?;
         let said = RateHeaders::read(headers, self.core.clock().wall_ns());
-        let of_requests = RateHeaders { limit_tokens: None, tokens: None, ..said };
+        let requests_only = RateHeaders { limit_tokens: None, tokens: None, ..said };
         let limits_tokens = |rule: &Rule| rule.limits.iter().any(|l| l.unit == Unit::Tokens);
         for asked in &matched.asked {
-            let metered = asked.counter.metered();
-            if !metered.iter().any(|metered| metered.rule.adaptive) {
+            let rule_meters = asked.counter.rule_meters();
+            if !rule_meters.iter().any(|rule_meter| rule_meter.rule.adaptive) {
                 continue;
             }
             asked.counter.account.adjust(|meters, now| {
-                for (meter, metered) in meters.iter_mut().zip(&metered) {
+                for (meter, rule_meter) in meters.iter_mut().zip(&rule_meters) {
                     let Window::Sliding(ring) = meter.window() else { continue };
                     let spans = [ring.period(), ring.width()];
-                    match metered.unit {
-                        _ if !metered.rule.adaptive => {}
+                    match rule_meter.unit {
+                        _ if !rule_meter.rule.adaptive => {}
                         Unit::Tokens => meter.provider_mut().hear(&said, status, spans, now.tick),
-                        // One that limits tokens too hears of the requests there.
-                        Unit::Calls if !limits_tokens(&metered.rule) => {
-                            meter.provider_mut().hear(&of_requests, status, spans, now.tick);
+                        // A limiter that also limits tokens counts the requests there.
+                        Unit::Calls if !limits_tokens(&rule_meter.rule) => {
+                            meter.provider_mut().hear(&requests_only, status, spans, now.tick);
                         }
                         _ => {}
                     }
@@ -67,8 +66,8 @@ impl Guard {
         Ok(())
     }
 
-    /// Lays down another policy. A rule with the same name, scope and window keeps what it has
-    /// counted; one that comes back finds it again.
+    /// Puts another policy in force. A rule with the same name, scope and window keeps its counts.
+    /// A rule that comes back finds its counts again.
     pub fn update(&self, policy: GuardPolicy) -> Result<(), Error> {
         self.core.same_process()?;
         let mut in_force = self.in_force.write();
@@ -87,7 +86,8 @@ impl Guard {
         }
         *self.prices.write() = next.policy.prices.clone();
         *in_force = next;
-        // Release pairs with the load in `matched`: who sees it sees the policy.
+        // Release pairs with the load in `matched`: a thread that reads the new number also reads
+        // the new policy.
         self.generation.fetch_add(1, Ordering::Release);
         self.matched.clear();
         Ok(())

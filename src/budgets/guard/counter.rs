@@ -1,7 +1,7 @@
-//! A counter of a guard: the account of all rules about the same requests.
+//! Counters of a guard. A counter is the account of all rules that match the same requests.
 //!
-//! Rules whose scopes are the same are always asked together, so they share an account, and with
-//! it one lock: each has meters of its own in it.
+//! Rules with the same scope are always asked together. So they share one account and its lock, and
+//! each rule has its own meters in it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,34 +15,34 @@ use crate::accounting::{Code, Denied, Invalid, Key, Kind, Limit, Meter, Unit, Us
 use crate::budgets::policy::{Rule, RuleKind, Span};
 use crate::ledger::{Account, Core, Error, METERS_MAX, Naming};
 
-/// What a meter counts, and for which rule.
+/// The rule and the unit of one meter.
 #[derive(Clone)]
-pub(super) struct Metered {
+pub(super) struct RuleMeter {
     pub(super) rule: Arc<Rule>,
     pub(super) unit: Unit,
-    /// Whether the rule is in force; what it has counted is kept if it is not.
+    /// Whether the rule is in force. If not, its counts are kept.
     pub(super) in_force: bool,
 }
 
-/// With so many meters, those of rules that are gone are used again.
+/// From this number of meters on, meters of removed rules are used again.
 const REUSED: usize = 200;
 
-type Meters = Arc<RwLock<Vec<Metered>>>;
+type Meters = Arc<RwLock<Vec<RuleMeter>>>;
 
-/// What a group of rules has counted for one set of values.
+/// The counts of a group of rules for one set of label values.
 pub(super) struct Counter {
     pub(super) account: Arc<Account>,
     meters: Meters,
-    /// The labels by which it is told apart from the group's other counters.
+    /// The labels that distinguish it from the other counters of the group.
     pub(super) values: Vec<(String, String)>,
-    /// How many requests it has let through.
+    /// How many requests it has admitted.
     pub(super) granted: AtomicU64,
     pub(super) last_asked: LastAsked,
 }
 
-/// What a rule counts, limited or not.
+/// The units that a rule counts, limited or not.
 fn units_of(rule: &Rule) -> SmallVec<[Unit; 4]> {
-    // A part says at its end what was used of each.
+    // An allotment reports the usage of each at its end.
     let always: &[Unit] = match rule.kind {
         RuleKind::Allotment => &[Unit::Tokens, Unit::Cost, Unit::Calls],
         _ => &[],
@@ -62,55 +62,61 @@ impl Counter {
         group: &RuleGroup,
         values: Vec<(String, String)>,
     ) -> Result<Self, Error> {
-        let mut metered = Vec::new();
+        let mut rule_meters = Vec::new();
         let mut meters: SmallVec<[Meter; 4]> = SmallVec::new();
         for rule in &group.rules {
             for unit in units_of(rule) {
                 meters.push(Meter::new(rule.limit(unit), rule.span.window(core.clock())?));
-                metered.push(Metered { rule: Arc::clone(rule), unit, in_force: true });
+                rule_meters.push(RuleMeter { rule: Arc::clone(rule), unit, in_force: true });
             }
         }
-        let metered = Arc::new(RwLock::new(metered));
-        let naming = Named { meters: Arc::clone(&metered), values: values.clone() };
-        // What tells counters apart may be longer than a key: the key only names the first rule.
+        let rule_meters = Arc::new(RwLock::new(rule_meters));
+        let naming = RuleNaming { meters: Arc::clone(&rule_meters), values: values.clone() };
+        // The label values may be longer than a key. So the key only names the first rule.
         let key = Key::parse("name", group.name())?;
         let account = Account::named(core, key, group.code(), meters, naming);
-        let of_a_run =
+        let is_per_run =
             group.is_of_runs() && values.iter().any(|(name, _)| name == "run" || name == "step_id");
-        let last_asked = LastAsked::new(of_a_run, core.clock().tick());
-        Ok(Self { account, meters: metered, values, granted: AtomicU64::new(0), last_asked })
+        let last_asked = LastAsked::new(is_per_run, core.clock().tick());
+        Ok(Self { account, meters: rule_meters, values, granted: AtomicU64::new(0), last_asked })
     }
 
-    /// Its meters by their numbers.
-    pub(super) fn metered(&self) -> Vec<Metered> {
+    /// The rules and units of its meters, by number.
+    pub(super) fn rule_meters(&self) -> Vec<RuleMeter> {
         self.meters.read().clone()
     }
 
-    /// Refuses rules for which there are not meters enough: too many are still held.
+    /// Refuses rules that would need too many meters while old ones have open leases.
     pub(super) fn check_room(&self, group: &RuleGroup) -> Result<(), Error> {
-        let metered = self.metered();
-        let stays = |m: &Metered| group.rules.iter().any(|rule| rule.counts_like(&m.rule));
-        let is_there =
-            |rule: &Rule, unit| metered.iter().any(|m| m.unit == unit && m.rule.counts_like(rule));
+        let rule_meters = self.rule_meters();
+        let stays = |m: &RuleMeter| group.rules.iter().any(|rule| rule.counts_like(&m.rule));
+        let is_there = |rule: &Rule, unit| {
+            rule_meters.iter().any(|m| m.unit == unit && m.rule.counts_like(rule))
+        };
         let new =
             |rule: &Arc<Rule>| units_of(rule).iter().filter(|unit| !is_there(rule, **unit)).count();
         let new: usize = group.rules.iter().map(new).sum();
         let free = self.account.read(|meters, _| {
-            let is_free = |(meter, of): &(&Meter, &Metered)| !stays(of) && meter.reserved() == 0;
-            meters.iter().zip(&metered).filter(is_free).count()
+            let is_free = |(meter, of): &(&Meter, &RuleMeter)| !stays(of) && meter.reserved() == 0;
+            meters.iter().zip(&rule_meters).filter(is_free).count()
         })?;
-        if metered.len() + new <= METERS_MAX + free {
+        let room = (METERS_MAX + free).saturating_sub(rule_meters.len());
+        if new <= room {
             return Ok(());
         }
-        let allowed = "one that leaves more rules in force: leases of earlier ones are open";
-        Err(Invalid::policy("policy", allowed).into())
+        Err(Invalid::sentence(format!(
+            "the new policy needs {new} more meters for the rules beside {:?}, but only {room} are \
+             free: rules that it removes have open leases; try again when these leases have ended",
+            group.name()
+        ))
+        .into())
     }
 
-    /// Takes over the rules of the group as they are now; what was counted stays.
+    /// Updates the rules of the group. What was counted stays.
     pub(super) fn take_over(&self, group: &RuleGroup, core: &Core) -> Result<(), Error> {
-        // Not under the lock of `meters`: a refusal reads them under that of the account.
-        let mut metered = self.metered();
-        for known in metered.iter_mut() {
+        // Not under the lock of `meters`: a refusal reads them under the lock of the account.
+        let mut rule_meters = self.rule_meters();
+        for known in rule_meters.iter_mut() {
             let now = group.rules.iter().find(|rule| rule.counts_like(&known.rule));
             known.in_force = now.is_some_and(|rule| units_of(rule).contains(&known.unit));
             if let Some(rule) = now {
@@ -118,49 +124,50 @@ impl Counter {
             }
         }
         for rule in &group.rules {
-            let was_there = metered.iter().any(|m| m.rule.counts_like(rule));
+            let was_there = rule_meters.iter().any(|m| m.rule.counts_like(rule));
             for unit in units_of(rule) {
-                let is_it = |m: &Metered| m.unit == unit && m.rule.counts_like(rule);
-                if !metered.iter().any(is_it) {
+                let is_it = |m: &RuleMeter| m.unit == unit && m.rule.counts_like(rule);
+                if !rule_meters.iter().any(is_it) {
                     let meter = Meter::new(rule.limit(unit), rule.span.window(core.clock())?);
-                    if metered.len() >= REUSED
-                        && let Some(place) = self.free_meter(&metered)?
+                    if rule_meters.len() >= REUSED
+                        && let Some(place) = self.free_meter(&rule_meters)?
                     {
                         self.account.adjust(|meters, _| meters[place] = meter)?;
                         let rule = Arc::clone(rule);
-                        metered[place] = Metered { rule, unit, in_force: true };
+                        rule_meters[place] = RuleMeter { rule, unit, in_force: true };
                         continue;
                     }
                     let number = self.account.add_meter(meter)?;
                     if was_there {
                         self.begin(number, unit, rule)?;
                     }
-                    metered.push(Metered { rule: Arc::clone(rule), unit, in_force: true });
+                    rule_meters.push(RuleMeter { rule: Arc::clone(rule), unit, in_force: true });
                 }
             }
         }
         self.account.adjust(|meters, _| {
-            for (meter, metered) in meters.iter_mut().zip(metered.iter()) {
-                let limit = metered.rule.limit(metered.unit);
-                let limit = if metered.in_force { limit } else { Limit::new(metered.unit, None) };
+            for (meter, rule_meter) in meters.iter_mut().zip(rule_meters.iter()) {
+                let limit = rule_meter.rule.limit(rule_meter.unit);
+                let limit =
+                    if rule_meter.in_force { limit } else { Limit::new(rule_meter.unit, None) };
                 meter.set_limit(&limit);
                 meter.rewarn();
             }
         })?;
-        *self.meters.write() = metered;
+        *self.meters.write() = rule_meters;
         Ok(())
     }
 
-    /// A meter of a rule that is gone, of which nothing is held.
-    fn free_meter(&self, metered: &[Metered]) -> Result<Option<usize>, Error> {
+    /// A meter of a removed rule, without open holds.
+    fn free_meter(&self, rule_meters: &[RuleMeter]) -> Result<Option<usize>, Error> {
         self.account.read(|meters, _| {
-            let free = |(meter, of): (&Meter, &Metered)| !of.in_force && meter.reserved() == 0;
-            meters.iter().zip(metered).position(free)
+            let free = |(meter, of): (&Meter, &RuleMeter)| !of.in_force && meter.reserved() == 0;
+            meters.iter().zip(rule_meters).position(free)
         })
     }
 
-    /// A limit that comes later finds the tokens and the cost that were ever committed, where
-    /// the window never ends; else it begins to count.
+    /// Starts a limit that was added later. If its window never ends, it counts all tokens and cost
+    /// that were ever committed.
     fn begin(&self, number: u8, unit: Unit, rule: &Rule) -> Result<(), Error> {
         if matches!(rule.span, Span::Lifetime | Span::Run) {
             let used = amount(unit, &self.account.committed()?, 0);
@@ -169,27 +176,28 @@ impl Counter {
         Ok(())
     }
 
-    /// Whether nothing of it is held.
+    /// Whether it has no open holds.
     pub(super) fn is_free(&self) -> Result<bool, Error> {
         self.account.read(|meters, _| meters.iter().all(|meter| meter.reserved() == 0))
     }
 
-    /// One request more.
+    /// Counts one admitted request.
     pub(super) fn count(&self) {
         // Relaxed: it is only read for an estimate.
         self.granted.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-/// Says in a refusal which rule it was.
-struct Named {
+/// Adds to a refusal which rule refused.
+struct RuleNaming {
     meters: Meters,
     values: Vec<(String, String)>,
 }
 
-impl Naming for Named {
+impl Naming for RuleNaming {
     fn name(&self, denied: &mut Denied, meter: u8) {
-        let Some(Metered { rule, unit, .. }) = self.meters.read().get(usize::from(meter)).cloned()
+        let Some(RuleMeter { rule, unit, .. }) =
+            self.meters.read().get(usize::from(meter)).cloned()
         else {
             return;
         };
@@ -208,19 +216,19 @@ impl Naming for Named {
             _ => vec![label(rule.kind.name(), &rule.name)],
         };
         denied.scope.extend(self.values.iter().cloned());
-        // Values come last: of a rule of many, they say which one it was.
+        // Values come last: they say which counter of the rule it was.
         let label = if denied.code == Code::WorkflowQuotaExceeded { "workflow" } else { "agent" };
         let id = denied.scope.iter().rev().find(|(name, _)| name == label);
         denied.id = id.and_then(|(_, value)| Key::parse(label, value).ok());
     }
 
     fn rule(&self, meter: u8) -> Option<Key> {
-        let metered = self.meters.read();
-        metered.get(usize::from(meter)).and_then(|m| Key::parse("name", &m.rule.name).ok())
+        let rule_meters = self.meters.read();
+        rule_meters.get(usize::from(meter)).and_then(|m| Key::parse("name", &m.rule.name).ok())
     }
 }
 
-/// What one request asks of a unit.
+/// The amount that one request asks of a unit.
 pub(super) const fn amount(unit: Unit, estimate: &UsageEstimate, calls: u64) -> u64 {
     match (estimate.amount(unit), unit) {
         (Some(amount), _) => amount,
@@ -229,7 +237,7 @@ pub(super) const fn amount(unit: Unit, estimate: &UsageEstimate, calls: u64) -> 
     }
 }
 
-/// The refusal of a label that is no id.
+/// Refuses labels that are no ids.
 pub(super) fn checked_labels(labels: &[(&str, &str)]) -> Result<(), Invalid> {
     labels.iter().try_for_each(|(name, value)| {
         Key::check("a label", name)?;

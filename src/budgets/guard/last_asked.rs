@@ -4,20 +4,20 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::accounting::Tick;
 
-/// So many counters of runs are kept in any case.
+/// Up to this number all counters of runs are kept.
 const KEPT: usize = 1_024;
 
-/// When a counter of a run was last asked; the others are kept for ever.
+/// When a counter of a run was last asked. `None` for other counters, which are always kept.
 pub(super) struct LastAsked(Option<AtomicU64>);
 
 impl LastAsked {
-    /// Of a counter that was made just now.
-    pub(super) fn new(of_a_run: bool, now: Tick) -> Self {
-        Self(of_a_run.then(|| AtomicU64::new(now.raw())))
+    /// For a counter that was made just now.
+    pub(super) fn new(is_per_run: bool, now: Tick) -> Self {
+        Self(is_per_run.then(|| AtomicU64::new(now.raw())))
     }
 
     /// Whether it is the counter of a run.
-    pub(super) const fn of_a_run(&self) -> bool {
+    pub(super) const fn is_per_run(&self) -> bool {
         self.0.is_some()
     }
 
@@ -35,7 +35,7 @@ impl LastAsked {
     }
 }
 
-/// How many counters of runs there are, and at how many they are swept.
+/// The number of counters of runs, and the number at which idle ones are dropped.
 pub(super) struct Runs {
     known: AtomicUsize,
     sweep_at: AtomicUsize,
@@ -46,14 +46,14 @@ impl Runs {
         Self { known: AtomicUsize::new(0), sweep_at: AtomicUsize::new(KEPT) }
     }
 
-    /// Counts one more; whether it is time for a sweep.
+    /// Counts one more. Returns whether it is time to drop idle ones.
     pub(super) fn add_one(&self) -> bool {
-        // Relaxed: at worst they are swept once more, or a little later.
+        // Relaxed: at worst they are dropped once more, or a little later.
         let known = self.known.fetch_add(1, Ordering::Relaxed) + 1;
         known >= self.sweep_at.load(Ordering::Relaxed)
     }
 
-    /// Notes how many a sweep has kept; the next one is due when they have doubled.
+    /// Notes how many were kept. The next time is when they have doubled.
     pub(super) fn keep(&self, kept: usize) {
         self.known.store(kept, Ordering::Relaxed);
         self.sweep_at.store(kept.saturating_mul(2).max(KEPT), Ordering::Relaxed);

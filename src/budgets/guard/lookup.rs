@@ -1,4 +1,5 @@
-//! Finds what applies to a request, once for all requests with the same labels.
+//! Finds the rules, prices and accounts that apply to a request, once for all requests with the
+//! same labels.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,19 +17,19 @@ use crate::accounting::{Key, Meter, Price, Unit, UsageEstimate};
 use crate::budgets::policy::{Labels, Mode, UnknownPrice, is_tool_call, label};
 use crate::ledger::{Error, Event, EventKind};
 
-/// How many sets of labels are kept; more than that are found anew.
+/// How many sets of labels are cached. Other sets are matched again.
 const KEPT: usize = 4_096;
 
 impl Guard {
-    /// What applies to a request with these labels. One that lacks a label which every request must
-    /// have is refused, unless it is spent already.
+    /// What applies to a request with these labels. A request without a required label is refused,
+    /// unless it is spent already.
     pub(super) fn asked(&self, labels: &Labels<'_>, spent: bool) -> Result<Arc<Matched>, Error> {
         let key = bytes_of(labels);
         let found = match self.kept(&key) {
             Some(found) => found,
             None if spent => self.found(key, labels)?,
             None => {
-                // Before a counter is made for it.
+                // Checked before a counter is made for it.
                 self.in_force.read().policy.defaults.check_required(labels)?;
                 self.found(key, labels)?
             }
@@ -55,7 +56,7 @@ impl Guard {
         let generation = self.present_generation();
         checked_labels(labels)?;
         self.resolve_price(labels)?;
-        // Held while counters are made: an update takes over all that are there.
+        // Held while counters are made: an update takes over every counter that exists.
         let matched = {
             let in_force = self.in_force.read();
             Arc::new(self.find(&in_force, labels, generation)?)
@@ -67,7 +68,7 @@ impl Guard {
         Ok(matched)
     }
 
-    /// Asks what a model costs that nobody has priced yet.
+    /// Asks for the price of a model that has none yet.
     fn resolve_price(&self, labels: &Labels<'_>) -> Result<(), Error> {
         let (Some(resolver), Some(model)) = (&self.resolver, label(labels, "model")) else {
             return Ok(());
@@ -84,7 +85,7 @@ impl Guard {
 
     #[inline]
     pub(super) fn present_generation(&self) -> u64 {
-        // Acquire pairs with the release of who changed something.
+        // Acquire pairs with the release of the thread that changed something.
         let own = self.generation.load(Ordering::Acquire);
         own.wrapping_add(self.allowances.generation())
     }
@@ -112,13 +113,13 @@ impl Guard {
             is_tool,
             lacks_a_label: in_force.policy.defaults.check_required(labels).is_err(),
             stray: None,
-            of_a_run: false,
+            is_per_run: false,
             steps: Vec::new(),
         };
         for (account, units) in &matched.allowances {
-            let of_cost = |meter: &Meter| meter.unit() == Unit::Cost && meter.limit().is_some();
+            let limits_cost = |meter: &Meter| meter.unit() == Unit::Cost && meter.limit().is_some();
             matched.needs_price |= units.iter().any(|(_, unit)| *unit == Unit::Cost)
-                && account.read(|meters, _| meters.iter().any(of_cost))?;
+                && account.read(|meters, _| meters.iter().any(limits_cost))?;
         }
         let mut meets_a_budget = false;
         for (number, group) in in_force.groups.iter().enumerate() {
@@ -156,13 +157,13 @@ impl Guard {
         let made = Arc::new(Counter::new(&self.core, group, values)?);
         let mine = Arc::clone(&made);
         let found = Arc::clone(&*self.counters.entry(key).or_insert(made));
-        if found.last_asked.of_a_run() && Arc::ptr_eq(&found, &mine) {
+        if found.last_asked.is_per_run() && Arc::ptr_eq(&found, &mine) {
             self.count_run(keep)?;
         }
         Ok(found)
     }
 
-    /// What a call of the model costs, as far as somebody has said.
+    /// The price of a call of the model, if it is known.
     fn price(&self, in_force: &InForce, labels: &Labels<'_>) -> Option<Arc<Price>> {
         let model = label(labels, "model")?;
         let known =
@@ -170,7 +171,7 @@ impl Guard {
                 UnknownPrice::Fallback(price) => Some(Arc::new(price.clone())),
                 UnknownPrice::Deny | UnknownPrice::Zero => None,
             })?;
-        let whole = Price::clone(&known).of_maker(label(labels, "provider"), model);
+        let whole = Price::clone(&known).with_maker_rates(label(labels, "provider"), model);
         Some(if whole == *known { known } else { Arc::new(whole) })
     }
 
@@ -183,7 +184,8 @@ impl Guard {
         known.or_else(|| bare.and_then(|name| prices.get(name))).cloned()
     }
 
-    /// What soft and shadow limits would refuse if they were hard, to be told once it has passed.
+    /// Events for soft and shadow limits that would refuse the request if they were hard. They are
+    /// published once the request has passed.
     pub(super) fn soft_over(
         &self,
         matched: &Matched,
@@ -191,11 +193,12 @@ impl Guard {
     ) -> Result<Vec<Event>, Error> {
         let mut events = Vec::new();
         for asked in matched.asked.iter().filter(|asked| !asked.soft.is_empty()) {
-            let metered = asked.counter.metered();
+            let rule_meters = asked.counter.rule_meters();
             let demands = asked.amounts(estimate, 1, |_, number, _| !asked.is_soft(number));
             asked.counter.account.read(|meters, now| {
                 for &(number, amount) in &demands {
-                    let (meter, of) = (&meters[usize::from(number)], &metered[usize::from(number)]);
+                    let (meter, of) =
+                        (&meters[usize::from(number)], &rule_meters[usize::from(number)]);
                     if !meter.fits(amount) {
                         let shadow = of.rule.mode == Mode::Shadow;
                         let kind = if shadow { EventKind::Denied } else { EventKind::Exceeded };
@@ -211,7 +214,7 @@ impl Guard {
     }
 }
 
-/// One group more applies.
+/// Adds a group that applies.
 fn add(matched: &mut Matched, counter: &Arc<Counter>, group: &RuleGroup) {
     for rule in &group.rules {
         let limits_cost = rule.limits.iter().any(|limit| limit.unit == Unit::Cost);
@@ -221,16 +224,16 @@ fn add(matched: &mut Matched, counter: &Arc<Counter>, group: &RuleGroup) {
             (one, other) => one.or(other),
         };
     }
-    for (number, metered) in (0_u8..).zip(counter.metered()) {
-        if metered.unit == Unit::Steps && metered.in_force {
+    for (number, rule_meter) in (0_u8..).zip(counter.rule_meters()) {
+        if rule_meter.unit == Unit::Steps && rule_meter.in_force {
             matched.steps.push((Arc::clone(counter), number));
         }
     }
-    matched.of_a_run |= counter.last_asked.of_a_run();
+    matched.is_per_run |= counter.last_asked.is_per_run();
     matched.asked.push(Asked::of(counter, group, matched.is_tool));
 }
 
-/// Labels as bytes that no other labels have.
+/// Labels as bytes. Different labels have different bytes.
 fn bytes_of(labels: &Labels<'_>) -> SmallVec<[u8; 256]> {
     let mut bytes = SmallVec::new();
     for text in labels.iter().flat_map(|(name, value)| [name, value]) {

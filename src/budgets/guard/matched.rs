@@ -1,4 +1,5 @@
-//! What applies to requests with the same labels: found once, and kept.
+//! Matches: the rules, accounts and prices for requests with the same labels. They are found once
+//! and cached.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,66 +15,67 @@ use crate::budgets::allowances::PaidAccount;
 use crate::budgets::policy::Mode;
 use crate::ledger::{Account, AskPart, Demands};
 
-/// The accounts that a request asks, with what it asks and whether it may wait for them.
+/// The accounts of a request, with its demands and whether it may wait for them.
 pub(super) type Owned<'a> = SmallVec<[(&'a Arc<Account>, Demands, bool); 8]>;
 
-/// A counter that a request is asked of, and the numbers of its meters.
+/// A counter that a request asks, and the numbers of its meters.
 pub(super) struct Asked {
     pub(super) counter: Arc<Counter>,
     pub(super) demands: SmallVec<[(u8, Unit); 4]>,
     pub(super) patient: bool,
-    /// Whether a part of it can be set aside.
+    /// Whether an amount of it can be set aside.
     pub(super) can_be_allotted: bool,
     /// Its meters whose limits are not hard.
     pub(super) soft: Vec<u8>,
 }
 
-/// All that applies to one set of labels.
+/// Everything that applies to one set of labels.
 pub(super) struct Matched {
     pub(super) generation: u64,
     /// In the order of the policy.
     pub(super) asked: Vec<Asked>,
     /// The order in which the ledger locks them.
     pub(super) order: Vec<usize>,
-    /// Accounts of allowances, which are asked for tokens and cost.
+    /// Accounts of allowances, which are charged tokens and cost.
     pub(super) allowances: Vec<PaidAccount>,
     pub(super) price: Option<Arc<Price>>,
     /// Whether money is limited here, so that a price is needed.
     pub(super) needs_price: bool,
-    /// The shortest time that those who wait may wait.
+    /// The shortest time for which a rule lets requests wait.
     pub(super) wait: Option<Duration>,
     pub(super) is_tool: bool,
-    /// Whether a label is missing that every request must have.
+    /// Whether a required label is missing.
     pub(super) lacks_a_label: bool,
-    /// The labels, where no rule is about them.
+    /// The labels, if no rule matches them.
     pub(super) stray: Option<Box<Stray>>,
-    /// Whether there is a counter of a run among them.
-    pub(super) of_a_run: bool,
+    /// Whether one of the counters belongs to a run.
+    pub(super) is_per_run: bool,
     /// Workflows whose steps are counted, and the numbers of their meters.
     pub(super) steps: Vec<(Arc<Counter>, u8)>,
 }
 
 impl Matched {
-    /// The counters of runs are asked now: they are not forgotten yet.
+    /// Notes that the counters of runs are asked now, so that they are not forgotten yet.
     #[inline]
     pub(super) fn touch_runs(&self, clock: &Clock) {
-        if self.of_a_run {
+        if self.is_per_run {
             let now = clock.tick();
             self.asked.iter().for_each(|asked| asked.counter.last_asked.touch(now));
         }
     }
 
-    /// The place in the policy of the rule that a meter is of.
+    /// The position in the policy of the rule of that meter.
     pub(super) fn rule(&self, ask: &AskPart<'_>, meter: u8, in_force: &InForce) -> usize {
         let is_it = |asked: &&Asked| Arc::ptr_eq(&asked.counter.account, ask.account);
-        let metered = self.asked.iter().find(is_it).map(|asked| asked.counter.metered());
-        let rule = metered.and_then(|all| all.get(usize::from(meter)).map(|m| Arc::clone(&m.rule)));
+        let rule_meters = self.asked.iter().find(is_it).map(|asked| asked.counter.rule_meters());
+        let rule =
+            rule_meters.and_then(|all| all.get(usize::from(meter)).map(|m| Arc::clone(&m.rule)));
         let rules = &in_force.policy.rules;
         let place = rule.and_then(|rule| rules.iter().position(|other| other.counts_like(&rule)));
         place.unwrap_or(usize::MAX)
     }
 
-    /// The place of an account in the order of the policy; those that are of no rule come last.
+    /// The position of an account in the order of the policy. Accounts without a rule come last.
     pub(super) fn place(&self, account: &Arc<Account>) -> usize {
         let is_it = |asked: &Asked| Arc::ptr_eq(&asked.counter.account, account);
         self.asked.iter().position(is_it).unwrap_or(usize::MAX)
@@ -81,20 +83,20 @@ impl Matched {
 }
 
 impl Asked {
-    /// The counter of a group, as a request asks it; a request of a tool has other demands.
+    /// The counter of a group, with the demands of a request. The call of a tool has other demands.
     pub(super) fn of(counter: &Arc<Counter>, group: &RuleGroup, is_tool: bool) -> Self {
-        let metered = counter.metered();
-        let in_force = (0_u8..).zip(&metered).filter(|(_, metered)| metered.in_force);
+        let rule_meters = counter.rule_meters();
+        let in_force = (0_u8..).zip(&rule_meters).filter(|(_, rule_meter)| rule_meter.in_force);
         let asks = |unit: Unit| match unit {
             Unit::Steps => false,
             Unit::ToolCalls => is_tool,
             _ => true,
         };
-        let demands = in_force.clone().filter(|(_, metered)| asks(metered.unit));
-        let soft = in_force.filter(|(_, metered)| metered.rule.mode != Mode::Hard);
+        let demands = in_force.clone().filter(|(_, rule_meter)| asks(rule_meter.unit));
+        let soft = in_force.filter(|(_, rule_meter)| rule_meter.rule.mode != Mode::Hard);
         Self {
             counter: Arc::clone(counter),
-            demands: demands.map(|(number, metered)| (number, metered.unit)).collect(),
+            demands: demands.map(|(number, rule_meter)| (number, rule_meter.unit)).collect(),
             patient: group.is_patient(),
             can_be_allotted: group.can_be_allotted(),
             soft: soft.map(|(number, _)| number).collect(),
@@ -105,7 +107,7 @@ impl Asked {
         self.soft.contains(&number)
     }
 
-    /// Meters and amounts, but for the units that a part of the request pays elsewhere.
+    /// Meters and amounts, without those that `paid` says are paid elsewhere.
     pub(super) fn amounts(
         &self,
         estimate: &UsageEstimate,

@@ -1,42 +1,42 @@
-//! What a guard says of itself: which limits apply, and how full they are.
+//! Reports of a guard: which limits apply, and how full they are.
 
 use std::time::Duration;
 
-use super::counter::{Counter, Metered};
+use super::counter::{Counter, RuleMeter};
 use super::state::Guard;
 use crate::accounting::{Meter, Unit};
 use crate::budgets::policy::{Labels, Rule, unit_word};
 use crate::ledger::Error;
 
-/// One unit of a counter.
+/// The figures of one unit of a counter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Figures {
     /// The word of the unit in a policy.
     pub unit: &'static str,
-    /// The most of it, `None` where it is only counted.
+    /// The limit, or `None` if it is only counted.
     pub limit: Option<u64>,
     /// What was charged in the window.
     pub used: u64,
     /// What open leases hold.
     pub reserved: u64,
-    /// What is left, `None` where nothing limits it.
+    /// What is left, or `None` if nothing limits it.
     pub remaining: Option<u64>,
-    /// The part of the limit that is kept back.
+    /// The amount of the limit that is kept back.
     pub kept_back: u64,
 }
 
-/// A counter: a rule, or a rule and the values of its labels.
+/// A rule, or a rule for some label values, and its figures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explained {
     /// The rule's name.
     pub name: String,
     /// The name of its table.
     pub kind: &'static str,
-    /// Whom it is about.
+    /// The requests that it matches.
     pub scope: Vec<(String, String)>,
-    /// The labels by which it is told apart from the rule's other counters.
+    /// The labels that distinguish it from the other counters of the rule.
     pub values: Vec<(String, String)>,
-    /// In which window it counts.
+    /// The window in which it counts.
     pub window: String,
     /// What happens at the limit.
     pub mode: &'static str,
@@ -44,7 +44,7 @@ pub struct Explained {
     pub resets_in: Option<Duration>,
     /// How long requests may wait for it.
     pub wait: Option<Duration>,
-    /// What it counts.
+    /// Its figures, one for each unit.
     pub figures: Vec<Figures>,
 }
 
@@ -65,7 +65,7 @@ impl Guard {
         Ok(all)
     }
 
-    /// What all rules have counted, for all values of labels that were ever asked.
+    /// The counts of all rules, for all label values that were ever asked.
     pub fn snapshot(&self) -> Result<Vec<Explained>, Error> {
         self.core.same_process()?;
         self.ends.run(self.core.clock());
@@ -79,12 +79,12 @@ impl Guard {
     }
 }
 
-/// A counter, by the rules that share it.
+/// The reports of a counter, one for each of its rules.
 fn explained(counter: &Counter) -> Result<Vec<Explained>, Error> {
-    let metered = counter.metered();
+    let rule_meters = counter.rule_meters();
     counter.account.read(|meters, now| {
         let mut all: Vec<Explained> = Vec::new();
-        for (meter, Metered { rule, in_force, .. }) in meters.iter().zip(&metered) {
+        for (meter, RuleMeter { rule, in_force, .. }) in meters.iter().zip(&rule_meters) {
             if !in_force {
                 continue;
             }

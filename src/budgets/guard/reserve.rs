@@ -1,4 +1,4 @@
-//! How a request is reserved under all limits that match.
+//! Reservations of a guard, under all limits that match.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::accounting::{Denied, Invalid, Key, Terms, Unit, Usage, UsageEstimate}
 use crate::budgets::policy::{Labels, UnknownPrice, label};
 use crate::ledger::{
     Ask, AskPart, Carried, Demands, Error, Event, EventKind, Kept, Lease, Request, check,
-    reserve_parts,
+    reserve_quietly,
 };
 
 impl Guard {
@@ -21,13 +21,13 @@ impl Guard {
         self.reserve_in(None, labels, request)
     }
 
-    /// What applies to requests with these labels, for those who ask again and again.
+    /// What applies to requests with these labels, for callers that use the same labels often.
     pub fn known(&self, labels: &Labels<'_>) -> Result<Known, Error> {
         self.matched(labels).map(Known)
     }
 
-    /// [`reserve`](Self::reserve) by what is known of its labels; `None` where that is out of date,
-    /// or no price is known, or a label is missing: then the labels say more.
+    /// [`reserve`](Self::reserve) with what is known of its labels. `None` if that is out of date,
+    /// a price is missing, or a required label is missing. Then the labels must be looked up again.
     #[inline]
     pub fn reserve_known(
         &self,
@@ -57,7 +57,7 @@ impl Guard {
         self.reserve_matched(allotted, &matched, estimate, request, false)
     }
 
-    /// [`reserve`](Self::reserve), or `None` where it is refused and may [`wait`](Self::wait).
+    /// [`reserve`](Self::reserve), or `None` if it is refused and may [`wait`](Self::wait).
     pub fn try_reserve(
         &self,
         labels: &Labels<'_>,
@@ -99,7 +99,7 @@ impl Guard {
             .map(|(account, demands, _)| AskPart { account, demands, multiplier: 1, terms })
             .collect();
         let request = Request { estimate, ttl: request.ttl, ..Request::default() };
-        let lease = match reserve_parts(&asks, &request) {
+        let lease = match reserve_quietly(&asks, &request) {
             Err(Error::Denied(denied)) if !waits => {
                 allotted.map_or(Ok(()), |allotted| allotted.check_open())?;
                 return Err(self.first_refusal(matched, &asks, denied));
@@ -112,7 +112,7 @@ impl Guard {
         Ok(lease.carrying(carried(matched, allotted)))
     }
 
-    /// Of all that refuse, the first in the order of the policy.
+    /// Of all refusals, the first in the order of the policy.
     #[cold]
     pub(super) fn first_refusal(
         &self,
@@ -134,7 +134,7 @@ impl Guard {
         };
         let first = single.iter().find_map(refuses);
         let all: Vec<Ask> = asks.iter().map(|ask| ask.to_ask()).collect();
-        // The request can pass when all of them let it.
+        // The request can pass when all of them admit it.
         match (first, check(&all).err()) {
             (Some(Error::Denied(mut first)), Some(Error::Denied(all))) => {
                 first.retry_after = all.retry_after;
@@ -158,7 +158,7 @@ impl Guard {
         self.core.publish(&Event { kind, key, lease, amounts, tick, labels });
     }
 
-    /// The estimate with its cost. A call that nobody can price is refused where money is limited.
+    /// The estimate with its cost. A call without a known price is refused if money is limited.
     pub(super) fn priced(
         &self,
         matched: &Matched,
@@ -175,17 +175,25 @@ impl Guard {
         let denies = self.in_force.read().policy.defaults.unknown_price == UnknownPrice::Deny;
         let sets_aside = allotted.is_some_and(|allotted| allotted.sets_aside(Unit::Cost));
         if denies && (matched.needs_price || sets_aside) {
-            let model = label(labels, "model");
-            let what = model.map_or_else(
-                || "known: cost is limited here, and the request has no label model=".to_owned(),
-                |model| format!("a table that names the model {model:?}: cost is limited"),
+            let message = label(labels, "model").map_or_else(
+                || {
+                    "a rule limits the cost of this request, but the request has no label model=, \
+                     so its price is unknown; give the label, or set [defaults] on_unknown_price"
+                        .to_owned()
+                },
+                |model| {
+                    format!(
+                        "a rule limits the cost of this request, but no price is known for the \
+                         model {model:?}; add it to [prices], or set [defaults] on_unknown_price"
+                    )
+                },
             );
-            return Err(Invalid::policy("prices", &what).into());
+            return Err(Invalid::sentence(message).into());
         }
         Ok(estimate)
     }
 
-    /// The accounts, and the meters and amounts, that a request asks.
+    /// The accounts of a request, with the meters and amounts that it asks for.
     pub(super) fn demands<'a>(
         &'a self,
         matched: &'a Matched,

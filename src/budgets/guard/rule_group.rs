@@ -1,4 +1,4 @@
-//! Rules that are always asked together: they are about the same requests.
+//! Groups of rules that match the same requests and are always asked together.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,25 +8,25 @@ use crate::budgets::policy::{
     GuardPolicy, Labels, Pattern, Rule, RuleKind, Scope, Span, is_tool_call, label,
 };
 
-/// The most rules that share an account: its meters are numbered by a byte, and each rule has
-/// nine at most.
+/// The most rules that share an account. A byte numbers its meters, and each rule has at most nine.
 const RULES: usize = 16;
-/// How many rules that are gone a group remembers, to know them when they come back.
+/// How many removed rules a group remembers, to recognize them when they come back.
 const GONE: usize = 200;
 
-/// What rules have in common that share an account.
+/// The properties that rules of one account share.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Shared {
     scope: Scope,
-    /// Each run, or each execution of a step, has a counter of its own.
+    /// Each run, or each execution of a step, has its own counter.
     per_run: bool,
     per_step: bool,
-    /// They let calls of tools pass by, or those of models.
+    /// They ignore calls of tools, or calls of models.
     passes_tools: bool,
     passes_models: bool,
     /// Requests may wait for them.
     patient: bool,
-    /// They slide: such accounts read the precise clock, and no part of them is set aside.
+    /// They have sliding windows. Their accounts read the precise clock, and nothing of them is set
+    /// aside.
     slides: bool,
 }
 
@@ -51,7 +51,7 @@ pub(super) struct RuleGroup {
     shared: Shared,
     /// In the order of the policy.
     pub(super) rules: Vec<Arc<Rule>>,
-    /// Rules that were in force once: its counters still know what they have counted.
+    /// Rules that were in force before. Their counters still know what they have counted.
     gone: Vec<Arc<Rule>>,
 }
 
@@ -62,8 +62,8 @@ impl RuleGroup {
         Self { shared, rules: vec![Arc::new(rule)], gone: Vec::new() }
     }
 
-    /// The rules of a policy, grouped; those of `known` keep their places, also without rules. A
-    /// rule that was in force before stays where it has counted.
+    /// The rules of a policy in groups. The groups of `known` keep their numbers, even without
+    /// rules. A rule that was in force before stays in the group where it has counted.
     pub(super) fn all(policy: &GuardPolicy, known: &[Self]) -> Vec<Self> {
         let mut homes = HashMap::new();
         let mut by_shared: HashMap<Shared, Vec<usize>> = HashMap::new();
@@ -71,7 +71,7 @@ impl RuleGroup {
             by_shared.entry(group.shared.clone()).or_default().push(number);
             homes.extend(group.gone.iter().map(|rule| (rule.counted(), number)));
         }
-        // Who is in force comes before who is gone, should both be known.
+        // A rule in force comes before a removed one, if both are known.
         for (number, group) in known.iter().enumerate() {
             homes.extend(group.rules.iter().map(|rule| (rule.counted(), number)));
         }
@@ -90,7 +90,7 @@ impl RuleGroup {
                     let (shared, rules, gone) = (Shared::of(rule), Vec::new(), Vec::new());
                     groups.push(Self { shared, rules, gone });
                     taken.push(0);
-                    // The full ones are not looked at again.
+                    // Full groups are not tried again.
                     *numbers = vec![groups.len() - 1];
                     groups.len() - 1
                 });
@@ -104,7 +104,7 @@ impl RuleGroup {
         groups
     }
 
-    /// The group without its rules, which are remembered.
+    /// The group without its rules, which it remembers.
     fn emptied(&self) -> Self {
         let gone: Vec<_> = self.gone.iter().chain(&self.rules).cloned().collect();
         let forgotten = gone.len().saturating_sub(GONE);
@@ -117,39 +117,41 @@ impl RuleGroup {
         self.rules.first().map_or("guard", |rule| &rule.name)
     }
 
-    /// What refusals are before they are named.
+    /// The code of refusals before they are completed.
     pub(super) fn code(&self) -> Code {
         self.rules.first().map_or(Code::BudgetExceeded, |rule| rule.kind.code())
     }
 
     /// Whether requests may wait for it.
     pub(super) fn is_patient(&self) -> bool {
-        // Not what they shared when the group was made: an update may have changed it.
+        // The shared properties are those of the time when the group was made. An update may have
+        // changed them.
         !self.rules.is_empty() && self.rules.iter().all(|rule| rule.wait.is_some())
     }
 
-    /// Whether each run has a counter of its own.
+    /// Whether each run has its own counter.
     pub(super) const fn is_of_runs(&self) -> bool {
         self.shared.per_run
     }
 
-    /// Whether a part of it can be set aside for a sub-agent.
+    /// Whether an amount of it can be set aside for a sub-agent.
     pub(super) const fn can_be_allotted(&self) -> bool {
         !self.shared.slides
     }
 
-    /// Whether there is a budget or a workflow among its rules.
+    /// Whether it contains a budget or a workflow.
     pub(super) fn has_budgets(&self) -> bool {
         self.rules.iter().any(|rule| rule.kind.is_of_budgets())
     }
 
-    /// Whether it lets such a request pass by, whatever its scope says.
+    /// Whether it ignores such a request, whatever its scope says.
     fn passes(&self, labels: &Labels<'_>) -> bool {
         let Shared { passes_tools, passes_models, .. } = self.shared;
         if is_tool_call(labels) { passes_tools } else { passes_models }
     }
 
-    /// The labels by which the counter of a request is told apart from others, if it is meant.
+    /// The label values that select the counter of a request, or `None` if the group does not match
+    /// it.
     pub(super) fn values(&self, labels: &Labels<'_>) -> Option<Vec<(String, String)>> {
         if self.rules.is_empty() || self.passes(labels) {
             return None;
@@ -167,7 +169,7 @@ impl RuleGroup {
         Some(named)
     }
 
-    /// Whether it is a workflow's `step.default` that stands back: the step has a rule by its name.
+    /// Whether it is the `step.default` of a workflow and the step has a rule with its own name.
     pub(super) fn stands_back(&self, groups: &[Self], labels: &Labels<'_>) -> bool {
         let Some(rule) = self.rules.first().filter(|_| self.shared.per_step) else { return false };
         let Some(of) = rule.name.strip_suffix(".step.default") else { return false };

@@ -1,4 +1,4 @@
-//! Counters of runs, and of the steps of a run: those that rest for long are forgotten.
+//! Forgets the counters of runs, and of the steps of runs, that are idle for long.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -7,8 +7,8 @@ use super::state::Guard;
 use crate::ledger::Error;
 
 impl Guard {
-    /// One counter of a run more. Whenever they have doubled, those are dropped that were not asked
-    /// for as long as the policy keeps runs, and of which nothing is held.
+    /// Counts one more counter of a run. Each time their number has doubled, idle ones are dropped:
+    /// not asked for as long as the policy keeps runs, and without open holds.
     pub(super) fn count_run(&self, keep: Duration) -> Result<(), Error> {
         if !self.runs.add_one() {
             return Ok(());
@@ -30,7 +30,7 @@ impl Guard {
         });
         self.runs.keep(kept);
         if gone {
-            // What was found for labels may hold counters that are gone.
+            // Cached matches may contain counters that are gone.
             self.generation.fetch_add(1, Ordering::Release);
             self.matched.clear();
         }

@@ -1,4 +1,4 @@
-//! A guard itself: what all of its rooms share.
+//! The guard itself: the state that all of its modules share.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -19,16 +19,16 @@ use crate::budgets::allowances::AllowanceService;
 use crate::budgets::policy::{EstimateMode, GuardPolicy};
 use crate::ledger::{Account, Core, Error};
 
-/// What a request asks beside its labels.
+/// The settings of a request, beside its labels.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct GuardRequest {
-    /// What the call may use. Without a cost, the price of its model says what it may cost.
+    /// What the call may use. If it has no cost, the price of its model decides.
     pub estimate: UsageEstimate,
-    /// How long the lease lives; default, the policy's `lease_ttl`.
+    /// How long the lease lives. Default: `lease_ttl` of the policy.
     pub ttl: Option<Duration>,
-    /// Whether it may use what is kept back for a final answer.
+    /// Whether it may use the amount that is kept back for a final answer.
     pub landing: bool,
-    /// Whether it is spent already and only to be booked: then no label is required of it.
+    /// Whether it is spent already and is only to be booked. Then no label is required.
     pub spent: bool,
 }
 
@@ -38,7 +38,7 @@ impl From<UsageEstimate> for GuardRequest {
     }
 }
 
-/// What applies to some labels, found once: see [`Guard::known`].
+/// The rules and prices that apply to some labels. See [`Guard::known`].
 #[derive(Clone)]
 pub struct Known(pub(super) Arc<Matched>);
 
@@ -70,13 +70,13 @@ pub struct Guard {
     pub(super) ends: Arc<Ends>,
     pub(super) prices: RwLock<PriceTable>,
     pub(super) allowances: Arc<AllowanceService>,
-    /// Asked where no rule applies, so that there is a lease all the same.
+    /// The account of requests that no rule matches, so that they get a lease too.
     pub(super) nobody: Arc<Account>,
     pub(super) resolver: Option<Resolver>,
     pub(super) unmatched: Unmatched,
 }
 
-/// Says what a model of a provider costs that the policy does not price; asked once for each.
+/// Returns the price of a model that the policy does not price. Called once for each model.
 pub type Resolver = Box<dyn Fn(&str, Option<&str>) -> Result<Option<Price>, Error> + Send + Sync>;
 
 impl Guard {
@@ -104,15 +104,15 @@ impl Guard {
         })
     }
 
-    /// Asks `resolver` for the prices that the policy does not name. It is called without a lock.
+    /// Asks `resolver` for prices that the policy does not name. No lock is held during the call.
     #[must_use]
     pub fn resolving(mut self, resolver: Resolver) -> Self {
         self.resolver = Some(resolver);
         self
     }
 
-    /// Calls `warner` once for each set of names of labels of which requests pass that no rule is
-    /// about; for 256 sets at most. It is called without a lock.
+    /// Calls `warner` if a request passes that no rule matches: once for each set of label names,
+    /// for 256 sets at most. No lock is held during the call.
     #[must_use]
     pub fn warning(mut self, warner: Warner) -> Self {
         self.unmatched.warner = Some(warner);
@@ -124,19 +124,19 @@ impl Guard {
         &self.allowances
     }
 
-    /// How the policy wants calls estimated, and the output tokens it reserves where nobody limits
-    /// them; `None` where it does not say.
+    /// How calls are estimated, and the output tokens to reserve if nothing limits them. `None` if
+    /// the policy does not say.
     pub fn estimating(&self) -> (Option<EstimateMode>, Option<u64>) {
         let defaults = &self.in_force.read().policy.defaults;
         (defaults.estimate, defaults.output_tokens)
     }
 
-    /// What its accounts share.
+    /// The core that its accounts share.
     pub const fn core(&self) -> &Arc<Core> {
         &self.core
     }
 
-    /// Tells of a request that passes where no rule is about it.
+    /// Reports a request that passes and that no rule matches.
     #[inline]
     pub(super) fn tell_unmatched(&self, matched: &Matched, estimate: &UsageEstimate) {
         if let Some(stray) = &matched.stray {

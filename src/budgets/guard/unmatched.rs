@@ -1,5 +1,5 @@
-//! Requests that no rule is about: listeners are told of each, the operator once for each set of
-//! names of labels.
+//! Requests that no rule matches. Listeners are notified of each, and the operator is warned once
+//! for each set of label names.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,23 +10,23 @@ use crate::accounting::{Key, Unit, UsageEstimate};
 use crate::budgets::policy::Labels;
 use crate::ledger::{Core, Event, EventKind};
 
-/// How many sets of names are warned of and remembered.
+/// How many sets of names are remembered, each after one warning.
 const SETS: usize = 256;
 
-/// Is told a sentence for the operator.
+/// Called with a warning for the operator.
 pub type Warner = Box<dyn Fn(&str) + Send + Sync>;
 
-/// What was warned of already, and who is told.
+/// The sets of names that were warned of, and the function to call.
 #[derive(Default)]
 pub(super) struct Unmatched {
     seen: Mutex<BTreeSet<String>>,
     pub(super) warner: Option<Warner>,
 }
 
-/// The labels of requests that no rule is about.
+/// The labels of requests that no rule matches.
 pub(super) struct Stray {
     labels: Vec<(String, String)>,
-    /// Whether the operator was told, so that it is not looked up again.
+    /// Whether the operator was warned, so that it is not checked again.
     was_warned_of: AtomicBool,
 }
 
@@ -45,8 +45,8 @@ impl Stray {
 }
 
 impl Unmatched {
-    /// Tells listeners of a request that passes where no rule is about it, and the operator of
-    /// its set of names.
+    /// Notifies listeners of a request that passes and that no rule matches, and warns the operator
+    /// of its label names.
     #[cold]
     pub(super) fn notify(
         &self,
@@ -67,7 +67,7 @@ impl Unmatched {
                 labels: stray.labels.clone(),
             });
         }
-        // Relaxed: at worst two look it up.
+        // Relaxed: at worst two threads check it.
         if !stray.was_warned_of.swap(true, Ordering::Relaxed) {
             self.warn_of(stray, has_budgets);
         }

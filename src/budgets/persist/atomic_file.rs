@@ -1,16 +1,16 @@
-//! A file that is replaced whole: whoever reads it sees the old one or the new one, never half.
+//! Replaces a file completely: a reader sees the old file or the new one, never a half-written one.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// How many symbolic links in a row are followed, as many as Linux does.
+/// The most symbolic links in a row that are followed: as many as Linux follows.
 const LINKS_MAX: usize = 40;
 
-/// Writes `text` to a new file beside `path` and renames it to `path`; missing folders are made.
+/// Writes `text` to a new file beside `path`, renames it to `path`, and creates missing folders.
 ///
-/// The new file has one name per target, and its writers lock it: what a killed process left is
-/// cleared by the next one, so nothing piles up.
+/// The new file has one name per target, and its writers lock it. The next writer removes what a
+/// killed process left, so nothing piles up.
 pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
     let target = followed(path)?;
     let name = target.file_name().ok_or(io::ErrorKind::IsADirectory)?;
@@ -27,17 +27,18 @@ pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
     let new = created(&new_path, present.is_some())?;
     let done = write(&new, text, present).and_then(|()| fs::rename(&new_path, &target));
     if done.is_err() {
-        // Still locked: nobody else is writing it.
+        // Still locked: no other writer uses it.
         let _ = fs::remove_file(&new_path);
     }
     done?;
-    // The rename itself lasts once the folder is written; not every system can do that.
+    // The rename is durable once the folder is written. Not every system can do that.
     let _ = File::open(folder).and_then(|folder| folder.sync_all());
     Ok(())
 }
 
 fn write(mut new: &File, text: &str, present: Option<fs::Permissions>) -> io::Result<()> {
-    // A file that is there keeps its permissions, also on the way; a new one has the umask's.
+    // An existing file keeps its permissions, also during the replacement. A new one gets those of
+    // the umask.
     if let Some(permissions) = present {
         new.set_permissions(permissions)?;
     }
@@ -45,7 +46,7 @@ fn write(mut new: &File, text: &str, present: Option<fs::Permissions>) -> io::Re
     new.sync_all()
 }
 
-/// Where the links lead, also where nothing is there yet.
+/// The target of the links, even if no file is there yet.
 fn followed(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..LINKS_MAX {
@@ -55,13 +56,13 @@ fn followed(path: &Path) -> io::Result<PathBuf> {
     Err(io::ErrorKind::InvalidInput.into())
 }
 
-/// A file of that path that was not there before, locked.
+/// A new file at that path, locked.
 fn created(path: &Path, private: bool) -> io::Result<File> {
     loop {
         match options(private).create_new(true).open(path) {
             Ok(file) => {
                 file.lock()?;
-                // Between the two another writer may have taken it for one that was left.
+                // Another writer may have removed it as a leftover in between.
                 if is_at(&file, path) {
                     return Ok(file);
                 }
@@ -72,7 +73,7 @@ fn created(path: &Path, private: bool) -> io::Result<File> {
     }
 }
 
-/// Removes what a killed process left, once no living one holds its lock.
+/// Removes the file of a killed process, once no living process holds its lock.
 fn clear(path: &Path) -> io::Result<()> {
     let gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
     match options(true).open(path) {
@@ -83,13 +84,13 @@ fn clear(path: &Path) -> io::Result<()> {
             }
         }
         Err(error) if gone(&error) => return Ok(()),
-        // A link, or another user's: not a file that is being written here.
+        // A link, or a file of another user: no writer of this crate made it.
         Err(_) => {}
     }
     fs::remove_file(path).or_else(|error| if gone(&error) { Ok(()) } else { Err(error) })
 }
 
-/// To write; never through a link, and where `private` for the owner alone.
+/// Opens a file for writing, never through a link. If `private`, for the owner alone.
 fn options(private: bool) -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true);

@@ -1,4 +1,5 @@
-//! `[[allowance]]`, `[[model_quota]]` and `[[repo]]`: those of one name, and those of each.
+//! Reads `[[allowance]]`, `[[model_quota]]` and `[[repo]]`: entries with a name, and entries for
+//! each.
 
 use super::guard_policy::GuardPolicy;
 use super::names::{Whom, model, whom};
@@ -8,7 +9,7 @@ use super::sections::each;
 use crate::accounting::Invalid;
 use crate::budgets::allowances::{AgentAllowance, ModelQuota, RepoLimit};
 
-/// What stands for all of them where there is one id for each.
+/// The id that stands for all, in settings that need one id.
 const EACH: &str = "*";
 
 pub(super) fn read_allowances(
@@ -25,13 +26,13 @@ pub(super) fn read_allowances(
     Ok(())
 }
 
-/// What may be said of one, and of each.
+/// A setting that an entry with a name and an entry for each can have.
 trait Said: Sized {
-    /// What holds where both are said: whatever either of them limits.
+    /// The setting if both apply: each limit that either of them has.
     fn and(self, each: &Self, place: &Location) -> Result<Self, Invalid>;
 }
 
-/// What is said of each, and of those that are named; for the latter, both hold.
+/// The setting for each, and the settings with a name. For the latter both apply.
 fn both<S: Said>(all: Vec<(Location, Whom, S)>) -> Result<(Option<S>, Vec<S>), Invalid> {
     let (mut each, mut named) = (None, Vec::new());
     for (place, whom, said) in all {
@@ -48,7 +49,7 @@ fn both<S: Said>(all: Vec<(Location, Whom, S)>) -> Result<(Option<S>, Vec<S>), I
     Ok((each, named))
 }
 
-/// The lower of two limits, where 0 is none.
+/// The lower of two limits, where 0 means no limit.
 fn lower<T: Ord + Default>(one: T, other: T) -> T {
     let none = T::default();
     if one == none || (other != none && other < one) { other } else { one }
@@ -94,7 +95,7 @@ impl Said for RepoLimit {
     }
 }
 
-/// The name of the one, or what stands for each.
+/// The name, or what stands for each.
 fn id(whom: &Whom) -> String {
     match whom {
         Whom::Each => EACH.to_owned(),
@@ -156,7 +157,7 @@ fn repo(mut table: Table<'_>) -> NamedSetting<RepoLimit> {
     Ok((table.place, repo, said))
 }
 
-/// A limit above 0; without a word there is none, which is 0 in the accounts.
+/// A limit above 0. A missing limit is 0, which means no limit in the accounts.
 fn amount<'a>(
     table: &mut Table<'a>,
     key: &str,

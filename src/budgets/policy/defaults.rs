@@ -1,4 +1,4 @@
-//! `[defaults]` and `[store]`: what applies where a rule says nothing else.
+//! Reads `[defaults]` and `[store]`: the settings of rules that say nothing else.
 
 use std::time::Duration;
 
@@ -30,10 +30,10 @@ const STORE: [&str; 2] = ["url", "lease_ttl"];
 const CHARGE_OR_RELEASE: [(&str, bool); 3] =
     [("charge_estimate", true), ("charge", true), ("release", false)];
 
-/// What happens to a call of a model without a price where cost is limited.
+/// What happens to a call of a model without a price, if cost is limited.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum UnknownPrice {
-    /// It is refused as a fault: nobody knows what it costs.
+    /// It is refused as an error, because its cost is unknown.
     #[default]
     Deny,
     /// It counts $0.
@@ -45,9 +45,9 @@ pub enum UnknownPrice {
 /// How the integrations estimate what a call may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EstimateMode {
-    /// All that it may use.
+    /// The most that it may use.
     Strict,
-    /// What earlier calls of the model have taught.
+    /// What earlier calls of the model have used.
     Expected,
 }
 
@@ -61,12 +61,12 @@ impl EstimateMode {
     }
 }
 
-/// What applies where a rule says nothing else.
+/// The settings of rules that say nothing else.
 #[derive(Clone, Debug)]
 pub struct Defaults {
     /// What happens to calls without a price.
     pub unknown_price: UnknownPrice,
-    /// How leases end that nobody ends.
+    /// How abandoned leases end.
     pub leases: Policy,
     /// What happens at a limit.
     pub mode: Mode,
@@ -76,9 +76,9 @@ pub struct Defaults {
     pub zone: String,
     /// How wraps estimate that do not say it themselves.
     pub estimate: Option<EstimateMode>,
-    /// The output tokens that are reserved where nobody limits them.
+    /// The output tokens to reserve if nothing limits them.
     pub output_tokens: Option<u64>,
-    /// How long the count of a run is kept that nobody asks.
+    /// How long the counts of an idle run are kept.
     pub keep_runs: Duration,
     /// The labels that every request must have.
     pub require: Vec<String>,
@@ -173,7 +173,7 @@ impl Defaults {
         Ok(())
     }
 
-    /// Refuses a request without one of the labels that it must have.
+    /// Refuses a request without a required label.
     pub fn check_required(&self, labels: &Labels<'_>) -> Result<(), Invalid> {
         let Some(missing) = self.require.iter().find(|name| label(labels, name).is_none()) else {
             return Ok(());

@@ -1,11 +1,11 @@
-//! What an operator has laid down: the data of a policy.
+//! The data of a policy: the rules and defaults that an operator has written.
 
 use super::defaults::Defaults;
 use super::rule::Rule;
 use crate::accounting::PriceTable;
 use crate::budgets::allowances::{AgentAllowance, ModelQuota, RepoLimit};
 
-/// What an operator has laid down.
+/// The policy of an operator.
 ///
 /// ```
 /// use outlay::GuardPolicy;
@@ -23,20 +23,21 @@ use crate::budgets::allowances::{AgentAllowance, ModelQuota, RepoLimit};
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct GuardPolicy {
-    /// The rules by table: budgets, workflows with their steps, pools, limiters, tools; each in
-    /// the order of the file.
+    /// The rules by table: budgets, workflows with their steps, pools, limiters, tools. Within a
+    /// table they have the order of the file.
     pub rules: Vec<Rule>,
-    /// What applies where a rule says nothing else.
+    /// The settings of rules that say nothing else.
     pub defaults: Defaults,
     /// What models cost.
     pub prices: PriceTable,
     /// The names of the models in `prices`.
     pub priced: Vec<String>,
-    /// What agents may do in a day. What is said of each holds for them too.
+    /// What single agents may do in a day. The limits of `each_agent` are merged into them.
     pub allowances: Vec<AgentAllowance>,
-    /// What all agents may use of a model. What is said of each holds for them too.
+    /// What all agents may use of single models. The limits of `each_model` are merged into them.
     pub model_quotas: Vec<ModelQuota>,
-    /// What all agents may do in a repository. What is said of each holds for them too.
+    /// What all agents may do in single repositories. The limits of `each_repo` are merged into
+    /// them.
     pub repos: Vec<RepoLimit>,
     /// What each agent may do in a day: `agent = "*"`.
     pub each_agent: Option<AgentAllowance>,
@@ -55,7 +56,7 @@ impl GuardPolicy {
     /// Whether it limits no request at all.
     pub fn is_empty(&self) -> bool {
         let Self { rules, allowances, model_quotas, each_agent, each_model, .. } = self;
-        let of_calls = allowances.is_empty() && model_quotas.is_empty();
-        rules.is_empty() && of_calls && each_agent.is_none() && each_model.is_none()
+        let limits_no_calls = allowances.is_empty() && model_quotas.is_empty();
+        rules.is_empty() && limits_no_calls && each_agent.is_none() && each_model.is_none()
     }
 }

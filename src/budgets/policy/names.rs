@@ -1,37 +1,37 @@
-//! Names and patterns of a policy: what looks like an operator is refused, for it would be taken
-//! for a part of the name and match nothing.
+//! Names and patterns of a policy. Text that looks like an operator is refused: it would be read as
+//! part of the name and match nothing.
 
 use super::node::Node;
 use super::reader::Location;
 use super::scope::Pattern;
 use crate::accounting::{Invalid, Key};
 
-/// What begins a "not" or a regular expression elsewhere.
+/// What begins a "not" or a regular expression in other languages.
 const FIRST: [char; 6] = ['!', '~', '^', '=', '<', '>'];
-/// What stands for "or", for one character, or for one of several elsewhere.
+/// What means "or", one character, or one of several in other languages.
 const ANYWHERE: [char; 5] = ['|', ',', '?', '[', ']'];
-/// What ends a regular expression.
+/// What ends a regular expression in other languages.
 const LAST: char = '$';
-/// Labels that no request can have: the arguments of `reserve` have their names.
+/// Labels that no request can have, because `reserve` has arguments with these names.
 const TAKEN: [&str; 4] = ["estimate", "ttl", "timeout", "self"];
 
-/// Whom an entry is about.
+/// The subject of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Whom {
-    /// Each that nothing else is said of.
+    /// Everyone without an entry of their own.
     Each,
-    /// One by its name.
+    /// The one with this name.
     One(String),
 }
 
-/// A pattern, with what it is without its backslashes.
+/// A pattern, and its text without backslashes.
 pub(super) fn pattern(place: &Location, node: &Node) -> Result<(String, Pattern), Invalid> {
     let text = plain(place, &place.id(node)?)?;
     let pattern = Pattern::parse(&text);
     Ok((text, pattern))
 }
 
-/// A name, or `"*"` for each; a pattern says nothing here.
+/// A name, or `"*"` for each. Other patterns are refused.
 pub(super) fn whom(place: &Location, node: &Node) -> Result<Whom, Invalid> {
     let text = plain(place, &place.id(node)?)?;
     match text.as_str() {
@@ -44,7 +44,7 @@ pub(super) fn whom(place: &Location, node: &Node) -> Result<Whom, Invalid> {
     }
 }
 
-/// The name of a model, where neither `"*"` nor a pattern says anything; `instead` says what does.
+/// The name of a model, where `"*"` and patterns are refused. `instead` says what to write.
 pub(super) fn model(place: &Location, text: &str, instead: &str) -> Result<String, Invalid> {
     let name = plain(place, text)?;
     if name.contains('*') {
@@ -63,7 +63,7 @@ pub(super) fn label_name(place: &Location, name: &str) -> Result<String, Invalid
     plain(place, name)
 }
 
-/// The text without the backslashes before what would be an operator elsewhere.
+/// The text without the backslashes before operators. Bare operators are refused.
 pub(super) fn plain(place: &Location, text: &str) -> Result<String, Invalid> {
     let start = text.len() - text.trim_start().len();
     let end = text.trim_end().len();

@@ -1,10 +1,10 @@
-//! A policy as a tree: read from TOML, where each value knows its line, or from JSON.
+//! A policy as a tree of values, read from TOML with line numbers, or from JSON.
 
 use toml_edit::{Document, Item, TableLike, Value as TomlValue};
 
 use crate::accounting::Invalid;
 
-/// A value, and the line of the file that it stands on.
+/// A value, and its line in the file.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Node {
     pub(super) value: Value,
@@ -15,14 +15,14 @@ pub(super) struct Node {
 pub(super) enum Value {
     Text(String),
     Integer(u64),
-    /// Anything else that is no collection, as it was written.
+    /// Any other single value, as it was written.
     Other(String),
     List(Vec<Node>),
     Table(Vec<(String, Node)>),
 }
 
 impl Value {
-    /// What it is, for a message.
+    /// The value as a message shows it.
     pub(super) fn shown(&self) -> String {
         match self {
             Self::Text(text) => format!("{text:?}"),
@@ -34,7 +34,7 @@ impl Value {
     }
 }
 
-/// Reads TOML; `file` is named in errors.
+/// Reads TOML. Errors name `file`.
 pub(super) fn from_toml(file: &str, text: &str) -> Result<Node, Invalid> {
     let lines = &Lines::of(text);
     let bad = |error: toml_edit::TomlError| {
@@ -46,7 +46,7 @@ pub(super) fn from_toml(file: &str, text: &str) -> Result<Node, Invalid> {
     Ok(table(document.as_table(), lines, Some(1)))
 }
 
-/// Reads JSON, which a dict of Python becomes.
+/// Reads JSON, the form in which a Python dict arrives.
 pub(super) fn from_json(value: &serde_json::Value) -> Node {
     use serde_json::Value as Json;
     let value = match value {
@@ -113,7 +113,7 @@ impl Lines {
         Self(text.match_indices('\n').map(|(end, _)| end).collect())
     }
 
-    /// The number of the line on which an offset stands.
+    /// The number of the line at an offset.
     fn line(&self, offset: usize) -> usize {
         self.0.partition_point(|end| *end < offset) + 1
     }

@@ -1,4 +1,4 @@
-//! What models cost, as a policy says it.
+//! Reads the prices of models.
 
 use super::node::Node;
 use super::reader::{Location, Table};
@@ -24,7 +24,11 @@ pub(super) fn read_price(place: &Location, node: &Node) -> Result<Price, Invalid
 }
 
 fn read_rates<'a>(table: &mut Table<'a>) -> Result<Vec<(&'a str, &'a str)>, Invalid> {
-    table.rest().into_iter().map(|(key, place, node)| Ok((key, place.text(node)?))).collect()
+    table
+        .remaining_entries()
+        .into_iter()
+        .map(|(key, place, node)| Ok((key, place.text(node)?)))
+        .collect()
 }
 
 fn pairs<'a>(rates: &'a [(&'a str, &'a str)]) -> impl Iterator<Item = (&'a str, &'a str)> {

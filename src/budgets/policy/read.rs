@@ -1,4 +1,4 @@
-//! Reads a policy: its tables one after the other, and what they must be together.
+//! Reads a policy table by table, and checks the tables against each other.
 
 use std::collections::HashSet;
 
@@ -29,8 +29,8 @@ const KEYS: [&str; 12] = [
 ];
 
 impl GuardPolicy {
-    /// Reads a policy out of TOML: a policy file, or a `pyproject.toml` with `[tool.outlay]`.
-    /// `file` is named in errors.
+    /// Reads a policy from TOML: a policy file, or a `pyproject.toml` with `[tool.outlay]`. Errors
+    /// name `file`.
     pub fn from_toml(file: &str, text: &str) -> Result<Self, Invalid> {
         let root = from_toml(file, text)?;
         match tool_table(&root) {
@@ -42,7 +42,7 @@ impl GuardPolicy {
         }
     }
 
-    /// Reads a policy out of JSON, as which a dict comes.
+    /// Reads a policy from JSON, the form in which a dict arrives.
     pub fn from_json(json: &str) -> Result<Self, Invalid> {
         let place = Location::root("policy");
         let value = serde_json::from_str(json).map_err(|error| place.error(&error.to_string()))?;
@@ -76,7 +76,7 @@ fn read(place: &Location, node: &Node) -> Result<GuardPolicy, Invalid> {
     let mut names = HashSet::new();
     let several = |rule: &&Rule| matches!(rule.kind, RuleKind::Step | RuleKind::Limiter);
     for rule in policy.rules.iter().filter(several) {
-        // A limiter is a rule for each of its periods.
+        // A limiter has one rule for each of its periods.
         let period = (rule.kind == RuleKind::Limiter).then_some(&rule.span);
         if !names.insert((rule.kind, &rule.name, period)) {
             let twice = format!("two {} entries are named {:?}", rule.kind.name(), rule.name);
@@ -97,7 +97,7 @@ fn check_version(table: &mut Table<'_>) -> Result<(), Invalid> {
 
 fn read_prices(table: &mut Table<'_>, policy: &mut GuardPolicy) -> Result<(), Invalid> {
     let Some((place, node)) = table.take("prices") else { return Ok(()) };
-    for (name, place, node) in place.table(node)?.rest() {
+    for (name, place, node) in place.table(node)?.remaining_entries() {
         let instead = "[defaults] fallback_price is the price of all others";
         let name = model(&place, name, instead)?;
         policy.prices.set(&name, read_price(&place, node)?);

@@ -1,12 +1,11 @@
-//! Reads a table key by key: what is unknown, missing or of the wrong kind is named with its file,
-//! its line and what is allowed.
+//! Reads the tables of a policy key by key. An error names the file, the line, and what is allowed.
 
 use std::time::Duration;
 
 use super::node::{Node, Value};
 use crate::accounting::{Invalid, InvalidKind, Key, LONGEST, MicroUsd};
 
-/// Where a value stands: its file, its path of keys, its line.
+/// The place of a value: its file, its path of keys and its line.
 #[derive(Clone, Debug)]
 pub(super) struct Location {
     file: String,
@@ -40,7 +39,7 @@ impl Location {
         self.error(&format!("must be {allowed}, not {}", node.value.shown()))
     }
 
-    /// What a checked function said, at this place.
+    /// The error of a check, at this place.
     fn at(&self, bad: &Invalid) -> Invalid {
         self.error(&bad.message)
     }
@@ -103,7 +102,7 @@ impl Location {
         })
     }
 
-    /// One of a few words.
+    /// The meaning of one of `words`.
     pub(super) fn word<T: Copy>(&self, node: &Node, words: &[(&str, T)]) -> Result<T, Invalid> {
         let known = match &node.value {
             Value::Text(text) => words.iter().find(|(word, _)| word == text),
@@ -132,7 +131,7 @@ impl Location {
     }
 }
 
-/// A table whose keys are taken one by one; [`only`](Self::only) refuses what is unknown.
+/// A table whose keys are read one by one. [`only`](Self::only) refuses unknown keys.
 pub(super) struct Table<'a> {
     pub(super) place: Location,
     entries: &'a [(String, Node)],
@@ -167,18 +166,18 @@ impl<'a> Table<'a> {
         self.read(key, read)?.ok_or(missing)
     }
 
-    /// All that was not taken yet.
-    pub(super) fn rest(&mut self) -> Vec<(&'a str, Location, &'a Node)> {
-        let left = self.entries.iter().zip(&mut self.taken).filter(|(_, taken)| !**taken);
-        let mut rest = Vec::new();
-        for ((name, node), taken) in left {
+    /// All entries that were not read yet.
+    pub(super) fn remaining_entries(&mut self) -> Vec<(&'a str, Location, &'a Node)> {
+        let untaken = self.entries.iter().zip(&mut self.taken).filter(|(_, taken)| !**taken);
+        let mut remaining = Vec::new();
+        for ((name, node), taken) in untaken {
             *taken = true;
-            rest.push((name.as_str(), self.place.inside(name, node), node));
+            remaining.push((name.as_str(), self.place.inside(name, node), node));
         }
-        rest
+        remaining
     }
 
-    /// Refuses keys that are not among these.
+    /// Refuses keys that are not in `allowed`.
     pub(super) fn only(&self, allowed: &[&str]) -> Result<(), Invalid> {
         let unknown = self.entries.iter().find(|(name, _)| !allowed.contains(&name.as_str()));
         let Some((name, node)) = unknown else { return Ok(()) };

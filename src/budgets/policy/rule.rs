@@ -1,11 +1,11 @@
-//! A rule of a policy: whom it is about, what it limits, in which window.
+//! A rule of a policy: which requests it matches, what it limits, and in which window.
 
 use std::time::Duration;
 
 use super::scope::Scope;
 use crate::accounting::{BUCKETS, CalendarUnit, Clock, Code, Invalid, Limit, Unit, Window};
 
-/// Which table a rule comes from.
+/// The table of a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RuleKind {
     /// `[[budget]]`
@@ -40,7 +40,7 @@ impl RuleKind {
         }
     }
 
-    /// What its refusals are.
+    /// The code of its refusals.
     pub const fn code(self) -> Code {
         match self {
             Self::Budget | Self::Tool | Self::Allotment => Code::BudgetExceeded,
@@ -51,23 +51,23 @@ impl RuleKind {
         }
     }
 
-    /// Whether a request is expected to meet one of its kind where the policy has any.
+    /// Whether every request is expected to match a rule of this kind, if the policy has one.
     pub const fn is_of_budgets(self) -> bool {
         matches!(self, Self::Budget | Self::Workflow | Self::Step)
     }
 
-    /// Whether it is about calls of models alone, unless its scope names tools.
+    /// Whether it only applies to calls of models, unless its scope names tools.
     pub const fn is_of_models(self) -> bool {
         matches!(self, Self::Pool | Self::Slots | Self::Limiter)
     }
 }
 
-/// When what was used is forgotten.
+/// When usage is forgotten.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Span {
     /// Never.
     Lifetime,
-    /// With the run: each value of the label `run` has a counter of its own.
+    /// With the run. Each value of the label `run` has its own counter.
     Run,
     /// At whole periods after the first use.
     Fixed(Duration),
@@ -91,7 +91,7 @@ impl Span {
         }
     }
 
-    /// Whether a part of it can be set aside for a sub-agent.
+    /// Whether an amount of it can be set aside for a sub-agent.
     pub const fn can_be_allotted(&self) -> bool {
         !matches!(self, Self::Rolling(_) | Self::Gauge)
     }
@@ -124,9 +124,9 @@ pub enum Mode {
     /// Requests above it are refused.
     #[default]
     Hard,
-    /// They pass; the operator is warned.
+    /// They pass, and the operator is warned.
     Soft,
-    /// They pass; what would have been refused is told.
+    /// They pass, and what would have been refused is reported.
     Shadow,
 }
 
@@ -146,32 +146,32 @@ impl Mode {
 pub struct RuleLimit {
     /// What is counted.
     pub unit: Unit,
-    /// The most of it, `None` where it is only counted.
+    /// The maximum, or `None` if it is only counted.
     pub max: Option<u64>,
-    /// Kept back for the final answer, or a pool's stop threshold.
+    /// The amount kept back for the final answer, or a pool's stop threshold.
     pub kept_back: u64,
 }
 
 /// A rule.
 #[derive(Clone, Debug)]
 pub struct Rule {
-    /// Its name; that of its table and this are unique.
+    /// Its name. Table and name together are unique.
     pub name: String,
     /// The table that it comes from.
     pub kind: RuleKind,
-    /// Whom it is about.
+    /// The requests that it matches.
     pub scope: Scope,
-    /// What it limits, a unit each.
+    /// Its limits, one for each unit.
     pub limits: Vec<RuleLimit>,
-    /// In which window.
+    /// The window in which it counts.
     pub span: Span,
     /// What happens at the limit.
     pub mode: Mode,
     /// Shares of the limit, in millionths, at which a warning is due.
     pub warn_at: Vec<u64>,
-    /// How long a request that may wait waits for it.
+    /// How long a waiting request waits for it.
     pub wait: Option<Duration>,
-    /// Whether the provider's own headers lower it.
+    /// Whether the headers of the provider lower it.
     pub adaptive: bool,
 }
 
@@ -181,17 +181,17 @@ impl Rule {
         self.counted() == other.counted()
     }
 
-    /// What tells what it counts apart from what other rules count.
+    /// The key of what it counts. Rules with different keys count different things.
     pub(crate) const fn counted(&self) -> (RuleKind, &String, &Scope, &Span) {
         (self.kind, &self.name, &self.scope, &self.span)
     }
 
-    /// Whether each run has a counter of its own.
+    /// Whether each run has its own counter.
     pub fn is_per_run(&self) -> bool {
         self.span == Span::Run
     }
 
-    /// The limit of a meter of that unit; one that nothing limits where the rule names none.
+    /// The limit of a meter of that unit. It is unlimited if the rule does not name the unit.
     pub fn limit(&self, unit: Unit) -> Limit {
         let Some(rule) = self.limits.iter().find(|limit| limit.unit == unit) else {
             return Limit::new(unit, None);

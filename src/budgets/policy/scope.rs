@@ -1,18 +1,18 @@
-//! Which requests a rule is about: patterns on their labels.
+//! Scopes: patterns on labels that say which requests a rule matches.
 
 use crate::accounting::Invalid;
 
 /// The labels of one request.
 pub type Labels<'a> = [(&'a str, &'a str)];
 
-/// What a label must be.
+/// A pattern on the value of a label.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Pattern {
-    /// Anything; each value has a counter of its own.
+    /// Any value. Each value has its own counter.
     Each,
     /// This text.
     Exactly(String),
-    /// A text with `*` in it for any text; all that match share a counter.
+    /// A text in which `*` means any text. All matching values share a counter.
     Like(Vec<String>),
 }
 
@@ -26,7 +26,7 @@ impl Pattern {
         }
     }
 
-    /// Whether `value` is meant.
+    /// Whether `value` matches.
     pub fn matches(&self, value: &str) -> bool {
         match self {
             Self::Each => true,
@@ -36,7 +36,7 @@ impl Pattern {
     }
 }
 
-/// Whether `value` is the parts with any text between them.
+/// Whether `value` consists of the parts with any text between them.
 fn matches_parts(parts: &[String], value: &str) -> bool {
     let [first, middle @ .., last] = parts else { return false };
     let Some(mut rest) = value.strip_prefix(first.as_str()) else { return false };
@@ -70,20 +70,22 @@ impl Scope {
     /// The label is there already.
     pub fn add(&mut self, label: &str, pattern: Pattern) -> Result<(), Invalid> {
         if self.names(label) {
-            return Err(Invalid::policy("scope", &format!("without a second {label:?}")));
+            return Err(Invalid::sentence(format!(
+                "scope names the label {label:?} twice; keep one"
+            )));
         }
         self.0.push((label.to_owned(), pattern));
-        // Whatever their order in a file, it is the same scope.
+        // Sorted: the same patterns in another order are the same scope.
         self.0.sort_by(|(one, _), (other, _)| one.cmp(other));
         Ok(())
     }
 
-    /// Whether it says anything of that label.
+    /// Whether it has a pattern for that label.
     pub fn names(&self, label: &str) -> bool {
         self.0.iter().any(|(name, _)| name == label)
     }
 
-    /// The values by which its counters are told apart, if the labels match.
+    /// The label values that select its counter, or `None` if the labels do not match.
     pub fn values<'a>(&self, labels: &Labels<'a>) -> Option<Vec<&'a str>> {
         let mut values = Vec::new();
         for (name, pattern) in &self.0 {
@@ -106,13 +108,13 @@ pub(crate) fn label<'a>(labels: &Labels<'a>, name: &str) -> Option<&'a str> {
     labels.iter().find(|(label, _)| *label == name).map(|(_, value)| *value)
 }
 
-/// Whether they are those of the call of a tool. A request with a model is the call of that model,
-/// whatever else it is labelled.
+/// Whether these are the labels of the call of a tool. A request with a model is the call of that
+/// model, whatever other labels it has.
 pub(crate) fn is_tool_call(labels: &Labels<'_>) -> bool {
     label(labels, "tool").is_some() && label(labels, "model").is_none()
 }
 
-/// Whether a pattern such as `openai:gpt-*` means the model of that provider.
+/// Whether a pattern such as `openai:gpt-*` matches the model of that provider.
 fn is_of(pattern: &Pattern, model: &str, labels: &Labels<'_>) -> bool {
     let provider = label(labels, "provider");
     provider.is_some_and(|provider| pattern.matches(&format!("{provider}:{model}")))

@@ -1,4 +1,4 @@
-//! The lists of rules of a policy: budgets, workflows, pools, limiters, tools.
+//! Reads the lists of rules of a policy: budgets, workflows, pools, limiters, tools.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -36,8 +36,8 @@ pub(super) fn read_rules(root: &mut Table<'_>, policy: &mut GuardPolicy) -> Resu
     each(root, ("tool", "name"), |table| tool(table, policy))
 }
 
-/// Every table of a list; no two have the same value of the key `by`, but limiters, of which each
-/// period is a rule.
+/// Reads every table of a list. The values of the key `by` must differ, except in limiters, where
+/// each period is a rule.
 pub(super) fn each(
     root: &mut Table<'_>,
     (key, by): (&str, &str),
@@ -60,7 +60,7 @@ pub(super) fn each(
     Ok(())
 }
 
-/// A name that is told, and nothing else.
+/// A name that only appears in reports.
 fn name(place: &Location, node: &Node) -> Result<String, Invalid> {
     match place.id(node)?.as_str() {
         "*" => Err(place.error("must be a name: for a counter of each value, write a scope")),
@@ -68,7 +68,7 @@ fn name(place: &Location, node: &Node) -> Result<String, Invalid> {
     }
 }
 
-/// What most rules have: a name, a scope, a mode, marks, a window.
+/// Reads what most rules have: a name, a scope, a mode, warning marks, a window.
 fn common(
     table: &mut Table<'_>,
     kind: RuleKind,
@@ -76,7 +76,7 @@ fn common(
     defaults: &Defaults,
 ) -> Result<Rule, Invalid> {
     let name = table.need("name", |place, node| match kind {
-        // A label of the requests that it is about.
+        // It is also a label of the requests that it matches.
         RuleKind::Workflow | RuleKind::Tool => Ok(pattern(place, node)?.0),
         _ => name(place, node),
     })?;
@@ -129,7 +129,7 @@ fn workflow(mut table: Table<'_>, policy: &mut GuardPolicy) -> Result<(), Invali
     }
     rule.limits = limit.unwrap_or_default();
     if let Some((place, node)) = steps {
-        for (step, place, node) in place.table(node)?.rest() {
+        for (step, place, node) in place.table(node)?.remaining_entries() {
             let mut scope = rule.scope.clone();
             let step = plain(&place, step)?;
             let pattern = if step == "default" { "*" } else { &step };
@@ -219,7 +219,7 @@ fn limiter(mut table: Table<'_>, policy: &mut GuardPolicy) -> Result<(), Invalid
     Err(table.place.error(&format!("limits nothing; give one of {}", words.join(", "))))
 }
 
-/// `tokens_per_minute` and its like: what is counted, and in how many seconds.
+/// `tokens_per_minute` and the like: the word, the unit, and the seconds of the period.
 fn rate_words() -> Vec<(String, Unit, u64)> {
     let words = PERIODS.iter().flat_map(|(period, seconds)| {
         let word =
@@ -244,7 +244,7 @@ fn tool(mut table: Table<'_>, policy: &mut GuardPolicy) -> Result<(), Invalid> {
 
 fn scope(place: &Location, node: &Node) -> Result<Scope, Invalid> {
     let mut scope = Scope::default();
-    for (label, place, node) in place.table(node)?.rest() {
+    for (label, place, node) in place.table(node)?.remaining_entries() {
         let label = label_name(&place, label)?;
         let (_, pattern) = pattern(&place, node)?;
         scope.add(&label, pattern).map_err(|bad| place.error(&bad.message))?;

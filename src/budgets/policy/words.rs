@@ -1,4 +1,4 @@
-//! The words of a policy: windows, modes, what is limited.
+//! Reads the words of a policy: windows, modes, units and limits.
 
 use super::node::{Node, Value};
 use super::reader::Location;
@@ -15,7 +15,7 @@ const CALENDAR: [(&str, CalendarUnit); 4] = [
     ("month", CalendarUnit::Month),
 ];
 
-/// What a limit may name.
+/// The units that a limit may name.
 pub(super) const UNITS: [(&str, Unit); 9] = [
     ("usd", Unit::Cost),
     ("tokens", Unit::Tokens),
@@ -60,28 +60,28 @@ pub(super) fn limits(
     Ok(limits)
 }
 
-/// Keeps a part of the limits back: `{ tokens = 5_000 }`.
+/// Reads the amounts that limits keep back: `{ tokens = 5_000 }`.
 pub(super) fn keep_back(
     place: &Location,
     node: &Node,
     limits: &mut [RuleLimit],
 ) -> Result<(), Invalid> {
-    for part in self::limits(place, node, &UNITS)? {
-        let word = unit_word(part.unit);
-        let Some(limit) = limits.iter_mut().find(|limit| limit.unit == part.unit) else {
+    for kept_back in self::limits(place, node, &UNITS)? {
+        let word = unit_word(kept_back.unit);
+        let Some(limit) = limits.iter_mut().find(|limit| limit.unit == kept_back.unit) else {
             return Err(place.error(&format!("{word:?} is kept back of what has no limit")));
         };
-        let (part, max) = (part.max.unwrap_or(0), limit.max.unwrap_or(u64::MAX));
-        if part > max {
+        let (kept_back, max) = (kept_back.max.unwrap_or(0), limit.max.unwrap_or(u64::MAX));
+        if kept_back > max {
             return Err(place.error(&format!("{word:?} must be at most the limit, {max}")));
         }
-        limit.kept_back = part;
+        limit.kept_back = kept_back;
     }
     Ok(())
 }
 
-/// `"calendar:day"`, `"rolling:24h"`, `"fixed:1h"`, `"run"`, `"lifetime"`; a calendar's zone may
-/// stand behind it, else `zone` is meant.
+/// `"calendar:day"`, `"rolling:24h"`, `"fixed:1h"`, `"run"` or `"lifetime"`. A time zone may follow
+/// a calendar window; `zone` is the default.
 pub(super) fn span(place: &Location, node: &Node, zone: &str) -> Result<Span, Invalid> {
     let text = place.text(node)?;
     let bad = || {

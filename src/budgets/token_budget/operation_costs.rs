@@ -1,8 +1,8 @@
-//! What one token costs in an operation: a query 1, a transaction 3.
+//! The cost of one token by operation: a query 1, a transaction 3.
 
 use std::collections::BTreeMap;
 
-/// The cost of one token by operation; an operation that is not named costs 1.
+/// The cost of one token by operation. An operation without an entry costs 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OperationCosts(BTreeMap<String, u64>);
 

@@ -1,4 +1,4 @@
-//! The leases of one account: what is open, and when it is due.
+//! The leases of one account, and when they are due.
 
 use std::any::Any;
 use std::cmp::Reverse;
@@ -13,7 +13,7 @@ use crate::accounting::{Expired, Hold, RequestBudget, Tick, Unit, Usage};
 use crate::ledger::claim::Request;
 use crate::ledger::ending::{End, LeaseState};
 
-/// Lease numbers are taken a block at a time: one atomic step in a thousand leases.
+/// Lease numbers are taken in blocks: one atomic step for a thousand leases.
 const NUMBERS: u64 = 1024;
 static NEXT_NUMBERS: AtomicU64 = AtomicU64::new(1);
 
@@ -24,44 +24,44 @@ pub(crate) struct HeldMeter {
     pub(crate) hold: Hold,
 }
 
-/// One lease, as its account sees it. It stays as long as there is a handle of the lease.
+/// One lease, as its account sees it. It stays while a handle of the lease exists.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) id: u64,
-    /// Its place in the order in which the account opened its leases.
+    /// Its position in the order in which the account opened its leases.
     pub(crate) order: u64,
-    /// How many handles there are.
+    /// The number of handles.
     pub(crate) handles: u32,
     pub(crate) estimate: Usage,
-    /// What the committed tokens are multiplied with, as the estimate was.
+    /// The factor of the committed tokens. The estimate has it already.
     pub(crate) multiplier: u64,
     pub(crate) deadline: Tick,
     pub(crate) holds: SmallVec<[HeldMeter; 2]>,
-    /// How it ran out, if it did.
+    /// How it ran out, if it has.
     pub(crate) expiry: Option<Box<Expiry>>,
-    /// How it ended for good, if it did and other handles have to know.
+    /// How it ended, if it has ended and other handles need to know.
     pub(crate) end: Option<Box<End>>,
-    /// All places of the lease, where there are several. An account reads nothing of it: what knows
-    /// accounts does.
+    /// All places of the lease, if there are several. The account does not read them:
+    /// `request::handles` does, which knows accounts.
     pub(crate) whole: Option<Arc<dyn Any + Send + Sync>>,
-    /// What few leases have.
-    pub(crate) extra: Option<Box<Extra>>,
+    pub(crate) boxed: Option<Box<BoxedFields>>,
 }
 
-/// What few leases have: a cap of their own, calls that were counted.
+/// Fields that few leases need. Boxed, to keep `Entry` small.
 #[derive(Debug, Default)]
-pub(crate) struct Extra {
+pub(crate) struct BoxedFields {
+    /// The cap of the request itself.
     pub(crate) request_budget: RequestBudget,
-    /// How many calls were made of those that it held, where it is told.
+    /// How many of the held calls were made, if that was reported.
     pub(crate) calls: Option<u64>,
 }
 
 /// How a lease ran out.
 #[derive(Debug)]
 pub(crate) struct Expiry {
-    /// Whether its estimate was charged.
+    /// Whether the estimate was charged.
     pub(crate) charged: bool,
-    /// What became of each hold.
+    /// The result for each hold.
     pub(crate) holds: SmallVec<[Expired; 2]>,
 }
 
@@ -76,27 +76,27 @@ impl Entry {
     }
 
     fn calls(&self) -> Option<u64> {
-        self.extra.as_ref()?.calls
+        self.boxed.as_ref()?.calls
     }
 
     pub(crate) const fn is_open(&self) -> bool {
         self.end.is_none() && self.expiry.is_none()
     }
 
-    /// What committing `usage` books on a meter of `unit` of which `held` was held.
+    /// The amount that a commit of `usage` books on a meter of `unit`, of which `held` was held.
     #[inline]
     pub(crate) fn actual(&self, unit: Unit, held: u64, usage: &Usage) -> u64 {
         match unit {
             Unit::Tokens => usage.total_tokens.saturating_mul(self.multiplier),
             Unit::Calls | Unit::ToolCalls => self.calls().unwrap_or(held),
             Unit::Slots => 0,
-            // Steps, jobs and the like happened, whatever came of them.
+            // Steps, jobs and the like have happened, whatever the result.
             other => usage.amount(other).unwrap_or(held),
         }
     }
 }
 
-impl Extra {
+impl BoxedFields {
     #[inline]
     pub(crate) fn of(request: &Request) -> Option<Box<Self>> {
         let request_budget = request.request_budget;
@@ -116,12 +116,12 @@ struct Due {
 #[derive(Debug, Default)]
 pub(crate) struct Entries {
     slab: Slab<Entry>,
-    /// May hold leases that have ended or moved: they are passed over, and cleared when they
-    /// are more than the rest.
+    /// May hold leases that have ended or moved. They are skipped, and removed when they outnumber
+    /// the others.
     due: BinaryHeap<Reverse<Due>>,
-    /// What was committed in all, and charged for unsettled leases.
+    /// The sum of all committed usage, with the charges for unsettled leases.
     pub(crate) committed: Usage,
-    /// When the core's sweep comes to this account, if it knows of it.
+    /// When the sweep of the core comes to this account, if it is queued there.
     pub(crate) swept: Option<Tick>,
     opened: u64,
     next_number: u64,
@@ -133,7 +133,7 @@ impl Entries {
     #[inline]
     pub(crate) fn number(&mut self) -> u64 {
         if self.next_number == self.last_number {
-            // Relaxed: only that each number is given once matters.
+            // Relaxed: each number must be given once, and nothing else is ordered by it.
             self.next_number = NEXT_NUMBERS.fetch_add(NUMBERS, Ordering::Relaxed);
             self.last_number = self.next_number + NUMBERS;
         }
@@ -141,14 +141,14 @@ impl Entries {
         self.next_number - 1
     }
 
-    /// The place of the next lease in the order in which they are opened.
+    /// The position of the next lease in the order of opening.
     #[inline]
     pub(crate) fn next_order(&mut self) -> u64 {
         self.opened += 1;
         self.opened
     }
 
-    /// One lease more; one that `stays` does not run out by itself.
+    /// Adds a lease. A lease that `stays` does not run out by itself.
     #[inline]
     pub(crate) fn insert(&mut self, stays: bool, entry: Entry) -> usize {
         let (deadline, order) = (entry.deadline, entry.order);
@@ -174,7 +174,7 @@ impl Entries {
         self.slab.try_remove(index)
     }
 
-    /// The counts that expired leases were part of are replaced.
+    /// Forgets what was booked for expired leases: the counts are replaced.
     pub(crate) fn forget_expired(&mut self) {
         for (_, entry) in &mut self.slab {
             if let Some(expiry) = &mut entry.expiry {
@@ -183,7 +183,7 @@ impl Entries {
         }
     }
 
-    /// Adds to what was committed; `replaced` was charged for the same lease before.
+    /// Adds to the committed usage. `replaced` was charged for the same lease before.
     #[inline]
     pub(crate) fn record_committed(&mut self, usage: &Usage, replaced: Option<&Usage>) {
         if let Some(replaced) = replaced {
@@ -192,7 +192,7 @@ impl Entries {
         self.committed = self.committed.saturating_add(usage);
     }
 
-    /// Keeps the end of a lease for its other handles; forgets it where there is none.
+    /// Keeps the end of a lease for its other handles. Without other handles the lease is removed.
     #[inline]
     pub(crate) fn end(&mut self, index: usize, kept: Option<End>) {
         match kept {
@@ -215,12 +215,12 @@ impl Entries {
         self.set_due(index, order, deadline);
     }
 
-    /// The leases that are open, with their places.
+    /// The open leases, with their indexes.
     pub(crate) fn open(&self) -> impl Iterator<Item = (usize, &Entry)> {
         self.slab.iter().filter(|(_, entry)| entry.is_open())
     }
 
-    /// Whether the sweep has to be told that a lease is due at `deadline`.
+    /// Whether the sweep must learn that a lease is due at `deadline`.
     #[inline]
     pub(crate) fn is_news(&mut self, deadline: Tick) -> bool {
         let news = self.swept.is_none_or(|known| deadline < known);
@@ -230,13 +230,13 @@ impl Entries {
         news
     }
 
-    /// The earliest deadline that may still be due: never later than the true one.
+    /// The earliest deadline that may still be due. Never later than the true one.
     #[inline]
     pub(crate) fn next_due(&self) -> Option<Tick> {
         self.due.peek().map(|due| due.0.deadline)
     }
 
-    /// The next lease that is due: its entry and its deadline.
+    /// The next due lease: its index and its deadline.
     #[inline]
     pub(crate) fn pop_due(&mut self, now: Tick) -> Option<(usize, Tick)> {
         while let Some(&Reverse(due)) = self.due.peek() {

@@ -1,18 +1,18 @@
-//! Whether a request is only held: it would pass once leases that are open have ended.
+//! Whether a request is only held back by open leases, and would pass once they have ended.
 
 use std::time::Duration;
 
-/// Whether a request is only held.
+/// Whether a request is only held back by open leases.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Held {
     /// It is not: it passes, or (`true`) something else refuses it.
     Not(bool),
-    /// It is, until leases that are open have run out; `None` where they never do.
+    /// It is, until these leases have run out. `None` if they never do.
     For(Option<Duration>),
 }
 
 impl Held {
-    /// Of two that are asked together.
+    /// The result for two demands that are asked together.
     pub(crate) fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::Not(true), _) | (_, Self::Not(true)) => Self::Not(true),

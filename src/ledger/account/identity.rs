@@ -1,4 +1,4 @@
-//! Who an account is: everything about it that never changes, and that its lock does not guard.
+//! The identity of an account: the facts that never change and need no lock.
 
 use std::sync::Arc;
 
@@ -8,18 +8,19 @@ use crate::ledger::account_id::AccountId;
 use crate::ledger::core::Core;
 use crate::ledger::post::outbox::Outbox;
 
-/// Who an account is. It lies inside its account, which never moves.
+/// The identity of an account. It is stored inside its account, which never moves.
 pub(crate) struct Identity {
     core: Arc<Core>,
     key: Key,
     code: Code,
     needs_wall: bool,
-    /// Has a sliding window: by a clock that lags, bookings would leave it too early.
+    /// Whether a meter has a sliding window. With a clock that lags, bookings would leave it too
+    /// early.
     slides: bool,
     naming: Option<Box<Box<dyn Naming>>>,
 }
 
-/// One step on an account under its lock: whose step it is, when, and what it sends.
+/// One step on an account under its lock: the account, the time, and where to send.
 pub(crate) struct Step<'a> {
     pub(crate) identity: &'a Identity,
     pub(crate) now: Moment,
@@ -27,12 +28,12 @@ pub(crate) struct Step<'a> {
 }
 
 impl Step<'_> {
-    /// The same step at another moment.
+    /// The same step at another time.
     pub(crate) fn at(&mut self, now: Moment) -> Step<'_> {
         Step { identity: self.identity, now, outbox: self.outbox }
     }
 
-    /// Whether anybody listens.
+    /// Whether there is a listener.
     #[inline]
     pub(crate) fn listening(&self) -> bool {
         self.identity.core.listening()
@@ -54,7 +55,7 @@ impl Identity {
         Self { core: Arc::clone(core), key, code, needs_wall, slides, naming }
     }
 
-    /// What tells this account from all others that live.
+    /// The address of this account.
     #[inline]
     pub(crate) fn id(&self) -> AccountId {
         AccountId::of(self)
@@ -72,34 +73,34 @@ impl Identity {
         &self.core
     }
 
-    /// The present. Read under the account's lock, so that a decision and its booking share one
-    /// moment.
+    /// Reads the clock. Call it under the lock of the account, so that a decision and its booking
+    /// share one moment.
     #[inline]
     pub(crate) fn now(&self) -> Moment {
         let read = if self.slides { Clock::precise_now } else { Clock::now };
         read(self.core.clock(), self.needs_wall)
     }
 
-    /// Whether the present of the other account is that of this one too.
+    /// Whether the present of `other` is also the present of this account.
     #[inline]
     pub(crate) fn shares_now(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.core, &other.core)
             && (self.slides, self.needs_wall) == (other.slides, other.needs_wall)
     }
 
-    /// The present by the precise clock; `None` where the account's own is precise.
+    /// The present by the precise clock, or `None` if the clock of the account is precise already.
     #[cold]
     pub(crate) fn precise_now(&self) -> Option<Moment> {
         let lags = !self.slides && !self.core.clock().lag().is_zero();
         lags.then(|| self.core.clock().precise_now(self.needs_wall))
     }
 
-    /// The present by the most precise clock there is.
+    /// The present by the most precise clock.
     pub(crate) fn present(&self) -> Moment {
         self.precise_now().unwrap_or_else(|| self.now())
     }
 
-    /// The rule that a meter is of, where the account has several.
+    /// The rule of a meter, if the account has several rules.
     pub(crate) fn rule(&self, meter: u8) -> Option<Key> {
         self.naming.as_ref()?.rule(meter)
     }

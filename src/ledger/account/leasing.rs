@@ -1,11 +1,11 @@
-//! The leases of one account: opened, run out, ended.
+//! How a lease opens, runs out and ends in one account.
 
 use std::sync::Weak;
 use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::entries::{Entry, Expiry, Extra, HeldMeter};
+use super::entries::{BoxedFields, Entry, Expiry, HeldMeter};
 use super::identity::Step;
 use super::state::State;
 use crate::accounting::{Meter, Tick, Usage};
@@ -16,7 +16,7 @@ use crate::ledger::core::policy::Unsettled;
 use crate::ledger::core::sweep::Swept;
 use crate::ledger::ending::End;
 
-/// A lease that is to be opened in an account.
+/// A lease to open in an account.
 pub(crate) struct NewLease<'a> {
     pub(crate) id: u64,
     pub(crate) ttl: Duration,
@@ -24,8 +24,8 @@ pub(crate) struct NewLease<'a> {
 }
 
 impl State {
-    /// Opens a lease over what [`refuses`](Self::refuses) has let pass, of this account alone; its
-    /// number and its entry.
+    /// Opens a lease over this account alone, for a claim that [`refuses`](Self::refuses) let pass.
+    /// Returns the number of the lease and its entry.
     #[inline]
     pub(crate) fn open_alone(
         &mut self,
@@ -39,7 +39,7 @@ impl State {
         (id, self.open(claim, &NewLease { id, ttl, request }, account, step))
     }
 
-    /// Opens what a lease has of this account, which `account` gives to the sweep; the entry.
+    /// Opens the entry of a lease in this account. `account` is for the sweep. Returns the entry.
     #[inline]
     pub(crate) fn open(
         &mut self,
@@ -63,7 +63,7 @@ impl State {
 
     #[inline]
     fn insert(&mut self, claim: Claim<'_>, lease: &NewLease<'_>, deadline: Tick) -> usize {
-        let Self { meters, more } = self;
+        let Self { meters, rare } = self;
         let mut holds: SmallVec<[HeldMeter; 2]> = SmallVec::new();
         for &(meter, amount) in claim.demands {
             meters[usize::from(meter)].take_request();
@@ -73,8 +73,8 @@ impl State {
                 Some(same) => same.hold.amount += hold.amount,
             }
         }
-        // Made in its place: a copy of an entry is a tenth of what a reservation costs.
-        let (entries, request) = (&mut more.get_or_insert_default().entries, lease.request);
+        // Built in place: copying an entry costs a tenth of a reservation.
+        let (entries, request) = (&mut rare.get_or_insert_default().entries, lease.request);
         let order = entries.next_order();
         entries.insert(
             request.stays,
@@ -89,12 +89,12 @@ impl State {
                 expiry: None,
                 end: None,
                 whole: None,
-                extra: Extra::of(request),
+                boxed: BoxedFields::of(request),
             },
         )
     }
 
-    /// A lease is due then: the sweep has to know of `account`, which is this one.
+    /// Notes that a lease is due at `deadline`, and queues `account` (this one) for the sweep.
     #[inline]
     pub(crate) fn due_at(
         &mut self,
@@ -118,12 +118,12 @@ impl State {
         }
     }
 
-    /// Ends a lease that has run out or was dropped, provisionally.
+    /// Ends a lease that has run out or was dropped. A later commit may still replace the charge.
     #[cold]
     pub(crate) fn expire(&mut self, index: usize, step: &mut Step<'_>) {
         let charged = step.identity.core().policy().unsettled == Unsettled::Charge;
-        let Self { meters, more: Some(more) } = self else { return };
-        let entries = &mut more.entries;
+        let Self { meters, rare: Some(rare) } = self else { return };
+        let entries = &mut rare.entries;
         let Some(entry) = entries.get_mut(index).filter(|entry| entry.is_open()) else {
             return;
         };
@@ -144,8 +144,8 @@ impl State {
         self.warn(step);
     }
 
-    /// Ends a lease for good, with `usage` or with none: that replaces what an expiry charged. The
-    /// end of the whole lease is kept for its other handles, if there are any.
+    /// Ends a lease for good, with `usage` or without. This replaces what its expiry charged.
+    /// `kept` is the end of the whole lease, kept for its other handles if there are any.
     #[inline]
     pub(crate) fn finish(
         &mut self,
@@ -154,8 +154,8 @@ impl State {
         kept: Option<End>,
         step: &mut Step<'_>,
     ) {
-        let Self { meters, more: Some(more) } = self else { return };
-        let entries = &mut more.entries;
+        let Self { meters, rare: Some(rare) } = self else { return };
+        let entries = &mut rare.entries;
         let Some(entry) = entries.get(index) else { return };
         match usage {
             Some(usage) => commit(entry, usage, meters),
@@ -173,14 +173,14 @@ impl State {
         self.warn(step);
     }
 
-    /// Whether the lease at `index` holds what counts requests, such as calls or steps.
+    /// Whether the lease at `index` holds an amount of requests, such as calls or steps.
     pub(crate) fn holds_requests(&self, index: usize) -> bool {
-        let of_requests =
+        let counts_requests =
             |held: &HeldMeter| self.meters[usize::from(held.meter)].unit().counts_requests();
-        self.entry(index).is_some_and(|entry| entry.holds.iter().any(of_requests))
+        self.entry(index).is_some_and(|entry| entry.holds.iter().any(counts_requests))
     }
 
-    /// A handle of the lease is gone: with the last one it ends, if it is open.
+    /// Drops a handle of the lease. The last handle ends the lease if it is open.
     #[inline]
     pub(crate) fn drop_handle(&mut self, index: usize, step: &mut Step<'_>) {
         let Some(entry) = self.entries_if_any().and_then(|entries| entries.get_mut(index)) else {
@@ -204,7 +204,7 @@ impl State {
     }
 }
 
-/// Ends the holds of a lease with what was used.
+/// Ends the holds of a lease with its usage.
 #[inline]
 fn commit(entry: &Entry, usage: &Usage, meters: &mut [Meter]) {
     for (index, held) in entry.holds.iter().enumerate() {
@@ -219,7 +219,7 @@ fn commit(entry: &Entry, usage: &Usage, meters: &mut [Meter]) {
     }
 }
 
-/// Ends the holds of a lease with which nothing was done.
+/// Ends the holds of a lease that used nothing.
 #[inline]
 fn release(entry: &Entry, meters: &mut [Meter]) {
     for (index, held) in entry.holds.iter().enumerate() {

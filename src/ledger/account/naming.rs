@@ -1,13 +1,13 @@
-//! What refusals are called where the code and the unit do not say it all.
+//! How refusals are completed where the code and the unit do not say everything.
 
 use crate::accounting::{Denied, Key};
 
-/// Names the refusals of an account, where its code and the unit do not say it all.
+/// Completes the refusals of an account, and names its rules.
 pub(crate) trait Naming: Send + Sync {
-    /// Completes the refusal by a meter.
+    /// Completes a refusal by that meter.
     fn name(&self, denied: &mut Denied, meter: u8);
 
-    /// The rule that a meter is of, where an account has several.
+    /// The rule of a meter, if the account has several rules.
     fn rule(&self, _meter: u8) -> Option<Key> {
         None
     }

@@ -1,4 +1,4 @@
-//! What the passing of time alone does for those who wait: each thing at its moment, in order.
+//! What time alone does for the waits: each event at its own moment, in order.
 
 use super::held::Held;
 use super::identity::{Identity, Step};
@@ -9,16 +9,16 @@ use crate::ledger::error::Error;
 use crate::ledger::queue::turn::Turn;
 
 impl State {
-    /// Brings the account to `now` where somebody waits or was admitted: what comes by the passing
-    /// of time alone comes in its order, however late it is looked at.
+    /// Brings an account with waits or admissions to `now`. Every event that time alone causes
+    /// happens in order, however late this is called.
     #[cold]
     pub(crate) fn catch_up(&mut self, step: &mut Step<'_>) {
         let mut last = None;
         while let Some(at) =
             self.next_event(step.identity, step.now).filter(|at| *at <= step.now.tick)
         {
-            // What was given just now and lives for no time at all may be due; nothing else comes
-            // twice at one moment.
+            // A lease that was granted just now may be due already, if it lives for no time.
+            // Nothing else comes twice at one moment.
             if last == Some(at) && !self.is_due(at) {
                 break;
             }
@@ -38,7 +38,7 @@ impl State {
         self.entries().and_then(|entries| entries.next_due()).is_some_and(|due| due <= now)
     }
 
-    /// When something happens next that those who wait may care about, if nobody does anything.
+    /// When the next event happens that a wait may depend on, if nobody does anything.
     pub(crate) fn next_event(&self, identity: &Identity, now: Moment) -> Option<Tick> {
         let queues = self.queues()?;
         let admission = queues.admissions.next_over();
@@ -51,15 +51,15 @@ impl State {
         heads.chain(admission).chain(lease).chain(queues.next_deadline()).min()
     }
 
-    /// When the first of a queue can be served by the passing of time alone.
+    /// When time alone lets the first wait of a queue pass.
     fn frees_at(&self, meter: u8, turn: &Turn, identity: &Identity, now: Moment) -> Option<Tick> {
         let (amount, terms) = (turn.asks_of(identity.id(), meter), turn.terms_of(identity.id()));
-        let of_meter = &self.meters[usize::from(meter)];
-        // Where it passes here already, something else is in its way.
-        if of_meter.admits(amount, terms) {
+        let own_meter = &self.meters[usize::from(meter)];
+        // If it passes here already, something else refuses it.
+        if own_meter.admits(amount, terms) {
             return None;
         }
-        of_meter.frees_at(amount, terms, now)
+        own_meter.frees_at(amount, terms, now)
     }
 
     fn end_admissions(&mut self, now: Tick) {
@@ -71,7 +71,7 @@ impl State {
         }
     }
 
-    /// Ends the waits that took too long.
+    /// Ends the waits whose deadline is over.
     fn end_overdue(&mut self, step: &mut Step<'_>) {
         while let Some((meter, turn)) = self.queues().and_then(|q| q.overdue(step.now.tick)) {
             self.queues_mut().remove(meter, turn.ticket, step.identity.id());
@@ -90,8 +90,8 @@ impl State {
         now: Moment,
     ) -> Error {
         let (asked, terms) = (turn.asks_of(identity.id(), meter), turn.terms_of(identity.id()));
-        let of_meter = &self.meters[usize::from(meter)];
-        let mut denied = Denied::by(of_meter, identity.code(), identity.denied_id(), asked, now);
+        let own_meter = &self.meters[usize::from(meter)];
+        let mut denied = Denied::by(own_meter, identity.code(), identity.denied_id(), asked, now);
         let demands = [(meter, asked)];
         (denied.cause, denied.retry_after) = match self.held(identity, &demands, now, terms) {
             Held::For(wait) => (Cause::Held, wait),

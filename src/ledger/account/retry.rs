@@ -1,4 +1,4 @@
-//! When a request could pass that does not pass now: after those who wait already.
+//! When a refused request could pass, after the waits that are queued already.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::ledger::core::policy::Unsettled;
 use crate::ledger::queue::turn::NO_TICKET;
 
 impl State {
-    /// When all of `demands` could pass: the latest of their meters, `None` for never.
+    /// When all of `demands` could pass: the latest time of their meters, or `None` for never.
     pub(crate) fn wait(
         &self,
         identity: &Identity,
@@ -33,8 +33,8 @@ impl State {
         Some(wait)
     }
 
-    /// Whether all of `demands` would pass once leases that are open have ended, and when that is;
-    /// `None` in it where they never run out.
+    /// Whether all of `demands` would pass once open leases have ended, and when that is.
+    /// `Held::For(None)` if these leases never run out.
     pub(crate) fn held(
         &self,
         identity: &Identity,
@@ -61,7 +61,7 @@ impl State {
         found
     }
 
-    /// When `amount` could pass, after those who wait for the meter already.
+    /// When `amount` could pass, after the waits on the meter.
     fn retry_behind(
         &self,
         number: u8,
@@ -76,7 +76,7 @@ impl State {
         let ceiling = u128::from(meter.ceiling().max(1));
         let first = u64::try_from(all.min(ceiling)).unwrap_or(u64::MAX).max(amount);
         let wait = meter.retry_in(first, terms, open, now)?;
-        // Each window lets through one ceiling at most.
+        // Each window lets at most one ceiling through.
         let windows = u32::try_from((all.saturating_sub(1)) / ceiling).unwrap_or(u32::MAX);
         let period = meter.window().period().unwrap_or_default();
         Some(wait.saturating_add(period.saturating_mul(windows)))
@@ -86,12 +86,12 @@ impl State {
         let meter = &self.meters[usize::from(number)];
         let gauge = matches!(meter.window(), Window::Gauge);
         let charged = !gauge && identity.core().policy().unsettled == Unsettled::Charge;
-        // What is open beyond its time stays: nobody knows for how long.
+        // Leases open beyond their deadline stay open for an unknown time.
         let entries = self.entries().into_iter().flat_map(|entries| entries.open());
         let entries = entries.filter(|(_, entry)| entry.deadline > now.tick);
         let holds = entries.flat_map(|(_, entry)| {
-            let of_meter = entry.holds.iter().filter(|held| held.meter == number);
-            of_meter.filter(|held| meter.counts(&held.hold)).map(|held| Open {
+            let own = entry.holds.iter().filter(|held| held.meter == number);
+            own.filter(|held| meter.counts(&held.hold)).map(|held| Open {
                 deadline: entry.deadline,
                 amount: held.hold.amount,
                 charged,

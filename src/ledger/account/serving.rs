@@ -1,4 +1,4 @@
-//! How capacity goes to those who wait: under the account's lock, oldest first.
+//! How free capacity goes to the waits: under the lock of the account, oldest first.
 
 use std::sync::{Arc, Weak};
 
@@ -13,7 +13,7 @@ use crate::ledger::queue::admissions::Admission;
 use crate::ledger::queue::turn::{Granted, Opened, Stage, Turn, Wants};
 
 impl State {
-    /// Gives what is free to those whose turn it is.
+    /// Gives free capacity to the waits whose turn it is.
     pub(crate) fn serve(&mut self, step: &mut Step<'_>) {
         self.end_hopeless(step);
         let mut going = true;
@@ -28,12 +28,13 @@ impl State {
         }
     }
 
-    /// Serves the first of a queue; whether it has left the queue.
+    /// Serves the first wait of a queue. Returns whether it has left the queue.
     fn serve_first(&mut self, meter: u8, turn: &Arc<Turn>, step: &mut Step<'_>) -> bool {
         let Some((index, ask)) = turn.claim_of(step.identity.id()) else { return false };
         match self.refuses(&ask.demands, ask.terms, turn.ticket) {
             None if turn.claims.len() > 1 => {
-                // It needs the locks of its other accounts: decided right after this one is free.
+                // It needs the locks of its other accounts. It is decided right after this lock is
+                // free.
                 if let Some(wait) = turn.again() {
                     step.outbox.try_again(wait);
                 }
@@ -51,7 +52,7 @@ impl State {
                     return true;
                 }
                 if other != meter {
-                    // Another meter is in its way now: it waits there, at the place of its age.
+                    // Another meter refuses it now. It waits there, in the order of its age.
                     self.queues_mut().remove(meter, turn.ticket, step.identity.id());
                     self.queue(index, other, turn);
                 }
@@ -60,7 +61,7 @@ impl State {
         }
     }
 
-    /// Ends a wait that can not pass any more; whether it was one.
+    /// Ends a wait that cannot pass any more. Returns whether it was one.
     fn refuse_if_hopeless(&mut self, meter: u8, turn: &Turn, step: &mut Step<'_>) -> bool {
         let Some((_, ask)) = turn.claim_of(step.identity.id()) else { return false };
         let Some(demand) = self.hopeless(&ask.demands, ask.terms) else { return false };
@@ -70,7 +71,7 @@ impl State {
         true
     }
 
-    /// Ends the waits, wherever they stand, that ask more of their meter than it will ever have.
+    /// Ends the waits, anywhere in a queue, that ask more of their meter than it will ever have.
     fn end_hopeless(&mut self, step: &mut Step<'_>) {
         for meter in (0..).take(self.meters.len()) {
             while let Some(turn) = self.queues().and_then(|queues| queues.largest(meter)) {
@@ -85,13 +86,13 @@ impl State {
         }
     }
 
-    /// Queues `turn` on a meter of this account, which is that one of its claims.
+    /// Queues `turn` on a meter of this account. `index` is the claim on this account.
     pub(crate) fn queue(&mut self, index: usize, meter: u8, turn: &Arc<Turn>) {
         self.queues_mut().add(meter, turn, turn.claims[index].id);
         turn.put(Stage::Queued(index, meter));
     }
 
-    /// Gives what [`refuses`](Self::refuses) has let pass to a request of this account alone.
+    /// Grants a request of this account alone that [`refuses`](Self::refuses) let pass.
     fn grant(&mut self, turn: &Turn, step: &mut Step<'_>) -> Granted {
         let ask = &turn.claims[0];
         match turn.wanted.what {
@@ -104,17 +105,17 @@ impl State {
         }
     }
 
-    /// Lets a caller through that reports its usage later; what it asks for is held for a slot of
-    /// the window, or until the next usage is recorded.
+    /// Admits a caller that reports its usage later. Its amount is held for one bucket of the
+    /// window, or until the next usage is recorded.
     pub(crate) fn take_admission(&mut self, demands: &[(u8, u64)], now: Moment) -> Option<u64> {
         let &(meter, amount) = demands.first()?;
-        let of_meter = &mut self.meters[usize::from(meter)];
-        of_meter.take_request();
-        let width = match of_meter.window() {
+        let own_meter = &mut self.meters[usize::from(meter)];
+        own_meter.take_request();
+        let width = match own_meter.window() {
             Window::Sliding(ring) if amount > 0 => ring.width(),
             _ => return None,
         };
-        let hold = of_meter.reserve(amount);
+        let hold = own_meter.reserve(amount);
         let admission = Admission { meter, hold, deadline: now.tick.plus(width) };
         Some(self.queues_mut().admissions.add(admission))
     }
@@ -141,7 +142,7 @@ impl State {
     }
 }
 
-/// Ends a wait that is in no queue any more.
+/// Ends a wait that has left its queue.
 pub(crate) fn end(turn: &Turn, result: Result<Granted, Error>, outbox: &mut Outbox) {
     turn.put(Stage::Ended(result));
     turn.mailbox.post(turn.ticket);

@@ -1,4 +1,4 @@
-//! What an account's lock guards: its meters, its leases and who waits.
+//! The state of an account under its lock: its meters, its leases and its waits.
 
 use smallvec::SmallVec;
 
@@ -8,20 +8,21 @@ use crate::accounting::{Meter, Moment, Terms};
 use crate::ledger::core::event::EventKind;
 use crate::ledger::queue::Queues;
 
-/// What an account's lock guards.
+/// The state of an account. Its lock guards it.
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) meters: SmallVec<[Meter; 2]>,
-    pub(crate) more: Option<Box<More>>,
+    /// `None` while the account was only charged.
+    pub(crate) rare: Option<Box<Rare>>,
 }
 
-/// What accounts have that were more than charged; apart, so that the rest stay small.
+/// Fields that only accounts with leases, waits or an end need. Boxed, to keep `State` small.
 #[derive(Debug, Default)]
-pub(crate) struct More {
+pub(crate) struct Rare {
     pub(crate) entries: Entries,
-    /// Who waits, and the admissions of a limiter.
+    /// The waits, and the admissions of a limiter.
     pub(crate) queues: Option<Box<Queues>>,
-    /// The account takes no more requests; open leases still end.
+    /// Whether the account is closed to requests. Open leases still end.
     pub(crate) closed: bool,
 }
 
@@ -33,7 +34,7 @@ impl State {
         }
     }
 
-    /// Books `demands`, which were admitted.
+    /// Books `demands` that were admitted.
     #[inline]
     pub(crate) fn charge(&mut self, demands: &[(u8, u64)], step: &mut Step<'_>) {
         for &(index, amount) in demands {
@@ -55,51 +56,52 @@ impl State {
         self.entries_if_any()?.get_mut(index)
     }
 
-    /// A meter and what the demands up to `index` ask of it, `None` where there is none or no sum.
+    /// The meter of the demand at `index`, and the sum that the demands up to it ask of that meter.
+    /// `None` if there is no such meter, or no such sum.
     #[inline]
     pub(crate) fn asked(&self, demands: &[(u8, u64)], index: usize) -> Option<(&Meter, u64)> {
         let (meter, mut amount) = demands[index];
-        for &(other, more) in &demands[..index] {
+        for &(other, added) in &demands[..index] {
             if other == meter {
-                amount = amount.checked_add(more)?;
+                amount = amount.checked_add(added)?;
             }
         }
         Some((self.meters.get(usize::from(meter))?, amount))
     }
 
-    /// The leases, if there ever was one.
+    /// The leases, if there was ever one.
     #[inline]
     pub(crate) fn entries(&self) -> Option<&Entries> {
-        self.more.as_ref().map(|more| &more.entries)
+        self.rare.as_ref().map(|rare| &rare.entries)
     }
 
     #[inline]
     pub(crate) fn entries_if_any(&mut self) -> Option<&mut Entries> {
-        self.more.as_mut().map(|more| &mut more.entries)
+        self.rare.as_mut().map(|rare| &mut rare.entries)
     }
 
-    /// The queues, if somebody ever waited or was admitted.
+    /// The queues, if there was ever a wait or an admission.
     #[inline]
     pub(crate) fn queues(&self) -> Option<&Queues> {
-        self.more.as_ref()?.queues.as_deref()
+        self.rare.as_ref()?.queues.as_deref()
     }
 
     #[inline]
     pub(crate) fn queues_if_any(&mut self) -> Option<&mut Queues> {
-        self.more.as_mut()?.queues.as_deref_mut()
+        self.rare.as_mut()?.queues.as_deref_mut()
     }
 
     pub(crate) fn queues_mut(&mut self) -> &mut Queues {
-        self.more_mut().queues.get_or_insert_default()
+        self.rare_mut().queues.get_or_insert_default()
     }
 
-    /// The queues, where somebody waits.
+    /// The queues, if a wait is in them.
     #[inline]
     pub(crate) fn waits(&self) -> Option<&Queues> {
         self.queues().filter(|queues| !queues.is_empty())
     }
 
-    /// Whether somebody older than `ticket` waits for `meter`, of which `amount` is asked.
+    /// Whether an older wait than `ticket` is queued on `meter`, of which `amount` is asked.
     #[inline]
     pub(crate) fn is_behind(&self, meter: u8, amount: u64, terms: Terms, ticket: u64) -> bool {
         let Some(queues) = self.waits() else { return false };
@@ -113,17 +115,17 @@ impl State {
 
     #[inline]
     pub(crate) fn is_closed(&self) -> bool {
-        self.more.as_ref().is_some_and(|more| more.closed)
+        self.rare.as_ref().is_some_and(|rare| rare.closed)
     }
 
     #[inline]
-    pub(crate) fn more_mut(&mut self) -> &mut More {
-        self.more.get_or_insert_default()
+    pub(crate) fn rare_mut(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
     }
 
     #[inline]
     pub(crate) fn entries_mut(&mut self) -> &mut Entries {
-        &mut self.more_mut().entries
+        &mut self.rare_mut().entries
     }
 
     #[inline]

@@ -1,4 +1,4 @@
-//! What an account tells of itself: to listeners, and in refusals.
+//! What an account reports: events for listeners, and the texts of refusals.
 
 use smallvec::SmallVec;
 
@@ -7,7 +7,7 @@ use crate::accounting::{Code, Denied, Key, Meter, Moment, Unit};
 use crate::ledger::core::event::{Event, EventKind};
 
 impl Step<'_> {
-    /// Tells that `demands` on an account of `meters` were refused.
+    /// Reports that `demands` on an account of `meters` were refused.
     #[cold]
     pub(crate) fn tell_denied(&mut self, meters: &[Meter], demands: &[(u8, u64)]) {
         if self.listening() {
@@ -18,8 +18,8 @@ impl Step<'_> {
         }
     }
 
-    /// Tells of amounts by the numbers of their meters: in one event, or in one for each rule that
-    /// the meters are of.
+    /// Reports amounts by the numbers of their meters: in one event, or in one event for each rule
+    /// of the meters.
     #[cold]
     pub(crate) fn tell(
         &mut self,
@@ -48,13 +48,13 @@ impl Step<'_> {
 }
 
 impl Identity {
-    /// Whose refusal it is; a pool and a limiter have no id.
+    /// The id in a refusal. A pool and a limiter have none.
     pub(crate) fn denied_id(&self) -> Option<Key> {
         let nameless = matches!(self.code(), Code::ThresholdExceeded | Code::RateLimitExceeded);
         (!nameless).then(|| self.key().clone())
     }
 
-    /// The refusal of an account that takes no more requests.
+    /// The refusal of a closed account.
     pub(crate) fn closed_denial(&self, meters: &[Meter], asked: u64, now: Moment) -> Box<Denied> {
         match meters {
             [meter, ..] if self.code() == Code::WorkflowQuotaExceeded => {

@@ -1,4 +1,4 @@
-//! Whether a request passes: nothing is changed here but the time.
+//! Decides whether a request passes. Nothing changes here but the time.
 
 use super::held::Held;
 use super::identity::Identity;
@@ -6,7 +6,7 @@ use super::state::State;
 use crate::accounting::{Cause, Denied, Invalid, Moment, Terms, Tick};
 use crate::ledger::error::Error;
 
-/// An admission that was refused, under the account's lock.
+/// A refused admission, under the lock of the account.
 pub(crate) struct Refused<'a> {
     pub(crate) state: &'a State,
     pub(crate) identity: &'a Identity,
@@ -16,7 +16,7 @@ pub(crate) struct Refused<'a> {
 }
 
 impl Refused<'_> {
-    /// The refusal in words.
+    /// The refusal with its text.
     pub(crate) fn error(&self) -> Error {
         let Self { state, identity, demands, index, now } = *self;
         state.refusal(identity, demands, index, now, Terms::Gated)
@@ -24,8 +24,8 @@ impl Refused<'_> {
 }
 
 impl State {
-    /// The first of `demands` that does not pass, if there is one: it does not fit, or somebody
-    /// older than `ticket` waits for the same meter.
+    /// The first of `demands` that does not pass, if there is one. It does not fit, or a wait older
+    /// than `ticket` is queued on the same meter.
     #[inline]
     pub(crate) fn refuses(
         &self,
@@ -46,7 +46,7 @@ impl State {
         None
     }
 
-    /// The present by the precise clock, where more may be due by then than at `now`.
+    /// The present by the precise clock, if more may be due by then than at `now`.
     #[cold]
     pub(crate) fn precise_now(&self, identity: &Identity, now: Moment) -> Option<Moment> {
         let latest = now.tick.plus(identity.core().clock().lag());
@@ -56,7 +56,7 @@ impl State {
         identity.precise_now()
     }
 
-    /// Whether the passing of time alone may change anything between `now` and `at`.
+    /// Whether time alone may change anything between `now` and `at`.
     fn may_change_by(&self, at: Tick, now: Moment) -> bool {
         let lease = self.entries().and_then(|entries| entries.next_due());
         lease.is_some_and(|due| due <= at)
@@ -79,12 +79,18 @@ impl State {
             return identity.closed_denial(&self.meters, amount, now).into();
         }
         let Some(meter) = self.meters.get(usize::from(number)) else {
-            return Invalid::policy("demands", "of meters that the account has").into();
+            let message = format!(
+                "account {:?} has no meter with the number {number}: it has {} meters, numbered \
+                 from 0; correct the demand",
+                identity.key().as_str(),
+                self.meters.len()
+            );
+            return Invalid::sentence(message).into();
         };
         let amount = self.asked(demands, index).map_or(u64::MAX, |(_, amount)| amount);
         let mut denied = Denied::by(meter, identity.code(), identity.denied_id(), amount, now);
         let cause = meter.cause(amount, terms);
-        // Looked at all demands only where this one is held: most refusals are of what is spent.
+        // All demands are checked only if this one is held. Most refusals are for spent budgets.
         let held = match cause {
             Cause::Held => self.held(identity, demands, now, terms),
             _ => Held::Not(true),

@@ -1,29 +1,32 @@
-//! A visit to an account under its lock: it is brought to the present, something is decided, and
-//! what was freed goes to those who wait.
+//! A visit to an account under its lock: bring it to the present, decide, and give free capacity to
+//! the waits.
 
 use super::identity::Step;
 use super::state::State;
-use crate::accounting::Terms;
+use crate::accounting::{Moment, Terms};
 use crate::ledger::error::Error;
 use crate::ledger::queue::turn::NO_TICKET;
 
 impl State {
-    /// Brings the account to `now`: leases that are due end, each at its deadline, and windows
-    /// that are over make room for the next.
+    /// Brings the account to `now`. Leases that are due end, each at its deadline. Windows that are
+    /// over begin again.
     #[inline]
     pub(crate) fn touch(&mut self, step: &mut Step<'_>) {
+        // Field by field: the clock has just written both halves, and a copy of the whole would
+        // wait for them to leave the processor's store buffer.
+        let now = Moment { tick: step.now.tick, wall_ns: step.now.wall_ns };
         if let Some(queues) = self.queues()
-            && queues.may_be_due(step.now.tick)
+            && queues.may_be_due(now.tick)
         {
             self.catch_up(step);
         }
-        if self.is_due(step.now.tick) {
+        if self.is_due(now.tick) {
             self.expire_due(step);
         }
-        self.roll(step.now);
+        self.roll(now);
     }
 
-    /// After a step: what it has freed goes to those who wait.
+    /// Ends a step: capacity that it freed goes to the waits.
     #[inline]
     pub(crate) fn hand_on(&mut self, step: &mut Step<'_>) {
         if self.waits().is_some() {
@@ -31,7 +34,7 @@ impl State {
         }
     }
 
-    /// Refuses what does not pass; changes nothing but the time.
+    /// Refuses demands that do not pass. Changes nothing but the time.
     #[inline]
     pub(crate) fn decide(
         &mut self,
@@ -45,8 +48,8 @@ impl State {
         }
     }
 
-    /// The first of `demands` that does not pass. What does not pass by a clock that lags is looked
-    /// at by a precise one where that may make a difference.
+    /// The first of `demands` that does not pass. If the clock lags, a refusal is checked again by
+    /// the precise clock where that may matter.
     #[inline]
     pub(crate) fn first_refused(
         &mut self,
@@ -72,7 +75,7 @@ impl State {
         self.refuses(demands, terms, NO_TICKET)
     }
 
-    /// After a step: what it has freed goes to those who wait.
+    /// Ends a step: capacity that it freed goes to the waits.
     #[cold]
     pub(crate) fn serve_all(&mut self, step: &mut Step<'_>) {
         self.serve(step);
@@ -82,7 +85,8 @@ impl State {
         self.rearm(step);
     }
 
-    /// Tells those who watch the clock when to look next, where it is earlier than they know.
+    /// Schedules the next refresh with the mailboxes that watch the clock, and wakes those whose
+    /// refresh moves forward.
     pub(crate) fn rearm(&self, step: &mut Step<'_>) {
         let Some(queues) = self.waits() else { return };
         if step.identity.core().clock().is_manual() {

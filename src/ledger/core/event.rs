@@ -1,4 +1,4 @@
-//! What happened, for those who listen. Nobody listening costs one load.
+//! Events for listeners. Without a listener an event costs one load.
 
 use smallvec::SmallVec;
 
@@ -21,9 +21,9 @@ pub enum EventKind {
     Denied,
     /// `used` crossed the warning mark of a meter.
     Warned,
-    /// A request passed that a soft limit would have refused if it were hard.
+    /// A request passed that a soft limit would refuse if it were hard.
     Exceeded,
-    /// A request passed that no rule is about.
+    /// A request passed that no rule matches.
     Unmatched,
 }
 
@@ -34,12 +34,12 @@ pub struct Event {
     pub kind: EventKind,
     /// The account's id.
     pub key: Key,
-    /// The lease, where one is meant.
+    /// The lease, if the event is about one.
     pub lease: Option<u64>,
-    /// How much, by unit.
+    /// The amounts, by unit.
     pub amounts: SmallVec<[(Unit, u64); 2]>,
-    /// When.
+    /// When it happened.
     pub tick: Tick,
-    /// The labels of a request that no rule is about.
+    /// The labels of a request that no rule matches.
     pub labels: Vec<(String, String)>,
 }

@@ -1,11 +1,11 @@
-//! How leases end that nobody commits or releases.
+//! How leases end that are neither committed nor released.
 
 use std::time::Duration;
 
-/// What a lease is charged whose usage never came.
+/// What a lease is charged if its usage is never reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Unsettled {
-    /// Its estimate: what is not known is counted.
+    /// Its estimate: unknown usage counts.
     #[default]
     Charge,
     /// Nothing.
@@ -15,23 +15,24 @@ pub enum Unsettled {
 /// How an error inside a lease's block ends it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnError {
-    /// No tokens and no money: the call failed. What counts requests counts it.
+    /// No tokens and no money: the call failed. Meters that count requests still count it.
     #[default]
     Release,
     /// The estimate is booked.
     Charge,
 }
 
-/// How leases end that nobody commits or releases.
+/// How leases end that are neither committed nor released.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// How long a lease lives unless `reserve` says otherwise.
+    /// How long a lease lives, unless the request says otherwise.
     pub lease_ttl: Duration,
-    /// When it runs out, is dropped, or its block ends without a commit.
+    /// Applies when a lease runs out, is dropped, or its block ends without a commit.
     pub unsettled: Unsettled,
-    /// When its block ends by an error.
+    /// Applies when its block ends with an error.
     pub on_error: OnError,
-    /// When its block is cancelled, interrupted or times out: the call may be under way.
+    /// Applies when its block is cancelled, interrupted or times out: the call may still be
+    /// running.
     pub on_cancel: Unsettled,
 }
 

@@ -1,5 +1,5 @@
-//! The sweep that ends due leases of accounts that nobody touches: a few at a time, on the way
-//! of other reservations, never in a thread of its own.
+//! The sweep: it ends due leases of accounts that no call touches. Each reservation sweeps a few
+//! accounts; there is no thread for it.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -9,24 +9,25 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::accounting::{Follower, Tick};
 use crate::ledger::sync::Mutex;
 
-/// How many accounts one reservation sweeps at most.
+/// The most accounts that one reservation sweeps.
 const ACCOUNTS_MAX: usize = 4;
 
 /// An account, as the sweep sees it.
 pub(crate) trait Swept: Follower {
-    /// Ends what is due. `queued` is when the sweep wanted to come: an account that it comes to
-    /// earlier by now is not queued a second time. Returns when it is to come again, if it is.
+    /// Ends the leases that are due. `queued` is the time for which the sweep queued the account.
+    /// If the account is queued for an earlier time by now, this call does nothing. Returns the
+    /// next time to queue it for, if any.
     fn sweep(&self, queued: Tick) -> Option<Tick>;
 }
 
-/// The accounts with open leases, by when the first of them is due.
+/// The accounts with open leases, by the time at which their first lease is due.
 pub(crate) struct Sweep {
-    /// The earliest due time in the queue: most calls read this and go on.
+    /// The earliest due time in the queue. Most calls read only this.
     earliest: AtomicU64,
-    queue: Mutex<BinaryHeap<Reverse<Entry>>>,
+    queue: Mutex<BinaryHeap<Reverse<DueAccount>>>,
 }
 
-struct Entry {
+struct DueAccount {
     due: Tick,
     account: Weak<dyn Swept>,
 }
@@ -36,17 +37,18 @@ impl Sweep {
         Self { earliest: AtomicU64::new(u64::MAX), queue: Mutex::new(BinaryHeap::new()) }
     }
 
-    /// Remembers that a lease of `account` is due then. No other lock is taken under this one.
+    /// Queues `account` for the time at which one of its leases is due. Takes no other lock under
+    /// its own.
     pub(crate) fn add(&self, due: Tick, account: Weak<dyn Swept>) {
         let mut queue = self.queue.lock();
-        queue.push(Reverse(Entry { due, account }));
+        queue.push(Reverse(DueAccount { due, account }));
         self.publish(&queue);
     }
 
-    /// Ends what is due in a few of the accounts. The caller holds no lock.
+    /// Ends the due leases of a few accounts. The caller holds no lock.
     #[inline]
     pub(crate) fn run(&self, now: Tick) {
-        // Relaxed: a stale value only puts the sweep off to the next call.
+        // Relaxed: a stale value only delays the sweep to the next call.
         if now.raw() >= self.earliest.load(Ordering::Relaxed) {
             for entry in self.take(now) {
                 let next = entry.account.upgrade().and_then(|account| account.sweep(entry.due));
@@ -58,7 +60,7 @@ impl Sweep {
     }
 
     #[cold]
-    fn take(&self, now: Tick) -> Vec<Entry> {
+    fn take(&self, now: Tick) -> Vec<DueAccount> {
         let Some(mut queue) = self.queue.try_lock() else {
             return Vec::new();
         };
@@ -70,27 +72,27 @@ impl Sweep {
         taken
     }
 
-    fn publish(&self, queue: &BinaryHeap<Reverse<Entry>>) {
+    fn publish(&self, queue: &BinaryHeap<Reverse<DueAccount>>) {
         let earliest = queue.peek().map_or(u64::MAX, |top| top.0.due.raw());
         self.earliest.store(earliest, Ordering::Relaxed);
     }
 }
 
-impl PartialEq for Entry {
+impl PartialEq for DueAccount {
     fn eq(&self, other: &Self) -> bool {
         self.due == other.due
     }
 }
 
-impl Eq for Entry {}
+impl Eq for DueAccount {}
 
-impl PartialOrd for Entry {
+impl PartialOrd for DueAccount {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Entry {
+impl Ord for DueAccount {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         self.due.cmp(&other.due)
     }

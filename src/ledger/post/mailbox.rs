@@ -1,4 +1,5 @@
-//! Where somebody who waits is told that the wait has ended, or that it is time to look.
+//! The mailbox of a waiting thread or event loop: which waits have ended, and when to refresh an
+//! account.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,17 +14,18 @@ use crate::ledger::sync::Mutex;
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
-/// The mailbox of an event loop, with many waits, or of a thread, with one.
+/// The mailbox of an event loop with many waits, or of a thread with one.
 pub struct Mailbox {
     id: u64,
-    /// Whether it belongs to one wait: of those only the first in a queue watches the clock.
+    /// Whether it belongs to one wait. Of such mailboxes only the first in a queue watches the
+    /// clock.
     alone: bool,
-    inner: Mutex<Inner>,
+    inbox: Mutex<Inbox>,
     wake: Box<dyn Fn() + Send + Sync>,
 }
 
 #[derive(Default)]
-struct Inner {
+struct Inbox {
     posted: Vec<u64>,
     /// The accounts on which its waits are queued.
     watched: BTreeMap<AccountId, Watched>,
@@ -32,14 +34,14 @@ struct Inner {
 struct Watched {
     account: Weak<dyn Follower>,
     waits: usize,
-    /// When to refresh the account; `None` where time alone changes nothing, or a clock that is
-    /// moved by hand.
+    /// When to refresh the account. `None` if time alone changes nothing, or if its clock is moved
+    /// by hand.
     refresh_at: Option<Tick>,
 }
 
 impl Mailbox {
-    /// A mailbox for any number of waits. `wake` is called, under no lock, when something was
-    /// posted or when it is to look earlier than it was told.
+    /// A mailbox for any number of waits. It calls `wake` when a wait has ended, or when the next
+    /// refresh is earlier than scheduled. It holds no lock during the call.
     pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Arc<Self> {
         Self::of(false, Box::new(wake))
     }
@@ -49,30 +51,30 @@ impl Mailbox {
         Self::of(true, Box::new(wake))
     }
 
-    /// The mailbox of a thread that sleeps.
-    pub fn of_thread(sleeper: &Arc<Sleeper>) -> Arc<Self> {
+    /// The mailbox of a sleeping thread.
+    pub fn for_thread(sleeper: &Arc<Sleeper>) -> Arc<Self> {
         let sleeper = Arc::clone(sleeper);
         Self::alone(move || sleeper.wake())
     }
 
     fn of(alone: bool, wake: Box<dyn Fn() + Send + Sync>) -> Arc<Self> {
-        // Relaxed: only that each number is given once matters.
+        // Relaxed: each number must be given once, and nothing else is ordered by it.
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Self { id, alone, inner: Mutex::new(Inner::default()), wake })
+        Arc::new(Self { id, alone, inbox: Mutex::new(Inbox::default()), wake })
     }
 
-    /// The tickets of the waits that have ended since the last call, in the order of their ends.
+    /// The tickets of the waits that have ended since the last call, oldest end first.
     pub fn take_posted(&self) -> Vec<u64> {
-        std::mem::take(&mut self.inner.lock().posted)
+        std::mem::take(&mut self.inbox.lock().posted)
     }
 
-    /// Brings the accounts that are due to the present, so that capacity goes to those whose turn
-    /// it is; the time until the next refresh.
+    /// Refreshes the accounts that are due, so that free capacity goes to the waits whose turn it
+    /// is. Returns the time until the next refresh.
     pub fn refresh(&self) -> Option<Duration> {
         let now = Clock::System.precise_tick();
         let due: Vec<Weak<dyn Follower>> = {
-            let mut inner = self.inner.lock();
-            let watched = inner.watched.values_mut();
+            let mut inbox = self.inbox.lock();
+            let watched = inbox.watched.values_mut();
             watched.filter_map(|watched| watched.take_if_due(now)).collect()
         };
         for account in due.iter().filter_map(Weak::upgrade) {
@@ -81,11 +83,11 @@ impl Mailbox {
         self.next_refresh()
     }
 
-    /// The time until the next refresh, `None` where nothing is to be refreshed.
+    /// The time until the next refresh, or `None` if none is scheduled.
     pub fn next_refresh(&self) -> Option<Duration> {
         let now = Clock::System.precise_tick();
-        let inner = self.inner.lock();
-        let next = inner.watched.values().filter_map(|watched| watched.refresh_at).min();
+        let inbox = self.inbox.lock();
+        let next = inbox.watched.values().filter_map(|watched| watched.refresh_at).min();
         next.map(|at| at.since(now))
     }
 
@@ -97,21 +99,22 @@ impl Mailbox {
         self.alone
     }
 
-    /// A wait of it is queued on the account of that id. No other lock is taken under this one.
+    /// Notes that one more of its waits is queued on the account with that id. Takes no other lock
+    /// under its own.
     pub(crate) fn watch(&self, id: AccountId, account: impl FnOnce() -> Weak<dyn Follower>) {
-        let mut inner = self.inner.lock();
+        let mut inbox = self.inbox.lock();
         let fresh = || Watched { account: account(), waits: 0, refresh_at: None };
-        let watched = inner.watched.entry(id).or_insert_with(fresh);
+        let watched = inbox.watched.entry(id).or_insert_with(fresh);
         watched.waits += 1;
     }
 
-    /// A wait of it is queued there no more.
+    /// Notes that one of its waits has left the queue of `account`.
     pub(crate) fn unwatch(&self, account: AccountId) {
-        let mut inner = self.inner.lock();
-        if let Some(watched) = inner.watched.get_mut(&account) {
+        let mut inbox = self.inbox.lock();
+        if let Some(watched) = inbox.watched.get_mut(&account) {
             watched.waits -= 1;
             if watched.waits == 0 {
-                inner.watched.remove(&account);
+                inbox.watched.remove(&account);
             }
         }
     }
@@ -119,8 +122,8 @@ impl Mailbox {
     /// Schedules a refresh of `account`. Returns true if it is earlier than the one scheduled
     /// already.
     pub(crate) fn arm(&self, account: AccountId, at: Tick) -> bool {
-        let mut inner = self.inner.lock();
-        let Some(watched) = inner.watched.get_mut(&account) else {
+        let mut inbox = self.inbox.lock();
+        let Some(watched) = inbox.watched.get_mut(&account) else {
             return false;
         };
         let news = watched.refresh_at.is_none_or(|known| at < known);
@@ -130,19 +133,20 @@ impl Mailbox {
         news
     }
 
-    /// The wait of that ticket has ended.
+    /// Posts that the wait with that ticket has ended.
     pub(crate) fn post(&self, ticket: u64) {
-        self.inner.lock().posted.push(ticket);
+        self.inbox.lock().posted.push(ticket);
     }
 
-    /// The caller holds no lock.
+    /// Wakes the owner. The caller holds no lock.
     pub(crate) fn wake(&self) {
         (self.wake)();
     }
 }
 
 impl Watched {
-    /// The account, to be held once the mailbox's lock is free: nothing is dropped under it.
+    /// The account, if it is due. The caller holds it until the lock of the mailbox is free, so
+    /// that nothing is dropped under that lock.
     fn take_if_due(&mut self, now: Tick) -> Option<Weak<dyn Follower>> {
         self.refresh_at.take_if(|at| *at <= now).map(|_| Weak::clone(&self.account))
     }

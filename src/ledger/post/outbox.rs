@@ -1,4 +1,4 @@
-//! What is sent once the locks are free.
+//! The outbox of one step: what is sent once the locks are free.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -7,14 +7,13 @@ use super::mailbox::Mailbox;
 use crate::ledger::core::Core;
 use crate::ledger::core::event::Event;
 
-/// A wait that spans several accounts: to be decided under all their locks, once one is free.
+/// A wait over several accounts. It is decided under all their locks, once one lock is free.
 pub(crate) trait Again: Send + Sync {
-    /// Decides it anew. The caller holds no account's lock.
+    /// Decides it again. The caller holds no lock of an account.
     fn again(&self, outbox: &mut Outbox);
 }
 
-/// What is to be done once the locks are free: events to tell, waits to try again, mailboxes to
-/// wake.
+/// What a step leaves to be sent: events, waits to try again, mailboxes to wake.
 #[derive(Default)]
 pub(crate) struct Outbox {
     events: Vec<(Arc<Core>, Event)>,
@@ -32,7 +31,7 @@ impl Outbox {
         self.events.push((Arc::clone(core), event));
     }
 
-    /// Tries `wait` again, under the locks of all its accounts.
+    /// Tries `wait` again later, under the locks of all its accounts.
     pub(crate) fn try_again(&mut self, wait: Arc<dyn Again>) {
         let again = &mut self.waits.get_or_insert_default().again;
         if !again.iter().any(|other| Arc::ptr_eq(other, &wait)) {
@@ -43,27 +42,27 @@ impl Outbox {
     /// Wakes the owner of `mailbox`, once.
     pub(crate) fn wake(&mut self, mailbox: &Arc<Mailbox>) {
         let wakes = &mut self.waits.get_or_insert_default().wakes;
-        // Nearly always the same as the last: an event loop.
+        // Nearly always it is the last one: an event loop.
         if !wakes.iter().rev().take(8).any(|other| Arc::ptr_eq(other, mailbox)) {
             wakes.push(Arc::clone(mailbox));
         }
     }
 
-    /// Sends what was gathered. The caller holds no account's lock.
+    /// Sends everything. The caller holds no lock of an account.
     #[inline]
     pub(crate) fn send(self) {
         if !self.events.is_empty() || self.waits.is_some() {
             self.send_all();
         } else {
-            // It owns nothing. Dropping it costs more than booking an amount.
+            // It is empty. Dropping it would cost more than booking an amount.
             std::mem::forget(self);
         }
     }
 
-    /// Listeners come last: one that panics takes nobody's turn.
+    /// Calls the listeners last: a listener that panics cannot take a turn from a wait.
     #[cold]
     fn send_all(mut self) {
-        // Each may let the next one pass: they are as many as wait, so one after the other.
+        // Each wait may let the next one pass. So they are tried one after the other.
         while let Some(wait) = self.waits.as_mut().and_then(|waits| waits.again.pop_front()) {
             wait.again(&mut self);
         }

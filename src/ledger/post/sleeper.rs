@@ -1,10 +1,10 @@
-//! A thread that sleeps until it is woken. std's lock and condition variable: they know no table of
-//! sleeping threads that a fork could copy while another thread changes it.
+//! The parker of a waiting thread. It uses the lock and the condition variable of std: they keep no
+//! table of sleeping threads that a fork could copy while it changes.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-/// One thread's bed.
+/// Parks one thread until it is woken.
 #[derive(Debug, Default)]
 pub struct Sleeper {
     woken: Mutex<bool>,
@@ -12,12 +12,12 @@ pub struct Sleeper {
 }
 
 impl Sleeper {
-    /// A sleeper that nobody has woken.
+    /// A parker that nobody has woken yet.
     pub fn new() -> Arc<Self> {
         Arc::default()
     }
 
-    /// Sleeps until it is woken, or for `limit`. Woken before, it returns at once.
+    /// Sleeps until it is woken, or for `limit`. If it was woken before, it returns at once.
     pub fn sleep(&self, limit: Option<Duration>) {
         let mut woken = self.woken.lock().unwrap_or_else(PoisonError::into_inner);
         if !*woken {
@@ -32,7 +32,7 @@ impl Sleeper {
         *woken = false;
     }
 
-    /// Wakes it.
+    /// Wakes the thread.
     pub fn wake(&self) {
         *self.woken.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.condition.notify_all();

@@ -1,10 +1,10 @@
-//! What a limiter holds for callers that report their usage later, in the order of giving.
+//! The amounts that a limiter holds for callers that report their usage later, oldest first.
 
 use std::collections::VecDeque;
 
 use crate::accounting::{Hold, Tick};
 
-/// An amount that is held until the next usage is recorded, or for a slot of the window.
+/// An amount that is held until the next usage is recorded, or for one bucket of the window.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Admission {
     pub(crate) meter: u8,
@@ -12,24 +12,24 @@ pub(crate) struct Admission {
     pub(crate) deadline: Tick,
 }
 
-/// The admissions that are held, by number.
+/// The held admissions, by number.
 #[derive(Debug, Default)]
 pub(crate) struct Admissions {
-    /// `None` for one that has ended before an older one; never at the front.
+    /// `None` for an admission that ended before an older one. Never at the front.
     held: VecDeque<Option<Admission>>,
     /// The number of the front.
     front: u64,
 }
 
 impl Admissions {
-    /// Holds `admission`; its number.
+    /// Holds `admission` and returns its number.
     #[inline]
     pub(crate) fn add(&mut self, admission: Admission) -> u64 {
         self.held.push_back(Some(admission));
         self.front + self.held.len() as u64 - 1
     }
 
-    /// Takes out the oldest.
+    /// Takes out the oldest admission.
     #[inline]
     pub(crate) fn pop(&mut self) -> Option<Admission> {
         let admission = self.held.front_mut()?.take();
@@ -37,7 +37,7 @@ impl Admissions {
         admission
     }
 
-    /// Takes out the one of that number, if it is still held.
+    /// Takes out the admission with that number, if it is still held.
     pub(crate) fn remove(&mut self, number: u64) -> Option<Admission> {
         let index = usize::try_from(number.checked_sub(self.front)?).ok()?;
         let admission = self.held.get_mut(index)?.take();
@@ -45,13 +45,13 @@ impl Admissions {
         admission
     }
 
-    /// When the oldest is over.
+    /// When the oldest admission ends.
     #[inline]
     pub(crate) fn next_over(&self) -> Option<Tick> {
         self.held.front()?.map(|admission| admission.deadline)
     }
 
-    /// All that are held.
+    /// All held admissions.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Admission> {
         self.held.iter().flatten()
     }

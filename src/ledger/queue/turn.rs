@@ -1,4 +1,4 @@
-//! A wait for capacity: its place in a queue, and what came of it.
+//! One wait for capacity: its place in a queue, and its result.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
@@ -15,7 +15,7 @@ use crate::ledger::post::mailbox::Mailbox;
 use crate::ledger::post::outbox::Again;
 use crate::ledger::sync::Mutex;
 
-/// The ticket of a request that does not wait: everybody who waits is older.
+/// The ticket of a request that does not wait: every wait is older.
 pub(crate) const NO_TICKET: u64 = u64::MAX;
 
 static NEXT_TICKET: AtomicU64 = AtomicU64::new(1);
@@ -30,13 +30,13 @@ pub(crate) enum Wants {
 /// What a wait was given.
 #[derive(Debug)]
 pub(crate) enum Granted {
-    /// A lease over all that was asked for.
+    /// A lease over all claims.
     Lease(Opened),
-    /// An admission by a limiter: the number of what is held until the usage is recorded, if anything.
+    /// An admission by a limiter. The number identifies the held amount, if one is held.
     Admission(Option<u64>),
 }
 
-/// A lease that was opened and that has no handle yet.
+/// An opened lease that has no handle yet.
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) id: u64,
@@ -44,7 +44,7 @@ pub(crate) struct Opened {
     pub(crate) entries: SmallVec<[usize; 2]>,
 }
 
-/// What a wait asks for, beside its claims.
+/// What a wait wants, beside its claims.
 #[derive(Debug)]
 pub(crate) struct Wanted {
     pub(crate) what: Wants,
@@ -60,13 +60,13 @@ pub(crate) struct QueuedClaim {
     pub(crate) demands: Demands,
     pub(crate) multiplier: u64,
     pub(crate) terms: Terms,
-    /// Whether it may wait for this account; else its refusal is final.
+    /// Whether it may wait for this account. Otherwise a refusal of this account is final.
     pub(crate) patient: bool,
-    /// When the wait is over, by the clock of the account.
+    /// The deadline of the wait, by the clock of the account.
     pub(crate) deadline: Option<Tick>,
 }
 
-/// One wait. Queued in at most one queue at a time.
+/// One wait. It is in at most one queue at a time.
 #[derive(Debug)]
 pub(crate) struct Turn {
     /// Its age: smaller is older.
@@ -74,38 +74,38 @@ pub(crate) struct Turn {
     pub(crate) claims: SmallVec<[QueuedClaim; 1]>,
     pub(crate) wanted: Wanted,
     pub(crate) mailbox: Arc<Mailbox>,
-    /// What decides it anew under the locks of all its accounts, where it has several.
+    /// Decides it again under the locks of all its accounts, where it has several.
     again: OnceLock<Weak<dyn Again>>,
     stage: Mutex<Stage>,
 }
 
-/// How far a wait has come. Changed under the lock of the account whose queue it is in.
+/// How far a wait has come. It changes under the lock of the account in whose queue it is.
 #[derive(Debug)]
 pub(crate) enum Stage {
     /// In the queue of a meter: the index of the account in the claims, and the meter.
     Queued(usize, u8),
-    /// It ended and nobody has taken it yet.
+    /// It has ended, and the result was not taken yet.
     Ended(Result<Granted, Error>),
-    /// In no queue: it has left, or it is being decided anew.
+    /// In no queue: it has left, or it is being decided again.
     Over,
-    /// What came of it was taken: nothing more comes.
+    /// The result was taken. There is no other.
     Taken,
 }
 
 impl QueuedClaim {
-    /// What is asked of a meter.
+    /// The amount that it asks of a meter.
     pub(crate) fn asks_of(&self, meter: u8) -> u64 {
         let amounts = self.demands.iter().filter(|(number, _)| *number == meter);
         amounts.fold(0, |sum, (_, amount)| sum.saturating_add(*amount))
     }
 
-    /// The account as one that acts when time has passed.
+    /// The account as a follower of the clock.
     pub(crate) fn follower(&self) -> Weak<dyn Follower> {
         let account: Weak<dyn Swept> = Weak::clone(&self.account);
         account
     }
 
-    /// What the account itself sees of it.
+    /// The part of it that the account sees.
     pub(crate) fn claim(&self) -> Claim<'_> {
         Claim { demands: &self.demands, multiplier: self.multiplier, terms: self.terms }
     }
@@ -117,29 +117,29 @@ impl Turn {
         wanted: Wanted,
         mailbox: Arc<Mailbox>,
     ) -> Arc<Self> {
-        // Relaxed: who comes first is decided by this number alone.
+        // Relaxed: this number alone decides the order.
         let ticket = NEXT_TICKET.fetch_add(1, Ordering::Relaxed);
         let stage = Mutex::new(Stage::Over);
         Arc::new(Self { ticket, claims, wanted, mailbox, again: OnceLock::new(), stage })
     }
 
-    /// Lets `again` decide it anew. Called once, before it is in any queue.
+    /// Lets `again` decide it again. It is called once, before the turn is in any queue.
     pub(crate) fn decided_by(&self, again: Weak<dyn Again>) {
         let first = self.again.set(again).is_ok();
         debug_assert!(first, "a turn has one wait");
     }
 
-    /// What decides it anew, if its wait still lives.
+    /// What decides it again, if its wait still lives.
     pub(crate) fn again(&self) -> Option<Arc<dyn Again>> {
         self.again.get()?.upgrade()
     }
 
-    /// What it asks of an account, with the index.
+    /// The claim on an account, and its index.
     pub(crate) fn claim_of(&self, account: AccountId) -> Option<(usize, &QueuedClaim)> {
         self.claims.iter().enumerate().find(|(_, claim)| claim.id == account)
     }
 
-    /// What it asks of a meter of an account.
+    /// The amount that it asks of a meter of an account.
     pub(crate) fn asks_of(&self, account: AccountId, meter: u8) -> u64 {
         self.claim_of(account).map_or(0, |(_, claim)| claim.asks_of(meter))
     }
@@ -148,7 +148,7 @@ impl Turn {
         self.claim_of(account).map_or(Terms::Plain, |(_, claim)| claim.terms)
     }
 
-    /// Whether its time is over at `now` by the clock of the account at `index`.
+    /// Whether its deadline is over at `now`, by the clock of the account at `index`.
     pub(crate) fn is_over(&self, index: usize, now: Tick) -> bool {
         self.claims[index].deadline.is_some_and(|deadline| deadline <= now)
     }
@@ -160,7 +160,7 @@ impl Turn {
         }
     }
 
-    /// Whether what came of it was taken: then nothing is left of it.
+    /// Whether its result was taken. Then nothing is left of it.
     pub(crate) fn is_taken(&self) -> bool {
         matches!(*self.stage.lock(), Stage::Taken)
     }
@@ -170,7 +170,7 @@ impl Turn {
         debug_assert!(!matches!(old, Stage::Ended(Ok(_))), "a grant was lost");
     }
 
-    /// What came of it, once.
+    /// The result, once.
     pub(crate) fn take(&self) -> Option<Result<Granted, Error>> {
         let mut stage = self.stage.lock();
         match &*stage {

@@ -1,4 +1,4 @@
-//! What a request asks of each account, by those who hold the accounts.
+//! The demands of a request on each account, for callers that hold the accounts.
 
 use std::sync::Arc;
 
@@ -14,11 +14,12 @@ pub struct Ask {
     pub account: Arc<Account>,
     /// Meters and amounts.
     pub demands: Demands,
-    /// What the committed tokens are multiplied with, as those in `demands` were.
+    /// The factor of the committed tokens. The amounts in `demands` have it already.
     pub multiplier: u64,
-    /// How it is asked.
+    /// The mode of the request.
     pub terms: Terms,
-    /// Whether a request that waits may wait for this account; else its refusal is final.
+    /// Whether a waiting request may wait for this account. Otherwise a refusal of this account is
+    /// final.
     pub patient: bool,
 }
 
@@ -40,49 +41,51 @@ impl Ask {
         }
     }
 
-    pub(crate) fn part(&self) -> AskPart<'_> {
+    /// The same by reference.
+    pub(crate) fn borrowed(&self) -> AskPart<'_> {
         let Self { account, demands, multiplier, terms, .. } = self;
         AskPart { account, demands, multiplier: *multiplier, terms: *terms }
     }
 }
 
-/// What a request asks of one account, for who holds the account.
+/// The demands of a request on one account, by reference.
 #[derive(Clone, Copy, Debug)]
 pub struct AskPart<'a> {
     /// The account.
     pub account: &'a Arc<Account>,
     /// Meters and amounts.
     pub demands: &'a [(u8, u64)],
-    /// What the committed tokens are multiplied with, as those in `demands` were.
+    /// The factor of the committed tokens. The amounts in `demands` have it already.
     pub multiplier: u64,
-    /// How it is asked.
+    /// The mode of the request.
     pub terms: Terms,
 }
 
 impl<'a> AskPart<'a> {
-    /// What is asked of `account` by `claim`.
+    /// The demands of `claim` on `account`.
     pub(crate) const fn of(account: &'a Arc<Account>, claim: Claim<'a>) -> Self {
         let Claim { demands, multiplier, terms } = claim;
         Self { account, demands, multiplier, terms }
     }
 
-    /// What the account itself sees of it.
+    /// The part of it that the account sees.
     #[inline]
     pub(crate) const fn claim(&self) -> Claim<'a> {
         Claim { demands: self.demands, multiplier: self.multiplier, terms: self.terms }
     }
 
-    /// The same for who does not hold the account.
+    /// The same with an account of its own.
     pub(crate) fn to_ask(self) -> Ask {
         let Self { account, demands, multiplier, terms } = self;
         Ask { multiplier, terms, ..Ask::new(account, demands.into()) }
     }
 }
 
-/// One request of each account: where there are several, the most that either asks of a meter.
+/// One ask for each account. Of two asks on one account, the larger amount of each meter counts.
 pub(crate) fn distinct(asks: &[Ask]) -> Result<Vec<Ask>, Error> {
     if asks.is_empty() {
-        return Err(Invalid::policy("asks", "requests of at least one account").into());
+        let message = "the list of asks is empty; give an ask for at least one account";
+        return Err(Invalid::sentence(message.to_owned()).into());
     }
     Ok(merge(asks))
 }

@@ -1,4 +1,4 @@
-//! What few leases carry: the price of their model, and what must live until they have ended.
+//! What a lease carries beside its holds: a price, and objects that live until it ends.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,12 +7,12 @@ use parking_lot::Mutex;
 
 use crate::accounting::{Price, Usage};
 
-/// What must live until a lease has ended.
+/// An object that must live until a lease has ended.
 pub trait Kept: Send + Sync {
     /// The lease has ended. The caller holds no lock.
     fn ended(&self);
 
-    /// The lease runs out at another time. The caller holds no lock.
+    /// The deadline of the lease was moved. The caller holds no lock.
     fn moved(&self);
 }
 
@@ -26,22 +26,22 @@ impl Kept for Vec<Arc<dyn Kept>> {
     }
 }
 
-/// What is given to a lease to carry.
+/// What a lease shall carry.
 #[derive(Clone, Default)]
 pub struct Carried {
-    /// What a usage costs that is committed without its cost.
+    /// The price of a usage that is committed without its cost.
     pub price: Option<Arc<Price>>,
-    /// Dropped when the lease has ended, or its handle is dropped.
+    /// Dropped when the lease has ended, or when its handle is dropped.
     pub keeps: Option<Arc<dyn Kept>>,
-    /// What is told once the lease was granted: a refusal tells nothing.
+    /// Called once the request has passed. A refusal does not call it.
     pub passed: Option<Passed>,
 }
 
-/// What is done once a request has passed. The caller holds no lock.
+/// A function to call once a request has passed. The caller holds no lock.
 pub type Passed = Arc<dyn Fn() + Send + Sync>;
 
-/// What a lease may carry beside its holds.
-pub(crate) struct LeaseMore {
+/// What a lease carries beside its holds. Boxed in the lease: few leases carry anything.
+pub(crate) struct CarriedByLease {
     price: Option<Arc<Price>>,
     keeps: Mutex<Option<Arc<dyn Kept>>>,
 }
@@ -52,7 +52,7 @@ impl Carried {
         Self { price: None, keeps: None, passed: None }
     }
 
-    /// Something was used without a lease: what it would have told and kept is told.
+    /// Reports usage without a lease, as a lease would at its end.
     pub fn ended(&self) {
         self.tell_passed();
         if let Some(kept) = &self.keeps {
@@ -66,12 +66,12 @@ impl Carried {
         }
     }
 
-    /// What a lease has to carry, if it is anything.
-    pub(crate) fn more(self) -> Option<Box<LeaseMore>> {
+    /// Reports that the request has passed, and returns what its lease carries, if anything.
+    pub(crate) fn into_boxed(self) -> Option<Box<CarriedByLease>> {
         self.tell_passed();
         let Self { price, keeps, .. } = self;
         let any = price.is_some() || keeps.is_some();
-        any.then(|| Box::new(LeaseMore { price, keeps: Mutex::new(keeps) }))
+        any.then(|| Box::new(CarriedByLease { price, keeps: Mutex::new(keeps) }))
     }
 }
 
@@ -81,14 +81,14 @@ impl fmt::Debug for Carried {
     }
 }
 
-impl LeaseMore {
-    /// A usage with its cost, where the price is known.
+impl CarriedByLease {
+    /// The usage with its cost, if the price is known.
     pub(crate) fn priced(&self, usage: Usage) -> Option<Usage> {
         let price = self.price.as_ref()?;
         Some(Usage { cost_micros_usd: price.cost(&usage), ..usage })
     }
 
-    /// The lease runs out at another time. The caller holds no lock.
+    /// The deadline of the lease was moved. The caller holds no lock.
     pub(crate) fn moved(&self) {
         let kept = self.keeps.lock().clone();
         if let Some(kept) = kept {
@@ -96,7 +96,7 @@ impl LeaseMore {
         }
     }
 
-    /// The lease has ended: lets go of what it kept. The caller holds no lock.
+    /// The lease has ended. Drops what it kept. The caller holds no lock.
     pub(crate) fn ended<R>(&self, result: R) -> R {
         let kept = self.keeps.lock().take();
         if let Some(kept) = kept {
@@ -106,8 +106,8 @@ impl LeaseMore {
     }
 }
 
-impl fmt::Debug for LeaseMore {
+impl fmt::Debug for CarriedByLease {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LeaseMore").field("price", &self.price).finish_non_exhaustive()
+        f.debug_struct("CarriedByLease").field("price", &self.price).finish_non_exhaustive()
     }
 }

@@ -1,4 +1,4 @@
-//! How a lease ended, kept in the handle that ended it.
+//! How a lease ended, stored in the handle that ended it.
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
@@ -9,9 +9,9 @@ const OPEN: u8 = 0;
 const RELEASED: u8 = 1;
 const COMMITTED: u8 = 2;
 
-/// Written once and read under the locks of the lease's accounts, which order it (so every access
-/// is Relaxed); and read when the handle is dropped, which nobody else can see. Plain stores: a
-/// lock of its own would cost as much as the account's.
+/// The end of a lease. It is written once and read under the locks of the lease's accounts. They
+/// order it, so every access is Relaxed. It is also read when the handle is dropped, and then no
+/// other thread can see it. Stores are plain: a lock would cost as much as the lock of the account.
 #[derive(Debug, Default)]
 pub(crate) struct EndCell {
     state: AtomicU8,

@@ -1,17 +1,17 @@
-//! The handles of a lease: how many there are, one more, one fewer.
+//! The handles of a lease: how they are counted, copied and dropped.
 
 use std::any::Any;
 use std::sync::Arc;
 
 use super::lease::Lease;
 use super::locked::{Locked, with_locked};
-use super::places::{Place, Places, Whole};
+use super::places::{AllPlaces, Place, Places};
 use crate::ledger::account::Account;
 use crate::ledger::account::entries::Entry;
 use crate::ledger::ending::End;
 use crate::ledger::error::Error;
 
-/// Lets the entries of a lease over several accounts know each other, under all their locks.
+/// Links the entries of a lease over several accounts, under all their locks.
 pub(crate) fn join_entries(places: &Places, locked: &mut [Locked<'_>]) {
     let Places::Many(whole) = places else { return };
     for (place, at) in places.iter().zip(locked) {
@@ -22,14 +22,14 @@ pub(crate) fn join_entries(places: &Places, locked: &mut [Locked<'_>]) {
     }
 }
 
-/// The places of the lease of which `entry` is a part; `alone` is its own.
+/// The places of the lease that `entry` belongs to. `alone` is the place of the entry itself.
 fn places_of(entry: &Entry, alone: Place) -> Places {
-    let whole = entry.whole.clone().and_then(|whole| whole.downcast::<Whole>().ok());
+    let whole = entry.whole.clone().and_then(|whole| whole.downcast::<AllPlaces>().ok());
     whole.map_or(Places::One(alone), Places::Many)
 }
 
 impl Account {
-    /// The leases that are open, oldest first.
+    /// The open leases, oldest first.
     pub fn open_leases(self: &Arc<Self>) -> Result<Vec<Lease>, Error> {
         let open = self.locked(|state, _| {
             let entries = state.entries().into_iter();
@@ -43,20 +43,20 @@ impl Account {
             open.sort_by_key(|(order, ..)| *order);
             open
         })?;
-        // Each handle is taken under the locks of all accounts of its lease.
+        // Each handle is made under the locks of all accounts of its lease.
         let attach = |(_, id, places)| attach(id, places, Entry::is_open);
         Ok(open.into_iter().filter_map(attach).collect())
     }
 }
 
-/// One more handle of the lease of that number, if it is still there and `wanted`.
+/// Makes one more handle of the lease with that number, if it still exists and is `wanted`.
 fn attach(id: u64, places: Places, wanted: impl Fn(&Entry) -> bool) -> Option<Lease> {
     let accounts = places.iter().map(|place| &*place.account);
     let found = with_locked(accounts, |locked, _| {
         let mut found = None;
         for (place, at) in places.iter().zip(locked.iter()) {
             let entry = at.state.entry(place.entry).filter(|e| e.id == id && wanted(e))?;
-            let cap = entry.extra.as_ref().map(|extra| extra.request_budget);
+            let cap = entry.boxed.as_ref().map(|boxed| boxed.request_budget);
             found = Some((entry.estimate, cap.unwrap_or_default()));
         }
         for (place, at) in places.iter().zip(locked) {
@@ -71,10 +71,11 @@ fn attach(id: u64, places: Places, wanted: impl Fn(&Entry) -> bool) -> Option<Le
 }
 
 impl Clone for Lease {
-    /// One more handle of the same lease.
+    /// Makes one more handle of the same lease.
     fn clone(&self) -> Self {
         attach(self.id(), self.places().clone(), |_| true).unwrap_or_else(|| {
-            // It has ended and this handle was alone; or in a forked child none does anything.
+            // The lease has ended and this handle was alone. Or this is a forked child, where no
+            // handle does anything.
             let places = self.places().clone();
             let copy = Self::new(self.id(), *self.estimate(), &self.request_budget(), places);
             copy.end().set(&self.end().get().unwrap_or(End::Released));
@@ -87,7 +88,7 @@ impl Drop for Lease {
     #[inline]
     fn drop(&mut self) {
         if !self.end().is_set() {
-            // In a forked child this fails: there the lease still belongs to the parent.
+            // In a forked child this fails: the lease still belongs to the parent.
             let _ = self.locked(|locked, outbox| {
                 for (place, at) in self.places().iter().zip(locked) {
                     let (state, mut step) = at.step(outbox);

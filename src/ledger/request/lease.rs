@@ -1,9 +1,9 @@
-//! A lease: what a request holds until it is committed, released or expires, once.
+//! A lease: the amounts that a request holds until it commits, releases or expires, exactly once.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::carried::{Carried, LeaseMore};
+use super::carried::{Carried, CarriedByLease};
 use super::end_cell::EndCell;
 use super::locked::{Locked, with_locked};
 use super::places::Places;
@@ -14,7 +14,8 @@ use crate::ledger::ending::{Abandoned, Actual, Books, End, Finish, LeaseState, N
 use crate::ledger::error::{Error, LeaseError};
 use crate::ledger::post::outbox::Outbox;
 
-/// A handle of a lease. When the last one is dropped an open lease ends as one that ran out.
+/// A handle of a lease. When the last handle of an open lease is dropped, the lease ends as if it
+/// had run out.
 ///
 /// ```
 /// use outlay::{Actual, PoolOptions, SharedPool, Usage};
@@ -25,18 +26,18 @@ use crate::ledger::post::outbox::Outbox;
 /// # Ok::<(), outlay::Error>(())
 /// ```
 #[derive(Debug)]
-pub struct Lease(Box<Inner>);
+pub struct Lease(Box<LeaseFields>);
 
-/// Boxed, so that a lease moves through its callers as one pointer.
+/// The fields of a lease. Boxed, so that a lease moves between functions as one pointer.
 #[derive(Debug)]
-struct Inner {
+struct LeaseFields {
     id: u64,
     estimate: UsageEstimate,
     request_budget: Option<Box<RequestBudget>>,
     places: Places,
     /// Set when the lease has ended and its accounts have forgotten it.
     end: EndCell,
-    more: Option<Box<LeaseMore>>,
+    carried: Option<Box<CarriedByLease>>,
 }
 
 impl Lease {
@@ -49,13 +50,13 @@ impl Lease {
     ) -> Self {
         let capped = *request_budget != RequestBudget::unlimited();
         let request_budget = capped.then(|| Box::new(*request_budget));
-        Self(Box::new(Inner {
+        Self(Box::new(LeaseFields {
             id,
             estimate,
             request_budget,
             places,
             end: EndCell::default(),
-            more: None,
+            carried: None,
         }))
     }
 
@@ -64,7 +65,7 @@ impl Lease {
         self.0.id
     }
 
-    /// What it was asked for.
+    /// The estimate of the request.
     pub fn estimate(&self) -> &UsageEstimate {
         &self.0.estimate
     }
@@ -74,18 +75,18 @@ impl Lease {
         self.0.request_budget.as_deref().copied().unwrap_or_default()
     }
 
-    /// The accounts that it holds of.
+    /// The accounts in which it holds amounts.
     pub fn accounts(&self) -> impl Iterator<Item = &Arc<Account>> {
         self.0.places.iter().map(|place| &place.account)
     }
 
-    /// Where its entries lie.
+    /// Where its entries are.
     #[inline]
     pub(crate) const fn places(&self) -> &Places {
         &self.0.places
     }
 
-    /// How it ended, where this handle knows.
+    /// How it ended, if this handle knows.
     #[inline]
     pub(crate) const fn end(&self) -> &EndCell {
         &self.0.end
@@ -96,12 +97,12 @@ impl Lease {
         self.0.places.iter().any(|place| Arc::ptr_eq(&place.account, account))
     }
 
-    /// How far it has come.
+    /// Its state.
     pub fn state(&self) -> Result<LeaseState, Error> {
         self.locked(|locked, _| self.state_of(locked))
     }
 
-    /// The time until it runs out, zero once it has ended.
+    /// The time until it runs out, or zero once it has ended.
     pub fn expires_in(&self) -> Result<Duration, Error> {
         self.locked(|locked, _| {
             if self.state_of(locked) != LeaseState::Open {
@@ -112,25 +113,26 @@ impl Lease {
         })
     }
 
-    /// Ends it with what was used. Never refused for lack of budget: what is above the estimate
-    /// is booked as an overrun. After an expiry it replaces what the expiry charged.
+    /// Ends it with the actual usage. Never refused for lack of budget: usage above the estimate is
+    /// booked as an overrun. After an expiry it replaces what the expiry charged.
     #[inline]
     pub fn commit(&self, actual: Actual) -> Result<(), Error> {
         let usage = actual.usage(&self.0.estimate);
-        match &self.0.more {
+        match &self.0.carried {
             None => self.finish(&Finish::Commit(usage)),
-            Some(more) => {
-                let priced = actual.unpriced().and_then(|usage| more.priced(usage));
+            Some(carried) => {
+                let priced = actual.unpriced().and_then(|usage| carried.priced(usage));
                 self.ended(self.finish(&Finish::Commit(priced.unwrap_or(usage))))
             }
         }
     }
 
-    /// [`commit`](Self::commit) after `requests` were made for one answer: each counts as a call.
-    /// Tokens that nothing prices keep the cost of the estimate.
+    /// [`commit`](Self::commit) after `requests` were made for one answer. Each of them counts as a
+    /// call. Tokens without a price keep the cost of the estimate.
     pub fn commit_after(&self, actual: Actual, requests: u64) -> Result<(), Error> {
-        let more = self.0.more.as_ref();
-        let priced = actual.unpriced().zip(more).and_then(|(usage, more)| more.priced(usage));
+        let carried = self.0.carried.as_ref();
+        let priced =
+            actual.unpriced().zip(carried).and_then(|(usage, carried)| carried.priced(usage));
         let usage = priced.unwrap_or_else(|| actual.never_free(&self.0.estimate));
         self.ended(self.finish(&Finish::Settle(usage, requests)))
     }
@@ -140,7 +142,7 @@ impl Lease {
         self.finish(&Finish::Settle(usage, calls))
     }
 
-    /// Ends it; nothing was used.
+    /// Ends it with no usage.
     pub fn release(&self) -> Result<(), Error> {
         match self.finish(&Finish::Release) {
             Err(Error::Lease(LeaseError::Expired)) => Err(LeaseError::Expired.into()),
@@ -148,56 +150,57 @@ impl Lease {
         }
     }
 
-    /// Ends it as its policy says, unless it has ended. Never fails.
+    /// Ends it as its policy says, unless it has ended already. Never fails.
     pub fn abandon(&self, why: Abandoned) {
         self.abandon_after(why, 1);
     }
 
-    /// [`abandon`](Self::abandon) after so many requests: each counts as a call, and each may be
-    /// under way where it was cancelled.
+    /// [`abandon`](Self::abandon) after `requests`. Each of them counts as a call. If the lease was
+    /// cancelled, each may still be running.
     pub fn abandon_after(&self, why: Abandoned, requests: u64) {
         self.abandon_open(why, requests, requests);
     }
 
-    /// [`abandon_after`](Self::abandon_after) so many requests, of which only `open` may be under
-    /// way: the others were answered.
+    /// [`abandon_after`](Self::abandon_after), but only `open` of the requests may still be
+    /// running. The others were answered.
     pub fn abandon_open(&self, why: Abandoned, requests: u64, open: u64) {
-        // The only error is that this process is a forked child: the parent ends the lease.
+        // It fails only in a forked child, and there the parent ends the lease.
         let done = self.finish(&Finish::Abandon(why, requests, open));
-        // One that has run out may still be committed.
-        if self.0.more.is_some() && self.state().is_ok_and(|state| state >= LeaseState::Released) {
+        // A lease that has run out may still be committed.
+        if self.0.carried.is_some() && self.state().is_ok_and(|state| state >= LeaseState::Released)
+        {
             let _ = self.ended(done);
         }
     }
 
-    /// Lets go of what the lease kept.
+    /// Drops what the lease kept.
     #[inline]
     pub(crate) fn ended<R>(&self, result: R) -> R {
-        match &self.0.more {
+        match &self.0.carried {
             None => result,
-            Some(more) => more.ended(result),
+            Some(carried) => carried.ended(result),
         }
     }
 
-    /// Gives it what it carries beside its holds.
+    /// Adds what the lease carries beside its holds.
     #[must_use]
     pub fn carrying(mut self, carried: Carried) -> Self {
-        self.0.more = carried.more();
+        self.0.carried = carried.into_boxed();
         self
     }
 
-    /// Ends it for now as one whose time is over.
+    /// Ends it provisionally, as if its time were over.
     pub(crate) fn run_out(&self) -> Result<(), Error> {
         self.locked(|locked, outbox| self.expire_all(locked, outbox))
     }
 
-    /// Ends a lease that nobody has received: it was never used, even if it has run out meanwhile.
+    /// Ends a lease that no caller received. It was never used, even if it has run out meanwhile.
     pub(crate) fn give_back(&self) {
-        // The only error is that this process is a forked child: the parent ends the lease.
+        // It fails only in a forked child, and there the parent ends the lease.
         let _ = self.finish(&Finish::GiveBack);
     }
 
-    /// Lets it run out `ttl` from now.
+    /// Moves its deadline to `ttl` from now.
     pub fn extend(&self, ttl: Duration) -> Result<(), Error> {
         let done = self.locked(|locked, _| {
             match self.state_of(locked) {
@@ -214,7 +217,7 @@ impl Lease {
             }
             Ok(())
         })?;
-        self.0.more.iter().for_each(|more| more.moved());
+        self.0.carried.iter().for_each(|carried| carried.moved());
         done
     }
 
@@ -260,7 +263,7 @@ impl Lease {
         let kept = (!alone).then_some(end);
         for (place, at) in self.0.places.iter().zip(locked) {
             if let (Some(calls), Some(entry)) = (finish.calls(), at.state.entry_mut(place.entry)) {
-                entry.extra.get_or_insert_default().calls = Some(calls);
+                entry.boxed.get_or_insert_default().calls = Some(calls);
             }
             let books;
             let usage = match finish {
@@ -278,15 +281,15 @@ impl Lease {
             let (state, mut step) = at.step(outbox);
             state.finish(place.entry, usage, kept, &mut step);
         }
-        // A handle that is alone keeps the end itself; else the accounts keep it for all of them.
+        // The only handle keeps the end itself. Otherwise the accounts keep it for all handles.
         if alone {
             self.0.end.set(&end);
         }
         Ok(())
     }
 
-    /// The one end of the lease. Where the accounts' policies differ on an abandoned one, it is
-    /// committed if any of them charges it.
+    /// The end of the whole lease. If the policies of its accounts differ on an abandoned lease, it
+    /// is committed if any of them charges it.
     #[inline]
     fn end_by(&self, finish: &Finish) -> End {
         match finish {
@@ -304,12 +307,12 @@ impl Lease {
         }
     }
 
-    /// What an account books of it once it is abandoned.
+    /// What an account books for it when it is abandoned.
     fn books(&self, account: &Account, why: Abandoned, open: u64) -> Books {
         Books::abandoned(why, account.core().policy(), &self.0.estimate, open)
     }
 
-    /// Expired in one account is expired in all: the others have only not noticed yet.
+    /// Expires it in all accounts: a lease that expired in one has expired in all of them.
     fn expire_all(&self, locked: &mut [Locked<'_>], outbox: &mut Outbox) {
         for (place, at) in self.0.places.iter().zip(locked) {
             let (state, mut step) = at.step(outbox);
@@ -317,7 +320,7 @@ impl Lease {
         }
     }
 
-    /// The furthest state of its parts: an account may not have noticed yet that it ran out.
+    /// The furthest state of its entries: an account may not have noticed yet that it ran out.
     #[inline]
     fn state_of(&self, locked: &[Locked<'_>]) -> LeaseState {
         if let Some(end) = self.0.end.get() {

@@ -1,7 +1,7 @@
-//! Accounts under their locks: one, as nearly always, or several in one order.
+//! Accounts under their locks: nearly always one, or several in one order.
 //!
-//! Several are locked in the order of their addresses, which no other request can take the other
-//! way round.
+//! Several accounts are locked in the order of their addresses. So two requests cannot wait for
+//! each other.
 
 use smallvec::SmallVec;
 
@@ -13,7 +13,7 @@ use crate::ledger::error::Error;
 use crate::ledger::post::outbox::Outbox;
 use crate::ledger::sync::MutexGuard;
 
-/// An account under its lock, at its moment.
+/// An account under its lock, and its present.
 pub(crate) struct Locked<'a> {
     pub(crate) account: &'a Account,
     pub(crate) state: MutexGuard<'a, State>,
@@ -27,7 +27,7 @@ impl<'a> Locked<'a> {
         Self { account, state, now: account.identity().now() }
     }
 
-    /// What its account's lock guards, and a step on it that sends into `outbox`.
+    /// The state of the account, and a step on it that sends into `outbox`.
     #[inline]
     pub(crate) fn step<'s>(&'s mut self, outbox: &'s mut Outbox) -> (&'s mut State, Step<'s>) {
         let step = Step { identity: self.identity(), now: self.now, outbox };
@@ -51,7 +51,7 @@ impl<'a> Locked<'a> {
         state.hand_on(&mut step);
     }
 
-    /// Brings the account to the present by the precise clock, where that may make a difference.
+    /// Brings the account to the present by the precise clock, if that may matter.
     #[cold]
     pub(crate) fn use_precise_clock(&mut self, outbox: &mut Outbox) {
         if let Some(now) = self.state.precise_now(self.identity(), self.now) {
@@ -60,16 +60,16 @@ impl<'a> Locked<'a> {
         }
     }
 
-    /// Brings the account to the present, read under its lock: who moves the clock after that
-    /// looks at the account after it is free.
+    /// Brings the account to the present, read under its lock. A clock that is moved later
+    /// refreshes the account again once the lock is free.
     fn refresh(&mut self, outbox: &mut Outbox) {
         self.now = self.identity().present();
         self.touch(outbox);
     }
 }
 
-/// One step over distinct accounts under all of their locks, in the order given; what happened
-/// is told after it.
+/// Runs one step over distinct accounts under all of their locks. `step` sees them in the order
+/// given. Listeners are notified after it.
 #[inline]
 pub(crate) fn with_locked<'a, R>(
     accounts: impl ExactSizeIterator<Item = &'a Account>,
@@ -81,7 +81,7 @@ pub(crate) fn with_locked<'a, R>(
     result
 }
 
-/// The same; what happened is put into `outbox`, to be sent by the caller.
+/// The same, but the caller sends `outbox`.
 #[inline]
 fn with_locked_into<'a, R>(
     accounts: impl ExactSizeIterator<Item = &'a Account>,
@@ -108,7 +108,7 @@ fn with_locked_into<'a, R>(
     }
 }
 
-/// The same by the precise clock: for waits, which end at an exact moment.
+/// The same by the precise clock, for waits that end at an exact moment.
 pub(crate) fn with_locked_precisely<'a, R>(
     accounts: impl ExactSizeIterator<Item = &'a Account>,
     outbox: &mut Outbox,
@@ -120,7 +120,7 @@ pub(crate) fn with_locked_precisely<'a, R>(
     })
 }
 
-/// Locks them in the order of their addresses, and puts them into `all` in the order given.
+/// Locks the accounts in the order of their addresses. `all` has them in the order given.
 #[inline]
 fn lock_all<'a>(
     accounts: &[&'a Account],
@@ -143,7 +143,7 @@ fn lock_all<'a>(
         }
         all.extend(locked.into_iter().flatten());
     }
-    // Read under all locks, and once where they share it.
+    // The clock is read under all locks, and once for accounts that share it.
     let mut last: Option<(&Identity, Moment)> = None;
     for at in all {
         at.now = match last {

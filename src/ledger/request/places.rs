@@ -1,4 +1,4 @@
-//! Where the entries of a lease lie: nearly always in one account.
+//! Where the entries of a lease are: nearly always in one account.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use crate::ledger::account::Account;
 
-/// Where one entry of a lease lies.
+/// Where one entry of a lease is.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
     pub(crate) account: Arc<Account>,
@@ -16,19 +16,19 @@ pub(crate) struct Place {
 
 /// The places of a lease over several accounts.
 #[derive(Debug)]
-pub(crate) struct Whole(SmallVec<[Place; 4]>);
+pub(crate) struct AllPlaces(SmallVec<[Place; 4]>);
 
 /// The places of a lease.
 #[derive(Clone, Debug)]
 pub(crate) enum Places {
     One(Place),
-    Many(Arc<Whole>),
+    Many(Arc<AllPlaces>),
 }
 
 impl Places {
-    /// The places in several accounts.
+    /// The places of a lease over several accounts.
     pub(crate) fn many(places: SmallVec<[Place; 4]>) -> Self {
-        Self::Many(Arc::new(Whole(places)))
+        Self::Many(Arc::new(AllPlaces(places)))
     }
 }
 

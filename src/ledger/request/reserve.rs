@@ -1,5 +1,5 @@
-//! One request over several accounts: all of it, or nothing. Everything is decided before
-//! anything is written.
+//! Charges, reservations and checks over several accounts: all or nothing. Everything is decided
+//! before anything is written.
 
 use std::sync::Arc;
 
@@ -20,10 +20,11 @@ use crate::ledger::error::Error;
 use crate::ledger::post::outbox::Outbox;
 use crate::ledger::queue::turn::NO_TICKET;
 
-/// Books all that is asked at once, or nothing. Who is asked twice is charged once.
+/// Books all asks at once, or refuses and changes nothing. An account that is listed twice is
+/// charged once.
 pub fn charge(asks: &[Ask]) -> Result<(), Error> {
     let merged = merge(asks);
-    let asks: Vec<AskPart<'_>> = merged.iter().map(Ask::part).collect();
+    let asks: Vec<AskPart<'_>> = merged.iter().map(Ask::borrowed).collect();
     with_locked(accounts(&asks), |locked, outbox| {
         decide(&asks, true, locked, outbox)?;
         for (ask, at) in asks.iter().zip(locked) {
@@ -34,15 +35,17 @@ pub fn charge(asks: &[Ask]) -> Result<(), Error> {
     })?
 }
 
-/// Holds all that is asked in one lease, or nothing. Who is asked twice is charged once.
+/// Holds all asks in one lease, or refuses and changes nothing. An account that is listed twice is
+/// charged once.
 pub fn reserve(asks: &[Ask], request: &Request) -> Result<Lease, Error> {
     let merged = distinct(asks)?;
-    let asks: Vec<AskPart<'_>> = merged.iter().map(Ask::part).collect();
+    let asks: Vec<AskPart<'_>> = merged.iter().map(Ask::borrowed).collect();
     reserve_distinct(&asks, request, true, || None, |lease, _| lease)
 }
 
-/// [`reserve`] that gives the lease to `then` in the same step; unless `instead` has an answer.
-/// Both run under the locks of the accounts: they lock no account, and end no lease.
+/// [`reserve`] that passes the lease to `then` in the same step. If `instead` returns an answer,
+/// nothing is reserved. Both run under the locks of the accounts: they must not lock an account or
+/// end a lease.
 pub(crate) fn reserve_and<R>(
     asks: &[Ask],
     request: &Request,
@@ -50,27 +53,27 @@ pub(crate) fn reserve_and<R>(
     then: impl FnOnce(Lease, Moment) -> R,
 ) -> Result<R, Error> {
     let merged = distinct(asks)?;
-    let asks: Vec<AskPart<'_>> = merged.iter().map(Ask::part).collect();
+    let asks: Vec<AskPart<'_>> = merged.iter().map(Ask::borrowed).collect();
     reserve_distinct(&asks, request, true, instead, then)
 }
 
-/// Whether all that is asked would be admitted now; changes nothing.
+/// Whether all asks would be admitted now. Changes nothing.
 pub fn check(asks: &[Ask]) -> Result<(), Error> {
     let merged = merge(asks);
-    let asks: Vec<AskPart<'_>> = merged.iter().map(Ask::part).collect();
+    let asks: Vec<AskPart<'_>> = merged.iter().map(Ask::borrowed).collect();
     with_locked(accounts(&asks), |locked, outbox| {
         verdict(&asks, locked, outbox).map_err(|no| no.0)
     })?
 }
 
-/// Holds all that is asked of distinct accounts in one lease, or nothing. A refusal is told to no
-/// listener.
+/// Holds the asks of distinct accounts in one lease, or refuses and changes nothing. Listeners are
+/// not notified of a refusal.
 #[inline]
-pub(crate) fn reserve_parts(asks: &[AskPart<'_>], request: &Request) -> Result<Lease, Error> {
+pub(crate) fn reserve_quietly(asks: &[AskPart<'_>], request: &Request) -> Result<Lease, Error> {
     reserve_distinct(asks, request, false, || None, |lease, _| lease)
 }
 
-/// Holds what is asked of one account in a lease, or nothing.
+/// Holds one ask in a lease, or refuses and changes nothing.
 #[inline]
 pub fn reserve_one(ask: AskPart<'_>, request: &Request) -> Result<Lease, Error> {
     reserve_distinct(&[ask], request, true, || None, |lease, _| lease)
@@ -102,7 +105,7 @@ fn reserve_distinct<R>(
     Ok(answer)
 }
 
-/// Sweeps the cores of the accounts, each once where they stand together.
+/// Sweeps the core of each account. Neighbours with the same core are swept once.
 fn sweep_each(asks: &[AskPart<'_>]) {
     let mut last: *const Core = std::ptr::null();
     for account in accounts(asks) {
@@ -114,7 +117,8 @@ fn sweep_each(asks: &[AskPart<'_>]) {
     }
 }
 
-/// Opens a lease over what was let pass, under the locks of all accounts; its number and its places.
+/// Opens a lease for asks that passed, under the locks of all accounts. Returns its number and its
+/// places.
 #[inline]
 pub(crate) fn open(
     asks: &[AskPart<'_>],
@@ -130,7 +134,7 @@ pub(crate) fn open(
     }
     let id = locked[0].state.entries_mut().number();
     let mut places: SmallVec<[Place; 4]> = SmallVec::new();
-    // One time to live for all accounts, so that no entry runs out before another.
+    // All accounts use one time to live, so that no entry runs out before another.
     let shortest = || asks.iter().map(|ask| ask.account.core().policy().lease_ttl).min();
     let ttl = request.ttl.or_else(shortest).unwrap_or_default();
     for (ask, at) in asks.iter().zip(locked.iter_mut()) {
@@ -160,7 +164,7 @@ fn decide(
     })
 }
 
-/// The refusal, if there is one, and which ask is refused.
+/// The refusal, if there is one, and the index of the refused ask.
 #[inline]
 fn verdict(
     asks: &[AskPart<'_>],
@@ -176,7 +180,7 @@ fn verdict_precisely(
     locked: &mut [Locked<'_>],
     outbox: &mut Outbox,
 ) -> Result<(), (Error, usize)> {
-    // What does not pass by a clock that lags is looked at by a precise one.
+    // A refusal by a clock that lags is checked again by the precise clock.
     locked.iter_mut().for_each(|at| at.use_precise_clock(outbox));
     let Some((index, demand)) = refuses(asks, locked) else { return Ok(()) };
     let (ask, at) = (&asks[index], &locked[index]);
@@ -184,7 +188,7 @@ fn verdict_precisely(
     Err((with_wait(refused, asks, locked), index))
 }
 
-/// The first ask and the first of its demands that does not pass.
+/// The first ask that does not pass, and the first of its demands that does not.
 #[inline]
 fn refuses(asks: &[AskPart<'_>], locked: &[Locked<'_>]) -> Option<(usize, usize)> {
     asks.iter().zip(locked).enumerate().find_map(|(index, (ask, at))| {
@@ -192,7 +196,8 @@ fn refuses(asks: &[AskPart<'_>], locked: &[Locked<'_>]) -> Option<(usize, usize)
     })
 }
 
-/// A refusal by one of several accounts: the request can pass when all of them let it.
+/// Completes the refusal by one of several accounts: the request can pass when all of them admit
+/// it.
 #[cold]
 fn with_wait(refused: Error, asks: &[AskPart<'_>], locked: &[Locked<'_>]) -> Error {
     let Error::Denied(mut denied) = refused else { return refused };

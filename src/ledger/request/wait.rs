@@ -1,4 +1,4 @@
-//! Waiting for capacity: first in, first out, without a thread and without a look too many.
+//! Waits for capacity: first in, first out, without a thread and without polling.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -23,13 +23,13 @@ use crate::ledger::queue::turn::{Granted, Opened, QueuedClaim, Stage, Turn, Want
 /// What a wait was given.
 #[derive(Debug)]
 pub enum Grant {
-    /// A lease over all that was asked for.
+    /// A lease over all asks.
     Lease(Lease),
-    /// An admission by a limiter: the number of what is held until the usage is recorded, if anything.
+    /// An admission by a limiter. The number identifies the held amount, if one is held.
     Slot(Option<u64>),
 }
 
-/// Holds all that is asked in one lease, or waits in this thread until its turn has come.
+/// Holds all asks in one lease, or waits in this thread until its turn has come.
 pub fn reserve_blocking(
     asks: &[Ask],
     request: Request,
@@ -40,15 +40,18 @@ pub fn reserve_blocking(
         other => return other,
     }
     let sleeper = Sleeper::new();
-    let wait = Wait::for_lease(asks, request, timeout, Mailbox::of_thread(&sleeper))?;
+    let wait = Wait::for_lease(asks, request, timeout, Mailbox::for_thread(&sleeper))?;
     match wait.block(&sleeper)? {
         Grant::Lease(lease) => Ok(lease),
-        Grant::Slot(_) => Err(Invalid::policy("asks", "for a lease").into()),
+        Grant::Slot(_) => {
+            let message = "the wait was for a lease, but it ended with an admission of a limiter";
+            Err(Invalid::sentence(message.to_owned()).into())
+        }
     }
 }
 
-/// A request that waits for its turn. Dropped, it leaves the queue; what it was given and did not
-/// take is released.
+/// A request that waits for its turn. When it is dropped, it leaves the queue and releases a grant
+/// that was not taken.
 #[derive(Debug)]
 pub struct Wait {
     pending: Pending,
@@ -64,8 +67,9 @@ struct Pending {
 }
 
 impl Wait {
-    /// Queues a request for a lease behind those who wait already; `mailbox` is told when it has
-    /// ended. Who is asked twice is charged once. Refused at once where it can never pass.
+    /// Queues a request for a lease behind the earlier waits. `mailbox` is notified when the wait
+    /// has ended. An account that is listed twice is charged once. A request that can never pass is
+    /// refused at once.
     pub fn for_lease(
         asks: &[Ask],
         request: Request,
@@ -76,8 +80,8 @@ impl Wait {
         Self::join(distinct(asks)?, wanted, mailbox)
     }
 
-    /// Queues a request for a slot of a limiter.
-    pub(crate) fn for_slot(
+    /// Queues a request for an admission by a limiter.
+    pub(crate) fn for_admission(
         ask: Ask,
         timeout: Option<Duration>,
         mailbox: Arc<Mailbox>,
@@ -105,7 +109,7 @@ impl Wait {
         Ok(wait)
     }
 
-    /// Accounts on a clock that is moved by hand act when it is moved.
+    /// Registers the accounts with a clock that is moved by hand, so that they act when it moves.
     fn follow_clocks(&self) {
         for account in &self.pending.accounts {
             if let Clock::Manual(clock) = account.core().clock() {
@@ -115,7 +119,7 @@ impl Wait {
         }
     }
 
-    /// The number under which its end is posted to its mailbox.
+    /// The number that its mailbox posts when it has ended.
     pub fn ticket(&self) -> u64 {
         self.pending.turn.ticket
     }
@@ -125,15 +129,15 @@ impl Wait {
         self.pending.turn.queued().is_some()
     }
 
-    /// What came of it, once; `None` while it waits.
+    /// The result, once. `None` while it waits.
     pub fn take(&self) -> Option<Result<Grant, Error>> {
         let ended = self.pending.turn.take()?;
         Some(ended.map(|granted| self.pending.receive(granted)))
     }
 
-    /// Leaves the queue; what it was given and did not take is released.
+    /// Leaves the queue and releases a grant that was not taken.
     pub fn leave(&self) {
-        // In a forked child the wait belongs to the parent, and its lock may be another thread's.
+        // In a forked child the wait belongs to the parent, and another thread may hold its lock.
         let Pending { accounts, turn } = &self.pending;
         if accounts.iter().any(|account| account.core().same_process().is_err()) {
             return;
@@ -163,7 +167,7 @@ impl Wait {
         });
     }
 
-    /// Waits in this thread until it has ended. `sleeper` is the one that its mailbox wakes.
+    /// Waits in this thread until it has ended. Its mailbox wakes `sleeper`.
     pub fn block(&self, sleeper: &Sleeper) -> Result<Grant, Error> {
         loop {
             if let Some(result) = self.take() {
@@ -185,7 +189,7 @@ impl Drop for Wait {
 }
 
 impl Again for Pending {
-    /// It spans several accounts, and passed in the one whose queue it heads.
+    /// Decides a wait over several accounts that passed in the account whose queue it heads.
     fn again(&self, outbox: &mut Outbox) {
         let accounts = self.accounts.iter().map(|account| &**account);
         let _ = with_locked_precisely(accounts, outbox, |locked, outbox| {
@@ -207,8 +211,8 @@ impl Pending {
         result
     }
 
-    /// Gives the turn what it asks for, or a place in the queue of the meter that refuses it. An
-    /// error where it can never pass: then it is in no queue.
+    /// Grants the turn, or queues it on the meter that refuses it. Fails if it can never pass: then
+    /// it is in no queue.
     fn advance(&self, locked: &mut [Locked<'_>], outbox: &mut Outbox) -> Result<(), Error> {
         let turn = &self.turn;
         let claims = turn.claims.iter().zip(locked.iter()).enumerate();
@@ -230,7 +234,8 @@ impl Pending {
             return Ok(());
         };
         turn.put(Stage::Over);
-        // What can never pass is not worth the wait for another meter, nor is what nobody waits for.
+        // A request that can never pass does not wait for another meter. Nor does one that may not
+        // wait for this account.
         for (ask, at) in turn.claims.iter().zip(locked.iter_mut()) {
             let final_here = || {
                 let refused = at.state.refuses(&ask.demands, ask.terms, turn.ticket);
@@ -251,7 +256,7 @@ impl Pending {
         Ok(())
     }
 
-    /// Gives what was let pass, under the locks of all accounts.
+    /// Grants a request that passed, under the locks of all accounts.
     fn grant(&self, locked: &mut [Locked<'_>], outbox: &mut Outbox) -> Granted {
         let Turn { claims, wanted, .. } = &*self.turn;
         match wanted.what {
@@ -270,7 +275,7 @@ impl Pending {
         }
     }
 
-    /// Makes the first handle of a lease that was given.
+    /// Makes the first handle of a granted lease.
     fn receive(&self, granted: Granted) -> Grant {
         let opened = match granted {
             Granted::Admission(number) => return Grant::Slot(number),
@@ -290,7 +295,7 @@ impl Pending {
     }
 }
 
-/// What a wait keeps of an ask: the account, and what the account's queues see of it.
+/// Splits an ask into the account, which the wait keeps, and the claim, which the queues see.
 fn queued(ask: Ask, timeout: Option<Duration>) -> (Arc<Account>, QueuedClaim) {
     let Ask { account, demands, multiplier, terms, patient } = ask;
     let deadline = timeout.map(|timeout| account.core().clock().precise_tick().plus(timeout));

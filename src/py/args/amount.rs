@@ -1,4 +1,4 @@
-//! Whole numbers that users pass: amounts, limits, steps, the status of a response.
+//! Reads whole numbers: amounts, limits, steps, the status of a response.
 
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
@@ -10,7 +10,7 @@ use crate::py::python_call::call_python_late;
 
 const WHOLE: &str = "a whole number from 0 to 2**64 - 1";
 
-/// A whole number: int or what counts as one (numpy integers), no bool, no float.
+/// Reads a whole number: an int or an object with an index (numpy integers), no bool, no float.
 #[inline]
 pub(crate) fn amount(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<u64> {
     match small_amount(value) {
@@ -19,7 +19,7 @@ pub(crate) fn amount(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<u64> 
     }
 }
 
-/// What nearly all amounts are: an int below 2**63, which is read without asking for its index.
+/// Reads nearly all amounts: an int below 2**63, without asking for its index.
 #[inline]
 pub(crate) fn small_amount(value: &Bound<'_, PyAny>) -> Option<u64> {
     let int = value.is_exact_instance_of::<PyInt>();
@@ -40,7 +40,7 @@ fn odd_amount(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<u64> {
     }
     let whole = match index(value) {
         Ok(index) if !value.is_instance_of::<PyBool>() => index.extract::<u64>().ok(),
-        // Ctrl-C and the like go on.
+        // Ctrl-C and the like are raised.
         Err(error) if !error.is_instance_of::<PyException>(value.py()) => return Err(error),
         _ => None,
     };
@@ -49,17 +49,17 @@ fn odd_amount(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<u64> {
     })
 }
 
-/// The whole number that an object counts as.
+/// The int that an object counts as.
 pub(crate) fn index<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     call_python_late(value.py(), || value.call_method0("__index__"))
 }
 
-/// A whole number, or `None` for no limit.
+/// Reads a whole number, or `None` for no limit.
 pub(crate) fn limit(value: Option<&Bound<'_, PyAny>>, argument: &str) -> PyResult<Option<u64>> {
     value.map(|value| amount(value, argument)).transpose()
 }
 
-/// The steps of `execute_step`.
+/// The argument of `execute_step`.
 pub(crate) struct StepsArg(pub(crate) u64);
 
 impl<'py> FromPyObject<'_, 'py> for StepsArg {
@@ -70,7 +70,7 @@ impl<'py> FromPyObject<'_, 'py> for StepsArg {
     }
 }
 
-/// The tokens of a limiter's slot.
+/// The argument `tokens` of `acquire_slot` and its like.
 pub(crate) struct TokensArg(pub(crate) u64);
 
 impl<'py> FromPyObject<'_, 'py> for TokensArg {
@@ -96,7 +96,7 @@ impl<'py> FromPyObject<'_, 'py> for StatusArg {
     }
 }
 
-/// The calls of `charge`.
+/// The argument `calls` of `charge`.
 pub(crate) struct CallsArg(pub(crate) u64);
 
 impl<'py> FromPyObject<'_, 'py> for CallsArg {

@@ -1,4 +1,4 @@
-//! The keywords of every class with `reserve()`: how leases end that nobody ends.
+//! The keywords of every class with `reserve()`: how abandoned leases end.
 
 use pyo3::prelude::*;
 use pyo3::types::PyString;

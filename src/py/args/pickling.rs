@@ -1,10 +1,10 @@
-//! What pickles and what does not.
+//! Pickling: value classes can be copied, accounts cannot.
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-/// Keywords for `__getnewargs_ex__`, by which value classes pickle and copy.
+/// The keywords for `__getnewargs_ex__`, with which value classes pickle and copy.
 pub(crate) fn new_args<'py>(
     py: Python<'py>,
     keywords: Bound<'py, PyDict>,
@@ -12,7 +12,8 @@ pub(crate) fn new_args<'py>(
     (PyTuple::empty(py), keywords)
 }
 
-/// Accounts hold what was spent: a copy would be a second one.
+/// The error for a copy of an account. Accounts hold what was spent, so a copy would be a second
+/// budget.
 pub(crate) fn no_copies(class: &str) -> PyErr {
     PyTypeError::new_err(format!(
         "{class} can not be pickled or copied: a copy would have a limit of its own; create it \

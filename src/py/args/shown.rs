@@ -1,4 +1,4 @@
-//! How a bad value is shown in a message.
+//! Shows bad values in messages.
 
 use pyo3::prelude::*;
 use pyo3::types::PyBool;
@@ -15,7 +15,7 @@ pub(crate) fn shown(value: &Bound<'_, PyAny>) -> String {
     number(value).map_or_else(|| type_name(value), |number| number.to_string())
 }
 
-/// A number, as a float; no bool, not even numpy's.
+/// A number as a float. A bool is no number, not even one of numpy.
 pub(crate) fn number(value: &Bound<'_, PyAny>) -> Option<f64> {
     if value.is_instance_of::<PyBool>() || type_name(value).starts_with("a bool") {
         return None;

@@ -1,4 +1,4 @@
-//! Identifiers and names that users pass.
+//! Reads identifiers and names.
 
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -6,7 +6,7 @@ use pyo3::types::PyString;
 use super::shown::type_name;
 use crate::accounting::{Invalid, Key};
 
-/// An identifier whose text is known to be of 1 to 1,024 bytes.
+/// A checked identifier of 1 to 1,024 bytes.
 pub(crate) struct Id<'py>(Bound<'py, PyString>);
 
 impl<'py> Id<'py> {
@@ -22,7 +22,7 @@ impl<'py> Id<'py> {
     }
 }
 
-/// An identifier: a str, or a `uuid.UUID`, which becomes its text.
+/// Reads an identifier: a str, or a `uuid.UUID`, whose text is used.
 pub(crate) fn id<'py>(value: &Bound<'py, PyAny>, argument: &str) -> PyResult<Id<'py>> {
     let text = match value.cast::<PyString>() {
         Ok(text) => text.clone(),
@@ -43,7 +43,7 @@ pub(crate) fn name<'a>(text: &'a Bound<'_, PyString>, argument: &str) -> PyResul
     Ok(text)
 }
 
-/// The text of an identifier; lone surrogates have none.
+/// The text of an identifier. Lone surrogates have no UTF-8 form and are refused.
 pub(crate) fn utf8<'a>(text: &'a Bound<'_, PyString>, argument: &str) -> PyResult<&'a str> {
     text.to_str()
         .map_err(|_| Invalid::id(argument, "text that has a UTF-8 form: no lone surrogates").into())

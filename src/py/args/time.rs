@@ -1,4 +1,4 @@
-//! Times that users pass: seconds or a `datetime.timedelta`.
+//! Reads times: seconds or a `datetime.timedelta`.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::amount::index;
 use super::shown::{number, shown};
 use crate::accounting::{Invalid, LONGEST};
 
-/// Seconds (int, float) or a `datetime.timedelta`: more than 0, at most a hundred years.
+/// Reads seconds (int, float) or a `datetime.timedelta`: more than 0, at most a hundred years.
 pub(crate) fn duration(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<Duration> {
     let bad = || -> PyErr {
         let allowed = "seconds (int or float) or a timedelta, more than 0 and at most 100 years";
@@ -19,7 +19,7 @@ pub(crate) fn duration(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<Dur
     if duration.is_zero() || duration > LONGEST { Err(bad()) } else { Ok(duration) }
 }
 
-/// The same, where 0 and `None` are no duration.
+/// The same, but 0 and `None` mean no duration.
 pub(crate) fn duration_or_none(
     value: Option<&Bound<'_, PyAny>>,
     argument: &str,
@@ -30,7 +30,8 @@ pub(crate) fn duration_or_none(
     }
 }
 
-/// Seconds (int, float) or a `datetime.timedelta`, not negative; `None` for anything else.
+/// Reads seconds (int, float) or a `datetime.timedelta` that is not negative. `None` for anything
+/// else.
 pub(crate) fn elapsed(value: &Bound<'_, PyAny>) -> Option<Duration> {
     if let Ok(delta) = value.cast::<PyDelta>() {
         return delta.extract().ok();
@@ -54,7 +55,7 @@ pub(crate) fn ttl(value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Duration>
     value.map(|value| duration(value, "ttl")).transpose()
 }
 
-/// How long to wait: not negative, at most a hundred years; `None` for as long as it takes.
+/// Reads a timeout: not negative, at most a hundred years. `None` means no timeout.
 pub(crate) fn timeout(value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Duration>> {
     let Some(value) = value else { return Ok(None) };
     let timeout = elapsed(value).filter(|timeout| *timeout <= LONGEST);
@@ -64,7 +65,7 @@ pub(crate) fn timeout(value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Durat
     })
 }
 
-/// As a float that is not earlier than the truth.
+/// Seconds as a float, rounded up so that they are never too early.
 pub(crate) fn seconds_up(wait: Duration) -> f64 {
     let seconds = wait.as_secs_f64();
     let early = Duration::try_from_secs_f64(seconds).is_ok_and(|rounded| rounded < wait);

@@ -1,4 +1,4 @@
-//! `AllowanceLedger`: what the allowances of the package stand on.
+//! `AllowanceLedger`, which the allowance classes of the package are built on.
 
 use std::sync::Arc;
 
@@ -23,13 +23,15 @@ impl PyAllowanceLedger {
     }
 }
 
-/// allowed, status, remaining tokens and jobs (-1 for no limit), reason
+/// Whether it is allowed, the status, the remaining tokens and jobs (-1 for no limit), and the
+/// reason.
 type Checked = (bool, &'static str, i128, i128, String);
-/// tokens, jobs, concurrent jobs; the longest job in seconds; models
+/// The limits of tokens, jobs and concurrent jobs; the maximum duration of a job in seconds; the
+/// models.
 type Set = ((u64, u64, u64), f64, Vec<String>);
-/// agent, job, model, repository, deadline
+/// The agent, job, model, repository and deadline of an overdue job.
 type Overdue = (String, String, String, Option<String>, i64);
-/// jobs, tokens in all, tokens that come back, whether a running job ends, model
+/// Jobs, total tokens, tokens that come back, whether a running job ends, and the model.
 type Previewed = (u64, u64, u64, bool, String);
 
 #[pymethods]
@@ -256,7 +258,7 @@ impl PyAllowanceLedger {
     }
 }
 
-/// What is told of a job, without its cost.
+/// Reads a report of a job, without its cost.
 fn report(
     [agent_id, job_id, event, model]: [&Bound<'_, PyAny>; 4],
     [tokens_in, tokens_out]: [&Bound<'_, PyAny>; 2],
@@ -284,7 +286,7 @@ fn id(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<String> {
     Ok(args::id(value, argument)?.as_str().to_owned())
 }
 
-/// An identifier, or an empty str for none.
+/// Reads an identifier, or an empty str for none.
 fn id_or_empty(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<String> {
     if text_of(value) == Some("") { Ok(String::new()) } else { id(value, argument) }
 }

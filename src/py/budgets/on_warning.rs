@@ -1,5 +1,5 @@
-//! `on_warning`: a Python call, once per window and never under a lock. An `Exception` in it is
-//! logged and never raised into the caller.
+//! Calls `on_warning`: once per window and mark, and never under a lock. An `Exception` in it is
+//! logged and never raised in the caller.
 
 use std::sync::Arc;
 
@@ -33,14 +33,14 @@ impl OnWarning {
         warner
     }
 
-    /// Remembers which object the callback is called with.
+    /// Stores the object that the callback is called with.
     #[inline]
     pub(super) fn remember(&self, budget: &Bound<'_, PyAny>) {
         if self.budget.get(budget.py()).is_some() {
             return;
         }
-        // Made before it is set: a garbage collection may run on the way, and come here too. A
-        // budget that can not be remembered is not called back; its accounts are right.
+        // Made before it is set: a garbage collection may run meanwhile and come here too. A budget
+        // without a weak reference is not called back. Its accounts are still right.
         if let Ok(weak) = PyWeakrefReference::new(budget) {
             let _ = self.budget.set(budget.py(), weak.unbind());
         }
@@ -54,7 +54,7 @@ impl OnWarning {
         let Some(budget) = self.budget.get(py).and_then(|weak| weak.bind(py).upgrade()) else {
             return;
         };
-        // A lease may be dropped while an exception flies: that one goes on afterwards.
+        // A lease may be dropped while an exception is raised. That exception goes on afterwards.
         let flying = PyErr::take(py);
         if let Some(Err(error)) = call_python(|| self.callback.call1(py, (budget,))) {
             self.failed(py, error);
@@ -64,7 +64,7 @@ impl OnWarning {
         }
     }
 
-    /// An `Exception` is logged; Ctrl-C and the like go on where the budget was called.
+    /// Logs an `Exception`. Ctrl-C and the like are raised where the budget was called.
     fn failed(&self, py: Python<'_>, error: PyErr) {
         let error =
             if error.is_instance_of::<PyException>(py) { Some(error) } else { raise_later(error) };

@@ -1,5 +1,5 @@
-//! Costs of operations by the identity of their names: the names in a program are few and its
-//! string objects live as long as it does, so most look-ups hash nothing.
+//! Caches the costs of operations by the identity of their names. A program has few names, and
+//! their string objects live as long as it does. So most lookups hash nothing.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -11,14 +11,14 @@ use crate::accounting::Invalid;
 use crate::budgets::AgentTokenBudget;
 use crate::py::args;
 
-/// How many names are remembered by identity; the others are looked up by their text.
+/// How many names are cached by identity. Others are found by their text.
 const NAMES_MAX: usize = 8;
 
 /// A small table that is filled once and then only read.
 pub(super) struct OperationCache {
     addresses: [AtomicUsize; NAMES_MAX],
     costs: [AtomicU64; NAMES_MAX],
-    /// The strings behind `addresses`: while they live no other object can have their address.
+    /// The strings at `addresses`. While they live, no other object can have their addresses.
     names: Mutex<Vec<Py<PyString>>>,
 }
 
@@ -40,20 +40,21 @@ impl OperationCache {
     ) -> PyResult<u64> {
         let address = operation.as_ptr().addr();
         for (index, cached) in self.addresses.iter().enumerate() {
-            // Acquire pairs with the Release below: who sees the address sees the cost.
+            // Acquire pairs with the Release below: a thread that reads the address also reads the
+            // cost.
             match cached.load(Ordering::Acquire) {
                 0 => break,
                 hit if hit == address => return Ok(self.costs[index].load(Ordering::Relaxed)),
                 _ => {}
             }
         }
-        self.look_up(budget, operation)
+        self.find_cost(budget, operation)
     }
 
     #[cold]
-    fn look_up(&self, budget: &AgentTokenBudget, operation: &Bound<'_, PyAny>) -> PyResult<u64> {
+    fn find_cost(&self, budget: &AgentTokenBudget, operation: &Bound<'_, PyAny>) -> PyResult<u64> {
         let text = name_of(operation)?;
-        // The lock is held from the look-up to the entry, so that no change comes between.
+        // The lock is held until the entry is stored, so that no change comes between.
         let mut names = self.names.lock();
         let cost = budget.cost_of(text);
         let index = names.len();

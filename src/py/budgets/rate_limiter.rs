@@ -230,7 +230,7 @@ fn options(
     let defaults = RateOptions::default();
     let share = |value| args::number(value).unwrap_or(f64::NAN);
     Ok(RateOptions {
-        // What is no number is no share: the core names the argument.
+        // A value that is no number is no share. The core names the argument.
         threshold: threshold.map_or(defaults.threshold, share),
         policy: args::policy(lease_ttl, unsettled, on_error)?,
         clock: values::clock(clock)?,

@@ -26,7 +26,7 @@ pub(crate) struct PyAgentTokenBudget {
 }
 
 impl PyAgentTokenBudget {
-    /// The object that `on_warning` is called with; kept by leases so that it is there.
+    /// Returns the object that `on_warning` is called with. Leases keep it alive.
     pub(crate) fn remember(slf: &Bound<'_, Self>) -> Option<Py<PyAny>> {
         slf.get().warner.as_ref().map(|warner| {
             warner.remember(slf);
@@ -50,7 +50,7 @@ impl PyAgentTokenBudget {
         interruptible(|| this.inner.consume_at(cost, tokens))
     }
 
-    fn of_period(
+    fn with_period(
         cls: &Bound<'_, PyType>,
         agent_id: &Bound<'_, PyAny>,
         tokens: &Bound<'_, PyAny>,
@@ -116,7 +116,7 @@ impl PyAgentTokenBudget {
         tokens: &Bound<'_, PyAny>,
         keywords: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Py<PyAny>> {
-        Self::of_period(cls, agent_id, tokens, 24, keywords)
+        Self::with_period(cls, agent_id, tokens, 24, keywords)
     }
 
     #[doc = stub!("AgentTokenBudget.hourly")]
@@ -131,7 +131,7 @@ impl PyAgentTokenBudget {
         tokens: &Bound<'_, PyAny>,
         keywords: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Py<PyAny>> {
-        Self::of_period(cls, agent_id, tokens, 1, keywords)
+        Self::with_period(cls, agent_id, tokens, 1, keywords)
     }
 
     #[doc = stub!("AgentTokenBudget.consume")]

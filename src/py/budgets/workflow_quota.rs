@@ -180,7 +180,7 @@ impl PyWorkflowToken {
         _value: &Bound<'_, PyAny>,
         _traceback: &Bound<'_, PyAny>,
     ) -> bool {
-        // The only error is that this process is a forked child: the parent's workflow goes on.
+        // It fails only in a forked child, and the workflow of the parent goes on.
         let _ = self.0.end();
         false
     }

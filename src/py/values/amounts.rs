@@ -7,7 +7,7 @@ use crate::accounting::{Invalid, MicroUsd, RequestBudget, Usage};
 use crate::budgets::Remaining;
 use crate::py::args;
 
-/// The two classes of the same shape: what was used, and what may be used.
+/// The two classes of the same shape: actual usage, and estimates.
 macro_rules! usage_class {
     ($class:ident, $name:literal) => {
         #[doc = stub!($name)]
@@ -312,7 +312,7 @@ fn is_decimal(value: &Bound<'_, PyAny>) -> PyResult<bool> {
     value.is_instance(&value.py().import("decimal")?.getattr("Decimal")?)
 }
 
-/// A Decimal as plain digits; `None` where it has no such form of a sensible length.
+/// A Decimal as plain digits, or `None` if it has no such form of reasonable length.
 fn decimal_text(value: &Bound<'_, PyAny>) -> Option<String> {
     let finite: bool = value.call_method0("is_finite").ok()?.extract().ok()?;
     let magnitude: i64 = value.call_method0("adjusted").ok()?.extract().ok()?;

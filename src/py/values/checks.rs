@@ -1,4 +1,4 @@
-//! The checks of single values, for the value classes that are written in Python.
+//! Checks of single values, for the value classes that are written in Python.
 
 use std::time::Duration;
 

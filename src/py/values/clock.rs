@@ -78,7 +78,7 @@ impl PyManualClock {
     }
 }
 
-/// `SystemClock`, `ManualClock`, or `None` for the machine's.
+/// Reads a clock: `SystemClock`, `ManualClock`, or `None` for the system clock.
 pub(crate) fn clock(value: Option<&Bound<'_, PyAny>>) -> PyResult<Clock> {
     let Some(value) = value else {
         return Ok(Clock::System);

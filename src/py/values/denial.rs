@@ -1,4 +1,4 @@
-//! `Denial`: what an exception carries; its texts are made when they are read.
+//! `Denial`: the numbers of a refusal in an exception. Its texts are made when they are read.
 
 use std::time::Duration;
 
@@ -214,7 +214,7 @@ pub(crate) fn restore_denial(
     })))
 }
 
-/// A whole number of a `Denial`.
+/// A whole number in a `Denial`.
 struct Whole(u64);
 
 impl<'py> FromPyObject<'_, 'py> for Whole {
@@ -232,7 +232,7 @@ fn wait(value: Option<&Bound<'_, PyAny>>, argument: &str) -> PyResult<Option<Dur
     Ok(Some(wait))
 }
 
-/// The code and the kind of those names.
+/// The code and the kind with those names.
 fn named(error: &str, kind: &str) -> PyResult<(Code, Kind)> {
     let code = Code::parse(error).ok_or_else(|| unknown("error", &Code::ALL.map(Code::name)))?;
     let kind = Kind::parse(kind).ok_or_else(|| unknown("kind", &Kind::ALL.map(Kind::name)))?;

@@ -1,4 +1,4 @@
-//! What a request may use, and what it did use, as users pass it.
+//! Reads estimates and usage as users pass them.
 
 use pyo3::prelude::*;
 
@@ -7,7 +7,7 @@ use crate::accounting::Usage;
 use crate::ledger::Actual;
 use crate::py::args::{amount, small_amount};
 
-/// What a request may use: a `UsageEstimate` (or `Usage`), or so many tokens.
+/// Reads an estimate: a `UsageEstimate` (or `Usage`), or a number of tokens.
 #[inline]
 pub(crate) fn estimate(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<Usage> {
     if let Some(tokens) = small_amount(value) {
@@ -19,7 +19,7 @@ pub(crate) fn estimate(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<Usa
     }
 }
 
-/// A `Usage` or `UsageEstimate`.
+/// Reads a `Usage` or `UsageEstimate`.
 #[inline]
 pub(crate) fn usage(value: &Bound<'_, PyAny>) -> Option<Usage> {
     // Neither class can be subclassed.
@@ -29,7 +29,7 @@ pub(crate) fn usage(value: &Bound<'_, PyAny>) -> Option<Usage> {
     value.cast_exact::<PyUsage>().ok().map(|usage| usage.get().0)
 }
 
-/// What was used: a `Usage` (or `UsageEstimate`), or so many tokens.
+/// Reads actual usage: a `Usage` (or `UsageEstimate`), or a number of tokens.
 #[inline]
 pub(crate) fn actual(value: &Bound<'_, PyAny>) -> PyResult<Actual> {
     if let Some(usage) = usage(value) {

@@ -1,4 +1,4 @@
-//! The headers of a response, as whatever client gives them: a mapping or pairs, str or bytes.
+//! Reads the headers of a response from any client: a mapping or pairs, str or bytes.
 
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
@@ -8,7 +8,7 @@ use crate::accounting::Invalid;
 use crate::py::args;
 use crate::py::python_call::call_python_late;
 
-/// Names and values; what has no text is left out.
+/// Names and values. Entries that are no text are skipped.
 pub(crate) fn read_headers(headers: &Bound<'_, PyAny>) -> PyResult<Vec<(String, String)>> {
     let pairs = call_python_late(headers.py(), || pairs(headers));
     pairs.map_err(|error| {
@@ -29,7 +29,7 @@ fn pairs(headers: &Bound<'_, PyAny>) -> PyResult<Vec<(String, String)>> {
     };
     let mut read = Vec::new();
     for pair in items.try_iter()? {
-        // A list of two too, as in ASGI.
+        // A pair may also be a list of two, as in ASGI.
         let pair = pair?;
         let pair = match pair.cast::<PyList>() {
             Ok(list) => list.to_tuple(),

@@ -1,4 +1,4 @@
-//! `PriceTable`: what models cost.
+//! `PriceTable`: the prices of models.
 
 use pyo3::prelude::*;
 use pyo3::types::{PyMapping, PyString};
@@ -53,7 +53,7 @@ fn shape() -> PyErr {
     Invalid::policy("prices", allowed).into()
 }
 
-/// The price of one model: a mapping of kinds to text, and "tiers".
+/// Reads the price of one model: a mapping of kinds to text, and "tiers".
 pub(crate) fn price(argument: &str, entries: &Bound<'_, PyAny>) -> PyResult<Price> {
     let (texts, tiers) = rates(entries, "tiers")?;
     let mut price = Price::parse(argument, pairs(&texts))?;
@@ -73,7 +73,7 @@ pub(crate) fn price(argument: &str, entries: &Bound<'_, PyAny>) -> PyResult<Pric
 
 type Texts = Vec<(String, String)>;
 
-/// The rates in a mapping, and what stands under `other`.
+/// The rates in a mapping, and the value of the key `other`.
 fn rates<'py>(
     entries: &Bound<'py, PyAny>,
     other: &str,

@@ -20,7 +20,7 @@ BANNED = {
     "laid": "in force",
     "carved": "allotted",
     "desk": "loop state",
-    "bed": "parker",
+    "bed": "sleeper",
 }
 #: In names only: in a sentence they are plain words.
 BANNED_IN_NAMES = {

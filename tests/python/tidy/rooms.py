@@ -1,4 +1,4 @@
-"""The rules of rooms: where files may stand and what they may import."""
+"""Where files may stand and what they may import: rooms, hosts, lists, folders."""
 
 from __future__ import annotations
 

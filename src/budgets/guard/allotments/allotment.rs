@@ -1,8 +1,8 @@
-//! Allotments: a part of what a request may use, set aside for a sub-agent.
+//! The public class of an allotment: an amount that is set aside for a sub-agent.
 //!
-//! The allotment is one lease of the parent: it holds what it sets aside, so that all allotments
-//! together are never more than the parent has. The child spends from an account of its own, and what is
-//! left comes back when the allotment is closed and the last of its requests has ended.
+//! The allotment is one lease of the parent. It holds what is set aside, so all allotments together
+//! never exceed what the parent has. The child spends from its own account. What is left comes back
+//! when the allotment is closed and the last of its requests has ended.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,10 +21,10 @@ use crate::budgets::guard::state::{Guard, GuardRequest};
 use crate::budgets::policy::{Labels, Mode, Rule, RuleKind, RuleLimit, Scope, Span, is_tool_call};
 use crate::ledger::{
     Account, Ask, AskPart, Carried, Demands, Error, Kept, Lease, Mailbox, Request, Wait, charge,
-    reserve_parts,
+    reserve_quietly,
 };
 
-/// A part of a guard's budgets, set aside for a sub-agent. Dropped, it is closed.
+/// An amount of a guard's budgets, set aside for a sub-agent. Dropping it closes it.
 #[derive(Clone)]
 pub struct Allotment {
     guard: Arc<Guard>,
@@ -33,8 +33,8 @@ pub struct Allotment {
 }
 
 impl Guard {
-    /// Sets a part of all budgets that match aside, or refuses and changes nothing. Limiters and
-    /// slots are not set aside: the child's requests ask them as any others do.
+    /// Sets an amount of all matching budgets aside, or refuses and changes nothing. Limiters and
+    /// concurrency slots are not set aside. Requests of the child ask them as usual.
     pub fn allot(
         self: &Arc<Self>,
         labels: &Labels<'_>,
@@ -52,7 +52,8 @@ impl Guard {
         ttl: Option<Duration>,
     ) -> Result<Allotment, Error> {
         if UNITS.iter().all(|unit| of.of(*unit).is_none()) {
-            return Err(Invalid::policy("allotment", "of tokens, usd or calls").into());
+            let message = "the allotment sets nothing aside; give it tokens, usd or calls";
+            return Err(Invalid::sentence(message.to_owned()).into());
         }
         self.core.same_process()?;
         self.ends.run(self.core.clock());
@@ -76,12 +77,13 @@ impl Guard {
                 terms: Terms::Plain,
             })
             .collect();
-        // What is left of a window is nothing in the next one, nor of an allotment that is over.
+        // An amount of a window is worth nothing in the next window, or after the end of the
+        // allotment around it.
         let now = self.core.clock().tick();
         let around = parent.map_or(LONGEST, |parent| parent.deadline.since(now));
         let ttl = ttl.unwrap_or(LONGEST).min(around).min(Allotted::resets_in(&sources)?);
         let request = Request { estimate, ttl: Some(ttl), stays: true, ..Request::default() };
-        let lease = reserve_parts(&asks, &request).map_err(|refused| {
+        let lease = reserve_quietly(&asks, &request).map_err(|refused| {
             parent.map_or(Ok(()), |parent| parent.check_open()).err().unwrap_or(refused)
         })?;
         self.tell_unmatched(&matched, &estimate);
@@ -136,7 +138,7 @@ impl Allotment {
         self.guard.reserve_in(Some(&self.allotted), &self.with(labels), request)
     }
 
-    /// [`reserve`](Self::reserve), or `None` where it is refused and may [`wait`](Self::wait).
+    /// [`reserve`](Self::reserve), or `None` if it is refused and may [`wait`](Self::wait).
     pub fn try_reserve(
         &self,
         labels: &Labels<'_>,
@@ -145,13 +147,14 @@ impl Allotment {
         self.guard.try_reserve_in(Some(&self.allotted), &self.with(labels), request)
     }
 
-    /// What a request asks, to be reserved together with others or to be waited for.
+    /// The asks of a request, to reserve them together with others or to wait for them.
     pub fn ask(&self, labels: &Labels<'_>, request: &GuardRequest) -> Result<GuardAsk, Error> {
         self.guard.ask_in(Some(&self.allotted), &self.with(labels), request)
     }
 
-    /// [`ask`](Self::ask) for a call that is about to be made; see [`Guard::ask_call`]. What the
-    /// allotment pays is not asked where `covered` says that all it was taken from is paid already.
+    /// [`ask`](Self::ask) for a call that is about to be made; see [`Guard::ask_call`]. If
+    /// `covered` says that all accounts of the allotment are paid already, the allotment itself is
+    /// not asked.
     pub fn ask_call(
         &self,
         labels: &Labels<'_>,
@@ -168,7 +171,7 @@ impl Allotment {
         Ok(ask)
     }
 
-    /// All accounts that its requests pay: its own, and those that it was taken from.
+    /// All accounts that its requests pay: its own, and those it was taken from.
     pub fn accounts(&self) -> Vec<Arc<Account>> {
         [self.allotted.own_accounts(), self.allotted.source_accounts()].concat()
     }
@@ -189,19 +192,19 @@ impl Allotment {
         self.guard.check_in(Some(&self.allotted), &self.with(labels), request)
     }
 
-    /// Charges one step to the workflows that match, or refuses: steps are not set aside.
+    /// Charges one step to the workflows that match, or refuses. Steps are not set aside.
     pub fn step(&self, labels: &Labels<'_>) -> Result<(), Error> {
         let asks = self.step_asks(labels)?;
         if asks.is_empty() { Ok(()) } else { charge(&asks) }
     }
 
-    /// What one step asks; see [`Guard::step_asks`].
+    /// The asks of one step; see [`Guard::step_asks`].
     pub fn step_asks(&self, labels: &Labels<'_>) -> Result<Vec<Ask>, Error> {
         self.allotted.check_open()?;
         self.guard.step_asks(&self.with(labels))
     }
 
-    /// Takes in what a provider's response says of its own limits; see [`Guard::observe`].
+    /// Updates limiters from a provider's response; see [`Guard::observe`].
     pub fn observe<'a>(
         &self,
         labels: &Labels<'_>,
@@ -211,7 +214,7 @@ impl Allotment {
         self.guard.observe(&self.with(labels), headers, status)
     }
 
-    /// An allotment of this allotment.
+    /// Sets an amount of this allotment aside.
     pub fn allot(
         &self,
         labels: &Labels<'_>,
@@ -221,7 +224,8 @@ impl Allotment {
         self.guard.allot_in(Some(&self.allotted), &self.with(labels), of, ttl)
     }
 
-    /// What is left of the allotment: tokens, micro-USD, calls; `None` where it was not set aside.
+    /// What is left of the allotment: tokens, micro-USD and calls. `None` for a unit that was not
+    /// set aside.
     pub fn remaining(&self) -> Result<AllotmentSize, Error> {
         self.guard.ends.run(self.guard.core.clock());
         self.allotted.counter.account.read(|meters, _| {
@@ -234,8 +238,8 @@ impl Allotment {
         })
     }
 
-    /// Takes no more requests. What is left goes back once the last lease has ended and every
-    /// handle is dropped.
+    /// Closes it to requests. What is left goes back once its last lease has ended and every handle
+    /// is dropped.
     pub fn close(&self) {
         self.allotted.closed.store(true, Ordering::Relaxed);
     }
@@ -245,13 +249,13 @@ impl Allotment {
         &self.labels
     }
 
-    /// The guard that it is a part of.
+    /// The guard that it was taken from.
     pub const fn guard(&self) -> &Arc<Guard> {
         &self.guard
     }
 
-    /// The labels of a request: its own come before those of the allotment. The call of a tool has no
-    /// model of the allotment.
+    /// The labels of a request. Its own come before those of the allotment. The call of a tool does
+    /// not take the model of the allotment.
     fn with<'a>(&'a self, labels: &Labels<'a>) -> Vec<(&'a str, &'a str)> {
         let mut all: Vec<(&str, &str)> = labels.to_vec();
         let own_tool = is_tool_call(labels);
@@ -272,7 +276,7 @@ impl std::fmt::Debug for Allotment {
     }
 }
 
-/// What is set aside of the counters that apply, and what is asked of their accounts for it.
+/// The counters from which an amount is set aside, and the demands on their accounts.
 fn set_aside<'a>(
     matched: &'a Matched,
     of: AllotmentSize,

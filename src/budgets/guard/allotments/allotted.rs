@@ -1,4 +1,4 @@
-//! An allotment that is set aside: what the parent holds for it, and what is spent of it.
+//! The state of an allotment: what the parent holds for it, and what is spent from it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -13,10 +13,10 @@ use crate::budgets::guard::counter::{Counter, amount};
 use crate::budgets::guard::matched::Owned;
 use crate::ledger::{Account, Demands, Error, Lease, LeaseError};
 
-/// What an allotment may set aside.
+/// The units that an allotment may set aside.
 pub(super) const UNITS: [Unit; 3] = [Unit::Tokens, Unit::Cost, Unit::Calls];
 
-/// How much is set aside; `None` leaves a unit to the parent.
+/// How much is set aside. `None` leaves a unit to the parent.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AllotmentSize {
     /// Tokens.
@@ -38,44 +38,44 @@ impl AllotmentSize {
     }
 }
 
-/// The allotment itself, which its handles have in common: it ends with the last that hold it,
-/// and says then what was used.
+/// The state that all handles of an allotment share. When the last handle is dropped, it reports
+/// what was used.
 pub(crate) struct Allotted {
     pub(super) counter: Counter,
-    /// What the parent holds for it.
+    /// The lease of the parent that holds it.
     pub(super) lease: Lease,
     pub(super) of: AllotmentSize,
-    /// The counters that the lease holds a part of, and the meters.
+    /// The counters and meters in which the lease holds an amount.
     pub(super) sources: Vec<Source>,
     pub(super) parent: Option<Arc<Self>>,
     pub(super) closed: AtomicBool,
     pub(super) deadline: Tick,
-    /// How many allotments are around it.
+    /// How many allotments it is nested in.
     pub(super) depth: usize,
     pub(super) reported: Mutex<Reported>,
     pub(super) ends: Arc<Ends>,
     pub(super) me: Weak<Self>,
 }
 
-/// What those around an allotment know of its use, in the order of `UNITS`.
+/// What the outer accounts know of its usage, in the order of `UNITS`.
 #[derive(Debug, Default)]
 pub(super) struct Reported {
-    /// Reported beside what they held, or what was reported at its end.
+    /// The usage reported beyond what they hold, or beyond what was reported at its end.
     pub(super) beside: [u64; 3],
-    /// What was reported at its end; `None` while they hold the allotment, or count all of it.
+    /// The usage reported at its end. `None` while they hold the allotment, or count all of it.
     pub(super) at_end: Option<[u64; 3]>,
-    /// Its time is over, and nothing of it was open any more.
+    /// Whether its time was over when none of its leases was open.
     pub(super) over: bool,
 }
 
-/// A counter, and those of its meters of which a part was set aside.
+/// A counter, and those of its meters from which an amount was set aside.
 pub(super) struct Source {
     pub(super) counter: Arc<Counter>,
     pub(super) meters: SmallVec<[(u8, Unit); 3]>,
 }
 
 impl Allotted {
-    /// Whether requests of the child pay here what they are asked by that meter.
+    /// Whether the allotment, or one around it, pays that meter for requests of the child.
     pub(crate) fn pays(&self, counter: &Counter, meter: u8) -> bool {
         let mine = self.sources.iter().any(|source| {
             std::ptr::eq(&*source.counter, counter)
@@ -84,7 +84,7 @@ impl Allotted {
         mine || self.parent.as_ref().is_some_and(|parent| parent.pays(counter, meter))
     }
 
-    /// Whether it, or an allotment around it, sets such a unit aside.
+    /// Whether it, or an allotment around it, sets this unit aside.
     pub(crate) fn sets_aside(&self, unit: Unit) -> bool {
         let around = || self.parent.as_ref().is_some_and(|parent| parent.sets_aside(unit));
         self.of.of(unit).is_some() || around()
@@ -96,30 +96,30 @@ impl Allotted {
         [vec![Arc::clone(&self.counter.account)], around].concat()
     }
 
-    /// The accounts of the guard that it, and the allotments around it, are taken from.
+    /// The accounts of the guard from which it, and the allotments around it, were taken.
     pub(super) fn source_accounts(&self) -> Vec<Arc<Account>> {
         let around = self.parent.as_ref().map_or_else(Vec::new, |parent| parent.source_accounts());
         let own = self.sources.iter().map(|source| Arc::clone(&source.counter.account));
         own.chain(around).collect()
     }
 
-    /// When the first window of which it is a part ends.
+    /// The time until the first window ends from which it was taken.
     pub(super) fn resets_in(sources: &[Source]) -> Result<Duration, Error> {
         let mut least = LONGEST;
         for Source { counter, meters: mine } in sources {
-            // Others share the account: their windows are none of its business.
+            // Other rules share the account. Their windows do not matter here.
             let ends = counter.account.read(|meters, now| {
-                let of_mine =
+                let own_meters =
                     mine.iter().filter_map(|(number, _)| meters.get(usize::from(*number)));
-                of_mine.filter_map(|meter| meter.resets_in(now)).min()
+                own_meters.filter_map(|meter| meter.resets_in(now)).min()
             })?;
             least = least.min(ends.unwrap_or(LONGEST));
         }
         Ok(least)
     }
 
-    /// Adds what a request asks of this allotment, and of those around it for the units that this
-    /// one does not set aside.
+    /// Adds the demands of a request on this allotment. Units that it does not set aside are asked
+    /// of the allotments around it.
     pub(crate) fn asks<'a>(
         self: &'a Arc<Self>,
         estimate: &UsageEstimate,
@@ -129,14 +129,14 @@ impl Allotted {
         self.ask_for(estimate, 1, &UNITS, owned)
     }
 
-    /// Whether it still gives something out.
+    /// Whether it still admits requests.
     pub(crate) fn check_open(&self) -> Result<(), Error> {
         // Relaxed: a request that races with the end may come before it.
         let closed = self.closed.load(Ordering::Relaxed);
         if closed { Err(LeaseError::Finalized.into()) } else { self.check_time() }
     }
 
-    /// Whether its lease still holds what was set aside, of allotments of it too.
+    /// Whether its lease still holds what was set aside.
     fn check_time(&self) -> Result<(), Error> {
         let over = self.counter.account.core().clock().tick() >= self.deadline;
         if over { Err(LeaseError::Expired.into()) } else { Ok(()) }
@@ -157,9 +157,9 @@ impl Allotted {
         } else {
             self.check_open()?;
         }
-        for (number, metered) in (0_u8..).zip(self.counter.metered()) {
-            if mine.contains(&metered.unit) {
-                demands.push((number, amount(metered.unit, estimate, calls)));
+        for (number, rule_meter) in (0_u8..).zip(self.counter.rule_meters()) {
+            if mine.contains(&rule_meter.unit) {
+                demands.push((number, amount(rule_meter.unit, estimate, calls)));
             }
         }
         if !demands.is_empty() {

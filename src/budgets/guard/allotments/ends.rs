@@ -1,4 +1,5 @@
-//! When the allotments of a guard run out: looked at on the way of its requests, never in a thread.
+//! The ends of allotments, in order of time. Requests of the guard check them; there is no thread
+//! for it.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -9,57 +10,57 @@ use parking_lot::Mutex;
 
 use crate::accounting::{Clock, Tick};
 
-/// So many allotments are kept in any case before those that are gone are cleared away.
+/// The queue is not cleaned up below this number of allotments.
 const KEPT: usize = 64;
 
-/// What ends by itself once its time is over.
+/// An object that ends by itself once its time is over.
 pub(super) trait EndsInTime: Send + Sync {
-    /// Ends it if its time is over; else it is added again for the time that it ends then.
+    /// Ends it if its time is over. Otherwise it is queued again for its end.
     fn end_if_due(&self);
 }
 
-/// The allotments that have an end, by when it is time to look at them.
+/// The allotments with an end, by the time to check them.
 pub(crate) struct Ends {
-    /// The earliest time in the queue: most requests read this and go on.
+    /// The earliest time in the queue. Most requests read only this.
     earliest: AtomicU64,
     queue: Mutex<Queue>,
 }
 
 #[derive(Default)]
 struct Queue {
-    parts: BinaryHeap<Reverse<DueAt>>,
-    /// At so many they are looked through.
+    due: BinaryHeap<Reverse<DueAt>>,
+    /// At this number, entries of dropped allotments are removed.
     clear_at: usize,
 }
 
 struct DueAt {
     due: Tick,
-    /// An allotment of an allotment comes before the one that it is taken from.
+    /// An inner allotment comes before the one it is taken from.
     depth: Reverse<usize>,
     allotted: Weak<dyn EndsInTime>,
 }
 
 impl Ends {
     pub(crate) fn new() -> Arc<Self> {
-        let queue = Mutex::new(Queue { parts: BinaryHeap::new(), clear_at: KEPT });
+        let queue = Mutex::new(Queue { due: BinaryHeap::new(), clear_at: KEPT });
         Arc::new(Self { earliest: AtomicU64::new(u64::MAX), queue })
     }
 
-    /// Looks at the allotment at that time.
+    /// Queues the allotment to be checked at that time.
     pub(super) fn add(&self, due: Tick, depth: usize, allotted: Weak<dyn EndsInTime>) {
         let mut queue = self.queue.lock();
-        if queue.parts.len() >= queue.clear_at {
-            queue.parts.retain(|entry| entry.0.allotted.strong_count() > 0);
-            queue.clear_at = queue.parts.len().saturating_mul(2).max(KEPT);
+        if queue.due.len() >= queue.clear_at {
+            queue.due.retain(|entry| entry.0.allotted.strong_count() > 0);
+            queue.clear_at = queue.due.len().saturating_mul(2).max(KEPT);
         }
-        queue.parts.push(Reverse(DueAt { due, depth: Reverse(depth), allotted }));
+        queue.due.push(Reverse(DueAt { due, depth: Reverse(depth), allotted }));
         self.publish(&queue);
     }
 
     /// Ends the allotments whose time is over. The caller holds no lock.
     #[inline]
     pub(crate) fn run(&self, clock: &Clock) {
-        // Relaxed: a stale value only puts it off to the next request.
+        // Relaxed: a stale value only delays it to the next request.
         let earliest = self.earliest.load(Ordering::Relaxed);
         if earliest != u64::MAX && clock.tick().raw() >= earliest {
             self.end_due(clock.tick());
@@ -77,14 +78,14 @@ impl Ends {
 
     fn pop(&self, now: Tick) -> Option<DueAt> {
         let mut queue = self.queue.lock();
-        let due = queue.parts.peek().is_some_and(|top| top.0.due <= now);
-        let popped = if due { queue.parts.pop().map(|entry| entry.0) } else { None };
+        let due = queue.due.peek().is_some_and(|top| top.0.due <= now);
+        let popped = if due { queue.due.pop().map(|entry| entry.0) } else { None };
         self.publish(&queue);
         popped
     }
 
     fn publish(&self, queue: &Queue) {
-        let earliest = queue.parts.peek().map_or(u64::MAX, |top| top.0.due.raw());
+        let earliest = queue.due.peek().map_or(u64::MAX, |top| top.0.due.raw());
         self.earliest.store(earliest, Ordering::Relaxed);
     }
 }

@@ -1,4 +1,5 @@
-//! What an allotment reports to those that it is taken from: what was used above it, and what at its end.
+//! What an allotment reports to the accounts it is taken from: overruns at once, and its usage at
+//! its end.
 
 use super::allotted::{Allotted, UNITS};
 use super::ends::EndsInTime;
@@ -6,7 +7,7 @@ use crate::accounting::{Meter, Unit, Usage};
 use crate::ledger::{Demands, Error, Idle, Kept, Unsettled};
 
 impl Allotted {
-    /// What was used of it, and held in it where `held`, in the order of `UNITS`.
+    /// The usage of it, and what is held in it if `held`, in the order of `UNITS`.
     fn taken(&self, held: bool) -> Result<[u64; 3], Error> {
         self.counter.account.read(|meters, _| {
             let of = |meter: &Meter| {
@@ -16,65 +17,66 @@ impl Allotted {
         })
     }
 
-    /// What was used, with what is held in it, above what those around know, from now on reported. What
-    /// is held is never more than the allotment, so that no more is reported than was used.
+    /// Usage and holds above what the outer accounts know. They count as reported from now on.
+    /// Holds never exceed the allotment, so no more is reported than was used.
     fn unreported(&self) -> Result<[u64; 3], Error> {
         let taken = self.taken(true)?;
         let mut reported = self.reported.lock();
-        let mut more = [0; 3];
+        let mut overrun = [0; 3];
         for (index, unit) in UNITS.into_iter().enumerate() {
             let Some(of) = self.of.of(unit) else { continue };
             let held = reported.at_end.map_or(of, |at_end| at_end[index]);
             let above = taken[index].saturating_sub(held);
-            more[index] = above.saturating_sub(reported.beside[index]);
+            overrun[index] = above.saturating_sub(reported.beside[index]);
             reported.beside[index] = reported.beside[index].max(above);
         }
-        Ok(more)
+        Ok(overrun)
     }
 
-    /// Books at once what was used above the allotment, where it was taken from: nobody else is to
-    /// be admitted on money that is spent. What it does not set aside itself was used of an allotment
-    /// around it, so that they are asked whatever it has to report.
+    /// Books usage above the allotment at once where the allotment was taken from. So no other
+    /// request is admitted on money that is spent. Allotments around it are asked too: they paid
+    /// for the units that it does not set aside.
     fn report_overrun(&self) -> Result<(), Error> {
-        let more = self.unreported()?;
-        if more != [0; 3] {
-            let of = |unit: Unit| UNITS.iter().position(|u| *u == unit).map_or(0, |at| more[at]);
+        let overrun = self.unreported()?;
+        if overrun != [0; 3] {
+            let of = |unit: Unit| UNITS.iter().position(|u| *u == unit).map_or(0, |at| overrun[at]);
             for source in &self.sources {
                 let demands: Demands =
                     source.meters.iter().map(|&(number, unit)| (number, of(unit))).collect();
                 source.counter.account.record(&demands)?;
             }
             if let Some(parent) = &self.parent {
-                parent.book(more)?;
+                parent.book(overrun)?;
             }
         }
         self.parent.as_ref().map_or(Ok(()), |parent| parent.report_overrun())
     }
 
-    /// Books what was used above an allotment of it; what it does not set aside itself, further out.
-    fn book(&self, mut more: [u64; 3]) -> Result<(), Error> {
+    /// Books usage above an inner allotment. Units that it does not set aside are booked further
+    /// out.
+    fn book(&self, mut overrun: [u64; 3]) -> Result<(), Error> {
         let mut demands = Demands::new();
-        for (number, metered) in (0_u8..).zip(self.counter.metered()) {
-            let place = UNITS.iter().position(|unit| *unit == metered.unit);
-            if let (Some(place), Some(_)) = (place, self.of.of(metered.unit)) {
-                demands.push((number, std::mem::take(&mut more[place])));
+        for (number, rule_meter) in (0_u8..).zip(self.counter.rule_meters()) {
+            let place = UNITS.iter().position(|unit| *unit == rule_meter.unit);
+            if let (Some(place), Some(_)) = (place, self.of.of(rule_meter.unit)) {
+                demands.push((number, std::mem::take(&mut overrun[place])));
             }
         }
         self.counter.account.record(&demands)?;
         match &self.parent {
-            Some(parent) if more != [0; 3] => parent.book(more),
+            Some(parent) if overrun != [0; 3] => parent.book(overrun),
             _ => Ok(()),
         }
     }
 
-    /// Ends it where its time is over and no lease of it is open: until then what it set aside is
-    /// held. `again`: where one is open, to be looked at when that runs out.
+    /// Ends it if its time is over and none of its leases is open. Until then it holds what it set
+    /// aside. `again`: if a lease is open, check again when that lease runs out.
     fn end_if_over(&self, again: bool) {
         let now = self.counter.account.core().clock().tick();
         if now < self.deadline || self.reported.lock().over {
             return;
         }
-        // In a forked child it fails: there the allotment still belongs to the parent process.
+        // In a forked child it fails: the allotment still belongs to the parent process.
         match self.counter.account.close_if_idle() {
             Ok(Idle::Closed) => self.run_out(),
             Ok(Idle::Until(Some(next))) if again => {
@@ -84,8 +86,9 @@ impl Allotted {
         }
     }
 
-    /// It ends as a lease that runs out: all of it is charged until it is closed; or, where what is
-    /// not settled is returned, what was used of it is booked and the rest goes back.
+    /// Ends it as a lease that runs out. If the policy charges unsettled leases, all of it is
+    /// charged until it is closed. Otherwise its usage is booked and the remaining amount goes
+    /// back.
     fn run_out(&self) {
         if std::mem::replace(&mut self.reported.lock().over, true) {
             return;
@@ -100,7 +103,7 @@ impl Allotted {
         }
     }
 
-    /// Says what was used, in place of what is held or was charged for it; once.
+    /// Reports its usage, in place of what is held or was charged for it. Once only.
     fn settle(&self) -> Result<(), Error> {
         self.report_overrun()?;
         let used = self.taken(false)?;
@@ -115,7 +118,7 @@ impl Allotted {
         };
         let [tokens, cost, calls] = [0, 1, 2].map(|at| used[at].saturating_sub(beside[at]));
         self.lease.settle(Usage::priced(tokens, cost), calls)?;
-        // What was used meanwhile.
+        // Usage of the meantime.
         self.report_overrun()
     }
 }
@@ -128,7 +131,7 @@ impl EndsInTime for Allotted {
 
 impl Kept for Allotted {
     fn ended(&self) {
-        // In a forked child this fails: there the allotment still belongs to the parent process.
+        // In a forked child this fails: the allotment still belongs to the parent process.
         let _ = self.report_overrun();
         let mut over = Some(self);
         while let Some(allotted) = over {
@@ -137,14 +140,15 @@ impl Kept for Allotted {
         }
     }
 
-    /// It may be time to look at it sooner.
+    /// The allotment may end sooner now.
     fn moved(&self) {
         self.end_if_over(true);
     }
 }
 
 impl Drop for Allotted {
-    /// Says to the parent what was used; in a forked child that fails, and the parent says it.
+    /// Reports its usage to the parent. In a forked child this fails, and the parent process
+    /// reports it.
     fn drop(&mut self) {
         let _ = self.settle();
     }

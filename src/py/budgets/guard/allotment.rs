@@ -1,4 +1,4 @@
-//! `Allotment`: a part of a guard's budgets for a sub-agent.
+//! `Allotment`: an amount of the budgets of a guard, for a sub-agent.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ impl PyAllotment {
         Self(RwLock::new(Some(inner)))
     }
 
-    /// The part, unless it was closed.
+    /// The allotment, unless it was closed.
     pub(crate) fn open(&self) -> Result<Allotment, Error> {
         self.0.read().clone().ok_or_else(|| LeaseError::Finalized.into())
     }
@@ -151,10 +151,10 @@ impl PyAllotment {
 
     #[doc = stub!("Allotment.close")]
     fn close(&self) {
-        let part = self.0.write().take();
-        // Dropped outside of the lock: the end of the part tells its parent.
-        if let Some(part) = part {
-            part.close();
+        let allotment = self.0.write().take();
+        // Dropped outside of the lock: at its end an allotment reports to its parent.
+        if let Some(allotment) = allotment {
+            allotment.close();
         }
     }
 

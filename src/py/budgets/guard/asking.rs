@@ -1,4 +1,4 @@
-//! What takes requests by their labels: a guard, or a part of one.
+//! The requests that `Guard` and `Allotment` share: all of them by labels.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::py::waiting::{PyMailbox, PyWait};
 
 type Given<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
 
-/// What takes requests by their labels.
+/// A guard or an allotment.
 pub(super) trait Asking {
     fn try_reserve(
         &self,
@@ -64,7 +64,7 @@ macro_rules! asking {
 
 asking!(Guard, Allotment);
 
-/// `reserve`, or None where it is to wait.
+/// `reserve`, or None if the request must wait.
 pub(super) fn try_reserve(
     of: &impl Asking,
     estimate: Given<'_, '_>,
@@ -95,7 +95,7 @@ pub(super) fn wait(
     Ok(PyWait::carrying(wait, carried))
 }
 
-/// Reserves, and waits in this thread where it is to wait.
+/// Reserves, and waits in this thread if the request must wait.
 pub(super) fn block(
     py: Python<'_>,
     of: &(impl Asking + Sync),
@@ -126,7 +126,8 @@ pub(super) fn check(
     Ok(of.check(&pairs, &request(estimate, None, labels.landing)?)?)
 }
 
-/// What `allot` is given: labels, how much of tokens, micro-USD and calls, and for how long.
+/// The arguments of `allot`: labels, the amounts of tokens, micro-USD and calls, and a time to
+/// live.
 pub(super) fn allot_args<'py>(
     py: Python<'py>,
     amounts: [Given<'_, 'py>; 3],
@@ -136,7 +137,7 @@ pub(super) fn allot_args<'py>(
     Ok((CallLabels::of(py, labels)?, allotment_size(amounts)?, args::ttl(ttl)?))
 }
 
-/// What `observe` is given: headers of a response, and labels.
+/// The arguments of `observe`: headers of a response, and labels.
 pub(super) fn observe_args<'py>(
     py: Python<'py>,
     headers: &Bound<'py, PyAny>,
@@ -150,7 +151,7 @@ pub(super) fn pairs(headers: &[(String, String)]) -> impl Iterator<Item = (&str,
     headers.iter().map(|(name, value)| (name.as_str(), value.as_str()))
 }
 
-/// How a guard's policy wants calls estimated, and the output to reserve.
+/// How the policy of a guard estimates calls, and the output tokens to reserve.
 pub(super) fn estimating(guard: &Guard) -> (Option<&'static str>, Option<u64>) {
     let (mode, output_tokens) = guard.estimating();
     (mode.map(EstimateMode::name), output_tokens)

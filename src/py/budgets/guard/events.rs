@@ -1,4 +1,4 @@
-//! The callbacks of `Guard.events`: Python calls, never under a lock.
+//! The callbacks of `Guard.events`. They are called under no lock.
 
 use std::sync::Arc;
 
@@ -10,7 +10,8 @@ use super::report::event;
 use crate::ledger::{Core, Event};
 use crate::py::python_call::call_python;
 
-/// Who is notified of what happens. The guard shows them to the collector: a callback may hold its guard.
+/// The callbacks. The guard shows them to the garbage collector, because a callback may hold its
+/// guard.
 #[derive(Default)]
 pub(super) struct Listeners(Mutex<Vec<Py<PyAny>>>);
 
@@ -32,7 +33,8 @@ impl Listeners {
         let callbacks: Vec<Py<PyAny>> =
             self.0.lock().iter().map(|callback| callback.clone_ref(py)).collect();
         for callback in callbacks {
-            // A lease may be dropped while an exception flies: that one goes on afterwards.
+            // A lease may be dropped while an exception is raised. That exception goes on
+            // afterwards.
             let flying = PyErr::take(py);
             let called = call_python(|| callback.call1(py, (event(py, happened)?,)));
             if let Some(Err(error)) = called {
@@ -45,13 +47,13 @@ impl Listeners {
     }
 
     pub(super) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        // Who holds the lock is about to let it go: then this collection sees nothing.
+        // The lock is about to be released. This collection then sees no callbacks.
         let Some(callbacks) = self.0.try_lock() else { return Ok(()) };
         callbacks.iter().try_for_each(|callback| visit.call(callback))
     }
 
     pub(super) fn clear(&self) {
-        // Dropped outside of the lock: what a callback holds may tell something at its end.
+        // Dropped outside of the lock: an object that a callback holds may cause events at its end.
         let callbacks = std::mem::take(&mut *self.0.lock());
         drop(callbacks);
     }

@@ -1,7 +1,7 @@
-//! What applies to labels that were asked before: found by the identity of their strings.
+//! Caches what applies to labels, by the identity of their strings.
 //!
-//! Most calls pass the same strings again. They are compared by their addresses; the cache keeps
-//! them alive, so that no other string can have the address of one in it.
+//! Most calls pass the same strings again, so addresses are compared. The cache keeps its strings
+//! alive, so no other string can have one of their addresses.
 
 use parking_lot::Mutex;
 use pyo3::prelude::*;
@@ -20,12 +20,12 @@ pub(super) struct LabelCache(Mutex<[Option<KnownLabels>; PLACES]>);
 
 struct KnownLabels {
     pairs: Addresses,
-    /// What `pairs` are the addresses of.
+    /// The strings at the addresses in `pairs`.
     _held: Vec<(Py<PyAny>, Py<PyAny>)>,
     known: Known,
 }
 
-/// The addresses of names and values; `None` where a value is no plain str.
+/// The addresses of names and values, or `None` if a value is no plain str.
 pub(super) fn addresses(labels: &Bound<'_, PyDict>) -> Option<Addresses> {
     let mut pairs = Addresses::new();
     for (name, value) in labels {
@@ -38,7 +38,7 @@ pub(super) fn addresses(labels: &Bound<'_, PyDict>) -> Option<Addresses> {
 }
 
 impl LabelCache {
-    /// What was found for these very strings.
+    /// The cached result for exactly these strings.
     #[inline]
     pub(super) fn get(&self, pairs: &Addresses) -> Option<Known> {
         let places = self.0.lock();
@@ -46,7 +46,7 @@ impl LabelCache {
         (entry.pairs == *pairs).then(|| entry.known.clone())
     }
 
-    /// Keeps what was found for these labels.
+    /// Caches the result for these labels.
     #[cold]
     pub(super) fn set(&self, pairs: Addresses, labels: &Bound<'_, PyDict>, known: Known) {
         let held = labels.iter().map(|(name, value)| (name.unbind(), value.unbind())).collect();

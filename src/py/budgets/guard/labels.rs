@@ -1,4 +1,4 @@
-//! The labels of a request: its keywords, and those of the scopes around it.
+//! Reads the labels of a request: its keywords, and those of the scopes around it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use crate::py::args;
 
-/// Gives the labels of the scopes around the present code, a dict, or None.
+/// Returns the labels of the scopes around the present code: a dict, or None.
 static SCOPE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 /// The label of scopes inside which the final answer is made.
 const LANDING: &str = " landing";
@@ -20,13 +20,13 @@ pub(crate) fn set_labels_var(py: Python<'_>, get: Py<PyAny>) {
     let _ = SCOPE.set(py, get);
 }
 
-/// Whether there was ever a scope: most programs have none, and need not be asked for it.
+/// Whether there was ever a scope. Most programs have none, and skip the call.
 static SCOPED: AtomicBool = AtomicBool::new(false);
 
 #[doc = stub!("scope_begins")]
 #[pyfunction]
 pub(crate) fn scope_begins() {
-    // Relaxed: the GIL, or what starts a thread within a scope, orders it before its requests.
+    // Relaxed: the GIL, or the start of a thread in the scope, orders it before its requests.
     SCOPED.store(true, Ordering::Relaxed);
 }
 
@@ -37,12 +37,12 @@ pub(crate) struct CallLabels<'py> {
 }
 
 impl<'py> CallLabels<'py> {
-    /// The keywords of a call, then what the scopes around it say beside them.
+    /// The keywords of a call, then the labels of the scopes around it that they do not name.
     pub(crate) fn of(py: Python<'py>, keywords: Option<&Bound<'py, PyDict>>) -> PyResult<Self> {
         Self::with_scope(keywords, scope(py)?)
     }
 
-    /// The same where the labels of the scopes are known.
+    /// The same with the labels of the scopes.
     pub(crate) fn with_scope(
         keywords: Option<&Bound<'py, PyDict>>,
         scope: Option<Bound<'py, PyDict>>,
@@ -54,7 +54,8 @@ impl<'py> CallLabels<'py> {
             }
         }
         if let Some(scope) = scope {
-            // A request that names its own tool is the call of it: no model around is its model.
+            // A request that names its own tool is a call of that tool. The model of an outer scope
+            // is not its model.
             let own_tool = labels.has("tool") && !labels.has("model");
             for (name, value) in scope {
                 let name: Bound<'py, PyString> = name.cast_into()?;

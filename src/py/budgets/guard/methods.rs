@@ -25,7 +25,7 @@ use crate::py::python_call::{call_python, call_python_late};
 use crate::py::values::{self, price};
 use crate::py::waiting::{PyMailbox, PyWait};
 
-/// Says what a model costs that a policy does not price, or None: asked once for each.
+/// Returns the price of a model that a policy does not price, or None. Called once for each model.
 static RESOLVER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
 #[doc = stub!("set_price_resolver")]
@@ -53,7 +53,7 @@ impl PyGuard {
     }
 }
 
-/// Says something to the operator: in the log of the package.
+/// Logs a warning for the operator.
 fn warn(said: &str) {
     Python::attach(|py| {
         let logged = call_python(|| {
@@ -66,7 +66,7 @@ fn warn(said: &str) {
     });
 }
 
-/// What a model costs that the policy does not price.
+/// The price of a model that the policy does not price.
 fn resolve(model: &str, provider: Option<&str>) -> Result<Option<Price>, Error> {
     let asked = Python::attach(|py| {
         let Some(resolver) = RESOLVER.get(py) else { return Ok(None) };
@@ -77,8 +77,10 @@ fn resolve(model: &str, provider: Option<&str>) -> Result<Option<Price>, Error> 
         price(&format!("prices[{model:?}]"), &found).map(Some)
     });
     asked.map_err(|error: PyErr| {
-        let what = format!("known to genai-prices without an error: {error}");
-        Invalid::policy(&format!("the price of {model:?}"), &what).into()
+        Invalid::sentence(format!(
+            "genai-prices failed to price the model {model:?} ({error}); add the model to [prices]"
+        ))
+        .into()
     })
 }
 

@@ -1,4 +1,4 @@
-//! A policy as users pass it: a dict, or the path of a file.
+//! Reads a policy that users pass: a dict, or the path of a file.
 
 use pyo3::exceptions::{PyException, PyOSError};
 use pyo3::prelude::*;
@@ -8,7 +8,7 @@ use crate::accounting::Invalid;
 use crate::budgets::GuardPolicy;
 use crate::py::args;
 
-/// A dict, or the path of a file.
+/// Reads a dict, or the file at a path.
 pub(super) fn read_policy(policy: &Bound<'_, PyAny>) -> PyResult<GuardPolicy> {
     match policy.cast::<PyDict>() {
         Ok(dict) => read_dict(dict),
@@ -19,13 +19,16 @@ pub(super) fn read_policy(policy: &Bound<'_, PyAny>) -> PyResult<GuardPolicy> {
 pub(super) fn read_dict(dict: &Bound<'_, PyDict>) -> PyResult<GuardPolicy> {
     let py = dict.py();
     let options = PyDict::new(py);
-    // A Decimal is text here, as in TOML.
+    // A Decimal becomes text, as in TOML.
     options.set_item("default", py.import("builtins")?.getattr("str")?)?;
     options.set_item("allow_nan", false)?;
     options.set_item("ensure_ascii", false)?;
     let text = py.import("json")?.call_method("dumps", (dict,), Some(&options));
     let text = text.map_err(|error| match error.is_instance_of::<PyException>(py) {
-        true => Invalid::policy("policy", &format!("a dict as of TOML: {error}")).into(),
+        true => {
+            Invalid::sentence(format!("the policy dict has a value that TOML cannot have: {error}"))
+                .into()
+        }
         false => error,
     })?;
     let text = text.cast::<PyString>()?.to_str().map_err(|_| {
@@ -54,7 +57,7 @@ pub(super) fn read_file(path: &Bound<'_, PyAny>) -> PyResult<GuardPolicy> {
     let text = std::str::from_utf8(&bytes).map_err(|bad| {
         let before = &bytes[..bad.valid_up_to()];
         let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-        Invalid::policy(&format!("{shown}:{line}: a policy"), "text in UTF-8")
+        Invalid::sentence(format!("{shown}:{line}: the policy is not UTF-8 text; save it as UTF-8"))
     })?;
     Ok(GuardPolicy::from_toml(&shown, text)?)
 }

@@ -1,4 +1,4 @@
-//! What a guard says of itself, as dicts.
+//! The reports of a guard, as dicts.
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
@@ -50,28 +50,29 @@ fn pairs<'py>(py: Python<'py>, pairs: &[(String, String)]) -> PyResult<Bound<'py
 
 pub(super) fn advice<'py>(py: Python<'py>, advice: &Advice) -> PyResult<Bound<'py, PyDict>> {
     let remaining = PyDict::new(py);
-    let parts = [
+    let amounts = [
         ("tokens", advice.tokens),
         ("cost_micros_usd", advice.cost_micros_usd),
         ("calls", advice.calls),
         ("tool_calls", advice.tool_calls),
         ("steps", advice.steps),
     ];
-    for (name, left) in parts {
+    for (name, left) in amounts {
         if let Some(left) = left {
             remaining.set_item(name, left)?;
         }
     }
     let rates = PyDict::new(py);
     for (rule, counted, left) in &advice.rates {
-        let of_rule = match rates.get_item(rule)? {
+        let rule_rates = match rates.get_item(rule)? {
             Some(known) => known.cast_into::<PyDict>()?,
             None => PyDict::new(py),
         };
         let name = unit(unit_word(*counted));
-        let known: Option<u64> = of_rule.get_item(name)?.map(|left| left.extract()).transpose()?;
-        of_rule.set_item(name, known.map_or(*left, |known| known.min(*left)))?;
-        rates.set_item(rule, of_rule)?;
+        let known: Option<u64> =
+            rule_rates.get_item(name)?.map(|left| left.extract()).transpose()?;
+        rule_rates.set_item(name, known.map_or(*left, |known| known.min(*left)))?;
+        rates.set_item(rule, rule_rates)?;
     }
     let dict = PyDict::new(py);
     dict.set_item("remaining", remaining)?;

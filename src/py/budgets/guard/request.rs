@@ -1,4 +1,4 @@
-//! What a request to a guard, or to a part of one, asks beside its labels.
+//! Reads the settings of a request to a guard or an allotment, beside its labels.
 
 use pyo3::prelude::*;
 
@@ -6,7 +6,7 @@ use crate::accounting::Usage;
 use crate::budgets::{AllotmentSize, GuardRequest};
 use crate::py::{args, values};
 
-/// What a request asks beside its labels.
+/// Reads the settings of a request, beside its labels.
 pub(super) fn request(
     estimate: Option<&Bound<'_, PyAny>>,
     ttl: Option<&Bound<'_, PyAny>>,
@@ -17,7 +17,7 @@ pub(super) fn request(
     Ok(GuardRequest { estimate, ttl: args::ttl(ttl)?, landing, spent: false })
 }
 
-/// What an allotment sets aside: tokens, micro-USD, calls.
+/// Reads the size of an allotment: tokens, micro-USD, calls.
 pub(super) fn allotment_size(
     [tokens, cost_micros_usd, calls]: [Option<&Bound<'_, PyAny>>; 3],
 ) -> PyResult<AllotmentSize> {

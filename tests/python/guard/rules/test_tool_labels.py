@@ -44,7 +44,7 @@ def test_c01_a_call_of_a_model_is_priced_inside_a_tool(how, labels, clock):
 def test_c01_a_model_without_a_price_is_a_fault_inside_a_tool(how, clock):
     """As everywhere."""
     guard = new_guard(clock, budget("day", limit={"usd": "0.05"}))
-    with pytest.raises(PolicyError, match='names the model "unpriced"'):
+    with pytest.raises(PolicyError, match='no price is known for the model "unpriced"'):
         asking(guard, how, {"tool": "research"}, UsageEstimate(output_tokens=10**6), "unpriced")
 
 

@@ -95,7 +95,7 @@ def test_a_file_that_is_not_utf_8_is_a_policy_error_with_its_line(tmp_path):
     """Whatever it is instead."""
     file = tmp_path / "policy.toml"
     file.write_bytes(HEAD.encode() + b"# \xff\n")
-    with pytest.raises(PolicyError, match=r"policy.toml:4: a policy must be text in UTF-8"):
+    with pytest.raises(PolicyError, match=r"policy.toml:4: the policy is not UTF-8 text"):
         Guard.from_toml(file)
     file.write_bytes(b"\xef\xbb\xbf" + HEAD.replace("\n", "\r\n").encode())
     Guard.from_toml(file)
