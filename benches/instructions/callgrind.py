@@ -1,6 +1,6 @@
 """Run a program under callgrind, and take the sums of its parts.
 
-The program calls a function that callgrind is told of: at each call it writes down what was spent since then.
+The program calls a function that callgrind watches: at each call it writes down what was spent since then.
 """
 
 from __future__ import annotations

@@ -80,15 +80,15 @@ def count(groups: list[str], small: int) -> dict[str, float]:
 
 def problems(found: dict[str, float], known: dict[str, float]) -> list[str]:
     """Return the cases that need more than they did, in words."""
-    told = []
+    problems_found = []
     for case, figure in found.items():
         bound = known.get(case)
         if bound is None:
-            told.append(f"{case}: no bound is known; run with --write-bounds")
+            problems_found.append(f"{case}: no bound is known; run with --write-bounds")
         elif figure > bound * MARGIN:
             more = 100 * (figure / bound - 1)
-            told.append(f"{case}: {figure:,.0f} instructions, {more:.1f} % more than {bound:,.0f}")
-    return told
+            problems_found.append(f"{case}: {figure:,.0f} instructions, {more:.1f} % more than {bound:,.0f}")
+    return problems_found
 
 
 def write(found: dict[str, float]) -> None:
@@ -107,12 +107,12 @@ def check(found: dict[str, float]) -> int:
         if here[name] != value:
             print(f"NOT CHECKED: the bounds were taken with {name} {value!r}, here it is {here[name]!r}")
             return 0
-    told = problems(found, known["instructions"])
-    for problem in told:
+    problems_found = problems(found, known["instructions"])
+    for problem in problems_found:
         print("missed:", problem)
-    if not told:
+    if not problems_found:
         print("all bounds of instructions hold")
-    return 1 if told else 0
+    return 1 if problems_found else 0
 
 
 def main() -> int:

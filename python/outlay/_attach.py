@@ -1,4 +1,4 @@
-"""Methods of native classes that are written in Python."""
+"""`attach`: it makes Python functions methods of native classes."""
 
 from __future__ import annotations
 

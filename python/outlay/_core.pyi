@@ -10,11 +10,12 @@ Everything here that has no underscore and is listed in `outlay.__all__` is publ
 - A period or a time to live is seconds (`int` or `float`) or a `datetime.timedelta`, more than 0 and at most
   100 years, else `PolicyError`. Reported durations are seconds as `float`.
 - A refusal is an exception of the family `LimitExceeded`. It changes nothing and it costs nothing.
-- `used + reserved + amount <= limit` is what is admitted: a budget that is used up exactly is full, not over.
+- A request passes if `used + reserved + amount <= limit`: a budget that is used up exactly is full, not over.
   A budget in debt (more was committed than reserved) refuses everything, even an amount of 0.
 - Everything may be used from many threads. Value classes are frozen, compare by value and pickle. Accounts
-  (budgets, pools, quotas, managers, limiters, leases, tokens) can not be pickled or copied (`TypeError`), for
-  a copy would have a limit of its own; in a forked child the accounts of the parent raise `ForkedLedger`.
+  (budgets, pools, quotas, managers, limiters, leases, tokens) can not be pickled or copied (`TypeError`),
+  because a copy would have a limit of its own. In a forked child, the accounts of the parent raise
+  `ForkedLedger`.
 """
 
 from typing import Final

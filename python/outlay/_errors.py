@@ -1,4 +1,4 @@
-"""The refusals: each carries JSON that the model can read. The faults are in `_faults`."""
+"""The refusals. Each carries JSON that the model can read. The faults are in `_faults`."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ class LimitExceeded(OutlayError):
 
     @property
     def scope(self) -> dict[str, str]:
-        """Who and what was refused, by label."""
+        """The labels of the request that was refused."""
         return self._denial.scope
 
     @property
@@ -150,8 +150,8 @@ class LimitExceeded(OutlayError):
         return self.to_llm_message()
 
 
-class _OfAgent(LimitExceeded):
-    """What a refusal of an agent's account says beside the rest."""
+class _AgentRefusal(LimitExceeded):
+    """A refusal of an agent's account, with the agent and the time of the reset."""
 
     @property
     def agent_id(self) -> str | None:
@@ -169,7 +169,7 @@ class _OfAgent(LimitExceeded):
         return self._denial.resets_in
 
 
-class BudgetExceeded(_OfAgent):
+class BudgetExceeded(_AgentRefusal):
     """Tokens, calls or cost of an agent or pool (``kind``: "token", "call" or "cost").
 
     Example:
@@ -318,7 +318,7 @@ class RateLimitExceeded(LimitExceeded):
         return self._denial.used
 
 
-class AllowanceExceeded(_OfAgent):
+class AllowanceExceeded(_AgentRefusal):
     """Jobs, concurrency, model allowlist, model or repo quota, cooldown.
 
     Example:
@@ -343,7 +343,7 @@ class AllowanceExceeded(_OfAgent):
         return self._denial.used
 
 
-class NotConfigured(_OfAgent, KeyError):
+class NotConfigured(_AgentRefusal, KeyError):
     """No budget or allowance for this id: refused, fail closed.
 
     Example:

@@ -1,4 +1,4 @@
-"""What outlay raises when something is wrong: arguments, leases, stores, forks. No limit has refused."""
+"""The errors that are no refusals: of arguments, leases, stores and forks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What forks and the end of the interpreter ask of the core, and of the locks of modules."""
+"""The handling of forks and of the interpreter's end, and a lock that is new in a forked child."""
 
 import atexit
 import os
@@ -8,7 +8,7 @@ from outlay._core import after_fork_in_child, at_exit
 
 
 class ProcessLock:
-    """A lock of a module that a forked child has for itself, whichever thread of its parent held it."""
+    """A lock of a module. A forked child gets a new one, even if a thread of its parent held it."""
 
     __slots__ = ("_lock",)
 

@@ -1,8 +1,8 @@
 """Budgets for any provider that is reached by httpx2: a transport for its client, or a guarded client.
 
 Each POST of JSON with `messages`, `input` or `contents` (chat, responses, messages, generateContent,
-embeddings) is one call: an estimate is reserved before it is sent, and what the answer says it used is booked
-as its body passes, JSON or server-sent events. Everything else passes untouched.
+embeddings) is one call. An estimate is reserved before it is sent. The usage in the answer, JSON or
+server-sent events, is booked as the body passes. All other requests pass untouched.
 
 Example:
     >>> import httpx2

@@ -1,4 +1,4 @@
-"""What tests share: clocks moved by hand, pools that end without open leases, and servers."""
+"""Fixtures of all tests: clocks moved by hand, pools that end without open leases, and servers."""
 
 from __future__ import annotations
 

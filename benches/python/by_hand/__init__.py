@@ -1,1 +1,1 @@
-"""What a user would write by hand in pure Python: the same work, with a lock."""
+"""The same work as a user would write it by hand in pure Python, with a lock."""

@@ -1,4 +1,4 @@
-"""What is measured: a module for each group, with its cases in ``GROUP``; each runs in a fresh process."""
+"""The measured cases: a module for each group, with its cases in ``GROUP``; each runs in a fresh process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What cannot be saved: the loop, calls that do nothing, a coroutine that does nothing."""
+"""The costs that cannot be saved: the loop, calls and a coroutine that do nothing."""
 
 from __future__ import annotations
 

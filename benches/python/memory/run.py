@@ -35,15 +35,15 @@ def measure(name: str, count: int) -> dict[str, float]:
 def problems(found: dict[str, dict[str, float]]) -> list[str]:
     """Return what takes more than it did, in words."""
     known = json.loads(FILE.read_text())
-    told = []
+    problems_found = []
     for name, stages in found.items():
         for stage, figure in stages.items():
             bound = known.get(name, {}).get(stage)
             if bound is None:
-                told.append(f"{name}, {stage}: no bound is known; run with --write-bounds")
+                problems_found.append(f"{name}, {stage}: no bound is known; run with --write-bounds")
             elif figure > bound * MARGIN + BESIDE:
-                told.append(f"{name}, {stage}: {figure:,.0f} bytes, it took {bound:,.0f}")
-    return told
+                problems_found.append(f"{name}, {stage}: {figure:,.0f} bytes, it took {bound:,.0f}")
+    return problems_found
 
 
 def main() -> int:
@@ -67,10 +67,10 @@ def main() -> int:
             name: {stage: round(each) for stage, each in stages.items()} for name, stages in found.items()
         }
         FILE.write_text(json.dumps(known, indent=1) + "\n")
-    told = problems(found) if options.check else []
-    for problem in told:
+    problems_found = problems(found) if options.check else []
+    for problem in problems_found:
         print("missed:", problem)
-    return 1 if told else 0
+    return 1 if problems_found else 0
 
 
 if __name__ == "__main__":

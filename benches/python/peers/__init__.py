@@ -1,1 +1,1 @@
-"""What outlay costs beside its peers, in one process; run by `make bench-peers`."""
+"""The cost of outlay beside its peers, in one process; run by `make bench-peers`."""

@@ -1,4 +1,4 @@
-"""What an adapter offers: calls to be timed, and agents whose calls are in flight at once."""
+"""The cases that an adapter offers: timed calls, and agents whose calls are in flight at once."""
 
 from __future__ import annotations
 

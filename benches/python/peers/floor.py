@@ -1,4 +1,4 @@
-"""What no library can avoid: the loop, a call into Rust that does nothing, a coroutine that does nothing."""
+"""The costs that no library can avoid: the loop, a call into Rust and a coroutine that do nothing."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The allowances of agents, models and repositories, and the stores that keep them."""
+"""The allowances of agents, the quotas of models, the limits of repositories, and their stores."""

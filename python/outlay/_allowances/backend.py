@@ -1,4 +1,4 @@
-"""Where an `AllowanceService` keeps its counts: in the native ledger alone, or in a user's store as well."""
+"""The protocol for the counts of an `AllowanceService`, and its backend in memory."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class CheckVerdict(NamedTuple):
 
 
 class CountsBackend(Protocol):
-    """What an `AllowanceService` asks of the place where its counts are kept."""
+    """The operations that an `AllowanceService` needs from the backend of its counts."""
 
     def set_allowance(self, allowance: AgentAllowance) -> None:
         """Set or change what an agent may do."""
@@ -56,17 +56,17 @@ class CountsBackend(Protocol):
         """Say whether a job that uses one token would pass."""
 
     def start_job(self, agent_id: str, job_id: str, model: str, repo: str | None, tokens: int) -> int | None:
-        """Begin a job, or refuse it; return when it is overdue."""
+        """Begin a job, or refuse it. Return when it is overdue, in nanoseconds, or None."""
 
     def record(self, report: UsageReport) -> bool:
-        """Take in what happened to a job; False where that was known."""
+        """Record the event of a job. Return False if it was recorded before."""
 
     def reset_agent(self, agent_id: str) -> None:
         """Forget what an agent has used today."""
 
 
 class MemoryBackend:
-    """The native ledger alone: a guard's policy may set values there too."""
+    """The backend in memory: the native ledger, in which a guard's policy may set values too."""
 
     def __init__(self, native: AllowanceLedger) -> None:
         self._native = native
@@ -131,7 +131,7 @@ def _native_quota(native: AllowanceLedger, model: str) -> ModelQuota | None:
 
 
 def set_native_allowance(native: AllowanceLedger, agent_id: str, allowance: AgentAllowance) -> None:
-    """Tell the native ledger what an agent may do."""
+    """Set the allowance of an agent in the native ledger."""
     native.set_allowance(
         agent_id,
         allowance.daily_token_limit,
@@ -143,7 +143,7 @@ def set_native_allowance(native: AllowanceLedger, agent_id: str, allowance: Agen
 
 
 def set_native_quota(native: AllowanceLedger, model: str, quota: ModelQuota | None) -> None:
-    """Tell the native ledger what all agents may use of a model; None is no limit."""
+    """Set the quota of a model in the native ledger; None is no limit."""
     if quota is None:
         native.set_model_quota(model, 0, 0, 0)
     else:
@@ -152,7 +152,7 @@ def set_native_quota(native: AllowanceLedger, model: str, quota: ModelQuota | No
 
 
 def record_native(native: AllowanceLedger, report: UsageReport) -> bool:
-    """Tell the native ledger what happened to a job."""
+    """Record the event of a job in the native ledger."""
     return native.record(
         report.agent_id,
         report.job_id,

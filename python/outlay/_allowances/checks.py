@@ -1,4 +1,4 @@
-"""What the value classes are made of: each value is checked, and named where it is bad."""
+"""The checks of the value classes. An error names the argument and says what was given."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Job`: the handle of a job that an `AllowanceService` has let begin."""
+"""`Job`: the handle of a job that an `AllowanceService` has admitted."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _log = logging.getLogger("outlay")
 
 
 class Job:
-    """A job that runs: it holds its estimate and a slot until its end is told, once.
+    """A running job. It holds its estimate and a slot until its end is reported, once.
 
-    A `with` block (sync or async) tells the end: left by itself, the job has completed at its estimate; left
-    by an `Exception`, it has failed; cancelled or interrupted, it counts in full, for the work may be under
-    way. What the block has told already stands; where the store did not take it, leaving tells it again.
-    Dropping the handle ends nothing.
+    A `with` block (sync or async) reports the end. A block that ends normally completes the job at its
+    estimate. An `Exception` fails it. A cancelled or interrupted job counts in full, because the work may be
+    under way. An end that the block has reported itself stands; if the store refused it, leaving the block
+    reports it again. Dropping the handle ends nothing.
 
     Made by `AllowanceService.start_job` and `overdue_jobs`.
 
@@ -48,7 +48,7 @@ class Job:
         "_model",
         "_record",
         "_repo",
-        "_untold",
+        "_unrecorded",
     )
 
     def __init__(
@@ -67,8 +67,8 @@ class Job:
         self._repo = repo
         self._deadline = deadline
         self._ended = False
-        #: The end that the block has told last and that could not be recorded.
-        self._untold: UsageReport | None = None
+        #: The last end that the block has reported, until it is recorded.
+        self._unrecorded: UsageReport | None = None
 
     @property
     def agent_id(self) -> str:
@@ -98,7 +98,7 @@ class Job:
     def complete(
         self, tokens_in: SupportsIndex = 0, tokens_out: SupportsIndex = 0, cost_micros_usd: SupportsIndex = 0
     ) -> bool:
-        """Tell that the job has ended well: its tokens are charged.
+        """Report that the job has completed. Its tokens are charged.
 
         Args:
             tokens_in: Tokens sent; default 0. No tokens at all mean the estimate.
@@ -106,7 +106,7 @@ class Job:
             cost_micros_usd: What it has cost; default 0.
 
         Returns:
-            Whether it was counted; False where an end was told before, which is logged.
+            Whether it was counted; False if an end was reported before, which is logged.
 
         Raises:
             InvalidAmount: A count is no whole number from 0 to 2**64 - 1; the job runs on.
@@ -117,7 +117,9 @@ class Job:
     def fail(
         self, tokens_in: SupportsIndex = 0, tokens_out: SupportsIndex = 0, cost_micros_usd: SupportsIndex = 0
     ) -> bool:
-        """Tell that the job has failed: half of its tokens come back, rounded down; its repository rests.
+        """Report that the job has failed: half of its tokens come back, rounded down.
+
+        The cooldown of its repository begins.
 
         Args:
             tokens_in: Tokens sent; default 0. No tokens at all mean the estimate.
@@ -125,7 +127,7 @@ class Job:
             cost_micros_usd: What it has cost, none of which comes back; default 0.
 
         Returns:
-            Whether it was counted; False where an end was told before, which is logged.
+            Whether it was counted; False if an end was reported before, which is logged.
 
         Raises:
             InvalidAmount: A count is no whole number from 0 to 2**64 - 1; the job runs on.
@@ -136,7 +138,7 @@ class Job:
     def cancel(
         self, tokens_in: SupportsIndex = 0, tokens_out: SupportsIndex = 0, cost_micros_usd: SupportsIndex = 0
     ) -> bool:
-        """Tell that the job was cancelled: all of its tokens come back.
+        """Report that the job was cancelled. All of its tokens come back.
 
         Args:
             tokens_in: Tokens sent; default 0.
@@ -144,7 +146,7 @@ class Job:
             cost_micros_usd: What it has cost, none of which comes back; default 0.
 
         Returns:
-            Whether it was counted; False where an end was told before, which is logged.
+            Whether it was counted; False if an end was reported before, which is logged.
 
         Raises:
             InvalidAmount: A count is no whole number from 0 to 2**64 - 1; the job runs on.
@@ -159,8 +161,8 @@ class Job:
         tokens_out: SupportsIndex = 0,
         cost_micros_usd: SupportsIndex = 0,
     ) -> bool:
-        self._untold = self._report(event, tokens_in, tokens_out, cost_micros_usd)
-        return self._tell(self._untold)
+        self._unrecorded = self._report(event, tokens_in, tokens_out, cost_micros_usd)
+        return self._submit(self._unrecorded)
 
     def _report(
         self,
@@ -178,7 +180,7 @@ class Job:
             cost_micros_usd=cost_micros_usd,
         )
 
-    def _tell(self, report: UsageReport, *, leaving: bool = False) -> bool:
+    def _submit(self, report: UsageReport, *, leaving: bool = False) -> bool:
         counted = self._record(report, leaving)
         self._ended = True
         return counted
@@ -198,15 +200,17 @@ class Job:
         failed = kind is not None and issubclass(kind, Exception)
         event = QuotaEvent.JOB_FAILED if failed else QuotaEvent.JOB_COMPLETED
         try:
-            # What the block could not tell is known all the same, and is not to be guessed.
-            self._tell(self._untold or self._report(event), leaving=True)
+            # Use the end that the block has reported, also where it could not be recorded.
+            self._submit(self._unrecorded or self._report(event), leaving=True)
         except ForkedLedger:
             pass  # the job is the parent's: a child that leaves the block ends nothing
         except Exception:
             if kind is None:
                 raise
-            # The store's error must not hide the one that made us leave.
-            _log.exception("the end of job %r of agent %r could not be told", self._job_id, self._agent_id)
+            # The store's error must not hide the error that left the block.
+            _log.exception(
+                "the end of job %r of agent %r could not be recorded", self._job_id, self._agent_id
+            )
         return False
 
     async def __aenter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""What is reported of jobs, and what is read of agents and models."""
+"""The reports of jobs, and the results of reading usage and checking limits."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class QuotaEvent(StrEnum):
 
 @dataclass(frozen=True, slots=True, init=False)
 class UsageReport:
-    """What happened to a job, told when it has happened: twice, late or out of order, as it comes.
+    """An event of a job, reported after it happened. Reports may come twice, late or out of order.
 
     Args:
         agent_id: The agent.
@@ -52,8 +52,8 @@ class UsageReport:
         tokens_in: Tokens sent; default 0. On `job_started`, what the job may send.
         tokens_out: Tokens received; default 0. On `job_started`, what the job may receive.
         cost_micros_usd: What the job has cost; default 0. It is never given back.
-        timestamp: When it happened, for your own records: what is counted counts when it is told. A naive
-            datetime is taken as UTC; default None.
+        timestamp: When it happened, for your own records; it counts when it is reported. A naive datetime is
+            taken as UTC; default None.
 
     Raises:
         InvalidId: An id is no `str` (or UUID) of 1 to 1,024 bytes.
@@ -148,7 +148,7 @@ class UsageRecord:
 
 @dataclass(frozen=True, slots=True, init=False)
 class QuotaCheckResult:
-    """What a check says. It is advice: another thread may be faster.
+    """The result of a check. It is advice: another thread may be faster.
 
     Args:
         allowed: Whether one more would pass.

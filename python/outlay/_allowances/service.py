@@ -1,4 +1,4 @@
-"""`AllowanceService`: which jobs agents may begin, over all models and repositories."""
+"""`AllowanceService`: it admits the jobs of agents, over all models and repositories."""
 
 from __future__ import annotations
 
@@ -28,13 +28,12 @@ class AllowanceService:
     """What agents may do in a UTC day and at the same time, over all models and repositories.
 
     A job begins in one step over its agent, its model and its repository, or is refused and changes nothing.
-    It holds its estimate and its slot until its end is told. An agent without an allowance is refused.
+    It holds its estimate and its slot until its end is reported. An agent without an allowance is refused.
 
-    Without a store all is kept in memory. With one, the store keeps the allowances, the quotas and what was
-    used; what its protocol has no word for (repositories, hours, cost, the ids of jobs and the tokens they
-    hold) stays in memory, shared by all services on the same store object and clock. Each operation is one
-    step for all of them within the process; between processes it is not. What a job used is booked in a
-    store on the day of its end.
+    Without a store, everything is kept in memory. A store keeps the allowances, the quotas and the usage. All
+    else stays in memory: repositories, hours, cost, the ids of jobs and the tokens they hold. It is shared by
+    all services on the same store object and clock. Each operation is atomic for all of them within the
+    process, but not between processes. The usage of a job is booked in a store on the day of its end.
 
     Args:
         store: An `AllowanceStore`: `MemoryStore()` or an object of your own; default None, in memory.
@@ -71,8 +70,8 @@ class AllowanceService:
             self._native = stored.native
 
     @classmethod
-    def _of_ledger(cls, native: AllowanceLedger) -> AllowanceService:
-        """Return the service over a ledger that is there: that of a guard."""
+    def _from_ledger(cls, native: AllowanceLedger) -> AllowanceService:
+        """Return a service over an existing ledger: that of a guard."""
         service = cls.__new__(cls)
         service._native = native
         service._counts = MemoryBackend(native)
@@ -143,8 +142,8 @@ class AllowanceService:
     def get_usage(self, agent_id: Id) -> UsageRecord:
         """Return what an agent has used today; zeros where nothing is known of it.
 
-        What running jobs hold is not among it. A job that is overdue runs no more, and is counted at its
-        estimate until its end is told.
+        Amounts that running jobs hold are not included. An overdue job no longer counts as running; it is
+        counted at its estimate until its end is reported.
 
         Args:
             agent_id: The agent.
@@ -212,10 +211,10 @@ class AllowanceService:
                 end.
             model: The model; default "", none.
             repo: The repository; default None.
-            estimated_tokens: What the job holds until its end is told; default 0.
+            estimated_tokens: The tokens that the job holds until its end is reported; default 0.
 
         Returns:
-            The job. Leaving a `with` block of it tells its end; dropping it does not.
+            The job. Leaving a `with` block of it reports its end; dropping it does not.
 
         Raises:
             AllowanceExceeded: A limit would be broken; nothing was changed.
@@ -244,11 +243,11 @@ class AllowanceService:
         return Job(self._record, *ids, model, repo, deadline)
 
     def record_usage(self, report: UsageReport) -> bool:
-        """Take in what happened to a job. It is never refused: it has happened.
+        """Record an event of a job. It is never refused, because it has happened.
 
-        The first end of a job counts; what comes later is ignored and logged. An end without a start counts
-        its tokens once. A failed job gives half of its tokens back, rounded down, a cancelled one all; a job
-        that tells no tokens counts as its estimate. Cost is never given back.
+        The first end of a job counts; later ones are ignored and logged. An end without a start counts its
+        tokens once. A failed job gives half of its tokens back, rounded down, a cancelled one all. A job that
+        reports no tokens counts as its estimate. Cost is never given back.
 
         Args:
             report: The report.
@@ -269,9 +268,9 @@ class AllowanceService:
         return self._record(instance(UsageReport, report, "report"))
 
     def overdue_jobs(self) -> list[Job]:
-        """Return the jobs that have run for too long and whose end was not told, the longest overdue first.
+        """Return the overdue jobs whose end was not reported, the longest overdue first.
 
-        They hold no slot any more, and are counted at their estimates until their ends are told.
+        They hold no slot any more, and are counted at their estimates until their ends are reported.
         """
         return [
             Job(self._record, agent_id, job_id, model, repo, as_datetime(deadline_ns))
@@ -315,7 +314,7 @@ class AllowanceService:
             action: "pr" or "issue".
 
         Raises:
-            AllowanceExceeded: There is no room today, or the repository rests after a failure.
+            AllowanceExceeded: There is no room today, or the cooldown after a failure has not ended.
             InvalidId: The name is not allowed.
             PolicyError: The action is not known.
 
@@ -345,7 +344,7 @@ class AllowanceService:
         counted = self._counts.record(report)
         if not (counted or quietly):
             _log.warning(
-                "ignored: %s of job %r of agent %r, which was told before",
+                "the event %s of job %r of agent %r was recorded before and is ignored",
                 report.event,
                 report.job_id,
                 report.agent_id,

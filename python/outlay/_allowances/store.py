@@ -1,4 +1,4 @@
-"""Where an `AllowanceService` keeps what it must not forget: the protocol, and a store in memory."""
+"""The protocol of the stores of an `AllowanceService`, and `MemoryStore`."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 class AllowanceStore(Protocol):
     """A user's own store: any object with these ten methods, called with positional arguments.
 
-    The getters raise `KeyError` or return None for what they do not know. The service reads the store before
-    each decision and writes to it after, under one lock for each store: within one process that is one step.
-    An exception of the store comes out of the call of the service as it is. A write that raised is taken as
-    not made: it is made again before the next decision about its agent or model, or told again by you where
-    nothing was recorded. Tokens that were to be given back on a day before are not.
+    The getters raise `KeyError` or return None for an unknown agent or model. The service reads the store
+    before each decision and writes to it after it, under one lock for each store: within one process this is
+    atomic. The service raises an exception of the store as it is. A write that raised counts as not made. It
+    is made again before the next decision about its agent or model; if nothing was recorded, report the event
+    again. Tokens of an earlier day are not given back.
 
     Example:
         >>> isinstance(MemoryStore(), AllowanceStore)
@@ -55,8 +55,8 @@ class AllowanceStore(Protocol):
     def get_usage(self, agent_id: str, /) -> UsageRecord | None:
         """Return what the agent has used since `period_start`.
 
-        Where that is before today, `reset_usage` is called before anything is decided. Where it is None, the
-        service goes by the day on which it last looked.
+        If that is before today, the service calls `reset_usage` before it decides. If it is None, the service
+        uses the day on which it last read the record.
 
         Args:
             agent_id: The agent.
@@ -114,7 +114,7 @@ class AllowanceStore(Protocol):
     def get_model_usage(self, model: str, /) -> int | None:
         """Return the tokens of the model so far.
 
-        They need not begin anew each day: what they were at the first look of a day is subtracted.
+        They need not begin anew each day: the service subtracts the count that it read first on a day.
 
         Args:
             model: The model.
@@ -134,8 +134,8 @@ class AllowanceStore(Protocol):
 class MemoryStore:
     """An `AllowanceStore` in memory: several services in one process may share it.
 
-    It knows no limits of its own: it keeps what it is told. In a forked
-    child it raises `ForkedLedger`, for there it would be a copy.
+    It has no limits of its own: it keeps what the service writes. In a forked child it raises `ForkedLedger`,
+    because it would be a copy there.
 
     Args:
         clock: `SystemClock()` or a `ManualClock`, for the start of the day in records; default the system's.
@@ -153,7 +153,7 @@ class MemoryStore:
     """
 
     def __init__(self, *, clock: SystemClock | ManualClock | None = None) -> None:
-        # It knows what day it is, and whether this is the process it was made in.
+        # The ledger says which day it is, and refuses calls in a forked child.
         self._calendar = AllowanceLedger(clock=clock)
         self._lock = Lock()
         self._allowances: dict[str, AgentAllowance] = {}
@@ -290,12 +290,12 @@ class MemoryStore:
             InvalidAmount: The tokens are no whole number.
 
         """
-        model, more = self._model(model), check_amount(tokens, "tokens")
+        model, added = self._model(model), check_amount(tokens, "tokens")
         with self._lock:
-            self._model_usage[model] = clamped(self._model_usage.get(model, 0) + more)
+            self._model_usage[model] = clamped(self._model_usage.get(model, 0) + added)
 
     def _agent(self, agent_id: Id) -> tuple[str, datetime]:
-        # Asked before the lock is taken: in a forked child another thread may hold it for ever.
+        # Ask before taking the lock: in a forked child, a thread that no longer exists may hold it for ever.
         agent_id = check_id(agent_id, "agent_id")
         return agent_id, as_datetime(today_of(self._calendar, agent_id))
 

@@ -1,4 +1,4 @@
-"""What the services on one store share: its lock, and what the protocol has no word for about days."""
+"""The state that services on one store share: its lock, and days that the protocol does not carry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The native ledger of a service, kept in step with a user's store."""
+"""The backend of a service with a user's store: it decides in the native ledger, and writes to the store."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from outlay._core import SystemClock
 
 _Found = TypeVar("_Found")
-#: Whose it is, the last day on which it may be made again (None for any), and the write.
+#: The owner, the last day on which the write may be repeated (None for any), and the write.
 _Owed = tuple[tuple[str, str], int | None, Callable[[], object]]
 
 
 class _Begun(NamedTuple):
-    """A job that has begun here and whose end was not told: on which day, with what it holds."""
+    """A job that has begun here and whose end was not reported, with its day and the tokens it holds."""
 
     day: int
     model: str
@@ -49,18 +49,17 @@ def stored_backend(store: AllowanceStore, clock: SystemClock | ManualClock | Non
 
 
 class StoredBackend:
-    """Decides in the native ledger on what the store says, and then writes to the store.
+    """Takes over the counts of the store, decides in the native ledger, and writes to the store.
 
-    All of an operation happens under the lock of the store: what was read is still true when it is written.
-    What the protocol has no word for (repositories, hours, cost, the ids of jobs and the tokens they hold)
-    is in the native ledger alone.
+    An operation runs under the lock of the store from its read to its write. Only the native ledger knows
+    repositories, hours, cost, the ids of jobs and the tokens they hold.
     """
 
     def __init__(self, native: AllowanceLedger, store: AllowanceStore) -> None:
         self.native = native
         self._store = store
         self._state = state_of(store)
-        #: Nobody has an allowance here: it refuses those whom the store does not know (any more).
+        #: A ledger without allowances: it refuses agents that the store does not know (any more).
         self._empty = AllowanceLedger()
         #: The quotas of a store that cannot set them.
         self._quotas: dict[str, ModelQuota] = {}
@@ -70,8 +69,8 @@ class StoredBackend:
 
     def set_allowance(self, allowance: AgentAllowance) -> None:
         """See `CountsBackend`."""
-        # In a forked child this is refused here: it would wait for ever for a lock that a thread of the
-        # parent held.
+        # This raises in a forked child, which would wait for ever for a lock that a thread of the parent
+        # held.
         self.native.is_configured(allowance.agent_id)
         with self._state.lock:
             self._store.set_allowance(allowance)
@@ -165,16 +164,16 @@ class StoredBackend:
             self.native.reset_agent(agent_id)
 
     def _writes(self, agent_id: str, change: tuple[int, int, int, bool, str], has_ended: bool) -> list[_Owed]:
-        """Return what a report changes in the store. What is charged comes before what is given back."""
+        """Return the writes of a report to the store. Charges come before amounts that come back."""
         jobs, total, returned, frees_slot, model = change
         store, agent = self._store, ("agent", agent_id)
         writes: list[_Owed] = []
         if total or jobs:
             writes.append((agent, None, partial(store.increment_usage, agent_id, total, jobs)))
-        if frees_slot or (jobs and has_ended):  # a job that is told to begin after its end runs no more
+        if frees_slot or (jobs and has_ended):  # a job whose start is reported after its end does not run
             writes.append((agent, None, partial(store.decrement_active_jobs, agent_id)))
         if returned:
-            today = today_of(self.native, agent_id)  # nothing comes back into another day
+            today = today_of(self.native, agent_id)  # tokens come back on the same day only
             writes.append((agent, today, partial(store.return_tokens, agent_id, returned)))
         if model and total > returned:
             write = partial(store.increment_model_usage, model, total - returned)
@@ -182,9 +181,10 @@ class StoredBackend:
         return writes
 
     def _write_all(self, writes: list[_Owed]) -> BaseException | None:
-        """Make all writes and return the first error; one of the first write is raised: nothing has changed.
+        """Make all writes and return the first error, or raise it if the first write fails.
 
-        The others that fail are owed: the report has been taken in and is not said again.
+        Other writes that fail are repeated later, because the report has been recorded and will not come
+        again.
         """
         failed: BaseException | None = None
         for number, (whose, day, write) in enumerate(writes):
@@ -208,7 +208,7 @@ class StoredBackend:
             self._begun.pop(agent_id, None)
 
     def _read(self, agent_id: str, model: str) -> AllowanceLedger:
-        """Take over what the store says; return the ledger that decides about the agent."""
+        """Take over the counts of the store; return the ledger that decides about the agent."""
         allowance = _found(self._store.get_allowance, agent_id)
         if allowance is not None:
             set_native_allowance(self.native, agent_id, allowance)
@@ -216,7 +216,7 @@ class StoredBackend:
         today = today_of(self.native, agent_id)
         self._state.settle("agent", agent_id, today)
         tokens, jobs, active = self._read_usage(agent_id, today)
-        # The native ledger has counted those that began here.
+        # The native ledger already counts the jobs that began here.
         elsewhere = max(0, active - len(self._begun.get(agent_id, ())))
         late = sum(job.tokens for agent, job in self._late(today) if agent == agent_id)
         self.native.sync_agent(agent_id, clamped(tokens + late), jobs, elsewhere)
@@ -233,7 +233,8 @@ class StoredBackend:
         elif start is not None and start < today + DAY_NS:
             is_of_today = start >= today
         else:
-            # The store does not say, or has another clock: its record is as old as our last look.
+            # The store does not say, or has another clock: its record is from the day on which we last read
+            # it.
             is_of_today = seen is None
         if record is not None and not is_of_today:
             self._store.reset_usage(agent_id)
@@ -244,11 +245,11 @@ class StoredBackend:
         return clamped(record.tokens_used), clamped(record.jobs_started), clamped(record.active_jobs)
 
     def _read_model(self, model: str) -> None:
-        """Take over what the store says of a model.
+        """Take over the tokens of a model that the store has counted.
 
-        The protocol cannot begin a new day for a model: its tokens only grow. So what the store said at the
-        first look of a day is of the days before, and is subtracted. What it says at the very first look is
-        of today, for nobody can know better: too much, never too little.
+        The protocol cannot begin a new day for a model: its tokens only grow. So the count that was read
+        first on a day belongs to the days before, and is subtracted. The very first count is taken as
+        today's: this may count too much, but never too little.
         """
         quota = self._quotas.get(model) or _found(self._store.get_model_quota, model)
         set_native_quota(self.native, model, quota)
@@ -265,7 +266,7 @@ class StoredBackend:
         self.native.sync_model(model, clamped(total - before + late))
 
     def _late(self, today: int) -> list[tuple[str, _Begun]]:
-        """Return today's overdue jobs. They are counted at their estimates until their ends are told."""
+        """Return today's overdue jobs. They are counted at their estimates until their ends are reported."""
         if not self._has_deadlines:
             return []
         jobs = ((agent, self._begun.get(agent, {}).get(job)) for agent, job, *_ in self.native.overdue())

@@ -1,4 +1,4 @@
-"""What is set for agents, models and repositories."""
+"""`AgentAllowance`, `ModelQuota` and `RepoLimit`: the limits of agents, models and repositories."""
 
 from __future__ import annotations
 
@@ -112,8 +112,7 @@ class RepoLimit:
         repo: The repository.
         max_daily_prs: Pull requests in a UTC day; default 0, no limit.
         max_daily_issues: Issues in a UTC day; default 0, no limit.
-        cooldown_after_failure: How long the repository rests after a failure, in seconds or as a timedelta;
-            default 0, not at all.
+        cooldown_after_failure: The cooldown after a failure, in seconds or as a timedelta; default 0, none.
 
     Raises:
         InvalidId: The repository is no `str` (or UUID) of 1 to 1,024 bytes.

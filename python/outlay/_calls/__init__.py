@@ -1,1 +1,1 @@
-"""Calls: the requests to a provider, which budgets pay for them, and how they end."""
+"""The calls to providers: the budgets that pay for them, and the ways in which they end."""

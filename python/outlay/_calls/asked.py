@@ -1,4 +1,4 @@
-"""What a `reserve` is asked with, and the note of it that outlives the call."""
+"""The arguments of a `reserve`: as keywords, and as a record that outlives the call."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 class Keywords(TypedDict, total=False):
     """The keywords of a `reserve`, as a wrap gives them for one request."""
 
-    #: What an `AgentTokenBudget` weighs.
+    #: The operation that an `AgentTokenBudget` weighs.
     operation: Required[str]
     #: Passed to the user's own objects, and to guards.
     labels: Required[Mapping[str, str]]
     #: How long to wait for a pool or a limiter; None, not at all, unless a guard's policy says so.
     wait: float | timedelta | None
-    #: Labels for guards alone, which `labels` overrule: what the host knows of the request.
+    #: Labels for guards alone: the host's facts about the request. `labels` override them.
     facts: Mapping[str, str] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What one `reserve` of a call inside another was given."""
+    """The arguments of one `reserve` in a call inside another call."""
 
     budgets: Budgets
     estimate: UsageEstimate
@@ -39,6 +39,6 @@ class Asked:
 
 
 def asked_of(budgets: Budgets, estimate: UsageEstimate, keywords: Keywords) -> Asked:
-    """Note what a `reserve` was given, and what the scopes around it say: they may end before the call."""
+    """Record the arguments of a `reserve`, and the labels of the scopes around it, which may end earlier."""
     facts = {**current_labels(), **(keywords.get("facts") or {})}
     return Asked(budgets, estimate, keywords["operation"], keywords["labels"], facts)

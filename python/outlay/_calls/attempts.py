@@ -1,4 +1,4 @@
-"""What the layers inside a call have sent: how many requests, and what the unanswered ones may have used."""
+"""The requests that the layers inside a call have sent, and the usage of those without an answer."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from outlay._usage.responses import plus
 
 
 class Attempts:
-    """The requests of one call, as the layers inside it tell them: a transport sees more than a model.
+    """The requests of one call, as the layers inside it report them. A transport sees more than a model.
 
-    A list is appended to in one step, in any thread and in the collector too, so there is no lock.
+    `append` is atomic, in any thread and in the garbage collector too, so there is no lock.
     """
 
     __slots__ = ("_noted",)
@@ -24,8 +24,8 @@ class Attempts:
         self._noted.append((requests, lost, unanswered))
 
     def requests(self) -> int:
-        """Return how many requests were made; 0 where no layer inside has told of any."""
-        # Most calls have no layer inside them, and each is asked.
+        """Return how many requests were made; 0 if no layer inside has reported any."""
+        # This runs for every call, and most calls have no layer inside them.
         return sum(requests for requests, _, _ in self._noted) if self._noted else 0
 
     def lost(self) -> int:
@@ -41,7 +41,7 @@ class Attempts:
 
 
 class Beside(Attempts):
-    """The requests of the calls inside one that does not pay for them: they have counted by themselves."""
+    """The requests inside a call that does not pay for them: their own calls have counted them."""
 
     __slots__ = ()
 

@@ -1,4 +1,4 @@
-"""The budgets of one wrap, as a call asks them: the core's accounts, and a user's own objects."""
+"""`Budgets`: the budgets of one wrap, the core's accounts first and a user's own objects after them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from outlay._waiting.together import Account, NativeBudget
 
 AnyBudget: TypeAlias = "NativeBudget | Budget"
-#: What makes two budgets one: an account by its number, a guard or a user's own object by its identity.
+#: Two budgets with one key are the same. The key is an account's number, or the identity of another object.
 Key: TypeAlias = tuple[str, int]
 
 

@@ -1,8 +1,8 @@
-"""One request to a provider: what it reserves, and how it ends.
+"""`Call`: one request to a provider, with its leases and its end.
 
-Every integration builds on this module and on nothing else, so it knows no framework. An integration makes
-one `Call` per request to the provider, reserves in it, runs the request inside `entered()` and ends it with
-`commit`, `release` or `close`.
+Every integration builds on this module, so it knows no framework. An integration makes one `Call` for each
+request to the provider. It reserves in it, runs the request inside `entered()`, and ends it with `commit`,
+`release` or `close`.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _current: ContextVar[Call | None] = ContextVar("outlay_call", default=None)
 class Call:
     """One request to a provider: its leases, and the accounts that no layer inside it charges again.
 
-    Layers stack (a wrapped model over a wrapped client): the outermost one that names an account pays for
-    it, the others find the account covered and leave it alone. "Each reserve" below means each call of
+    Layers stack: a wrapped model may use a wrapped client. The outermost layer that names an account pays for
+    it; the others find the account covered and do not charge it. "Each reserve" below means each call of
     `reserve` or `reserve_async`, in their order.
 
     | field | what it is for |
@@ -66,8 +66,8 @@ class Call:
 
     def __init__(self) -> None:
         outer: Call | None = _current.get()
-        # A task that was started inside a call inherits its context, but outlives it: a call that has
-        # ended covers nothing, and must not be kept alive by those that come after it.
+        # A task that was started inside a call inherits its context, but may outlive it. A call that has
+        # ended covers nothing, and later calls must not keep it alive.
         while outer is not None and not outer._open:
             outer = outer._outer
         self._outer: Call | None = outer
@@ -97,8 +97,8 @@ class Call:
         Args:
             budgets: The budgets of one wrap.
             estimate: What the call may use.
-            cover: Pay for the calls inside this one too; default True. A call that reserves no estimate
-                must not: what the calls inside it use would go by unasked.
+            cover: Pay for the calls inside this one too; default True. A call without an estimate must not:
+                the usage of the calls inside it would then pass without a check.
             **keywords: How it asks; see `Keywords`. The thread waits where they say so.
 
         Raises:
@@ -132,13 +132,16 @@ class Call:
         return _Reserving(self, budgets, estimate, keywords, cover)
 
     def stand_in(self, keys: Iterable[Key]) -> None:
-        """Pay for accounts that were charged beside this call; all else is told to the call around it."""
+        """Pay for accounts that were charged apart from this call.
+
+        Usage in all other accounts goes to the call around it.
+        """
         self._note(keys, cover=True)
         if self._outer is not None:
             self.inside = self._outer.inside
 
     def _note(self, keys: Iterable[Key], cover: bool) -> None:
-        """Remember what this call pays: for the calls inside it too, or for itself alone."""
+        """Record the budgets that this call pays: for the calls inside it too, or for itself alone."""
         if cover:
             self._covered.update((key, None) for key in keys)
         else:
@@ -221,7 +224,7 @@ class Call:
         end_each(failing(lease, ending, requests) for each in leases for lease in each)
 
     def _take_leases(self, requests: int) -> tuple[list[list[Lease]], int]:
-        """Close the call; return its leases, and how many requests it made as far as anybody saw."""
+        """Close the call; return its leases, and the largest known number of its requests."""
         self._open = False
         leases, self._leases = self._leases, []
         return leases, requests if self.attempts is None else max(requests, self.attempts.requests())
@@ -255,7 +258,7 @@ class Call:
         outer.attempts.note(requests, lost, unanswered)
 
     def _settle_late(self, usages: Sequence[Usage | None]) -> None:
-        """Leave what was booked for nothing to the calls that are left; book what nobody has paid for."""
+        """Keep unused bookings for calls that end later, and book usage that no call has paid for."""
         if all(usages) and not self._asked:
             return
         used = [as_usage(one or guess) for one, guess in zip(usages, self._estimates, strict=True)]
@@ -288,10 +291,10 @@ class Call:
 
 
 class _Reserving:
-    """One reserve under way: all of its budgets give a lease, or the call gives back what it has.
+    """A reserve in progress: all of its budgets give a lease, or the call releases the leases it has.
 
-    The `with` block asks the core, in its own way of waiting, and leaves the lease here; the user's own
-    objects follow when the block ends.
+    The `with` block asks the core, with or without waiting, and stores the lease here. The user's own objects
+    are asked when the block ends.
     """
 
     __slots__ = ("_call", "_cover", "_estimate", "_keywords", "_leases", "_own", "lease", "native")
@@ -330,7 +333,7 @@ class _Reserving:
         try:
             if self.lease is not None:
                 self._leases.append(self.lease)
-                # Who pays from a part pays for what it was carved out of.
+                # An allotment pays for the accounts that it was allotted from.
                 numbers = {*self.lease._accounts(), *accounts_above(self.native)}
                 call._note(map(account_key, numbers), self._cover)
             reserve_each(self._own, self._leases, self._estimate, self._keywords["labels"])

@@ -1,4 +1,4 @@
-"""How the leases of one call end together, those of outlay and those of a user's own budgets."""
+"""Functions that end the leases of one call together: outlay's own and those of a user's budgets."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def reserve_each(
 
 
 def end_each(endings: Iterable[_Ending]) -> None:
-    """Call each ending, and raise what the first that failed raised."""
+    """Call each ending, then raise the first exception that one of them raised."""
     failed: Exception | None = None
     for ending, arguments in endings:
         try:
@@ -44,7 +44,7 @@ def end_each(endings: Iterable[_Ending]) -> None:
 
 @contextmanager
 def ending_failed() -> Iterator[None]:
-    """Keep what raises inside from hiding the exception that the call itself has raised."""
+    """Log an exception that is raised inside, so that it does not hide the exception of the call itself."""
     try:
         yield
     except Exception:
@@ -52,21 +52,21 @@ def ending_failed() -> Iterator[None]:
 
 
 def committing(lease: Any, usage: Usage | None, requests: int) -> _Ending:
-    """Return how a lease is committed that so many requests were made under."""
+    """Return the call that commits a lease under which so many requests were made."""
     if requests != 1 and isinstance(lease, BudgetLease):
         return (lease._commit, (usage, requests))
     return (lease.commit, (usage,))
 
 
 def cancelling(lease: Any, usage: Usage | None, requests: int, lost: int) -> _Ending:
-    """Return how a lease ends of whose requests so many were never answered."""
+    """Return the call that ends a lease if so many of its requests were never answered."""
     if isinstance(lease, BudgetLease):
         return (lease._cancel, (requests, lost))
     return (lease.commit, (usage,))
 
 
 def failing(lease: Any, ending: str, requests: int) -> _Ending:
-    """Return how a lease ends whose call failed: by that method, or as a user's own budget says."""
+    """Return the call that ends a lease after a failure; a lease of a user's own is closed."""
     return (getattr(lease, ending), (requests,)) if isinstance(lease, BudgetLease) else (lease.close, ())
 
 

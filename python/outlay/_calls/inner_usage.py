@@ -1,4 +1,4 @@
-"""What the calls inside one have used, and what a call has booked beyond that."""
+"""The usage of the calls inside another call, and the tokens that the outer call has booked beyond it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _USAGES_MAX = 64
 
 
 class InnerUsage:
-    """What the calls inside one have used, however many they are."""
+    """The usage of the calls inside a call, kept small however many they are."""
 
     __slots__ = ("_lock", "_usages")
 
     def __init__(self) -> None:
         self._usages: list[Usage] = []
-        # The collector may end a dropped stream in any place, so in here too.
+        # The garbage collector may end a dropped stream at any point, so in here too.
         self._lock = RLock()
 
     def add(self, usage: Usage) -> None:
@@ -42,7 +42,7 @@ class InnerUsage:
 
 
 class Spare:
-    """What a call has booked above what the calls inside it had told: those that are left may use it up."""
+    """Tokens that a call has booked above the usage inside it. Calls that end later may use them up."""
 
     __slots__ = ("_lock", "_tokens")
 
@@ -53,7 +53,7 @@ class Spare:
     def take(self, tokens: int) -> int:
         """Take up to so many tokens, and return how many there were."""
         with self._lock:
-            # No call between reading and writing, in which the collector could end another stream.
+            # No function is called between reading and writing: the collector could end another stream in it.
             before = self._tokens
             taken = tokens if tokens < before else before
             self._tokens = before - taken

@@ -1,7 +1,7 @@
-"""Calls that outlive the call that pays for them: they are booked when they end.
+"""The booking of calls that end after the call that pays for them.
 
-A task or a thread that is started inside a call is covered by it. Where the call ends first (it was
-cancelled, or nobody waited for the task), it has settled without what is still under way.
+A call covers the tasks and threads that are started inside it. If it ends first (it was cancelled, or did not
+wait for the task), it has settled without the calls that are still under way.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ def book_late(
     paid: Callable[[Any], bool],
     covered: list[int],
 ) -> None:
-    """Book what a call used in the budgets that a call around it covered, and has left.
+    """Book the usage of a call in the budgets that an ended call around it covered.
 
     Args:
         asked: What each `reserve` of the call was given.
         usages: What it used, one for each.
-        spare: What the call around it has booked for nothing that it knew of; None where it knew of all.
-        paid: Whether the call itself, or another that is still open, has paid for a key.
+        spare: The tokens that the call around it has booked beyond known usage; None if it knew of all.
+        paid: Says whether the call itself, or another that is still open, has paid for a key.
         covered: The numbers of the accounts that these have paid for.
 
     """
@@ -47,17 +47,19 @@ def book_late(
             try:
                 _book(budget, one, left, covered, own=key[0] == "object")
             except Exception as failed:
-                # The call is made and paid for: its answer must reach its caller.
-                _log.warning("a call outlived the one that paid for it and could not be booked: %s", failed)
+                # The provider has answered and bills: the answer must reach the caller.
+                _log.warning(
+                    "a call ended after the call that pays for it, and could not be booked: %s", failed
+                )
 
 
 def _book(budget: Any, asked: Asked, usage: Usage, covered: list[int], *, own: bool) -> None:
-    """Book what is spent already; a user's own budget may still refuse it."""
+    """Book usage that is already spent. A user's own budget may still refuse it."""
     if own:
         budget.reserve(UsageEstimate(), **asked.labels).commit(usage)
         return
     if isinstance(budget, Allotment) and budget.closed:
-        # Its guard has it back.
+        # A closed allotment has given its amounts back to its guard.
         guard = guard_of(budget)()
         if guard is None:
             return
@@ -72,7 +74,7 @@ def _book(budget: Any, asked: Asked, usage: Usage, covered: list[int], *, own: b
 
 
 def _without(usage: Usage, taken: int) -> Usage | None:
-    """Return what is left of a usage; None if nothing is."""
+    """Return the remaining usage; None if nothing remains."""
     if not taken:
         return usage
     left = usage.total_tokens - taken

@@ -1,4 +1,4 @@
-"""Reads "one budget or a list of them", as every integration takes it."""
+"""`normalise`: it reads "one budget or a list of them", as every integration takes it."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def _check_parts(given: Sequence[Any]) -> None:
         for other, before in seen:
             if other == guard:
                 raise PolicyError(
-                    f"budget: budget[{before}] and budget[{place}] are of one Guard, which would pay for "
-                    "each call twice; give the Allotment alone, for its guard pays with it"
+                    f"budget: budget[{before}] and budget[{place}] belong to the same Guard, which would pay "
+                    "for each call twice; give the Allotment alone, because its guard pays with it"
                 )
         seen.append((guard, place))
 
@@ -67,7 +67,7 @@ def _account_number(budget: Any) -> int | None:
 
 
 def _checked_own(budget: Any) -> Budget:
-    # A manager has a reserve() with another meaning, and would pass for a user's own object.
+    # A manager's reserve() means something else, and would make it look like a user's own object.
     if isinstance(budget, BudgetManager):
         raise PolicyError("budget: a BudgetManager keeps many agents; give manager.agent(agent_id)")
     if isinstance(budget, type) or not callable(getattr(budget, "reserve", None)):

@@ -1,4 +1,4 @@
-"""What a user's own budget looks like: the protocols `Budget` and `Lease`."""
+"""The protocols `Budget` and `Lease` of a user's own budgets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class Lease(Protocol):
-    """What a user's own `Budget` gives out: it is ended exactly once.
+    """The lease that a user's own `Budget` gives out. It is ended exactly once.
 
     Example:
         >>> class Printed:
@@ -39,7 +39,7 @@ class Lease(Protocol):
 
 @runtime_checkable
 class Budget(Protocol):
-    """A user's own budget: anything with this method goes wherever a pool of outlay goes.
+    """A user's own budget. An object with this method may stand wherever a `SharedPool` may.
 
     Example:
         >>> from outlay import SharedPool

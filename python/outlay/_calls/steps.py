@@ -24,7 +24,7 @@ from outlay._errors import PolicyError
 
 # The longest name that an operation can have.
 _NAME_BYTES_MAX = 1024
-# What the innermost step is about, and the budgets that have paid for it.
+# The subject of the innermost step, and the budgets that have paid for it.
 _around: ContextVar[tuple[Any, frozenset[Key]] | None] = ContextVar("outlay_step", default=None)
 
 
@@ -48,18 +48,20 @@ def step_budgets(budget: AnyBudget | Sequence[AnyBudget]) -> Budgets:
     for _, one in budgets.native:
         kind = type(one).__name__
         if isinstance(one, SharedPool | RateLimiter):
-            raise PolicyError(f"budget: a step has no tokens for a {kind}; give it to the wrap of a model")
+            raise PolicyError(
+                f"budget: a {kind} counts tokens, and a step uses none; give it to the wrap of a model"
+            )
     return budgets
 
 
 def countable(budgets: Budgets) -> Budgets:
-    """Return the budgets without those that count tokens alone, which a step has none of."""
+    """Return the budgets without those that count tokens alone: a step uses no tokens."""
     native = tuple(each for each in budgets.native if not isinstance(each[1], SharedPool | RateLimiter))
     return Budgets(native, budgets.own)
 
 
 class Step:
-    """The leases of one step; a `with` block around the step ends them as the block ends."""
+    """The leases of one step. A `with` block around the step ends them."""
 
     __slots__ = ("_about", "_entered", "_keys", "_leases", "_token", "_turn")
 
@@ -106,7 +108,7 @@ def charge_step(budgets: Budgets, *, operation: str, labels: Mapping[str, str], 
         budgets: The budgets of one middleware.
         operation: The name of the tool: the operation of which an `AgentTokenBudget` consumes one.
         labels: Passed to the user's own objects.
-        about: What the step is, as the host hands it to each of its middlewares: of two on one budget, the
+        about: The host's object for the step, the same for each middleware. If two have the same budget, the
             outer one pays. Default None, a step by itself.
 
     Returns:
@@ -126,9 +128,9 @@ def charge_step(budgets: Budgets, *, operation: str, labels: Mapping[str, str], 
     steps = [one for _, one in native if one not in requests]
     try:
         # The step is the call of the tool, also where the wrap has the label of a model.
-        of_tool = {name: value for name, value in labels.items() if name != "model"}
-        leases.extend(guard.reserve(**of_tool) for guard in requests)
-        # The core charges at once and for good, so the objects that can still give back come first.
+        tool_labels = {name: value for name, value in labels.items() if name != "model"}
+        leases.extend(guard.reserve(**tool_labels) for guard in requests)
+        # The core's charge is final, so the objects that can still give back come first.
         reserve_each(own, leases, UsageEstimate(), labels)
         if steps:
             charge_together(steps, operation, labels=dict(labels))
@@ -140,7 +142,7 @@ def charge_step(budgets: Budgets, *, operation: str, labels: Mapping[str, str], 
 
 
 def _turn(budgets: Budgets) -> Call | None:
-    """Return a call that pays for the model's own where a workflow counts it: a turn is one step."""
+    """Return a call that covers the model's calls in a workflow, which counts a turn as one step."""
     steps = [key for key, one in budgets.native if isinstance(one, WorkflowToken)]
     if not steps:
         return None

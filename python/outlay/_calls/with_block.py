@@ -1,4 +1,4 @@
-"""How the lease of a `with` block ends that an exception has left."""
+"""`end_block`: it ends the lease of a `with` block that an exception has left."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def end_block(lease: BudgetLease, error: BaseException) -> None:
     """End the lease of a `with` block that an `Exception` left.
 
-    What the block did is unknown, so a request counts unless the block has released the lease.
+    Nobody knows what the block did, so a request counts unless the block has released the lease.
     """
     outcome = outcome_of(error)
     if outcome.end is End.UNANSWERED:
@@ -27,7 +27,7 @@ def end_block(lease: BudgetLease, error: BaseException) -> None:
 
 
 def _bookable(fields: Fields) -> Usage | None:
-    """Return a usage, None where its counts are beyond all bounds: then the estimate is booked."""
+    """Return a usage, or None if its counts are out of range: then the estimate is booked."""
     try:
         return Usage(**fields)
     except ValueError:

@@ -1,4 +1,4 @@
-"""`doctor`: what is installed, and what is active in this process."""
+"""`doctor`: it reports the installed packages, and the wraps that are active in this process."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ EXTRAS = {
 
 
 def doctor() -> dict[str, Any]:
-    """Return what is installed, and which layers are active in this process.
+    """Return the installed packages, and the layers that are active in this process.
 
     It imports every integration whose packages are installed, which may take seconds. It changes nothing.
 
@@ -54,7 +54,7 @@ def doctor() -> dict[str, Any]:
         "outlay": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "extras": {name: _extra(*what) for name, what in EXTRAS.items()},
+        "extras": {name: _integration(*what) for name, what in EXTRAS.items()},
         "wrapped": _wrapped(),
         "scope": current_labels(),
         "audit": _audited(),
@@ -72,7 +72,7 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _extra(module: str, packages: tuple[str, ...]) -> dict[str, Any]:
+def _integration(module: str, packages: tuple[str, ...]) -> dict[str, Any]:
     found = {package: _version(package) for package in packages}
     error = None
     if None in found.values():
@@ -82,7 +82,7 @@ def _extra(module: str, packages: tuple[str, ...]) -> dict[str, Any]:
         try:
             import_module(module)
         except Exception as failed:
-            # Whatever a host's package raises when it is imported is what the user has to know.
+            # The user must see whatever a host's package raises when it is imported.
             error = f"{type(failed).__name__}: {failed}"
     return {"packages": found, "imports": error is None, "error": error}
 
@@ -99,6 +99,6 @@ def _wrapped() -> list[dict[str, Any]]:
 
 
 def _audited() -> bool:
-    # Who watches has imported it.
+    # An audit that watches has imported this module.
     module = sys.modules.get("outlay.langchain._audit")
     return module is not None and module.is_watching()

@@ -20,9 +20,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The arguments without the program's name; None takes the process's own.
 
     Returns:
-        0 where the policy can be read and the demo's audit held, 1 where not, 2 for bad use: a file that
-        cannot be replayed, a package that is not installed, no command; 130 after Ctrl-C. Bad arguments end
-        the process with status 2, as argparse does.
+        0 if the policy can be read or the demo's audit held, else 1. 2 for bad use: a file that cannot be
+        replayed, a package that is not installed, no command. 130 after Ctrl-C. Bad arguments end the process
+        with status 2, as argparse does.
 
     """
     parser = _parser()

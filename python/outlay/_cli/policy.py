@@ -24,9 +24,9 @@ _HEAD = ("rule", "kind", "counter", "window", "mode", "unit", "limit", "used", "
 
 
 def check(path: Path) -> int:
-    """Say whether a policy can be read: 0, or 1 with the file, the line and what is allowed.
+    """Check a policy. Return 0, or print the file, the line and what is allowed, and return 1.
 
-    Labels of scopes that no wrap gives are warned of, unless the policy requires them.
+    It warns of labels in scopes that no wrap gives, unless the policy requires them.
     """
     guard = _read(path)
     if guard is None:
@@ -97,7 +97,7 @@ def _rows(counter: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 
 def _warnings(policy: Mapping[str, Any]) -> Iterator[str]:
-    """Tell the labels of scopes that only the user's own code can give."""
+    """Yield a warning for each label in scopes that only the user's own code can give."""
     required = policy.get("defaults", {}).get("require", ())
     named: dict[str, list[str]] = {}
     for kind in _RULES:
@@ -116,7 +116,7 @@ def _warnings(policy: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _allowances(guard: Guard, labels: Mapping[str, str]) -> list[tuple[str, ...]]:
-    """Return what allowances and quotas say of tokens: calls of models count for them too."""
+    """Return the token limits of allowances and quotas, because calls of models count for them too."""
     service = guard.allowances
     rows: list[tuple[str, ...]] = []
     agent, model = labels.get("agent"), labels.get("model")

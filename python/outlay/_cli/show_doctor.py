@@ -11,10 +11,12 @@ def show_doctor() -> int:
     found = doctor()
     print(f"outlay {found['outlay']}, Python {found['python']}, {found['platform']}")
     rows = [("extra", "packages", "outlay's module")]
-    for name, extra in found["extras"].items():
-        packages = ", ".join(f"{package} {known or '-'}" for package, known in extra["packages"].items())
-        error = " ".join(str(extra["error"]).split())
-        rows.append((name, packages, "imports" if extra["imports"] else error))
+    for name, integration in found["extras"].items():
+        packages = ", ".join(
+            f"{package} {known or '-'}" for package, known in integration["packages"].items()
+        )
+        error = " ".join(str(integration["error"]).split())
+        rows.append((name, packages, "imports" if integration["imports"] else error))
     print(table(rows))
     prices = f"genai-prices {found['genai_prices']}" if found["genai_prices"] else "nobody"
     print(f"who knows the prices that no policy names: {prices}")

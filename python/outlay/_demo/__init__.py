@@ -1,1 +1,1 @@
-"""What ``outlay demo`` runs: private, and no part of the package's interface."""
+"""The commands ``outlay demo``: private, and not part of the package's interface."""

@@ -1,8 +1,8 @@
 """The plain re-computation: the same limits kept a second time, knowing nothing of outlay.
 
-Integers, dicts and one rule, written for reading. A limit admits ``used + reserved + amount <= limit``; a
-commit is never refused; a lease settles in the window in which it was reserved, and what it used above its
-estimate counts in the window of the commit.
+Integers, dicts and one rule, written for reading. A limit admits ``used + reserved + amount <= limit``. A
+commit is never refused. A lease settles in the window in which it was reserved; its usage above the estimate
+counts in the window of the commit.
 """
 
 from __future__ import annotations

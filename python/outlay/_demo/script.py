@@ -1,8 +1,7 @@
 """The model behind the demo's server: it has no plan but what it reads in the messages of the request.
 
-It is a small program in the place of a large model, and keeps to a model's means: it sees the conversation
-alone, asks for tools, reads their results, and when a tool call comes back as a refusal it reads the JSON
-and decides to land.
+It is a small program in place of a large model. Like a model, it sees the conversation alone, asks for tools
+and reads their results. When a tool call comes back as a refusal, it reads the JSON and ends the run.
 """
 
 from __future__ import annotations

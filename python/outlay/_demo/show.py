@@ -1,4 +1,4 @@
-"""What the agent demo prints: a live table on a terminal, plain lines elsewhere."""
+"""The output of the agent demo: a live table on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`governed`: any function under a budget, whatever it calls."""
+"""`governed`: a decorator that puts any function under a budget."""
 
 from __future__ import annotations
 
@@ -38,13 +38,14 @@ def governed(
     The function may be plain, async, a generator or an async generator, a method, a class method or a
     static one; it keeps its name and its signature. A refusal is raised before its body runs.
 
-    After the body, its use is booked: what `usage` says, else the usage that the result carries (as
+    After the body, its usage is booked: the result of `usage`, else the usage in the result (as
     `Usage.from_response` reads it), else the estimate. A body that raises gives tokens and money back, unless
-    the budget says `on_error="charge"`, and counts as a call; one that times out or is cancelled is charged
-    (`docs/settling.md`). A generator is one call; once it has given an item it is charged, however it ends.
+    the budget says `on_error="charge"`, and counts as a call. A body that times out or is cancelled is
+    charged (`docs/settling.md`). A generator is one call; once it has given an item, it is charged, however
+    it ends.
 
-    With an estimate, the function pays for the governed functions and wrapped clients inside it too.
-    Without one nothing is held for them: they ask and pay for themselves, and this is one call more.
+    With an estimate, the function pays for the governed functions and wrapped clients inside it too. Without
+    one, nothing is held for them: they ask and pay for themselves, and this call counts in addition.
 
     Args:
         budget: A `SharedPool`, `AgentTokenBudget`, `AgentBudget`, `RateLimiter` or `WorkflowToken` (one step
@@ -126,7 +127,7 @@ def _govern_plain(function: Callable[..., Any], settings: Settings) -> Callable[
             run.fail(error)
             raise
         if inspect.iscoroutine(result):
-            # Async after all, behind a wrapper that does not say so.
+            # A wrapper may hide that the function is async.
             return _finish(run, lambda: result)
         run.commit(result)
         return result

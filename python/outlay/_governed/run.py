@@ -1,4 +1,4 @@
-"""One call of a governed function: what it reserves, and what is booked when it ends."""
+"""`Run`: one call of a governed function, from its reserve to its booking."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from outlay._usage.stream import StreamUsage
 
 
 class Run:
-    """One call of a governed function: reserved, entered around each step, ended once."""
+    """One call of a governed function. It is reserved, entered around each step, and ended once."""
 
     def __init__(self, settings: Settings, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         self._settings = settings
@@ -50,7 +50,7 @@ class Run:
         return self._call.entered()
 
     def closing(self) -> AbstractContextManager[None]:
-        """Return what a generator is closed inside: nothing, for its call has ended by then."""
+        """Return an empty context: the call has ended before its generator is closed."""
         return nullcontext()
 
     def add(self, item: Any) -> None:
@@ -62,7 +62,7 @@ class Run:
             self._items.append(item)
 
     def commit(self, result: Any) -> None:
-        """Book what the result of a function says; an error in its place, without a usage, is no answer."""
+        """Book the usage of the result of a function. An error as result, without a usage, is no answer."""
         usage = self._settings.read(result, self._estimate)
         if self._settings.usage is not None:
             self._book(usage)
@@ -72,7 +72,7 @@ class Run:
             self._book(self._at_least_inside(usage))
 
     def commit_items(self, *, cut: bool = False) -> None:
-        """Book what the items of a generator say; `cut`: it did not come to its end."""
+        """Book the usage of the items of a generator; `cut`: it did not come to its end."""
         if self._stream is None:
             self._book(self._settings.read(self._items, self._estimate))
             return
@@ -83,7 +83,7 @@ class Run:
         self._book(self._at_least_inside(usage))
 
     def fail(self, error: BaseException) -> None:
-        """End a call that did not come to its end; never hides what was raised."""
+        """End a call that did not come to its end; never hides the exception that was raised."""
         with ending_failed():
             self._fail(error)
 
@@ -116,7 +116,7 @@ class Run:
             self._book(used, requests)
 
     def _failed(self, requests: int) -> None:
-        """End a call that came to nothing, but for what wrapped clients inside have used."""
+        """End a failed call, and book the usage of the wrapped clients inside it."""
         used = self._inside.total()
         if self._estimate is not None and used.total_tokens:
             self._book(self._priced(used), requests)
@@ -124,7 +124,8 @@ class Run:
             self._call.close(requests)
 
     def _with_output(self, fields: Fields) -> Fields:
-        # Told the input and not the output: what was generated until the cut is billed, and unknown.
+        # The input is known and the output is not: the output until the cut is billed, so the estimate is
+        # booked.
         estimate = self._estimate or UsageEstimate()
         output = estimate.output_tokens or max(0, estimate.total_tokens - fields["input_tokens"])
         return {name: count for name, count in fields.items() if name != "total_tokens"} | {
@@ -141,14 +142,14 @@ class Run:
         self._call.commit(*usages, requests=requests)
 
     def _used_inside(self) -> Usage | None:
-        # The result says nothing: wrapped clients inside may have told more than was estimated.
+        # The result has no usage: wrapped clients inside may have reported more than the estimate.
         used = self._inside.total()
         if self._estimate is None or used.total_tokens <= self._estimate.total_tokens:
             return None
         return self._priced(used)
 
     def _at_least_inside(self, usage: Usage | None) -> Usage | None:
-        """Return what a result says; more, where wrapped clients inside have told more.
+        """Return the usage of a result, or that of the wrapped clients inside if it is larger.
 
         The result may be the last of many answers, or hide an attempt that was never answered.
         """
@@ -163,7 +164,8 @@ class Run:
         return with_cost(used, self._settings.prices.cost(self._settings.model, used))
 
     def _never_free(self, usage: Usage | None) -> Usage | None:
-        # Tokens without a price keep the cost that was reserved for them: a cap on cost never sees $0.
+        # Tokens without a price keep the cost that was reserved for them, so that a limit on cost never sees
+        # $0.
         cost = self._estimate.cost_micros_usd if self._estimate is not None else 0
         if usage is None or usage.cost_micros_usd or not cost or not usage.total_tokens:
             return usage
@@ -171,11 +173,11 @@ class Run:
 
 
 def _parts(budgets: Budgets, *, covers: bool) -> list[tuple[Budgets, bool]]:
-    """Return what is reserved in one decision each, and whether it covers the calls inside."""
+    """Return the groups of budgets that decide together, each with whether it covers the calls inside."""
     if covers:
         return [(budgets, True)]
-    # Without an estimate each account is settled for itself: those that a call inside has paid are left out.
-    # A step has no tokens that could go by unasked, so it is counted once.
+    # Without an estimate, each account is settled by itself, and those that a call inside has paid are left
+    # out. A step has no tokens, so it is counted once.
     return [
         *((Budgets((one,), ()), isinstance(one[1], WorkflowToken)) for one in budgets.native),
         *((Budgets((), (one,)), False) for one in budgets.own),

@@ -1,4 +1,4 @@
-"""What `governed` was given, checked: what to reserve for a call, and how its usage is read."""
+"""The checked arguments of `governed`, which estimate a call and read its usage."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from outlay._usage.shapes import Fields
 from outlay._wraps.layer import Layer
 
 _UNPRICED = (
-    "a budget has a cost limit and tokens carry no price; give prices and a model, or a UsageEstimate with "
+    "a budget limits cost, and the estimate has no cost; give prices= and model=, or a UsageEstimate with "
     "cost_micros_usd"
 )
-_UNREADABLE = "a governed call tells a usage that cannot be booked, so the estimate is: %s"
+_UNREADABLE = "the usage of a governed call cannot be booked, so its estimate is booked: %s"
 _UsageT = TypeVar("_UsageT", Usage, UsageEstimate)
 _log = logging.getLogger("outlay")
 
 
 class Settings:
-    """What `governed` was given, checked."""
+    """The checked arguments of `governed`."""
 
     def __init__(self, layer: Layer, estimate: Any, usage: Any, model: Any) -> None:
         if estimate is not None and not callable(estimate):
@@ -33,7 +33,7 @@ class Settings:
             raise PolicyError(f"model: a name is allowed, not {type(model).__name__}")
         if layer.prices is not None:
             if model is None:
-                raise PolicyError("model: prices are given, so name the model to be priced")
+                raise PolicyError("model: prices= is given without model=; give the name of the model")
             layer.check_price(model)
         self._cost_capped = any(cost_capped(one) for one in layer.budgets.accounts)
         self.layer = layer
@@ -59,7 +59,7 @@ class Settings:
         return estimate
 
     def read(self, result: Any, estimate: UsageEstimate | None) -> Usage | None:
-        """Return what a result says was used; None means the estimate."""
+        """Return the usage of a result; None means the estimate."""
         if self.usage is None:
             fields = known_fields(result)
             return None if fields is None else self.priced(input_known(fields, estimate))
@@ -71,12 +71,12 @@ class Settings:
                 raise PolicyError("usage: tokens, a Usage or None is allowed, not a bool")
             return self.priced({"total_tokens": said})
         except Exception:
-            # The call is made and paid for: neither its result nor its charge may be lost.
+            # The call is made and billed: neither its result nor its charge may be lost.
             _log.exception("the usage of a governed call could not be read, so the estimate is booked")
             return None
 
     def priced(self, fields: Fields) -> Usage | None:
-        """Make a usage, whose cost comes with it or from the prices; None where it cannot be booked."""
+        """Make a usage with its own cost or that of the prices; None if it cannot be booked."""
         try:
             usage = Usage(**fields)
             if self.prices is None or usage.cost_micros_usd:
@@ -96,7 +96,7 @@ def _as_estimate(said: Any) -> UsageEstimate:
 
 
 def input_known(fields: Fields, estimate: UsageEstimate | None) -> Fields:
-    """Return a usage with its input; where nobody tells it, that of the estimate."""
+    """Return a usage with its input, or with the input of the estimate if it has none."""
     if estimate is None:
         return fields
     rest = estimate.total_tokens - fields.get("output_tokens", 0)

@@ -1,1 +1,1 @@
-"""What a guard has in Python: scopes, its parts for sub-agents, its methods that wait."""
+"""The Python side of a guard: its scopes, its allotments for sub-agents, its methods that wait."""

@@ -1,4 +1,4 @@
-"""`in_scope`: a function with the labels of the scopes around the code that hands it on."""
+"""`in_scope`: it gives a function the labels of the scopes around the code that passes it on."""
 
 from __future__ import annotations
 
@@ -18,17 +18,18 @@ R = TypeVar("R")
 def in_scope(function: Callable[P, R]) -> Callable[P, R]:
     """Return the function with the labels of the scopes around this call, wherever it runs.
 
-    A thread does not inherit the scopes of the code that starts it, nor does an executor: without its labels
-    a request meets no rule that names one. What is taken along is what the scopes around `in_scope` say now:
-    the labels of `guard.scope`, `guard.run` and `guard.step`, and that a `guard.landing` is around. It is an
-    inner scope where the function runs: it comes before the labels of the scopes there.
+    A thread does not inherit the scopes of the code that starts it, nor does an executor. Without its labels,
+    a request matches no rule that names one. The function takes along the labels of `guard.scope`,
+    `guard.run` and `guard.step` that are set now, and a `guard.landing`. Where it runs, they come before the
+    labels of the scopes there.
 
     The function may be plain, async, a generator or an async generator, and keeps its name and its signature.
-    A generator has the labels in each of its steps, and a scope that it begins itself reaches its own steps
-    alone: whoever takes its items keeps their own labels.
+    A generator has the labels in each of its steps. A scope that it begins itself reaches its own steps
+    alone, and not the code that takes its items.
 
     Args:
-        function: What is to run in a thread, an executor, a callback or a task of another context.
+        function: The function that will run in a thread, an executor, a callback or a task of another
+            context.
 
     Returns:
         The function. It is made for this process: it does not pickle.
@@ -53,7 +54,7 @@ def in_scope(function: Callable[P, R]) -> Callable[P, R]:
 
     """
     if not callable(function):
-        raise PolicyError(f"function: what can be called is allowed, not {function!r:.100}")
+        raise PolicyError(f"function: a function is allowed, not {function!r:.100}")
     labels = scoped()
     made: Callable[P, R] = _wrapper(function)(function, labels)
     return made
@@ -63,7 +64,7 @@ _Labels = dict[str, str]
 
 
 def _wrapper(function: Any) -> Callable[[Any, _Labels], Any]:
-    """Return what makes the wrapper of a function of that kind."""
+    """Return the maker of wrappers for a function of that kind."""
     for is_kind, wrapper in (
         (inspect.isasyncgenfunction, _async_generator),
         (inspect.isgeneratorfunction, _generator),
@@ -79,7 +80,7 @@ def _plain(function: Callable[..., Any], labels: _Labels) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Any:
         with Inside(labels):
             result = function(*args, **kwargs)
-        # Of another kind after all, behind a wrapper that does not say so.
+        # A wrapper may hide that the function is of another kind.
         if inspect.iscoroutine(result):
             return _awaited(result, labels)
         if inspect.isgenerator(result):

@@ -1,4 +1,4 @@
-"""What a `Guard` has beside its native methods: this module gives it and its parts the others."""
+"""The methods of `Guard` and `Allotment` that are written in Python."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from outlay._core import Allotment, Guard, set_labels_var, set_price_resolver
 from outlay._guard.parts import noting
 from outlay._guard.scopes import labels_for_core, landing, run, scope, step
 from outlay._prices.resolve import resolve_price
-from outlay._waiting.loop import desk
+from outlay._waiting.loop import loop_state
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -33,7 +33,7 @@ async def reserve_wait(
 ) -> BudgetLease:
     lease = self._try_reserve(estimate, ttl, timeout, labels)
     if lease is None:
-        lease = await desk().wait(partial(self._wait, estimate, ttl, timeout, labels))
+        lease = await loop_state().wait(partial(self._wait, estimate, ttl, timeout, labels))
         assert lease is not None
     return lease
 
@@ -52,7 +52,7 @@ async def allotment_reserve_wait(
 def allowances(self: Guard) -> AllowanceService:
     service = _services.get(self)
     if service is None:
-        service = _services.setdefault(self, AllowanceService._of_ledger(self._allowance_ledger()))
+        service = _services.setdefault(self, AllowanceService._from_ledger(self._allowance_ledger()))
     return service
 
 

@@ -1,4 +1,4 @@
-"""Parts of a guard for sub-agents: which guard each of them is of."""
+"""The guards of allotments: each allotment is recorded with the guard that it is a part of."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
     from outlay._core import Guard
 
-# Of each part the guard that it is a part of, however many parts lie between.
+# Each allotment with its guard, however many allotments lie between.
 _guards: WeakKeyDictionary[Allotment, ref[Guard]] = WeakKeyDictionary()
 
 
 def noting(native: Callable[..., Allotment]) -> Callable[..., Allotment]:
-    """Return `allot` as it is, with a note of the guard that the part is of."""
+    """Return `allot`, which also records the guard of the new allotment."""
 
     def allot(
         self: Guard | Allotment,
@@ -38,5 +38,5 @@ def noting(native: Callable[..., Allotment]) -> Callable[..., Allotment]:
 
 
 def guard_of(one: Guard | Allotment) -> ref[Guard]:
-    """Return a reference to a guard, or to the guard of a part; equal for those of one guard."""
+    """Return a reference to a guard, or to the guard of an allotment; equal for those of one guard."""
     return _guards[one] if isinstance(one, Allotment) else ref(one)

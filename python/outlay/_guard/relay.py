@@ -1,7 +1,7 @@
-"""Generators that are handed on: each of their steps runs inside what is around them.
+"""The relaying of generators: each of their steps runs inside a context.
 
-What is sent or thrown in goes on to the generator. The plain loop and the one that awaits stand side by side
-here, for Python has no `yield from` in async generators.
+Values and exceptions that are sent in go on to the generator. The plain loop and the async loop stand side by
+side, because Python has no `yield from` in async generators.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from typing import Any, Protocol
 
 
 class Around(Protocol):
-    """What is around one generator that is handed on."""
+    """The context of one generator that is relayed."""
 
     def reserve(self) -> None:
-        """Begin, before the generator is made; what this raises keeps it from being made."""
+        """Begin, before the generator is made. If this raises, it is not made."""
 
     async def reserve_async(self) -> None:
         """Do as `reserve` does, and wait without blocking the event loop."""
 
     def entered(self) -> AbstractContextManager[Any]:
-        """Return what a step runs inside."""
+        """Return the context that a step runs inside."""
 
     def closing(self) -> AbstractContextManager[Any]:
-        """Return what the generator is closed inside."""
+        """Return the context that the generator is closed inside."""
 
     def add(self, item: Any) -> None:
         """Note an item that the generator gives."""
 
     def fail(self, error: BaseException) -> None:
-        """End after an exception, which is raised on."""
+        """End after an exception, which goes on to the caller."""
 
     def commit_items(self) -> None:
         """End after the last item."""
@@ -41,11 +41,11 @@ Begin = Callable[[tuple[Any, ...], Mapping[str, Any]], Around]
 
 
 def relay_generator(function: Callable[..., Any], begin: Begin) -> Callable[..., Any]:
-    """Return a generator function that hands on what `function` gives.
+    """Return a generator function that relays the items of `function`.
 
     Args:
         function: A generator function.
-        begin: Makes what is around one call of it, out of the arguments of the call.
+        begin: Makes the context of one call from the arguments of the call.
 
     """
 

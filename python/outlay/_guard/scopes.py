@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from outlay._core import Guard
 
 _labels: ContextVar[dict[str, str] | None] = ContextVar("outlay_labels", default=None)
-#: What the core reads at every request: the labels, and the mark of a final answer.
+#: The core reads this at every request: the labels, and the mark of a final answer.
 labels_for_core = _labels.get
-# No label of a user's has a space at its start: it marks the scopes of a final answer.
+# It marks the scopes of a final answer. The space at its start keeps it apart from a user's labels.
 _LANDING = " landing"
 _LONGEST = 1024  # bytes of a label
 _steps = itertools.count(1)
@@ -33,12 +33,12 @@ def current_labels() -> dict[str, str]:
 
 
 def scoped() -> dict[str, str]:
-    """Return all that the scopes around the present code say, a final answer too."""
+    """Return the labels of the scopes around the present code, with the mark of a final answer."""
     return dict(_labels.get() or {})
 
 
 class Inside:
-    """What the scopes inside a function say, entered around each of its steps and left between them."""
+    """The scopes inside a function: entered around each of its steps, and left between them."""
 
     __slots__ = ("_inside", "_token")
 
@@ -52,7 +52,7 @@ class Inside:
     def __exit__(self, *_exception: object) -> None:
         # A step may begin a scope that goes on in the next one.
         inside, token = _labels.get(), self._token
-        # What is thrown away unfinished may end in another context, where nothing was set.
+        # A generator that is dropped unfinished may end in another context, where nothing was set.
         with suppress(ValueError):
             if token is not None:
                 _labels.reset(token)
@@ -79,9 +79,7 @@ def scope(self: Guard, **labels: str | uuid.UUID) -> AbstractContextManager[None
 def _checked(name: str, value: str | uuid.UUID) -> str:
     """Return the text of a label, as `reserve` takes it."""
     if name == _LANDING:
-        raise InvalidId(
-            f"label {name!r}: a name of a label is allowed; for a final answer there is landing()"
-        )
+        raise InvalidId(f"label {name!r}: this name is reserved; use landing() for a final answer")
     text = str(value) if isinstance(value, uuid.UUID) else value
     if not isinstance(text, str) or not 0 < len(text.encode(errors="surrogatepass")) <= _LONGEST:
         raise InvalidId(f"{name} must be a str or a uuid.UUID of 1 to 1,024 bytes, not {value!r:.100}")

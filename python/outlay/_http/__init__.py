@@ -1,4 +1,4 @@
-"""Budgets below any HTTP client: the functions for httpx and httpx2, and what other hosts use of them."""
+"""Budgets for HTTP clients: the functions of `outlay.httpx` and `outlay.httpx2`."""
 
 from outlay._http.answers import Answers
 from outlay._http.body import BodyReader

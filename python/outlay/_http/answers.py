@@ -1,7 +1,7 @@
-"""One HTTP attempt under a budget: its answer passes to the caller, and its lease ends with the body.
+"""The answers to HTTP attempts: the body passes to the caller, and the lease ends with it.
 
-The same for httpx and httpx2, which share their interface and no class: what must be of theirs is made from
-the module itself.
+httpx and httpx2 share their interface but no class. Classes that must be theirs are made from the module
+itself.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _TOO_MANY_REQUESTS = 429
 
 
 class AnswerEnd:
-    """The end of one call: whoever comes first, the last byte, a close or the collector, books it.
+    """The end of one call. The last byte, a close or the garbage collector books it, whichever comes first.
 
     Args:
         call: The call, whose answer has begun.
@@ -32,13 +32,14 @@ class AnswerEnd:
     def __init__(self, call: ModelCall, reader: BodyReader, tell: Callable[[], None] | None) -> None:
         self._reader = reader
         self._tell = tell
-        # Taking the one element is the one step that decides who ends the call.
+        # Taking the one element is atomic, and decides which caller ends the call.
         self._open = [call]
 
     def feed(self, piece: bytes) -> None:
-        """Show a piece of the body to the reader, and end the call where the provider says that it is all.
+        """Pass a piece of the body to the reader, and end the call if the provider says that it is the last.
 
-        A layer around this one may read no further: it would end first, and this call be booked beside it.
+        A layer around this one may stop reading here. It would then end first, and this call would be booked
+        twice.
         """
         if self._open:
             self._reader.feed(piece)
@@ -61,7 +62,7 @@ class AnswerEnd:
         if reader.failed and not reader.started:
             call.refused()
         else:
-            # The provider has begun to answer, so it bills: also where the answer never came whole.
+            # The provider has begun to answer, so it bills, even if the answer never came whole.
             call.commit(reader.fields(), cut=reader.cut or not (complete or reader.ended))
         if self._tell is not None:
             self._tell()
@@ -122,7 +123,7 @@ class Answers:
 
 
 def decoder(hx: ModuleType, headers: Mapping[str, str]) -> Decode | None:
-    """Return what undoes the content coding that the headers of a message name; None: it has none."""
+    """Return the decoder of the content coding that the headers name; None if there is none."""
     coding = headers.get("content-encoding", "identity")
     if coding.strip().lower() == "identity":
         return None

@@ -1,7 +1,7 @@
 """The usage in the body of an HTTP answer, read as it passes: JSON, server-sent events or Bedrock's frames.
 
-Nothing is held back: each piece goes on to the caller when it arrives. A body of events is read line by line
-and forgotten; one JSON body is kept until it ends.
+Each piece goes on to the caller when it arrives. A body of events is read line by line and forgotten; a JSON
+body is kept until it ends.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from outlay._usage.stream import StreamUsage
 Decode = Callable[[bytes], bytes]
 # Only events with one of these words can say something about the usage; the others are not even parsed.
 _TELLING = (b"usage", b"message_stop", b"error")
-# Sound and pictures tell no usage, and are not kept.
+# Sound and pictures report no usage, and are not kept.
 _OPAQUE = ("audio/", "image/", "video/", "application/octet-stream")
 # A tuple: what a provider sends as a type may have no hash.
 _ENDS = ("message_stop", "response.completed", "response.incomplete", "response.failed")
@@ -28,11 +28,11 @@ _FRAMED = re.compile(rb'"bytes":\s*"([A-Za-z0-9+/=]+)"')
 
 
 class BodyReader:
-    """What the body of one answer has shown so far.
+    """The usage that the body of one answer has shown so far.
 
     Args:
-        content_type: What the body is; all that is no stream is read as JSON.
-        decode: Undoes the content coding of a whole body, or of what there is of it; None: it has none.
+        content_type: The type of the body; anything that is no stream is read as JSON.
+        decode: Decodes the content coding of a whole body or of its beginning; None if it has none.
 
     """
 
@@ -71,7 +71,7 @@ class BodyReader:
             self._read_stream(body + b"\n\n")
 
     def fields(self) -> Fields | None:
-        """Return the usage as `Usage` names it, or None if it was not told."""
+        """Return the usage as `Usage` names it, or None if the body has none."""
         return self._usage.fields()
 
     @property

@@ -20,7 +20,7 @@ _GUARDED = "requests with a prompt in their JSON: chat, messages, responses, com
 
 
 class Gate:
-    """What stands between a client and its provider: the budgets of one wrap.
+    """The check before each request of a client: the budgets of one wrap.
 
     Args:
         hx: The module, `httpx` or `httpx2`.

@@ -1,8 +1,8 @@
-"""Errors that pass through the SDKs whose HTTP client raises them.
+"""The errors that a transport raises, made so that SDKs neither retry nor wrap them.
 
-An SDK takes an unknown exception of its HTTP client for a broken connection: it tries again, and raises a
-connection error of its own in the end. Errors of its own kind it lets through at once. A transport does not
-know whose client it serves, so its errors are of the kind of every such SDK that is loaded.
+An SDK takes an unknown exception of its HTTP client for a broken connection: it tries again, and finally
+raises a connection error of its own. It lets errors of its own class through at once. A transport does not
+know which SDK it serves, so its errors are of the class of every such SDK that is loaded.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def as_sdk_error(refusal: LimitExceeded) -> LimitExceeded:
 
 @contextmanager
 def speaking() -> Iterator[None]:
-    """Let what outlay raises in the block, a model without a price or a fork, pass through the SDKs too."""
+    """Make errors that outlay raises in the block (a model without a price, a fork) pass through the SDKs."""
     try:
         yield
     except LimitExceeded:

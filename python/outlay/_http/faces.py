@@ -50,11 +50,11 @@ class Faces(Generic[TransportT, AsyncTransportT]):
     ) -> TransportT:
         """Return a transport that reserves from its budgets before each request to a model.
 
-        It stands below the client's retries, so each attempt is a call of its own: an answer that is no
-        success gives its tokens back (unless the budget says `on_error="charge"`) and counts as a request,
-        and the next attempt is admitted anew. An attempt that times out or loses its connection is charged,
-        one that never made a connection is not. A stream that is closed early, or dropped, is charged. A
-        `RateLimiter` and the adaptive limiters of a `Guard` are told the rate-limit headers of every answer.
+        It works below the client's retries, so each attempt is a call of its own. An answer that is no
+        success gives its tokens back (unless the budget says `on_error="charge"`) and counts as a request.
+        The next attempt is admitted anew. An attempt that times out or loses its connection is charged, one
+        that never made a connection is not. A stream that is closed early, or dropped, is charged. A
+        `RateLimiter` and the adaptive limiters of a `Guard` read the rate-limit headers of every answer.
 
         A refusal is of the kind of the SDKs that are loaded (`openai.OpenAIError`,
         `anthropic.AnthropicError`), so that their clients neither retry it nor turn it into a connection

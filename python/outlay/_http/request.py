@@ -1,4 +1,4 @@
-"""Which HTTP requests ask a model for something, and what each of them asks for."""
+"""The reading of HTTP requests: it decides whether one asks a model, and estimates it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CALLS = re.compile(
     re.IGNORECASE,
 )
 _UNREAD = ("multipart/", "audio/", "image/", "video/", "application/octet-stream")
-# They carry a prompt and generate nothing.
+# These requests carry a prompt and generate nothing.
 _UNPAID = (
     "/count_tokens",
     "/input_tokens",
@@ -71,7 +71,7 @@ _PROVIDERS = {
 
 
 def may_ask(method: str, path: str, content_type: str, *, at_hand: bool = True) -> bool:
-    """Return whether the body of a request is worth reading: it may ask a model for something.
+    """Return whether a request may ask a model for something, so that its body must be read.
 
     Args:
         method: The method.
@@ -94,7 +94,7 @@ def read_request(path: str, content: bytes, *, provider: str) -> Prompt | None:
         provider: The label of the provider.
 
     Returns:
-        The estimate, or None if the body asks no model: it has nothing that a prompt stands in.
+        The estimate, or None if the body has no prompt, so that it asks no model.
 
     """
     if b"{" not in content[:_FIRST_BYTES]:

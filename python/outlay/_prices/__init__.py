@@ -1,1 +1,1 @@
-"""Prices of models that no policy and no wrap names: those of the package genai-prices."""
+"""Prices of the package genai-prices, for models that no policy and no wrap prices."""

@@ -1,4 +1,4 @@
-"""Prices out of the package genai-prices: read once per model, from the data that the package carries."""
+"""`from_genai_prices`: it reads the price of a model from the data of the package genai-prices."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ except ImportError as missing:
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, ModelPrice
 
-# What genai-prices calls our kinds. Other kinds (sound, pictures, searches) are not told apart by a usage.
+# The names that genai-prices has for our kinds. A usage does not split others (sound, pictures, searches).
 _KINDS = {
     "input": ("input_mtok",),
     "output": ("output_mtok",),
@@ -32,7 +32,7 @@ _MICRO = Decimal("0.000001")
 
 
 def from_genai_prices(model: str, provider: str | None = None) -> dict[str, Any]:
-    """Look up what a model costs, in the form that `prices=` takes.
+    """Return the price of a model, in the form that `prices=` takes.
 
     The data is that of the installed genai-prices; nothing is fetched. A model is looked up once, so a price
     that starts on a later day is seen by a new process. Where a price depends on the time of day, the dearest
@@ -62,7 +62,7 @@ def from_genai_prices(model: str, provider: str | None = None) -> dict[str, Any]
         LookupError: no price for the model 'no-such-model' of 'openai' in genai-prices
 
     """
-    # A copy, for the caller may change what it is given.
+    # A copy, because the caller may change it.
     return copy.deepcopy(_row(model, provider))
 
 
@@ -86,7 +86,7 @@ def _row(model: str, provider: str | None) -> dict[str, Any]:
 
 
 def _active(model: ModelInfo, now: datetime) -> list[ModelPrice]:
-    """Return the prices of which one holds at some hour of today."""
+    """Return the prices that hold at some hour of today."""
     if not isinstance(model.prices, list):
         return [model.prices]
     hourly: list[ModelPrice] = []

@@ -1,4 +1,4 @@
-"""What a model costs where no policy names a price: asked of genai-prices, where that is installed."""
+"""`resolve_price`: it asks genai-prices, if that is installed, for models that no policy prices."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def resolve_price(model: str, provider: str | None) -> Any:
-    """Return what a model costs by the optional package genai-prices, or None."""
+    """Return the price of a model from the optional package genai-prices, or None."""
     try:
         from outlay._prices.genai import from_genai_prices
     except ImportError:

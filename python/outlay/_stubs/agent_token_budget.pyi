@@ -1,4 +1,4 @@
-"""The tokens of one agent."""
+"""The token budget of one agent."""
 
 from collections.abc import Callable, Mapping
 from typing import Self, final
@@ -12,7 +12,7 @@ from outlay._stubs.leases import BudgetLease
 class AgentTokenBudget:
     """The tokens that one agent may use in each period.
 
-    The first period starts when the budget is made, and the next ones follow without a gap: `daily` and
+    The first period starts when the budget is made, and the next ones follow without a gap. `daily` and
     `hourly` are 24 hours and 1 hour from creation, not calendar days and hours. What was used is forgotten
     when a period ends; debt does not carry over.
 
@@ -27,9 +27,9 @@ class AgentTokenBudget:
         hard_limit: False: `consume` and `reserve` never refuse, usage is counted above the total, and `check`
             still reports. Default True.
         operation_costs: What one token costs by operation; replaces the costs above. Default None keeps them.
-        on_warning: Called with the budget once in each period, when `used` reaches the threshold (what leases
-            hold does not count); an exception in it is logged (logger "outlay") and goes no further.
-            Default None.
+        on_warning: Called with the budget once in each period, when `used` reaches the threshold; open leases
+            do not count. An exception that it raises is logged (logger "outlay") and goes no further. Default
+            None.
         lease_ttl: How long a lease lives unless `reserve` says otherwise: seconds or a timedelta; default
             None, 900 seconds.
         unsettled: What is booked for a lease whose usage never came: "charge" (default) the estimate,

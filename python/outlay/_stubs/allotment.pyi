@@ -1,4 +1,4 @@
-"""A part of a guard's budgets."""
+"""The allotment: a part of a guard's budgets."""
 
 from types import TracebackType
 from typing import Literal, Self, final
@@ -12,9 +12,9 @@ class Allotment:
     """A part of a guard's budgets, set aside for a sub-agent by `Guard.allot`.
 
     It is one lease of the parent: all parts together are never more than the parent has. It takes requests
-    until it is closed; when it is closed and its last lease has ended, what is left goes back. It is a budget
-    of every `wrap`, as its guard is. Dropped, it is closed. Its requests have its labels beside their own;
-    where one is missing that the policy requires, they raise `PolicyError`.
+    until it is closed. When it is closed and its last lease has ended, the remaining amounts go back. It may
+    be a budget of every `wrap`, like its guard. Dropping it closes it. Its requests have its labels beside
+    their own; a required label that is missing raises `PolicyError`.
 
     Example:
         >>> guard = Guard({"budget": [{"name": "all", "limit": {"tokens": 1_000, "calls": 10}}]})
@@ -42,7 +42,7 @@ class Allotment:
             estimate: What the call may use; default None, one call of no tokens.
             ttl: When the lease runs out, in seconds or as a timedelta; default None, the policy's
                 `lease_ttl`.
-            **labels: Whom the call is about, beside the labels of the part.
+            **labels: The labels of the call, beside those of the part.
 
         Returns:
             The lease to commit.
@@ -70,7 +70,7 @@ class Allotment:
                 `lease_ttl`.
             timeout: How long to wait at most: seconds or a timedelta; default None, the shortest wait of the
                 rules that match.
-            **labels: Whom the call is about, beside the labels of the part.
+            **labels: The labels of the call, beside those of the part.
 
         Returns:
             The lease to commit.
@@ -98,7 +98,7 @@ class Allotment:
                 `lease_ttl`.
             timeout: How long to wait at most: seconds or a timedelta; default None, the shortest wait of the
                 rules that match.
-            **labels: Whom the call is about.
+            **labels: The labels of the call.
 
         Returns:
             The lease to commit.
@@ -119,7 +119,7 @@ class Allotment:
 
         Args:
             estimate: What the call may use; default None, one call of no tokens.
-            **labels: Whom the call is about.
+            **labels: The labels of the call.
 
         Raises:
             LimitExceeded: The part or a rule refuses.
@@ -138,7 +138,7 @@ class Allotment:
         """Charge one step to the guard's workflows that match, or refuse: steps are not set aside.
 
         Args:
-            **labels: Whom the step is about, beside the labels of the part.
+            **labels: The labels of the step, beside those of the part.
 
         Raises:
             StepLimitExceeded: A workflow has no step left.
@@ -161,7 +161,7 @@ class Allotment:
         Args:
             headers: The headers of the response: a mapping, or pairs.
             status: The status of the response; default 200.
-            **labels: Whom the call was about, beside the labels of the part.
+            **labels: The labels of the call, beside those of the part.
 
         Raises:
             PolicyError: The headers are neither, or the status is no status code.

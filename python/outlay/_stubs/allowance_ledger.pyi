@@ -1,4 +1,4 @@
-"""The day of jobs, models and repositories, under `AllowanceService`."""
+"""The native counts of jobs, models and repositories, which `AllowanceService` uses."""
 
 from collections.abc import Sequence
 from typing import Literal, Self, TypeAlias, final
@@ -88,7 +88,7 @@ class AllowanceLedger:
             repo: The repository.
             max_daily_prs: Pull requests in a day.
             max_daily_issues: Issues in a day.
-            cooldown_after_failure: How long it rests after a failed job; None or 0 for not at all.
+            cooldown_after_failure: How long it refuses jobs after a failed one; None or 0 for not at all.
 
         Raises:
             PolicyError: The duration is not allowed.
@@ -229,8 +229,8 @@ class AllowanceLedger:
             tokens_out: Tokens received.
 
         Returns:
-            The jobs it counts, what an end charges in all and what of it comes back, whether a job that was
-            known to run ends, and the model it is counted for.
+            The jobs that the report counts, the tokens that it charges, and the tokens that come back. Then
+            whether it ends a job that runs, and the model that it counts for.
 
         Raises:
             PolicyError: The event is not known.
@@ -272,12 +272,12 @@ class AllowanceLedger:
             action: "pr" or "issue".
 
         Raises:
-            AllowanceExceeded: The limit of the day is reached, or it rests after a failure.
+            AllowanceExceeded: The limit of the day is reached, or the cooldown after a failure has not ended.
             PolicyError: The action is not known.
         """
 
     def record_failure(self, repo: Id) -> None:
-        """Let a repository rest for its cooldown from now on.
+        """Begin the cooldown of a repository.
 
         Args:
             repo: The repository.

@@ -1,4 +1,4 @@
-"""Tokens, calls and money: what was used, what may be used, what is left."""
+"""The amounts of tokens, calls and money: used, estimated, capped and remaining."""
 
 from typing import Any, Self, TypeAlias, final
 
@@ -63,8 +63,8 @@ class Usage:
     ) -> Self:
         """Read the usage that a response carries.
 
-        Understood are responses, stream events and usages of OpenAI (chat and responses), Anthropic and
-        Gemini, messages and results of LangChain, usages and results of pydantic-ai, and dicts of one of
+        It reads responses, stream events and usages of OpenAI (chat and responses), Anthropic and Gemini. It
+        also reads messages and results of LangChain, usages and results of pydantic-ai, and dicts of one of
         these shapes. No vendor's package is imported.
 
         Args:

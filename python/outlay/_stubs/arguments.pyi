@@ -1,4 +1,4 @@
-"""The types of arguments."""
+"""The types that arguments of several classes share."""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What `BudgetManager` is told and tells of one agent."""
+"""The values that `BudgetManager` takes and returns for one agent."""
 
 from typing import Any, Self, final
 

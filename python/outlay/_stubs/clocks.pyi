@@ -1,4 +1,4 @@
-"""Where time comes from."""
+"""The clocks: the machine's, and one that a test moves."""
 
 from datetime import datetime
 from typing import Self, TypeAlias, final
@@ -21,7 +21,7 @@ class SystemClock:
 
 @final
 class ManualClock:
-    """A clock that stands still until it is told to move: for tests, simulations and replays.
+    """A clock that moves only when `advance` is called: for tests, simulations and replays.
 
     It starts at 1970-01-01 00:00 UTC. One clock may serve many budgets.
 

@@ -1,4 +1,4 @@
-"""What a refusal says."""
+"""The facts of a refusal, as an exception carries them."""
 
 from typing import Literal, Self, final
 
@@ -131,7 +131,7 @@ class Denial:
 
     @property
     def scope(self) -> dict[str, str]:
-        """Who and what was refused, by label."""
+        """The labels of the request that was refused."""
 
     def to_json(self) -> str:
         """Return the refusal as one line of JSON of at most 1 KB; long ids are cut."""

@@ -1,4 +1,4 @@
-"""All limits of a policy at once."""
+"""The guard: all limits of a policy at once."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -16,12 +16,12 @@ from outlay._stubs.leases import BudgetLease, Mailbox, Wait
 class Guard:
     """All limits of a policy at once: every rule whose scope matches a request's labels, in one step.
 
-    A rule that names a label is not about requests without it: `[defaults] require` refuses such requests,
-    and of those that no rule is about the logger "outlay" warns, once for each set of names of labels. `"*"`
-    gives each value of a label a counter of its own; the values of a pattern, a text with `*` in it, share
-    one. A call costs what the price of its model says: that of the policy, else that of genai-prices. A guard
-    is a budget of every `wrap`, which gives it the labels `provider` and `model`, `agent` where the framework
-    knows it, `tool` for calls of tools, and those of the wrap. docs/policy.md describes the policy.
+    A rule that names a label does not match requests without it; `[defaults] require` refuses such requests.
+    If no rule matches a request, the logger "outlay" warns, once for each set of label names. `"*"` gives
+    each value of a label a counter of its own; the values of a pattern, a text with `*` in it, share one. A
+    call costs the price of its model, from the policy or else from genai-prices. A guard may be a budget of
+    every `wrap`. The wrap gives it its own labels, `provider`, `model`, `tool` for tool calls, and `agent` if
+    the framework knows it. docs/policy.md describes the policy.
 
     Args:
         policy: A dict, or the path of a TOML file: a policy, or a pyproject.toml with `[tool.outlay]`.
@@ -88,13 +88,13 @@ class Guard:
         """Hold the estimate under every limit that matches, or refuse and change nothing.
 
         The refusal names the first refusing rule in the order of the policy. Soft rules let everything pass
-        and tell the event "exceeded", rules in shadow the event "denied".
+        and send the event "exceeded", rules in shadow the event "denied".
 
         Args:
             estimate: What the call may use: a `UsageEstimate`, or tokens; default None, one call of none.
                 Without a cost it costs what the price says, and so does the usage that is committed.
             ttl: When the lease runs out: seconds or a timedelta; default None, the policy's `lease_ttl`.
-            **labels: Whom the call is about: agent, model, provider, workflow, run, repo, tool, user, ...
+            **labels: The labels of the call: agent, model, provider, workflow, run, repo, tool, user, ...
                 Those of the scopes around it are added. With `model=` a model is called; with `tool=` and no
                 `model=` a tool, in a scope of a model too.
 
@@ -135,7 +135,7 @@ class Guard:
             estimate: What the call may use; default None, one call of no tokens.
             ttl: When the lease runs out: seconds or a timedelta; default None, the policy's `lease_ttl`.
             timeout: How long to wait at most, as `ttl` says it; default None, the shortest wait of the rules.
-            **labels: Whom the call is about.
+            **labels: The labels of the call.
 
         Raises:
             LimitExceeded: A rule refuses that nobody waits for; nothing was changed.
@@ -163,7 +163,7 @@ class Guard:
             estimate: What the call may use; default None, one call of no tokens.
             ttl: When the lease runs out: seconds or a timedelta; default None, the policy's `lease_ttl`.
             timeout: How long to wait at most, as `ttl` says it; default None, the shortest wait of the rules.
-            **labels: Whom the call is about.
+            **labels: The labels of the call.
 
         Raises:
             LimitExceeded: A rule refuses that nobody waits for; nothing was changed.
@@ -176,7 +176,7 @@ class Guard:
 
         Args:
             estimate: What the call may use; default None, one call of no tokens.
-            **labels: Whom the call is about.
+            **labels: The labels of the call.
 
         Raises:
             LimitExceeded: A rule refuses, or would if it were hard.
@@ -187,7 +187,7 @@ class Guard:
         """Charge one step to the workflows that match, or refuse and change nothing.
 
         Args:
-            **labels: Whom the step is about: `workflow` is the name of the rule.
+            **labels: The labels of the step: `workflow` is the name of the rule.
 
         Raises:
             StepLimitExceeded: A workflow has no step left.
@@ -213,7 +213,7 @@ class Guard:
         """
 
     def run(self, run_id: str | None = None, **labels: str) -> AbstractContextManager[str]:
-        """Be a run inside the `with` block: a rule with `window = "run"` counts it by itself.
+        """Begin a run for the `with` block: a rule with `window = "run"` counts each run by itself.
 
         Args:
             run_id: The label `run`; default None, a new one.
@@ -261,7 +261,7 @@ class Guard:
     ) -> Allotment:
         """Set a part of all budgets that match aside for a sub-agent, or refuse and change nothing.
 
-        Of sliding windows, limiters, slots and what is not set aside its requests ask as all others do.
+        Sliding windows, limiters, slots and units that are not set aside treat its requests like all others.
 
         Args:
             tokens: Tokens; default None, not set aside.
@@ -290,19 +290,19 @@ class Guard:
     def observe(self, headers: Headers, status: int = 200, **labels: str) -> None:
         """Take in what a provider says of its own rate limit, as `RateLimiter.observe` does.
 
-        The limiters that match and say `adaptive = "headers"` are told.
+        The limiters that match and say `adaptive = "headers"` use it.
 
         Args:
             headers: The headers of the response: a mapping, or pairs.
             status: The status of the response; default 200.
-            **labels: Whom the call was about.
+            **labels: The labels of the call.
 
         Raises:
             PolicyError: The headers are neither, or the status is no status code.
         """
 
     def update(self, policy: Policy) -> None:
-        """Lay down another policy. What a rule with the same kind, name, scope and window counted stays.
+        """Put another policy in force. A rule with the same kind, name, scope and window keeps its counts.
 
         Args:
             policy: A dict, or the path of a TOML file.
@@ -319,15 +319,15 @@ class Guard:
         """
 
     def explain(self, **labels: str) -> list[dict[str, Any]]:
-        """Return the counters that a request with these labels is asked of, in the order of the policy.
+        """Return the counters that a request with these labels meets, in the order of the policy.
 
         Args:
-            **labels: Whom the request would be about.
+            **labels: The labels of the request.
 
         Returns:
-            Dicts with `name`, `kind` (the table of the rule), `scope`, `values` (the labels that tell its
-            counters apart), `window`, `mode`, `resets_in` and `wait` (seconds or None), and `limits`: by unit
-            a dict of `limit`, `used`, `reserved`, `remaining` and `kept_back`, with money in micro-USD.
+            Dicts with `name`, `kind` (the table of the rule), `scope`, `values` (the labels of the counter),
+            `window`, `mode`, `resets_in`, `wait` (seconds or None), and `limits`. `limits` has by unit a dict
+            of `limit`, `used`, `reserved`, `remaining` and `kept_back`, with money in micro-USD.
 
         Example:
             >>> guard = Guard({"budget": [{"name": "a", "scope": {"agent": "a"}, "limit": {"tokens": 100}}]})
@@ -343,13 +343,14 @@ class Guard:
 
         Args:
             estimate: What the next call may use, as `reserve` takes it; default None, as the calls so far.
-            **labels: Whom the requests are about.
+            **labels: The labels of the requests.
 
         Returns:
-            `remaining`, the least that any hard limit leaves of "tokens", "cost_micros_usd", "calls",
-            "tool_calls" and "steps"; `usd`, the money left as text, where it is limited; `rates`, what
-            limiters and rolling windows leave now, by rule and unit; `calls_left_estimate`, for how many such
-            calls that may do, or None; `landing`, whether the next one needs what is kept back for the end.
+            `remaining`: the least that any hard limit leaves of "tokens", "cost_micros_usd", "calls",
+            "tool_calls" and "steps". `usd`: the money left as text, if it is limited. `rates`: what limiters
+            and rolling windows leave now, by rule and unit. `calls_left_estimate`: how many such calls still
+            fit, or None. `landing`: whether the next call needs the amount that is kept back for the final
+            answer.
 
         Raises:
             InvalidAmount: The estimate is no whole number of at least 0.

@@ -1,4 +1,4 @@
-"""What a reservation holds, and the waits for one."""
+"""The lease of a reservation, and the waits for one."""
 
 from collections.abc import Awaitable, Callable
 from types import TracebackType
@@ -9,7 +9,7 @@ from outlay._stubs.arguments import Period
 
 @final
 class BudgetLease:
-    """What a request holds of its budgets until it is committed, released or expires: once.
+    """The amounts that a request holds in its budgets. A lease is committed, released or expires, once.
 
     Leases come from the `reserve` methods of accounts, guards and their parts. A lease that nobody ends is
     ended by the settings of its budget:
@@ -18,10 +18,10 @@ class BudgetLease:
       is unknown, so `unsettled` decides. "charge" (the default) books the estimate, "release" nothing.
     - An `Exception` leaves its block: the call failed, so `on_error` decides. "release" (the default) books
       no tokens and no money, "charge" the estimate; what counts requests (calls, steps, a rate) counts it.
-    - A time-out or a lost connection leaves its block (`TimeoutError`, `ConnectionResetError`,
-      `BrokenPipeError`, and those of the usual HTTP clients and SDKs), or anything else than an `Exception`
-      (cancellation, KeyboardInterrupt, a closed generator): the call may be under way, so the estimate is
-      booked, once for each attempt that the exception tells.
+    - A time-out or a lost connection leaves its block: `TimeoutError`, `ConnectionResetError`,
+      `BrokenPipeError`, or one of the usual HTTP clients and SDKs. So does anything else than an `Exception`:
+      cancellation, KeyboardInterrupt, a closed generator. The call may be under way, so the estimate is
+      booked, once for each attempt that the exception reports.
 
     A lease settles in the window in which it was reserved: nothing is given back to a later one. Only what it
     used above its estimate is booked in the window of the commit. Two handles of one lease are equal.
@@ -59,7 +59,7 @@ class BudgetLease:
 
     @property
     def state(self) -> Literal["open", "committed", "released", "expired"]:
-        """How far it has come; an expired lease takes one later commit."""
+        """The state of the lease; an expired lease takes one later commit."""
 
     def expires_in(self) -> float:
         """Return the seconds until it runs out, 0.0 once it has ended."""
@@ -67,10 +67,9 @@ class BudgetLease:
     def commit(self, usage: Estimate | None = None) -> None:
         """End the lease and book what was used.
 
-        It is never refused for lack of budget: what is above the estimate is booked all the same, and a
-        budget that is in debt by it refuses everything, even an amount of 0, until there is room again. After
-        an expiry it still books, once, in place of what the expiry charged. The same commit again does
-        nothing.
+        It is never refused for lack of budget: usage above the estimate is booked all the same. A budget that
+        is then in debt refuses everything, even an amount of 0, until there is room again. After an expiry it
+        still books, once, in place of what the expiry charged. The same commit again does nothing.
 
         Args:
             usage: What was used; default None, the estimate. An int says tokens alone, and the cost that was
@@ -151,10 +150,10 @@ class BudgetLease:
 
 @final
 class Mailbox:
-    """Where an event loop finds which of its waits have ended; `outlay` makes one per loop.
+    """The tickets of an event loop's waits that have ended; `outlay` makes one mailbox per loop.
 
     Args:
-        wake: Called, from any thread and under no lock, when something was posted or is to be looked at
+        wake: Called, from any thread and under no lock, when a ticket was posted or the next refresh comes
             earlier.
 
     Example:
@@ -168,10 +167,10 @@ class Mailbox:
         """Return the tickets of the waits that have ended since the last call."""
 
     def look(self) -> float | None:
-        """Serve who is due; return the seconds until the next look, None where time alone changes nothing."""
+        """Serve the waits that are due; return the seconds until the next refresh, None for never."""
 
     def looks_in(self) -> float | None:
-        """Return the seconds until the next look."""
+        """Return the seconds until the next refresh."""
 
 @final
 class Wait:

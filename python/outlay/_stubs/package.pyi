@@ -1,4 +1,4 @@
-"""What the package's own modules stand on."""
+"""The native functions that only the package's own modules use."""
 
 from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
@@ -76,7 +76,7 @@ def wait_together(
     labels: Mapping[str, str] | None = None,
     covered: Sequence[int] = (),
 ) -> BudgetLease | Wait | None:
-    """Do as `reserve_together` does for an event loop; `mailbox` is told when the wait has ended.
+    """Do as `reserve_together` does for an event loop; `mailbox` is notified when the wait has ended.
 
     Args:
         budgets: At least one budget.
@@ -111,7 +111,7 @@ def record_together(
         budgets: The budgets.
         usage: What was used.
         operation: The operation that an `AgentTokenBudget` weighs; default None, "query".
-        labels: Whom the call was about, for guards; default None, nobody.
+        labels: The labels of the call, for guards; default None, no labels.
         covered: Accounts that are paid for already.
 
     Raises:
@@ -130,7 +130,7 @@ def charge_together(
     Args:
         budgets: The budgets.
         operation: The name of the tool.
-        labels: Whom the step is about, for guards; default None, nobody.
+        labels: The labels of the step, for guards; default None, no labels.
 
     Raises:
         LimitExceeded: A budget refuses; nothing was changed anywhere.

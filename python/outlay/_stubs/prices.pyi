@@ -1,4 +1,4 @@
-"""Money, and what models cost."""
+"""The prices of models, and `usd` for exact amounts of money."""
 
 from decimal import Decimal
 from typing import Self, SupportsIndex, final
@@ -29,12 +29,11 @@ class PriceTable:
     """What models cost: read once, then asked by every call.
 
     "input" and "output" are required; "cache_read" and "cache_write" cost what input costs unless they are
-    given, "reasoning" (a part of the output) what output costs. "cache_write_1h" is the part of what was
-    written to a cache that is kept for an hour; unless it is given, it costs twice the input for Anthropic's
-    models (the provider is "anthropic", or the name has "claude" or "anthropic" in it) and what "cache_write"
-    costs for all others. "tiers" are the prices of long prompts, a list of mappings with
-    "above_input_tokens", "input", "output" and the others: the whole call costs what the highest tier says
-    that its input is above. Prices are text, so that they are exact.
+    given, "reasoning" (a part of the output) what output costs. "cache_write_1h" is the part of the cache
+    writes that is kept for an hour. Its default is twice the input for Anthropic's models (the provider is
+    "anthropic", or the name has "claude" or "anthropic" in it), else "cache_write". "tiers" are the prices of
+    long prompts: a list of mappings with "above_input_tokens", "input", "output" and the others. The whole
+    call costs the price of the highest tier that its input is above. Prices are text, so that they are exact.
 
     Args:
         prices: USD per million tokens by model, such as `{"gpt-x": {"input": "2.50", "output": "10.00"}}`.

@@ -1,4 +1,4 @@
-"""Tokens per minute."""
+"""The limiter of tokens per minute."""
 
 from typing import Self, final
 
@@ -11,14 +11,13 @@ from outlay._stubs.leases import BudgetLease, Mailbox, Wait
 class RateLimiter:
     """A sliding limiter of actual usage: no span of the window ever holds more than the limit.
 
-    What was used counts for one window, and for up to a sixtieth of it more; its memory and its cost per
-    call do not grow with the number of events. Whoever waits is served first in, first out, at the moment
-    at which its capacity frees; calls that do not wait never overtake those that do.
+    Usage counts for one window, and for up to a sixtieth of it more. Memory and cost per call do not grow
+    with the number of events. Waiting calls are served first in, first out, at the moment at which their
+    capacity frees; calls that do not wait never overtake them.
 
-    There are two ways to use it. `acquire_slot` and `try_acquire` look whether there is room, and
-    `record_usage` says afterwards what was used. `reserve`, `reserve_wait` and `reserve_blocking` hold the
-    estimate until the call has ended, so that a crowd cannot pass one check; their leases are committed
-    with the actual usage.
+    There are two ways to use it. `acquire_slot` and `try_acquire` check for room, and `record_usage` records
+    the usage afterwards. `reserve`, `reserve_wait` and `reserve_blocking` hold the estimate until the call
+    has ended, so that a crowd cannot pass one check; their leases are committed with the actual usage.
 
     Args:
         tokens_per_minute: Tokens in any 60 seconds.
@@ -112,9 +111,9 @@ class RateLimiter:
     async def acquire_slot(self, tokens: Amount = 0, *, timeout: Period | None = None) -> None:
         """Wait, first in, first out, until less than the threshold is used and `tokens` more fit.
 
-        `tokens` above 0 are held until the next `record_usage`, or for one slot (a sixtieth of the window),
-        so that a crowd does not pass one check. `tokens=0` is advice alone. Where there is room, it does
-        not suspend. Cancelled, it leaves the queue, and gives back what it was given and has not received.
+        `tokens` above 0 are held until the next `record_usage`, or for a sixtieth of the window, so that a
+        crowd does not pass one check. `tokens=0` is advice alone. Where there is room, it does not suspend.
+        Cancelled, it leaves the queue, and gives back what it was given and has not received.
 
         Args:
             tokens: Tokens that the call will use, if known; default 0.
@@ -231,7 +230,7 @@ class RateLimiter:
     def record_usage(self, tokens: Estimate) -> None:
         """Book what was used; never refused, even above the limit.
 
-        The oldest amount that `acquire_slot` or `try_acquire` still holds is held no more.
+        It ends the oldest hold of `acquire_slot` or `try_acquire` that is still open.
 
         Args:
             tokens: What was used: tokens, or a `Usage`.
@@ -261,16 +260,16 @@ class RateLimiter:
         headers: Headers,
         status: int = 200,
     ) -> None:
-        """Take in what a provider's response says of its own rate limit: it is never admitted above.
+        """Take in the rate limit that a provider's response reports; the limiter never admits above it.
 
-        Read are the headers of the OpenAI family (`x-ratelimit-limit-tokens`, `-remaining-tokens`,
-        `-reset-tokens` and the same of `-requests`), of Anthropic (`anthropic-ratelimit-tokens-limit`,
-        ...), `retry-after` (RFC 9110) and `retry-after-ms`, in any case. What is missing, negative or
-        unreadable is ignored; 0 is honoured. With status 429 nothing is admitted until the time that the
-        response says (one slot where it says none); with 503 and 529 where it says one.
+        It reads the headers of the OpenAI family (`x-ratelimit-limit-tokens`, `-remaining-tokens`,
+        `-reset-tokens` and the same of `-requests`), of Anthropic (`anthropic-ratelimit-tokens-limit`, ...),
+        `retry-after` (RFC 9110) and `retry-after-ms`, in any case. What is missing, negative or unreadable is
+        ignored; 0 is honoured. With status 429 nothing is admitted until the time that the response names, or
+        for a sixtieth of the window if it names none. With 503 and 529 this holds only if it names a time.
 
-        Where a call is booked (`record_usage`, or the commit of its lease) before its response is observed,
-        what is left is exactly what the response says; the other way round the call counts a second time.
+        Book a call (`record_usage`, or the commit of its lease) before you observe its response: then the
+        remaining amount is exactly that of the response. The other way round, the call counts a second time.
 
         Args:
             headers: The headers of the response: a mapping, or pairs.

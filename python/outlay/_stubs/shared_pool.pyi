@@ -1,4 +1,4 @@
-"""Tokens and money that many agents share."""
+"""The pool of tokens and money that many agents share."""
 
 from typing import Self, final
 

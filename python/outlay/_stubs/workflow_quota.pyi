@@ -1,4 +1,4 @@
-"""Workflows and their steps."""
+"""The quota of workflows and of their steps."""
 
 from types import TracebackType
 from typing import Literal, Self, final

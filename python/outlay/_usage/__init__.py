@@ -1,1 +1,1 @@
-"""What a call may use, and what it did use: prompts, responses, streams, exceptions, and what they teach."""
+"""The estimates and the usage of calls: prompts, responses, streams, exceptions, calibration."""

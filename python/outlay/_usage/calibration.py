@@ -1,9 +1,9 @@
-"""What calls really used, against what was estimated for them: learnt per model, told by `estimates`.
+"""The calibration of estimates: how far the usage of each model's calls was from their estimates.
 
-The usual estimate and a strict one are fences: nothing that is learnt moves them. An expected one is a
-forecast: the input by how this model's counts compare with ours, the output by what it has answered so far.
-It lets more calls run side by side, and a call may then use more than was held for it; what it used is booked
-in full either way.
+The usual estimate and a strict one are upper bounds, which never change. An expected estimate is a forecast:
+the input from how the model's counts compare with ours, the output from its answers so far. It lets more
+calls run side by side, and a call may then use more than was held for it. Its usage is booked in full either
+way.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class EstimateReport:
     """How far the estimates for one model were from what its calls used; 1.0 is exact, above it too low.
 
     Args:
-        calls: The complete calls that told their usage, since the process began.
+        calls: The complete calls with a usage, since the process began.
         input_mean: The mean of used / estimated input.
-        input_p95: What 95 of 100 of the last 200 calls stayed at or below.
+        input_p95: The value that 95 of 100 of the last 200 calls did not exceed.
         output_mean: The mean of used / reserved output.
         output_p95: As for the input.
 
@@ -61,20 +61,20 @@ class EstimateReport:
 
 
 class Calibration:
-    """What one wrap has learnt of each of its models. Of more than 1,024 the longest unused is forgotten."""
+    """The figures of each model of one wrap. Of more than 1,024 models, the longest unused is forgotten."""
 
     def __init__(self) -> None:
         self._models: OrderedDict[str, _Learnt] = OrderedDict()
 
     def input_tokens(self, prompt: Prompt) -> int:
-        """Return the input to expect: the estimate times what calls of this model used of theirs."""
+        """Return the expected input: the estimate times the model's ratio of usage to estimate."""
         with _lock:
             learnt = self._models.get(prompt.model_name or UNNAMED)
             factor = 1.0 if learnt is None else learnt.factor()
         return math.ceil(prompt.input_tokens * factor)
 
     def output_tokens(self, prompt: Prompt, reserve: int) -> int:
-        """Return the output to expect of one choice: what 95 of 100 past answers stayed at or below.
+        """Return the expected output of one choice: the length that 95 of 100 past answers did not exceed.
 
         Args:
             prompt: The prompt; its limit is never exceeded.
@@ -102,7 +102,7 @@ class Calibration:
         with _lock:
             learnt = _kept(self._models, name, _Learnt)
             learnt.add_output(-(-made // prompt.choices))
-            # Output without input: a server that does not tell the input teaches nothing of it.
+            # A server that does not report the input teaches nothing about it.
             if prompt.input_tokens and given:
                 learnt.add_ratio(given / prompt.input_tokens)
             errors = _kept(_errors, name, _Errors)
@@ -124,13 +124,13 @@ def estimates() -> dict[str, EstimateReport]:
 
     """
     with _lock:
-        # Names first: the collector may end a dropped stream in here, from which we learn.
+        # Names first: the collector may end a dropped stream in here, which adds to the dict.
         seen = [(name, _errors.get(name)) for name in list(_errors)]
         return {name: errors.report() for name, errors in seen if errors is not None}
 
 
 class _Learnt:
-    """Of one model: how its input compares with our estimate, and its last outputs."""
+    """The ratio of one model's input to our estimate, and its last outputs."""
 
     def __init__(self) -> None:
         self._outputs: deque[int] = deque()
@@ -139,7 +139,7 @@ class _Learnt:
         self._ratio = 1.0
 
     def add_output(self, tokens: int) -> None:
-        # Kept in order, for every estimate asks for a quantile.
+        # Kept in order, because every estimate reads a quantile.
         if len(self._outputs) >= OUTPUTS_KEPT:
             del self._ordered[bisect_left(self._ordered, self._outputs.popleft())]
         self._outputs.append(tokens)
@@ -223,7 +223,7 @@ def _renew() -> None:
 
 
 _errors: OrderedDict[str, _Errors] = OrderedDict()
-# Of one thread it lets in the collector, which may end a dropped stream while the thread is in here.
+# Reentrant: the collector may end a dropped stream while this thread holds the lock.
 _lock = threading.RLock()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew)

@@ -1,7 +1,7 @@
-"""What an exception says of the request that raised it: never sent, refused, unanswered, or answered.
+"""`outcome_of`: it reads from an exception whether its request was unsent, refused, unanswered or answered.
 
-No host is imported: an exception is known by its class's name and the package that the class comes from, by
-the HTTP status that it carries, and by the exceptions that caused it.
+No host is imported. The reading uses the name of the exception's class, its package, the HTTP status that it
+carries, and the exceptions that caused it.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ Handled: TypeAlias = tuple[int, str]
 
 
 class End(Enum):
-    """How far a request came whose call raised."""
+    """The last stage that a request reached before its call raised."""
 
     UNSENT = "never sent"
     REFUSED = "answered with an error"
@@ -98,7 +98,7 @@ class Outcome:
 
 
 def handled() -> Handled | None:
-    """Return what is being handled here, where a call begins: a call in its handler is a fallback of another.
+    """Return the exception that is handled where a call begins: the call is then a fallback of another.
 
     It is the context of whatever the call raises, and neither it nor what caused it is about this call. No
     reference is kept: its frames would keep a stream alive that its user has dropped.

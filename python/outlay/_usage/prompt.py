@@ -1,8 +1,8 @@
-"""What one request to a model asks for, estimated before it is sent.
+"""`Prompt`: one request to a model, estimated before it is sent.
 
-The rule is a fence, not a forecast: a third of the UTF-8 bytes is above the true count for prose, code, JSON
-and non-Latin scripts alike (a quarter of the characters is a third of the truth for Chinese), and it needs no
-tokeniser and no network. What the call really used replaces it.
+The estimate is an upper bound, not a forecast. A third of the UTF-8 bytes is above the true count for prose,
+code, JSON and non-Latin scripts alike. (A quarter of the characters would be a third of the truth for
+Chinese.) It needs no tokeniser and no network. The actual usage of the call replaces it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MEDIA_CHARACTERS_PER_TOKEN = 16
 
 IMAGES = frozenset({"image", "image_url", "input_image"})
 MEDIA = frozenset({"audio", "input_audio", "video", "file", "input_file", "document", "media"})
-# What is sent beside the messages, and billed as input: as its JSON.
+# Fields beside the messages that are billed as input, by the length of their JSON.
 SCHEMAS = ("tools", "functions", "response_format", "text", "output_config", "output_format")
 _GEMINI_SCHEMAS = ("responseSchema", "responseJsonSchema")
 OUTPUT_LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "maxOutputTokens")
@@ -32,7 +32,7 @@ class Prompt:
     """One request: its input estimated, its output as far as the caller limited it.
 
     Args:
-        model_name: The name that the provider is asked for; None if nobody says.
+        model_name: The name in the request to the provider; None if it is unknown.
         input_tokens: The estimate of the input.
         output_limit: The most output tokens that the caller allows; None where it names no limit.
         choices: How many answers are asked for; each may use the whole output.

@@ -1,8 +1,8 @@
-"""Reads what a model call used out of whatever the provider or the framework returned.
+"""The reading of usage from the response of a provider or a framework.
 
-Everything is read by name, from attributes or from dictionary keys, so that no vendor is imported and a
-response that was stored as JSON reads like the object it came from. Here is where a response keeps its usage;
-`outlay._usage.shapes` has how a usage names its counts.
+Everything is read by name, from attributes or from dictionary keys. So no vendor is imported, and a response
+that was stored as JSON reads like the original object. This module finds the usage in a response;
+`outlay._usage.shapes` reads its counts.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from outlay._usage.shapes import Fields, get, shape_fields
 UsageT = TypeVar("UsageT", bound=Usage)
 
 _log = logging.getLogger("outlay")
-# The call is paid for: an unreadable count must lose neither the response nor the charge.
-UNREADABLE = "a response carries a usage that cannot be booked, so the estimate is: %s"
+# The provider bills the call: an unreadable count must lose neither the response nor the charge.
+UNREADABLE = "the usage of a response cannot be booked, so its estimate is booked: %s"
 
 _ACCEPTED = (
     "a response or usage of OpenAI (chat, responses), Anthropic or Gemini, a LangChain message or result, "
@@ -37,7 +37,7 @@ def usage_from_response(
 ) -> UsageT:
     fields = usage_fields(obj, model)
     if fields is None:
-        raise InvalidAmount(f"obj: {type(obj).__name__} carries no usage; accepted is {_ACCEPTED}")
+        raise InvalidAmount(f"obj: a {type(obj).__name__} has no usage that can be read; give {_ACCEPTED}")
     if prices is None:
         return cls(**fields)
     name = model if model is not None else model_name(obj)
@@ -70,7 +70,7 @@ def usage_fields(obj: Any, model: str | None = None) -> Fields | None:  # noqa: 
 
 
 def known_fields(response: Any) -> Fields | None:
-    """Read the usage of a response; None where it has none that can be booked."""
+    """Read the usage of a response; None if it has none that can be booked."""
     try:
         fields = usage_fields(response)
     except Exception as error:
@@ -115,10 +115,10 @@ def counts_of(said: Usage | UsageEstimate) -> Fields:
 
 
 def with_input(fields: Fields, estimated: int) -> Fields:
-    """Return a usage with its input: a generation with output and no input does not exist.
+    """Return a usage with its input: no generation has output and no input.
 
-    Some servers report 0 for the input, and some streams lose it on their way. What the total tells beyond
-    the output is the input; else it is the estimate.
+    Some servers report 0 for the input, and some streams lose it. The input is then the total without the
+    output, or else the estimate.
 
     Args:
         fields: What the response said.
@@ -190,7 +190,7 @@ def _in_generations(obj: Any) -> Fields | None:
     if not isinstance(generations, list | tuple) or not generations:
         return None
     prompts = generations if isinstance(generations[0], list | tuple) else [generations]
-    found = [_of_one_prompt(prompt) for prompt in prompts]
+    found = [_prompt_usage(prompt) for prompt in prompts]
     if any(fields is None for fields in found):
         return _in_metadata(obj)
     return _sum(fields for fields in found if fields is not None)
@@ -218,7 +218,7 @@ _PLACES: tuple[Callable[[Any], Fields | None], ...] = (
 )
 
 
-def _of_one_prompt(generations: Iterable[Any]) -> Fields | None:
+def _prompt_usage(generations: Iterable[Any]) -> Fields | None:
     found = [usage_fields(get(generation, "message") or generation) for generation in generations]
     known = [fields for fields in found if fields is not None]
     # Several choices of one response each repeat the usage of the whole response.

@@ -1,18 +1,27 @@
-"""How a usage names its counts: the shapes of the providers and of the frameworks, each brought to ours.
+"""The shapes of usages: each provider's and framework's names of the counts are mapped to those of `Usage`.
 
-Everything is read by name, from attributes or from dictionary keys. The counts follow one rule: the input
-includes what was read from and written to a cache, the output includes reasoning.
+Everything is read by name, from attributes or from dictionary keys. In the result, the input includes cache
+reads and cache writes, and the output includes reasoning.
 """
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from outlay._errors import InvalidAmount
 
 Fields = dict[str, int]
+
+
+class _Details(NamedTuple):
+    """The counts that are contained in the input or the output."""
+
+    cache_read: int = 0
+    cache_write: int = 0
+    cache_write_1h: int = 0
+    reasoning: int = 0
 
 
 def shape_fields(usage: Any, *, langchain: bool = False) -> Fields | None:
@@ -20,7 +29,7 @@ def shape_fields(usage: Any, *, langchain: bool = False) -> Fields | None:
 
     Args:
         usage: The usage itself, as an object or a dict.
-        langchain: It stood where LangChain keeps its own.
+        langchain: Whether LangChain stored it, in its own place.
 
     Returns:
         Keyword arguments for `Usage`, or None if it is no usage.
@@ -66,11 +75,13 @@ def _openai_chat(usage: Any) -> Fields:
         count(usage, "prompt_tokens"),
         count(usage, "completion_tokens"),
         total=count(usage, "total_tokens"),
-        cache_read=count(prompt, "cached_tokens"),
-        cache_write=count(prompt, "cache_write_tokens"),
-        # LiteLLM's, of Anthropic's models.
-        cache_write_1h=count(get(prompt, "cache_creation_token_details"), _HOUR),
-        reasoning=count(completion, "reasoning_tokens"),
+        details=_Details(
+            cache_read=count(prompt, "cached_tokens"),
+            cache_write=count(prompt, "cache_write_tokens"),
+            # LiteLLM's, of Anthropic's models.
+            cache_write_1h=count(get(prompt, "cache_creation_token_details"), _HOUR),
+            reasoning=count(completion, "reasoning_tokens"),
+        ),
     )
 
 
@@ -82,9 +93,11 @@ def _openai_responses(usage: Any) -> Fields:
         count(usage, "input_tokens"),
         count(usage, "output_tokens"),
         total=count(usage, "total_tokens"),
-        cache_read=count(given, "cached_tokens"),
-        cache_write=count(given, "cache_write_tokens"),
-        reasoning=count(made, "reasoning_tokens", "thinking_tokens"),
+        details=_Details(
+            cache_read=count(given, "cached_tokens"),
+            cache_write=count(given, "cache_write_tokens"),
+            reasoning=count(made, "reasoning_tokens", "thinking_tokens"),
+        ),
     )
 
 
@@ -109,10 +122,12 @@ def _anthropic(usage: Any) -> Fields:
     return _fields(
         whole("input_tokens") + read + written,
         whole("output_tokens"),
-        cache_read=read,
-        cache_write=written,
-        cache_write_1h=sum(count(split, _HOUR) for split in splits),
-        reasoning=count(get(usage, "output_tokens_details"), "thinking_tokens"),
+        details=_Details(
+            cache_read=read,
+            cache_write=written,
+            cache_write_1h=sum(count(split, _HOUR) for split in splits),
+            reasoning=count(get(usage, "output_tokens_details"), "thinking_tokens"),
+        ),
     )
 
 
@@ -130,8 +145,10 @@ def _gemini(usage: Any) -> Fields:
         given + tools,
         made + thoughts,
         total=count(usage, "total_token_count", "totalTokenCount"),
-        cache_read=count(usage, "cached_content_token_count", "cachedContentTokenCount"),
-        reasoning=thoughts,
+        details=_Details(
+            cache_read=count(usage, "cached_content_token_count", "cachedContentTokenCount"),
+            reasoning=thoughts,
+        ),
     )
 
 
@@ -148,10 +165,12 @@ def _langchain(usage: Any) -> Fields:
         count(usage, "input_tokens"),
         count(usage, "output_tokens"),
         total=count(usage, "total_tokens"),
-        cache_read=_tiered(given, "cache_read"),
-        cache_write=max(written, split),
-        cache_write_1h=hour,
-        reasoning=_tiered(made, "reasoning"),
+        details=_Details(
+            cache_read=_tiered(given, "cache_read"),
+            cache_write=max(written, split),
+            cache_write_1h=hour,
+            reasoning=_tiered(made, "reasoning"),
+        ),
     )
 
 
@@ -164,25 +183,19 @@ def _plain(usage: Any) -> Fields:
         count(usage, "input_tokens", "request_tokens"),
         count(usage, "output_tokens", "response_tokens"),
         total=count(usage, "total_tokens"),
-        cache_read=count(usage, "cache_read_tokens"),
-        cache_write=count(usage, "cache_write_tokens"),
-        cache_write_1h=count(usage, "cache_write_1h_tokens"),
-        reasoning=reasoning,
+        details=_Details(
+            cache_read=count(usage, "cache_read_tokens"),
+            cache_write=count(usage, "cache_write_tokens"),
+            cache_write_1h=count(usage, "cache_write_1h_tokens"),
+            reasoning=reasoning,
+        ),
     )
     cost = count(usage, "cost_micros_usd")
     return {**fields, "cost_micros_usd": cost} if cost else fields
 
 
-def _fields(
-    given: int,
-    made: int,
-    *,
-    total: int = 0,
-    cache_read: int = 0,
-    cache_write: int = 0,
-    cache_write_1h: int = 0,
-    reasoning: int = 0,
-) -> Fields:
+def _fields(given: int, made: int, *, details: _Details, total: int = 0) -> Fields:
+    reasoning = details.reasoning
     # Reasoning that stands beside the output (xAI): there is more of it, or the total has it on top. Where it
     # is a part of the output, neither can be.
     if reasoning > made or (reasoning and total == given + made + reasoning):
@@ -190,10 +203,10 @@ def _fields(
     fields = {
         "input_tokens": given,
         "output_tokens": made,
-        "cache_read_tokens": cache_read,
-        "cache_write_tokens": max(cache_write, cache_write_1h),
-        "cache_write_1h_tokens": cache_write_1h,
-        "reasoning_tokens": reasoning,
+        "cache_read_tokens": details.cache_read,
+        "cache_write_tokens": max(details.cache_write, details.cache_write_1h),
+        "cache_write_1h_tokens": details.cache_write_1h,
+        "reasoning_tokens": details.reasoning,
     }
     # A total above the sum counts tokens that the provider bills but does not itemise; a total below it is a
     # provider's slip and would undercount.

@@ -1,4 +1,4 @@
-"""The usage of a stream, put together from what its chunks say."""
+"""`StreamUsage`: the usage of a stream, read from its chunks."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def _kind_of(event: Any) -> str | None:
 
 
 class StreamUsage:
-    """What the chunks or events of a stream have said so far.
+    """The usage in the chunks or events of a stream so far.
 
-    Providers tell it in different ways: OpenAI in one last chunk, Anthropic the input at the start and the
-    running output later, Gemini the running total in every chunk. Of each count the last word is the largest,
-    so that is kept. LangChain's chunks are parts, meant to be added up.
+    Providers report it in different ways: OpenAI in one last chunk, Anthropic the input at the start and the
+    running output later, Gemini the running total in every chunk. The last value of each count is the
+    largest, so that one is kept. LangChain's chunks are parts of a sum.
     """
 
     def __init__(self) -> None:
@@ -45,7 +45,9 @@ class StreamUsage:
         except Exception:
             # A governed generator may give any object, and its attributes may do anything.
             self.started = True
-            _log.warning("a piece of the class %s could not be read", type(chunk).__name__)
+            _log.warning(
+                "a chunk of the class %s could not be read, and its usage is ignored", type(chunk).__name__
+            )
 
     def _add(self, chunk: Any) -> None:
         part = _langchain_usage(chunk)
@@ -67,20 +69,20 @@ class StreamUsage:
             self.started = True
 
     def fields(self) -> Fields | None:
-        """Return the usage as `Usage` names it, or None if no chunk told it."""
+        """Return the usage as `Usage` names it, or None if no chunk had one."""
         return self._parts.fields() or self._fields
 
     @property
     def has_totals(self) -> bool:
-        """Whether chunks that are meant to be added up told the totals so far: their sum is too high."""
+        """Whether chunks that should be added up reported running totals, so that their sum is too high."""
         return self._parts.totals
 
 
 class Parts:
     """Usages that a host adds up: parts of a whole, or totals where the server sends these.
 
-    A part tells the input once, or adds to it from 0. An input above 0 and not below that of the usage before
-    it is no part: it is the total so far (Perplexity, lmdeploy, vLLM with `continuous_usage_stats`).
+    Parts report the input once, or add to it from 0. An input above 0 that is not below the previous one is
+    no part: it is the total so far (Perplexity, lmdeploy, vLLM with `continuous_usage_stats`).
 
     Args:
         read: Brings a usage, or a sum of them, to the names of `Usage`.
@@ -108,7 +110,7 @@ class Parts:
         self._before = usage
 
     def fields(self) -> Fields | None:
-        """Return the usage of the whole, or None if no chunk told it."""
+        """Return the usage of the whole stream, or None if no chunk had one."""
         return self._largest if self.totals else self._read(self._sum)
 
 
@@ -130,10 +132,10 @@ def _input(usage: Mapping[str, Any]) -> int:
     return given if isinstance(given, int) else 0
 
 
-def _larger(seen: Fields | None, told: Fields | None) -> Fields | None:
-    if seen is None or told is None:
-        return told or seen
-    return {name: max(count, seen.get(name, 0)) for name, count in {**seen, **told}.items()}
+def _larger(seen: Fields | None, new: Fields | None) -> Fields | None:
+    if seen is None or new is None:
+        return new or seen
+    return {name: max(count, seen.get(name, 0)) for name, count in {**seen, **new}.items()}
 
 
 def _added(left: Mapping[str, Any], right: Mapping[str, Any]) -> dict[str, Any]:

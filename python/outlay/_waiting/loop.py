@@ -1,8 +1,8 @@
-"""The waiting of asyncio: Rust keeps the queues and decides, an event loop keeps its futures.
+"""The waits of asyncio event loops: Rust keeps the queues, `LoopState` keeps the futures of one loop.
 
-Each event loop has one `Desk`, with one timer for the earliest moment at which something may become free
-for any of its waits. Whoever frees capacity hands it to the wait whose turn it is and wakes the desk of its
-loop, from whatever thread; the desk then ends the futures of all waits that have ended.
+Each event loop has one `LoopState`. It has one timer, for the earliest moment at which capacity may become
+free for any of its waits. The thread that frees capacity gives it to the wait whose turn it is. It then wakes
+the `LoopState` of that wait, which ends the futures of all waits that have ended.
 """
 
 from __future__ import annotations
@@ -23,33 +23,33 @@ _DAY = 86_400.0  # the longest that loops sleep at a time
 
 
 class _Callback:
-    """What a loop calls later. A loop drops it when it closes: then its waits leave their queues."""
+    """A scheduled callback of a loop. A loop that closes drops it; its waits then leave their queues."""
 
-    __slots__ = ("desk", "method")
+    __slots__ = ("method", "state")
 
-    def __init__(self, desk: Desk, method: Callable[[], None]) -> None:
-        self.desk = desk
+    def __init__(self, state: LoopState, method: Callable[[], None]) -> None:
+        self.state = state
         self.method = method
 
     def __call__(self) -> None:
         self.method()
 
     def __del__(self) -> None:
-        if self.desk.loop.is_closed():
-            self.desk.leave()
+        if self.state.loop.is_closed():
+            self.state.leave()
 
 
-class Desk:
-    """The waits of one event loop, which keeps it alive by its timer for as long as there are any."""
+class LoopState:
+    """The waits of one event loop. The loop's timer keeps this object alive while there are any."""
 
-    __slots__ = ("__weakref__", "loop", "mailbox", "rings", "scheduled", "timer", "waits")
+    __slots__ = ("__weakref__", "fires_at", "loop", "mailbox", "scheduled", "timer", "waits")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        desk = ref(self)  # the mailbox does not keep the desk alive
+        weak_self = ref(self)  # the mailbox must not keep this object alive
 
         def wake() -> None:
-            if (awake := desk()) is not None:
-                awake.wake()
+            if (state := weak_self()) is not None:
+                state.wake()
 
         self.loop = loop
         self.mailbox = Mailbox(wake)
@@ -57,10 +57,10 @@ class Desk:
         self.scheduled = False
         # The loop alone keeps the handle, so that it drops it when it closes.
         self.timer: ref[asyncio.TimerHandle] | None = None
-        self.rings = inf
+        self.fires_at = inf
 
     async def wait(self, join: Callable[[Mailbox], Wait]) -> BudgetLease | None:
-        """Join a queue and wait for the end; what was given and nobody received is given back."""
+        """Join a queue and wait for the end. A lease that the caller did not receive is given back."""
         wait = join(self.mailbox)
         ticket = wait.ticket
         try:
@@ -78,13 +78,13 @@ class Desk:
                 self.disarm()
 
     def wake(self) -> None:
-        """Have `run` called in the loop's thread; from any thread, under no lock."""
+        """Schedule `run` in the loop's thread. Any thread may call this, while it holds no lock."""
         if self.scheduled and not self.loop.is_closed():
             return
         self.scheduled = True
         try:
-            # Within a task the loop will look before it sleeps. Elsewhere in its thread this may be
-            # a signal handler that runs while it sleeps.
+            # Inside a task, the loop reads its callbacks before it sleeps. Elsewhere in its thread, this may
+            # be a signal handler, which can run while the loop sleeps.
             in_task = asyncio._get_running_loop() is self.loop and asyncio.current_task(self.loop)
             call = self.loop.call_soon if in_task else self.loop.call_soon_threadsafe
             call(_Callback(self, self.run))
@@ -95,22 +95,22 @@ class Desk:
             self.leave()
 
     def run(self) -> None:
-        """End the futures of the waits that have ended, after serving those who are due."""
-        self.scheduled = True  # what is posted during the look is taken below
+        """Serve the waits that are due, then end the futures of all waits that have ended."""
+        self.scheduled = True  # tickets that are posted during the refresh are taken below
         try:
             seconds = self.mailbox.look()
             self.scheduled = False
             self.end(self.mailbox.take_posted())
             self.arm(seconds)
         except BaseException:
-            # A signal handler has raised, at any point of this.
+            # A signal handler may raise at any point above.
             self.scheduled = False
             self.end(list(self.waits))
             self.arm(0)
             raise
 
     def end(self, tickets: list[int]) -> None:
-        """End the futures of those that wait no more."""
+        """End the futures of the given waits, unless they are still pending."""
         for ticket in tickets:
             if (entry := self.waits.get(ticket)) is not None:
                 wait, future = entry
@@ -118,38 +118,38 @@ class Desk:
                     future.set_result(None)
 
     def leave(self) -> None:
-        """Give what the waits are given to those who wait elsewhere: nobody here will ever take it."""
+        """Take all waits of this loop out of their queues: nothing will run here to receive capacity."""
         for wait, _ in list(self.waits.values()):
             wait.leave()
 
     def tick(self) -> None:
-        """Run when the timer rings."""
-        self.timer, self.rings = None, inf
+        """Forget the timer that has fired, and run."""
+        self.timer, self.fires_at = None, inf
         self.run()
 
     def arm(self, seconds: float | None) -> None:
-        """Look again in so many seconds; a timer that rings earlier will do."""
+        """Set the timer to fire in `seconds`, unless it already fires earlier."""
         seconds = _DAY if seconds is None else min(seconds, _DAY)
-        rings = self.loop.time() + seconds
-        if self.waits and rings < self.rings:
+        fires_at = self.loop.time() + seconds
+        if self.waits and fires_at < self.fires_at:
             self.disarm()
             self.timer = ref(self.loop.call_later(seconds, _Callback(self, self.tick)))
-            self.rings = rings
+            self.fires_at = fires_at
 
     def disarm(self) -> None:
         """Stop the timer."""
         if self.timer is not None and (timer := self.timer()) is not None:
             timer.cancel()
-        self.timer, self.rings = None, inf
+        self.timer, self.fires_at = None, inf
 
 
-_desks: WeakValueDictionary[int, Desk] = WeakValueDictionary()
+_states: WeakValueDictionary[int, LoopState] = WeakValueDictionary()
 
 
-def desk() -> Desk:
-    """Return the desk of the running loop; its waits keep it alive."""
+def loop_state() -> LoopState:
+    """Return the state of the running loop. Its waits keep it alive."""
     loop = asyncio.get_running_loop()
-    known = _desks.get(id(loop))
+    known = _states.get(id(loop))
     if known is None or known.loop is not loop:
-        known = _desks[id(loop)] = Desk(loop)
+        known = _states[id(loop)] = LoopState(loop)
     return known

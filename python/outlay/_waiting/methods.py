@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from outlay._attach import attach
 from outlay._core import RateLimiter, SharedPool
-from outlay._waiting.loop import desk
+from outlay._waiting.loop import loop_state
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -19,7 +19,7 @@ async def acquire_slot(
     self: RateLimiter, tokens: int = 0, *, timeout: float | timedelta | None = None
 ) -> None:
     if not self._try_slot(tokens, timeout):
-        await desk().wait(partial(self._wait_for_slot, tokens, timeout))
+        await loop_state().wait(partial(self._wait_for_slot, tokens, timeout))
 
 
 async def limiter_reserve_wait(
@@ -31,7 +31,7 @@ async def limiter_reserve_wait(
 ) -> BudgetLease:
     lease = self._try_reserve(tokens, ttl, timeout)
     if lease is None:
-        lease = await desk().wait(partial(self._wait, tokens, ttl, timeout))
+        lease = await loop_state().wait(partial(self._wait, tokens, ttl, timeout))
         assert lease is not None
     return lease
 
@@ -46,7 +46,7 @@ async def pool_reserve_wait(
 ) -> BudgetLease:
     lease = self._try_reserve(estimate, request_budget, ttl, timeout)
     if lease is None:
-        lease = await desk().wait(partial(self._wait, estimate, request_budget, ttl, timeout))
+        lease = await loop_state().wait(partial(self._wait, estimate, request_budget, ttl, timeout))
         assert lease is not None
     return lease
 

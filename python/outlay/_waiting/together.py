@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from outlay._core import BudgetLease, Mailbox, wait_together
-from outlay._waiting.loop import Desk, desk
+from outlay._waiting.loop import LoopState, loop_state
 
 if TYPE_CHECKING:
     from outlay._core import (
@@ -37,15 +37,15 @@ async def reserve_together_wait(
         **keywords: Those of `reserve_together`.
 
     """
-    # Kept until the wait is joined: nothing else keeps a desk alive that nobody waits at.
-    places: list[Desk] = []
+    # Kept until the wait is joined: nothing else keeps a loop state alive that has no waits yet.
+    states: list[LoopState] = []
 
     def mailbox() -> Mailbox:
-        places.append(desk())
-        return places[0].mailbox
+        states.append(loop_state())
+        return states[0].mailbox
 
     got = wait_together(budgets, estimate, mailbox, **keywords)
     if got is None or isinstance(got, BudgetLease):
         return got
     joined = got
-    return await places[0].wait(lambda _mailbox: joined)
+    return await states[0].wait(lambda _mailbox: joined)

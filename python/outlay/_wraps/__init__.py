@@ -1,4 +1,4 @@
-"""What an integration builds on: a host imports this and `outlay`, and no room below."""
+"""The base of the integrations: a host imports this module and `outlay`, and nothing below them."""
 
 from outlay._calls.budgets import AnyBudget, Budgets
 from outlay._calls.call import Call

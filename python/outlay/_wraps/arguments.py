@@ -1,4 +1,4 @@
-"""The arguments that every `wrap` takes, checked: a layer is made of them."""
+"""`make_layer`: it checks the arguments that every `wrap` takes, and makes a layer of them."""
 
 from __future__ import annotations
 
@@ -37,12 +37,13 @@ def make_layer(
         budget: One budget or a list of them.
         operation: The operation that an `AgentTokenBudget` weighs; default "query".
         prices: USD per million tokens, as text, by model name.
-        output_tokens: The output to reserve where the call does not limit it; default None, what the policy
-            of a guard says, else 1,024.
+        output_tokens: The output to reserve if the call does not limit it. Default None: the policy of a
+            guard decides, else 1,024.
         wait: How long a call may wait where a pool or a limiter is full; default None, not at all.
-        estimate: "strict" reserves half of the prompt's bytes, "expected" what the model has taught; default
-            None, what the policy of a guard says, else a third of the bytes and the whole output.
-        unguarded: What becomes of methods that cost money and are not guarded; see `outlay._wraps.unguarded`.
+        estimate: "strict" reserves half of the prompt's bytes, "expected" the model's usual usage. Default
+            None: the policy of a guard decides, else a third of the bytes and the whole output.
+        unguarded: The treatment of methods that cost money and are not guarded; see
+            `outlay._wraps.unguarded`.
         labels: The labels of the wrap.
         made_by: The name of the integration, as `outlay.doctor` shows it.
 
@@ -92,7 +93,9 @@ def _checked_wait(wait: Any) -> float | timedelta | None:
     if wait is None:
         return None
     if isinstance(wait, bool) or not isinstance(wait, int | float) or not 0 <= wait <= _CENTURY:
-        raise PolicyError(f"wait: seconds or a timedelta, from 0 to 100 years, or None, not {wait!r:.100}")
+        raise PolicyError(
+            f"wait: None, or 0 to 100 years in seconds or as a timedelta, is allowed, not {wait!r:.100}"
+        )
     return wait
 
 

@@ -1,6 +1,7 @@
-"""Paths of providers: made plain, so that none is missed by its spelling, and which of them are billed.
+"""The paths of providers: their plain form, and a table of those that are billed.
 
-The wraps of clients know their calls of a text model themselves; this is about all else that costs money.
+The wraps of clients know their calls of text models themselves. This table has everything else that costs
+money.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import functools
 import re
 from urllib.parse import unquote, urlsplit
 
-# They ask for nothing that is billed: what a provider computes or stores, it does on a body.
+# Requests without a body ask for nothing that is billed.
 _WITHOUT_BODY = frozenset({"get", "head", "options", "delete", "trace"})
 _ID = r"[^/]+"
 # By name, as the SDKs call it where they have it: the end of a path in lower case. Free are models, files,
@@ -26,7 +27,7 @@ _ANYWHERE = {
     "predict": r":(?:predict|predictlongrunning|rawpredict|streamrawpredict|serverstreamingpredict)",
     "models": rf"/model/{_ID}/(?:invoke|invoke-with-response-stream|converse|converse-stream|async-invoke)",
 }
-# These words are those of other services too.
+# Other services use these words too.
 _AT_PROVIDERS = {
     "videos": r"/videos",
     "batches": r"/batches|/batch/jobs|/model-invocation-jobs?",

@@ -1,4 +1,4 @@
-"""The labels of a wrap, checked."""
+"""`checked_labels`: it checks the labels of a wrap."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ def checked_labels(labels: Mapping[str, Any]) -> dict[str, str]:
         if not isinstance(value, str):
             raise PolicyError(f"label {name}: a str is allowed, not {type(value).__name__}")
     if "unguarded" in labels:
-        raise PolicyError("unguarded: here is nothing that costs money and is not guarded; leave it out")
+        raise PolicyError("unguarded: everything here that costs money is guarded; leave the keyword out")
     return dict(labels)

@@ -1,4 +1,4 @@
-"""One `wrap`: its budgets, and how it turns a prompt into an estimate and a response into a usage.
+"""`Layer`: one `wrap`, which turns a prompt into an estimate and a response into a usage.
 
 Every integration builds on `make_layer` and `ModelCall`, so all of them take the same
 keywords and count the same way.
@@ -31,7 +31,7 @@ _log = logging.getLogger("outlay")
 
 @dataclass(frozen=True, eq=False, slots=True, weakref_slot=True)
 class Layer:
-    """What one `wrap` was given; a model wrapped twice has two."""
+    """The arguments of one `wrap`. A model that is wrapped twice has two layers."""
 
     budgets: Budgets
     operation: str
@@ -48,7 +48,7 @@ class Layer:
         return self
 
     def keywords(self, prompt: Prompt) -> Keywords:
-        """Return how its calls ask: the operation, the labels, and how long they may wait."""
+        """Return the keywords of its reserves: the operation, the labels, and the longest wait."""
         facts = dict(prompt.labels)
         if prompt.model_name is not None:
             facts["model"] = prompt.model_name
@@ -92,7 +92,7 @@ class Layer:
         if self.prices is None:
             return UsageEstimate(**tokens)
         if prompt.model_name is None:
-            raise PolicyError("prices: the model does not tell its name, so it cannot be priced")
+            raise PolicyError("prices: the name of the model is unknown, so it has no price; name the model")
         cost = self._cost(self.prices, prompt, UsageEstimate(**tokens))
         return UsageEstimate(**tokens, cost_micros_usd=cost)
 
@@ -107,13 +107,13 @@ class Layer:
         given: int | None = None,
         reserved: int | None = None,
     ) -> Usage | None:
-        """Return what to book; None where the response does not say.
+        """Return the usage to book; None if the response has none.
 
         Args:
             fields: What the response said.
             prompt: The prompt that was sent.
-            given: The input that was reserved, for a response that tells its output alone; default None, the
-                prompt's own estimate.
+            given: The input that was reserved, for a response that reports its output alone; default None,
+                the prompt's own estimate.
             reserved: The output that was reserved, of a stream that was left before its end; default None,
                 it came to its end.
 
@@ -123,8 +123,8 @@ class Layer:
         if reserved is not None and (
             not fields["output_tokens"] or prompt.labels.get("provider") == "anthropic"
         ):
-            # Some providers tell the input first and the output last (Anthropic begins with a count of a
-            # few): what was generated until the cut is billed, and unknown.
+            # Some providers report the input first and the output last (Anthropic begins with a count of a
+            # few). The output until the cut is billed, and unknown.
             fields = {**fields, "output_tokens": reserved}
             fields.pop("total_tokens", None)
         fields = with_input(fields, prompt.input_tokens if given is None else given)
@@ -138,7 +138,7 @@ class Layer:
             return None
 
     def observe(self, headers: Any, status: int, labels: Mapping[str, str]) -> None:
-        """Tell its limiters, and those of its guards, what a provider says of its own rate limit.
+        """Pass the rate limit that a provider reports to its limiters and those of its guards.
 
         Args:
             headers: The headers of an answer.
@@ -153,15 +153,15 @@ class Layer:
                 elif isinstance(one, Guard | Allotment):
                     one.observe(headers, status, **labels)
             except Exception:
-                # The answer is there and paid for: it must reach its caller.
-                _log.exception("the rate-limit headers of an answer could not be taken in")
+                # The answer is billed, so it must reach the caller.
+                _log.exception("the rate-limit headers of an answer could not be read")
 
     def _estimating(self) -> tuple[EstimateMode | None, int]:
-        """Return how calls are estimated, and the output to reserve where nobody limits it.
+        """Return the mode of estimates, and the output to reserve for calls that do not limit it.
 
-        What the wrap does not say its guards' policies do: of several, the strictest and the most.
+        The policies of its guards decide where the wrap does not: of several, the strictest and the largest.
         """
-        # Asked for every call, so no more than a loop.
+        # This runs for every call, so it is one plain loop.
         mode: EstimateMode | None = None
         output: int | None = None
         for _, one in self.budgets.native:
@@ -176,7 +176,7 @@ class Layer:
         return self.estimate_mode or mode, DEFAULT_OUTPUT_TOKENS if output is None else output
 
     def output_reserve(self, prompt: Prompt) -> int:
-        """Return the output to reserve for a prompt, in tokens: all of its limit, or what is expected."""
+        """Return the output to reserve for a prompt, in tokens: its whole limit, or the expected length."""
         return self._output(prompt, *self._estimating())
 
     def _output(self, prompt: Prompt, mode: EstimateMode | None, unlimited: int) -> int:

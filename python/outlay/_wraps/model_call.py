@@ -1,4 +1,4 @@
-"""One call of a guarded model or client: reserved before the provider is touched, ended whatever happens."""
+"""`ModelCall`: one call of a guarded model or client, from its reserve to its end."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from outlay._usage.responses import as_usage, known_fields, plus
 from outlay._usage.shapes import Fields
 from outlay._wraps.layer import Layer
 
-# The label of a model that nobody names.
+# The label of a model without a name.
 _NAMELESS = "unknown"
 AsHostError = Callable[[LimitExceeded], LimitExceeded]
 
@@ -35,10 +35,10 @@ class StreamSeen(Protocol):
 
 
 class ModelCall:
-    """The leases of one call over all layers of what was wrapped.
+    """The leases of one call, over all layers of a wrapped object.
 
     Args:
-        layers: What the wraps were given, the outermost first.
+        layers: The layers of the wraps, the outermost first.
         prompt: What the call asks for.
         as_host_error: Turns a refusal into one that the host does not retry; see `outlay._wraps.refusals`.
 
@@ -49,7 +49,7 @@ class ModelCall:
         self._as_host_error = as_host_error
         # An answer is heard when its body ends, which may be in another context.
         self._scope = current_labels()
-        self._prompt = _of_a_model(prompt, layers, self._scope)
+        self._prompt = _as_model_prompt(prompt, layers, self._scope)
         self._estimates = [layer.estimate(prompt) for layer in layers]
         self._call = Call()
         self._attempts = self._call.attempts = Attempts()
@@ -76,7 +76,7 @@ class ModelCall:
         return self._call.entered()
 
     def commit(self, fields: Fields | None, *, cut: bool = False, requests: int = 1) -> None:
-        """Book what was used; None books the estimate.
+        """Book the usage; None books the estimate.
 
         Args:
             fields: What the answer says was used.
@@ -102,7 +102,7 @@ class ModelCall:
                 layer.calibration.learn(self._prompt, estimate, fields)
 
     def _with_unanswered(self, usages: Sequence[Usage | None]) -> list[Usage | None]:
-        """Add what attempts may have used that a layer inside saw and that were never answered."""
+        """Add the estimates of attempts inside that were never answered."""
         lost = self._attempts.unanswered()
         if lost is None:
             return list(usages)
@@ -113,7 +113,7 @@ class ModelCall:
         ]
 
     def settle(self, answer: Any) -> None:
-        """Book what a whole answer says; an error in its place, without a usage, costs no tokens."""
+        """Book the usage of a whole answer. An error as answer, without a usage, costs no tokens."""
         fields = known_fields(answer)
         if fields is None and error_in(answer):
             self._call.close()
@@ -128,7 +128,7 @@ class ModelCall:
             self.commit(seen.fields())
 
     def observe(self, headers: Any, status: int) -> None:
-        """Tell the limiters of all layers what the provider's answer says of its own rate limit."""
+        """Pass the rate limit in the provider's answer to the limiters of all layers."""
         for layer in self._layers:
             keywords = layer.keywords(self._prompt)
             labels = {**self._scope, **(keywords.get("facts") or {}), **keywords["labels"]}
@@ -155,10 +155,10 @@ class ModelCall:
     ) -> None:
         """End a call that did not come to its end, by what is known of it.
 
-        A stream that has begun is billed. A request that was never sent costs nothing; one that was answered
-        with an error is left to the budget's `on_error`, and counts as a request; one that was sent and not
-        answered may be under way, and is charged, once for each request. What else failed came after an
-        answer, which is billed.
+        A stream that has begun is billed. A request that was never sent costs nothing. One that was answered
+        with an error counts as a request, and the budget's `on_error` decides about its tokens. One that was
+        sent and not answered may be under way, so it is charged, once for each request. What else failed came
+        after an answer, which is billed.
 
         Args:
             error: What was raised.
@@ -195,10 +195,10 @@ class ModelCall:
             self.commit(outcome.fields, requests=outcome.requests)
 
 
-def _of_a_model(prompt: Prompt, layers: Sequence[Layer], scope: Mapping[str, str]) -> Prompt:
-    """Return the prompt as one of a model, also where nobody knows its name and a label says `tool`.
+def _as_model_prompt(prompt: Prompt, layers: Sequence[Layer], scope: Mapping[str, str]) -> Prompt:
+    """Return the prompt with a label `model`, if its name is unknown and a label says `tool`.
 
-    A guard would take it for the call of a tool, which has no price.
+    Otherwise a guard would take it for a tool call, which has no price.
     """
     if prompt.model_name is not None:
         return prompt

@@ -1,7 +1,7 @@
-"""Refusals that a host does not retry: each is the class of outlay and the host's own error in one.
+"""`host_errors`: it makes refusals that a host does not retry, of outlay's class and of the host's error.
 
-Frameworks and SDKs retry what they do not know, or wrap it into errors of their own. A refusal that is also
-of the host's "do not retry" type goes through them untouched, and is still caught as outlay's own.
+Frameworks and SDKs retry unknown errors, or wrap them into errors of their own. A refusal that is also of the
+host's "do not retry" type passes through them unchanged, and is still caught as outlay's own.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def host_errors(
 
     Args:
         namespace: The `globals()` of the module that they stand in.
-        host: The host's error that is not retried.
+        host: The error class that the host does not retry.
         **attributes: Class attributes that the host looks at, such as an `is_retryable` property.
 
     Returns:

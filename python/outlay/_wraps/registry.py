@@ -1,4 +1,4 @@
-"""What was wrapped in this process: a weak list, for `outlay.doctor`."""
+"""The registry of the layers in this process, held weakly, for `outlay.doctor`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _layers: WeakKeyDictionary[Layer, str] = WeakKeyDictionary()
 
 
 def remember(layer: Layer, made_by: str) -> None:
-    """Note a layer for as long as somebody keeps it.
+    """Remember a layer for as long as it is in use.
 
     Args:
         layer: The layer.

@@ -1,7 +1,7 @@
-"""`unguarded`: what every wrap does with a method that costs money and that it cannot guard.
+"""`unguarded`: the rule of every wrap for methods that cost money and that it cannot guard.
 
-"warn" lets it pass and says so once for each method, "refuse" raises before anything is sent, "allow" lets it
-pass. What runs inside a call that pays for it, a function under `outlay.governed`, is guarded there.
+"warn" lets the call pass and logs it once for each method. "refuse" raises before anything is sent. "allow"
+lets it pass. Inside a call that pays for it, such as a function under `outlay.governed`, it is guarded there.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ Unguarded: TypeAlias = Literal["warn", "refuse", "allow"]
 WORDS = ("warn", "refuse", "allow")
 _log = logging.getLogger("outlay")
 _OPEN = (
-    "%s: %s costs money and asks no budget; guarded are %s. "
-    'Call it in a function under outlay.governed, or say unguarded="%s"'
+    "%s: %s costs money and no budget guards it; the wrap guards %s. "
+    'Call it in a function under outlay.governed, or give unguarded="%s"'
 )
 # A service makes clients by the thousand: the hosts and their methods are few.
 _said: dict[tuple[str, str], object] = {}
 
 
 class Wrapped(Protocol):
-    """What a wrap was given, as far as it matters here."""
+    """The arguments of a wrap that are used here."""
 
     @property
     def unguarded(self) -> Unguarded:
-        """The word of the wrap."""
+        """The wrap's choice."""
 
     @property
     def budgets(self) -> Budgets:
@@ -50,12 +50,12 @@ def checked_unguarded(word: Any) -> Unguarded:
 
 
 def pass_by(layers: Iterable[Wrapped], host: str, method: str, guarded: str) -> None:
-    """Let a method pass that no budget is asked for, as the wraps of its object say; the strictest counts.
+    """Let an unguarded method pass, warn, or refuse it, as the strictest wrap of its object says.
 
     Args:
         layers: The wraps.
         host: The integration, as the user imports it.
-        method: The name of the method, one of few: what varies from call to call is no part of it.
+        method: The name of the method. It is the same for every call, so that it is logged once.
         guarded: What the integration guards, in a few words.
 
     Raises:
@@ -72,7 +72,7 @@ def pass_by(layers: Iterable[Wrapped], host: str, method: str, guarded: str) -> 
 
 
 def give_out(client: Any, layers: Iterable[Wrapped], host: str, name: str, guarded: str) -> Any:
-    """Return the SDK's client inside a model, which passes its budgets by unless it is wrapped itself.
+    """Return the SDK's client inside a model. Calls on it are unguarded, unless it is wrapped itself.
 
     Raises:
         PolicyError: As `pass_by` says.

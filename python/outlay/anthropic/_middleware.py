@@ -82,9 +82,9 @@ def _read(request: Any) -> Prompt | None:
         return None
     body = request.json if isinstance(request.json, Mapping) else {}
     # `extra_body=` of the call is merged into the body as it is sent.
-    extra = getattr(request.options, "extra_json", None)
-    if isinstance(extra, Mapping):
-        body = {**body, **extra}
+    merged = getattr(request.options, "extra_json", None)
+    if isinstance(merged, Mapping):
+        body = {**body, **merged}
     if path.endswith(_COMPLETE):
         body = {**body, "input": body.get("prompt"), "max_tokens": body.get("max_tokens_to_sample")}
     return read_body(body, provider="anthropic")

@@ -33,8 +33,8 @@ def wrap(
     whatever middleware they are given; the original stays unguarded. The two share their connections.
 
     Each HTTP attempt is a call of its own: a 429 or a 5xx gives its tokens back and counts as a request, and
-    the SDK's retry is admitted anew. An attempt that times out is charged, and so is a stream that is left:
-    its output by `max_tokens`, where it had not told it yet. A `RateLimiter` is told the answers' headers.
+    the SDK's retry is admitted anew. An attempt that times out is charged. So is a stream that is left, with
+    `max_tokens` as its output if it has not reported it yet. A `RateLimiter` reads the answers' headers.
 
     A refusal is raised before the provider is touched. It is the outlay class and `anthropic.AnthropicError`
     in one, so the SDK neither retries nor wraps it. Wraps stack: an account that two of them name is charged

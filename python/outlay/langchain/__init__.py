@@ -2,11 +2,11 @@
 
 `audit` sees the calls of models that were not wrapped.
 
-Before the call, an estimate is reserved: a third of the prompt's UTF-8 bytes, 4 tokens a message and
-2,000 a picture, and the output limit of the call or the model in full, else `output_tokens`. After it,
-what the response says it used is booked; where it does not say, the estimate is. A stream that is left
-early or cancelled is charged, for it is billed: its usage as far as it was told, else the estimate. So is a
-call that times out, and an answer that does not parse. A provider's error gives the tokens back, unless the
+Before the call, an estimate is reserved. The input is a third of the prompt's UTF-8 bytes, 4 tokens a message
+and 2,000 a picture. The output is the whole limit of the call or the model, else `output_tokens`. After the
+call, the usage in the response is booked, or the estimate if it has none. A stream that is left early or
+cancelled is billed, so it is charged: its usage if it was reported, else the estimate. A call that times out
+is charged, and so is an answer that does not parse. A provider's error gives the tokens back, unless the
 budget says `on_error="charge"`, and counts as a request. A response out of LangChain's cache costs nothing.
 
 Example:

@@ -1,4 +1,4 @@
-"""`audit`: sees the calls of models that nobody has wrapped, and books what they used."""
+"""`audit`: it sees the calls of models that are not wrapped, and books their usage."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ class UnmeteredCall:
     """A call of a model that was not wrapped.
 
     Args:
-        model: The model's name; None if nobody said.
-        usage: What it used; the estimate where the response did not say.
+        model: The model's name; None if it is unknown.
+        usage: Its usage; the estimate if the response has none.
         estimated: Whether it is the estimate.
         agent: The agent that ran, where it has a name.
         booked: Whether the budget was charged; False without one, or where it refused.
@@ -76,14 +76,14 @@ def audit(
     output_tokens: int | None = None,
     **labels: str,
 ) -> Audit:
-    """Watch for calls of models that are not wrapped, and book what they used.
+    """Watch for calls of models that are not wrapped, and book their usage.
 
-    In a `with` block it sees the calls of every model that LangChain runs in this context, and needs no
-    change of the code inside; or give it as a callback. It stops nothing, for LangChain tells of a call and
-    asks nobody: `wrap` is what refuses. It is best effort: a call in a bare thread is not seen; one that is
-    cancelled is booked at its estimate when the block ends; a budget in debt refuses, and what it refused is
-    added up in `unbooked`. Calls of wrapped models and answers out of a cache are left out. A model over a
-    client that is wrapped itself (`outlay.openai.wrap`) looks unmetered: give no budget there.
+    In a `with` block it sees the calls of every model that LangChain runs in this context. The code inside
+    needs no change. It may also be given as a callback. It stops no call, because LangChain only reports
+    calls; `wrap` refuses them. It is best effort. A call in a bare thread is not seen. A cancelled call is
+    booked at its estimate when the block ends. A budget in debt refuses, and the refused usage is added up in
+    `unbooked`. Calls of wrapped models and answers out of a cache are left out. A model over a client that is
+    wrapped itself (`outlay.openai.wrap`) looks unmetered: give no budget there.
 
     Args:
         budget: As for `wrap`; default None, nothing is booked.
@@ -116,7 +116,7 @@ def audit(
         True
 
     """
-    # A pool without limits stands in where nothing is to be booked.
+    # A pool without limits stands in if there is no budget.
     layer = make_layer(
         SharedPool() if budget is None else budget,
         operation=operation,
@@ -174,7 +174,7 @@ class Audit(BaseCallbackHandler):
         self.settle()
 
     def settle(self) -> None:
-        """Book the estimates of calls whose end was never told: LangChain is silent of cancelled ones."""
+        """Book the estimates of calls without a reported end: LangChain reports none of cancelled calls."""
         with self._lock:
             left, self._open = self._open, OrderedDict()
         for call in left.values():
@@ -212,7 +212,7 @@ class Audit(BaseCallbackHandler):
         run_id: UUID,
         **kwargs: Any,  # noqa: ARG002
     ) -> None:
-        """Note what a chunk says: where each tells the total so far, LangChain's sum of them is too high."""
+        """Read the usage of a chunk: LangChain's sum is too high if each chunk reports a running total."""
         with self._lock:
             call = self._open.get(run_id)
         if call is not None and chunk is not None:
@@ -225,7 +225,7 @@ class Audit(BaseCallbackHandler):
             self._seen(call, known_fields(response))
 
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        """Book a call that failed where it may be billed; one that was refused is a request, and no more."""
+        """Book a failed call if it may be billed; a refused one counts as a request alone."""
         call = self._end(run_id)
         if call is None:
             return
@@ -250,7 +250,7 @@ class Audit(BaseCallbackHandler):
             for _ in range(outcome.requests):
                 self._seen(call, outcome.fields)
         else:
-            # An answer that came is one, however many requests it took.
+            # An answer counts once, however many requests it took.
             self._seen(call, outcome.fields, outcome.requests)
 
     def _begin(
@@ -286,45 +286,45 @@ class Audit(BaseCallbackHandler):
             try:
                 self._on_call(seen)
             except Exception:
-                _log.exception("the on_call of an audit failed")
+                _log.exception("the function on_call of an audit raised an exception")
 
     def _book(self, prompt: Prompt, usage: Usage, requests: int) -> bool:
         try:
             self._layer.check_price(prompt.model_name)
             call = Call()
-            # Nothing is held, for it is spent already: a budget refuses that only where it is in debt.
+            # The usage is spent already, so nothing is held: only a budget in debt refuses that.
             call.reserve(self._layer.budgets, UsageEstimate(), **self._layer.keywords(prompt))
             call.commit(usage, requests=requests)
         except Exception as error:
-            # It must not end the run that it watches; what is not booked is told in `unbooked`.
-            _log.warning("a call of %r was not metered and could not be booked: %s", prompt.model_name, error)
+            # An error must not end the run that is watched; `unbooked` has the usage that is not booked.
+            _log.warning("a call of the unwrapped model %r could not be booked: %s", prompt.model_name, error)
             return False
         return True
 
 
 @dataclass(frozen=True, slots=True)
 class _Open:
-    """A call that has begun: what it asks for, and what its chunks have said."""
+    """A call that has begun: its prompt, and the usage in its chunks."""
 
     prompt: Prompt
     said: MessageUsage = field(default_factory=MessageUsage)
 
 
 def _usage(layer: Layer, prompt: Prompt, fields: Fields | None) -> Usage:
-    """Return what was used, at the estimate where nobody said; at no cost where the model has no price."""
+    """Return the usage, or the estimate if it is unknown. It has no cost if the model has no price."""
     if layer.prices is not None and not layer.prices.knows(prompt.model_name or ""):
         layer = replace(layer, prices=None)
-    told = None if fields is None else layer.usage(fields, prompt)
-    if told is not None:
-        return told
+    reported = None if fields is None else layer.usage(fields, prompt)
+    if reported is not None:
+        return reported
     estimate = {"input_tokens": prompt.input_tokens, "output_tokens": layer.output_reserve(prompt)}
     return layer.usage(estimate, prompt) or Usage(**estimate)
 
 
 def _pieces(response: Any) -> LLMResult | None:
-    """Return what came of a stream before it failed; None where nothing did.
+    """Return the pieces that a stream gave before it failed; None if there were none.
 
-    LangChain puts what the error's own HTTP response says beside it, as one more generation, of no text.
+    LangChain adds the error's own HTTP response as one more generation, without text.
     """
     came: list[list[Any]] = []
     for each in response.generations if isinstance(response, LLMResult) else []:

@@ -1,4 +1,4 @@
-"""What passes a guarded model by: bare alternatives and fallbacks of it, and the client inside it."""
+"""Calls that bypass a guarded model: on its bare alternatives and fallbacks, and on the client inside it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _GUARDED = "the models that are given to wrap; wrap the other model too"
 
 
 def tell_beside(guarded: type[Any], cls: type[Any]) -> None:
-    """Make a guarded class speak of bare models that its models are given as alternatives or fallbacks.
+    """Make a guarded class report bare models that are added as alternatives or fallbacks.
 
     Args:
         guarded: The guarded class.
@@ -50,7 +50,7 @@ def _fallbacks(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _checked(other: Any, layers: Sequence[Layer], method: str) -> Any:
-    """Return the other runnable, after a word about a bare model in it."""
+    """Return the other runnable, and report a bare model in it."""
     if not isinstance(other, Runnable) and callable(other):
         # It is made when it is chosen.
         return functools.wraps(other)(lambda: _checked(other(), layers, method))
@@ -60,7 +60,7 @@ def _checked(other: Any, layers: Sequence[Layer], method: str) -> Any:
 
 
 def tell_inside(model: Any, layers: Sequence[Layer]) -> None:
-    """Make the clients of OpenAI's SDK inside a guarded model speak where they are asked past the model.
+    """Make the clients of OpenAI's SDK inside a guarded model report calls that bypass the model.
 
     Args:
         model: The guarded model, whose attributes are replaced.

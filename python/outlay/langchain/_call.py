@@ -1,4 +1,4 @@
-"""One call of a wrapped chat model, and what its streams say of their usage."""
+"""One call of a wrapped chat model, and the usage of its streams."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GUARDED = "outlay_guarded"
 
 
 class MessageUsage(StreamUsage):
-    """What the chunks of a stream, or the events of LangChain's event protocol, have said so far."""
+    """The usage in the chunks of a stream, or in the events of LangChain's event protocol, so far."""
 
     def add(self, chunk: Any) -> None:
         """Read one `ChatGenerationChunk`, or one event of the event protocol."""

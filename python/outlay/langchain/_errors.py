@@ -1,4 +1,4 @@
-"""Refusals that LangChain does not retry: each is the class of outlay and LangChain's own error in one.
+"""Refusals that LangChain does not retry: each is both outlay's class and LangChain's own error.
 
 LangChain's retries look at `ModelError.is_retryable` and would try any other exception again.
 """

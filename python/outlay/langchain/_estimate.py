@@ -1,4 +1,4 @@
-"""Estimates what a prompt of LangChain messages will use, by the rule of `outlay._usage.prompt`."""
+"""Estimates of prompts of LangChain messages, by the rule of `outlay._usage.prompt`."""
 
 from __future__ import annotations
 
@@ -72,14 +72,14 @@ def read_messages(
 
 
 def running_agent() -> dict[str, str]:
-    """Return the label `agent` where an agent with a name is running, else nothing."""
+    """Return the label `agent` if an agent with a name is running, else no labels."""
     config = var_child_runnable_config.get() or {}
     name = (config.get("metadata") or {}).get("lc_agent_name")
     return {"agent": name} if isinstance(name, str) and name else {}
 
 
 def called_name(params: Mapping[str, Any], kwargs: Mapping[str, Any]) -> str | None:
-    """Return the name of the model that the provider will be asked for, or None if nobody says."""
+    """Return the name of the model in the request to the provider, or None if it is unknown."""
     name = kwargs.get("model") or params.get("ls_model_name")
     return name if isinstance(name, str) and name else None
 

@@ -1,8 +1,8 @@
-"""The guarded class of a chat model: the same class, with a budget asked before each call.
+"""The guarded class of a chat model: a subclass that asks its budgets before each call.
 
-The four methods below are the ones through which every way of calling a chat model goes, below its cache
-and above its provider. A method that the class does not implement is left alone, for LangChain asks the
-class what it implements.
+Every way of calling a chat model goes through the four methods below, under its cache and above its provider.
+A method that the class does not implement is left alone, because LangChain asks the class which methods it
+implements.
 """
 
 from __future__ import annotations

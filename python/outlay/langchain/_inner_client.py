@@ -1,4 +1,4 @@
-"""The client of OpenAI's SDK inside a guarded model: what it is asked past the model passes the budgets."""
+"""The client of OpenAI's SDK inside a guarded model: calls on it bypass the budgets, so it reports them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _Tell = Callable[[Any, Any], None]
 
 
 def telling(client: Any, layers: Sequence[Layer], host: str, name: str, guarded: str) -> Any:
-    """Return a copy of an OpenAI client that says so where it is asked for something that costs money.
+    """Return a copy of an OpenAI client that reports each call that costs money.
 
     Args:
         client: The client; its copies share its connections.
@@ -47,10 +47,10 @@ def _telling_class(cls: Any) -> Any:
     if _TELLS in cls.__dict__:
         return cls
 
-    def request(self: Any, cast_to: Any, options: Any, **more: Any) -> Any:
+    def request(self: Any, cast_to: Any, options: Any, **keywords: Any) -> Any:
         # Of an async client too: its coroutine is made by the call, and awaited by who called.
         getattr(self, _TELLS)(self, options)
-        return cls.request(self, cast_to, options, **more)
+        return cls.request(self, cast_to, options, **keywords)
 
     def copied(self: Any, **options: Any) -> Any:
         made = cls.copy(self, **options)
@@ -62,7 +62,7 @@ def _telling_class(cls: Any) -> Any:
 
 
 def _silent(asked: Any, options: Any) -> None:
-    """Say nothing: of a client that was made from the class of another one."""
+    """Report nothing: for a client that was made from the class of another one."""
 
 
 def _asks_money(client: Any, options: Any) -> bool:

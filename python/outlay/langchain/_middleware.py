@@ -1,4 +1,4 @@
-"""`BudgetMiddleware`: the steps of an agent, its tool calls or its turns, under a budget."""
+"""`BudgetMiddleware`: it puts the tool calls or the turns of an agent under a budget."""
 
 from __future__ import annotations
 
@@ -25,21 +25,20 @@ _ENDS = "outlay_ends_run"
 class BudgetMiddleware(AgentMiddleware[Any, Any, Any]):
     """Charges one step before each tool call of an agent, or before each of its turns.
 
-    A `WorkflowToken` executes one step, an `AgentTokenBudget` consumes 1 of the operation that is named
-    like the tool ("query" for a turn), an `AgentBudget` makes one call; a user's own object reserves an
-    empty estimate, with `tool=NAME` for a tool call, and commits it after the step. A list is decided in
-    one step.
+    A `WorkflowToken` executes one step. An `AgentTokenBudget` consumes 1 of the operation that is named like
+    the tool ("query" for a turn). An `AgentBudget` makes one call. A user's own object reserves an empty
+    estimate, with `tool=NAME` for a tool call, and commits it after the step. A list is decided in one step.
 
-    A refused tool does not run; a tool that raises a refusal, of a sub-agent's own budget say, is answered as
-    a refused one. `on_denied` says what then, in the words of LangChain's own limits:
-    "continue", the model reads the refusal as an error `ToolMessage` holding the JSON, and can finish with
-    what it has; "end", the other calls of the turn are answered, then the run ends with an `AIMessage`
-    holding the JSON; "error", the refusal is raised. A refused turn ends the run or raises. Parallel tool
-    calls are charged one by one, in no order. A step counts from its start: a tool that fails, or that
-    interrupts the graph and is run again, has made a step each time. Of two such middlewares on one budget
-    the outer one pays; a turn and the call of its wrapped model are one step of a `WorkflowToken`.
+    A refused tool does not run. A tool that raises a refusal, such as that of a sub-agent's own budget, is
+    answered like a refused one. `on_denied` then decides, in the words of LangChain's own limits. With
+    "continue", the model reads the JSON of the refusal in an error `ToolMessage`, and can finish its answer.
+    With "end", the other calls of the turn are answered, then the run ends with an `AIMessage` that holds the
+    JSON. With "error", the refusal is raised. A refused turn ends the run or raises. Parallel tool calls are
+    charged one by one, in no order. A step counts from its start: a tool that fails, or that interrupts the
+    graph and is run again, has made a step each time. Of two such middlewares on one budget the outer one
+    pays; a turn and the call of its wrapped model are one step of a `WorkflowToken`.
 
-    The model's own calls are guarded by `wrap`, which sees those that middleware does not.
+    `wrap` guards the model's own calls. It also sees calls that a middleware does not see.
 
     Args:
         budget: A `WorkflowToken`, `AgentTokenBudget` or `AgentBudget`, an object with the `outlay.Budget`

@@ -1,9 +1,9 @@
 """Budgets for LiteLLM: `wrap` guards its functions or a `Router`.
 
-Before the call, an estimate is reserved: a third of the prompt's UTF-8 bytes, 4 tokens a message and
-2,000 a picture, and the output limit of the call in full, else `output_tokens`. After it, what the provider
-said it used is booked; where it did not say, the estimate is. Prices are those that the wrap is given, never
-LiteLLM's own, which are $0 for a model that it does not know. A response out of LiteLLM's cache costs
+Before the call, an estimate is reserved. The input is a third of the prompt's UTF-8 bytes, 4 tokens a message
+and 2,000 a picture. The output is the whole limit of the call, else `output_tokens`. After the call, the
+usage in the provider's response is booked, or the estimate if it has none. Prices are those of the wrap,
+never LiteLLM's own, which are $0 for a model that it does not know. A response out of LiteLLM's cache costs
 nothing.
 
 Example:

@@ -1,4 +1,4 @@
-"""One call of a wrapped function: its prompt out of the arguments, and what its response says of itself."""
+"""One call of a wrapped function: it reads the prompt from the arguments, and the usage from the response."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class LiteCall(ModelCall):
     """A call that may be answered by another model than the one it asked for."""
 
     def heard(self, said: Any) -> None:
-        """Tell the limiters the provider's headers that LiteLLM keeps in an answer, a stream or an error."""
+        """Pass the provider's headers in an answer, a stream or an error to the limiters."""
         for headers in (
             getattr(said, "litellm_response_headers", None),
             getattr(said, "_response_headers", None),
@@ -52,7 +52,7 @@ class LiteCall(ModelCall):
 
 
 class ChunkUsage(StreamUsage):
-    """What a stream of LiteLLM has said: by the provider's chunks, which the stream keeps."""
+    """The usage in a stream of LiteLLM, read from the provider's chunks, which the stream keeps."""
 
     def __init__(self, stream: Any) -> None:
         super().__init__()
@@ -70,10 +70,11 @@ class ChunkUsage(StreamUsage):
         self._events.feed(chunk)
 
     def fields(self) -> Fields | None:
-        """Return the usage that the provider told, or None if it told none.
+        """Return the usage that the provider reported, or None if it reported none.
 
-        LiteLLM ends each stream with a usage, and counts one itself where the provider told none; the chunks
-        that it keeps are the provider's. A Router's sync stream keeps none: there its word is taken.
+        LiteLLM ends each stream with a usage, and counts one itself if the provider reported none. The chunks
+        that it keeps are the provider's. A Router's sync stream keeps none, so LiteLLM's own usage is taken
+        there.
         """
         if self._events is not None:
             return self._events.fields()
@@ -124,9 +125,9 @@ def read_prompt(name: str, layers: Sequence[Layer], arguments: Mapping[str, Any]
         The estimate, in tokens.
 
     """
-    extra = arguments.get("extra_body")
-    sent = {**arguments, **extra} if isinstance(extra, Mapping) else arguments
-    sent = {**_of_google(sent), **sent}
+    merged = arguments.get("extra_body")
+    sent = {**arguments, **merged} if isinstance(merged, Mapping) else arguments
+    sent = {**_google_body(sent), **sent}
     body = {part: _plain(sent[part]) for part in _BODY if sent.get(part) is not None}
     body |= {limit: sent[limit] for limit in _LIMITS if limit in sent}
     model = arguments.get("model")
@@ -141,7 +142,7 @@ def read_prompt(name: str, layers: Sequence[Layer], arguments: Mapping[str, Any]
     return prompt
 
 
-def _of_google(sent: Mapping[str, Any]) -> dict[str, Any]:
+def _google_body(sent: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the `config` of Google's `generate_content` says, in the words of a body."""
     config = _plain(sent.get("config"))
     if not isinstance(config, Mapping):

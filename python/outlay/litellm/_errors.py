@@ -1,7 +1,7 @@
-"""Refusals that LiteLLM neither retries nor re-wraps: each is the class of outlay and LiteLLM's own in one.
+"""Refusals that LiteLLM neither retries nor re-wraps: each is both outlay's class and LiteLLM's own error.
 
-LiteLLM turns what it does not know into `APIConnectionError`, and its Router retries every status of 408,
-409, 429, 500 and above, and whatever has none.
+LiteLLM turns unknown errors into `APIConnectionError`. Its Router retries every status of 408, 409, 429, 500
+and above, and errors without a status.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which functions of LiteLLM, and which methods of its Router, call a text model; and what else is billed."""
+"""The functions of LiteLLM and methods of its Router that call a text model, and others that are billed."""
 
 from __future__ import annotations
 
@@ -48,16 +48,16 @@ _BILLED = re.compile(
 _WORDS = "completion, text_completion, embedding, responses, anthropic_messages and generate_content"
 
 
-def positional(name: str, function: Callable[..., Any], *, of_router: bool = False) -> list[str]:
+def positional(name: str, function: Callable[..., Any], *, is_router: bool = False) -> list[str]:
     """Return the arguments of a function that may be given without their names.
 
     Args:
         name: Its name, one of `GUARDED`.
         function: LiteLLM's, or a Router's.
-        of_router: It is a Router's; default False.
+        is_router: It is a Router's; default False.
 
     """
-    if of_router and name in _ROUTERS_ORDER:
+    if is_router and name in _ROUTERS_ORDER:
         return list(_ROUTERS_ORDER[name])
     own = (getattr(litellm, one, None) for one in (name, name.removeprefix("a")))
     for one in filter(None, (function, *own)):
@@ -75,7 +75,7 @@ def guarded_of(target: Any) -> list[str]:
 
 
 def tell_unguarded(router: Any, layer: Layer) -> None:
-    """Make the methods of a Router that are billed and not guarded say so, as the wrap's `unguarded` says."""
+    """Make the billed, unguarded methods of a Router warn or refuse, as the wrap's `unguarded` says."""
     for name in dir(router):
         if _BILLED.match(name):
             setattr(router, name, _telling(getattr(router, name), name, layer))

@@ -1,4 +1,4 @@
-"""Guarded streams: what LiteLLM returned, with each step inside the call and its end as the call's end."""
+"""Guarded streams of LiteLLM: each step runs inside the call, and the end of the stream ends the call."""
 
 from __future__ import annotations
 

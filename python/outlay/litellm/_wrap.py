@@ -38,10 +38,10 @@ def wrap(
     A function is returned guarded, and LiteLLM's own stays as it is. The module `litellm` becomes an object
     that has the guarded functions and no others. A `Router` is guarded in place.
 
-    A call is one lease, whatever is retried or falls back inside it: LiteLLM's `num_retries`, its
-    `fallbacks`, the Router's. Where prices know the model that answered, its price is booked. A refusal is
-    raised before any of that begins; it is the outlay class and LiteLLM's `OpenAIError` in one, with the
-    status 422, so a Router around it neither retries nor re-wraps it.
+    A call is one lease, with all its retries and fallbacks: LiteLLM's `num_retries`, its `fallbacks`, the
+    Router's. If the prices know the model that answered, its price is booked. A refusal is raised before any
+    of that begins. It is both the outlay class and LiteLLM's `OpenAIError`, with the status 422, so a Router
+    around it neither retries nor re-wraps it.
 
     Prices are looked up by the name of the model, with or without the provider's prefix; for a Router by the
     name of the model group. LiteLLM's own prices are never used.
@@ -99,7 +99,7 @@ def _guarded(target: Any, layer: Layer) -> Any:
     if isinstance(target, Router):
         for name in guarded_of(target):
             # On the instance, where the Router's own chat.completions and batches find them too.
-            setattr(target, name, _guard(getattr(target, name), name, layer, of_router=True))
+            setattr(target, name, _guard(getattr(target, name), name, layer, is_router=True))
         tell_unguarded(target, layer)
         return target
     if isinstance(target, ModuleType) and target is litellm:
@@ -108,7 +108,7 @@ def _guarded(target: Any, layer: Layer) -> Any:
         return _guard(target, target.__name__, layer)
     allowed = ", ".join(GUARDED)
     what = getattr(target, "__name__", None) or type(target).__name__
-    raise PolicyError(f"target: one of {allowed}, the module or a Router of litellm, not {what}")
+    raise PolicyError(f"target: one of {allowed}, the module litellm or a Router is allowed, not {what}")
 
 
 class Functions:
@@ -123,9 +123,9 @@ class Functions:
 
 
 def _guard(
-    function: Callable[..., Any], name: str, layer: Layer, *, of_router: bool = False
+    function: Callable[..., Any], name: str, layer: Layer, *, is_router: bool = False
 ) -> Callable[..., Any]:
-    names = positional(name, function, of_router=of_router)
+    names = positional(name, function, is_router=is_router)
     return (_guard_async if name.startswith("a") else _guard_sync)(function, name, layer, names)
 
 
@@ -174,7 +174,7 @@ def _guard_async(
 
 
 def _ask_for_usage(name: str, arguments: dict[str, Any]) -> bool:
-    """Make a stream of chat completions tell its usage; say whether the caller did not ask for it."""
+    """Make a stream of chat completions report its usage. Return whether the caller did not ask for it."""
     if not arguments.get("stream") or not name.endswith("completion") or "adapter" in name:
         return False
     options = arguments.get("stream_options")

@@ -19,20 +19,20 @@ _HOSTS_WORDS = "Error calling tool"
 class BudgetMiddleware(Middleware):
     """Charges one step before each tool call of a FastMCP server.
 
-    A `WorkflowToken` executes one step, an `AgentTokenBudget` consumes 1 of the operation that is named
-    like the tool, an `AgentBudget` makes one call; a user's own object reserves an empty estimate, with
+    A `WorkflowToken` executes one step. An `AgentTokenBudget` consumes 1 of the operation that is named like
+    the tool. An `AgentBudget` makes one call. A user's own object reserves an empty estimate, with
     `tool=NAME`, and commits it after the step. A list is decided in one step.
 
     A refused tool does not run: the client gets a tool result with `isError` whose text is the refusal's
-    JSON; so it does where a tool raises a refusal, of a budget of its own say. Inside the server the refusal
-    is the class of outlay and FastMCP's `ToolError` in one. A step
-    counts from its start: a tool that fails has made a step. Each `tools/call` is one step: also a tool
-    that another tool of the server calls, and each round of a tool that asks the client for input.
+    JSON. The same happens if a tool raises a refusal, such as one of its own budget. Inside the server the
+    refusal is the class of outlay and FastMCP's `ToolError` in one. A step counts from its start: a tool that
+    fails has made a step. Each `tools/call` is one step: also a tool that another tool of the server calls,
+    and each round of a tool that asks the client for input.
 
     Args:
         budget: A `WorkflowToken`, `AgentTokenBudget` or `AgentBudget`, an object with the `outlay.Budget`
             protocol, or a list of them.
-        agent: Who calls, as the label `agent`; default None, no such label.
+        agent: The calling agent, as the label `agent`; default None, no such label.
         **labels: Passed to objects with the `outlay.Budget` protocol.
 
     Raises:

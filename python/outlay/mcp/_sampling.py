@@ -153,7 +153,9 @@ async def _sample(callback: Callable[..., Any], args: tuple[Any, ...], layer: La
 def _prompt(args: tuple[Any, ...], layer: Layer) -> Prompt:
     asked = next((one for one in args if hasattr(one, "messages")), None)
     if asked is None:
-        raise PolicyError("callback: neither called as (context, params) nor as (messages, params, context)")
+        raise PolicyError(
+            "callback: its parameters are neither (context, params) nor (messages, params, context)"
+        )
     params = asked.model_dump(mode="json", by_alias=True, exclude_none=True)
     body = {
         # A message holds one block or a list of them; read_body knows lists.

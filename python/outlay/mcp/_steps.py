@@ -1,4 +1,4 @@
-"""What servers and clients share: the budgets of one wrap, and how a tool call is charged."""
+"""The budgets of one wrap of a server or a client, and the charge of a tool call."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def wrap(
             `ClientSession` or `ClientSessionGroup` of mcp, or a `Client` of FastMCP.
         budget: A `WorkflowToken`, `AgentTokenBudget` or `AgentBudget`, an object with the `outlay.Budget`
             protocol, or a list of them.
-        agent: Who calls, as the label `agent`; default None, no such label.
+        agent: The calling agent, as the label `agent`; default None, no such label.
         prices: As in every wrap, and checked as there; a tool call has no tokens that they would price.
         unguarded: A server's sampling, which asks a client's model: "warn" once (default), "refuse" or
             "allow". Guarded is a callback of `wrap_sampling`.

@@ -1,13 +1,13 @@
 """Budgets for OpenAI's own client, version 2 and 3: `wrap` guards `OpenAI`, `AsyncOpenAI` and Azure's.
 
-Chat completions, responses, embeddings and the older completions are guarded, plain, parsed, streamed and
-as raw responses. Before the call, an estimate is reserved: a third of the prompt's UTF-8 bytes, 4 tokens a
-message and 2,000 a picture, and the output limit of the call in full, else `output_tokens`. After it, what
-the response says it used is booked; where it does not say, the estimate is. Each request of the client's own
-retries is a lease of its own. A stream of chat completions is made to tell its usage, and the extra chunk is
-kept from a caller who did not ask for it. A stream that is left early is charged, for it is billed; so is a
-request that times out. A provider's error gives the tokens back, unless the budget says `on_error="charge"`,
-and counts as a request.
+Chat completions, responses, embeddings and the older completions are guarded, plain, parsed, streamed and as
+raw responses. Before the call, an estimate is reserved. The input is a third of the prompt's UTF-8 bytes, 4
+tokens a message and 2,000 a picture. The output is the whole limit of the call, else `output_tokens`. After
+the call, the usage in the response is booked, or the estimate if it has none. Each request of the client's
+own retries is a lease of its own. A stream of chat completions is asked for its usage; the caller sees that
+chunk only if it asked for it. A stream that is left early is billed, so it is charged; so is a request that
+times out. A provider's error gives the tokens back, unless the budget says `on_error="charge"`, and counts as
+a request.
 
 Example:
     >>> from openai import OpenAI

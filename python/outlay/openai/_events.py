@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from outlay._wraps import StreamUsage, refusal_in
 
-# A usage that is told, where most chunks say "usage": null; nested in text, the quotes are escaped.
+# A usage with counts; most chunks say "usage": null. Nested in text, the quotes are escaped.
 _USAGE = re.compile(rb'"usage"\s*:\s*(?!null|\s)')
 # A tuple: what a provider sends as a type may have no hash.
 _LAST = ("response.completed", "response.incomplete", "response.failed")

@@ -63,16 +63,16 @@ def _make(cls: type[Any]) -> type[Any]:
 
 def _guard_sync(original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
-    def request(self: Any, cast_to: Any, options: Any, *, stream: bool = False, **more: Any) -> Any:
+    def request(self: Any, cast_to: Any, options: Any, *, stream: bool = False, **keywords: Any) -> Any:
         asked = read_request(self, options, stream=stream)
         if asked is None:
             _pass_by(self, options)
-            return original(self, cast_to, options, stream=stream, **more)
+            return original(self, cast_to, options, stream=stream, **keywords)
         seen = _sending(self, asked)
         seen.call.reserve()
         try:
             with seen.call.entered(), seen:
-                result = original(self, cast_to, asked.options, stream=stream, **more)
+                result = original(self, cast_to, asked.options, stream=stream, **keywords)
         except BaseException as error:
             seen.fail(asked, error)
             raise
@@ -85,16 +85,16 @@ def _guard_sync(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _guard_async(original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
-    async def request(self: Any, cast_to: Any, options: Any, *, stream: bool = False, **more: Any) -> Any:
+    async def request(self: Any, cast_to: Any, options: Any, *, stream: bool = False, **keywords: Any) -> Any:
         asked = read_request(self, options, stream=stream)
         if asked is None:
             _pass_by(self, options)
-            return await original(self, cast_to, options, stream=stream, **more)
+            return await original(self, cast_to, options, stream=stream, **keywords)
         seen = _sending(self, asked)
         await seen.call.reserve_async()
         try:
             with seen.call.entered(), seen:
-                result = await original(self, cast_to, asked.options, stream=stream, **more)
+                result = await original(self, cast_to, asked.options, stream=stream, **keywords)
         except BaseException as error:
             seen.fail(asked, error)
             raise

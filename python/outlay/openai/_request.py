@@ -1,4 +1,4 @@
-"""Which requests of the client are calls of a model, what they ask for, and how a stream is made to tell."""
+"""The reading of the client's requests: the calls of models, their prompts, and their streams' usage."""
 
 from __future__ import annotations
 

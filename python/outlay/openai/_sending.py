@@ -1,7 +1,7 @@
-"""The HTTP requests of one call of the client: each of them is reserved, and ends, by itself.
+"""The HTTP requests of one call of the client. Each of them is reserved and ended by itself.
 
 The client tries again by itself after a time-out, a 429 or a 5xx. A request that was sent counts and may be
-billed, so the next one is admitted anew; and what each answer says of the provider's rate limit is told.
+billed, so the next one is admitted anew. The rate limit in each answer goes to the limiters.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Sending:
         self._sent = 0
         self._ended = False
         self._answer: Any = None
-        self._told = False
+        self._was_observed = False
         self._token: Token[Sending | None] | None = None
 
     def __enter__(self) -> None:
@@ -107,7 +107,7 @@ class Sending:
             self.call.fail(error)
 
     def tell(self, error: BaseException | None = None) -> None:
-        """Tell the limiters what is not told yet, after the call was booked.
+        """Pass an answer that the limiters have not seen yet to them, after the call was booked.
 
         Args:
             error: What the client raised, if it did.
@@ -115,12 +115,12 @@ class Sending:
         """
         if self._answer is not None:
             self._tell(self._answer)
-        elif isinstance(error, openai.APIStatusError) and not self._told:
+        elif isinstance(error, openai.APIStatusError) and not self._was_observed:
             # The older clients of version 2 show no request but the last.
             self._tell(error.response)
 
     def _tell(self, response: Any) -> None:
-        self._told = True
+        self._was_observed = True
         self.call.observe(response.headers, response.status_code)
 
 

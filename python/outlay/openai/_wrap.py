@@ -37,8 +37,8 @@ def wrap(
     decisions and the older completions, in every mode.
 
     A refusal is raised before the provider is touched. It is the outlay class and `openai.OpenAIError` in
-    one, so the client neither retries nor wraps it. Wraps stack: an account that two of them name is
-    charged once a call. A `RateLimiter` and the adaptive limiters of a `Guard` are told the answers' headers.
+    one, so the client neither retries nor wraps it. Wraps stack: an account that two of them name is charged
+    once a call. A `RateLimiter` and the adaptive limiters of a `Guard` read the answers' headers.
 
     Args:
         client: An `OpenAI` or `AsyncOpenAI`, or a subclass such as `AzureOpenAI`.

@@ -1,11 +1,11 @@
 """Budgets for the OpenAI Agents SDK: `wrap` a model, `BudgetProvider` a run, `guard_tools` the tools.
 
-Before a request, an estimate is reserved: a third of the prompt's UTF-8 bytes, 4 tokens an item and 2,000 a
-picture, and the `max_tokens` of the model settings in full, else `output_tokens`. After it, what the response
-says it used is booked; where it does not say, the estimate is. A stream that is left early or cancelled is
-charged, for it is billed, and so is one that times out. A provider's error gives the tokens back, unless the
-budget says `on_error="charge"`, and counts as a request.
-A refusal is also an `agents.AgentsException`: `Runner` raises it as it is and never retries it.
+Before a request, an estimate is reserved. The input is a third of the prompt's UTF-8 bytes, 4 tokens an item
+and 2,000 a picture. The output is the whole `max_tokens` of the model settings, else `output_tokens`. After
+the request, the usage in the response is booked, or the estimate if it has none. A stream that is left early,
+is cancelled or times out is billed, so it is charged. A provider's error gives the tokens back, unless the
+budget says `on_error="charge"`, and counts as a request. A refusal is also an `agents.AgentsException`:
+`Runner` raises it as it is and never retries it.
 
 Example:
     >>> from agents import Agent, RunConfig, Runner

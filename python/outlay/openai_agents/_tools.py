@@ -19,15 +19,15 @@ def guard_tools(
 ) -> list[FunctionTool]:
     """Return copies of the tools that charge one step before each call.
 
-    A `WorkflowToken` executes one step, an `AgentTokenBudget` consumes 1 of the operation that is named like
-    the tool, an `AgentBudget` makes one call; a user's own object reserves and commits an empty estimate,
+    A `WorkflowToken` executes one step. An `AgentTokenBudget` consumes 1 of the operation that is named like
+    the tool. An `AgentBudget` makes one call. A user's own object reserves and commits an empty estimate,
     with `tool=NAME`. A list is decided in one step.
 
     A refused tool does not run: the model reads the JSON of the refusal as the tool's output, and can finish
-    with what it has; so it does where a tool raises a refusal, of a sub-agent's own budget say. Parallel tool
-    calls are charged one by one, in no order. A step counts from its start: a tool that fails has made one.
-    It is charged by a tool guardrail, the last of those that the tool has, so a call that another guardrail
-    rejects costs nothing. A tool that waits for approval is charged when it runs; with
+    its answer. The same happens if a tool raises a refusal, such as one of a sub-agent's own budget. Parallel
+    tool calls are charged one by one, in no order. A step counts from its start: a tool that fails has made
+    one. It is charged by a tool guardrail, the last of those that the tool has, so a call that another
+    guardrail rejects costs nothing. A tool that waits for approval is charged when it runs; with
     `pre_approval_tool_input_guardrails` it is charged at the question too.
 
     Args:

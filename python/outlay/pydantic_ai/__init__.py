@@ -1,9 +1,9 @@
 """Budgets for Pydantic AI: `wrap` guards a model, `BudgetCapability` every model call and tool of an agent.
 
-Before a request, an estimate is reserved: a third of the prompt's UTF-8 bytes, 4 tokens a message and 2,000 a
-picture, and the output limit of the settings in full, else `output_tokens`. After it, what the response says
-it used is booked; where it does not say, the estimate is. A stream that is left early or cancelled is
-charged, for it is billed, and so is one that times out. A provider's error gives the tokens back, unless the
+Before a request, an estimate is reserved. The input is a third of the prompt's UTF-8 bytes, 4 tokens a
+message and 2,000 a picture. The output is the whole limit of the settings, else `output_tokens`. After the
+request, the usage in the response is booked, or the estimate if it has none. A stream that is left early, is
+cancelled or times out is billed, so it is charged. A provider's error gives the tokens back, unless the
 budget says `on_error="charge"`, and counts as a request. A refusal is also a
 `pydantic_ai.UsageLimitExceeded`, the error with which Pydantic AI ends a run; no fallback tries another model
 after it.

@@ -34,15 +34,15 @@ class BudgetCapability(AbstractCapability[Any]):
     """Guards the model calls of an agent, and charges one step before each of its tool calls.
 
     The model calls are guarded as by `outlay.pydantic_ai.wrap`, whichever model serves them, each try of a
-    fallback by itself. For a tool call, a `WorkflowToken` executes one step, an `AgentTokenBudget` consumes 1
-    of the operation that is named like the tool, an `AgentBudget` makes one call; a user's own object
+    fallback by itself. For a tool call, a `WorkflowToken` executes one step, and an `AgentBudget` makes one
+    call. An `AgentTokenBudget` consumes 1 of the operation that is named like the tool. A user's own object
     reserves an empty estimate, with `tool=NAME`, and commits it after the tool. A list is decided in one
     step. A `SharedPool` and a `RateLimiter` count tokens, so they take no part in tool calls.
 
     A refused tool does not run: the model reads the JSON of the refusal as the tool's result, and can finish
-    with what it has; so it does where a tool raises a refusal, of a sub-agent's own budget say. Parallel tool
-    calls are charged one by one, in no order. A step counts from its start. Output tools are free. A refused
-    model call ends the run with an error that is also `pydantic_ai.UsageLimitExceeded`.
+    its answer. The same happens if a tool raises a refusal, such as one of a sub-agent's own budget. Parallel
+    tool calls are charged one by one, in no order. A step counts from its start. Output tools are free. A
+    refused model call ends the run with an error that is also `pydantic_ai.UsageLimitExceeded`.
 
     It guards the agent that it is given to. A sub-agent that a tool runs needs one of its own, with the same
     budget; or wrap the model that they share. It does not see what other capabilities ask of a model before
@@ -116,7 +116,9 @@ class BudgetCapability(AbstractCapability[Any]):
         if models:
             self._layer.check_price(None)
         elif not (self._steps.native or self._steps.own):
-            raise PolicyError("budget: nothing to guard: models=False, and no budget here counts tool calls")
+            raise PolicyError(
+                "budget: models=False, and no budget here counts tool calls, so nothing is guarded"
+            )
 
     @classmethod
     def get_serialization_name(cls) -> str | None:

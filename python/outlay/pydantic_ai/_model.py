@@ -207,7 +207,7 @@ class _SeenStream:
         stream._add_usage = note  # type: ignore[method-assign]
 
     def fields(self, response: Any = None) -> Fields | None:
-        """Return the usage that the stream has told; `response`: what has come of it."""
+        """Return the usage that the stream has reported; `response`: its content so far."""
         return self._parts.fields() if self._parts.totals else known_fields(response or self.stream)
 
 

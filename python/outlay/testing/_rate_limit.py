@@ -56,7 +56,7 @@ class RateLimit:
         if not 0.001 <= window < math.inf:
             raise ValueError(f"the window of a rate limit is a millisecond or more, not {window} seconds")
         self._limit = limit
-        # Whole nanoseconds: with floats, who waits as long as told could come a rounding error too early.
+        # Whole nanoseconds: with floats, a client that waits the given time could come slightly too early.
         self._window = round(window * _NANOS_PER_SECOND)
         self._clock = clock
         self._log: deque[tuple[int, int]] = deque()

@@ -18,11 +18,11 @@ class Reply:
         text: What the model says; for an error status, the error's message.
         tool_calls: The tools it asks for, each ``{"name": str, "args": dict, "id": str}``; without an ``id``
             one is made.
-        usage: ``"count"`` (default) counts the request and the answer with `count_tokens`; a mapping is
-            reported as it stands (``prompt_tokens`` and ``completion_tokens``; total and details are filled
-            in where missing); None reports no usage at all, as some compatible servers do.
-        totals: Each chunk of a stream of chat completions or of messages tells the usage so far, as
-            Perplexity and vLLM do; default False, it is told once. Gemini's streams always do.
+        usage: ``"count"`` (default) counts the request and the answer with `count_tokens`. A mapping is
+            reported as it stands (``prompt_tokens`` and ``completion_tokens``; missing totals and details are
+            filled in). None reports no usage at all, as some compatible servers do.
+        totals: Each chunk of a stream of chat completions or of messages reports the usage so far, as
+            Perplexity and vLLM do; default False, it is reported once. Gemini's streams always do.
         status: The HTTP status; default 200. Any other sends an OpenAI error object.
         cut_short: Says that the answer ended at its length limit, in each API's own words; default False.
         in_body: Sends the error of a ``status`` in the body of a 200, as some gateways do; default False.

@@ -1,8 +1,8 @@
 """A loopback server that speaks OpenAI's chat completions, for tests that need a real client and no network.
 
-The server listens on 127.0.0.1 on a free port and answers ``POST /v1/chat/completions`` from a script.
-Everything a client sends is kept for the test to look at, and everything answered is counted as a provider
-would bill it, so that a test can compare its own accounts with the other side's.
+The server listens on 127.0.0.1 on a free port and answers ``POST /v1/chat/completions`` from a script. It
+keeps all requests for the test to read. It counts all answers as a provider would bill them, so that a test
+can compare its own accounts with the provider's.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ class OpenAIServer(ScriptedServer):
     asked with ``stream_options.include_usage``), tool calls, and errors with any status and headers. It runs
     in its own thread from ``with`` (or `start`) until the block ends (or `close`).
 
-    With `tokens_per_minute` it has a rate limit, as strict as a provider's can be: a request whose bill would
-    break the limit in the exact sliding window gets a status 429 with the provider's error and the time to
-    wait, is not billed and takes no reply from the script. Every answer then carries the
+    With `tokens_per_minute` it has a rate limit, as strict as a provider's can be. A request whose bill would
+    break the limit in the exact sliding window gets a status 429. The answer has the provider's error and the
+    time to wait. The request is not billed and takes no reply from the script. Every answer then carries the
     ``x-ratelimit-*-tokens`` headers. A request above the whole limit is "too large" and no wait is named.
 
     Args:
         script: A list of `Reply`, sent in order, or a callable that gets the parsed request and returns a
-            `Reply`. Beyond the end of a list, and where the callable raises, the client gets a status 400
-            (which no client retries) that says so, and the exception is kept in `errors`. A callable is
-            asked before the limit decides, as only its reply says what would be billed; if that is refused,
-            the same request gets the same reply when it comes again, and the callable is not asked.
+            `Reply`. Beyond the end of a list, and if the callable raises, the client gets a status 400, which
+            no client retries. The exception is kept in `errors`. A callable is asked before the limit
+            decides, because its reply decides the bill. If the limit refuses, the same request gets the same
+            reply when it comes again, and the callable is not asked.
         tokens_per_minute: The most tokens billed in any window, 1 or more; default None, no limit.
         window: The length of the limit's window in seconds; default 60, the provider's minute.
         clock: Returns the limit's monotonic seconds; default `time.monotonic`. It is called under a lock and
@@ -48,9 +48,9 @@ class OpenAIServer(ScriptedServer):
     Attributes:
         requests: The parsed body of every chat request, in order of arrival; refused ones too.
         paths: The path of each of them.
-        billed: The usage of every request answered with status 200 as a provider would bill it, whether or
-            not the client saw it; a stream that the client left early is billed whole, a ``usage=None`` reply
-            not at all.
+        billed: The usage of every request that was answered with status 200, as a provider would bill it,
+            whether or not the client saw it. A stream that the client left early is billed whole, a
+            ``usage=None`` reply not at all.
         refused: How many requests the rate limit refused; errors of the script do not count.
         errors: Exceptions of the script, oldest first; a test should end with none.
 

@@ -37,11 +37,12 @@ class ProviderServer(ScriptedServer):
     - ``/v1/messages`` (Anthropic),
     - ``/v1beta/models/{model}:generateContent`` and ``:streamGenerateContent`` (Gemini),
 
-    plain and as streams, with tool calls, and errors in the shape of each. A `Reply.usage` is given in the
-    names of chat completions (``cached_tokens`` and ``cache_write_tokens`` under ``prompt_tokens_details``,
-    ``reasoning_tokens`` under ``completion_tokens_details``) and is told in those of the API: Anthropic's
-    ``input_tokens`` is without the cache, Gemini's ``candidatesTokenCount`` without thoughts. Anthropic's
-    API always tells a usage, so one that is None is all zeros there. Embeddings are told without an output.
+    plain and as streams, with tool calls, and errors in the shape of each. A `Reply.usage` has the names of
+    chat completions: ``cached_tokens`` and ``cache_write_tokens`` under ``prompt_tokens_details``,
+    ``reasoning_tokens`` under ``completion_tokens_details``. It is reported in the names of the API:
+    Anthropic's ``input_tokens`` is without the cache, Gemini's ``candidatesTokenCount`` without thoughts.
+    Anthropic's API always tells a usage, so one that is None is all zeros there. Embeddings are reported
+    without an output.
 
     Args:
         script: A list of `Reply`, sent in order, or a callable that gets the parsed request and returns one,

@@ -116,11 +116,11 @@ def tool_call(name: str, /, *, call_id: str | None = None, **args: Any) -> AIMes
 class ScriptedChatModel(BaseChatModel):
     """A chat model that answers from a script, one item a call, in every call mode.
 
-    An item is the text of the answer, an `AIMessage` (with tool calls, or with usage of its own), an
-    exception to raise, a `ScriptedReply`, or a function of the messages that returns one of these. Usage is
-    counted from what is sent and answered (a quarter of the UTF-8 bytes, 3 tokens a message), so it grows
-    with a conversation as a provider's does. Copies of a model play one script together; it may be called
-    from many threads.
+    An item is the text of the answer, an `AIMessage` with tool calls or a usage, an exception to raise, or a
+    `ScriptedReply`. It may also be a function of the messages that returns one of these. Usage is counted
+    from what is sent and answered (a quarter of the UTF-8 bytes, 3 tokens a message), so it grows with a
+    conversation as a provider's does. Copies of a model play one script together; it may be called from many
+    threads.
 
     Args:
         script: The items, in order.

@@ -1,4 +1,4 @@
-"""What the tests of allowances share: services on each kind of store, and a store that is watched."""
+"""Fixtures of the allowance tests: services on each kind of store, and a store that is watched."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every wrap takes, read in one place: lists that would charge a budget twice, prices."""
+"""The arguments that every wrap takes: lists that would charge a budget twice, prices."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _handles():
 def test_a_list_of_a_guard_and_a_part_of_it_is_refused(names):
     """The guard would pay for each call twice: once itself, once through its part."""
     family = _family()
-    with pytest.raises(PolicyError, match=r"budget: budget\[1\] and budget\[2\] are of one Guard"):
+    with pytest.raises(PolicyError, match=r"budget: budget\[1\] and budget\[2\] belong to the same Guard"):
         normalise([SharedPool(), *(family[name] for name in names.split())])
 
 
@@ -42,7 +42,7 @@ def test_a_part_is_known_when_its_guard_is_gone():
     """The name is dropped, the accounts live on in the parts."""
     family = _family()
     del family["guard"]
-    with pytest.raises(PolicyError, match="of one Guard"):
+    with pytest.raises(PolicyError, match="the same Guard"):
         normalise([family["child"], family["other"]])
 
 

@@ -1,4 +1,4 @@
-"""What calls leave behind: for the call around them, for a part that was closed, for the collector."""
+"""The traces that calls leave: for the call around them, for a closed part, for the collector."""
 
 from __future__ import annotations
 

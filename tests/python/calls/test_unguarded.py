@@ -97,7 +97,7 @@ def test_a_bad_word_is_refused_with_the_good_ones(word):
 
 
 def test_a_wrap_that_has_nothing_unguarded_does_not_take_it_for_a_label():
-    with pytest.raises(PolicyError, match="unguarded: here is nothing"):
+    with pytest.raises(PolicyError, match="unguarded: everything here that costs money is guarded"):
         governed(SharedPool(capacity_tokens=1), unguarded="refuse")
 
 
@@ -116,7 +116,7 @@ def test_a_warning_comes_once_for_each_method_of_a_host(caplog, said):
 
 def test_of_two_wraps_the_stricter_word_counts(caplog, said):
     with pytest.raises(
-        PolicyError, match=r"outlay\.openai: images costs money .* guarded are chat\. .*governed"
+        PolicyError, match=r"outlay\.openai: images costs money .*the wrap guards chat\. .*governed"
     ):
         pass_by([layer("allow"), layer("refuse")], "outlay.openai", "images", "chat")
     with caplog.at_level(logging.WARNING, "outlay"):

@@ -1,6 +1,6 @@
 """The conformance kit: what a driver is, how it is found, and the world in which one case runs.
 
-A driver is a file in `drivers/` with a `DRIVER`, whose class says how one integration is used:
+A driver is a file below `drivers/` with a `DRIVER`, whose class says how one integration is used:
 
     name, package                           the row of the table; what must be installed
     make(server, budget, **wrap_keywords)   a wrapped client, model or agent; the host's own retries are off
@@ -65,7 +65,7 @@ class Found:
 
 def find_drivers() -> list[Found]:
     """Return every driver, in the order of their names."""
-    found = [_load(path) for path in DRIVERS.glob("*.py") if not path.stem.startswith("_")]
+    found = [_load(path) for path in DRIVERS.rglob("*.py") if not path.stem.startswith("_")]
     return sorted(found, key=lambda one: one.name)
 
 
@@ -86,7 +86,8 @@ def _installed(package: str) -> bool:
 
 
 def _import(path: Path) -> ModuleType | str:
-    spec = importlib.util.spec_from_file_location(f"conformance_{path.stem}", path)
+    name = "_".join(path.relative_to(DRIVERS).with_suffix("").parts)
+    spec = importlib.util.spec_from_file_location(f"conformance_{name}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -1,4 +1,4 @@
-"""What the drivers share that have a `sync` and an `asynchronous` client of OpenAI's SDK."""
+"""The base of the drivers with a `sync` and an `asynchronous` client of OpenAI's SDK."""
 
 from __future__ import annotations
 

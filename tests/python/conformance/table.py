@@ -8,10 +8,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import cases_guarded  # noqa: F401
-import cases_settling  # noqa: F401 (it registers its cases)
-import cases_streams  # noqa: F401 (registers its cases)
-import cases_usage  # noqa: F401 (registers its cases)
 from cases import CASES
 from kit import Found, find_drivers
 from step_cases import STEP_CASES

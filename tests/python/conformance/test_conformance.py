@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import cases_guarded  # noqa: F401
-import cases_settling  # noqa: F401 (it registers its cases)
-import cases_streams  # noqa: F401 (registers its cases)
-import cases_usage  # noqa: F401 (registers its cases)
 import pytest
 from cases import CASES
 from kit import World, find_drivers, modes_of

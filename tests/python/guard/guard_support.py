@@ -1,4 +1,4 @@
-"""What the tests of guards share: short ways to make one, to fill it and to read it."""
+"""Helpers of the guard tests: short ways to make a guard, to fill it and to read it."""
 
 from __future__ import annotations
 

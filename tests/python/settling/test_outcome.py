@@ -1,4 +1,4 @@
-"""What exceptions of real hosts say of their request: never sent, refused, unanswered, or answered."""
+"""Exceptions of real hosts and the fate of their request: unsent, refused, unanswered or answered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an ended call books: the right values of calls that failed, timed out or could not be used."""
+"""The bookings of ended calls: those that failed, timed out or could not be used."""
 
 from __future__ import annotations
 

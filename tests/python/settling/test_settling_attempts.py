@@ -1,4 +1,4 @@
-"""What calls of several requests book: retries of async clients, layers in layers, a user's own budget."""
+"""The bookings of calls of several requests: retries, layers in layers, a user's own budget."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an ended call books where several things go wrong at once, and where objects do what they like."""
+"""The bookings of calls in which several things go wrong, or objects misbehave."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a stream of OpenAI's responses books that fails: before its first piece, and after it."""
+"""The bookings of failed streams of OpenAI's responses: before the first piece, and after it."""
 
 from __future__ import annotations
 

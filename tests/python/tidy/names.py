@@ -1,4 +1,4 @@
-"""What code is called and takes: a name for one type, few parameters, no private name of another module."""
+"""The rules of names and parameters: one type per name, few parameters, no private imports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the project speaks: sentences of at most 30 words, and words that a reader has not to decode."""
+"""The rules of prose: sentences of at most 30 words, and no banned words."""
 
 from __future__ import annotations
 
@@ -139,7 +139,8 @@ def python_names(text: str) -> list[str]:
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             names.append(node.id)
         elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
-            names.append(node.attr)
+            # An attribute of another object was named elsewhere.
+            names.extend([node.attr] if ast.unparse(node.value) == "self" else [])
     return names
 
 

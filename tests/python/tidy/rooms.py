@@ -32,7 +32,7 @@ ROOMS = (
 HOST_ROOMS = ("_wraps", "_http")
 FILES_MAX = 16
 #: These do not count: what lists a folder, and the fixtures of pytest.
-NOT_COUNTED = {"mod.rs", "__init__.py", "__init__.pyi", "__init__.pyi", "conftest.py", "share.rs"}
+NOT_COUNTED = {"mod.rs", "__init__.py", "__init__.pyi", "conftest.py", "share.rs"}
 FOLDERS = ("src", "python", "tests", "benches", "examples")
 
 

@@ -133,7 +133,7 @@ def test_banned_words_are_found():
         "of_meter",
         "told",
     ]
-    named = "class _Desk:\n    def f(self, told, moreover):\n        self.extra = of_a = outlook = 1"
+    named = "class _Desk:\n    def f(self, told, moreover):\n        self.extra = of_a = outlook = a.more = 1"
     assert sorted(name for name in prose.python_names(named) if prose.is_banned(name)) == [
         "_Desk",
         "extra",

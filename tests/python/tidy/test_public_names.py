@@ -1,4 +1,4 @@
-"""What users can import is what the page says: a redesign inside changes no name and no signature."""
+"""The importable names are those of the page: a redesign inside changes no name and no signature."""
 
 from __future__ import annotations
 

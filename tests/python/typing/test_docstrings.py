@@ -1,4 +1,4 @@
-"""What `help()` shows is what the stubs say, nothing public is without a text, and every example runs."""
+"""`help()` shows the texts of the stubs, every public name has a text, and every example runs."""
 
 from __future__ import annotations
 

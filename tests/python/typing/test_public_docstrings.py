@@ -1,4 +1,4 @@
-"""What a user imports says what it takes, what it returns and what it raises; each class has an example."""
+"""Public docstrings name arguments, results and errors; each class has an example."""
 
 from __future__ import annotations
 

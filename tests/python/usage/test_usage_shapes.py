@@ -1,4 +1,4 @@
-"""How usages name their counts: cache writes for an hour, reasoning beside the output, compaction."""
+"""The names of counts in usages: cache writes for an hour, reasoning beside the output, compaction."""
 
 from __future__ import annotations
 

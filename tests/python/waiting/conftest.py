@@ -1,4 +1,4 @@
-"""What the tests of waiting share: each runs on every kind of event loop that is installed."""
+"""Fixtures of the waiting tests: each runs on every kind of event loop that is installed."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ def test_ten_thousand_slots_are_given_in_the_order_of_asking(new_loop, clock):
 
 @pytest.mark.parametrize("clock_of", [ManualClock, lambda: None])
 def test_where_there_is_room_nothing_suspends(clock_of):
-    """Driven by hand, without any loop: no timer, no desk."""
+    """Driven by hand, without any loop: no timer, no state of a loop."""
     clock = clock_of()
     limiter, pool = RateLimiter(100, clock=clock), SharedPool(capacity_tokens=100, clock=clock)
     timers = live_timers()
@@ -110,7 +110,7 @@ def test_where_there_is_room_nothing_suspends(clock_of):
         with pytest.raises(StopIteration) as done:
             coroutine.send(None)
         assert done.value.value.state == "open"
-    assert (live_timers(), len(_waiting._desks)) == (timers, 0)
+    assert (live_timers(), len(_waiting._states)) == (timers, 0)
 
 
 def test_the_methods_are_ordinary_coroutine_functions(clock):

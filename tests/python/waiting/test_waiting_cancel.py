@@ -249,12 +249,12 @@ def test_a_coroutine_that_is_closed_or_dropped_leaves_the_queue(new_loop):
                 del coroutine
                 held.close()
                 pool.reserve(1).release()
-        assert len(_waiting._desks) <= 1
+        assert len(_waiting._states) <= 1
 
     run(new_loop, main())
     gc.collect()
     assert is_free(pool)
-    assert len(_waiting._desks) == 0
+    assert len(_waiting._states) == 0
 
 
 def test_a_timeout_and_a_cancellation_at_one_moment_end_as_either(new_loop, clock):

@@ -238,22 +238,22 @@ def test_a_loop_may_close_at_any_moment_of_a_release(new_loop):
 
 
 def test_ten_thousand_waits_on_fifty_limiters_take_one_timer(new_loop):
-    """It is gone with them, and so are the desk and the futures."""
+    """It is gone with them, and so are the state of the loop and the futures."""
     limiters = [RateLimiter(1) for _ in range(50)]
     for limiter in limiters:
         limiter.record_usage(1)
-    gc.collect()  # desks of other tests
+    gc.collect()  # states of other tests
     before = live_timers()
     left = []
 
     async def main():
         tasks = await started(*[limiters[number % 50].acquire_slot(1) for number in range(10_000)])
         assert live_timers() - before == 1
-        (desk,) = _waiting._desks.values()
-        left.append(weakref.ref(desk))
-        left.extend(weakref.ref(future) for _, future in desk.waits.values())
+        (state,) = _waiting._states.values()
+        left.append(weakref.ref(state))
+        left.extend(weakref.ref(future) for _, future in state.waits.values())
         assert len(left) == 10_001
-        del desk
+        del state
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
@@ -262,7 +262,7 @@ def test_ten_thousand_waits_on_fifty_limiters_take_one_timer(new_loop):
     run(new_loop, main())
     gc.collect()
     assert not any(watch() for watch in left)
-    assert len(_waiting._desks) == 0
+    assert len(_waiting._states) == 0
 
 
 @pytest.mark.parametrize("clock_of", [ManualClock, lambda: None], ids=["manual", "system"])

@@ -1,4 +1,4 @@
-"""What the providers' clients are answered with, out of memory; nothing is sent."""
+"""The answers of the providers' clients, out of memory; nothing is sent."""
 
 from __future__ import annotations
 

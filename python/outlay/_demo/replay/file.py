@@ -93,7 +93,7 @@ def read_trace(path: Path) -> list[TracedCall]:
         raise TraceError(f"cannot read {path}: {reason}") from error
     if not rows:
         raise TraceError(f"{path} has no calls")
-    return _laid_out(rows)
+    return _scheduled(rows)
 
 
 def schedule(calls: list[TracedCall]) -> list[Event]:
@@ -160,7 +160,7 @@ def _microseconds(record: dict[str, str | None], column: str, line: int) -> int:
     return round(value * 1000)
 
 
-def _laid_out(rows: list[_Row]) -> list[TracedCall]:
+def _scheduled(rows: list[_Row]) -> list[TracedCall]:
     """Give each call its end and an estimate of its output that knows only the agent's earlier calls."""
     spans = _spans(rows)
     seen: dict[str, tuple[int, int]] = {}

@@ -1,4 +1,4 @@
-"""What ``outlay demo --trace`` prints: a progress bar on a terminal, and a summary."""
+"""The output of ``outlay demo --trace``: a progress bar on a terminal, and a summary."""
 
 from __future__ import annotations
 

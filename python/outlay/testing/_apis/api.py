@@ -1,4 +1,4 @@
-"""What the APIs of the loopback servers share: one exchange, its count, and the form of its bill."""
+"""The base of the loopback servers' APIs: one exchange, its count, and the form of its bill."""
 
 from __future__ import annotations
 
@@ -124,10 +124,10 @@ def usage_of(api: Api, request: Json, reply: Reply, calls: Iterable[Json]) -> Js
 
 
 def so_far(usage: Json, part: int, of: int) -> Json:
-    """Return a usage as it is told with a piece of the answer: the whole input, and the output until then."""
+    """Return the usage that a piece of the answer carries: the whole input, and the output until then."""
     made = usage["completion_tokens"] * part // of
-    told = {"completion_tokens": made, "total_tokens": usage["prompt_tokens"] + made}
-    return usage if part == of else {**usage, **told, "completion_tokens_details": {}}
+    counts = {"completion_tokens": made, "total_tokens": usage["prompt_tokens"] + made}
+    return usage if part == of else {**usage, **counts, "completion_tokens_details": {}}
 
 
 def details(usage: Json) -> tuple[int, int, int]:

@@ -38,10 +38,10 @@ class Chat(StreamingApi):
 
         pieces = exchange.pieces or [""]
         for number, piece in enumerate(pieces, start=1):
-            told = chunk({"content": piece} if number > 1 else {"role": "assistant", "content": piece})
+            event = chunk({"content": piece} if number > 1 else {"role": "assistant", "content": piece})
             if exchange.reply.totals and exchange.usage is not None:
-                told["usage"] = so_far(exchange.usage, number, len(pieces))
-            yield told
+                event["usage"] = so_far(exchange.usage, number, len(pieces))
+            yield event
         for index, call in enumerate(_tool_call(call) for call in exchange.calls):
             # As the real service does: the name comes first, the arguments follow in pieces.
             name, arguments = call["function"]["name"], call["function"]["arguments"]

@@ -104,13 +104,13 @@ def _usage(usage: Json, number: int, of: int) -> Json:
     read, _, reasoning = details(usage)
     made = (usage["completion_tokens"] - reasoning) * number // of
     total = usage["total_tokens"] if number == of else usage["prompt_tokens"] + made + reasoning
-    told = {
+    metadata = {
         "promptTokenCount": usage["prompt_tokens"],
         "candidatesTokenCount": made,
         "totalTokenCount": total,
     }
     if read:
-        told["cachedContentTokenCount"] = read
+        metadata["cachedContentTokenCount"] = read
     if reasoning:
-        told["thoughtsTokenCount"] = reasoning
-    return told
+        metadata["thoughtsTokenCount"] = reasoning
+    return metadata

@@ -37,7 +37,7 @@ class Messages(StreamingApi):
         return _message(exchange, _content(exchange), _stop_reason(exchange), _usage(exchange.usage))
 
     def events(self, exchange: Exchange) -> Iterator[Json]:
-        """Write the events: the input is told at the start, the output at the end."""
+        """Write the events: the first has the input tokens, the last has the output tokens."""
         usage = _usage(exchange.usage)
         # As the real service: the output that it tells at the start is no more than a beginning.
         begun = {**usage, "output_tokens": min(1, usage["output_tokens"])}
@@ -49,8 +49,8 @@ class Messages(StreamingApi):
                 yield {"type": "content_block_delta", "index": index, "delta": delta}
             yield {"type": "content_block_stop", "index": index}
             if exchange.reply.totals and exchange.usage is not None:
-                told = _usage(so_far(exchange.usage, 1, 2))
-                yield {"type": "message_delta", "delta": {"stop_reason": None}, "usage": told}
+                running = _usage(so_far(exchange.usage, 1, 2))
+                yield {"type": "message_delta", "delta": {"stop_reason": None}, "usage": running}
         end = {"stop_reason": _stop_reason(exchange), "stop_sequence": None}
         # As the real service: the start alone says how long what was written is kept.
         usage.pop("cache_creation", None)
@@ -68,12 +68,12 @@ class Messages(StreamingApi):
 
     def limit_headers(self, headers: Mapping[str, str]) -> dict[str, str]:
         """Translate the headers of the rate limit; the time of a reset is left out."""
-        names = {f"x-ratelimit-{name}-tokens": f"anthropic-ratelimit-tokens-{name}" for name in _TOLD}
-        told = {names.get(name, name): value for name, value in headers.items()}
-        return {name: value for name, value in told.items() if not name.startswith("x-ratelimit-")}
+        names = {f"x-ratelimit-{name}-tokens": f"anthropic-ratelimit-tokens-{name}" for name in _REPORTED}
+        named = {names.get(name, name): value for name, value in headers.items()}
+        return {name: value for name, value in named.items() if not name.startswith("x-ratelimit-")}
 
 
-_TOLD = ("limit", "remaining")
+_REPORTED = ("limit", "remaining")
 
 
 def _message(exchange: Exchange, content: list[Json], stop_reason: str | None, usage: Json) -> Json:

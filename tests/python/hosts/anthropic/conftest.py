@@ -1,4 +1,4 @@
-"""What the Anthropic tests share: real clients on loopback."""
+"""Fixtures of the Anthropic tests: real clients on loopback."""
 
 from __future__ import annotations
 

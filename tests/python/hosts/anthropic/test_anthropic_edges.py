@@ -1,4 +1,4 @@
-"""What slips past a guard if nobody thinks of it: other middleware, and usage that stands apart."""
+"""Edge cases of Anthropic's SDK: other middleware, and usage that stands apart."""
 
 from __future__ import annotations
 

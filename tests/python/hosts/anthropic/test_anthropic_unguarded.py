@@ -1,4 +1,4 @@
-"""What a wrapped client does beside its messages."""
+"""The requests of a wrapped client beside its messages."""
 
 from __future__ import annotations
 

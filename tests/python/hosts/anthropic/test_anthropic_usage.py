@@ -1,4 +1,4 @@
-"""What Anthropic's SDK tells of its usage: writes for an hour, compaction, an input of 0."""
+"""The usage of Anthropic's SDK: writes for an hour, compaction, an input of 0."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the transport tests share: each runs on httpx and on httpx2, as far as they are installed."""
+"""Fixtures of the transport tests: each runs on httpx and on httpx2, if they are installed."""
 
 from __future__ import annotations
 

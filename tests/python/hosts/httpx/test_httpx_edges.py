@@ -1,4 +1,4 @@
-"""What slips past a guard if nobody thinks of it: odd requests and answers, and errors."""
+"""Edge cases of transports: odd requests and answers, and errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the LangChain tests share: a real client on loopback."""
+"""Fixtures of the LangChain tests: a real client on loopback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a wrap finds inside what it is given, and what it tells of a prompt."""
+"""The models that a wrap finds inside its argument, and its labels for a prompt."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def test_a_tool_that_fails_has_made_a_step_of_a_guard():
 def test_what_cannot_count_steps_is_refused_at_once():
     """And not by the first tool call of a run that has begun."""
     guard = Guard({"budget": [{"name": "all", "limit": {"calls": 10}}]})
-    with pytest.raises(PolicyError, match="budget: a step has no tokens for a RateLimiter"):
+    with pytest.raises(PolicyError, match="budget: a RateLimiter counts tokens, and a step uses none"):
         BudgetMiddleware([token(), RateLimiter(1_000)])
     part = guard.allot(calls=5)
     create_agent(scripted(), [look_up], middleware=[BudgetMiddleware(part)]).invoke(ASK)

@@ -1,4 +1,4 @@
-"""What passes a guarded model by: bare models beside it, and the client inside it."""
+"""Calls that bypass a guarded model: bare models beside it, and the client inside it."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_the_client_inside_speaks_where_it_is_asked_past_the_model(serve, chat, 
         lambda: model.root_client.with_options(timeout=5).images.generate(model="m", prompt="A cat"),
         lambda: model.client.create(**CHAT),
     ):
-        with pytest.raises(PolicyError, match=r"model\.root_client costs money and asks no budget"):
+        with pytest.raises(PolicyError, match=r"model\.root_client costs money and no budget guards it"):
             past()
     assert server.calls == 0
 

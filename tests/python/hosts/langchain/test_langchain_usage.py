@@ -1,4 +1,4 @@
-"""What is booked at the end of a call: the usage where it is told, else the estimate; nothing stays open."""
+"""The booking at the end of a call: the usage if it is reported, else the estimate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the LiteLLM tests share: no network at its import, and the arguments of a request."""
+"""Fixtures of the LiteLLM tests: no network at its import, and the arguments of a request."""
 
 from __future__ import annotations
 

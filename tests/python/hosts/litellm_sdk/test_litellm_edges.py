@@ -1,4 +1,4 @@
-"""What slips past a guard if nobody thinks of it: arguments without names, bodies beside them, headers."""
+"""Edge cases of LiteLLM: arguments without names, bodies beside them, headers."""
 
 from __future__ import annotations
 

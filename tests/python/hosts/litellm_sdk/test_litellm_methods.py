@@ -133,7 +133,7 @@ async def test_googles_config_limits_the_output(serve, make_pool):
 async def test_other_methods_that_are_billed_are_refused_where_that_is_said(serve, pool, name):
     server = serve([])
     router = wrap(router_of(server), pool, unguarded="refuse")
-    with pytest.raises(PolicyError, match=rf"Router\.{name} costs money.*guarded are completion"):
+    with pytest.raises(PolicyError, match=rf"Router\.{name} costs money.*the wrap guards completion"):
         answer = getattr(router, name)(model="fast", prompt="A cat")
         await answer if inspect.isawaitable(answer) else answer
     assert server.calls == 0

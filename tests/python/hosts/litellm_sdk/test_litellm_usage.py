@@ -1,4 +1,4 @@
-"""What LiteLLM's own usage objects tell: writes for an hour, reasoning beside the output."""
+"""LiteLLM's own usage objects: writes for an hour, reasoning beside the output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of outlay.mcp share: three servers with the same tools, and a budget of the user's own."""
+"""Helpers of the MCP tests: three servers with the same tools, and a budget of the user's own."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ async def colour(token, callback, unguarded):
 async def test_sampling_of_a_client_is_refused_where_that_is_said(token):
     told = await colour(token, answer, "refuse")
     assert told.startswith("refused: ")
-    assert "outlay.mcp: sampling costs money and asks no budget" in told
+    assert "outlay.mcp: sampling costs money and no budget guards it" in told
 
 
 async def test_sampling_warns_once_by_default(token, caplog, said):

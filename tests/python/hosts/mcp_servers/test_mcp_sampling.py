@@ -1,4 +1,4 @@
-"""What a server asks of the client's model is charged to the client."""
+"""Requests of a server to the client's model are charged to the client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of OpenAI's client share: real clients on loopback."""
+"""Fixtures of the tests of OpenAI's client: real clients on loopback."""
 
 from __future__ import annotations
 

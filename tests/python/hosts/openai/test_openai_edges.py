@@ -1,4 +1,4 @@
-"""What slips past a guard if nobody thinks of it: odd paths, many prompts, streams that break at once."""
+"""Edge cases of OpenAI's client: odd paths, many prompts, streams that break at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Limiters are told the provider's own rate-limit headers: of answers, of streams, and of every refusal."""
+"""Limiters read the provider's rate-limit headers: of answers, of streams, of every refusal."""
 
 from __future__ import annotations
 

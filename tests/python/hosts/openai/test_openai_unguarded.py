@@ -1,4 +1,4 @@
-"""What a wrapped client does beside its calls: spelled otherwise they are calls, the rest has a word."""
+"""Other requests of a wrapped client: calls in another spelling, and requests that only warn."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ BILLED = {
 def test_what_else_is_billed_is_refused_where_that_is_said(serve, plain, pool, name):
     client = wrap(plain(serve(), max_retries=2), pool, unguarded="refuse")
     with pytest.raises(
-        PolicyError, match=rf"outlay\.openai: {name} costs money.*guarded are chat\.completions"
+        PolicyError, match=rf"outlay\.openai: {name} costs money.*the wrap guards chat\.completions"
     ):
         BILLED[name](client)
 
@@ -96,7 +96,7 @@ def test_by_default_it_passes_with_one_warning(serve, plain, pool, caplog, said)
             with pytest.raises(openai.NotFoundError):
                 client.images.generate(model="m", prompt="A cat")
     assert [record.message.partition(";")[0] for record in caplog.records if record.name == "outlay"] == [
-        "outlay.openai: images costs money and asks no budget"
+        "outlay.openai: images costs money and no budget guards it"
     ]
 
 

@@ -1,4 +1,4 @@
-"""What the tests of the Agents SDK share: real models on loopback, and runs that tell nobody."""
+"""Fixtures of the Agents SDK tests: real models on loopback, and runs without tracing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is reserved for a request of the Agents SDK: input, instructions, tools, handoffs and the output."""
+"""Estimates of the Agents SDK: input, instructions, tools, handoffs and the output."""
 
 from __future__ import annotations
 

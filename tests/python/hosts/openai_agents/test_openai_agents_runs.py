@@ -245,7 +245,9 @@ def test_what_cannot_be_guarded_is_refused(pool):
     with pytest.raises(PolicyError, match="WebSearchTool"):
         guard_tools([WebSearchTool()], three_steps())
     for budget in (pool, RateLimiter(1_000)):
-        with pytest.raises(PolicyError, match=f"a step has no tokens for a {type(budget).__name__}"):
+        with pytest.raises(
+            PolicyError, match=f"a {type(budget).__name__} counts tokens, and a step uses none"
+        ):
             guard_tools([look_up], budget)
     with pytest.raises(PolicyError, match=r"tools: .*NoneType"):
         guard_tools(None, three_steps())

@@ -1,4 +1,4 @@
-"""What the Pydantic AI tests share: real models on loopback."""
+"""Fixtures of the Pydantic AI tests: real models on loopback."""
 
 from __future__ import annotations
 

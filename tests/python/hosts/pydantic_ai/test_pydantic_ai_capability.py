@@ -199,9 +199,9 @@ async def test_host_knows_the_agent_and_the_provider(chat, serve, pool, monkeypa
 def test_what_cannot_be_guarded_is_refused(make_pool):
     with pytest.raises(PolicyError, match="steps"):
         BudgetCapability(make_pool(), steps="turns")
-    with pytest.raises(PolicyError, match="nothing to guard"):
+    with pytest.raises(PolicyError, match="so nothing is guarded"):
         BudgetCapability(make_pool(), models=False)
-    with pytest.raises(PolicyError, match="nothing to guard"):
+    with pytest.raises(PolicyError, match="so nothing is guarded"):
         BudgetCapability(three_steps(), models=False, steps=None)
     with pytest.raises(PolicyError, match="prices"):
         BudgetCapability(make_pool(capacity_cost_micros_usd=5))

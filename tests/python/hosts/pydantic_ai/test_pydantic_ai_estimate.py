@@ -1,4 +1,4 @@
-"""What is reserved for a request of Pydantic AI: bytes, messages, media, tools and instructions."""
+"""Estimates of Pydantic AI: bytes, messages, media, tools and instructions."""
 
 from __future__ import annotations
 

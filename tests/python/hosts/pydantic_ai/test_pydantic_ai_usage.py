@@ -1,4 +1,4 @@
-"""What is booked where a provider tells its usage otherwise: reasoning beside the output, totals so far."""
+"""Unusual usages of Pydantic AI: reasoning beside the output, totals so far."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrapped keeps its type."""
+"""A wrapped object keeps its type."""
 
 from __future__ import annotations
 

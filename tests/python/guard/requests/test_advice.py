@@ -1,4 +1,4 @@
-"""What a model is told of its budgets: when to land, what is left, and what comes back by itself."""
+"""The advice for a model: when to finish, what is left, and what comes back by itself."""
 
 from __future__ import annotations
 

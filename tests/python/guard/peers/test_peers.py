@@ -2,11 +2,11 @@
 
 What other tests hold already is not repeated: overruns, holds and stop thresholds of pools and leases
 (test_shared_pool, test_lease), exact dollars (test_amounts), fair queues (test_waiting), fixed and sliding
-windows of the other classes (test_token_budget, test_rate_limiter_time), threads (test_threads), forks
+windows of the other classes (test_token_budget, test_limiter_time), threads (test_threads), forks
 (test_fork), refusals as JSON (test_errors), prices and cache tokens of responses (test_responses,
 test_genai_prices), learnt estimates (test_estimates), cancelled calls and streams left early (test_audit_run,
-conformance, openai), counts by the outcome of a job and repositories (test_allowance_*). What users ask for
-beyond it is in test_peers_asked.
+conformance, openai), counts by the outcome of a job and repositories (the folder allowances). What users ask
+for beyond it is in test_peers_asked.
 """
 
 from __future__ import annotations

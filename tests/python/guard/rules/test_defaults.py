@@ -1,4 +1,4 @@
-"""What `[defaults]` says of estimates, and what a part has of its guard beside requests."""
+"""`[defaults]` for estimates, and the methods of a part beside its requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is kept back for the final answer, and advice for the model."""
+"""Amounts that are kept back for the final answer, and advice for the model."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
-"""What is settled, by what is known of a call: it failed, was never answered, or its answer was of no use."""
+"""The cases of settling: calls that failed, were never answered, or got a useless answer."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
 
-from cases import ALL, OWN, PLAIN, _raised, case
 from kit import ROOM, Recorded, billed
 
+from cases.base import ALL, OWN, PLAIN, _raised, case
 from outlay import Guard, LimitExceeded, ManualClock
 from outlay.testing import Reply
 

@@ -1,4 +1,4 @@
-"""What calls cost: prices of the policy, tiers, models that nobody knows; exact to the micro-dollar."""
+"""The prices of calls: the policy's, tiers, unknown models; exact to the micro-dollar."""
 
 from __future__ import annotations
 

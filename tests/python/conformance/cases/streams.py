@@ -6,9 +6,9 @@ import contextlib
 import gc
 import threading
 
-from cases import ALL, PLAIN, STREAMS, case
 from kit import KEPT, TEXT, USAGE, Recorded, billed, broken, committed, estimated
 
+from cases.base import ALL, PLAIN, STREAMS, case
 from outlay import LimitExceeded
 from outlay.testing import Reply
 

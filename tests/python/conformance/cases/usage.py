@@ -1,10 +1,10 @@
-"""The cases of usages that are told in an unusual way: with every chunk, or without the input."""
+"""The cases of usages that are reported in an unusual way: with every chunk, or without the input."""
 
 from __future__ import annotations
 
-from cases import ALL, STREAMS, case
 from kit import TEXT, USAGE, billed, committed
 
+from cases.base import ALL, STREAMS, case
 from outlay.testing import Reply
 
 

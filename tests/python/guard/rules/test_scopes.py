@@ -1,4 +1,4 @@
-"""Which rules a request is about: exact values, one counter per value, patterns, providers."""
+"""The rules that match a request: exact values, one counter per value, patterns, providers."""
 
 from __future__ import annotations
 

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from cases import OWN, case
 from kit import TEXT, World
 
+from cases.base import OWN, case
 from outlay import PolicyError, SharedPool, WorkflowQuota
 from outlay._wraps import unguarded as _unguarded
 from outlay.testing import Reply
@@ -28,7 +28,7 @@ def unguarded_method(world):
         for _ in range(2):
             assert _said(world, server, pool, "warn") == allowed
         assert len(told) == 1
-        assert "costs money and asks no budget; guarded are" in told[0]
+        assert "costs money and no budget guards it; the wrap guards" in told[0]
         refused = _said(world, server, pool, "refuse")
         assert refused.startswith("refused: "), refused
         assert refused.removeprefix("refused: ") == told[0]

@@ -1,4 +1,4 @@
-"""What is wrong in a policy is named with its file, its line, its path of keys and what is allowed."""
+"""An error in a policy names the file, the line, the path of keys and the allowed values."""
 
 from __future__ import annotations
 
