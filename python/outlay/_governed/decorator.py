@@ -69,7 +69,7 @@ def governed(
         InvalidAmount: An estimate is no whole number of tokens (at the call where a function makes it).
 
     Example:
-        >>> from outlay import BudgetExceeded, SharedPool
+        >>> from outlay import SharedPool
         >>> pool = SharedPool(capacity_tokens=100)
         >>> @governed(pool, estimate=lambda text: 2 * len(text), usage=len)
         ... def shout(text):
@@ -78,11 +78,6 @@ def governed(
         'HELLO'
         >>> pool.committed().total_tokens
         5
-        >>> try:
-        ...     shout("a" * 60)
-        ... except BudgetExceeded as refusal:
-        ...     print(refusal.requested)
-        120
 
     """
     layer = make_layer(

@@ -50,24 +50,19 @@ class Faces(Generic[TransportT, AsyncTransportT]):
     ) -> TransportT:
         """Return a transport that reserves from its budgets before each request to a model.
 
-        It works below the client's retries, so each attempt is a call of its own. An answer that is no
-        success gives its tokens back (unless the budget says `on_error="charge"`) and counts as a request.
-        The next attempt is admitted anew. An attempt that times out or loses its connection is charged, one
-        that never made a connection is not. A stream that is closed early, or dropped, is charged. A
-        `RateLimiter` and the adaptive limiters of a `Guard` read the rate-limit headers of every answer.
+        It works below the client's retries, so each attempt is a call of its own. One that fails gives its
+        tokens back (unless the budget says `on_error="charge"`) and counts as a request. One that times out
+        or loses its connection is charged, and so is a stream that is closed early. A `RateLimiter` and the
+        adaptive limiters of a `Guard` read the answers' headers.
 
-        A refusal is of the kind of the SDKs that are loaded (`openai.OpenAIError`,
-        `anthropic.AnthropicError`), so that their clients neither retry it nor turn it into a connection
-        error.
+        A refusal is also an `openai.OpenAIError` or `anthropic.AnthropicError`, if these SDKs are loaded.
 
         Args:
-            budget: One budget or a list of them: a `Guard`, `SharedPool`, `AgentTokenBudget`, `AgentBudget`,
-                `RateLimiter`, `WorkflowToken` (one step a call) or an object with the `outlay.Budget`
-                protocol. Outlay's own in a list are decided in one step: all reserve, or none does.
+            budget: One budget or a list of them: a `Guard`, an account of outlay, or an object with the
+                `outlay.Budget` protocol. Outlay's own are decided in one step: all reserve, or none does.
             inner: The transport that sends; default a new `HTTPTransport()`.
             operation: The operation that an `AgentTokenBudget` weighs; default "query".
-            prices: USD per million tokens, as text, by model name: input, output and optionally cache_read,
-                cache_write. Needed where a budget limits cost.
+            prices: USD per million tokens, as text, by model name. Needed where a budget limits cost.
             output_tokens: Output to reserve where the request limits none; default the policy's, else 1,024.
             wait: Seconds or a timedelta that a call may wait for a pool or a limiter; default None, not at
                 all.
@@ -75,8 +70,7 @@ class Faces(Generic[TransportT, AsyncTransportT]):
                 used, so that more run side by side. Default None: the policy's, else a third and the whole
                 output.
             unguarded: What costs money and is not guarded: "warn" once (default), "refuse" or "allow".
-            provider: The provider's label; default: read from the host ("google", "groq", ..., else the
-                host).
+            provider: The provider's label; default: read from the host ("google", "groq", else the host).
             **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
 
         Returns:
@@ -128,13 +122,11 @@ class Faces(Generic[TransportT, AsyncTransportT]):
         """Return the transport for an `AsyncClient`; all else is as for `transport`.
 
         Args:
-            budget: One budget or a list of them: a `Guard`, `SharedPool`, `AgentTokenBudget`, `AgentBudget`,
-                `RateLimiter`, `WorkflowToken` (one step a call) or an object with the `outlay.Budget`
-                protocol. Outlay's own in a list are decided in one step: all reserve, or none does.
+            budget: One budget or a list of them: a `Guard`, an account of outlay, or an object with the
+                `outlay.Budget` protocol. Outlay's own are decided in one step: all reserve, or none does.
             inner: The transport that sends; default a new `AsyncHTTPTransport()`.
             operation: The operation that an `AgentTokenBudget` weighs; default "query".
-            prices: USD per million tokens, as text, by model name: input, output and optionally cache_read,
-                cache_write. Needed where a budget limits cost.
+            prices: USD per million tokens, as text, by model name. Needed where a budget limits cost.
             output_tokens: Output to reserve where the request limits none; default the policy's, else 1,024.
             wait: Seconds or a timedelta that a call may wait for a pool or a limiter; default None, not at
                 all.
@@ -142,8 +134,7 @@ class Faces(Generic[TransportT, AsyncTransportT]):
                 used, so that more run side by side. Default None: the policy's, else a third and the whole
                 output.
             unguarded: What costs money and is not guarded: "warn" once (default), "refuse" or "allow".
-            provider: The provider's label; default: read from the host ("google", "groq", ..., else the
-                host).
+            provider: The provider's label; default: read from the host ("google", "groq", else the host).
             **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
 
         Returns:
@@ -194,12 +185,10 @@ class Faces(Generic[TransportT, AsyncTransportT]):
 
         Args:
             client: A `Client` or `AsyncClient` of the library.
-            budget: One budget or a list of them: a `Guard`, `SharedPool`, `AgentTokenBudget`, `AgentBudget`,
-                `RateLimiter`, `WorkflowToken` (one step a call) or an object with the `outlay.Budget`
-                protocol. Outlay's own in a list are decided in one step: all reserve, or none does.
+            budget: One budget or a list of them: a `Guard`, an account of outlay, or an object with the
+                `outlay.Budget` protocol. Outlay's own are decided in one step: all reserve, or none does.
             operation: The operation that an `AgentTokenBudget` weighs; default "query".
-            prices: USD per million tokens, as text, by model name: input, output and optionally cache_read,
-                cache_write. Needed where a budget limits cost.
+            prices: USD per million tokens, as text, by model name. Needed where a budget limits cost.
             output_tokens: Output to reserve where the request limits none; default the policy's, else 1,024.
             wait: Seconds or a timedelta that a call may wait for a pool or a limiter; default None, not at
                 all.
@@ -207,8 +196,7 @@ class Faces(Generic[TransportT, AsyncTransportT]):
                 used, so that more run side by side. Default None: the policy's, else a third and the whole
                 output.
             unguarded: What costs money and is not guarded: "warn" once (default), "refuse" or "allow".
-            provider: The provider's label; default: read from the host ("google", "groq", ..., else the
-                host).
+            provider: The provider's label; default: read from the host ("google", "groq", else the host).
             **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
 
         Returns:

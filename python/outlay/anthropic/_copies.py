@@ -7,7 +7,7 @@ from typing import Any
 
 from anthropic import NotGiven, not_given
 
-from outlay.anthropic._middleware import BudgetMiddleware
+from outlay.anthropic._middleware import ReservingMiddleware
 
 
 def keep_budgets(client: Any) -> Any:
@@ -23,7 +23,7 @@ def keep_budgets(client: Any) -> Any:
         if not isinstance(given, NotGiven):
             # It takes the place of what the client had, except for its budgets.
             kept = list(given or ())
-            budgets = (one for one in client.middleware if isinstance(one, BudgetMiddleware))
+            budgets = (one for one in client.middleware if isinstance(one, ReservingMiddleware))
             options["middleware"] = kept + [one for one in budgets if one not in kept]
         return keep_budgets(original(client, **options))
 

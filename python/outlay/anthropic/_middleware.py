@@ -17,7 +17,7 @@ _COMPLETE = "/v1/complete"
 _GUARDED = "messages and completions"
 
 
-class BudgetMiddleware(Middleware):
+class ReservingMiddleware(Middleware):
     """Asks the budgets of one wrap before each attempt, and ends the lease with the answer.
 
     The SDK runs it inside its retries, so a retry after a 429 or a 5xx is admitted anew.

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from outlay import PolicyError, PriceTable
 from outlay._wraps import AnyBudget, EstimateMode, Unguarded, make_layer
 from outlay.anthropic._copies import keep_budgets
-from outlay.anthropic._middleware import BudgetMiddleware
+from outlay.anthropic._middleware import ReservingMiddleware
 
 ClientT = TypeVar("ClientT")
 
@@ -29,25 +29,21 @@ def wrap(
     """Return a copy of an Anthropic client that reserves from its budgets before each request to a model.
 
     Guarded are `messages.create`, its streams, `messages.stream`, `messages.parse`, the tool runner and the
-    same under `beta`, raw and streaming responses too. Copies made of the copy (`with_options`) stay guarded,
-    whatever middleware they are given; the original stays unguarded. The two share their connections.
+    same under `beta`, raw and streaming responses too. Copies of the copy stay guarded, whatever middleware
+    they are given; the original stays unguarded. The two share their connections.
 
-    Each HTTP attempt is a call of its own: a 429 or a 5xx gives its tokens back and counts as a request, and
-    the SDK's retry is admitted anew. An attempt that times out is charged. So is a stream that is left, with
-    `max_tokens` as its output if it has not reported it yet. A `RateLimiter` reads the answers' headers.
+    Each HTTP attempt is a call of its own. One that fails gives its tokens back and counts as a request. One
+    that times out is charged, and so is a stream that is left. A `RateLimiter` reads the answers' headers.
 
-    A refusal is raised before the provider is touched. It is the outlay class and `anthropic.AnthropicError`
-    in one, so the SDK neither retries nor wraps it. Wraps stack: an account that two of them name is charged
-    once a call.
+    A refusal is raised before the provider is touched. It is also an `anthropic.AnthropicError`, so the SDK
+    neither retries nor wraps it. Wraps stack: an account that two of them name is charged once a call.
 
     Args:
         client: An `Anthropic` or `AsyncAnthropic`, or a client of the SDK for Bedrock, Vertex AI or Foundry.
-        budget: One budget or a list of them: a `Guard`, `SharedPool`, `AgentTokenBudget`, `AgentBudget`,
-            `RateLimiter`, `WorkflowToken` (one step a call) or an object with the `outlay.Budget` protocol.
-            Outlay's own in a list are decided in one step: all reserve, or none does.
+        budget: One budget or a list of them: a `Guard`, an account of outlay, or an object with the
+            `outlay.Budget` protocol. Outlay's own are decided in one step: all reserve, or none does.
         operation: The operation that an `AgentTokenBudget` weighs; default "query".
-        prices: USD per million tokens, as text, by model name: input, output and optionally cache_read,
-            cache_write. Needed where a budget limits cost.
+        prices: USD per million tokens, as text, by model name. Needed where a budget limits cost.
         output_tokens: Output to reserve where the request limits none; default the policy's, else 1,024.
         wait: Seconds or a timedelta that a call may wait for a pool or a limiter; default None, not at all.
         estimate: "strict" takes half of the prompt's bytes for tokens; "expected" what its model has used, so
@@ -66,10 +62,9 @@ def wrap(
         >>> from anthropic import Anthropic, AnthropicError
         >>> from outlay import BudgetExceeded, SharedPool
         >>> client = wrap(Anthropic(api_key="none"), SharedPool(capacity_tokens=300))
+        >>> hi = [{"role": "user", "content": "Hi"}]
         >>> try:
-        ...     client.messages.create(
-        ...         model="claude", max_tokens=1_000, messages=[{"role": "user", "content": "Hi"}]
-        ...     )
+        ...     client.messages.create(model="claude", max_tokens=1_000, messages=hi)
         ... except BudgetExceeded as refusal:
         ...     print(refusal.limit, isinstance(refusal, AnthropicError))
         300 True
@@ -87,7 +82,7 @@ def wrap(
         made_by="anthropic",
     )
     layer.check_price(None)
-    guarded: ClientT = keep_budgets(_checked(client).with_middleware(BudgetMiddleware(layer)))
+    guarded: ClientT = keep_budgets(_checked(client).with_middleware(ReservingMiddleware(layer)))
     return guarded
 
 

@@ -32,22 +32,18 @@ def wrap(
 ) -> ClientT:
     """Return a copy of a client that reserves from its budgets before each call of a model.
 
-    The copy is of the same class and shares the connections of the original, which stays unguarded. Its own
-    copies (`copy`, `with_options`) keep the budget. Guarded are chat completions, responses, embeddings,
-    decisions and the older completions, in every mode.
+    The copy has the class and the connections of the original, which stays unguarded. Its own copies keep the
+    budget. Guarded are chat completions, responses, embeddings, decisions and the older completions.
 
-    A refusal is raised before the provider is touched. It is the outlay class and `openai.OpenAIError` in
-    one, so the client neither retries nor wraps it. Wraps stack: an account that two of them name is charged
-    once a call. A `RateLimiter` and the adaptive limiters of a `Guard` read the answers' headers.
+    A refusal is raised before the provider is touched, and is an `openai.OpenAIError` too. Wraps stack: an
+    account that two of them name is charged once. A `RateLimiter` and a `Guard` read the answers' headers.
 
     Args:
         client: An `OpenAI` or `AsyncOpenAI`, or a subclass such as `AzureOpenAI`.
-        budget: One budget or a list of them: a `Guard`, `SharedPool`, `AgentTokenBudget`, `AgentBudget`,
-            `RateLimiter`, `WorkflowToken` (one step a call) or an object with the `outlay.Budget` protocol.
-            Outlay's own in a list are decided in one step: all reserve, or none does.
+        budget: One budget or a list of them: a `Guard`, an account of outlay, or an object with the
+            `outlay.Budget` protocol. Outlay's own are decided in one step: all reserve, or none does.
         operation: The operation that an `AgentTokenBudget` weighs; default "query".
-        prices: USD per million tokens, as text, by model name: input, output and optionally cache_read,
-            cache_write. Needed where a budget limits cost.
+        prices: USD per million tokens, as text, by model name. Needed where a budget limits cost.
         output_tokens: Output to reserve where the request limits none; default the policy's, else 1,024.
         wait: Seconds or a timedelta that a call may wait for a pool or a limiter; default None, not at all.
         estimate: "strict" takes half of the prompt's bytes for tokens; "expected" what its model has used, so

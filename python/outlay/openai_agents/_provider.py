@@ -21,12 +21,10 @@ class BudgetProvider(ModelProvider):
 
     Args:
         provider: The provider that makes the models, such as `agents.MultiProvider()`.
-        budget: One budget or a list of them: a `Guard`, `SharedPool`, `AgentTokenBudget`, `AgentBudget`,
-            `RateLimiter`, `WorkflowToken` (one step a call) or an object with the `outlay.Budget` protocol.
-            Outlay's own in a list are decided in one step: all reserve, or none does.
+        budget: One budget or a list of them: a `Guard`, an account of outlay, or an object with the
+            `outlay.Budget` protocol. Outlay's own are decided in one step: all reserve, or none does.
         operation: The operation that an `AgentTokenBudget` weighs; default "query".
-        prices: USD per million tokens, as text, by model name: input, output and optionally cache_read,
-            cache_write. Needed where a budget limits cost.
+        prices: USD per million tokens, as text, by model name. Needed where a budget limits cost.
         output_tokens: Output to reserve where the request limits none; default the policy's, else 1,024.
         wait: Seconds or a timedelta that a call may wait for a pool or a limiter; default None, not at all.
         estimate: "strict" takes half of the prompt's bytes for tokens; "expected" what its model has used, so
