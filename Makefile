@@ -127,15 +127,6 @@ $(PEERS)/.installed: pyproject.toml | $(INSTALLED)
 	$(BIN)/python benches/python/peers/install.py $(BIN)/uv $(PEERS)/bin/python
 	touch $@
 
-## outlay beside its peers, in one process; prints the tables of docs/benchmarks.md.
-bench-peers: $(INSTALLED) $(PEERS)/.installed
-	PYTHONPATH=python:benches/python $(PEERS)/bin/python -m peers --rounds $(ROUNDS)
-
-$(PEERS)/.installed: pyproject.toml | $(INSTALLED)
-	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
-	$(BIN)/python benches/python/peers/install.py $(BIN)/uv $(PEERS)/bin/python
-	touch $@
-
 ## Every bench once, in small, so that none rots; nothing is measured, so nothing is optimised across crates.
 bench-check: export CARGO_PROFILE_BENCH_LTO = off
 bench-check: export CARGO_PROFILE_BENCH_CODEGEN_UNITS = 16
@@ -210,4 +201,4 @@ picture: $(INSTALLED)
 	$(BIN)/python docs/picture.py
 
 clean:
-	rm -rf target dist $(VENV) $(OTHERS)
+	rm -rf target dist $(VENV) $(OTHERS) $(PEERS)
