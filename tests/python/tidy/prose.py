@@ -124,7 +124,7 @@ def is_banned(name: str) -> bool:
 def rust_names(text: str) -> list[str]:
     """Return the names that a Rust file gives: of items, of `let`, of fields and parameters."""
     text = re.split(r"#\[cfg\(test\)\]\s*mod ", text)[0]
-    code = re.sub(r"//.*|\"(?:\\.|[^\"\\])*\"", "", text)
+    code = re.sub(r"//.*|\"(?:\\[\s\S]|[^\"\\])*\"", "", text)
     return [first or second for first, second in RUST_WORDS.findall(code)]
 
 
