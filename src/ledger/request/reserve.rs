@@ -43,18 +43,18 @@ pub fn reserve(asks: &[Ask], request: &Request) -> Result<Lease, Error> {
     reserve_distinct(&asks, request, true, || None, |lease, _| lease)
 }
 
-/// [`reserve`] that passes the lease to `then` in the same step. If `instead` returns an answer,
+/// [`reserve`] that passes the lease to `then` in the same step. If `known` returns an answer,
 /// nothing is reserved. Both run under the locks of the accounts: they must not lock an account or
 /// end a lease.
 pub(crate) fn reserve_and<R>(
     asks: &[Ask],
     request: &Request,
-    instead: impl FnOnce() -> Option<R>,
+    known: impl FnOnce() -> Option<R>,
     then: impl FnOnce(Lease, Moment) -> R,
 ) -> Result<R, Error> {
     let merged = distinct(asks)?;
     let asks: Vec<AskPart<'_>> = merged.iter().map(Ask::borrowed).collect();
-    reserve_distinct(&asks, request, true, instead, then)
+    reserve_distinct(&asks, request, true, known, then)
 }
 
 /// Whether all asks would be admitted now. Changes nothing.
@@ -84,11 +84,11 @@ fn reserve_distinct<R>(
     asks: &[AskPart<'_>],
     request: &Request,
     tells: bool,
-    instead: impl FnOnce() -> Option<R>,
+    known: impl FnOnce() -> Option<R>,
     then: impl FnOnce(Lease, Moment) -> R,
 ) -> Result<R, Error> {
     let done = with_locked(accounts(asks), |locked, outbox| {
-        if let Some(answer) = instead() {
+        if let Some(answer) = known() {
             return Ok((answer, locked[0].now.tick));
         }
         decide(asks, tells, locked, outbox)?;
