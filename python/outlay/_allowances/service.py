@@ -69,14 +69,6 @@ class AllowanceService:
             self._counts = stored = stored_backend(store, clock)
             self._native = stored.native
 
-    @classmethod
-    def _from_ledger(cls, native: AllowanceLedger) -> AllowanceService:
-        """Return a service over an existing ledger: that of a guard."""
-        service = cls.__new__(cls)
-        service._native = native
-        service._counts = MemoryBackend(native)
-        return service
-
     def set_allowance(self, allowance: AgentAllowance) -> None:
         """Set or change what an agent may do; what it has used and what runs stays.
 
@@ -369,3 +361,11 @@ def _optional(repo: Id | None) -> str | None:
 
 
 AllowanceService.__module__ = "outlay"  # the place that users import from
+
+
+def service_from_ledger(native: AllowanceLedger) -> AllowanceService:
+    """Return the service over an existing ledger: that of a guard."""
+    service = AllowanceService.__new__(AllowanceService)
+    service._native = native
+    service._counts = MemoryBackend(native)
+    return service

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from outlay._allowances.service import AllowanceService
+from outlay._allowances.service import AllowanceService, service_from_ledger
 from outlay._attach import attach
 from outlay._core import Allotment, Guard, set_labels_var, set_price_resolver
 from outlay._guard.parts import noting
@@ -52,7 +52,7 @@ async def allotment_reserve_wait(
 def allowances(self: Guard) -> AllowanceService:
     service = _services.get(self)
     if service is None:
-        service = _services.setdefault(self, AllowanceService._from_ledger(self._allowance_ledger()))
+        service = _services.setdefault(self, service_from_ledger(self._allowance_ledger()))
     return service
 
 
