@@ -15,6 +15,9 @@ def load(monkeypatch, path):
     """Load a module of a bench as its own process would."""
     for folder in (BENCHES / "python", (BENCHES / path).parent):
         monkeypatch.syspath_prepend(str(folder))
+        for own in folder.iterdir():
+            # Other tests have modules of these names, and get them back.
+            monkeypatch.delitem(sys.modules, own.stem, raising=False)
     before = set(sys.modules)
     spec = importlib.util.spec_from_file_location(f"bench_{Path(path).stem}", BENCHES / path)
     module = importlib.util.module_from_spec(spec)

@@ -26,7 +26,8 @@ pub(super) fn read_dict(dict: &Bound<'_, PyDict>) -> PyResult<GuardPolicy> {
     let text = py.import("json")?.call_method("dumps", (dict,), Some(&options));
     let text = text.map_err(|error| match error.is_instance_of::<PyException>(py) {
         true => Invalid::sentence(format!(
-            "policy: the dict has a value that TOML cannot have: {error}"
+            "policy: the dict has a value that no policy can have ({error}); allowed are texts, \
+             finite numbers, true, false, lists and dicts"
         ))
         .into(),
         false => error,
