@@ -28,6 +28,8 @@ NEEDS = (
     "httpx>=0.27",
     "httpx2>=2",
     "openai>=3",
+    "langchain>=1.4",
+    "langchain-openai>=1.0",
 )
 ASK = (
     "import json, sys, sysconfig; print(json.dumps([sys.implementation.name, list(sys.version_info[:2]), "

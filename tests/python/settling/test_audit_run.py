@@ -38,8 +38,8 @@ from outlay.openai import wrap
 
 SEED = int(os.environ.get("OUTLAY_AUDIT_SEED", "20261122"))
 ENDED = {"committed", "released", "expired"}
-# Streams are left on purpose. CPython 3.11 may collect httpx's generator in the thread that watches, while the
-# loop's thread closes it. It then reports that the generator is executing, and nothing else comes of it.
+# Streams are left on purpose. CPython 3.11 may collect httpx's generator in the thread that watches, while
+# the loop's thread closes it. It then reports that the generator is executing, and nothing else comes of it.
 LEFT = "Exception ignored in. <async_generator object Response.aiter_raw"
 pytestmark = pytest.mark.filterwarnings(f"ignore:{LEFT}:pytest.PytestUnraisableExceptionWarning")
 
