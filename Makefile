@@ -32,7 +32,7 @@ FUZZED = if $(2) -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -print_final_stat
     then echo "fuzz $(1): $$(grep -o 'executed_units: .*' target/fuzz-corpus/$(1).log)"; \
     else tail -n 40 target/fuzz-corpus/$(1).log; exit 1; fi
 SOURCES := Cargo.toml Cargo.lock pyproject.toml build.rs $(shell find src -name '*.rs') \
-    python/outlay/_core.pyi $(wildcard python/outlay/_stubs/*.pyi)
+    python/outlay/_core.pyi $(shell find python/outlay/_stubs -name '*.pyi')
 
 .PHONY: demo test lint cargo-test loom pytest pytest-others soak bench bench-peers bench-check bench-compare wheel clean
 

@@ -27,10 +27,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     let text =
         docstring(&mut module.lines()).ok_or_else(|| format!("{MODULE} has no docstring"))?;
     write(&out, "_core", &text)?;
-    for entry in fs::read_dir(STUBS)? {
+    take_folder(Path::new(STUBS), &out)
+}
+
+/// Takes the stubs of a folder, and of the folders in it.
+fn take_folder(folder: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
+    for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "pyi") {
-            take(&fs::read_to_string(&path)?, &out)
+        if path.is_dir() {
+            take_folder(&path, out)?;
+        } else if path.extension().is_some_and(|extension| extension == "pyi") {
+            take(&fs::read_to_string(&path)?, out)
                 .map_err(|error| format!("{}: {error}", path.display()))?;
         }
     }
@@ -45,11 +52,12 @@ fn take(stub: &str, out: &Path) -> Result<(), Box<dyn Error>> {
         let Some(name) = defined(line) else { continue };
         let full = if line.starts_with(' ') { format!("{class}.{name}") } else { name.to_owned() };
         if line.starts_with("class ") {
-            class = name;
+            // The stub of a class may have several files, each with a base that only the stubs have.
+            class = line.split_once("  # methods of ").map_or(name, |(_, whole)| whole);
         }
         // A signature may take several lines; one that ends in dots has no docstring.
         let mut last = line;
-        while !last.ends_with(':') && !last.ends_with("...") {
+        while !last.ends_with(':') && !last.ends_with("...") && !last.contains("  # methods of ") {
             last = lines.next().ok_or_else(|| format!("the signature of {full} has no end"))?;
         }
         if last.ends_with(':')

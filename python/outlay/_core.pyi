@@ -21,14 +21,14 @@ Everything here that has no underscore and is listed in `outlay.__all__` is publ
 from typing import Final
 
 from outlay._stubs.agent_token_budget import AgentTokenBudget
-from outlay._stubs.allotment import Allotment
 from outlay._stubs.allowance_ledger import AllowanceLedger
 from outlay._stubs.amounts import Remaining, RequestBudget, Usage, UsageEstimate
 from outlay._stubs.budget_info import BudgetInfo, BudgetLimit, FullBudgetInfo
 from outlay._stubs.budget_manager import AgentBudget, BudgetManager
 from outlay._stubs.clocks import ManualClock, SystemClock
 from outlay._stubs.denial import Denial
-from outlay._stubs.guard import Guard
+from outlay._stubs.guard.allotment import Allotment
+from outlay._stubs.guard.guard import Guard
 from outlay._stubs.leases import BudgetLease, Mailbox, Wait
 from outlay._stubs.package import (
     EmptyMethods,

@@ -5,12 +5,12 @@ from types import ModuleType
 from typing import Self, TypeAlias, final
 
 from outlay._stubs.agent_token_budget import AgentTokenBudget
-from outlay._stubs.allotment import Allotment
 from outlay._stubs.amounts import UsageEstimate
 from outlay._stubs.arguments import Amount, Id, Period, Price
 from outlay._stubs.budget_manager import AgentBudget
 from outlay._stubs.denial import Denial
-from outlay._stubs.guard import Guard
+from outlay._stubs.guard.allotment import Allotment
+from outlay._stubs.guard.guard import Guard
 from outlay._stubs.leases import BudgetLease, Mailbox, Wait
 from outlay._stubs.rate_limiter import RateLimiter
 from outlay._stubs.shared_pool import SharedPool

@@ -200,11 +200,14 @@ def _stubs() -> dict[str, list[Function]]:
     """Return what all stubs define: functions by their name, methods by class and name."""
     found: dict[str, list[Function]] = {}
     for path in sorted(PACKAGE.rglob("*.pyi")):
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        text = path.read_text(encoding="utf-8")
+        # The stub of a class may have several files, each with a base that only the stubs have.
+        wholes = dict(re.findall(r"^class (\w+):  # methods of (\w+)$", text, re.MULTILINE))
+        for node in ast.parse(text).body:
             inside = node.body if isinstance(node, ast.ClassDef) else [node]
-            prefix = f"{node.name}." if isinstance(node, ast.ClassDef) else ""
+            prefix = f"{wholes.get(node.name, node.name)}." if isinstance(node, ast.ClassDef) else ""
             if prefix:
-                found.setdefault(node.name, [])
+                found.setdefault(prefix[:-1], [])
             for each in inside:
                 if isinstance(each, Function):
                     found.setdefault(prefix + each.name, []).append(each)

@@ -39,10 +39,10 @@ def aliases(tree: ast.Module) -> list[str]:
 def main() -> int:
     """Run stubtest over the core and each of its stubs."""
     modules, allowed = ["outlay._core"], []
-    for path in sorted(STUBS.glob("*.pyi")):
+    for path in sorted(STUBS.rglob("*.pyi")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         if path.stem != "__init__":
-            module = f"outlay._stubs.{path.stem}"
+            module = ".".join(["outlay", *path.relative_to(STUBS.parent).with_suffix("").parts])
             sys.modules[module] = twin(module, tree)
             modules.append(module)
             allowed += [f"{module}.{name}" for name in aliases(tree)]

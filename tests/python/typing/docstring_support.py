@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 PACKAGE = Path(__file__).parents[3] / "python" / "outlay"
 #: The stub of the native core, and those of its classes.
-CORE, STUBS = PACKAGE / "_core.pyi", sorted((PACKAGE / "_stubs").glob("*.pyi"))
+CORE, STUBS = PACKAGE / "_core.pyi", sorted((PACKAGE / "_stubs").rglob("*.pyi"))
 #: Modules that import a framework; their examples are skipped where it is missing.
 FRAMED = {
     "langchain": "langchain",
@@ -67,14 +67,18 @@ class Documented(NamedTuple):
 
 def nodes(path: Path) -> Iterator[tuple[str, Nodes]]:
     """Return what can have a docstring, with its dotted name: the module, its classes and functions."""
+    text = path.read_text(encoding="utf-8")
+    # The stub of a class may have several files, each with a base that only the stubs have.
+    wholes = dict(re.findall(r"^class (\w+):  # methods of (\w+)$", text, re.MULTILINE))
 
     def inside(prefix: str, node: Nodes) -> Iterator[tuple[str, Nodes]]:
         yield prefix, node
         for child in node.body:
             if isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-                yield from inside(f"{prefix}.{child.name}".lstrip("."), child)
+                name = wholes.get(child.name, child.name)
+                yield from inside(f"{prefix}.{name}".lstrip("."), child)
 
-    return inside("", ast.parse(path.read_text(encoding="utf-8")))
+    return inside("", ast.parse(text))
 
 
 def docstrings(path: Path) -> Iterator[Documented]:

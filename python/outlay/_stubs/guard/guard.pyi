@@ -1,19 +1,19 @@
 """The guard: all limits of a policy at once."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Any, Literal, Self, final
 
 from outlay._allowances.service import AllowanceService
-from outlay._stubs.allotment import Allotment
 from outlay._stubs.allowance_ledger import AllowanceLedger
-from outlay._stubs.amounts import Estimate, UsageEstimate
+from outlay._stubs.amounts import Estimate
 from outlay._stubs.arguments import Amount, Headers, Path, Period, Policy
 from outlay._stubs.clocks import Clock
+from outlay._stubs.guard.allotment import Allotment
+from outlay._stubs.guard.reports import _GuardReports
+from outlay._stubs.guard.scopes import _GuardScopes
 from outlay._stubs.leases import BudgetLease, Mailbox, Wait
 
 @final
-class Guard:
+class Guard(_GuardScopes, _GuardReports):
     """All limits of a policy at once: every rule whose scope matches a request's labels, in one step.
 
     A rule that names a label does not match requests without it; `[defaults] require` refuses such requests.
@@ -194,62 +194,6 @@ class Guard:
             PolicyError: A required label is missing.
         """
 
-    def scope(self, **labels: str) -> AbstractContextManager[None]:
-        """Add labels to every request of every guard inside the `with` block.
-
-        The labels of a request, and those of a scope within, come before those of a scope around it. Tasks
-        that are started inside inherit the scope; `outlay.in_scope` hands it on to threads and executors.
-
-        Args:
-            **labels: The labels.
-
-        Raises:
-            InvalidId: A label is no text of 1 to 1,024 bytes.
-
-        Example:
-            >>> guard = Guard({"budget": [{"name": "u", "scope": {"user": "*"}, "limit": {"calls": 1}}]})
-            >>> with guard.scope(user="ann"):
-            ...     guard.reserve().commit()
-        """
-
-    def run(self, run_id: str | None = None, **labels: str) -> AbstractContextManager[str]:
-        """Begin a run for the `with` block: a rule with `window = "run"` counts each run by itself.
-
-        Args:
-            run_id: The label `run`; default None, a new one.
-            **labels: More labels, as of `scope`.
-
-        Returns:
-            A context manager that gives the id of the run.
-        """
-
-    def step(self, name: str = "default", **labels: str) -> AbstractContextManager[None]:
-        """Charge one step as the `with` block begins; inside, the limits of `step.NAME` hold for it alone.
-
-        Args:
-            name: The name of the step; default "default", whose limits a step has that has none of its own.
-            **labels: More labels, as of `scope`.
-
-        Returns:
-            A context manager; to enter it raises `StepLimitExceeded` where no step is left.
-
-        Example:
-            >>> guard = Guard({"workflow": [{"name": "release", "step": {"review": {"tokens": 500}}}]})
-            >>> with guard.run(workflow="release"), guard.step("review"):
-            ...     guard.reserve(500).commit()
-        """
-
-    def landing(self) -> AbstractContextManager[None]:
-        """Allow what budgets keep back (`landing`) inside the `with` block: for the final answer.
-
-        Example:
-            >>> rule = {"name": "all", "limit": {"tokens": 1_000}, "landing": {"tokens": 200}}
-            >>> guard = Guard({"budget": [rule]})
-            >>> guard.reserve(800).commit()
-            >>> with guard.landing():
-            ...     guard.reserve(200).commit()
-        """
-
     def allot(
         self,
         *,
@@ -316,72 +260,6 @@ class Guard:
             >>> guard.reserve(100).commit()
             >>> guard.update({"budget": [{"name": "all", "limit": {"tokens": 150}}]})
             >>> guard.reserve(50).commit()
-        """
-
-    def explain(self, **labels: str) -> list[dict[str, Any]]:
-        """Return the counters that a request with these labels meets, in the order of the policy.
-
-        Args:
-            **labels: The labels of the request.
-
-        Returns:
-            Dicts with `name`, `kind` (the table of the rule), `scope`, `values` (the labels of the counter),
-            `window`, `mode`, `resets_in`, `wait` (seconds or None), and `limits`. `limits` has by unit a dict
-            of `limit`, `used`, `reserved`, `remaining` and `kept_back`, with money in micro-USD.
-
-        Example:
-            >>> guard = Guard({"budget": [{"name": "a", "scope": {"agent": "a"}, "limit": {"tokens": 100}}]})
-            >>> [rule["name"] for rule in guard.explain(agent="a")], guard.explain(agent="b")
-            (['a'], [])
-        """
-
-    def snapshot(self) -> list[dict[str, Any]]:
-        """Return every counter that was ever asked, as dicts like those of `explain`."""
-
-    def advice(self, *, estimate: UsageEstimate | Amount | None = None, **labels: str) -> dict[str, Any]:
-        """Return what is left for requests with these labels: what a prompt may tell the model.
-
-        Args:
-            estimate: What the next call may use, as `reserve` takes it; default None, as the calls so far.
-            **labels: The labels of the requests.
-
-        Returns:
-            `remaining`: the least that any hard limit leaves of "tokens", "cost_micros_usd", "calls",
-            "tool_calls" and "steps". `usd`: the money left as text, if it is limited. `rates`: what limiters
-            and rolling windows leave now, by rule and unit. `calls_left_estimate`: how many such calls still
-            fit, or None. `landing`: whether the next call needs the amount that is kept back for the final
-            answer.
-
-        Raises:
-            InvalidAmount: The estimate is no whole number of at least 0.
-
-        Example:
-            >>> guard = Guard({"budget": [{"name": "all", "limit": {"tokens": 1_000}}]})
-            >>> guard.reserve(300).commit(250)
-            >>> guard.advice()
-            {'remaining': {'tokens': 750}, 'rates': {}, 'calls_left_estimate': 3, 'landing': False}
-        """
-
-    def events(self, callback: Callable[[dict[str, Any]], object]) -> None:
-        """Call `callback` with everything that happens from now on, under no lock.
-
-        Args:
-            callback: Takes a dict with `event` ("reserved", "committed", "released", "expired", "charged",
-                "denied", "warned", "exceeded", "unmatched"), `name` of the rule, `lease` (its id or None) and
-                `amounts` by unit. "unmatched", with `labels`, is a request that no rule is about (in a policy
-                with budgets or workflows: none of these). What it raises is reported as unraisable, and
-                changes nothing. A lock that it takes must be reentrant: the collector may end a lease in it.
-
-        Raises:
-            PolicyError: It can not be called.
-
-        Example:
-            >>> guard = Guard({"budget": [{"name": "all", "limit": {"tokens": 10}, "mode": "shadow"}]})
-            >>> seen = []
-            >>> guard.events(seen.append)
-            >>> guard.reserve(11).commit()
-            >>> [event["event"] for event in seen]
-            ['reserved', 'denied', 'committed']
         """
 
     def _try_reserve(
