@@ -9,6 +9,7 @@ mod allowances;
 mod ask;
 mod change;
 mod counter;
+mod decision;
 mod in_force;
 mod last_asked;
 mod lookup;

@@ -13,7 +13,7 @@ use super::last_asked::LastAsked;
 use super::rule_group::RuleGroup;
 use crate::accounting::{Code, Denied, Invalid, Key, Kind, Limit, Meter, Unit, UsageEstimate};
 use crate::budgets::policy::{Rule, RuleKind, Span};
-use crate::ledger::{Account, Core, Error, METERS_MAX, MeterIndex, Naming};
+use crate::ledger::{Account, Core, Error, EventRule, METERS_MAX, MeterIndex, Naming};
 
 /// The rule and the unit of one meter.
 #[derive(Clone)]
@@ -176,6 +176,11 @@ impl Counter {
         Ok(())
     }
 
+    /// The scope of a refusal by one of its rules.
+    pub(super) fn scope_of_refusal(&self, rule: &Rule) -> Vec<(String, String)> {
+        scope_of_refusal(rule, &self.values)
+    }
+
     /// Whether it has no open holds.
     pub(super) fn is_free(&self) -> Result<bool, Error> {
         self.account.read(|meters, _| meters.iter().all(|meter| meter.reserved() == 0))
@@ -208,24 +213,48 @@ impl Naming for RuleNaming {
         (denied.kind, denied.unit) = (Kind::of(denied.code, unit), unit);
         denied.reason = None;
         denied.reason = Some(format!("{}: {}", denied.message(), rule.name));
-        let label = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        denied.scope = match rule.name.split_once(".step.") {
-            Some((workflow, step)) if rule.kind == RuleKind::Step => {
-                vec![label(RuleKind::Workflow.name(), workflow), label("step", step)]
-            }
-            _ => vec![label(rule.kind.name(), &rule.name)],
-        };
-        denied.scope.extend(self.values.iter().cloned());
+        denied.scope = scope_of_refusal(&rule, &self.values);
         // Values come last: they say which counter of the rule it was.
         let label = if denied.code == Code::WorkflowQuotaExceeded { "workflow" } else { "agent" };
         let id = denied.scope.iter().rev().find(|(name, _)| name == label);
         denied.id = id.and_then(|(_, value)| Key::parse(label, value).ok());
     }
 
-    fn rule(&self, meter: MeterIndex) -> Option<Key> {
-        let rule_meters = self.meters.read();
-        rule_meters.get(usize::from(meter)).and_then(|m| Key::parse("name", &m.rule.name).ok())
+    fn rule(&self, meter: MeterIndex) -> Option<EventRule> {
+        let rule = self.rule_of(meter)?;
+        let name = Key::parse("name", &rule.name).ok()?;
+        let values = self.values.clone().into();
+        Some(EventRule { name, kind: rule.kind.name(), values, place: rule.place })
     }
+
+    fn warn_share(&self, meter: MeterIndex, mark: u8) -> Option<u64> {
+        let mut shares = self.rule_of(meter)?.warn_at.clone();
+        shares.sort_unstable();
+        shares.get(usize::from(mark)).copied()
+    }
+
+    fn tells_denied(&self) -> bool {
+        false
+    }
+}
+
+impl RuleNaming {
+    fn rule_of(&self, meter: MeterIndex) -> Option<Arc<Rule>> {
+        self.meters.read().get(usize::from(meter)).map(|of| Arc::clone(&of.rule))
+    }
+}
+
+/// The scope of a refusal by a rule: its name, and the values of its counter.
+fn scope_of_refusal(rule: &Rule, values: &[(String, String)]) -> Vec<(String, String)> {
+    let label = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let mut scope = match rule.name.split_once(".step.") {
+        Some((workflow, step)) if rule.kind == RuleKind::Step => {
+            vec![label(RuleKind::Workflow.name(), workflow), label("step", step)]
+        }
+        _ => vec![label(rule.kind.name(), &rule.name)],
+    };
+    scope.extend(values.iter().cloned());
+    scope
 }
 
 /// The amount that one request asks of a unit.

@@ -1,7 +1,7 @@
 //! The guard itself: the state that all of its modules share.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use dashmap::DashMap;
@@ -17,7 +17,7 @@ use super::unmatched::{Unmatched, Warner};
 use crate::accounting::{Clock, Code, Key, Price, PriceTable, UsageEstimate};
 use crate::budgets::allowances::AllowanceService;
 use crate::budgets::policy::{EstimateMode, GuardPolicy};
-use crate::ledger::{Account, Core, Error};
+use crate::ledger::{Account, Core, Error, Event};
 
 /// The settings of a request, beside its labels.
 #[derive(Clone, Copy, Debug, Default)]
@@ -134,6 +134,14 @@ impl Guard {
     /// The core that its accounts share.
     pub const fn core(&self) -> &Arc<Core> {
         &self.core
+    }
+
+    /// Calls `listener` for everything that happens from now on, never under a lock.
+    pub fn subscribe(&self, listener: impl Fn(&Event) + Send + Sync + 'static) {
+        self.core.subscribe(listener);
+        // What was found before nobody listened has no labels for events. Release pairs with the
+        // load of the generation.
+        self.generation.fetch_add(1, Ordering::Release);
     }
 
     /// Reports a request that passes and that no rule matches.

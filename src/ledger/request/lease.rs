@@ -185,7 +185,7 @@ impl Lease {
     /// Adds what the lease carries beside its holds.
     #[must_use]
     pub fn carrying(mut self, carried: Carried) -> Self {
-        self.0.carried = carried.into_boxed();
+        self.0.carried = carried.into_boxed(self.0.id);
         self
     }
 
