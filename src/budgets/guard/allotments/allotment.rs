@@ -92,7 +92,7 @@ impl Guard {
                 refused
             })
         })?;
-        self.tell_unmatched(&matched, &estimate);
+        self.tell_unmatched(&matched, &request.estimate);
         if self.core.listening() {
             matched.tell_passed(&self.core, &asked, Some(lease.id()), false);
         }
