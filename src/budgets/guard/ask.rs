@@ -134,7 +134,12 @@ impl Guard {
                 ask.carried.refused(&refused);
                 Err(refused)
             }
-            other => Ok((other?, Carried { waited: true, ..ask.carried })),
+            other => {
+                let carried = Carried { waited: true, ..ask.carried };
+                // A wait without time ends here.
+                let wait = other.inspect_err(|refused| carried.refused(refused))?;
+                Ok((wait, carried))
+            }
         }
     }
 

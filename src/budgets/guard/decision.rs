@@ -146,7 +146,7 @@ impl Matched {
         let is_held = meter.limit_now().is_some_and(|limit| {
             meter.used().checked_add(demand.amount).is_some_and(|sum| sum <= limit)
         });
-        let reason = if meter.is_hopeless(demand.amount, Terms::Strict) {
+        let reason = if meter.headroom(demand.amount, Terms::Strict).is_none() {
             Cause::TooLarge
         } else if is_held {
             Cause::Held

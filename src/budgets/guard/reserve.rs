@@ -113,7 +113,12 @@ impl Guard {
         over.iter().for_each(|event| self.core.publish(event));
         self.tell_unmatched(matched, &request.estimate);
         if self.core.listening() {
-            matched.tell_passed(&self.core, &amounts_of(&request.estimate), Some(lease.id()), false);
+            matched.tell_passed(
+                &self.core,
+                &amounts_of(&request.estimate),
+                Some(lease.id()),
+                false,
+            );
         }
         Ok(lease.carrying(carried(matched, allotted)))
     }
