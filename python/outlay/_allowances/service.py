@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Literal, NoReturn, SupportsIndex
 
 from outlay._allowances.backend import MemoryBackend
+from outlay._same import same, same_deeply
 from outlay._allowances.checks import Id, checked_model, given, instance, no_copies
 from outlay._allowances.days import as_datetime
 from outlay._allowances.job import Job
@@ -345,6 +346,9 @@ class AllowanceService:
 
     def __repr__(self) -> str:
         return "<AllowanceService>"
+
+    __copy__ = same
+    __deepcopy__ = same_deeply
 
     def __reduce__(self) -> NoReturn:
         no_copies(self)

@@ -7,6 +7,7 @@ from datetime import datetime
 from threading import Lock
 from typing import TYPE_CHECKING, NoReturn, Protocol, SupportsIndex, runtime_checkable
 
+from outlay._same import same, same_deeply
 from outlay._allowances.checks import Id, clamped, instance, no_copies
 from outlay._allowances.days import as_datetime, today_of
 from outlay._allowances.reports import UsageRecord
@@ -318,6 +319,9 @@ class MemoryStore:
 
     def __repr__(self) -> str:
         return "<MemoryStore>"
+
+    __copy__ = same
+    __deepcopy__ = same_deeply
 
     def __reduce__(self) -> NoReturn:
         no_copies(self)
