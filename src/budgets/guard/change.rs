@@ -9,7 +9,7 @@ use super::allowances::{set_allowances, take_back_allowances};
 use super::ask::GuardAsk;
 use super::counter::Counter;
 use super::decision::Undecided;
-use super::in_force::InForce;
+use super::in_force::{InForce, Prices};
 use super::state::Guard;
 use crate::accounting::{RateHeaders, Unit, UsageEstimate, Window};
 use crate::budgets::policy::{GuardPolicy, Labels, Rule};
@@ -110,7 +110,7 @@ impl Guard {
                 counter.take_over(group, &self.core)?;
             }
         }
-        *self.prices.write() = next.policy.prices.clone();
+        *self.prices.write() = Prices::new(&next.policy);
         *in_force = next;
         // Release pairs with the load in `matched`: a thread that reads the new number also reads
         // the new policy.
