@@ -33,13 +33,23 @@ def reserve_each(
     """
     # One by one into the caller's list, so that a refusal finds every lease that was given out before it.
     for _, one in own:
-        if inspect.iscoroutinefunction(one.reserve):
-            raise _cannot_await(one, "reserve")
+        check_no_coroutine(one)
         lease = _not_awaitable(one.reserve(estimate, **labels), one, "reserve")
         leases.append(lease)
         for ending in ("commit", "release", "close"):
             if inspect.iscoroutinefunction(getattr(lease, ending, None)):
                 raise _cannot_await(lease, ending)
+
+
+def check_no_coroutine(budget: Budget) -> None:
+    """Refuse a budget whose `reserve` is async, where nobody can await it.
+
+    Raises:
+        PolicyError: It is async.
+
+    """
+    if inspect.iscoroutinefunction(budget.reserve):
+        raise _cannot_await(budget, "reserve")
 
 
 async def reserve_each_async(

@@ -12,7 +12,7 @@ from outlay._calls.call import Call, Entered
 from outlay._calls.asked import all_labels
 from outlay._calls.ends import end_each, release_each
 from outlay._calls.listing import normalise
-from outlay._calls.own import reserve_each
+from outlay._calls.own import check_no_coroutine, reserve_each
 from outlay._calls.protocols import Lease
 from outlay._core import (
     BudgetLease,
@@ -53,6 +53,8 @@ def step_budgets(budget: AnyBudget | Sequence[AnyBudget]) -> Budgets:
             raise PolicyError(
                 f"budget: a {kind} counts tokens, and a step uses none; give it to the wrap of a model"
             )
+    for _, own in budgets.own:
+        check_no_coroutine(own)
     return budgets
 
 
