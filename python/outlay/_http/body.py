@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from outlay._http.frames import Frames
+from outlay._usage.fields import Fields
 from outlay._usage.outcome import error_in, refusal_in
-from outlay._usage.shapes import Fields
 from outlay._usage.shapes.clouds import header_fields
 from outlay._usage.stream import StreamUsage
 

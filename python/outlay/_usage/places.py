@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from outlay._usage.shapes import Fields, Lookup, get, lookup, read_usage, shape_fields
+from outlay._usage.fields import Fields, summed
+from outlay._usage.shapes import Lookup, get, lookup, read_usage, shape_fields
 from outlay._usage.shapes.beside import add_answer, add_beside, add_ways
 from outlay._usage.shapes.clouds import header_fields
 from outlay._usage.shapes.known import NAMES
 from outlay._usage.shapes.local import stats_fields
-from outlay._usage.shapes.whole import summed
 
 # They have no names of a usage; the abstract tests would be slow.
 _PLAIN = (str, bytes, int, float)

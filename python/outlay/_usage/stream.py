@@ -6,11 +6,11 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from outlay._usage.fields import Fields, larger
 from outlay._usage.outcome import error_in
 from outlay._usage.places import with_metadata
 from outlay._usage.responses import known_fields
-from outlay._usage.shapes import Fields, get, has
-from outlay._usage.shapes.whole import larger
+from outlay._usage.shapes import get, has
 
 # OpenAI's responses: what comes before the first piece, and what comes in place of an answer.
 # Tuples and no sets: a provider may send anything as a type, also what has no hash.

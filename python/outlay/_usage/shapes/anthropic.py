@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from outlay._usage.fields import Fields
 from outlay._usage.shapes.beside import add_beside
-from outlay._usage.shapes.reading import Fields, Lookup, count, lookup
+from outlay._usage.shapes.reading import Lookup, count, lookup
 from outlay._usage.shapes.whole import whole
 
 _HOUR = "ephemeral_1h_input_tokens"

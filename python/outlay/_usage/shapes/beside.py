@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
-from outlay._usage.shapes.reading import Fields, Lookup, count, lookup
+from outlay._usage.fields import Fields
+from outlay._usage.shapes.reading import Lookup, count, lookup
 
 # OpenAI and Anthropic, "Service tiers"; Anthropic, "Data residency"; Groq, "Service Tiers"; Vertex AI,
 # "TrafficType"; Bedrock, "ServiceTier". What is billed at the usual price, or was bought before.

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from outlay._usage.fields import Fields
 from outlay._usage.shapes.beside import add_beside, add_unit, add_ways
-from outlay._usage.shapes.reading import Fields, Lookup, count, lookup
+from outlay._usage.shapes.reading import Lookup, count, lookup
 from outlay._usage.shapes.whole import whole
 
 _HEADERS = "x-amzn-bedrock-"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from outlay._usage.fields import Fields
 from outlay._usage.shapes.beside import add_ways
-from outlay._usage.shapes.reading import Fields, Lookup, count, lookup
+from outlay._usage.shapes.reading import Lookup, count, lookup
 from outlay._usage.shapes.whole import whole
 
 #: A usage with one of these is Gemini's; Llama on Bedrock has the first, too.
@@ -131,4 +132,3 @@ def _sound(details: Any, name: str = "tokenCount") -> int:
 def _set(fields: Fields, name: str, tokens: int) -> None:
     if tokens:
         fields[name] = tokens
-

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from outlay._usage.fields import Fields
 from outlay._usage.shapes import clouds, local
 from outlay._usage.shapes.anthropic import anthropic_fields, is_anthropic
 from outlay._usage.shapes.frameworks import langchain_fields, plain_fields
 from outlay._usage.shapes.gemini import GEMINI, INTERACTIONS, gemini_fields, interactions_fields
 from outlay._usage.shapes.openai import openai_fields
-from outlay._usage.shapes.reading import Fields, Lookup, lookup
+from outlay._usage.shapes.reading import Lookup, lookup
 
 _GIVEN_AND_MADE = ("input_tokens", "output_tokens", "request_tokens", "response_tokens")
 _DETAILS = ("input_tokens_details", "output_tokens_details", "prompt_tokens_details")
@@ -35,7 +36,12 @@ _BY_NAME: tuple[tuple[tuple[str, ...], Callable[[Lookup], Fields | None]], ...] 
 )
 #: An answer without any of these names is no usage by itself.
 NAMES = frozenset(
-    {"prompt_tokens", "completion_tokens", *_GIVEN_AND_MADE, *(name for names, _ in _BY_NAME for name in names)}
+    {
+        "prompt_tokens",
+        "completion_tokens",
+        *_GIVEN_AND_MADE,
+        *(name for names, _ in _BY_NAME for name in names),
+    }
 )
 
 
@@ -88,4 +94,3 @@ def _with_both(read: Lookup, *, langchain: bool) -> Fields:
 def _is_realtime(details: Any) -> bool:
     read = lookup(details)
     return any(read(name) is not None for name in _REALTIME)
-

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from outlay._usage.shapes.reading import Fields, Lookup, count, lookup
+from outlay._usage.fields import Fields
+from outlay._usage.shapes.reading import Lookup, count, lookup
 
 
 def ollama_fields(read: Lookup) -> Fields:

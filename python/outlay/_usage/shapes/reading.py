@@ -15,8 +15,6 @@ from weakref import WeakKeyDictionary
 from outlay._errors import InvalidAmount
 from outlay._usage.noticed import Noticed
 
-#: Keyword arguments for `Usage`.
-Fields: TypeAlias = dict[str, Any]
 #: Returns what an object has under a name; None where it has nothing.
 Lookup: TypeAlias = Callable[[str], Any]
 

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-
-from outlay._usage.shapes.reading import Fields
-
-_UNITS, _BILLED, _TOTAL = "units", "billed_as", "total_tokens"
+from outlay._usage.fields import Fields
 
 
 def whole(fields: Fields, total: int = 0, *, beside: int = 0) -> Fields:
@@ -36,46 +32,3 @@ def whole(fields: Fields, total: int = 0, *, beside: int = 0) -> Fields:
     if total > summed:
         fields["total_tokens"] = total
     return fields
-
-
-def larger(seen: Fields | None, new: Fields | None) -> Fields | None:
-    """Return the larger of each count of two usages of one stream."""
-    if seen is None or new is None:
-        return new or seen
-    merged = _by_name(seen, new, max)
-    ways = {*seen.get(_BILLED, ()), *new.get(_BILLED, ())}
-    if ways:
-        merged[_BILLED] = tuple(sorted(ways))
-    # The total of an earlier piece does not stand above the parts of a later one.
-    if merged.get(_TOTAL, 0) <= merged.get("input_tokens", 0) + merged.get("output_tokens", 0):
-        merged.pop(_TOTAL, None)
-    return merged
-
-
-def summed(many: Iterable[Fields]) -> Fields:
-    """Return the sum of usages; it is billed as what all of them are billed as."""
-    total: Fields | None = None
-    for fields in many:
-        # A sum of totals is only right where every part has one.
-        one = {_TOTAL: fields["input_tokens"] + fields["output_tokens"], **fields}
-        if total is None:
-            total = one
-            continue
-        ways = set(total.get(_BILLED, ())) & set(one.get(_BILLED, ()))
-        total = _by_name(total, one, int.__add__)
-        if ways:
-            total[_BILLED] = tuple(sorted(ways))
-    return total or {}
-
-
-def _by_name(one: Fields, other: Fields, join: Callable[[int, int], int]) -> Fields:
-    """Return the counts and units of both, joined; nothing of how they are billed."""
-    joined: Fields = {}
-    for name in {**one, **other}:
-        if name == _BILLED:
-            continue
-        if name == _UNITS:
-            joined[name] = _by_name(one.get(name, {}), other.get(name, {}), join)
-        else:
-            joined[name] = join(one.get(name, 0), other.get(name, 0))
-    return joined
