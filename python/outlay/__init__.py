@@ -9,6 +9,7 @@ Example:
 
 """
 
+import outlay._same  # noqa: F401 (copies of accounts)
 from outlay._allowances.job import Job
 from outlay._allowances.reports import (
     AllowanceStatus,
@@ -20,6 +21,7 @@ from outlay._allowances.reports import (
 from outlay._allowances.service import AllowanceService
 from outlay._allowances.store import AllowanceStore, MemoryStore
 from outlay._allowances.values import AgentAllowance, ModelQuota, RepoLimit
+from outlay._calls.last import last_call
 from outlay._calls.protocols import Budget, Lease
 from outlay._calls.with_block import end_block as _end_block  # noqa: F401 (how blocks end that raise)
 from outlay._cli.doctor import doctor
@@ -74,13 +76,11 @@ from outlay._errors import (
     WaitTimeout,
     WorkflowLimitExceeded,
 )
-from outlay._calls.last import last_call
 from outlay._governed.decorator import governed
 from outlay._guard.in_scope import in_scope
 from outlay._guard.methods import reserve_wait as _reserve_wait  # noqa: F401 (the methods of guards)
 from outlay._process import watch_process as _watch_process
 from outlay._schema import LLM_MESSAGE_SCHEMA, POLICY_SCHEMA
-import outlay._same  # noqa: F401 (copies of accounts)
 from outlay._usage.calibration import EstimateReport, estimates
 from outlay._usage.responses import usage_from_response as _from_response  # noqa: F401 (a method of Usage)
 from outlay._waiting.methods import acquire_slot as _acquire_slot  # noqa: F401 (the methods that wait)

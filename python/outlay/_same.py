@@ -1,7 +1,8 @@
 """Copies of accounts: `copy` and `deepcopy` give the account itself.
 
-Frameworks copy what holds an account: a model, a client, the state of an agent. A copy of the account would have
-a limit of its own, and a refusal would end the program that copies. So a copy spends from the same account.
+Frameworks copy what holds an account: a model, a client, the state of an agent. A copy of the account would
+have a limit of its own, and a refusal would end the program that copies. So a copy spends from the same
+account.
 """
 
 from __future__ import annotations

@@ -6,10 +6,10 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, NoReturn, Self, SupportsIndex
 
-from outlay._same import same, same_deeply
 from outlay._allowances.checks import no_copies
 from outlay._allowances.reports import QuotaEvent, UsageReport
 from outlay._errors import ForkedLedger
+from outlay._same import same, same_deeply
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -6,7 +6,6 @@ import logging
 from typing import TYPE_CHECKING, Literal, NoReturn, SupportsIndex
 
 from outlay._allowances.backend import MemoryBackend
-from outlay._same import same, same_deeply
 from outlay._allowances.checks import Id, checked_model, given, instance, no_copies
 from outlay._allowances.days import as_datetime
 from outlay._allowances.job import Job
@@ -16,6 +15,7 @@ from outlay._allowances.stored import stored_backend
 from outlay._allowances.values import AgentAllowance, ModelQuota, RepoLimit
 from outlay._core import AllowanceLedger, check_amount, check_id
 from outlay._errors import PolicyError
+from outlay._same import same, same_deeply
 
 if TYPE_CHECKING:
     from outlay._allowances.backend import CountsBackend

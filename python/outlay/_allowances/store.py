@@ -7,12 +7,12 @@ from datetime import datetime
 from threading import Lock
 from typing import TYPE_CHECKING, NoReturn, Protocol, SupportsIndex, runtime_checkable
 
-from outlay._same import same, same_deeply
 from outlay._allowances.checks import Id, clamped, instance, no_copies
 from outlay._allowances.days import as_datetime, today_of
 from outlay._allowances.reports import UsageRecord
 from outlay._allowances.values import AgentAllowance, ModelQuota
 from outlay._core import AllowanceLedger, check_amount, check_id
+from outlay._same import same, same_deeply
 
 if TYPE_CHECKING:
     from outlay._core import ManualClock, SystemClock

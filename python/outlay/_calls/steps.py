@@ -7,9 +7,9 @@ from contextlib import suppress
 from contextvars import ContextVar, Token
 from typing import Any
 
+from outlay._calls.asked import all_labels
 from outlay._calls.budgets import AnyBudget, Budgets, Key
 from outlay._calls.call import Call, Entered
-from outlay._calls.asked import all_labels
 from outlay._calls.ends import end_each, release_each
 from outlay._calls.listing import normalise
 from outlay._calls.own import check_no_coroutine, reserve_each

@@ -1,4 +1,4 @@
-"""The cases of who learns of a call: listeners of a guard, a user's own budget, the caller that asks its cost."""
+"""The cases of who learns of a call: the listeners of a guard, a user's own budget, the caller."""
 
 from __future__ import annotations
 
@@ -133,7 +133,11 @@ class AsyncBudget(OwnBudget):
 @case("A user's own budget is given all labels and books the usage; it may be async.", ALL)
 def own_budget(world):
     for kind in (OwnBudget, AsyncBudget) if world.mode in ASYNC else (OwnBudget,):
-        server, own, guard = world.serve(Reply(text=TEXT, usage=USAGE)), kind(world.pool()), one_user(1_000_000)
+        server, own, guard = (
+            world.serve(Reply(text=TEXT, usage=USAGE)),
+            kind(world.pool()),
+            one_user(1_000_000),
+        )
         assert ask(world, world.make(server, [guard, own], **LABELS), guard) == TEXT
         (labels,) = own.labels
         assert labels.items() >= {"user": "ann", **LABELS}.items()

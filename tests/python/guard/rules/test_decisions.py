@@ -169,8 +169,9 @@ def test_a_thread_that_waits_is_one_decision():
 
 def test_each_guard_of_a_call_has_its_own_decision(clock):
     """The one that would have let it pass says that another budget refused: it names no rule."""
-    wide, narrow = new_guard(clock, budget("wide", limit={"tokens": 100})), new_guard(
-        clock, budget("narrow", limit={"tokens": 5})
+    wide, narrow = (
+        new_guard(clock, budget("wide", limit={"tokens": 100})),
+        new_guard(clock, budget("narrow", limit={"tokens": 5})),
     )
     seen = {"wide": listen(wide), "narrow": listen(narrow)}
 

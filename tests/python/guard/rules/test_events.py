@@ -10,7 +10,7 @@ from guard_support import budget, listen, new_guard, refused, spend, usage
 
 from outlay import Usage
 
-DAY = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.timezone.utc)
+DAY = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
 ORG = {"budget": [{"name": "org", "scope": {"org": "*"}, "limit": {"tokens": 100}, "warn_at": [0.5, 0.8]}]}
 
 
@@ -76,7 +76,12 @@ def test_a_refusal_says_its_reason_and_the_figures_of_its_limit(
     denied = refused(guard.reserve, asked, org="acme", user="ann")
     assert denied.payload["details"].get("reason") == ("held" if reason == "held" else None)
     (event,) = of_kind(events, "denied")
-    assert (event["reason"], event["limit"], event["used"], event["reserved"]) == (reason, 100, used, reserved)
+    assert (event["reason"], event["limit"], event["used"], event["reserved"]) == (
+        reason,
+        100,
+        used,
+        reserved,
+    )
     assert event["labels"] == {"org": "acme", "user": "ann"}
     assert (event["values"], event["rule"], event["amounts"]) == ({"org": "acme"}, "org", {"tokens": asked})
 

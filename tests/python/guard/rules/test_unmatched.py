@@ -32,7 +32,14 @@ def test_an_event_tells_each_request_that_no_rule_is_about(clock):
     told = [event for event in events if event["event"] == "unmatched"]
     kept = ("name", "lease", "amounts", "labels", "rule", "values")
     assert [{key: event[key] for key in kept} for event in told] == [
-        {"name": "guard", "lease": None, "amounts": {"tokens": tokens}, "labels": labels, "rule": None, "values": {}}
+        {
+            "name": "guard",
+            "lease": None,
+            "amounts": {"tokens": tokens},
+            "labels": labels,
+            "rule": None,
+            "values": {},
+        }
         for tokens, labels in ((5, {}), (6, {"agent": "a"}))
     ]
 
