@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Literal, Self, SupportsIndex, final
+from typing import Any, Literal, Self, SupportsIndex, final
 
 from outlay._stubs.amounts import Estimate, RequestBudget, Usage, UsageEstimate
 from outlay._stubs.arguments import Period
@@ -45,6 +45,8 @@ class BudgetLease:
         450
     """
 
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Self: ...
     @property
     def id(self) -> str:
         """The name of the lease; no other lease of this process has it."""

@@ -1,6 +1,6 @@
 """The pool of tokens and money that many agents share."""
 
-from typing import Self, final
+from typing import Any, Self, final
 
 from outlay._stubs.amounts import Estimate, Remaining, RequestBudget, Usage
 from outlay._stubs.arguments import Amount, Ending, Period
@@ -46,6 +46,8 @@ class SharedPool:
         400
     """
 
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Self: ...
     def __new__(
         cls,
         *,
