@@ -131,7 +131,7 @@ class SharedPool:
         ttl: Period | None = None,
         timeout: Period | None = None,
     ) -> BudgetLease:
-        """Do as `reserve_wait` does, in a thread: without the GIL, and Ctrl-C ends it.
+        """Do as `reserve_wait` does, in a thread without the GIL, or in a greenlet. Ctrl-C ends it.
 
         Args:
             estimate: What the call may use: a `UsageEstimate`, or tokens (at no cost).
