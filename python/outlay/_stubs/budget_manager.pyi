@@ -184,8 +184,7 @@ class BudgetManager:
             path: The file.
 
         Raises:
-            StoreUnavailable: It cannot be written, or what is there is no regular file. That stays as it is; a
-                link to a regular file is followed.
+            StoreUnavailable: It cannot be written, or what is there is no regular file, and stays as it is.
 
         Example:
             >>> import pathlib, tempfile

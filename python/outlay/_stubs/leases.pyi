@@ -4,8 +4,9 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Literal, Self, SupportsIndex, final
 
-from outlay._stubs.amounts import Estimate, RequestBudget, Usage, UsageEstimate
+from outlay._stubs.amounts import Estimate, Usage, UsageEstimate
 from outlay._stubs.arguments import Period
+from outlay._stubs.caps import RequestBudget
 
 @final
 class BudgetLease:

@@ -2,8 +2,9 @@
 
 from typing import Self, final
 
-from outlay._stubs.amounts import Estimate, Remaining, RequestBudget, Usage
+from outlay._stubs.amounts import Estimate, Usage
 from outlay._stubs.arguments import Amount, Ending, Period
+from outlay._stubs.caps import Remaining, RequestBudget
 from outlay._stubs.clocks import Clock
 from outlay._stubs.leases import BudgetLease, Mailbox, Wait
 

@@ -154,7 +154,7 @@ class LoopState:
         if self.loop.is_running() or self.loop.is_closed():
             return
         # What one gives back may be given to the next, of the same loop.
-        while any([wait.pass_over() for _, (wait, _) in sorted(self.waits.items())]):
+        while sum(wait.pass_over() for _, (wait, _) in sorted(self.waits.items())):
             self.passed = True
         self.schedule()
 
@@ -199,8 +199,8 @@ def _watch(weak_state: ref[LoopState]) -> None:
         if (state := weak_state()) is not None:
             state.pass_over()
 
-    # It may be called by a garbage collection anywhere, so it takes no lock, as `threading.Thread` would. At the
-    # end of the interpreter no thread starts, and nobody waits.
+    # A garbage collection anywhere may call this. So it takes no lock, as `threading.Thread` would. At
+    # the end of the interpreter no thread starts, and nobody waits.
     with suppress(RuntimeError):
         start_new_thread(watch, ())
 

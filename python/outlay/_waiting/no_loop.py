@@ -28,7 +28,7 @@ def no_loop_error() -> RuntimeError:
 
 
 class FirstCall:
-    """The first call of the process that might wait. It warns under trio, where only calls that find room pass."""
+    """The first call of the process that might wait. It warns under trio: only calls that find room pass."""
 
     __slots__ = ("comes",)
 

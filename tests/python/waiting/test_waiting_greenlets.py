@@ -33,7 +33,7 @@ PATCHES = {
 }
 HEAD = """
     import os, signal, sys
-    from outlay import Guard, ManualClock, RateLimiter, SharedPool, Usage, UsageEstimate, WaitTimeout, governed
+    from outlay import Guard, RateLimiter, SharedPool, WaitTimeout, governed
     log = []
     def turns():
         for _ in range(5): sleep(0)
@@ -59,14 +59,16 @@ def program(request):
 BUDGETS = {
     "pool": "budget = SharedPool(capacity_tokens=1); wait = lambda: budget.reserve_blocking(1, timeout=20)",
     "limiter": "budget = RateLimiter(1); wait = lambda: budget.reserve_blocking(1, timeout=20)",
-    "slot": "budget = RateLimiter(1, threshold=1.0); wait = lambda: budget.acquire_slot_blocking(1, timeout=20)",
+    "slot": (
+        "budget = RateLimiter(1, threshold=1.0); wait = lambda: budget.acquire_slot_blocking(1, timeout=20)"
+    ),
     "guard": (
         'budget = Guard({"pool": [{"name": "p", "max_concurrent": 1, "on_limit": {"wait": "20s"}}]}); '
         "wait = lambda: budget.reserve_blocking(1)"
     ),
     "wrap": (
-        "budget = SharedPool(capacity_tokens=1); "
-        'wait = lambda: governed(budget, estimate=1, usage=lambda _: 0, wait=20)(lambda: log.append("called"))()'
+        "budget = SharedPool(capacity_tokens=1); call = lambda: log.append('called'); "
+        "wait = governed(budget, estimate=1, usage=lambda _: 0, wait=20)(call)"
     ),
 }
 

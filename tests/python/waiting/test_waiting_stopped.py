@@ -1,4 +1,4 @@
-"""Loops that stand still, stopped and not closed: what they were given goes on, their waits keep their places."""
+"""Loops that are stopped and not closed: what they were given goes on, and their waits keep their places."""
 
 from __future__ import annotations
 

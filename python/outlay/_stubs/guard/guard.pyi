@@ -79,7 +79,8 @@ class Guard(_GuardScopes, _GuardReports):
             on_error: "release" or "charge" a lease whose block fails; default None, as the policy says.
 
         Raises:
-            PolicyError: A keyword is not allowed, or the policy has an unknown key or an impossible value, named with its line.
+            PolicyError: A keyword is not allowed, or the policy has an unknown key or an impossible value,
+                named with its line.
             OSError: The file can not be read.
         """
 
