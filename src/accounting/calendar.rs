@@ -65,7 +65,7 @@ impl CalendarUnit {
 
 /// By how much the two clocks may differ at the end of a window. They are read one after the other,
 /// and the kernel corrects the wall clock in small steps.
-const APART: Duration = Duration::from_secs(1);
+const APART: Duration = Duration::from_millis(100);
 
 /// The calendar window that contains a moment.
 #[derive(Clone, Debug)]
@@ -248,6 +248,16 @@ impl Calendar {
         }
         let length = Duration::from_nanos(self.end_ns.abs_diff(self.start_ns));
         now.tick.plus(apart.min(length))
+    }
+
+    /// From when on nothing counts of what it has counted. A time that is over if that is so now.
+    pub(super) fn silent_from(&self, now: Moment, used: u64, reserved: u64) -> Tick {
+        if self.doubted || self.kept.is_some() {
+            return self.over_at.max(self.kept.as_ref().map_or(now.tick, |kept| kept.over_at));
+        }
+        // An end that the monotonic clock does not confirm may not be the end.
+        let over = self.over_at.minus(APART);
+        if used == 0 && reserved == 0 { now.tick } else { over.max(self.ends_at(now)) }
     }
 
     /// When the window began, in nanoseconds since 1970 UTC.

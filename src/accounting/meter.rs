@@ -322,6 +322,22 @@ impl Meter {
         own || self.provider().is_some_and(|provider| provider.may_change_by(at))
     }
 
+    /// From when on nothing counts that it has counted, at the earliest. A time that is over if that
+    /// is so now, and `None` for never.
+    pub fn silent_from(&self, now: Moment) -> Option<Tick> {
+        let provider = match self.provider() {
+            Some(provider) => provider.silent_from()?,
+            None => now.tick,
+        };
+        let own = match &self.window {
+            Window::Sliding(ring) if self.reserved == 0 => ring.falls_at(0).unwrap_or(now.tick),
+            Window::Calendar(calendar) => calendar.silent_from(now, self.used, self.reserved),
+            _ if self.used == 0 && self.reserved == 0 => now.tick,
+            window => window.ends_at(now)?,
+        };
+        Some(own.max(provider))
+    }
+
     /// The time until the next window, or `None` if there is none.
     pub fn resets_in(&self, now: Moment) -> Option<Duration> {
         self.window.ends_at(now).map(|end| end.since(now.tick))

@@ -152,6 +152,11 @@ impl Entries {
     #[inline]
     pub(crate) fn insert(&mut self, stays: bool, entry: Entry) -> usize {
         let (deadline, order) = (entry.deadline, entry.order);
+        if self.slab.capacity() == 0 {
+            // Most accounts have one lease at a time. A vector would begin with room for four.
+            self.slab.reserve_exact(1);
+            self.due.reserve_exact(1);
+        }
         let index = self.slab.insert(entry);
         if !stays {
             self.set_due(index, order, deadline);
@@ -171,7 +176,11 @@ impl Entries {
 
     #[inline]
     pub(crate) fn remove(&mut self, index: usize) -> Option<Entry> {
-        self.slab.try_remove(index)
+        let removed = self.slab.try_remove(index);
+        if self.slab.is_empty() {
+            self.due.clear();
+        }
+        removed
     }
 
     /// Forgets what was booked for expired leases: the counts are replaced.
@@ -196,7 +205,7 @@ impl Entries {
     #[inline]
     pub(crate) fn end(&mut self, index: usize, kept: Option<End>) {
         match kept {
-            None => drop(self.slab.try_remove(index)),
+            None => drop(self.remove(index)),
             Some(end) => {
                 if let Some(entry) = self.slab.get_mut(index) {
                     entry.end = Some(Box::new(end));

@@ -58,7 +58,8 @@ pub(crate) struct Shown {
     joined: Vec<(i64, i64)>,
 }
 
-const SECOND_NS: u64 = 1_000_000_000;
+/// By how much the clocks may differ at the end of a window.
+const APART_NS: u64 = 100_000_000;
 
 impl Shown {
     fn new(unit: CalendarUnit, wall: i64) -> Self {
@@ -76,11 +77,11 @@ impl Shown {
 
     fn read(&mut self, unit: CalendarUnit, at: u64, wall: i64) {
         let real = window_of(unit, wall);
-        if self.kept.is_some_and(|(_, over_at)| at + SECOND_NS >= over_at) {
+        if self.kept.is_some_and(|(_, over_at)| at + APART_NS >= over_at) {
             self.kept = None;
         }
         if real > self.window {
-            let confirmed = at + SECOND_NS >= self.over_at;
+            let confirmed = at + APART_NS >= self.over_at;
             if !confirmed && self.doubted {
                 return;
             }
@@ -110,7 +111,7 @@ impl Shown {
         let real = window_of(unit, wall);
         let natural = at + u64::try_from(end - wall).unwrap_or(0);
         match real.cmp(&self.window) {
-            std::cmp::Ordering::Greater => self.over_at.saturating_sub(SECOND_NS),
+            std::cmp::Ordering::Greater => self.over_at.saturating_sub(APART_NS),
             std::cmp::Ordering::Equal => natural,
             std::cmp::Ordering::Less => natural.min(self.over_at),
         }
