@@ -11,9 +11,6 @@ use std::time::Duration;
 
 use super::clock::{Tick, nanos};
 
-/// Room for so many buckets is kept in an empty window.
-const KEPT: usize = 4;
-
 /// The usage of the last `period`, by buckets of time.
 #[derive(Clone, Debug)]
 pub struct Ring {
@@ -112,6 +109,10 @@ impl Ring {
             latest.amount = sum;
             return;
         }
+        if self.buckets.capacity() == 0 {
+            // Many windows see one bucket. A vector would begin with room for four.
+            self.buckets.reserve_exact(1);
+        }
         // It is nearly always the latest.
         let place = self.buckets.partition_point(|bucket| bucket.number <= number);
         self.buckets.insert(place, Bucket { number, amount });
@@ -143,8 +144,7 @@ impl Ring {
 
     /// Empties the window.
     pub fn clear(&mut self) {
-        self.buckets.clear();
-        self.buckets.shrink_to(KEPT);
+        self.buckets = VecDeque::new();
         self.sum = 0;
     }
 

@@ -383,6 +383,7 @@ impl Swept for Account {
                 return None;
             }
             entries.swept = entries.next_due();
+            entries.give_room_back();
             entries.swept
         });
         next.ok()?

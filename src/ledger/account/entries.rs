@@ -17,6 +17,9 @@ use crate::ledger::ending::{End, LeaseState};
 const NUMBERS: u64 = 1024;
 static NEXT_NUMBERS: AtomicU64 = AtomicU64::new(1);
 
+/// From so many leases on an account keeps room for the next one. Many accounts never have as many.
+const ROOM_FROM: u64 = 4;
+
 /// What a lease holds of one meter of the account.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HeldMeter {
@@ -179,8 +182,18 @@ impl Entries {
         let removed = self.slab.try_remove(index);
         if self.slab.is_empty() {
             self.due.clear();
+            if self.opened <= ROOM_FROM {
+                self.give_room_back();
+            }
         }
         removed
+    }
+
+    /// Gives the room for leases back, if there is no lease. The next one makes room again.
+    pub(crate) fn give_room_back(&mut self) {
+        if self.slab.is_empty() {
+            (self.slab, self.due) = (Slab::new(), BinaryHeap::new());
+        }
     }
 
     /// Forgets what was booked for expired leases: the counts are replaced.
