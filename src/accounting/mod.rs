@@ -30,7 +30,7 @@ pub use limit::{Limit, Terms, Unit};
 pub use message::MESSAGE_BYTES_MAX;
 pub use meter::{Expired, Hold, Meter};
 pub use money::MicroUsd;
-pub use price::{Price, PriceTable, Rates};
+pub use price::{CallPrice, CostSource, Price, PriceTable, Rates, TellUnpriced};
 pub use provider_limit::ProviderLimit;
 pub use retry::Open;
 pub use ring::Ring;
