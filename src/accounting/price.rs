@@ -7,6 +7,7 @@ mod call;
 mod decimal;
 mod makers;
 mod model;
+mod model_name;
 mod rates;
 
 use std::collections::HashMap;
@@ -18,6 +19,8 @@ pub use rates::Rates;
 
 use super::invalid::Invalid;
 use super::usage::Usage;
+
+pub(crate) use model_name::model_names;
 
 /// The prices of models by name. An unknown model is an error, never $0.
 #[derive(Clone, Debug, Default)]
@@ -41,14 +44,20 @@ impl PriceTable {
         self.prices.insert(model.to_owned(), Arc::new(price.with_hour(None, model)));
     }
 
-    /// The price of a model.
+    /// The price of a model, under its name or the closest of its other names: without its date or
+    /// version, without its provider or region.
     pub fn get(&self, model: &str) -> Option<&Arc<Price>> {
-        self.prices.get(model)
+        model_names(model).find_map(|name| self.prices.get(name))
+    }
+
+    /// The price of exactly that name.
+    pub(crate) fn exactly(&self, name: &str) -> Option<&Arc<Price>> {
+        self.prices.get(name)
     }
 
     /// Whether the model has a price.
     pub fn knows(&self, model: &str) -> bool {
-        self.prices.contains_key(model)
+        self.get(model).is_some()
     }
 
     /// The cost of `usage` of `model` in micro-USD.
@@ -74,7 +83,7 @@ impl PriceTable {
         model: &str,
         usage: &Usage,
     ) -> Result<Arc<Price>, Invalid> {
-        let price = self.prices.get(model).ok_or_else(|| {
+        let price = self.get(model).ok_or_else(|| {
             Invalid::sentence(format!(
                 "the prices name no model {model:?}; add it with its input and output price"
             ))

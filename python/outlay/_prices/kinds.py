@@ -11,7 +11,7 @@ from genai_prices.types import TieredPrices
 if TYPE_CHECKING:
     from genai_prices.types import ModelPrice
 
-# The names that genai-prices has for what we count. Where a usage has one count for several, the dearest holds.
+# The names that genai-prices has for what we count. Where one count stands for several, the dearest holds.
 _KINDS = {
     "input": ("input_mtok", "input_text_mtok", "input_image_mtok", "input_video_mtok"),
     "output": (

@@ -78,7 +78,7 @@ impl Guard {
         }
         if let Some(price) = resolver(model, label(labels, "provider"))? {
             let name = label(labels, "provider").map(|of| format!("{of}:{model}"));
-            self.prices.write().set(name.as_deref().unwrap_or(model), price);
+            self.prices.write().resolved.set(name.as_deref().unwrap_or(model), price);
         }
         Ok(())
     }
@@ -167,9 +167,9 @@ impl Guard {
     fn price(&self, in_force: &InForce, labels: &Labels<'_>) -> Option<Arc<CallPrice>> {
         let defaults = &in_force.policy.defaults;
         let Some(model) = label(labels, "model") else {
-            let tool = format!("tool:{}", label(labels, "tool")?);
-            let price = self.prices.read().get(&tool).cloned()?;
-            return Some(Arc::new(self.call_price(price, defaults.cost_source, &tool)));
+            let tool = label(labels, "tool")?;
+            let price = self.prices.read().tool(tool).cloned()?;
+            return Some(Arc::new(self.call_price(price, defaults.cost_source, tool)));
         };
         let (known, source) = match (self.known_price(labels), &defaults.unknown_price) {
             (Some(known), _) => (known, defaults.cost_source),
@@ -190,11 +190,7 @@ impl Guard {
 
     fn known_price(&self, labels: &Labels<'_>) -> Option<Arc<Price>> {
         let model = label(labels, "model")?;
-        let prices = self.prices.read();
-        let of = label(labels, "provider").map(|provider| format!("{provider}:{model}"));
-        let bare = model.split_once(':').map(|(_, bare)| bare);
-        let known = of.as_deref().and_then(|name| prices.get(name)).or_else(|| prices.get(model));
-        known.or_else(|| bare.and_then(|name| prices.get(name))).cloned()
+        self.prices.read().get(model, label(labels, "provider")).cloned()
     }
 
     /// Events for soft and shadow limits that would refuse the request if they were hard. They are

@@ -5,7 +5,7 @@ use pyo3::types::{PyMapping, PyString};
 
 use super::given::usage as usage_of;
 use super::unpriced::tell_unpriced;
-use crate::accounting::{Invalid, InvalidKind, Price, PriceTable};
+use crate::accounting::{Invalid, InvalidKind, Price, PriceTable, model_names as names_of};
 use crate::py::args;
 
 #[doc = stub!("PriceTable")]
@@ -48,6 +48,12 @@ impl PyPriceTable {
     fn __repr__(&self) -> &'static str {
         "PriceTable(...)"
     }
+}
+
+#[doc = stub!("model_names")]
+#[pyfunction]
+pub(crate) fn model_names(model: &str) -> Vec<&str> {
+    names_of(model).collect()
 }
 
 fn shape() -> PyErr {
