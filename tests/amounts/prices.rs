@@ -1,6 +1,7 @@
 //! Prices: units, multipliers, tiers, sound, and what makers are known to charge.
 
-use outlay::{Billing, Price, Usage};
+use outlay::{Billing, Price, Rates, Usage};
+use proptest::prelude::*;
 
 fn price() -> Price {
     let mut price = Price::parse(
@@ -138,4 +139,39 @@ fn a_tool_costs_a_fee_and_nothing_else() {
     assert_eq!(tool.cost(&Usage::zero()), 5_000);
     assert!(Price::parse_tool("p", []).is_err());
     assert!(Price::parse_tool("p", [("input", "1")]).is_err());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Against plain arithmetic: one multiplier, one unit, a fee.
+    #[test]
+    fn a_cost_is_the_exact_sum_rounded_up(
+        tokens in prop::array::uniform2(0_u64..1 << 40),
+        rates in prop::array::uniform2(0_u64..1 << 30),
+        (times, fee, count) in (0_u64..5_000_000_000, 0_u64..1 << 40, 0_u64..1 << 20),
+    ) {
+        let [input, output] = rates;
+        let mut price = Price::from(Rates { input, output, ..Rates::default() });
+        let text = |number: u64, decimals: usize| {
+            let digits = format!("{number:0>width$}", width = decimals + 1);
+            let (whole, part) = digits.split_at(digits.len() - decimals);
+            format!("{whole}.{part}")
+        };
+        price.add_multiplier("p", "way", &text(times, 9)).unwrap();
+        price.add_unit("p", "unit", &text(fee, 12)).unwrap();
+        let used = billed(usage(tokens[0], tokens[1]), &["way"]);
+        let used = Usage {
+            billing: used.billing.clone().with_unit("units", "unit", count).unwrap(),
+            ..used
+        };
+        let wide = |one: u64, other: u64| u128::from(one) * u128::from(other);
+        let plain = wide(tokens[0], input) + wide(tokens[1], output);
+        let exact = plain * u128::from(times) + wide(count, fee) * 1_000_000_000;
+        let expected = exact.div_ceil(1_000_000 * 1_000_000_000);
+        prop_assert_eq!(u128::from(price.cost(&used)), expected);
+        if times >= 1_000_000_000 {
+            prop_assert!(price.cost(&used) >= price.cost(&usage(tokens[0], tokens[1])));
+        }
+    }
 }

@@ -49,8 +49,9 @@ class PriceTable:
     prices of tokens by how a call is billed: each is text, or a mapping by kind. "tiers" are the prices of
     long prompts: a list of mappings with "above_input_tokens" and prices. The whole call costs the prices of
     the highest tier that its input is above; what a tier does not name costs what it costs below. Prices are
-    text, so that they are exact. A dated or prefixed name of a model has the price of the model, unless it has
-    one of its own.
+    text, so that they are exact.
+
+    A dated or prefixed name of a model has the price of the model, unless it has one of its own.
 
     Args:
         prices: USD per million tokens by model, such as `{"gpt-x": {"input": "2.50", "output": "10.00"}}`.
