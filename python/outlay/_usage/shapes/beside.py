@@ -8,7 +8,7 @@ from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 from outlay._usage.fields import Fields
-from outlay._usage.shapes.reading import Reader, count, reader
+from outlay._usage.shapes.reading import Reader, count, lacks, reader
 
 # OpenAI and Anthropic, "Service tiers"; Anthropic, "Data residency"; Groq, "Service Tiers"; Vertex AI,
 # "TrafficType"; Bedrock, "ServiceTier". What is billed at the usual price, or was bought before.
@@ -31,6 +31,9 @@ _COUNTED = {
 }
 # In the usage, by the name of the tool: Anthropic and OpenRouter; xAI, "Tools Overview".
 _TOOLS = {"server_tool_use": "_requests", "server_side_tool_usage_details": "_calls"}
+_WAYS = ("service_tier", "speed", "inference_geo")
+_COSTS = ("cost", "cost_in_usd_ticks", "estimated_cost")
+_NAMES = frozenset((*_COUNTED, *_TOOLS, *_WAYS, *_COSTS))
 # OpenAI, "Web search" and "File search": the items of an answer that are billed by the call.
 _CALLS = {"web_search_call": "web_search", "file_search_call": "file_search"}
 # Gemini, "Grounding with Google Search": up to the models of version 2, a prompt is billed once.
@@ -45,6 +48,8 @@ def add_beside(fields: Fields, read: Reader) -> None:
         read: Reads the usage.
 
     """
+    if lacks(read, _NAMES):
+        return
     for name, unit in _COUNTED.items():
         if read(name):
             add_unit(fields, unit, count(read, name))
@@ -54,7 +59,7 @@ def add_beside(fields: Fields, read: Reader) -> None:
             for tool, calls in _items(tools):
                 if tool.endswith(end) and calls:
                     add_unit(fields, tool.removesuffix(end), calls)
-    add_ways(fields, (read("service_tier"), read("speed"), read("inference_geo")))
+    add_ways(fields, map(read, _WAYS))
     cost = _cost(read)
     if cost:
         fields["cost_micros_usd"] = cost

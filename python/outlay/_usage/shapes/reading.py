@@ -73,6 +73,11 @@ def has(obj: Any, *names: str) -> bool:
     return any(read(name) is not None for name in names)
 
 
+def lacks(read: Reader, names: frozenset[str]) -> bool:
+    """Return whether a dict has none of the names, without asking for each; False where it is no dict."""
+    return isinstance(own := getattr(read, "__self__", None), dict) and names.isdisjoint(own)
+
+
 def count(read: Reader, *names: str) -> int:
     """Return the count under the first name that has one, else 0.
 
