@@ -14,7 +14,7 @@ from outlay._attach import attach
 from outlay._core import PriceTable, Usage, UsageEstimate
 from outlay._errors import InvalidAmount, PolicyError
 from outlay._usage.billed import cost_to_book
-from outlay._usage.fields import Fields, added
+from outlay._usage.fields import Fields
 from outlay._usage.places import usage_fields
 from outlay._usage.shapes import get
 from outlay._usage.unread import report_unread
