@@ -34,6 +34,6 @@ pub use price::{Price, PriceTable, Rates};
 pub use provider_limit::ProviderLimit;
 pub use retry::Open;
 pub use ring::Ring;
-pub use usage::{RequestBudget, Usage, UsageEstimate};
+pub use usage::{Billing, RequestBudget, Usage, UsageEstimate};
 pub(crate) use window::BUCKETS;
 pub use window::Window;

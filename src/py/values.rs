@@ -1,6 +1,7 @@
 //! The value classes of Python, and what is read from them.
 
 mod amounts;
+mod billing;
 mod checks;
 mod clock;
 mod denial;

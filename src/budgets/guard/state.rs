@@ -20,7 +20,7 @@ use crate::budgets::policy::{EstimateMode, GuardPolicy};
 use crate::ledger::{Account, Core, Error};
 
 /// The settings of a request, beside its labels.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct GuardRequest {
     /// What the call may use. If it has no cost, the price of its model decides.
     pub estimate: UsageEstimate,
