@@ -36,7 +36,11 @@ def render(entries: Sequence[Entry]) -> str:
         rows.append(f"| {entry.provider} | [{entry.kind}]({entry.url}) | " + " | ".join(cells) + " |")
     meanings = [f"- `{surface.name}`: {surface.says}." for surface in SURFACES.values()]
     footnotes = [f"[^{number}]: {reason}" for reason, number in notes.items()]
-    return HEAD + "\n\n".join((_sums(entries), "\n".join(rows), "\n".join(meanings), "\n".join(footnotes))) + "\n"
+    return (
+        HEAD
+        + "\n\n".join((_sums(entries), "\n".join(rows), "\n".join(meanings), "\n".join(footnotes)))
+        + "\n"
+    )
 
 
 def _sums(entries: Sequence[Entry]) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import binascii
 import base64
+import binascii
 import json
 import struct
 import threading
@@ -54,7 +54,11 @@ class Provider:
     def answer(self) -> tuple[str, bytes]:
         """Return the type and the bytes of the answer."""
         assert self.entry is not None
-        body = b"".join(map(frame, *zip(*self.entry.frames(), strict=True))) if self.entry.sent == "frames" else b""
+        body = (
+            b"".join(map(frame, *zip(*self.entry.frames(), strict=True)))
+            if self.entry.sent == "frames"
+            else b""
+        )
         return _TYPES[self.entry.sent], body or self.entry.body.lstrip("\n").encode()
 
 

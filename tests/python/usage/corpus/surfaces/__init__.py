@@ -6,8 +6,8 @@ from surfaces.by_hand import AsDict, AsObject, Governed
 from surfaces.http_clients import Httpx, Httpx2
 from surfaces.langchain_models import LangChain
 from surfaces.litellm_functions import LiteLLM
-from surfaces.openai_client import OpenAIClient
 from surfaces.openai_agents_models import OpenAIAgents
+from surfaces.openai_client import OpenAIClient
 from surfaces.pydantic_ai_models import PydanticAI
 
 SURFACES: dict[str, Surface] = {

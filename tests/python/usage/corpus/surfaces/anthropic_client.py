@@ -7,6 +7,7 @@ from typing import Any
 
 from corpus_entry import Entry
 from corpus_world import Provider
+
 from surfaces.base import Surface, base_of, prices_of
 
 

@@ -43,7 +43,11 @@ class Surface:
         if entry.shape not in self.shapes:
             return self.others
         end = ENDS.get(entry.shape)
-        return None if end is None or entry.path.endswith(end) else f"its path is not the one that {self.name} asks"
+        return (
+            None
+            if end is None or entry.path.endswith(end)
+            else f"its path is not the one that {self.name} asks"
+        )
 
     def package(self, entry: Entry) -> str | None:
         """Return the package that must be installed for an entry."""

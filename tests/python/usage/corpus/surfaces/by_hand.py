@@ -8,9 +8,9 @@ from typing import Any
 
 from corpus_entry import Entry
 from corpus_world import Kept, Provider
-from surfaces.base import Surface, fields_of, prices_of
 
 from outlay import Guard, Usage, governed
+from surfaces.base import Surface, fields_of, prices_of
 
 
 def as_object(value: Any) -> Any:
@@ -71,7 +71,9 @@ class Governed(Surface):
     """A governed function, on a guard whose policy has the prices."""
 
     name = "governed"
-    says = "`governed`: a function that returns it, a generator that yields its events; a guard has the prices"
+    says = (
+        "`governed`: a function that returns it, a generator that yields its events; a guard has the prices"
+    )
 
     def gap(self, entry: Entry) -> str | None:
         """Hold all."""

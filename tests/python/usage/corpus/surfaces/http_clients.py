@@ -7,11 +7,21 @@ from typing import Any
 
 from corpus_entry import Entry
 from corpus_world import Kept, Provider
+
 from surfaces.base import Surface, fields_of
 from surfaces.by_hand import guard_of, spent
 
 _SHAPES = (
-    "chat", "responses", "embeddings", "completions", "messages", "gemini", "cohere", "ollama", "converse", "other",
+    "chat",
+    "responses",
+    "embeddings",
+    "completions",
+    "messages",
+    "gemini",
+    "cohere",
+    "ollama",
+    "converse",
+    "other",
 )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from corpus_entry import Entry
 from corpus_world import Provider
+
 from surfaces.base import Surface, base_of, prices_of
 
 _ASKED = {"messages": [{"role": "user", "content": "Hi"}]}
@@ -18,7 +19,8 @@ class LiteLLM(Surface):
     name = "litellm"
     says = "`outlay.litellm.wrap`: `completion`, `responses`, `embedding` or `text_completion` asks for it"
     shapes = dict.fromkeys(
-        ("chat", "responses", "embeddings", "completions", "messages", "gemini", "cohere", "ollama"), "litellm"
+        ("chat", "responses", "embeddings", "completions", "messages", "gemini", "cohere", "ollama"),
+        "litellm",
     )
     others = "LiteLLM does not ask for it at an address of one's own"
 
@@ -50,7 +52,9 @@ def _options(entry: Entry, provider: Provider) -> tuple[str, dict[str, Any]]:
         return "completion", {"model": f"gemini/{entry.model}", "api_base": provider.url, **_ASKED}
     if entry.shape == "cohere":
         return "completion", {
-            "model": f"cohere_chat/{entry.model}", "api_base": provider.url + entry.path, **_ASKED
+            "model": f"cohere_chat/{entry.model}",
+            "api_base": provider.url + entry.path,
+            **_ASKED,
         }
     if entry.shape == "ollama":
         return "completion", {"model": f"ollama_chat/{entry.model}", "api_base": provider.url, **_ASKED}
@@ -58,5 +62,9 @@ def _options(entry: Entry, provider: Provider) -> tuple[str, dict[str, Any]]:
     if entry.shape == "chat":
         return "completion", {**options, **_ASKED}
     if entry.shape == "completions":
-        return "text_completion", {**options, "model": f"text-completion-openai/{entry.model}", "prompt": "Hi"}
+        return "text_completion", {
+            **options,
+            "model": f"text-completion-openai/{entry.model}",
+            "prompt": "Hi",
+        }
     return ("responses" if entry.shape == "responses" else "embedding"), {**options, "input": "Hi"}
