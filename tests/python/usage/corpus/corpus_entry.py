@@ -107,9 +107,9 @@ class Entry:
             said = [line[5:].strip() for line in lines if line.startswith("data:")]
             return [json.loads(text) for text in said if text != "[DONE]"]
         if self.sent == "frames":
-            told = ((kind, json.loads(text)) for kind, text in self.frames())
-            # What `invoke` streams is the model's own JSON; what `converse` streams is told apart by its kind.
-            return [event if kind == "chunk" else {kind: event} for kind, event in told]
+            parsed = ((kind, json.loads(text)) for kind, text in self.frames())
+            # What `invoke` streams is the model's own JSON; an event of `converse` has its kind around it.
+            return [event if kind == "chunk" else {kind: event} for kind, event in parsed]
         return [json.loads(line) for line in lines]
 
     def frames(self) -> list[tuple[str, str]]:

@@ -20,9 +20,8 @@ the provider's documentation, and the surfaces at which it is read. It is writte
 `tests/python/usage/corpus`. The payloads stand in the same folder, with our own numbers. The counts and the
 cost of each are written beside it by hand, and the tests hold them at each surface, to the micro-USD.
 
-"held": the tests hold it. "n/a": the surface does not meet the payload, or what it tells does not come through
-there; the note says which. "held" with a note: the host passes less on than the provider has told, and what is
-booked is what came through.
+"held": the tests hold it. "n/a": the surface does not meet the payload, or the host does not pass on what it
+says; the note says which. "held" with a note: the host passes on a part of it, and that part is booked.
 
 """
 
@@ -33,7 +32,9 @@ def render(entries: Sequence[Entry]) -> str:
     rows = ["| | payload | " + " | ".join(SURFACES) + " |", "| --- " * (len(SURFACES) + 2) + "|"]
     for entry in entries:
         cells = [_cell(entry, surface, notes) for surface in SURFACES.values()]
-        rows.append(f"| {entry.provider} | [{entry.kind}]({entry.url}) | " + " | ".join(cells) + " |")
+        rows.append(
+            f"| {entry.provider} | {entry.kind}: [{entry.page}]({entry.url}) | " + " | ".join(cells) + " |"
+        )
     meanings = [f"- `{surface.name}`: {surface.says}." for surface in SURFACES.values()]
     footnotes = [f"[^{number}]: {reason}" for reason, number in notes.items()]
     return (

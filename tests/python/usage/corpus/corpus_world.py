@@ -1,4 +1,4 @@
-"""The world of the corpus: a provider on loopback that answers with one entry, and a budget that keeps usages."""
+"""The world of the corpus: a provider on loopback that answers with an entry, and a budget that keeps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The corpus: every payload at every surface that can meet it, the costs by hand, and the page that tells it."""
+"""The corpus: every payload at every surface that can meet it, the costs by hand, and the page of both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The transports of httpx and httpx2: the request as the provider wants it, on a guard that has the prices."""
+"""The transports of httpx and httpx2: the request as the provider wants it, on a guard with the prices."""
 
 from __future__ import annotations
 
