@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from outlay._usage.fields import Fields, summed
+from outlay._usage.fields import Fields, larger, summed
 from outlay._usage.shapes import Lookup, get, lookup, read_usage, shape_fields
-from outlay._usage.shapes.beside import add_answer, add_beside, add_ways
+from outlay._usage.shapes.beside import add_answer, add_calls, add_ways
 from outlay._usage.shapes.clouds import header_fields
 from outlay._usage.shapes.known import NAMES
 from outlay._usage.shapes.local import stats_fields
@@ -54,15 +54,20 @@ def _in_usage_metadata(usage: Any, answer: Lookup) -> Fields | None:
     if fields is None:
         return None
     metadata = answer("response_metadata")
-    return add_answer(fields, answer) if metadata is None else with_metadata(fields, metadata)
+    if metadata is None:
+        return add_answer(fields, answer)
+    # LangChain keeps the calls of OpenAI's own tools among the content.
+    add_calls(fields, answer("content"))
+    return with_metadata(fields, metadata)
 
 
 def with_metadata(fields: Fields, metadata: Any) -> Fields:
-    """Add what LangChain keeps of the provider's own answer beside its usage."""
+    """Join what LangChain counts with what it keeps of the provider's own answer: the larger of each."""
     read = lookup(metadata)
     own = read("token_usage") or read("usage")
     if own is not None:
-        add_beside(fields, lookup(own))
+        # LangChain knows the counts of the provider alone; what gateways and others say is here.
+        fields = larger(fields, shape_fields(own)) or fields
     return add_answer(fields, read)
 
 
@@ -100,7 +105,10 @@ def _in_generations(generations: Any, answer: Lookup) -> Fields | None:
     found = [_prompt_usage(prompt) for prompt in prompts]
     if any(fields is None for fields in found):
         return _in_metadata(answer("response_metadata"), answer) or _in_metadata(answer("llm_output"), answer)
-    return summed(fields for fields in found if fields is not None)
+    total = summed(fields for fields in found if fields is not None)
+    # Inside a model, the provider's own usage is still here, and in no message.
+    output = answer("llm_output")
+    return total if output is None else with_metadata(total, output)
 
 
 def _in_metadata(metadata: Any, _answer: Lookup) -> Fields | None:

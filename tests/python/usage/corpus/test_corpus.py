@@ -62,6 +62,7 @@ def test_cost_is_that_of_the_prices_of_its_file(entry):
     for other in entry.at.values():
         counts = {**entry.counts, **other.get("counts", {})}
         said = other.get("said", entry.said)
+        assert other.get("cost", entry.cost) >= entry.cost, "less than what is billed is no booking"
         assert other.get("cost", entry.cost) == max(cost_by_hand(counts, entry.prices, entry.model), said)
 
 

@@ -32,6 +32,8 @@ class LiteLLM(Surface):
         from outlay.litellm import wrap
 
         litellm.suppress_debug_info = True
+        # It would count some streams itself, with a tokenizer from the network.
+        litellm.disable_hf_tokenizer_download = True
         name, options = _options(entry, provider)
         function = wrap(getattr(litellm, name), budget, prices=prices_of(entry))
         if entry.streams:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 from corpus_entry import Entry
@@ -26,7 +27,13 @@ class OpenAIAgents(Surface):
 
 async def _ask(entry: Entry, provider: Provider, budget: Any) -> None:
     import openai
-    from agents import ModelSettings, ModelTracing, OpenAIChatCompletionsModel, OpenAIResponsesModel
+    from agents import (
+        AgentsException,
+        ModelSettings,
+        ModelTracing,
+        OpenAIChatCompletionsModel,
+        OpenAIResponsesModel,
+    )
 
     from outlay.openai_agents import wrap
 
@@ -49,5 +56,7 @@ async def _ask(entry: Entry, provider: Provider, budget: Any) -> None:
         if not entry.streams:
             await guarded.get_response(**asked)
             return
-        async for _ in guarded.stream_response(**asked):
-            pass
+        # The SDK refuses a response that was cut; it is billed all the same.
+        with contextlib.suppress(AgentsException):
+            async for _ in guarded.stream_response(**asked):
+                pass

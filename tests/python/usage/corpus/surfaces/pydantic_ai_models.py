@@ -20,7 +20,8 @@ class PydanticAI(Surface):
     says = "`outlay.pydantic_ai.wrap`: the model of its API asks for it"
     shapes = {
         "chat": "pydantic_ai",
-        "responses": "pydantic_ai",
+        # Its model of responses asks for fields of openai 3; this module is in no openai 2.
+        "responses": "openai.types.responses.response_configuration_update_item",
         "messages": "pydantic_ai",
         "gemini": "google.genai",
     }
