@@ -12,7 +12,7 @@ import openai
 import pytest
 from agents import ModelSettings, ModelTracing, OpenAIResponsesModel
 
-from outlay import Guard, ManualClock, SharedPool
+from outlay import Guard, ManualClock, SharedPool, Usage
 from outlay._usage.prompt import Prompt
 from outlay._usage.stream import StreamUsage
 from outlay._wraps.arguments import make_layer

@@ -121,8 +121,8 @@ def cost_alone(read: Lookup) -> Fields:
 
 def token_count_fields(read: Lookup) -> Fields:
     """Read counts that are named after neither a prompt nor an answer of chat."""
-    # IBM, "Text generation": results[].input_token_count, generated_token_count. Replicate, "predictions.get":
-    # metrics. Microsoft Agent Framework, UsageDetails.
+    # IBM, "Text generation": results[].input_token_count, generated_token_count. Replicate,
+    # "predictions.get": metrics. Microsoft Agent Framework, UsageDetails.
     return whole(
         {
             "input_tokens": count(read, "input_token_count"),

@@ -32,8 +32,8 @@ class _Names(NamedTuple):
     made_details: tuple[str, ...]
 
 
-# Gemini API and Vertex AI, "UsageMetadata"; google-genai, GenerateContentResponseUsageMetadata; Bedrock, "Meta
-# Llama models".
+# Gemini API and Vertex AI, "UsageMetadata"; google-genai, GenerateContentResponseUsageMetadata; Bedrock,
+# "Meta Llama models".
 _REST = _Names(
     given="promptTokenCount",
     made=("candidatesTokenCount", "responseTokenCount"),

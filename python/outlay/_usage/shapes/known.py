@@ -13,6 +13,7 @@ from outlay._usage.shapes.gemini import GEMINI, INTERACTIONS, gemini_fields, int
 from outlay._usage.shapes.openai import openai_fields
 from outlay._usage.shapes.reading import Lookup, lookup
 
+_CHAT = ("prompt_tokens", "completion_tokens")
 _GIVEN_AND_MADE = ("input_tokens", "output_tokens", "request_tokens", "response_tokens")
 _DETAILS = ("input_tokens_details", "output_tokens_details", "prompt_tokens_details")
 # LangChain's details, by the same name as those of OpenAI's realtime API.
@@ -64,7 +65,7 @@ def shape_fields(usage: Any, *, langchain: bool = False) -> Fields | None:
 
 def read_usage(read: Lookup, *, langchain: bool = False) -> Fields | None:
     """Do as `shape_fields` does, with what reads the usage."""
-    if read("prompt_tokens") is not None or read("completion_tokens") is not None:
+    if read(_CHAT[0]) is not None or read(_CHAT[1]) is not None:
         return openai_fields(read)
     if any(read(name) is not None for name in _GIVEN_AND_MADE):
         return _with_both(read, langchain=langchain)

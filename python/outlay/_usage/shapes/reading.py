@@ -54,7 +54,7 @@ def _pydantic_lookup(obj: Any) -> Lookup:
             if isinstance(value, _MADE)
         )
     if not made:
-        return names.get  # type: ignore[no-any-return]
+        return names.get
     return lambda name: getattr(obj, name, None) if name in made else names.get(name)
 
 
@@ -114,8 +114,8 @@ def _as_count(name: str, value: Any) -> int:
         number = operator.index(value)
     except TypeError:
         number = _rounded(name, value)
-    if number < 0:
-        raise InvalidAmount(f"{name}: 0 or more is allowed, not {number}")
+    if value < 0:
+        raise InvalidAmount(f"{name}: 0 or more is allowed, not {value}")
     return number
 
 

@@ -6,9 +6,9 @@ import asyncio
 import base64
 import gzip
 import json
-import zlib
 import pickle
 import sys
+import zlib
 from types import SimpleNamespace
 
 import pytest
