@@ -162,7 +162,7 @@ def _with_input(path: str, body: Mapping[str, Any], provider: str) -> Mapping[st
         return {**body, "input": [body.get("query"), *body["documents"]]}
     if provider == "cohere" or _MODEL_IN_PATH.search(path):
         return _first_apis(body, _FIRST_WORDS)
-    return _first_apis(body, ("prompt", "inputs")) if path.endswith(_GENERATE) else None
+    return _first_apis(body, ("prompt", "inputs", "text")) if path.endswith(_GENERATE) else None
 
 
 def _first_apis(body: Mapping[str, Any], words: tuple[str, ...]) -> Mapping[str, Any] | None:

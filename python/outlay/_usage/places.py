@@ -133,7 +133,8 @@ def _in_choices(choices: Any, _answer: Lookup) -> Fields | None:
 
 
 def _in_counts(counts: Any, _answer: Lookup) -> Fields | None:
-    # Cohere v1 keeps its usage in .meta, Replicate in .metrics, and Bedrock in the last chunk.
+    # Cohere v1 keeps its usage in .meta, Replicate in .metrics, SGLang in .meta_info, and Bedrock in the last
+    # chunk.
     return shape_fields(counts)
 
 
@@ -177,6 +178,7 @@ _PLACES: tuple[tuple[str, Callable[[Any, Lookup], Fields | None]], ...] = (
     ("choices", _in_choices),
     ("metadata", _in_metadata),
     ("meta", _in_counts),
+    ("meta_info", _in_counts),
     ("metrics", _in_counts),
     ("amazon-bedrock-invocationMetrics", _in_counts),
     ("results", _in_results),
