@@ -30,6 +30,7 @@ pub use limit::{Limit, Terms, Unit};
 pub use message::MESSAGE_BYTES_MAX;
 pub use meter::{Expired, Hold, Meter};
 pub use money::MicroUsd;
+pub(crate) use price::model_names;
 pub use price::{Price, PriceTable, Rates};
 pub use provider_limit::ProviderLimit;
 pub use retry::Open;

@@ -15,4 +15,4 @@ pub(super) use clock::{PyManualClock, PySystemClock, clock};
 pub(super) use denial::{PyDenial, restore_denial};
 pub(super) use given::{actual, estimate};
 pub(super) use headers::read_headers;
-pub(super) use prices::{PyPriceTable, price};
+pub(super) use prices::{PyPriceTable, model_names, price};
