@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -10,11 +11,13 @@ from agents.models.interface import Model
 from agents.retry import ModelRetryAdvice, ModelRetryAdviceRequest, ModelRetryNormalizedError
 
 from outlay import LimitExceeded
-from outlay._wraps import Layer, ModelCall, StreamUsage, give_out
+from outlay._wraps import Layer, ModelCall, StreamUsage, give_out, move_usages
 from outlay.openai_agents._errors import as_agents_error
 from outlay.openai_agents._estimate import model_name, read_prompt
 
 _END: Any = object()
+# Of OpenAIChatCompletionsModel, and of others that ask for a stream by it.
+_FETCH = "_fetch_response"
 _PROMPT = ("system_instructions", "input", "model_settings", "tools", "output_schema", "handoffs")
 
 
@@ -64,7 +67,7 @@ class GuardedAgentsModel(Model):
         events: Any = None
         try:
             with call.entered():
-                events = aiter(self.wrapped.stream_response(*args, **kwargs))
+                events = aiter(_moving(self.wrapped).stream_response(*args, **kwargs))
             while True:
                 with call.entered():
                     event = await anext(events, _END)
@@ -104,3 +107,20 @@ class GuardedAgentsModel(Model):
         given = {**dict(zip(_PROMPT, args, strict=False)), **kwargs}
         prompt = read_prompt(self.wrapped, *(given[name] for name in _PROMPT))
         return ModelCall(self.layers, prompt, as_agents_error)
+
+
+def _moving(model: Model) -> Model:
+    """Return a model of chat completions that reads the usage of a stream wherever the provider puts it."""
+    fetch = getattr(model, _FETCH, None)
+    if fetch is None:
+        return model
+
+    async def fetched(*args: Any, **kwargs: Any) -> Any:
+        answer = await fetch(*args, **kwargs)
+        if isinstance(answer, tuple):
+            move_usages(answer[-1])
+        return answer
+
+    moving = copy.copy(model)
+    setattr(moving, _FETCH, fetched)
+    return moving
