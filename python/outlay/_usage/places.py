@@ -11,7 +11,7 @@ from typing import Any
 
 from outlay._usage.fields import Fields, larger, summed
 from outlay._usage.shapes import Lookup, get, lookup, read_usage, shape_fields
-from outlay._usage.shapes.beside import add_answer, add_calls, add_ways, put_back_cost
+from outlay._usage.shapes.beside import add_answer, add_calls, add_ways
 from outlay._usage.shapes.clouds import header_fields
 from outlay._usage.shapes.known import NAMES
 from outlay._usage.shapes.local import stats_fields
@@ -77,12 +77,7 @@ def _in_usage(usage: Any, answer: Lookup) -> Fields | None:
     if callable(usage) and not isinstance(usage, type):
         usage = usage()
     fields = None if usage is None else shape_fields(usage)
-    if fields is None:
-        return None
-    hidden = answer("_hidden_params")
-    if isinstance(hidden, dict):
-        put_back_cost(fields, hidden)
-    return add_answer(fields, answer)
+    return None if fields is None else add_answer(fields, answer)
 
 
 def _in_envelope(inner: Any, _answer: Lookup) -> Fields | None:

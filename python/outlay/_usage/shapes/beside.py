@@ -20,7 +20,6 @@ _USUAL = frozenset(
 )
 _NAME = re.compile(r"[a-z0-9_.:-]{1,64}")
 _TRAFFIC = "on_demand_"
-_UPSTREAM = "upstream_usage_cost"
 _MICROS = Decimal(1_000_000)
 # xAI, "Cost Tracking": 10**10 ticks are a dollar.
 _TICKS_A_MICRO = 10_000
@@ -102,21 +101,6 @@ def add_unit(fields: Fields, unit: str, number: int) -> None:
     if number:
         units = fields.setdefault("units", {})
         units[unit] = units.get(unit, 0) + number
-
-
-def put_back_cost(fields: Fields, hidden: Mapping[str, Any]) -> None:
-    """Put back what the provider says it cost, where LiteLLM has written its own computation there.
-
-    Args:
-        fields: The usage.
-        hidden: What LiteLLM keeps of an answer.
-
-    """
-    if _UPSTREAM in hidden:
-        fields.pop("cost_micros_usd", None)
-        cost = _micros(hidden[_UPSTREAM])
-        if cost:
-            fields["cost_micros_usd"] = cost
 
 
 def _items(tools: Any) -> list[tuple[str, int]]:
