@@ -83,22 +83,30 @@ class Entry:
         return self.sent in STREAMS
 
     @property
+    def tier(self) -> str | None:
+        """Return the service tier that a request of OpenAI's API asks for; None where it asks for none."""
+        tiers = (way for way in self.counts.get("billed_as", ()) if way in ("priority", "flex"))
+        return next(tiers, None) if self.shape in ("chat", "responses") else None
+
+    @property
     def asked(self) -> dict[str, Any]:
         """Return the JSON of the request that is answered by it."""
         if self.ask is not None:
             return json.loads(self.ask)
-        streamed = {"stream": True} if self.streams else {}
+        how: dict[str, Any] = {"stream": True} if self.streams else {}
+        if self.tier is not None:
+            how["service_tier"] = self.tier
         words = {"role": "user", "content": "Hi"}
         if self.shape == "gemini":
             return {"contents": [{"role": "user", "parts": [{"text": "Hi"}]}]}
         if self.shape == "converse":
             return {"messages": [{"role": "user", "content": [{"text": "Hi"}]}]}
         if self.shape in ("responses", "embeddings"):
-            return {"model": self.model, "input": "Hi", **streamed}
+            return {"model": self.model, "input": "Hi", **how}
         if self.shape == "completions":
-            return {"model": self.model, "prompt": "Hi", **streamed}
+            return {"model": self.model, "prompt": "Hi", **how}
         limit = {"max_tokens": 16} if self.shape == "messages" else {}
-        return {"model": self.model, "messages": [words], **limit, **streamed}
+        return {"model": self.model, "messages": [words], **limit, **how}
 
     def events(self) -> list[Any]:
         """Return the JSON of each event, line or frame of a stream."""

@@ -56,4 +56,5 @@ def _model(entry: Entry, provider: Provider) -> Any:
         max_retries=0,
         stream_usage=True,
         use_responses_api=entry.shape == "responses",
+        service_tier=entry.tier,
     )

@@ -36,6 +36,8 @@ class LiteLLM(Surface):
         litellm.disable_hf_tokenizer_download = True
         name, options = _options(entry, provider)
         function = wrap(getattr(litellm, name), budget, prices=prices_of(entry))
+        if entry.tier is not None:
+            options["service_tier"] = entry.tier
         if entry.streams:
             options["stream"] = True
         if entry.streams and entry.shape == "chat":

@@ -41,10 +41,11 @@ async def _ask(entry: Entry, provider: Provider, budget: Any) -> None:
     base = base_of(entry, provider)
     async with openai.AsyncOpenAI(base_url=base, api_key="none", max_retries=0) as client:
         guarded = wrap(kind(entry.model, client), budget, prices=prices_of(entry))
+        tier = {} if entry.tier is None else {"service_tier": entry.tier}
         asked = {
             "system_instructions": None,
             "input": "Hi",
-            "model_settings": ModelSettings(include_usage=True),
+            "model_settings": ModelSettings(include_usage=True, extra_args=tier),
             "tools": [],
             "output_schema": None,
             "handoffs": [],
