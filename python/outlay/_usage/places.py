@@ -16,6 +16,8 @@ from outlay._usage.shapes.clouds import header_fields
 from outlay._usage.shapes.known import NAMES
 from outlay._usage.shapes.local import stats_fields
 
+# Where the Agents SDK keeps the provider's own usage, of an answer and of the last event of a stream.
+_RAW = ("raw_usage", "_agents_sdk_raw_usage")
 # They have no names of a usage; the abstract tests would be slow.
 _PLAIN = (str, bytes, int, float)
 
@@ -77,7 +79,13 @@ def _in_usage(usage: Any, answer: Lookup) -> Fields | None:
     if callable(usage) and not isinstance(usage, type):
         usage = usage()
     fields = None if usage is None else shape_fields(usage)
-    return None if fields is None else add_answer(fields, answer)
+    if fields is None:
+        return None
+    for name in _RAW:
+        own = answer(name)
+        if isinstance(own, dict):
+            fields = larger(fields, shape_fields(own)) or fields
+    return add_answer(fields, answer)
 
 
 def _in_envelope(inner: Any, _answer: Lookup) -> Fields | None:
