@@ -84,9 +84,10 @@ class Entry:
 
     @property
     def tier(self) -> str | None:
-        """Return the service tier that a request of OpenAI's API asks for; None where it asks for none."""
+        """Return the service tier that a request asks for; None where it asks for none."""
         tiers = (way for way in self.counts.get("billed_as", ()) if way in ("priority", "flex"))
-        return next(tiers, None) if self.shape in ("chat", "responses") else None
+        # Anthropic's requests name none that is dearer.
+        return next(tiers, None) if self.shape in ("chat", "responses", "gemini") else None
 
     @property
     def asked(self) -> dict[str, Any]:

@@ -42,7 +42,7 @@ async def _ask(entry: Entry, provider: Provider, budget: Any) -> None:
     # Without a limit, the model of Anthropic's API streams.
     settings: Any = {"max_tokens": 16}
     if entry.tier is not None:
-        settings["openai_service_tier"] = entry.tier
+        settings["service_tier"] = entry.tier
     async with _model(entry, provider) as model:
         guarded = wrap(model, budget, prices=prices_of(entry))
         if not entry.streams:
