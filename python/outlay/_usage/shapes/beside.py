@@ -8,7 +8,7 @@ from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 from outlay._usage.fields import Fields
-from outlay._usage.shapes.reading import Lookup, count, lookup
+from outlay._usage.shapes.reading import Reader, count, reader
 
 # OpenAI and Anthropic, "Service tiers"; Anthropic, "Data residency"; Groq, "Service Tiers"; Vertex AI,
 # "TrafficType"; Bedrock, "ServiceTier". What is billed at the usual price, or was bought before.
@@ -37,7 +37,7 @@ _CALLS = {"web_search_call": "web_search", "file_search_call": "file_search"}
 _BILLED_BY_PROMPT = ("gemini-1", "gemini-2", "models/gemini-1", "models/gemini-2")
 
 
-def add_beside(fields: Fields, read: Lookup) -> None:
+def add_beside(fields: Fields, read: Reader) -> None:
     """Add what a usage says beside its tokens.
 
     Args:
@@ -60,7 +60,7 @@ def add_beside(fields: Fields, read: Lookup) -> None:
         fields["cost_micros_usd"] = cost
 
 
-def add_answer(fields: Fields, read: Lookup) -> Fields:
+def add_answer(fields: Fields, read: Reader) -> Fields:
     """Add what an answer says beside its usage: how it is billed, and the searches in it.
 
     Args:
@@ -73,11 +73,11 @@ def add_answer(fields: Fields, read: Lookup) -> Fields:
         tier = read("serviceTier")
     if tier is not None:
         # Bedrock says {"type": "priority"}.
-        add_ways(fields, (tier if isinstance(tier, str) else lookup(tier)("type"),))
+        add_ways(fields, (tier if isinstance(tier, str) else reader(tier)("type"),))
     kept = read("provider_details")
     if kept is not None:
         # Pydantic AI.
-        add_ways(fields, (lookup(kept)("service_tier"),))
+        add_ways(fields, (reader(kept)("service_tier"),))
     add_calls(fields, read("output"))
     candidates = read("candidates")
     if isinstance(candidates, list):
@@ -105,7 +105,7 @@ def add_unit(fields: Fields, unit: str, number: int) -> None:
 
 def _items(tools: Any) -> list[tuple[str, int]]:
     """Return the counts in an object, by their names."""
-    read = lookup(tools)
+    read = reader(tools)
     names = tools if isinstance(tools, Mapping) else getattr(tools, "__dict__", {})
     return [(name, count(read, name)) for name in names if isinstance(name, str) and name[0] != "_"]
 
@@ -113,19 +113,19 @@ def _items(tools: Any) -> list[tuple[str, int]]:
 def add_calls(fields: Fields, items: Any) -> None:
     """Add the calls of OpenAI's own tools among the items of an answer, if these are a list."""
     for item in items if isinstance(items, list) else ():
-        read = lookup(item)
+        read = reader(item)
         kind = read("type")
         unit = _CALLS.get(kind) if isinstance(kind, str) else None
         # To open a page that was found is no search.
-        if unit is not None and lookup(read("action"))("type") in (None, "search"):
+        if unit is not None and reader(read("action"))("type") in (None, "search"):
             add_unit(fields, unit, 1)
 
 
-def _add_grounding(fields: Fields, candidates: list[Any], answer: Lookup) -> None:
+def _add_grounding(fields: Fields, candidates: list[Any], answer: Reader) -> None:
     queries = 0
     for candidate in candidates:
-        read = lookup(candidate)
-        found = lookup(read("grounding_metadata") or read("groundingMetadata"))
+        read = reader(candidate)
+        found = reader(read("grounding_metadata") or read("groundingMetadata"))
         searched = found("web_search_queries") or found("webSearchQueries") or ()
         queries += sum(1 for query in searched if query)
     version = answer("model_version") or answer("modelVersion")
@@ -134,7 +134,7 @@ def _add_grounding(fields: Fields, candidates: list[Any], answer: Lookup) -> Non
     add_unit(fields, "web_search", queries)
 
 
-def _cost(read: Lookup) -> int:
+def _cost(read: Reader) -> int:
     """Return the cost of a call as its provider says it, in micro-USD; 0 where it says none."""
     ticks = read("cost_in_usd_ticks")
     if type(ticks) is int and ticks > 0:
@@ -145,11 +145,11 @@ def _cost(read: Lookup) -> int:
         return _micros(read("estimated_cost"))
     if not isinstance(cost, int | float | str | Decimal):
         # Perplexity.
-        return _micros(lookup(cost)("total_cost"))
+        return _micros(reader(cost)("total_cost"))
     paid = _micros(cost)
     if read("is_byok") is True:
         # OpenRouter, "BYOK": its own fee, beside what the provider bills to the caller's own key.
-        paid += _micros(lookup(read("cost_details"))("upstream_inference_cost"))
+        paid += _micros(reader(read("cost_details"))("upstream_inference_cost"))
     return paid
 
 

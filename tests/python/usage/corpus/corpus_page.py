@@ -1,4 +1,4 @@
-"""Writes docs/usage.md: one row a payload, one column a surface.
+"""Writes docs/corpus.md: one row a payload, one column a surface.
 
 Run it after an entry has changed: `python tests/python/usage/corpus/corpus_page.py`.
 """
@@ -12,11 +12,11 @@ from pathlib import Path
 from corpus_entry import Entry, load_entries
 from surfaces import SURFACES, Surface
 
-PAGE = Path(__file__).parents[4] / "docs" / "usage.md"
-HEAD = """# What is read
+PAGE = Path(__file__).parents[4] / "docs" / "corpus.md"
+HEAD = """# The corpus of usages
 
-Providers tell what a call used in many shapes. This page lists those that outlay reads, each with the page of
-the provider's documentation, and the surfaces at which it is read. It is written by `corpus_page.py` in
+Providers say in many shapes what a call used. [usage.md](usage.md) says how outlay reads them. This page lists
+payloads of each, with the page of the provider's documentation, and the surfaces at which they are read. It is written by `corpus_page.py` in
 `tests/python/usage/corpus`. The payloads stand in the same folder, with our own numbers. The counts and the
 cost of each are written beside it by hand, and the tests hold them at each surface, to the micro-USD.
 
