@@ -92,7 +92,8 @@ class Usage:
             prices: USD per million tokens by model, as text; default None leaves the cost at 0.
 
         Returns:
-            The usage, with its cost in micro-USD (rounded up once) where prices are given.
+            The usage, with its cost in micro-USD (rounded up once) where prices are given. A response that
+            has a cost of its own keeps the larger of the two.
 
         Raises:
             InvalidAmount: It carries no usage, or a count in it is negative or no number.

@@ -9,7 +9,17 @@ from typing import Any
 import litellm
 
 from outlay._http import BodyReader
-from outlay._wraps import SCHEMAS, Fields, Layer, ModelCall, Prompt, StreamUsage, read_body, read_completion
+from outlay._wraps import (
+    REQUEST_NAMES,
+    SCHEMAS,
+    Fields,
+    Layer,
+    ModelCall,
+    Prompt,
+    StreamUsage,
+    read_body,
+    read_completion,
+)
 from outlay.litellm._errors import as_litellm_error
 
 _BODY = (
@@ -23,6 +33,7 @@ _BODY = (
     "generationConfig",
     "n",
     "best_of",
+    *REQUEST_NAMES,
     *SCHEMAS,
 )
 _LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")

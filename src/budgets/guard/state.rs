@@ -14,7 +14,7 @@ use super::in_force::{InForce, Prices};
 use super::last_asked::Runs;
 use super::matched::Matched;
 use super::unmatched::{Unmatched, Warner};
-use crate::accounting::{Clock, Code, Key, Price, UsageEstimate};
+use crate::accounting::{Clock, Code, CostSource, Key, Price, TellUnpriced, UsageEstimate};
 use crate::budgets::allowances::AllowanceService;
 use crate::budgets::policy::{EstimateMode, GuardPolicy};
 use crate::ledger::{Account, Core, Error};
@@ -74,6 +74,7 @@ pub struct Guard {
     pub(super) nobody: Arc<Account>,
     pub(super) resolver: Option<Resolver>,
     pub(super) unmatched: Unmatched,
+    pub(super) tell_unpriced: Option<TellUnpriced>,
 }
 
 /// Returns the price of a model that the policy does not price. Called once for each model.
@@ -101,6 +102,7 @@ impl Guard {
             nobody,
             resolver: None,
             unmatched: Unmatched::default(),
+            tell_unpriced: None,
         })
     }
 
@@ -117,6 +119,19 @@ impl Guard {
     pub fn warning(mut self, warner: Warner) -> Self {
         self.unmatched.warner = Some(warner);
         self
+    }
+
+    /// Calls `tell` for each part of a usage that the price of its model does not know. No lock is
+    /// held during the call.
+    #[must_use]
+    pub const fn telling_unpriced(mut self, tell: TellUnpriced) -> Self {
+        self.tell_unpriced = Some(tell);
+        self
+    }
+
+    /// Which cost of a call is booked.
+    pub fn cost_source(&self) -> CostSource {
+        self.in_force.read().policy.defaults.cost_source
     }
 
     /// The allowances of the policy.

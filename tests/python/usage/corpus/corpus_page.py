@@ -15,13 +15,14 @@ from surfaces import SURFACES, Surface
 PAGE = Path(__file__).parents[4] / "docs" / "corpus.md"
 HEAD = """# The corpus of usages
 
-Providers say in many shapes what a call used. [usage.md](usage.md) says how outlay reads them. This page lists
-payloads of each, with the page of the provider's documentation, and the surfaces at which they are read. It is written by `corpus_page.py` in
-`tests/python/usage/corpus`. The payloads stand in the same folder, with our own numbers. The counts and the
-cost of each are written beside it by hand, and the tests hold them at each surface, to the micro-USD.
+Providers say in many shapes what a call used. [usage.md](usage.md) says how outlay reads them. This page has
+payloads of each, with the page of the provider's documentation, and the surfaces at which they are read. It
+is written by `corpus_page.py` in `tests/python/usage/corpus`. The payloads stand in the same folder, with our
+own numbers. The counts and the cost of each are written beside it by hand, and the tests hold them at each
+surface, to the micro-USD.
 
 "held": the tests hold it. "n/a": the surface does not meet the payload, or the host does not pass on what it
-says; the note says which. "held" with a note: the host passes on a part of it, and that part is booked.
+says; the note says which. "held" with a note: the host passes on a part, and what is booked is not less.
 
 """
 
