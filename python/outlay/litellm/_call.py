@@ -102,7 +102,7 @@ class ChunkUsage(StreamUsage):
 
 def _as_sent(event: Any) -> Any:
     """Return an event as the provider sent it: LiteLLM writes its own computation in place of the cost."""
-    response = getattr(event, "response", None)
+    response: Any = getattr(event, "response", None)
     hidden = _hidden(response)
     if _UPSTREAM_COST not in hidden:
         return event
