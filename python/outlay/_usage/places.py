@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from outlay._usage.fields import Fields, summed
+from outlay._usage.fields import Fields, larger, summed
 from outlay._usage.shapes import Reader, get, read_usage, reader, shape_fields
-from outlay._usage.shapes.beside import add_answer, add_beside, add_ways
+from outlay._usage.shapes.beside import add_answer, add_calls, add_ways
 from outlay._usage.shapes.clouds import header_fields
 from outlay._usage.shapes.known import NAMES
 from outlay._usage.shapes.local import stats_fields
 
+# Where the Agents SDK keeps the provider's own usage, of an answer and of the last event of a stream.
+_RAW = ("raw_usage", "_agents_sdk_raw_usage")
 # They have no names of a usage; the abstract tests would be slow.
 _PLAIN = (str, bytes, int, float)
 
@@ -54,15 +56,20 @@ def _in_usage_metadata(usage: Any, answer: Reader) -> Fields | None:
     if fields is None:
         return None
     metadata = answer("response_metadata")
-    return add_answer(fields, answer) if metadata is None else with_metadata(fields, metadata)
+    if metadata is None:
+        return add_answer(fields, answer)
+    # LangChain keeps the calls of OpenAI's own tools among the content.
+    add_calls(fields, answer("content"))
+    return with_metadata(fields, metadata)
 
 
 def with_metadata(fields: Fields, metadata: Any) -> Fields:
-    """Add what LangChain keeps of the provider's own answer beside its usage."""
+    """Join what LangChain counts with what it keeps of the provider's own answer: the larger of each."""
     read = reader(metadata)
     own = read("token_usage") or read("usage")
     if own is not None:
-        add_beside(fields, reader(own))
+        # LangChain knows the counts of the provider alone; what gateways and others say is here.
+        fields = larger(fields, shape_fields(own)) or fields
     return add_answer(fields, read)
 
 
@@ -72,7 +79,13 @@ def _in_usage(usage: Any, answer: Reader) -> Fields | None:
     if callable(usage) and not isinstance(usage, type):
         usage = usage()
     fields = None if usage is None else shape_fields(usage)
-    return None if fields is None else add_answer(fields, answer)
+    if fields is None:
+        return None
+    for name in _RAW:
+        own = answer(name)
+        if isinstance(own, dict):
+            fields = larger(fields, shape_fields(own)) or fields
+    return add_answer(fields, answer)
 
 
 def _in_envelope(inner: Any, _answer: Reader) -> Fields | None:
@@ -100,7 +113,10 @@ def _in_generations(generations: Any, answer: Reader) -> Fields | None:
     found = [_prompt_usage(prompt) for prompt in prompts]
     if any(fields is None for fields in found):
         return _in_metadata(answer("response_metadata"), answer) or _in_metadata(answer("llm_output"), answer)
-    return summed(fields for fields in found if fields is not None)
+    total = summed(fields for fields in found if fields is not None)
+    # Inside a model, the provider's own usage is still here, and in no message.
+    output = answer("llm_output")
+    return total if output is None else with_metadata(total, output)
 
 
 def _in_metadata(metadata: Any, _answer: Reader) -> Fields | None:
@@ -125,7 +141,8 @@ def _in_choices(choices: Any, _answer: Reader) -> Fields | None:
 
 
 def _in_counts(counts: Any, _answer: Reader) -> Fields | None:
-    # Cohere v1 keeps its usage in .meta, Replicate in .metrics, and Bedrock in the last chunk.
+    # Cohere v1 keeps its usage in .meta, Replicate in .metrics, SGLang in .meta_info, and Bedrock in the last
+    # chunk.
     return shape_fields(counts)
 
 
@@ -169,6 +186,7 @@ _PLACES: tuple[tuple[str, Callable[[Any, Reader], Fields | None]], ...] = (
     ("choices", _in_choices),
     ("metadata", _in_metadata),
     ("meta", _in_counts),
+    ("meta_info", _in_counts),
     ("metrics", _in_counts),
     ("amazon-bedrock-invocationMetrics", _in_counts),
     ("results", _in_results),

@@ -79,9 +79,11 @@ def add_answer(fields: Fields, read: Reader) -> Fields:
     if tier is not None:
         # Bedrock says {"type": "priority"}.
         add_ways(fields, (tier if isinstance(tier, str) else reader(tier)("type"),))
-    output = read("output")
-    if isinstance(output, list):
-        _add_calls(fields, output)
+    kept = read("provider_details")
+    if kept is not None:
+        # Pydantic AI.
+        add_ways(fields, (reader(kept)("service_tier"),))
+    add_calls(fields, read("output"))
     candidates = read("candidates")
     if isinstance(candidates, list):
         _add_grounding(fields, candidates, read)
@@ -113,8 +115,9 @@ def _items(tools: Any) -> list[tuple[str, int]]:
     return [(name, count(read, name)) for name in names if isinstance(name, str) and name[0] != "_"]
 
 
-def _add_calls(fields: Fields, output: list[Any]) -> None:
-    for item in output:
+def add_calls(fields: Fields, items: Any) -> None:
+    """Add the calls of OpenAI's own tools among the items of an answer, if these are a list."""
+    for item in items if isinstance(items, list) else ():
         read = reader(item)
         kind = read("type")
         unit = _CALLS.get(kind) if isinstance(kind, str) else None

@@ -12,6 +12,9 @@ from outlay._usage.shapes.whole import whole
 _HOUR = "ephemeral_1h_input_tokens"
 _FIVE_MINUTES = "ephemeral_5m_input_tokens"
 _TIERS = ("priority", "flex")
+# In the details of Pydantic AI, by the names of the providers: DeepSeek, Moonshot, Claude behind gateways.
+_READ_FLAT = ("prompt_cache_hit_tokens", "cached_tokens", "cache_read_input_tokens")
+_WRITTEN_FLAT = "cache_creation_input_tokens"
 _UNITS = {"web_search_requests": "web_search", "web_fetch_requests": "web_fetch"}
 
 
@@ -44,8 +47,8 @@ def plain_fields(read: Reader) -> Fields:
     fields = {
         "input_tokens": count(read, "input_tokens", "request_tokens"),
         "output_tokens": count(read, "output_tokens", "response_tokens"),
-        "cache_read_tokens": count(read, "cache_read_tokens") or count(details, "prompt_cache_hit_tokens"),
-        "cache_write_tokens": count(read, "cache_write_tokens"),
+        "cache_read_tokens": count(read, "cache_read_tokens") or above_zero(details, *_READ_FLAT),
+        "cache_write_tokens": count(read, "cache_write_tokens") or count(details, _WRITTEN_FLAT),
         "cache_write_1h_tokens": count(read, "cache_write_1h_tokens"),
         "reasoning_tokens": above_zero(read, "output_reasoning_tokens", "reasoning_tokens")
         or above_zero(details, "reasoning_tokens", "thoughts_tokens"),
@@ -77,6 +80,12 @@ def _add_beside(fields: Fields, read: Reader, details: Reader) -> None:
 
 
 def _add_details(fields: Fields, details: Reader) -> None:
+    cited = count(details, "citation_tokens")
+    if cited:
+        # Perplexity, "Pricing": deep research bills both beside the two counts.
+        fields["input_tokens"] += cited
+        fields["output_tokens"] += fields["reasoning_tokens"]
+    add_beside(fields, details)
     for name, unit in _UNITS.items():
         if details(name):
             add_unit(fields, unit, count(details, name))

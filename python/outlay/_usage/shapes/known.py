@@ -70,10 +70,11 @@ def read_usage(read: Reader, *, langchain: bool = False) -> Fields | None:
     if any(read(name) is not None for name in _GIVEN_AND_MADE):
         return _with_both(read, langchain=langchain)
     for names, fields_of in _BY_NAME:
-        for name in names:
-            if read(name) is not None:
-                # What is no usage may have anything under these names.
-                return None if callable(read(name)) else fields_of(read)
+        found = next((value for name in names if (value := read(name)) is not None), None)
+        # What is no usage may have anything under these names, and servers have a list of "tokens".
+        fields = None if found is None or callable(found) else fields_of(read)
+        if fields is not None:
+            return fields
     return None
 
 

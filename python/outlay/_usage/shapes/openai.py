@@ -19,8 +19,8 @@ _MADE_DETAILS = (
     *("completion_tokens_details", "output_tokens_details", "output_token_details"),
     "completion_token_details",
 )
-# In the details: OpenAI; LiteLLM.
-_WRITTEN = ("cache_write_tokens", "cache_creation_tokens")
+# In the details: OpenAI; LiteLLM; Alibaba Cloud, "Context Cache".
+_WRITTEN = ("cache_write_tokens", "cache_creation_tokens", "cache_creation_input_tokens")
 # Beside the counts, where no details say it: DeepSeek, "Create Chat Completion"; Moonshot, "Chat"; Claude
 # behind gateways; Mistral.
 _READ_FLAT = ("prompt_cache_hit_tokens", "cached_tokens", "cache_read_input_tokens", "num_cached_tokens")
@@ -40,7 +40,11 @@ def openai_fields(read: Reader) -> Fields:
     _read_output(fields, read)
     beside = _research(fields, read)
     add_beside(fields, read)
-    return whole(fields, count(read, "total_tokens"), beside=beside)
+    total = count(read, "total_tokens")
+    if not fields["input_tokens"] and not fields["output_tokens"]:
+        # LiteLLM makes this of a usage that has a total and no more (Voyage AI).
+        fields["input_tokens"] = total
+    return whole(fields, total, beside=beside)
 
 
 def _details(read: Reader, names: tuple[str, ...]) -> Any:
