@@ -8,7 +8,6 @@ from outlay._calls.asked import Keywords, all_labels
 from outlay._calls.budgets import Budgets, Key, account_key, accounts_above
 
 if TYPE_CHECKING:
-    from outlay._calls.call import Call
     from outlay._calls.protocols import Budget, Lease
     from outlay._core import BudgetLease
     from outlay._waiting.together import NativeBudget
@@ -23,7 +22,7 @@ class Reserving:
 
     __slots__ = ("_call", "_cover", "_keywords", "leases", "native", "own")
 
-    def __init__(self, call: Call, budgets: Budgets, keywords: Keywords, cover: bool) -> None:
+    def __init__(self, call: Any, budgets: Budgets, keywords: Keywords, cover: bool) -> None:
         self._call = call
         self._keywords = keywords
         self._cover = cover

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 from outlay._errors import LimitExceeded
 from outlay._usage.fields import Fields
 from outlay._usage.responses import known_fields
-from outlay._usage.shapes import Lookup, lookup
+from outlay._usage.shapes import Reader, reader
 
 _log = logging.getLogger("outlay")
 _LINKS_MAX = 16
@@ -167,7 +167,7 @@ def error_in(answer: Any) -> bool:
 def _is_error(answer: Any) -> bool:
     if isinstance(answer, str | bytes):
         return False
-    read = lookup(answer)
+    read = reader(answer)
     error = read("error")
     if isinstance(error, str | Mapping):
         return bool(error)
@@ -177,17 +177,17 @@ def _is_error(answer: Any) -> bool:
     if read("type") == "error" or read("object") == "error" or _says_code(read):
         return True
     # AWS answers an operation that it does not know with a status of 200.
-    if isinstance(lookup(read("Output"))("__type"), str):
+    if isinstance(reader(read("Output"))("__type"), str):
         return True
     # OpenRouter, "Errors": each choice may have one.
     choices = read("choices")
-    return isinstance(choices, list) and bool(choices) and all(lookup(one)("error") for one in choices)
+    return isinstance(choices, list) and bool(choices) and all(reader(one)("error") for one in choices)
 
 
-def _says_code(read: Lookup) -> bool:
+def _says_code(read: Reader) -> bool:
     """Whether an answer carries a code of an error beside its text."""
     # MiniMax, "Error codes": 0 is a success.
-    for code in (lookup(read("base_resp"))("status_code"), read("error_msg") and read("error_code")):
+    for code in (reader(read("base_resp"))("status_code"), read("error_msg") and read("error_code")):
         if isinstance(code, int) and code:
             return True
     return False

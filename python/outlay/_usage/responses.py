@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from outlay._attach import attach
 from outlay._core import PriceTable, Usage, UsageEstimate
 from outlay._errors import InvalidAmount, PolicyError
+from outlay._usage.billed import cost_to_book
 from outlay._usage.fields import Fields
 from outlay._usage.places import usage_fields
 from outlay._usage.shapes import get
@@ -48,7 +49,8 @@ def usage_from_response(
     if name is None:
         raise PolicyError("model: the response does not name its model; give model= to price it")
     table = prices if isinstance(prices, PriceTable) else PriceTable(prices)
-    fields["cost_micros_usd"] = table.cost(name, cls(**fields))
+    computed = table.cost(name, cls(**fields))
+    fields["cost_micros_usd"] = cost_to_book("larger", fields.get("cost_micros_usd", 0), computed)
     return cls(**fields)
 
 

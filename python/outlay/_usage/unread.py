@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from outlay._usage.noticed import Noticed
-from outlay._usage.shapes import lookup
+from outlay._usage.shapes import reader
 
 _log = logging.getLogger("outlay")
 # Where providers put it.
@@ -49,13 +49,13 @@ def report_unread(
 
 def _names_in(response: Any) -> tuple[str, ...]:
     """Return the names in the usage of a response; none where it has no usage."""
-    read = lookup(response)
+    read = reader(response)
     for place in _NAMES:
         usage = read(place)
         if usage is None or callable(usage) or isinstance(usage, str | bytes | int | float):
             continue
-        told: Any = usage if isinstance(usage, Mapping) else getattr(usage, "__dict__", {})
-        names = sorted(str(name) for name, value in told.items() if value is not None)
+        content: Any = usage if isinstance(usage, Mapping) else getattr(usage, "__dict__", {})
+        names = sorted(str(name) for name, value in content.items() if value is not None)
         if names:
             return tuple(names[:_NAMES_SHOWN])
     return ()

@@ -5,6 +5,7 @@ from outlay._calls.call import Call
 from outlay._calls.ends import ending_failed
 from outlay._calls.steps import Step, charge_step, countable, operation_of, step_budgets
 from outlay._process import ProcessLock
+from outlay._usage.billed import REQUEST_NAMES, ways_asked
 from outlay._usage.calibration import EstimateMode
 from outlay._usage.fields import Fields
 from outlay._usage.outcome import End, Outcome, outcome_of, refusal_in
@@ -38,6 +39,7 @@ __all__ = [
     "MEDIA_CHARACTERS_PER_TOKEN",
     "OPENAI_CALLS",
     "OUTPUT_LIMITS",
+    "REQUEST_NAMES",
     "SCHEMAS",
     "AnyBudget",
     "Budgets",
@@ -82,4 +84,5 @@ __all__ = [
     "step_budgets",
     "text_bytes",
     "tokens_of",
+    "ways_asked",
 ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
-from outlay._usage.shapes import lookup
+from outlay._usage.shapes import reader
 
 # Of openai's streams: what they read their chunks from, sync or async.
 _CHUNKS = "_iterator"
@@ -26,7 +26,7 @@ def moved_usage(chunk: Any) -> Any:
         chunk: The chunk, as an object of the SDK, which is changed, or as a dict, which is not.
 
     """
-    read = lookup(chunk)
+    read = reader(chunk)
     if read("usage") is not None:
         return chunk
     usage = _elsewhere(read)
@@ -67,7 +67,7 @@ def move_usages(stream: Any) -> bool:
 def _elsewhere(read: Any) -> Mapping[str, Any] | None:
     choices = read("choices")
     for holder in (read("x_groq"), choices[0] if isinstance(choices, list) and choices else None):
-        usage = None if holder is None else lookup(holder)("usage")
+        usage = None if holder is None else reader(holder)("usage")
         if isinstance(usage, Mapping) and "prompt_tokens" in usage:
             return usage
     return None

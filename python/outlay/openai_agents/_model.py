@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -50,6 +51,7 @@ class GuardedAgentsModel(Model):
         """Reserve, ask the model, book what it used."""
         call = self._call(args, kwargs)
         await call.reserve_async()
+        args, kwargs, asked = _keeping_usage(args, kwargs)
         try:
             with call.entered():
                 response = await self.wrapped.get_response(*args, **kwargs)
@@ -58,6 +60,8 @@ class GuardedAgentsModel(Model):
             await call.ended(error)
             raise
         call.settle(response)
+        if asked:
+            response.raw_usage = None
         await call.ended()
         return response
 
@@ -65,6 +69,7 @@ class GuardedAgentsModel(Model):
         """Reserve, ask the model, book what the last event says it used."""
         call = self._call(args, kwargs)
         await call.reserve_async()
+        args, kwargs, _ = _keeping_usage(args, kwargs)
         seen = StreamUsage()
         events: Any = None
         try:
@@ -128,3 +133,28 @@ def _moving(model: Model) -> Model:
     moving = copy.copy(model)
     setattr(moving, _FETCH, fetched)
     return moving
+
+
+def _keeping_usage(
+    args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any], bool]:
+    """Ask the SDK to keep the provider's own usage: its own has OpenAI's counts and no others.
+
+    Args:
+        args: The arguments of a request, in their order.
+        kwargs: Those that are given by name.
+
+    Returns:
+        The arguments, and whether it was not asked before.
+
+    """
+    place = _PROMPT.index("model_settings")
+    named = "model_settings" in kwargs
+    settings: Any = kwargs["model_settings"] if named else args[place]
+    # An older SDK has no such setting.
+    if getattr(settings, "preserve_raw_usage", False) is not None:
+        return args, kwargs, False
+    keeping = dataclasses.replace(settings, preserve_raw_usage=True)
+    if named:
+        return args, {**kwargs, "model_settings": keeping}, True
+    return (*args[:place], keeping, *args[place + 1 :]), kwargs, True

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::allotments::Allotted;
-use super::decision::{Undecided, amounts_of};
+use super::matched::decision::{Undecided, amounts_of};
 use super::reserve::carried;
 use super::state::{Guard, GuardRequest};
 use crate::accounting::{Terms, UsageEstimate};
@@ -58,7 +58,7 @@ impl Guard {
     ) -> Result<GuardAsk, Error> {
         self.core.same_process()?;
         let matched = self.asked(labels, request.spent)?;
-        let estimate = self.priced(&matched, allotted, labels, request.estimate.clone())?;
+        let estimate = self.priced(&matched, allotted, labels, request)?;
         let terms = if request.landing { Terms::Landing } else { Terms::Plain };
         let owned = self.demands(&matched, &estimate, allotted)?;
         let ask = |(account, demands, patient): (&Arc<Account>, Demands, bool)| Ask {
@@ -91,6 +91,7 @@ impl Guard {
         let matched = self.matched(labels)?;
         let over = self.soft_over(&matched, &ask.estimate)?;
         self.tell_unmatched(&matched, &ask.estimate);
+        self.forget_sometimes(&matched);
         ask.carried.decides = Some(Arc::new(Undecided {
             core: Arc::clone(&self.core),
             matched,

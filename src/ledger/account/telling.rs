@@ -59,8 +59,8 @@ impl Step<'_> {
     ) {
         let meter = &meters[usize::from(number)];
         for mark in marks {
-            let of_rule = self.identity.warn_share(number, mark);
-            let share = of_rule.or_else(|| meter.share_at(mark));
+            let own = self.identity.warn_share(number, mark);
+            let share = own.or_else(|| meter.share_at(mark));
             let amounts = std::iter::once((number, meter.used()));
             self.tell_with(happened, meters, amounts, |event| event.share = share);
         }

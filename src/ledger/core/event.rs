@@ -165,7 +165,7 @@ impl Event {
     }
 
     /// The figures of the unit that the event is about.
-    pub fn figures_of_unit(&self) -> Option<&EventFigures> {
+    pub fn unit_figures(&self) -> Option<&EventFigures> {
         self.figures.iter().find(|figures| Some(figures.unit) == self.unit)
     }
 

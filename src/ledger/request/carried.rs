@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::accounting::{Price, Usage};
+use crate::accounting::{CallPrice, Usage};
+use crate::ledger::ending::Actual;
 use crate::ledger::error::Error;
 
 /// An object that must live until a lease has ended.
@@ -30,8 +31,8 @@ impl Kept for Vec<Arc<dyn Kept>> {
 /// What a lease shall carry.
 #[derive(Clone, Default)]
 pub struct Carried {
-    /// The price of a usage that is committed without its cost.
-    pub price: Option<Arc<Price>>,
+    /// The price of a usage that is committed.
+    pub price: Option<Arc<CallPrice>>,
     /// Dropped when the lease has ended, or when its handle is dropped.
     pub keeps: Option<Arc<dyn Kept>>,
     /// Learns how the request was decided.
@@ -68,7 +69,7 @@ impl Decides for Vec<Arc<dyn Decides>> {
 
 /// What a lease carries beside its holds. Boxed in the lease: few leases carry anything.
 pub(crate) struct CarriedByLease {
-    price: Option<Arc<Price>>,
+    price: Option<Arc<CallPrice>>,
     keeps: Mutex<Option<Arc<dyn Kept>>>,
 }
 
@@ -123,11 +124,14 @@ impl fmt::Debug for Carried {
 }
 
 impl CarriedByLease {
-    /// The usage with its cost, if the price is known.
-    pub(crate) fn priced(&self, usage: Usage) -> Option<Usage> {
+    /// The usage with the cost to book, if the price is known. An estimate has its cost already.
+    pub(crate) fn priced(&self, actual: &Actual) -> Option<Usage> {
         let price = self.price.as_ref()?;
-        let cost_micros_usd = price.cost(&usage);
-        Some(Usage { cost_micros_usd, ..usage })
+        match actual {
+            Actual::Estimate => None,
+            Actual::Tokens(tokens) => Some(price.booked(Usage::tokens(*tokens))),
+            Actual::Usage(usage) => Some(price.booked(usage.clone())),
+        }
     }
 
     /// The deadline of the lease was moved. The caller holds no lock.

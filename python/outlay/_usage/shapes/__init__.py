@@ -7,6 +7,6 @@ reads and cache writes, and the output includes reasoning.
 from __future__ import annotations
 
 from outlay._usage.shapes.known import read_usage, shape_fields
-from outlay._usage.shapes.reading import Lookup, get, has, lookup
+from outlay._usage.shapes.reading import Reader, get, has, reader
 
-__all__ = ["Lookup", "get", "has", "lookup", "read_usage", "shape_fields"]
+__all__ = ["Reader", "get", "has", "read_usage", "reader", "shape_fields"]

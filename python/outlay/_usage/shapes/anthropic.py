@@ -6,7 +6,7 @@ from typing import Any
 
 from outlay._usage.fields import Fields
 from outlay._usage.shapes.beside import add_beside
-from outlay._usage.shapes.reading import Lookup, count, lookup
+from outlay._usage.shapes.reading import Reader, count, reader
 from outlay._usage.shapes.whole import whole
 
 _HOUR = "ephemeral_1h_input_tokens"
@@ -16,19 +16,19 @@ _APART = ("compaction", "advisor_message")
 _OWN = ("iterations", "cache_creation", "server_tool_use")
 
 
-def is_anthropic(read: Lookup) -> bool:
+def is_anthropic(read: Reader) -> bool:
     """Return whether a usage with `input_tokens` is Anthropic's."""
     if read("cache_creation_input_tokens") is not None or read("cache_read_input_tokens") is not None:
         return True
     return any(read(name) is not None for name in _OWN) and read("input_tokens_details") is None
 
 
-def anthropic_fields(read: Lookup) -> Fields:
+def anthropic_fields(read: Reader) -> Fields:
     """Read a usage of messages: the input is what was read from and written to the cache and what follows."""
     # Anthropic, "Prompt caching": input_tokens is only what follows the last cache breakpoint.
     iterations = read("iterations")
     if iterations:
-        fields = _with_iterations(read, [lookup(one) for one in iterations])
+        fields = _with_iterations(read, [reader(one) for one in iterations])
     else:
         cached, (written, hour) = count(read, "cache_read_input_tokens"), _split(read)
         written = max(count(read, "cache_creation_input_tokens"), written)
@@ -39,12 +39,12 @@ def anthropic_fields(read: Lookup) -> Fields:
         )
     details = read("output_tokens_details")
     if details is not None:
-        fields["reasoning_tokens"] = count(lookup(details), "thinking_tokens")
+        fields["reasoning_tokens"] = count(reader(details), "thinking_tokens")
     add_beside(fields, read)
     return whole(fields)
 
 
-def _with_iterations(read: Lookup, iterations: list[Lookup]) -> Fields:
+def _with_iterations(read: Reader, iterations: list[Reader]) -> Fields:
     # Anthropic, "Compaction": what its own compactions and advisors use is in `iterations` and in none of the
     # counts above them. An event of a stream may leave out the counts above them: those of its turns are
     # there then.
@@ -62,12 +62,12 @@ def _with_iterations(read: Lookup, iterations: list[Lookup]) -> Fields:
     return _fields(given, summed("output_tokens"), (cached, written, hour))
 
 
-def _split(read: Lookup) -> tuple[int, int]:
+def _split(read: Reader) -> tuple[int, int]:
     """Return what was written to the cache by lifetime: in all, and for an hour."""
     split: Any = read("cache_creation")
     if split is None:
         return 0, 0
-    by_name = lookup(split)
+    by_name = reader(split)
     hour = count(by_name, _HOUR)
     return count(by_name, _FIVE_MINUTES) + hour, hour
 

@@ -8,7 +8,7 @@ from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 from outlay._usage.fields import Fields
-from outlay._usage.shapes.reading import Lookup, count, lookup
+from outlay._usage.shapes.reading import Reader, count, lacks, reader
 
 # OpenAI and Anthropic, "Service tiers"; Anthropic, "Data residency"; Groq, "Service Tiers"; Vertex AI,
 # "TrafficType"; Bedrock, "ServiceTier". What is billed at the usual price, or was bought before.
@@ -31,13 +31,16 @@ _COUNTED = {
 }
 # In the usage, by the name of the tool: Anthropic and OpenRouter; xAI, "Tools Overview".
 _TOOLS = {"server_tool_use": "_requests", "server_side_tool_usage_details": "_calls"}
+_WAYS = ("service_tier", "speed", "inference_geo")
+_COSTS = ("cost", "cost_in_usd_ticks", "estimated_cost")
+_NAMES = frozenset((*_COUNTED, *_TOOLS, *_WAYS, *_COSTS))
 # OpenAI, "Web search" and "File search": the items of an answer that are billed by the call.
 _CALLS = {"web_search_call": "web_search", "file_search_call": "file_search"}
 # Gemini, "Grounding with Google Search": up to the models of version 2, a prompt is billed once.
 _BILLED_BY_PROMPT = ("gemini-1", "gemini-2", "models/gemini-1", "models/gemini-2")
 
 
-def add_beside(fields: Fields, read: Lookup) -> None:
+def add_beside(fields: Fields, read: Reader) -> None:
     """Add what a usage says beside its tokens.
 
     Args:
@@ -45,6 +48,8 @@ def add_beside(fields: Fields, read: Lookup) -> None:
         read: Reads the usage.
 
     """
+    if lacks(read, _NAMES):
+        return
     for name, unit in _COUNTED.items():
         if read(name):
             add_unit(fields, unit, count(read, name))
@@ -54,13 +59,13 @@ def add_beside(fields: Fields, read: Lookup) -> None:
             for tool, calls in _items(tools):
                 if tool.endswith(end) and calls:
                     add_unit(fields, tool.removesuffix(end), calls)
-    add_ways(fields, (read("service_tier"), read("speed"), read("inference_geo")))
+    add_ways(fields, map(read, _WAYS))
     cost = _cost(read)
     if cost:
         fields["cost_micros_usd"] = cost
 
 
-def add_answer(fields: Fields, read: Lookup) -> Fields:
+def add_answer(fields: Fields, read: Reader) -> Fields:
     """Add what an answer says beside its usage: how it is billed, and the searches in it.
 
     Args:
@@ -73,10 +78,12 @@ def add_answer(fields: Fields, read: Lookup) -> Fields:
         tier = read("serviceTier")
     if tier is not None:
         # Bedrock says {"type": "priority"}.
-        add_ways(fields, (tier if isinstance(tier, str) else lookup(tier)("type"),))
-    output = read("output")
-    if isinstance(output, list):
-        _add_calls(fields, output)
+        add_ways(fields, (tier if isinstance(tier, str) else reader(tier)("type"),))
+    kept = read("provider_details")
+    if kept is not None:
+        # Pydantic AI.
+        add_ways(fields, (reader(kept)("service_tier"),))
+    add_calls(fields, read("output"))
     candidates = read("candidates")
     if isinstance(candidates, list):
         _add_grounding(fields, candidates, read)
@@ -103,26 +110,27 @@ def add_unit(fields: Fields, unit: str, number: int) -> None:
 
 def _items(tools: Any) -> list[tuple[str, int]]:
     """Return the counts in an object, by their names."""
-    read = lookup(tools)
+    read = reader(tools)
     names = tools if isinstance(tools, Mapping) else getattr(tools, "__dict__", {})
     return [(name, count(read, name)) for name in names if isinstance(name, str) and name[0] != "_"]
 
 
-def _add_calls(fields: Fields, output: list[Any]) -> None:
-    for item in output:
-        read = lookup(item)
+def add_calls(fields: Fields, items: Any) -> None:
+    """Add the calls of OpenAI's own tools among the items of an answer, if these are a list."""
+    for item in items if isinstance(items, list) else ():
+        read = reader(item)
         kind = read("type")
         unit = _CALLS.get(kind) if isinstance(kind, str) else None
         # To open a page that was found is no search.
-        if unit is not None and lookup(read("action"))("type") in (None, "search"):
+        if unit is not None and reader(read("action"))("type") in (None, "search"):
             add_unit(fields, unit, 1)
 
 
-def _add_grounding(fields: Fields, candidates: list[Any], answer: Lookup) -> None:
+def _add_grounding(fields: Fields, candidates: list[Any], answer: Reader) -> None:
     queries = 0
     for candidate in candidates:
-        read = lookup(candidate)
-        found = lookup(read("grounding_metadata") or read("groundingMetadata"))
+        read = reader(candidate)
+        found = reader(read("grounding_metadata") or read("groundingMetadata"))
         searched = found("web_search_queries") or found("webSearchQueries") or ()
         queries += sum(1 for query in searched if query)
     version = answer("model_version") or answer("modelVersion")
@@ -131,7 +139,7 @@ def _add_grounding(fields: Fields, candidates: list[Any], answer: Lookup) -> Non
     add_unit(fields, "web_search", queries)
 
 
-def _cost(read: Lookup) -> int:
+def _cost(read: Reader) -> int:
     """Return the cost of a call as its provider says it, in micro-USD; 0 where it says none."""
     ticks = read("cost_in_usd_ticks")
     if type(ticks) is int and ticks > 0:
@@ -142,11 +150,11 @@ def _cost(read: Lookup) -> int:
         return _micros(read("estimated_cost"))
     if not isinstance(cost, int | float | str | Decimal):
         # Perplexity.
-        return _micros(lookup(cost)("total_cost"))
+        return _micros(reader(cost)("total_cost"))
     paid = _micros(cost)
     if read("is_byok") is True:
         # OpenRouter, "BYOK": its own fee, beside what the provider bills to the caller's own key.
-        paid += _micros(lookup(read("cost_details"))("upstream_inference_cost"))
+        paid += _micros(reader(read("cost_details"))("upstream_inference_cost"))
     return paid
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from outlay._usage.fields import Fields
 from outlay._usage.shapes.beside import add_beside, add_unit, add_ways
-from outlay._usage.shapes.reading import Lookup, count, lookup
+from outlay._usage.shapes.reading import Reader, count, reader
 from outlay._usage.shapes.whole import whole
 
 _HEADERS = "x-amzn-bedrock-"
@@ -15,11 +15,11 @@ _HEADERS = "x-amzn-bedrock-"
 _UNITS = {"search_units": "search", "classifications": "classification", "images": "image"}
 
 
-def converse_fields(read: Lookup) -> Fields:
+def converse_fields(read: Reader) -> Fields:
     """Read a usage of Bedrock's Converse, or of Nova: what was cached stands beside the input."""
     # Bedrock, "TokenUsage", "CacheDetail".
     details = read("cacheDetails")
-    hours = [one for one in map(lookup, details or ()) if one("ttl") == "1h"]
+    hours = [one for one in map(reader, details or ()) if one("ttl") == "1h"]
     fields = _bedrock(
         count(read, "inputTokens"),
         count(read, "outputTokens"),
@@ -32,7 +32,7 @@ def converse_fields(read: Lookup) -> Fields:
     return whole(fields, count(read, "totalTokens"))
 
 
-def invocation_fields(read: Lookup) -> Fields:
+def invocation_fields(read: Reader) -> Fields:
     """Read the metrics in the last chunk of a stream of Bedrock's InvokeModel."""
     # Bedrock, "InvokeModelWithResponseStream".
     return _bedrock(
@@ -48,10 +48,10 @@ def header_fields(headers: Any) -> Fields | None:
     # Bedrock, "InvokeModel": models whose body has no usage have it there alone.
     if not isinstance(headers, Mapping):
         return None
-    told = {name: _whole_number(headers.get(f"{_HEADERS}{name}-token-count")) for name in _COUNTS}
-    if told["input"] is None and told["output"] is None:
+    counts = {name: _whole_number(headers.get(f"{_HEADERS}{name}-token-count")) for name in _COUNTS}
+    if counts["input"] is None and counts["output"] is None:
         return None
-    fields = _bedrock(*(told[name] or 0 for name in _COUNTS))
+    fields = _bedrock(*(counts[name] or 0 for name in _COUNTS))
     add_ways(fields, (headers.get(f"{_HEADERS}service-tier"),))
     return fields
 
@@ -72,20 +72,20 @@ def _bedrock(given: int, made: int, cached: int, written: int) -> Fields:
     return fields
 
 
-def titan_fields(read: Lookup) -> Fields:
+def titan_fields(read: Reader) -> Fields:
     """Read an answer of Amazon's Titan models."""
     # Bedrock, "Amazon Titan Text models", "Amazon Titan Embeddings Text".
-    results = map(lookup, _list(read("results")))
+    results = map(reader, _list(read("results")))
     made = sum(count(one, "tokenCount") for one in results) or count(
         read, "totalOutputTextTokenCount", "outputTextTokenCount"
     )
     return {"input_tokens": count(read, "inputTextTokenCount"), "output_tokens": made}
 
 
-def cohere_fields(read: Lookup) -> Fields | None:
+def cohere_fields(read: Reader) -> Fields | None:
     """Read a usage of Cohere: what is billed, else what the model saw; None where it is none of Cohere's."""
     # Cohere, "Chat", "Embed", "Rerank": the template around a prompt is not billed.
-    billed = lookup(read("billed_units") or read("tokens"))
+    billed = reader(read("billed_units") or read("tokens"))
     if all(billed(name) is None for name in ("input_tokens", "output_tokens", *_UNITS)):
         return None
     fields = {"input_tokens": count(billed, "input_tokens"), "output_tokens": count(billed, "output_tokens")}
@@ -95,13 +95,13 @@ def cohere_fields(read: Lookup) -> Fields | None:
     return fields
 
 
-def input_alone(read: Lookup) -> Fields:
+def input_alone(read: Reader) -> Fields:
     """Read a usage that has a total and no more: it is of embeddings or of a reranker."""
     # Voyage AI, "Text embedding models"; Jina AI, "Embeddings".
     return {"input_tokens": count(read, "total_tokens"), "output_tokens": 0}
 
 
-def duration_fields(read: Lookup) -> Fields | None:
+def duration_fields(read: Reader) -> Fields | None:
     """Read the usage of a transcription that is billed by the second; None where it is none."""
     # OpenAI, "Create transcription".
     if read("type") != "duration":
@@ -111,7 +111,7 @@ def duration_fields(read: Lookup) -> Fields | None:
     return fields
 
 
-def cost_alone(read: Lookup) -> Fields:
+def cost_alone(read: Reader) -> Fields:
     """Read the usage of a picture or a video of xAI, which has no tokens."""
     # xAI, "Cost Tracking".
     fields: Fields = {"input_tokens": 0, "output_tokens": 0}
@@ -119,7 +119,7 @@ def cost_alone(read: Lookup) -> Fields:
     return fields
 
 
-def token_count_fields(read: Lookup) -> Fields:
+def token_count_fields(read: Reader) -> Fields:
     """Read counts that are named after neither a prompt nor an answer of chat."""
     # IBM, "Text generation": results[].input_token_count, generated_token_count. Replicate,
     # "predictions.get": metrics. Microsoft Agent Framework, UsageDetails.

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from outlay._usage.fields import Fields
 from outlay._usage.shapes.beside import add_ways
-from outlay._usage.shapes.reading import Lookup, count, lookup
+from outlay._usage.shapes.reading import Reader, count, reader
 from outlay._usage.shapes.whole import whole
 
 #: A usage with one of these is Gemini's; Llama on Bedrock has the first, too.
@@ -64,7 +64,7 @@ _SDK = _Names(
 )
 
 
-def gemini_fields(read: Lookup) -> Fields:
+def gemini_fields(read: Reader) -> Fields:
     """Read a usage of `generateContent`, in the names of REST or of the SDK.
 
     The prompt includes cached content, the candidates exclude thoughts. What tools of the provider put into
@@ -89,7 +89,7 @@ def gemini_fields(read: Lookup) -> Fields:
     return whole(fields, count(read, names.total))
 
 
-def interactions_fields(read: Lookup) -> Fields:
+def interactions_fields(read: Reader) -> Fields:
     """Read a usage of interactions: thoughts and what tools put into the prompt stand beside the counts."""
     thoughts = count(read, "total_thought_tokens", "total_reasoning_tokens")
     fields = {
@@ -103,7 +103,7 @@ def interactions_fields(read: Lookup) -> Fields:
     return whole(fields, count(read, "total_tokens"))
 
 
-def _add_sound(fields: Fields, read: Lookup, names: _Names) -> None:
+def _add_sound(fields: Fields, read: Reader, names: _Names) -> None:
     prompt = read(names.given_details)
     if prompt:
         sound = _sound(prompt) + _sound(read(names.tools_details))
@@ -122,7 +122,7 @@ def _sound(details: Any, name: str = "tokenCount") -> int:
         return 0
     total = 0
     for one in details:
-        read = lookup(one)
+        read = reader(one)
         modality = read("modality")
         if isinstance(modality, str) and modality.upper() == _SOUND:
             total += count(read, name, "token_count")

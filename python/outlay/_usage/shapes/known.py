@@ -11,7 +11,7 @@ from outlay._usage.shapes.anthropic import anthropic_fields, is_anthropic
 from outlay._usage.shapes.frameworks import langchain_fields, plain_fields
 from outlay._usage.shapes.gemini import GEMINI, INTERACTIONS, gemini_fields, interactions_fields
 from outlay._usage.shapes.openai import openai_fields
-from outlay._usage.shapes.reading import Lookup, lookup
+from outlay._usage.shapes.reading import Reader, reader
 
 _CHAT = ("prompt_tokens", "completion_tokens")
 _GIVEN_AND_MADE = ("input_tokens", "output_tokens", "request_tokens", "response_tokens")
@@ -20,7 +20,7 @@ _DETAILS = ("input_tokens_details", "output_tokens_details", "prompt_tokens_deta
 _LANGCHAIN = ("input_token_details", "output_token_details")
 _REALTIME = ("text_tokens", "audio_tokens", "cached_tokens", "image_tokens")
 #: Shapes by the names that nobody else has, the frequent first.
-_BY_NAME: tuple[tuple[tuple[str, ...], Callable[[Lookup], Fields | None]], ...] = (
+_BY_NAME: tuple[tuple[tuple[str, ...], Callable[[Reader], Fields | None]], ...] = (
     (GEMINI, gemini_fields),
     (("inputTokens", "outputTokens"), clouds.converse_fields),
     (("billed_units", "tokens"), clouds.cohere_fields),
@@ -60,24 +60,25 @@ def shape_fields(usage: Any, *, langchain: bool = False) -> Fields | None:
         InvalidAmount: A count is no number, or negative.
 
     """
-    return read_usage(lookup(usage), langchain=langchain)
+    return read_usage(reader(usage), langchain=langchain)
 
 
-def read_usage(read: Lookup, *, langchain: bool = False) -> Fields | None:
+def read_usage(read: Reader, *, langchain: bool = False) -> Fields | None:
     """Do as `shape_fields` does, with what reads the usage."""
     if read(_CHAT[0]) is not None or read(_CHAT[1]) is not None:
         return openai_fields(read)
     if any(read(name) is not None for name in _GIVEN_AND_MADE):
         return _with_both(read, langchain=langchain)
     for names, fields_of in _BY_NAME:
-        for name in names:
-            if read(name) is not None:
-                # What is no usage may have anything under these names.
-                return None if callable(read(name)) else fields_of(read)
+        found = next((value for name in names if (value := read(name)) is not None), None)
+        # What is no usage may have anything under these names, and servers have a list of "tokens".
+        fields = None if found is None or callable(found) else fields_of(read)
+        if fields is not None:
+            return fields
     return None
 
 
-def _with_both(read: Lookup, *, langchain: bool) -> Fields:
+def _with_both(read: Reader, *, langchain: bool) -> Fields:
     """Read a usage in the names that OpenAI's responses, Anthropic and the frameworks share."""
     anthropic = is_anthropic(read)
     if not anthropic and any(read(name) is not None for name in _DETAILS):
@@ -93,5 +94,5 @@ def _with_both(read: Lookup, *, langchain: bool) -> Fields:
 
 
 def _is_realtime(details: Any) -> bool:
-    read = lookup(details)
+    read = reader(details)
     return any(read(name) is not None for name in _REALTIME)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from outlay._usage.fields import Fields
-from outlay._usage.shapes.reading import Lookup, count, lookup
+from outlay._usage.shapes.reading import Reader, count, reader
 
 
-def ollama_fields(read: Lookup) -> Fields:
+def ollama_fields(read: Reader) -> Fields:
     """Read an answer of Ollama's own API, or the last line of its stream."""
     # Ollama, "API": chat, generate, embed.
     return {"input_tokens": count(read, "prompt_eval_count"), "output_tokens": count(read, "eval_count")}
 
 
-def llama_cpp_fields(read: Lookup) -> Fields:
+def llama_cpp_fields(read: Reader) -> Fields:
     """Read an answer of llama.cpp's own API."""
     # llama.cpp, "HTTP server": POST /completion. What it took from its cache was evaluated before.
     return {
@@ -23,7 +23,7 @@ def llama_cpp_fields(read: Lookup) -> Fields:
     }
 
 
-def generated_fields(read: Lookup) -> Fields:
+def generated_fields(read: Reader) -> Fields:
     """Read the details of an answer of Hugging Face's own API."""
     # Text Generation Inference, "generate", "generate_stream".
     prefill: Any = read("prefill")
@@ -34,7 +34,7 @@ def generated_fields(read: Lookup) -> Fields:
 def stats_fields(stats: Any) -> Fields | None:
     """Read the stats of LM Studio's own API; None where they are of something else."""
     # LM Studio, "Chat with a model": the output includes reasoning.
-    read = lookup(stats)
+    read = reader(stats)
     if read("input_tokens") is None or read("total_output_tokens") is None:
         return None
     return {

@@ -6,7 +6,7 @@ from typing import Any
 
 from outlay._usage.fields import Fields
 from outlay._usage.shapes.beside import add_beside
-from outlay._usage.shapes.reading import Lookup, above_zero, count, lookup
+from outlay._usage.shapes.reading import Reader, above_zero, count, reader
 from outlay._usage.shapes.whole import whole
 
 _HOUR = "ephemeral_1h_input_tokens"
@@ -19,15 +19,15 @@ _MADE_DETAILS = (
     *("completion_tokens_details", "output_tokens_details", "output_token_details"),
     "completion_token_details",
 )
-# In the details: OpenAI; LiteLLM.
-_WRITTEN = ("cache_write_tokens", "cache_creation_tokens")
+# In the details: OpenAI; LiteLLM; Alibaba Cloud, "Context Cache".
+_WRITTEN = ("cache_write_tokens", "cache_creation_tokens", "cache_creation_input_tokens")
 # Beside the counts, where no details say it: DeepSeek, "Create Chat Completion"; Moonshot, "Chat"; Claude
 # behind gateways; Mistral.
 _READ_FLAT = ("prompt_cache_hit_tokens", "cached_tokens", "cache_read_input_tokens", "num_cached_tokens")
 _WRITTEN_FLAT = ("cache_creation_input_tokens", "cache_write_tokens")
 
 
-def openai_fields(read: Lookup) -> Fields:
+def openai_fields(read: Reader) -> Fields:
     """Read a usage of chat completions, responses, realtime, embeddings, images or transcriptions.
 
     The input includes what was read from and written to a cache, the output includes reasoning.
@@ -40,10 +40,14 @@ def openai_fields(read: Lookup) -> Fields:
     _read_output(fields, read)
     beside = _research(fields, read)
     add_beside(fields, read)
-    return whole(fields, count(read, "total_tokens"), beside=beside)
+    total = count(read, "total_tokens")
+    if not fields["input_tokens"] and not fields["output_tokens"]:
+        # LiteLLM makes this of a usage that has a total and no more (Voyage AI).
+        fields["input_tokens"] = total
+    return whole(fields, total, beside=beside)
 
 
-def _details(read: Lookup, names: tuple[str, ...]) -> Any:
+def _details(read: Reader, names: tuple[str, ...]) -> Any:
     for name in names:
         found = read(name)
         if found is not None:
@@ -51,9 +55,9 @@ def _details(read: Lookup, names: tuple[str, ...]) -> Any:
     return None
 
 
-def _read_input(fields: Fields, read: Lookup) -> None:
+def _read_input(fields: Fields, read: Reader) -> None:
     details = _details(read, _GIVEN_DETAILS)
-    nested = lookup(details)
+    nested = reader(details)
     cached, written, hour = 0, 0, 0
     if details is not None:
         cached, written = count(nested, "cached_tokens"), above_zero(nested, *_WRITTEN)
@@ -61,14 +65,14 @@ def _read_input(fields: Fields, read: Lookup) -> None:
         sound = count(nested, "audio_tokens")
         if sound:
             # The sound among what was cached has the price of what was cached.
-            sound -= count(lookup(nested("cached_tokens_details")), "audio_tokens")
+            sound -= count(reader(nested("cached_tokens_details")), "audio_tokens")
             fields["audio_input_tokens"] = max(0, sound)
     cached = cached or above_zero(read, *_READ_FLAT)
     written = written or above_zero(read, *_WRITTEN_FLAT)
     if cached:
         fields["cache_read_tokens"] = cached
     if written or hour:
-        hour = hour or count(lookup(read("cache_creation")), _HOUR)
+        hour = hour or count(reader(read("cache_creation")), _HOUR)
         fields["cache_write_tokens"] = written
         if hour:
             fields["cache_write_1h_tokens"] = hour
@@ -77,19 +81,19 @@ def _read_input(fields: Fields, read: Lookup) -> None:
         fields["input_tokens"] += cached + written
 
 
-def _kept_long(nested: Lookup) -> int:
+def _kept_long(nested: Reader) -> int:
     """Return how much was written for longer than usual: an hour of Anthropic, 12 hours of OpenAI."""
     split = nested("cache_creation_token_details")
     if split is None:
         split = nested("cache_write_tokens_details")
-    return 0 if split is None else count(lookup(split), _HOUR, "ttl_12h_tokens")
+    return 0 if split is None else count(reader(split), _HOUR, "ttl_12h_tokens")
 
 
-def _read_output(fields: Fields, read: Lookup) -> None:
+def _read_output(fields: Fields, read: Reader) -> None:
     details = _details(read, _MADE_DETAILS)
     reasoning = 0
     if details is not None:
-        nested = lookup(details)
+        nested = reader(details)
         reasoning = above_zero(nested, "reasoning_tokens", "thinking_tokens")
         sound = count(nested, "audio_tokens")
         if sound:
@@ -100,7 +104,7 @@ def _read_output(fields: Fields, read: Lookup) -> None:
         fields["reasoning_tokens"] = reasoning
 
 
-def _research(fields: Fields, read: Lookup) -> int:
+def _research(fields: Fields, read: Reader) -> int:
     """Add what deep research is billed for beside its counts, and return how much of it no total has."""
     # Perplexity, "Pricing": what it reads and thinks is billed beside the two counts.
     if read("citation_tokens") is None:

@@ -16,7 +16,7 @@ from outlay._errors import InvalidAmount
 from outlay._usage.noticed import Noticed
 
 #: Returns what an object has under a name; None where it has nothing.
-Lookup: TypeAlias = Callable[[str], Any]
+Reader: TypeAlias = Callable[[str], Any]
 
 _log = logging.getLogger("outlay")
 _MADE = (property, cached_property, FunctionType)
@@ -25,7 +25,7 @@ _fractions = Noticed()
 _made_by: WeakKeyDictionary[type[Any], frozenset[str]] = WeakKeyDictionary()
 
 
-def lookup(obj: Any) -> Lookup:
+def reader(obj: Any) -> Reader:
     """Return what reads an object by name, from its attributes or its keys."""
     # The plain dict first: the abstract test is slow.
     if isinstance(obj, dict):
@@ -33,13 +33,13 @@ def lookup(obj: Any) -> Lookup:
     if obj is None:
         return _nothing
     if hasattr(type(obj), "__pydantic_fields__"):
-        return _pydantic_lookup(obj)
+        return _pydantic_reader(obj)
     if isinstance(obj, Mapping):
         return obj.get
     return lambda name: getattr(obj, name, None)
 
 
-def _pydantic_lookup(obj: Any) -> Lookup:
+def _pydantic_reader(obj: Any) -> Reader:
     """Return what reads a model of pydantic, which takes a microsecond to say that it lacks a name."""
     # getattr: a dataclass of pydantic has the fields, and no extra values.
     beside = getattr(obj, "__pydantic_extra__", None)
@@ -64,16 +64,21 @@ def _nothing(_name: str) -> None:
 
 def get(obj: Any, name: str) -> Any:
     """Return what an object has under a name, as an attribute or a key; None where it has nothing."""
-    return lookup(obj)(name)
+    return reader(obj)(name)
 
 
 def has(obj: Any, *names: str) -> bool:
     """Return whether it has anything under one of the names."""
-    read = lookup(obj)
+    read = reader(obj)
     return any(read(name) is not None for name in names)
 
 
-def count(read: Lookup, *names: str) -> int:
+def lacks(read: Reader, names: frozenset[str]) -> bool:
+    """Return whether a dict has none of the names, without asking for each; False where it is no dict."""
+    return isinstance(own := getattr(read, "__self__", None), dict) and names.isdisjoint(own)
+
+
+def count(read: Reader, *names: str) -> int:
     """Return the count under the first name that has one, else 0.
 
     Raises:
@@ -90,7 +95,7 @@ def count(read: Lookup, *names: str) -> int:
     return 0
 
 
-def above_zero(read: Lookup, *names: str) -> int:
+def above_zero(read: Reader, *names: str) -> int:
     """Return the count under the first name that has one above 0, else 0: names for one and the same thing.
 
     Raises:

@@ -10,8 +10,8 @@ use smallvec::SmallVec;
 use super::ends::Ends;
 use crate::accounting::{LONGEST, Tick, Unit, UsageEstimate};
 use crate::budgets::guard::counter::{Counter, amount};
-use crate::budgets::guard::decision::Amounts;
 use crate::budgets::guard::matched::Owned;
+use crate::budgets::guard::matched::decision::Amounts;
 use crate::ledger::{Account, Demand, Demands, Error, Lease, LeaseError, MeterIndex};
 
 /// The units that an allotment may set aside.
@@ -163,7 +163,7 @@ impl Allotted {
         } else {
             self.check_open()?;
         }
-        for (number, rule_meter) in (0..).map(MeterIndex).zip(self.counter.rule_meters()) {
+        for (number, rule_meter) in (0..).map(MeterIndex).zip(self.counter.rule_meters().iter()) {
             if mine.contains(&rule_meter.unit) {
                 demands.push(Demand::new(number, amount(rule_meter.unit, estimate, calls)));
             }

@@ -20,7 +20,7 @@ pub(super) fn event<'py>(py: Python<'py>, event: &Event) -> PyResult<Bound<'py, 
     dict.set_item("values", pairs(py, rule.map_or(&[], |rule| &*rule.values))?)?;
     let model = event.labels.iter().find(|(name, _)| name == "model");
     dict.set_item("model", model.map(|(_, value)| value))?;
-    let chosen = event.figures_of_unit();
+    let chosen = event.unit_figures();
     dict.set_item("unit", event.unit.map(word))?;
     dict.set_item("limit", chosen.and_then(|figures| figures.limit))?;
     dict.set_item("used", chosen.map(|figures| figures.used))?;

@@ -11,7 +11,7 @@ pytest.importorskip("langchain_openai", reason="needs LangChain's models of Open
 from langchain_openai import ChatOpenAI
 from pydantic import BaseModel
 
-from outlay import BudgetExceeded
+from outlay import BudgetExceeded, SharedPool
 from outlay.langchain import wrap
 from outlay.testing import ProviderServer, Reply
 
@@ -54,20 +54,20 @@ def structured(server, pool, *, responses=False):
 @pytest.mark.parametrize("responses", [False, True], ids=["chat", "responses"])
 @pytest.mark.parametrize("way", ASK)
 @pytest.mark.parametrize("text", ['{"x":', '{"y": 1}'], ids=["cut", "another"])
-def test_a_structured_answer_that_does_not_parse_is_booked_as_reported(way, responses, text, make_pool):
-    pool, calls = make_pool(capacity_tokens=1_000), []
+def test_a_structured_answer_that_does_not_parse_is_booked_as_reported(way, responses, text):
+    pool, calls = SharedPool(capacity_tokens=1_000), []
     for refused in (False, False, True):
         with ProviderServer([Reply(text=text, usage=USAGE)]) as server:
             error = BudgetExceeded if refused else ValueError
             with pytest.raises(error, match=r"validation error|pars|exceeded"):
                 ASK[way](structured(server, pool, responses=responses))
             calls.append(server.calls)
-    assert (calls, pool.committed().total_tokens) == ([1, 1, 0], 2 * 310)
+    assert (calls, pool.committed().total_tokens, pool.open_leases()) == ([1, 1, 0], 2 * 310, [])
 
 
 @pytest.mark.parametrize("way", ["stream", "astream"])
-def test_a_structured_stream_that_parses_is_read_as_before(way, make_pool):
-    pool = make_pool()
+def test_a_structured_stream_that_parses_is_read_as_before(way):
+    pool = SharedPool(capacity_tokens=1_000)
     with ProviderServer([Reply(text='{"x": 4}', usage=USAGE)]) as server:
         answers = ASK[way](structured(server, pool))
     assert answers[-1] == Answer(x=4)

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::matched::Matched;
-use super::state::Guard;
+use super::Matched;
 use crate::accounting::{Cause, Code, Denied, Key, Meter, Terms, Unit, UsageEstimate};
+use crate::budgets::guard::state::Guard;
 use crate::budgets::policy::{RuleKind, Span};
 use crate::ledger::{
     Account, Core, Decided, Decides, Demand, Error, Event, EventFigures, EventKind, EventLabels,
@@ -16,25 +16,25 @@ use crate::ledger::{
 };
 
 /// What a request asks for, by unit.
-pub(super) type Amounts = SmallVec<[(Unit, u64); 2]>;
+pub(in crate::budgets::guard) type Amounts = SmallVec<[(Unit, u64); 2]>;
 
 /// The amounts of an estimate: its tokens and its cost.
-pub(super) fn amounts_of(estimate: &UsageEstimate) -> Amounts {
+pub(in crate::budgets::guard) fn amounts_of(estimate: &UsageEstimate) -> Amounts {
     let asked = [(Unit::Tokens, estimate.total_tokens), (Unit::Cost, estimate.cost_micros_usd)];
     asked.into_iter().filter(|(_, amount)| *amount > 0).collect()
 }
 
 /// A request that is about to be made, until it is decided.
-pub(super) struct Undecided {
-    pub(super) core: Arc<Core>,
-    pub(super) matched: Arc<Matched>,
+pub(in crate::budgets::guard) struct Undecided {
+    pub(in crate::budgets::guard) core: Arc<Core>,
+    pub(in crate::budgets::guard) matched: Arc<Matched>,
     /// What it asks for. `None` if it is spent already, so that nothing is decided.
-    pub(super) amounts: Option<Amounts>,
+    pub(in crate::budgets::guard) amounts: Option<Amounts>,
     /// Events of soft limits, for when it has passed.
-    pub(super) over: Vec<Event>,
+    pub(in crate::budgets::guard) over: Vec<Event>,
     /// Whether it counts for the advice.
-    pub(super) counts: bool,
-    pub(super) decided: AtomicBool,
+    pub(in crate::budgets::guard) counts: bool,
+    pub(in crate::budgets::guard) decided: AtomicBool,
 }
 
 impl Undecided {
@@ -73,7 +73,12 @@ impl Decides for Undecided {
 
 impl Guard {
     /// Notifies listeners of a request that a limit has refused.
-    pub(super) fn tell_refused(&self, matched: &Matched, amounts: &Amounts, refused: &Error) {
+    pub(in crate::budgets::guard) fn tell_refused(
+        &self,
+        matched: &Matched,
+        amounts: &Amounts,
+        refused: &Error,
+    ) {
         if self.core.listening() {
             matched.tell_refused(&self.core, amounts, refused, false);
         }
@@ -95,7 +100,7 @@ impl Matched {
 
     /// Notifies listeners of the decision of a request that has passed.
     #[cold]
-    pub(super) fn tell_passed(
+    pub(in crate::budgets::guard) fn tell_passed(
         &self,
         core: &Core,
         amounts: &Amounts,
@@ -132,7 +137,7 @@ impl Matched {
 
     /// The event of a soft or shadow limit that would refuse `demand` if it were hard, with the
     /// figures after the request has passed.
-    pub(super) fn over(
+    pub(in crate::budgets::guard) fn over(
         &self,
         kind: EventKind,
         account: &Account,
@@ -165,11 +170,11 @@ impl Matched {
     /// The rule that a refusal names.
     fn refusing_rule(&self, denied: &Denied) -> Option<EventRule> {
         let meters = self.asked.iter().flat_map(|asked| {
-            let numbered = (0_u8..).zip(asked.counter.rule_meters());
+            let numbered = (0_u8..).zip(asked.counter.rule_meters().to_vec());
             numbered.map(|(number, rule_meter)| (&asked.counter, number, rule_meter))
         });
         let named = meters.filter(|(counter, _, of)| {
-            let is_named = denied.scope == counter.scope_of_refusal(&of.rule);
+            let is_named = denied.scope == counter.refusal_scope(&of.rule);
             of.in_force && of.unit == denied.unit && is_named
         });
         // A limiter may have one rule for each of several periods.
