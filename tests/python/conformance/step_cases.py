@@ -170,7 +170,7 @@ async def own_budget(world: World) -> None:
             raise AssertionError("it was asked")
 
     with Guard({}).scope(user="ann"):
-        async with world.driver.tools(Own(world.pool())) as (call, ran):
+        async with world.driver.tools(Own(world.pool())) as (call, _):
             assert not (await call("a"))[0]
     assert given[0].items() >= {"tool": "look_up", "user": "ann"}.items()
     with pytest.raises(PolicyError, match=r"Slow\.reserve is async"):

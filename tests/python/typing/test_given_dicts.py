@@ -106,7 +106,10 @@ def test_reports_advice_and_payloads_are_as_typed(used):
     for labels in ({}, {"user": "ann", "model": "gpt-x"}):
         check(guard.advice(**labels), Advice, "advice")
     assert "usd" in guard.advice(user="ann", model="gpt-x")
-    for ask in (lambda: guard.reserve(5_000, user="ann", model="gpt-x"), lambda: guard.charge_step(workflow="w", run="r")):
+    for ask in (
+        lambda: guard.reserve(5_000, user="ann", model="gpt-x"),
+        lambda: guard.charge_step(workflow="w", run="r"),
+    ):
         with pytest.raises(LimitExceeded) as caught:
             ask()
         check(caught.value.payload, LLMMessage, "payload")

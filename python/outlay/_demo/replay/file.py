@@ -11,7 +11,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import IO
 
-__all__ = ["TraceEvent", "TraceError", "TracedCall", "read_trace", "schedule"]
+__all__ = ["TraceError", "TraceEvent", "TracedCall", "read_trace", "schedule"]
 
 _COLUMNS = ("agent", "session", "turn", "t_ms", "in_tokens", "out_tokens")
 _TIME_MS_MAX = 10**12

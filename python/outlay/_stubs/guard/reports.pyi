@@ -57,11 +57,11 @@ class _GuardReports:  # methods of Guard
     def events(self, callback: Callable[[Event], object]) -> None:
         """Call `callback` with everything that happens from now on, under no lock.
 
-        Each request is one "decision", beside the events of its rules: "reserved", then "committed",
-        "released" or "expired"; "charged" for steps and for usage without a lease; "denied" by the rule that
-        refuses; "warned", once for each share of `warn_at`; "exceeded" above a soft limit; "unmatched" if no
-        rule is about it. Rules come in the order of the policy. A check, a new window and a new policy send
-        nothing.
+        Each request is one "decision", beside the events of its rules. These are "reserved", then
+        "committed", "released" or "expired". Steps, and usage without a lease, are "charged". The rule that
+        refuses sends "denied", a soft limit "exceeded". "warned" comes once for each share of `warn_at`,
+        "unmatched" if no rule is about the request. Rules come in the order of the policy. A check, a new
+        window and a new policy send nothing.
 
         Args:
             callback: Takes an `outlay.types.Event`, a dict with the keys that docs/guard.md explains. What it
