@@ -209,7 +209,9 @@ class BudgetManager:
         leases settle in the windows in which they were reserved.
 
         Args:
-            path: The file that `persist` wrote.
+            path: The file that `persist` wrote; or JSON of two maps by agent, as the system writes it that
+                this class continues. `budgets` has `token_budget`, `calls_budget` and `window_secs`, `usage` has
+                `tokens_used`, `calls_used` and `window_start` (RFC 3339). Null is no limit.
 
         Returns:
             True; or False if there is no such file, and nothing was changed.
