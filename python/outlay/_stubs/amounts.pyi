@@ -80,9 +80,11 @@ class Usage:
     ) -> Self:
         """Read the usage that a response carries.
 
-        It reads responses, stream events and usages of OpenAI (chat and responses), Anthropic and Gemini. It
-        also reads messages and results of LangChain, usages and results of pydantic-ai, and dicts of one of
-        these shapes. No vendor's package is imported.
+        It reads responses, stream events and usages of OpenAI (chat, responses, realtime, embeddings),
+        Anthropic, Gemini, Bedrock, Cohere, Voyage and Ollama. Of servers that speak one of their APIs it
+        knows the names of their own: Groq, Kimi, DeepSeek, Perplexity, xAI, OpenRouter, Mistral, vLLM. It
+        also reads lines of batches, and messages and results of LangChain and pydantic-ai. All of these may
+        be dicts. A part of a token is rounded up. No vendor's package is imported.
 
         Args:
             obj: The response, its usage, or either as a dict.
@@ -90,10 +92,11 @@ class Usage:
             prices: USD per million tokens by model, as text; default None leaves the cost at 0.
 
         Returns:
-            The usage, with its cost in micro-USD (rounded up once) where prices are given.
+            The usage, with its cost in micro-USD (rounded up once) where prices are given. A response that
+            has a cost of its own keeps the larger of the two.
 
         Raises:
-            InvalidAmount: It carries no usage, or a count in it is no whole number.
+            InvalidAmount: It carries no usage, or a count in it is negative or no number.
             PolicyError: Prices are given, and the model is not named or has none: it never costs 0.
 
         Example:

@@ -210,7 +210,7 @@ class BudgetManager:
 
         Args:
             path: The file that `persist` wrote; or JSON of two maps by agent, as the system writes it that
-                this class continues. `budgets` has `token_budget`, `calls_budget` and `window_secs`, `usage` has
+                this class continues. `budgets` has `token_budget`, `calls_budget`, `window_secs`; `usage` has
                 `tokens_used`, `calls_used` and `window_start` (RFC 3339). Null is no limit.
 
         Returns:

@@ -21,7 +21,7 @@ use crate::ledger::Error;
 use crate::py::args::{self, LeaseKeywords, OnErrorArg, StatusArg, UnsettledArg};
 use crate::py::budgets::PyAllowanceLedger;
 use crate::py::lease::PyBudgetLease;
-use crate::py::python_call::{call_python, call_python_late};
+use crate::py::python_call::{call_python_late, log_warning};
 use crate::py::values::{self, price};
 use crate::py::waiting::{PyMailbox, PyWait};
 
@@ -51,24 +51,16 @@ impl PyGuard {
         leases.put_into(&mut policy.defaults.leases)?;
         let guard = Guard::new(policy, values::clock(clock)?)?;
         Ok(Self {
-            inner: Arc::new(guard.resolving(Box::new(resolve)).warning(Box::new(warn))),
+            inner: Arc::new(
+                guard
+                    .resolving(Box::new(resolve))
+                    .warning(Box::new(log_warning))
+                    .telling_unpriced(values::tell_unpriced),
+            ),
             cache: LabelCache::default(),
             listeners: Arc::default(),
         })
     }
-}
-
-/// Logs a warning for the operator.
-fn warn(said: &str) {
-    Python::attach(|py| {
-        let logged = call_python(|| {
-            let logger = py.import("logging")?.call_method1("getLogger", ("outlay",))?;
-            logger.call_method1("warning", ("%s", said))
-        });
-        if let Some(Err(error)) = logged {
-            error.write_unraisable(py, None);
-        }
-    });
 }
 
 /// The price of a model that the policy does not price.
@@ -291,6 +283,11 @@ impl PyGuard {
     /// How its policy wants calls estimated, and the output to reserve; None where it does not say.
     fn _estimating(&self) -> (Option<&'static str>, Option<u64>) {
         asking::estimating(&self.inner)
+    }
+
+    /// Which cost of a call its policy books: "larger", "provider" or "computed".
+    fn _cost_source(&self) -> &'static str {
+        self.inner.cost_source().name()
     }
 
     fn _allowance_ledger(&self) -> PyAllowanceLedger {
