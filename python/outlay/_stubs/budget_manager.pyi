@@ -209,8 +209,8 @@ class BudgetManager:
         leases settle in the windows in which they were reserved.
 
         Args:
-            path: The file that `persist` wrote; or JSON of two maps by agent, as the system writes it that
-                this class continues. `budgets` has `token_budget`, `calls_budget`, `window_secs`; `usage` has
+            path: The file that `persist` wrote, or one of the system that this class continues: JSON of two
+                maps by agent. `budgets` has `token_budget`, `calls_budget` and `window_secs`; `usage` has
                 `tokens_used`, `calls_used` and `window_start` (RFC 3339). Null is no limit.
 
         Returns:

@@ -31,15 +31,15 @@ struct Shape {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
-    budgets: Entries<Limit>,
-    usage: Option<Entries<Used>>,
+struct ContinuedFile {
+    budgets: ByAgent<ContinuedLimit>,
+    usage: Option<ByAgent<Used>>,
 }
 
 /// A missing line must not read as "no limit"; null says it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Limit {
+struct ContinuedLimit {
     agent_id: Option<String>,
     #[serde(deserialize_with = "Option::deserialize")]
     token_budget: Option<u64>,
@@ -57,7 +57,7 @@ struct Used {
 }
 
 /// A map by agent, in which each stands once.
-struct Entries<T>(HashMap<String, T>);
+struct ByAgent<T>(HashMap<String, T>);
 
 /// The budgets of `text`, if it is such a file.
 pub(super) fn read(text: &str) -> Option<Result<Vec<Continued>, String>> {
@@ -66,9 +66,9 @@ pub(super) fn read(text: &str) -> Option<Result<Vec<Continued>, String>> {
 }
 
 fn read_file(text: &str) -> Result<Vec<Continued>, String> {
-    let file: File = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let file: ContinuedFile = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let mut usage = file.usage.map(|entries| entries.0).unwrap_or_default();
-    let one = |(agent_id, limit): (String, Limit)| {
+    let one = |(agent_id, limit): (String, ContinuedLimit)| {
         if limit.agent_id.as_ref().is_some_and(|inner| *inner != agent_id) {
             return Err(format!("the budget of {agent_id:?} names another agent_id"));
         }
@@ -94,16 +94,16 @@ fn start(agent_id: &str, text: &str) -> Result<i64, String> {
     Ok(i64::try_from(nanos).unwrap_or(if nanos < 0 { i64::MIN } else { i64::MAX }))
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for ByAgent<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(EntriesVisitor(PhantomData))
+        deserializer.deserialize_map(ByAgentVisitor(PhantomData))
     }
 }
 
-struct EntriesVisitor<T>(PhantomData<T>);
+struct ByAgentVisitor<T>(PhantomData<T>);
 
-impl<'de, T: Deserialize<'de>> Visitor<'de> for EntriesVisitor<T> {
-    type Value = Entries<T>;
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ByAgentVisitor<T> {
+    type Value = ByAgent<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a map by agent")
@@ -118,6 +118,6 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for EntriesVisitor<T> {
             }
             entries.insert(agent_id, entry);
         }
-        Ok(Entries(entries))
+        Ok(ByAgent(entries))
     }
 }
