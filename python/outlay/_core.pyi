@@ -22,9 +22,10 @@ from typing import Final
 
 from outlay._stubs.agent_token_budget import AgentTokenBudget
 from outlay._stubs.allowance_ledger import AllowanceLedger
-from outlay._stubs.amounts import Remaining, RequestBudget, Usage, UsageEstimate
+from outlay._stubs.amounts import Usage, UsageEstimate
 from outlay._stubs.budget_info import BudgetInfo, BudgetLimit, FullBudgetInfo
 from outlay._stubs.budget_manager import AgentBudget, BudgetManager
+from outlay._stubs.caps import Remaining, RequestBudget
 from outlay._stubs.clocks import ManualClock, SystemClock
 from outlay._stubs.denial import Denial
 from outlay._stubs.guard.allotment import Allotment
@@ -51,7 +52,7 @@ from outlay._stubs.package import (
     set_price_resolver,
     wait_together,
 )
-from outlay._stubs.prices import PriceTable, usd
+from outlay._stubs.prices import PriceTable, model_names, usd
 from outlay._stubs.rate_limiter import RateLimiter
 from outlay._stubs.shared_pool import SharedPool
 from outlay._stubs.workflow_quota import WorkflowQuota, WorkflowToken
@@ -92,6 +93,7 @@ __all__ = [
     "check_id",
     "check_period",
     "cost_capped",
+    "model_names",
     "record_together",
     "reserve_together",
     "restore_denial",

@@ -8,6 +8,7 @@ mod denial;
 mod given;
 mod headers;
 mod prices;
+mod unpriced;
 
 pub(super) use amounts::{PyRemaining, PyRequestBudget, PyUsage, PyUsageEstimate, or_none, usd};
 pub(super) use checks::{check_amount, check_id, check_period};
@@ -15,4 +16,5 @@ pub(super) use clock::{PyManualClock, PySystemClock, clock};
 pub(super) use denial::{PyDenial, restore_denial};
 pub(super) use given::{actual, estimate};
 pub(super) use headers::read_headers;
-pub(super) use prices::{PyPriceTable, price};
+pub(super) use prices::{PyPriceTable, model_names, price};
+pub(super) use unpriced::tell_unpriced;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::accounts::{COST, REQUESTS, TOKENS};
+use super::models::allows_model;
 use super::service::AllowanceService;
 use crate::accounting::{Code, Denied, Key, Kind, Unit};
 use crate::ledger::{Account, Error, MeterIndex};
@@ -28,8 +29,7 @@ impl AllowanceService {
         {
             let models = &allowance.model_allowlist;
             if let Some(model) = model.as_ref().map(Key::as_str)
-                && !models.is_empty()
-                && !models.iter().any(|allowed| allowed == model)
+                && !allows_model(models, model)
             {
                 let mut denied = Denied::plain(Code::AllowanceExceeded, Kind::Model, None);
                 denied.reason = Some(format!("model not in allowlist: {model}"));
@@ -39,7 +39,7 @@ impl AllowanceService {
             let units = SmallVec::from_slice(&[(TOKENS, Unit::Tokens)]);
             found.push((self.agents.account(&agent)?, units));
         }
-        if let Some(model) = model
+        if let Some(model) = model.map(|model| self.models.counted(model)).transpose()?
             && self.models.setting(&model).is_some()
         {
             let units = [(TOKENS, Unit::Tokens), (REQUESTS, Unit::Calls), (COST, Unit::Cost)];

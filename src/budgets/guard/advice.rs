@@ -6,7 +6,7 @@ use super::counter::Counter;
 use super::matched::Matched;
 use super::rule_meter::RuleMeter;
 use super::state::Guard;
-use crate::accounting::{Meter, Unit, Usage, UsageEstimate, Window};
+use crate::accounting::{Meter, Unit, UsageEstimate, Window};
 use crate::budgets::policy::{Labels, Mode, Rule, RuleKind};
 use crate::ledger::Error;
 
@@ -51,11 +51,8 @@ impl Guard {
         self.ends.run(self.core.clock());
         let matched = self.matched(labels)?;
         let priced = |estimate: UsageEstimate| match &matched.price {
-            Some(price) if estimate.cost_micros_usd == 0 && !matched.is_tool => {
-                let cost_micros_usd = price.cost(&estimate);
-                Usage { cost_micros_usd, ..estimate }
-            }
-            _ => estimate,
+            Some(price) => price.estimated(estimate),
+            None => estimate,
         };
         let estimate = estimate.map(priced);
         let mut advice = Advice::default();

@@ -39,7 +39,7 @@ impl Guard {
     ) -> Result<GuardAsk, Error> {
         self.core.same_process()?;
         let matched = self.asked(labels, request.spent)?;
-        let estimate = self.priced(&matched, allotted, labels, request.estimate.clone())?;
+        let estimate = self.priced(&matched, allotted, labels, request)?;
         let terms = if request.landing { Terms::Landing } else { Terms::Plain };
         let owned = self.demands(&matched, &estimate, allotted)?;
         let ask = |(account, demands, patient): (&Arc<Account>, Demands, bool)| Ask {

@@ -13,7 +13,7 @@ use super::matched::{Asked, Matched};
 use super::rule_group::RuleGroup;
 use super::state::Guard;
 use super::unmatched::Stray;
-use crate::accounting::{Key, Meter, Price, Unit, UsageEstimate};
+use crate::accounting::{CallPrice, CostSource, Key, Meter, Price, Unit, UsageEstimate};
 use crate::budgets::policy::{Labels, Mode, UnknownPrice, is_tool_call, label};
 use crate::ledger::{Demand, Error, Event, EventKind, MeterIndex};
 
@@ -71,7 +71,7 @@ impl Guard {
         }
         if let Some(price) = resolver(model, label(labels, "provider"))? {
             let name = label(labels, "provider").map(|of| format!("{of}:{model}"));
-            self.prices.write().set(name.as_deref().unwrap_or(model), price);
+            self.prices.write().resolved.set(name.as_deref().unwrap_or(model), price);
         }
         Ok(())
     }
@@ -156,24 +156,33 @@ impl Guard {
     }
 
     /// The price of a call of the model, if it is known.
-    fn price(&self, in_force: &InForce, labels: &Labels<'_>) -> Option<Arc<Price>> {
-        let model = label(labels, "model")?;
-        let known =
-            self.known_price(labels).or_else(|| match &in_force.policy.defaults.unknown_price {
-                UnknownPrice::Fallback(price) => Some(Arc::new(price.clone())),
-                UnknownPrice::Deny | UnknownPrice::Zero => None,
-            })?;
+    fn price(&self, in_force: &InForce, labels: &Labels<'_>) -> Option<Arc<CallPrice>> {
+        let defaults = &in_force.policy.defaults;
+        let Some(model) = label(labels, "model") else {
+            let tool = label(labels, "tool")?;
+            let price = self.prices.read().tool(tool).cloned()?;
+            return Some(Arc::new(self.call_price(price, defaults.cost_source, tool)));
+        };
+        let (known, source) = match (self.known_price(labels), &defaults.unknown_price) {
+            (Some(known), _) => (known, defaults.cost_source),
+            // It stands in for a price: a reported cost is nearer to the truth.
+            (None, UnknownPrice::Fallback(price)) => {
+                (Arc::new(price.clone()), CostSource::Provider)
+            }
+            (None, UnknownPrice::Deny | UnknownPrice::Zero) => return None,
+        };
         let whole = Price::clone(&known).with_maker_rates(label(labels, "provider"), model);
-        Some(if whole == *known { known } else { Arc::new(whole) })
+        let price = if whole == *known { known } else { Arc::new(whole) };
+        Some(Arc::new(self.call_price(price, source, model)))
+    }
+
+    fn call_price(&self, price: Arc<Price>, source: CostSource, model: &str) -> CallPrice {
+        CallPrice { price, source, model: model.into(), tell: self.tell_unpriced }
     }
 
     fn known_price(&self, labels: &Labels<'_>) -> Option<Arc<Price>> {
         let model = label(labels, "model")?;
-        let prices = self.prices.read();
-        let of = label(labels, "provider").map(|provider| format!("{provider}:{model}"));
-        let bare = model.split_once(':').map(|(_, bare)| bare);
-        let known = of.as_deref().and_then(|name| prices.get(name)).or_else(|| prices.get(model));
-        known.or_else(|| bare.and_then(|name| prices.get(name))).cloned()
+        self.prices.read().get(model, label(labels, "provider")).cloned()
     }
 
     /// Events for soft and shadow limits that would refuse the request if they were hard. They are

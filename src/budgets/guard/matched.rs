@@ -13,7 +13,7 @@ use super::counter::{Counter, amount};
 use super::in_force::InForce;
 use super::rule_group::RuleGroup;
 use super::unmatched::Stray;
-use crate::accounting::{Clock, Price, Unit, UsageEstimate};
+use crate::accounting::{CallPrice, Clock, Unit, UsageEstimate};
 use crate::budgets::allowances::PaidAccount;
 use crate::budgets::policy::Mode;
 use crate::ledger::{Account, AskPart, Demand, Demands, MeterIndex};
@@ -41,7 +41,7 @@ pub(super) struct Matched {
     pub(super) order: Vec<usize>,
     /// Accounts of allowances, which are charged tokens and cost.
     pub(super) allowances: Vec<PaidAccount>,
-    pub(super) price: Option<Arc<Price>>,
+    pub(super) price: Option<Arc<CallPrice>>,
     /// Whether money is limited here, so that a price is needed.
     pub(super) needs_price: bool,
     /// The shortest time for which a rule lets requests wait.

@@ -11,10 +11,10 @@ use super::allotments::Ends;
 use super::allowances::set_allowances;
 use super::counter::{Counter, CounterKey};
 use super::forget::Forgetting;
-use super::in_force::InForce;
+use super::in_force::{InForce, Prices};
 use super::matched::{MatchCache, Matched};
 use super::unmatched::{Unmatched, Warner};
-use crate::accounting::{Clock, Code, Key, Price, PriceTable, UsageEstimate};
+use crate::accounting::{Clock, Code, CostSource, Key, Price, TellUnpriced, UsageEstimate};
 use crate::budgets::allowances::AllowanceService;
 use crate::budgets::policy::{EstimateMode, GuardPolicy};
 use crate::ledger::{Account, Core, Error};
@@ -67,12 +67,13 @@ pub struct Guard {
     pub(super) matched: MatchCache,
     pub(super) forgetting: Forgetting,
     pub(super) ends: Arc<Ends>,
-    pub(super) prices: RwLock<PriceTable>,
+    pub(super) prices: RwLock<Prices>,
     pub(super) allowances: Arc<AllowanceService>,
     /// The account of requests that no rule matches, so that they get a lease too.
     pub(super) nobody: Arc<Account>,
     pub(super) resolver: Option<Resolver>,
     pub(super) unmatched: Unmatched,
+    pub(super) tell_unpriced: Option<TellUnpriced>,
 }
 
 /// Returns the price of a model that the policy does not price. Called once for each model.
@@ -86,7 +87,7 @@ impl Guard {
         let nobody = Account::new(&core, Key::fixed("guard"), Code::BudgetExceeded, meters);
         let allowances = Arc::new(AllowanceService::new(clock));
         set_allowances(&allowances, &policy)?;
-        let prices = RwLock::new(policy.prices.clone());
+        let prices = RwLock::new(Prices::new(&policy));
         Ok(Self {
             core,
             in_force: RwLock::new(Arc::new(InForce::new(policy, &[]))),
@@ -100,6 +101,7 @@ impl Guard {
             nobody,
             resolver: None,
             unmatched: Unmatched::default(),
+            tell_unpriced: None,
         })
     }
 
@@ -116,6 +118,19 @@ impl Guard {
     pub fn warning(mut self, warner: Warner) -> Self {
         self.unmatched.warner = Some(warner);
         self
+    }
+
+    /// Calls `tell` for each part of a usage that the price of its model does not know. No lock is
+    /// held during the call.
+    #[must_use]
+    pub const fn telling_unpriced(mut self, tell: TellUnpriced) -> Self {
+        self.tell_unpriced = Some(tell);
+        self
+    }
+
+    /// Which cost of a call is booked.
+    pub fn cost_source(&self) -> CostSource {
+        self.in_force.read().policy.defaults.cost_source
     }
 
     /// The allowances of the policy.
