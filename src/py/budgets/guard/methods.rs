@@ -254,6 +254,7 @@ impl PyGuard {
 
     #[doc = stub!("Guard.snapshot")]
     fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        self.cache.clear();
         explained(py, self.inner.snapshot()?)
     }
 
