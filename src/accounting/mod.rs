@@ -19,7 +19,7 @@ mod ring;
 mod usage;
 mod window;
 
-pub use calendar::{Calendar, CalendarUnit};
+pub use calendar::{Calendar, CalendarUnit, Counts, Rolled};
 pub use clock::{Clock, Follower, ManualClock, Moment, SystemClock, Tick};
 pub(crate) use clock::{LONGEST, nanos};
 pub use denied::{Cause, Code, Denied, Kind};

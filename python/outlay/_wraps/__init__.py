@@ -30,6 +30,7 @@ from outlay._wraps.endpoints import OPENAI_CALLS, billed, may_cost, openai_path,
 from outlay._wraps.labels import checked_labels
 from outlay._wraps.layer import Layer
 from outlay._wraps.model_call import ModelCall
+from outlay._wraps.moved import move_usages, moved_usage
 from outlay._wraps.refusals import host_errors
 from outlay._wraps.unguarded import Unguarded, checked_unguarded, give_out, inside_call, pass_by
 
@@ -69,6 +70,8 @@ __all__ = [
     "make_layer",
     "may_cost",
     "media_tokens",
+    "move_usages",
+    "moved_usage",
     "openai_path",
     "operation_of",
     "outcome_of",

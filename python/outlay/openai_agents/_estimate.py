@@ -46,6 +46,9 @@ def read_prompt(
         "max_output_tokens": getattr(settings, "max_tokens", None),
         **_ways(settings),
     }
+    for sent in (getattr(settings, "extra_body", None), getattr(settings, "extra_args", None)):
+        if isinstance(sent, Mapping):
+            body |= {part: sent[part] for part in REQUEST_NAMES if part in sent}
     prompt = read_body(body, provider=_provider(name))
     agent = current_agent()
     return prompt if agent is None else replace(prompt, labels={**prompt.labels, "agent": agent})

@@ -11,7 +11,7 @@ use super::settings::{AgentAllowance, ModelQuota, RepoAction, RepoLimit};
 use crate::accounting::{
     BUCKETS, CalendarUnit, Code, Denied, Invalid, Key, LONGEST, Limit, Meter, Unit, Window,
 };
-use crate::ledger::{Account, Accounts, Core, Error, MeterIndex};
+use crate::ledger::{Account, Accounts, Core, Error, MeterIndex, Naming};
 
 /// Meter of agents and models: tokens of the day.
 pub(super) const TOKENS: MeterIndex = MeterIndex(0);
@@ -171,9 +171,9 @@ pub(super) fn repo_limits(limit: &RepoLimit) -> [Limit; 2] {
 /// Completes a refusal with the text of `reason`, which gets the id and the meter.
 fn in_words(
     id: Key,
-    reason: impl Fn(&str, MeterIndex) -> String + Send + Sync,
-) -> impl Fn(&mut Denied, MeterIndex) + Send + Sync {
-    move |denied, meter| denied.reason = Some(reason(id.as_str(), meter))
+    reason: impl Fn(&str, MeterIndex) -> String + Send + Sync + 'static,
+) -> Arc<dyn Naming> {
+    Arc::new(move |denied: &mut Denied, meter| denied.reason = Some(reason(id.as_str(), meter)))
 }
 
 /// A limit of `max`, where 0 means no limit.

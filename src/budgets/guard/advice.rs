@@ -2,8 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
-use super::counter::{Counter, RuleMeter};
+use super::counter::Counter;
 use super::matched::Matched;
+use super::rule_meter::RuleMeter;
 use super::state::Guard;
 use crate::accounting::{Meter, Unit, UsageEstimate, Window};
 use crate::budgets::policy::{Labels, Mode, Rule, RuleKind};
@@ -73,7 +74,8 @@ fn advise(
     counter.account.read(|meters, _| {
         let hard =
             |rule_meter: &RuleMeter| rule_meter.in_force && rule_meter.rule.mode == Mode::Hard;
-        let limits = meters.iter().zip(&rule_meters).filter(|(_, rule_meter)| hard(rule_meter));
+        let limits =
+            meters.iter().zip(rule_meters.iter()).filter(|(_, rule_meter)| hard(rule_meter));
         for (meter, RuleMeter { rule, unit, .. }) in limits.filter(|(m, _)| m.limit().is_some()) {
             if is_rate(meter, rule) {
                 advice.rates.push((rule.name.clone(), *unit, meter.room()));

@@ -71,6 +71,7 @@ impl Guard {
         let matched = self.matched(labels)?;
         let over = self.soft_over(&matched, &ask.estimate)?;
         self.tell_unmatched(&matched, &ask.estimate);
+        self.forget_sometimes(&matched);
         let core = Arc::clone(&self.core);
         ask.carried.passed = Some(Arc::new(move || {
             over.iter().for_each(|event| core.publish(event));

@@ -1,11 +1,14 @@
 //! Matches: the rules, accounts and prices for requests with the same labels. They are found once
 //! and cached.
 
+mod cache;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use smallvec::SmallVec;
 
+pub(super) use self::cache::MatchCache;
 use super::counter::{Counter, amount};
 use super::in_force::InForce;
 use super::rule_group::RuleGroup;
@@ -86,8 +89,10 @@ impl Asked {
     /// The counter of a group, with the demands of a request. The call of a tool has other demands.
     pub(super) fn of(counter: &Arc<Counter>, group: &RuleGroup, is_tool: bool) -> Self {
         let rule_meters = counter.rule_meters();
-        let in_force =
-            (0..).map(MeterIndex).zip(&rule_meters).filter(|(_, rule_meter)| rule_meter.in_force);
+        let in_force = (0..)
+            .map(MeterIndex)
+            .zip(rule_meters.iter())
+            .filter(|(_, rule_meter)| rule_meter.in_force);
         let asks = |unit: Unit| match unit {
             Unit::Steps => false,
             Unit::ToolCalls => is_tool,

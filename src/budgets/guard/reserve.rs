@@ -106,6 +106,7 @@ impl Guard {
             }
             other => other?,
         };
+        self.forget_sometimes(matched);
         matched.asked.iter().for_each(|asked| asked.counter.count());
         over.iter().for_each(|event| self.core.publish(event));
         self.tell_unmatched(matched, &request.estimate);

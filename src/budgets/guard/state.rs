@@ -9,10 +9,10 @@ use parking_lot::RwLock;
 
 use super::allotments::Ends;
 use super::allowances::set_allowances;
-use super::counter::Counter;
+use super::counter::{Counter, CounterKey};
+use super::forget::Forgetting;
 use super::in_force::{InForce, Prices};
-use super::last_asked::Runs;
-use super::matched::Matched;
+use super::matched::{MatchCache, Matched};
 use super::unmatched::{Unmatched, Warner};
 use crate::accounting::{
     CallPrice, Clock, Code, CostSource, Key, Price, TellUnpriced, UsageEstimate,
@@ -65,10 +65,9 @@ pub struct Guard {
     pub(super) core: Arc<Core>,
     pub(super) in_force: RwLock<Arc<InForce>>,
     pub(super) generation: AtomicU64,
-    /// By the number of the group and the values of its labels.
-    pub(super) counters: DashMap<(usize, String), Arc<Counter>>,
-    pub(super) matched: DashMap<Box<[u8]>, Arc<Matched>>,
-    pub(super) runs: Runs,
+    pub(super) counters: DashMap<CounterKey, Arc<Counter>>,
+    pub(super) matched: MatchCache,
+    pub(super) forgetting: Forgetting,
     pub(super) ends: Arc<Ends>,
     pub(super) prices: RwLock<Prices>,
     pub(super) allowances: Arc<AllowanceService>,
@@ -98,8 +97,8 @@ impl Guard {
             in_force: RwLock::new(Arc::new(InForce::new(policy, &[]))),
             generation: AtomicU64::new(0),
             counters: DashMap::new(),
-            matched: DashMap::new(),
-            runs: Runs::new(),
+            matched: MatchCache::new(),
+            forgetting: Forgetting::new(),
             ends: Ends::new(),
             prices,
             allowances,

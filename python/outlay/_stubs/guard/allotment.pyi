@@ -90,7 +90,7 @@ class Allotment:
         timeout: Period | None = None,
         **labels: str,
     ) -> BudgetLease:
-        """Do as `reserve_wait` does, in a thread: without the GIL, and Ctrl-C ends it.
+        """Do as `reserve_wait` does, in a thread without the GIL, or in a greenlet. Ctrl-C ends it.
 
         Args:
             estimate: What the call may use; default None, one call of no tokens.

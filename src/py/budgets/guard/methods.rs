@@ -18,7 +18,7 @@ use super::request::request;
 use crate::accounting::{Invalid, Price};
 use crate::budgets::{Guard, GuardPolicy};
 use crate::ledger::Error;
-use crate::py::args::{self, StatusArg};
+use crate::py::args::{self, LeaseKeywords, OnErrorArg, StatusArg, UnsettledArg};
 use crate::py::budgets::PyAllowanceLedger;
 use crate::py::lease::PyBudgetLease;
 use crate::py::python_call::{call_python_late, log_warning};
@@ -43,7 +43,12 @@ pub(crate) struct PyGuard {
 }
 
 impl PyGuard {
-    fn of(policy: GuardPolicy, clock: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+    fn of(
+        mut policy: GuardPolicy,
+        clock: Option<&Bound<'_, PyAny>>,
+        leases: &LeaseKeywords<'_, '_>,
+    ) -> PyResult<Self> {
+        leases.put_into(&mut policy.defaults.leases)?;
         let guard = Guard::new(policy, values::clock(clock)?)?;
         Ok(Self {
             inner: Arc::new(
@@ -79,31 +84,46 @@ fn resolve(model: &str, provider: Option<&str>) -> Result<Option<Price>, Error> 
 #[pymethods]
 impl PyGuard {
     #[new]
-    #[pyo3(signature = (policy, *, clock = None))]
-    fn new(policy: &Bound<'_, PyAny>, clock: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
-        Self::of(read_policy(policy)?, clock)
+    #[pyo3(signature = (policy, *, clock = None, lease_ttl = None, unsettled = None, on_error = None))]
+    fn new(
+        policy: &Bound<'_, PyAny>,
+        clock: Option<&Bound<'_, PyAny>>,
+        lease_ttl: Option<&Bound<'_, PyAny>>,
+        unsettled: Option<UnsettledArg>,
+        on_error: Option<OnErrorArg>,
+    ) -> PyResult<Self> {
+        let leases = LeaseKeywords { lease_ttl, unsettled, on_error };
+        Self::of(read_policy(policy)?, clock, &leases)
     }
 
     #[doc = stub!("Guard.from_toml")]
     #[classmethod]
-    #[pyo3(signature = (path, *, clock = None))]
+    #[pyo3(signature = (path, *, clock = None, lease_ttl = None, unsettled = None, on_error = None))]
     fn from_toml(
         _class: &Bound<'_, PyType>,
         path: &Bound<'_, PyAny>,
         clock: Option<&Bound<'_, PyAny>>,
+        lease_ttl: Option<&Bound<'_, PyAny>>,
+        unsettled: Option<UnsettledArg>,
+        on_error: Option<OnErrorArg>,
     ) -> PyResult<Self> {
-        Self::of(read_file(path)?, clock)
+        let leases = LeaseKeywords { lease_ttl, unsettled, on_error };
+        Self::of(read_file(path)?, clock, &leases)
     }
 
     #[doc = stub!("Guard.from_dict")]
     #[classmethod]
-    #[pyo3(signature = (policy, *, clock = None))]
+    #[pyo3(signature = (policy, *, clock = None, lease_ttl = None, unsettled = None, on_error = None))]
     fn from_dict(
         _class: &Bound<'_, PyType>,
         policy: &Bound<'_, PyDict>,
         clock: Option<&Bound<'_, PyAny>>,
+        lease_ttl: Option<&Bound<'_, PyAny>>,
+        unsettled: Option<UnsettledArg>,
+        on_error: Option<OnErrorArg>,
     ) -> PyResult<Self> {
-        Self::of(read_dict(policy)?, clock)
+        let leases = LeaseKeywords { lease_ttl, unsettled, on_error };
+        Self::of(read_dict(policy)?, clock, &leases)
     }
 
     #[doc = stub!("Guard.reserve")]
