@@ -17,6 +17,9 @@ use crate::accounting::{CallPrice, CostSource, Key, Meter, Price, Unit, UsageEst
 use crate::budgets::policy::{Labels, Mode, UnknownPrice, is_tool_call, label};
 use crate::ledger::{Demand, Error, Event, EventKind, MeterIndex};
 
+/// How many prices of models are kept; then they are found anew.
+const PRICES_KEPT: usize = 4_096;
+
 impl Guard {
     /// What applies to a request with these labels. A request without a required label is refused,
     /// unless it is spent already.
@@ -171,7 +174,7 @@ impl Guard {
             return Some(Arc::clone(&found.1));
         }
         let price = Arc::new(self.find_price(in_force, labels)?);
-        if self.call_prices.len() >= KEPT {
+        if self.call_prices.len() >= PRICES_KEPT {
             self.call_prices.clear();
         }
         self.call_prices.insert(key, (generation, Arc::clone(&price)));
