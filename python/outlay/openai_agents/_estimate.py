@@ -44,6 +44,7 @@ def read_prompt(
         "tools": [*map(_tool, tools), *map(_handoff, handoffs)] or None,
         "text": _schema(schema),
         "max_output_tokens": getattr(settings, "max_tokens", None),
+        **_ways(settings),
     }
     for sent in (getattr(settings, "extra_body", None), getattr(settings, "extra_args", None)):
         if isinstance(sent, Mapping):
@@ -51,6 +52,16 @@ def read_prompt(
     prompt = read_body(body, provider=_provider(name))
     agent = current_agent()
     return prompt if agent is None else replace(prompt, labels={**prompt.labels, "agent": agent})
+
+
+def _ways(settings: Any) -> dict[str, Any]:
+    """Return how the settings ask to be billed: the SDK passes their other keywords on as they are."""
+    passed: dict[str, Any] = {}
+    for name in ("extra_body", "extra_args"):
+        value = getattr(settings, name, None)
+        if isinstance(value, Mapping):
+            passed |= {each: value[each] for each in REQUEST_NAMES if each in value}
+    return passed
 
 
 def model_name(model: Model) -> str | None:

@@ -210,7 +210,7 @@ impl Entries {
         if let Some(replaced) = replaced {
             self.committed = self.committed.saturating_sub(replaced);
         }
-        self.committed = self.committed.saturating_add(usage);
+        self.committed.add(usage);
     }
 
     /// Keeps the end of a lease for its other handles. Without other handles the lease is removed.
