@@ -192,7 +192,7 @@ impl Guard {
             (Some(known), _) => (known, defaults.cost_source),
             // It stands in for a price: a reported cost is nearer to the truth.
             (None, UnknownPrice::Fallback(price)) => {
-                (Arc::new(price.clone()), CostSource::Provider)
+                (Arc::new(Price::clone(price)), CostSource::Provider)
             }
             (None, UnknownPrice::Deny | UnknownPrice::Zero) => return None,
         };
