@@ -81,7 +81,7 @@ impl<S> Limited<S> {
     }
 
     /// Forgets two accounts for each new one, if they say nothing: no limit of their own is set,
-    /// nothing is open, and their windows are over. What has no limit and no window is forgotten too.
+    /// nothing is open, and their windows are over. The cost of a model counts for ever.
     fn forget_few(&self) {
         for _ in 0..2 {
             let oldest = self.checked.lock().pop_front();
@@ -100,9 +100,7 @@ impl<S> Limited<S> {
     }
 
     fn says_nothing(&self, account: &Account) -> bool {
-        let counts =
-            |meter: &Meter| meter.limit().is_some() || !matches!(meter.window(), Window::Lifetime);
-        account.silent(counts) == Silent::Now && !self.settings.read().contains_key(account.key())
+        account.silent() == Silent::Now && !self.settings.read().contains_key(account.key())
     }
 
     /// The account with that id, if there is one or if limits are set for every id.

@@ -80,7 +80,7 @@ impl Counter {
         match self.last_asked.at() {
             Some(at) if at <= forgets_runs_of => Silent::Now,
             Some(at) => Silent::From(at),
-            None => self.account.silent(|_| true),
+            None => self.account.silent(),
         }
     }
 
