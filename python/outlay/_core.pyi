@@ -13,9 +13,9 @@ Everything here that has no underscore and is listed in `outlay.__all__` is publ
 - A request passes if `used + reserved + amount <= limit`: a budget that is used up exactly is full, not over.
   A budget in debt (more was committed than reserved) refuses everything, even an amount of 0.
 - Everything may be used from many threads. Value classes are frozen, compare by value and pickle. Accounts
-  (budgets, pools, quotas, managers, limiters, leases, tokens) can not be pickled or copied (`TypeError`),
-  because a copy would have a limit of its own. In a forked child, the accounts of the parent raise
-  `ForkedLedger`.
+  (budgets, pools, quotas, managers, limiters, guards, leases, tokens) can not be pickled (`TypeError`): what
+  is unpickled would have a limit of its own. `copy` and `deepcopy` give the account itself. In a forked
+  child, the accounts of the parent raise `ForkedLedger`.
 """
 
 from typing import Final

@@ -96,7 +96,13 @@ impl SharedPool {
         self.check_cap(request)?;
         let demands = &demands(&request.estimate);
         reserve_one(
-            AskPart { account: &self.account, demands, multiplier: 1, terms: Terms::Plain },
+            AskPart {
+                account: &self.account,
+                demands,
+                multiplier: 1,
+                terms: Terms::Plain,
+                labels: None,
+            },
             request,
         )
     }

@@ -11,11 +11,11 @@ use super::lease::PyBudgetLease;
 use super::native::Native;
 use super::python_call::call_python_late;
 use super::values::PyUsageEstimate;
-use super::waiting::{PyMailbox, PyWait, block_for_lease};
+use super::waiting::{PyMailbox, PyWait, block_deciding};
 use crate::accounting::{Denied, Invalid, Usage};
 use crate::budgets::{GuardAsk, GuardRequest};
 use crate::ledger::{
-    Account, AccountId, Ask, Carried, Error, Passed, Request, Wait, charge, check, reserve,
+    Account, AccountId, Ask, Carried, Decides, Error, Request, Wait, charge, check, reserve,
 };
 use crate::py::args;
 
@@ -62,14 +62,14 @@ impl Together {
             wait: None,
         };
         let (mut owners, mut keeps) = (Vec::new(), Vec::new());
-        let mut passed: Vec<Passed> = Vec::new();
+        let mut decides: Vec<Arc<dyn Decides>> = Vec::new();
         let mut guarded = Vec::new();
         for budget in budgets {
             if let Some(asked) = guard_ask(py, budget, &usage, keywords)? {
                 usage.cost_micros_usd = usage.cost_micros_usd.max(asked.estimate.cost_micros_usd);
                 together.carried.price = together.carried.price.or(asked.carried.price);
                 keeps.extend(asked.carried.keeps);
-                passed.extend(asked.carried.passed);
+                decides.extend(asked.carried.decides);
                 together.wait = shorter(together.wait, asked.wait);
                 guarded.extend(asked.asks);
                 continue;
@@ -83,10 +83,7 @@ impl Together {
         let paid = |ask: &Ask| keywords.covered.contains(&ask.account.id());
         together.asks.retain(|ask| !paid(ask));
         together.request.estimate = usage;
-        if !passed.is_empty() {
-            together.carried.passed =
-                Some(Arc::new(move || passed.iter().for_each(|passed| passed())));
-        }
+        together.carried.decides = one_of(decides);
         if !keeps.is_empty() {
             together.carried.keeps = Some(Arc::new(keeps));
         }
@@ -94,6 +91,14 @@ impl Together {
             together.owner = Some(PyTuple::new(py, owners)?.into_any().unbind());
         }
         Ok(together)
+    }
+}
+
+/// All of them as one.
+fn one_of(mut decides: Vec<Arc<dyn Decides>>) -> Option<Arc<dyn Decides>> {
+    match decides.len() {
+        0 | 1 => decides.pop(),
+        _ => Some(Arc::new(decides)),
     }
 }
 
@@ -147,7 +152,7 @@ pub(crate) fn reserve_together(
     covered: Vec<AccountId>,
 ) -> PyResult<Option<PyBudgetLease>> {
     let keywords = Keywords { operation, ttl, labels, covered, spent: false };
-    let Together { asks, request, owner, carried, wait } =
+    let Together { asks, request, owner, mut carried, wait } =
         Together::of(&budgets, estimate, &keywords)?;
     let timeout = args::timeout(timeout)?.or(wait);
     if asks.is_empty() {
@@ -155,9 +160,12 @@ pub(crate) fn reserve_together(
     }
     let lease = match reserve(&asks, &request) {
         Err(Error::Denied(_)) if timeout.is_some() => {
-            block_for_lease(py, |mailbox| Wait::for_lease(&asks, request, timeout, mailbox))?
+            carried.waited = true;
+            block_deciding(py, &|| Some(&carried), |mailbox| {
+                Wait::for_lease(&asks, request, timeout, mailbox)
+            })?
         }
-        Err(Error::Denied(denied)) => return Err(first_refusal(&asks, denied).into()),
+        Err(Error::Denied(denied)) => return Err(first_refusal(&asks, denied, &carried).into()),
         other => other?,
     };
     Ok(Some(PyBudgetLease::new(lease.carrying(carried), owner)))
@@ -182,7 +190,7 @@ pub(crate) fn wait_together<'py>(
     covered: Vec<AccountId>,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
     let keywords = Keywords { operation, ttl, labels, covered, spent: false };
-    let Together { asks, request, owner, carried, wait } =
+    let Together { asks, request, owner, mut carried, wait } =
         Together::of(&budgets, estimate, &keywords)?;
     let timeout = args::timeout(timeout)?.or(wait);
     if asks.is_empty() {
@@ -190,23 +198,29 @@ pub(crate) fn wait_together<'py>(
     }
     match reserve(&asks, &request) {
         Err(Error::Denied(_)) if timeout.is_some() => {}
-        Err(Error::Denied(denied)) => return Err(first_refusal(&asks, denied).into()),
+        Err(Error::Denied(denied)) => return Err(first_refusal(&asks, denied, &carried).into()),
         other => {
             let lease = PyBudgetLease::new(other?.carrying(carried), owner);
             return Ok(Some(Bound::new(py, lease)?.into_any()));
         }
     }
+    carried.waited = true;
     // Imported only now: most requests never wait.
     let mailbox = call_python_late(py, || mailbox.call0())?.cast_into::<PyMailbox>()?;
     let mailbox = mailbox.get().0.clone();
-    let wait = Wait::for_lease(&asks, request, timeout, mailbox)?;
+    let wait = Wait::for_lease(&asks, request, timeout, mailbox).map_err(|refused| {
+        carried.refused(&refused);
+        refused
+    })?;
     Ok(Some(Bound::new(py, PyWait::owned(wait, owner, carried))?.into_any()))
 }
 
 /// Of all that refuse, the first in the order of what was asked.
 #[cold]
-fn first_refusal(asks: &[Ask], denied: Box<Denied>) -> Error {
-    check(asks).err().unwrap_or(Error::Denied(denied))
+fn first_refusal(asks: &[Ask], denied: Box<Denied>, carried: &Carried) -> Error {
+    let refused = check(asks).err().unwrap_or(Error::Denied(denied));
+    carried.refused(&refused);
+    refused
 }
 
 #[doc = stub!("record_together")]
@@ -223,7 +237,7 @@ pub(crate) fn record_together(
     let keywords = Keywords { operation, ttl: None, labels, covered, spent: true };
     let Together { asks, request, carried, .. } = Together::of(&budgets, usage, &keywords)?;
     for ask in &asks {
-        ask.account.record_spent(&ask.demands, &request.estimate)?;
+        ask.record_spent(&request.estimate)?;
     }
     carried.ended();
     Ok(())
@@ -240,20 +254,37 @@ pub(crate) fn charge_together(
 ) -> PyResult<()> {
     let operation = name_of(operation)?;
     let mut asks = Vec::with_capacity(budgets.len());
+    let mut decides = Vec::new();
     for budget in &budgets {
         if let Ok(guard) = budget.cast::<PyGuard>() {
-            asks.extend(guard.get().inner.step_asks(&CallLabels::of(py, labels)?.pairs()?)?);
+            let step = guard.get().inner.step_call(&CallLabels::of(py, labels)?.pairs()?)?;
+            asks.extend(step.asks);
+            decides.extend(step.carried.decides);
             continue;
         }
         if let Ok(allotment) = budget.cast::<PyAllotment>() {
-            asks.extend(allotment.get().open()?.step_asks(&CallLabels::of(py, labels)?.pairs()?)?);
+            let labels = CallLabels::of(py, labels)?;
+            let step = allotment.get().open()?.step_call(&labels.pairs()?)?;
+            asks.extend(step.asks);
+            decides.extend(step.carried.decides);
             continue;
         }
         let native = Native::of(budget)?;
         asks.push(native.ask_tool(operation)?);
         native.remember();
     }
-    if asks.is_empty() { Ok(()) } else { Ok(charge(&asks)?) }
+    if asks.is_empty() {
+        return Ok(());
+    }
+    let carried = Carried { decides: one_of(decides), ..Carried::none() };
+    match charge(&asks) {
+        Ok(()) => carried.tell_passed(None),
+        Err(refused) => {
+            carried.refused(&refused);
+            return Err(refused.into());
+        }
+    }
+    Ok(())
 }
 
 #[doc = stub!("account_id")]

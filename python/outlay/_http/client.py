@@ -82,8 +82,10 @@ class Gate:
                 response = await forward(request)
         except BaseException as error:
             call.fail(error, requests=1)
+            await call.ended(error)
             raise
         self._answers.answered(response, call)
+        await call.ended()
         return response
 
     def _may_ask(self, request: Any) -> bool:

@@ -82,6 +82,16 @@ class ModelCall:
         """Mark what runs inside the `with` block as part of this call; never across a `yield`."""
         return self._call.entered()
 
+    async def ended(self, error: BaseException | None = None) -> None:
+        """Await the ends of a user's own leases that are async.
+
+        Args:
+            error: What the call has raised: it is raised on, and a lease that can not be ended is logged.
+
+        """
+        if self._call.ending and not isinstance(error, GeneratorExit):
+            await self._call.ended(quietly=error is not None)
+
     def commit(self, fields: Fields | None, *, cut: bool = False, requests: int = 1) -> None:
         """Book the usage; None books the estimate.
 

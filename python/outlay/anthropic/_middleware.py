@@ -57,8 +57,10 @@ class ReservingMiddleware(Middleware):
                 response = await call_next(request)
         except BaseException as error:
             call.fail(error, requests=1)
+            await call.ended(error)
             raise
         self._answered(response, call)
+        await call.ended()
         return response
 
     def _pass_by(self, request: Any) -> None:

@@ -1,15 +1,17 @@
 //! The asks of a request to a guard: for requests over several budgets, waits and checks.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::allotments::Allotted;
+use super::matched::decision::{Undecided, amounts_of};
 use super::reserve::carried;
 use super::state::{Guard, GuardRequest};
 use crate::accounting::{Terms, UsageEstimate};
 use crate::budgets::policy::Labels;
 use crate::ledger::{
-    Account, Ask, AskPart, Carried, Demands, Error, Mailbox, Request, Wait, check,
+    Account, Ask, AskPart, Carried, Demands, Error, Mailbox, Request, Wait, charge, check,
 };
 
 /// All asks of a request to a guard, to reserve them together with others.
@@ -23,6 +25,23 @@ pub struct GuardAsk {
     pub carried: Carried,
     /// How long the policy lets it wait, or `None` if it is refused at once.
     pub wait: Option<Duration>,
+}
+
+impl GuardAsk {
+    /// Books it at once, or refuses and changes nothing.
+    pub(super) fn charge(self) -> Result<(), Error> {
+        if self.asks.is_empty() {
+            return Ok(());
+        }
+        match charge(&self.asks) {
+            Ok(()) => self.carried.tell_passed(None),
+            Err(refused) => {
+                self.carried.refused(&refused);
+                return Err(refused);
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Guard {
@@ -48,6 +67,7 @@ impl Guard {
             multiplier: 1,
             terms,
             patient,
+            labels: matched.labels.clone(),
         };
         let mut asks: Vec<Ask> = owned.into_iter().map(ask).collect();
         // The refusal names the first rule of the policy that refuses.
@@ -72,10 +92,13 @@ impl Guard {
         let over = self.soft_over(&matched, &ask.estimate)?;
         self.tell_unmatched(&matched, &ask.estimate);
         self.forget_sometimes(&matched);
-        let core = Arc::clone(&self.core);
-        ask.carried.passed = Some(Arc::new(move || {
-            over.iter().for_each(|event| core.publish(event));
-            matched.asked.iter().for_each(|asked| asked.counter.count());
+        ask.carried.decides = Some(Arc::new(Undecided {
+            core: Arc::clone(&self.core),
+            matched,
+            amounts: (!request.spent).then(|| amounts_of(&ask.estimate)),
+            over,
+            counts: true,
+            decided: AtomicBool::new(false),
         }));
         Ok(ask)
     }
@@ -108,9 +131,16 @@ impl Guard {
                 allotted.map_or(Ok(()), |allotted| allotted.check_open())?;
                 let matched = self.matched(labels)?;
                 let asks: Vec<AskPart<'_>> = ask.asks.iter().map(Ask::borrowed).collect();
-                Err(self.first_refusal(&matched, &asks, denied))
+                let refused = self.first_refusal(&matched, &asks, denied);
+                ask.carried.refused(&refused);
+                Err(refused)
             }
-            other => Ok((other?, ask.carried)),
+            other => {
+                let carried = Carried { waited: true, ..ask.carried };
+                // A wait without time ends here.
+                let wait = other.inspect_err(|refused| carried.refused(refused))?;
+                Ok((wait, carried))
+            }
         }
     }
 

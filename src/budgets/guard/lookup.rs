@@ -13,9 +13,9 @@ use super::matched::{Asked, Matched};
 use super::rule_group::RuleGroup;
 use super::state::Guard;
 use super::unmatched::Stray;
-use crate::accounting::{CallPrice, CostSource, Key, Meter, Price, Unit, UsageEstimate};
+use crate::accounting::{CallPrice, CostSource, Meter, Price, Unit, UsageEstimate};
 use crate::budgets::policy::{Labels, Mode, UnknownPrice, is_tool_call, label};
-use crate::ledger::{Demand, Error, Event, EventKind, MeterIndex};
+use crate::ledger::{Demand, Error, Event, EventKind, MeterIndex, event_labels};
 
 /// How many prices of models are kept; then they are found anew.
 const PRICES_KEPT: usize = 4_096;
@@ -108,6 +108,7 @@ impl Guard {
             wait: None,
             is_tool,
             lacks_a_label: in_force.policy.defaults.check_required(labels).is_err(),
+            labels: self.core.listening().then(|| event_labels(labels)),
             stray: None,
             is_per_run: false,
             steps: Vec::new(),
@@ -218,24 +219,26 @@ impl Guard {
         estimate: &UsageEstimate,
     ) -> Result<Vec<Event>, Error> {
         let mut events = Vec::new();
+        if !self.core.listening() {
+            return Ok(events);
+        }
         for asked in matched.asked.iter().filter(|asked| !asked.soft.is_empty()) {
             let rule_meters = asked.counter.rule_meters();
             let demands = asked.amounts(estimate, 1, |_, number, _| !asked.is_soft(number));
-            asked.counter.account.read(|meters, now| {
+            asked.counter.account.read(|meters, _| {
                 for &Demand { meter: number, amount } in &demands {
                     let (meter, of) =
                         (&meters[usize::from(number)], &rule_meters[usize::from(number)]);
                     if !meter.fits(amount) {
                         let shadow = of.rule.mode == Mode::Shadow;
                         let kind = if shadow { EventKind::Denied } else { EventKind::Exceeded };
-                        let Ok(key) = Key::parse("name", &of.rule.name) else { continue };
-                        let amounts = SmallVec::from_slice(&[(meter.unit(), amount)]);
-                        let (lease, tick, labels) = (None, now.tick, Vec::new());
-                        events.push(Event { kind, key, lease, amounts, tick, labels });
+                        let demand = Demand::new(number, amount);
+                        events.push(matched.over(kind, &asked.counter.account, demand, meter));
                     }
                 }
             })?;
         }
+        events.sort_by_key(Event::order);
         Ok(events)
     }
 }

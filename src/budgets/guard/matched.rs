@@ -2,6 +2,7 @@
 //! and cached.
 
 mod cache;
+pub(super) mod decision;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use super::unmatched::Stray;
 use crate::accounting::{CallPrice, Clock, Unit, UsageEstimate};
 use crate::budgets::allowances::PaidAccount;
 use crate::budgets::policy::Mode;
-use crate::ledger::{Account, AskPart, Demand, Demands, MeterIndex};
+use crate::ledger::{Account, AskPart, Demand, Demands, EventLabels, MeterIndex};
 
 /// The accounts of a request, with its demands and whether it may wait for them.
 pub(super) type Owned<'a> = SmallVec<[(&'a Arc<Account>, Demands, bool); 8]>;
@@ -49,6 +50,8 @@ pub(super) struct Matched {
     pub(super) is_tool: bool,
     /// Whether a required label is missing.
     pub(super) lacks_a_label: bool,
+    /// The labels as events carry them, if somebody listens.
+    pub(super) labels: Option<EventLabels>,
     /// The labels, if no rule matches them.
     pub(super) stray: Option<Box<Stray>>,
     /// Whether one of the counters belongs to a run.

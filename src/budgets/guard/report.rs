@@ -31,6 +31,8 @@ pub struct Figures {
 pub struct Explained {
     /// The rule's name.
     pub name: String,
+    /// Its position in the policy.
+    pub place: usize,
     /// The name of its table.
     pub kind: &'static str,
     /// The requests that it matches.
@@ -58,15 +60,12 @@ impl Guard {
         for asked in &self.matched(labels)?.asked {
             all.extend(explained(&asked.counter)?);
         }
-        let policy = self.in_force.read().clone();
-        let rules = &policy.policy.rules;
-        all.sort_by_key(|found| {
-            rules.iter().position(|rule| rule.name == found.name && rule.kind.name() == found.kind)
-        });
+        all.sort_by_key(|found| found.place);
         Ok(all)
     }
 
     /// The counts of all rules, for all label values of which something counts. Forgets the others.
+    /// They come in the order of the policy, and those of one rule in the order of the values.
     pub fn snapshot(&self) -> Result<Vec<Explained>, Error> {
         self.core.same_process()?;
         self.ends.run(self.core.clock());
@@ -76,7 +75,7 @@ impl Guard {
         for counter in &counters {
             all.extend(explained(counter)?);
         }
-        all.sort_by(|a, b| (a.kind, &a.name, &a.values).cmp(&(b.kind, &b.name, &b.values)));
+        all.sort_by(|a, b| (a.place, &a.values).cmp(&(b.place, &b.values)));
         Ok(all)
     }
 }
@@ -95,6 +94,7 @@ fn explained(counter: &Counter) -> Result<Vec<Explained>, Error> {
                 Some(same) => same.figures.push(figures),
                 None => all.push(Explained {
                     name: rule.name.clone(),
+                    place: rule.place,
                     kind: rule.kind.name(),
                     scope: rule.scope.0.iter().map(|(n, p)| (n.clone(), p.to_string())).collect(),
                     values: counter.values(),

@@ -6,13 +6,13 @@ use smallvec::SmallVec;
 
 use super::allotments::Allotted;
 use super::counter::{Counter, amount};
+use super::matched::decision::amounts_of;
 use super::matched::{Matched, Owned};
 use super::state::{Guard, GuardRequest, Known};
-use crate::accounting::{Denied, Invalid, Key, Terms, Unit, UsageEstimate};
+use crate::accounting::{Denied, Invalid, Terms, Unit, UsageEstimate};
 use crate::budgets::policy::{Labels, UnknownPrice, label};
 use crate::ledger::{
-    Ask, AskPart, Carried, Demand, Demands, Error, Event, EventKind, Kept, Lease, Request, check,
-    reserve_quietly,
+    Ask, AskPart, Carried, Demand, Demands, Error, Kept, Lease, Request, check, reserve_quietly,
 };
 
 impl Guard {
@@ -93,16 +93,19 @@ impl Guard {
     ) -> Result<Lease, Error> {
         let over = self.soft_over(matched, &estimate)?;
         let terms = if request.landing { Terms::Landing } else { Terms::Plain };
+        let labels = matched.labels.as_ref();
         let owned = self.demands(matched, &estimate, allotted)?;
         let asks: SmallVec<[AskPart<'_>; 8]> = owned
             .iter()
-            .map(|(account, demands, _)| AskPart { account, demands, multiplier: 1, terms })
+            .map(|(account, demands, _)| AskPart { account, demands, multiplier: 1, terms, labels })
             .collect();
         let request = Request { estimate, ttl: request.ttl, ..Request::default() };
         let lease = match reserve_quietly(&asks, &request) {
             Err(Error::Denied(denied)) if !waits => {
                 allotted.map_or(Ok(()), |allotted| allotted.check_open())?;
-                return Err(self.first_refusal(matched, &asks, denied));
+                let refused = self.first_refusal(matched, &asks, denied);
+                self.tell_refused(matched, &amounts_of(&request.estimate), &refused);
+                return Err(refused);
             }
             other => other?,
         };
@@ -110,6 +113,14 @@ impl Guard {
         matched.asked.iter().for_each(|asked| asked.counter.count());
         over.iter().for_each(|event| self.core.publish(event));
         self.tell_unmatched(matched, &request.estimate);
+        if self.core.listening() {
+            matched.tell_passed(
+                &self.core,
+                &amounts_of(&request.estimate),
+                Some(lease.id()),
+                false,
+            );
+        }
         Ok(lease.carrying(carried(matched, allotted)))
     }
 
@@ -142,21 +153,11 @@ impl Guard {
                 if !all.is_held() {
                     first.cause = first.cause.unheld();
                 }
-                self.tell_denied(&first);
                 first.into()
             }
             (Some(first), _) => first,
             (None, all) => all.unwrap_or(Error::Denied(denied)),
         }
-    }
-
-    #[cold]
-    fn tell_denied(&self, denied: &Denied) {
-        let rule = denied.scope.first().and_then(|(_, name)| Key::parse("name", name).ok());
-        let amounts = SmallVec::from_slice(&[(denied.unit, denied.requested)]);
-        let (key, tick) = (rule.unwrap_or(Key::fixed("guard")), self.core.clock().tick());
-        let (kind, lease, labels) = (EventKind::Denied, None, Vec::new());
-        self.core.publish(&Event { kind, key, lease, amounts, tick, labels });
     }
 
     /// The estimate with its cost. A call without a known price is refused if money is limited.
@@ -234,5 +235,5 @@ impl Guard {
 
 pub(super) fn carried(matched: &Matched, allotted: Option<&Arc<Allotted>>) -> Carried {
     let keeps = allotted.map(|allotted| Arc::clone(allotted) as Arc<dyn Kept>);
-    Carried { price: matched.price.clone(), keeps, passed: None }
+    Carried { price: matched.price.clone(), keeps, ..Carried::none() }
 }

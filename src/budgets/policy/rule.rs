@@ -173,6 +173,8 @@ pub struct Rule {
     pub wait: Option<Duration>,
     /// Whether the headers of the provider lower it.
     pub adaptive: bool,
+    /// Its position in the policy in force, from 0.
+    pub place: usize,
 }
 
 impl Rule {

@@ -98,6 +98,7 @@ fn common(
         warn_at: warn_at.unwrap_or_else(|| defaults.warn_at.clone()),
         wait: None,
         adaptive: false,
+        place: 0,
     })
 }
 

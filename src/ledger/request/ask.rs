@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::accounting::{Invalid, Terms};
+use crate::accounting::{Invalid, Terms, Usage};
 use crate::ledger::account::Account;
 use crate::ledger::claim::{Claim, Demand, Demands};
+use crate::ledger::core::event::EventLabels;
 use crate::ledger::error::Error;
 
 /// What a request asks of one account.
@@ -21,13 +22,15 @@ pub struct Ask {
     /// Whether a waiting request may wait for this account. Otherwise a refusal of this account is
     /// final.
     pub patient: bool,
+    /// The labels of the request, for its events. `None` if nobody listens.
+    pub labels: Option<EventLabels>,
 }
 
 impl Ask {
     /// A request of `demands` on `account`.
     pub fn new(account: &Arc<Account>, demands: Demands) -> Self {
         let account = Arc::clone(account);
-        Self { account, demands, multiplier: 1, terms: Terms::Plain, patient: true }
+        Self { account, demands, multiplier: 1, terms: Terms::Plain, patient: true, labels: None }
     }
 
     fn merge(&mut self, other: &Self) {
@@ -43,8 +46,14 @@ impl Ask {
 
     /// The same by reference.
     pub(crate) fn borrowed(&self) -> AskPart<'_> {
-        let Self { account, demands, multiplier, terms, .. } = self;
-        AskPart { account, demands, multiplier: *multiplier, terms: *terms }
+        let Self { account, demands, multiplier, terms, labels, .. } = self;
+        let (multiplier, terms) = (*multiplier, *terms);
+        AskPart { account, demands, multiplier, terms, labels: labels.as_ref() }
+    }
+
+    /// Books what a call has used. Never refused; see [`Account::record_spent`].
+    pub fn record_spent(&self, usage: &Usage) -> Result<(), Error> {
+        self.account.record_spent_by(self.labels.as_ref(), &self.demands, usage)
     }
 }
 
@@ -59,25 +68,28 @@ pub struct AskPart<'a> {
     pub multiplier: u64,
     /// The mode of the request.
     pub terms: Terms,
+    /// The labels of the request, for its events. `None` if nobody listens.
+    pub labels: Option<&'a EventLabels>,
 }
 
 impl<'a> AskPart<'a> {
     /// The demands of `claim` on `account`.
     pub(crate) const fn of(account: &'a Arc<Account>, claim: Claim<'a>) -> Self {
-        let Claim { demands, multiplier, terms } = claim;
-        Self { account, demands, multiplier, terms }
+        let Claim { demands, multiplier, terms, labels } = claim;
+        Self { account, demands, multiplier, terms, labels }
     }
 
     /// The part of it that the account sees.
     #[inline]
     pub(crate) const fn claim(&self) -> Claim<'a> {
-        Claim { demands: self.demands, multiplier: self.multiplier, terms: self.terms }
+        let Self { demands, multiplier, terms, labels, .. } = *self;
+        Claim { demands, multiplier, terms, labels }
     }
 
     /// The same with an account of its own.
     pub(crate) fn to_ask(self) -> Ask {
-        let Self { account, demands, multiplier, terms } = self;
-        Ask { multiplier, terms, ..Ask::new(account, demands.into()) }
+        let Self { account, demands, multiplier, terms, labels } = self;
+        Ask { multiplier, terms, labels: labels.cloned(), ..Ask::new(account, demands.into()) }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod allotment;
 mod asking;
+mod event;
 mod events;
 mod label_cache;
 mod labels;

@@ -1,7 +1,7 @@
 """The allotment: a part of a guard's budgets."""
 
 from types import TracebackType
-from typing import Literal, Self, final
+from typing import Any, Literal, Self, final
 
 from outlay._stubs.amounts import Estimate
 from outlay._stubs.arguments import Amount, Headers, Period
@@ -29,6 +29,8 @@ class Allotment:
         {'tokens': 800, 'calls': 9}
     """
 
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Self: ...
     @property
     def closed(self) -> bool:
         """Whether it was closed."""

@@ -50,6 +50,8 @@ class Guard(_GuardScopes, _GuardReports):
         'open'
     """
 
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Self: ...
     def __new__(
         cls,
         policy: Policy,

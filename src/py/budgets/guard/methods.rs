@@ -278,7 +278,7 @@ impl PyGuard {
             let given = args::type_name(callback.bind(py));
             return Err(Invalid::policy("callback", &format!("callable, not {given}")).into());
         }
-        self.listeners.listen(self.inner.core(), callback);
+        self.listeners.listen(&self.inner, callback);
         Ok(())
     }
     /// How its policy wants calls estimated, and the output to reserve; None where it does not say.
