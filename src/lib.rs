@@ -9,22 +9,22 @@ mod py;
 pub use accounting::{
     Calendar, CalendarUnit, Cause, Clock, Code, Denied, Expired, Follower, Hold, Invalid,
     InvalidKind, Key, Kind, Left, Limit, MESSAGE_BYTES_MAX, ManualClock, Meter, MicroUsd, Moment,
-    Open, Price, PriceTable, ProviderLimit, RateHeaders, Rates, RequestBudget, Ring, SystemClock,
-    Terms, Tick, Unit, Usage, UsageEstimate, Window,
+    Open, Price, PriceTable, ProviderLimit, RateHeaders, Rates, RequestBudget, Ring, Show, Subject,
+    SystemClock, Terms, Tick, Unit, Usage, UsageEstimate, Window,
 };
 pub use budgets::{
     Advice, AgentAllowance, AgentBudget, AgentTokenBudget, Allotment, AllotmentSize,
     AllowanceService, AllowanceStatus, BudgetInfo, BudgetLimit, BudgetManager, Defaults,
-    EstimateMode, Explained, Figures, FullBudgetInfo, Guard, GuardAsk, GuardPolicy, GuardRequest,
-    JobRef, Known, Labels, Mode, ModelQuota, OperationCosts, Pattern, PoolOptions,
+    EntryPlace, EstimateMode, Explained, Figures, FullBudgetInfo, Guard, GuardAsk, GuardPolicy,
+    GuardRequest, JobRef, Known, Labels, Mode, ModelQuota, OperationCosts, Pattern, PoolOptions,
     QuotaCheckResult, QuotaEvent, RateLimiter, RateOptions, Remaining, RepoAction, RepoLimit,
     ReportPreview, Resolver, Rule, RuleKind, RuleLimit, Scope, SharedPool, Span,
     TokenBudgetOptions, UnknownPrice, UsageRecord, UsageReport, Warner, WorkflowQuota,
     WorkflowToken,
 };
 pub use ledger::{
-    Abandoned, Account, Actual, Ask, AskPart, Carried, Core, Demand, Demands, Error, Event,
-    EventKind, Grant, Kept, Lease, LeaseError, LeaseState, Mailbox, MeterIndex, OnError, Passed,
-    Policy, Request, Sleeper, StoreError, Unsettled, Wait, after_fork_in_child, charge, check,
-    reserve, reserve_blocking, reserve_one,
+    Abandoned, Account, Actual, Ask, AskPart, AskPlace, Carried, Core, Demand, Demands, Error,
+    Event, EventKind, Grant, Kept, Lease, LeaseError, LeaseState, Mailbox, MeterIndex, OnError,
+    Passed, Policy, Request, Sleeper, StoreError, Unsettled, Wait, after_fork_in_child, charge,
+    check, reserve, reserve_blocking, reserve_one,
 };

@@ -36,7 +36,7 @@ pub(crate) use account::naming::Naming;
 #[cfg(feature = "python")]
 pub(crate) use account_id::AccountId;
 pub(crate) use accounts::Accounts;
-pub use claim::{Demand, Demands, MeterIndex, Request};
+pub use claim::{AskPlace, Demand, Demands, MeterIndex, Request};
 pub use core::Core;
 pub use core::event::{Event, EventKind};
 pub use core::policy::{OnError, Policy, Unsettled};

@@ -12,10 +12,10 @@ use super::native::Native;
 use super::python_call::call_python_late;
 use super::values::PyUsageEstimate;
 use super::waiting::{PyMailbox, PyWait, block_for_lease};
-use crate::accounting::{Denied, Invalid, Usage};
+use crate::accounting::{Invalid, Usage};
 use crate::budgets::{GuardAsk, GuardRequest};
 use crate::ledger::{
-    Account, AccountId, Ask, Carried, Error, Passed, Request, Wait, charge, check, reserve,
+    Account, AccountId, Ask, Carried, Error, Passed, Request, Wait, charge, reserve,
 };
 use crate::py::args;
 
@@ -64,19 +64,22 @@ impl Together {
         let (mut owners, mut keeps) = (Vec::new(), Vec::new());
         let mut passed: Vec<Passed> = Vec::new();
         let mut guarded = Vec::new();
-        for budget in budgets {
-            if let Some(asked) = guard_ask(py, budget, &usage, keywords)? {
+        for (number, budget) in (0..).zip(budgets) {
+            if let Some(mut asked) = guard_ask(py, budget, &usage, keywords)? {
                 usage.cost_micros_usd = usage.cost_micros_usd.max(asked.estimate.cost_micros_usd);
                 together.carried.price = together.carried.price.or(asked.carried.price);
                 keeps.extend(asked.carried.keeps);
                 passed.extend(asked.carried.passed);
                 together.wait = shorter(together.wait, asked.wait);
+                asked.asks.iter_mut().for_each(|ask| ask.place.budget = number);
                 guarded.extend(asked.asks);
                 continue;
             }
             let native = Native::of(budget)?;
             let patient = native.is_waited_for();
-            together.asks.push(Ask { patient, ..native.ask(operation, &usage)? });
+            let mut ask = Ask { patient, ..native.ask(operation, &usage)? };
+            ask.place.budget = number;
+            together.asks.push(ask);
             owners.extend(native.remember());
         }
         together.asks.extend(guarded);
@@ -157,7 +160,6 @@ pub(crate) fn reserve_together(
         Err(Error::Denied(_)) if timeout.is_some() => {
             block_for_lease(py, |mailbox| Wait::for_lease(&asks, request, timeout, mailbox))?
         }
-        Err(Error::Denied(denied)) => return Err(first_refusal(&asks, denied).into()),
         other => other?,
     };
     Ok(Some(PyBudgetLease::new(lease.carrying(carried), owner)))
@@ -190,7 +192,6 @@ pub(crate) fn wait_together<'py>(
     }
     match reserve(&asks, &request) {
         Err(Error::Denied(_)) if timeout.is_some() => {}
-        Err(Error::Denied(denied)) => return Err(first_refusal(&asks, denied).into()),
         other => {
             let lease = PyBudgetLease::new(other?.carrying(carried), owner);
             return Ok(Some(Bound::new(py, lease)?.into_any()));
@@ -201,12 +202,6 @@ pub(crate) fn wait_together<'py>(
     let mailbox = mailbox.get().0.clone();
     let wait = Wait::for_lease(&asks, request, timeout, mailbox)?;
     Ok(Some(Bound::new(py, PyWait::owned(wait, owner, carried))?.into_any()))
-}
-
-/// Of all that refuse, the first in the order of what was asked.
-#[cold]
-fn first_refusal(asks: &[Ask], denied: Box<Denied>) -> Error {
-    check(asks).err().unwrap_or(Error::Denied(denied))
 }
 
 #[doc = stub!("record_together")]
@@ -240,18 +235,19 @@ pub(crate) fn charge_together(
 ) -> PyResult<()> {
     let operation = name_of(operation)?;
     let mut asks = Vec::with_capacity(budgets.len());
-    for budget in &budgets {
-        if let Ok(guard) = budget.cast::<PyGuard>() {
-            asks.extend(guard.get().inner.step_asks(&CallLabels::of(py, labels)?.pairs()?)?);
-            continue;
-        }
-        if let Ok(allotment) = budget.cast::<PyAllotment>() {
-            asks.extend(allotment.get().open()?.step_asks(&CallLabels::of(py, labels)?.pairs()?)?);
-            continue;
-        }
-        let native = Native::of(budget)?;
-        asks.push(native.ask_tool(operation)?);
-        native.remember();
+    for (number, budget) in (0..).zip(&budgets) {
+        let mut own = if let Ok(guard) = budget.cast::<PyGuard>() {
+            guard.get().inner.step_asks(&CallLabels::of(py, labels)?.pairs()?)?
+        } else if let Ok(allotment) = budget.cast::<PyAllotment>() {
+            allotment.get().open()?.step_asks(&CallLabels::of(py, labels)?.pairs()?)?
+        } else {
+            let native = Native::of(budget)?;
+            let ask = native.ask_tool(operation)?;
+            native.remember();
+            vec![ask]
+        };
+        own.iter_mut().for_each(|ask| ask.place.budget = number);
+        asks.extend(own);
     }
     if asks.is_empty() { Ok(()) } else { Ok(charge(&asks)?) }
 }

@@ -243,7 +243,8 @@ def restore_denial(
     names: tuple[tuple[str, str, str], str | None],
     numbers: Sequence[int],
     times: Sequence[int | None],
-    texts: tuple[str | None, list[tuple[str, str]]],
+    texts: tuple[tuple[str | None, tuple[str, str] | None, str | None], list[tuple[str, str]], str],
+    shown: tuple[str, bool],
 ) -> Denial:
     """Return a pickled `Denial`.
 
@@ -251,7 +252,8 @@ def restore_denial(
         names: The error, the kind and the unit; the id.
         numbers: limit, used, reserved, requested and remaining.
         times: retry_after, resets_in and period in nanoseconds.
-        texts: The reason and the labels.
+        texts: The reason, the subject and the remark; the labels; the cause.
+        shown: What the model reads, and whether others use the same counter.
     """
 
 @final

@@ -8,9 +8,7 @@ use super::reserve::carried;
 use super::state::{Guard, GuardRequest};
 use crate::accounting::{Terms, UsageEstimate};
 use crate::budgets::policy::Labels;
-use crate::ledger::{
-    Account, Ask, AskPart, Carried, Demands, Error, Mailbox, Request, Wait, check,
-};
+use crate::ledger::{Ask, Carried, Error, Mailbox, Request, Wait, check};
 
 /// All asks of a request to a guard, to reserve them together with others.
 #[derive(Debug)]
@@ -42,16 +40,7 @@ impl Guard {
         let estimate = self.priced(&matched, allotted, labels, request.estimate)?;
         let terms = if request.landing { Terms::Landing } else { Terms::Plain };
         let owned = self.demands(&matched, &estimate, allotted)?;
-        let ask = |(account, demands, patient): (&Arc<Account>, Demands, bool)| Ask {
-            account: Arc::clone(account),
-            demands,
-            multiplier: 1,
-            terms,
-            patient,
-        };
-        let mut asks: Vec<Ask> = owned.into_iter().map(ask).collect();
-        // The refusal names the first rule of the policy that refuses.
-        asks.sort_by_key(|ask| matched.place(&ask.account));
+        let asks = owned.into_iter().map(|one| one.ask(terms)).collect();
         Ok(GuardAsk { asks, estimate, carried: carried(&matched, allotted), wait: matched.wait })
     }
 
@@ -102,15 +91,11 @@ impl Guard {
         let ask = self.ask_call_in(allotted, labels, request)?;
         let own = Request { estimate: ask.estimate, ttl: request.ttl, ..Request::default() };
         let timeout = timeout.or(ask.wait);
-        match Wait::for_lease(&ask.asks, own, timeout, mailbox) {
-            Err(Error::Denied(denied)) => {
-                allotted.map_or(Ok(()), |allotted| allotted.check_open())?;
-                let matched = self.matched(labels)?;
-                let asks: Vec<AskPart<'_>> = ask.asks.iter().map(Ask::borrowed).collect();
-                Err(self.first_refusal(&matched, &asks, denied))
-            }
-            other => Ok((other?, ask.carried)),
+        let wait = Wait::for_lease(&ask.asks, own, timeout, mailbox);
+        if let Err(Error::Denied(_)) = &wait {
+            allotted.map_or(Ok(()), |allotted| allotted.check_open())?;
         }
+        Ok((wait?, ask.carried))
     }
 
     /// Whether a request would pass now. Soft limits are checked as if they were hard.

@@ -11,8 +11,10 @@ use smallvec::SmallVec;
 
 use super::last_asked::LastAsked;
 use super::rule_group::RuleGroup;
-use crate::accounting::{Code, Denied, Invalid, Key, Kind, Limit, Meter, Unit, UsageEstimate};
-use crate::budgets::policy::{Rule, RuleKind, Span};
+use crate::accounting::{
+    Code, Denied, Invalid, Key, Kind, Limit, Meter, Subject, Unit, UsageEstimate,
+};
+use crate::budgets::policy::{Pattern, Rule, RuleKind, Span};
 use crate::ledger::{Account, Core, Error, METERS_MAX, MeterIndex, Naming};
 
 /// The rule and the unit of one meter.
@@ -194,6 +196,22 @@ struct RuleNaming {
     values: Vec<(String, String)>,
 }
 
+/// A counter of one of these alone says nothing of others.
+const OWNERS: [&str; 4] = ["agent", "run", "workflow", "user"];
+
+impl RuleNaming {
+    /// Whether the counter is of one agent, run, workflow or user alone.
+    fn is_of_one(&self, rule: &Rule) -> bool {
+        let is_owner = |name: &String| OWNERS.contains(&name.as_str());
+        let named = |(name, pattern): &(String, Pattern)| {
+            is_owner(name) && matches!(pattern, Pattern::Exactly(_))
+        };
+        rule.kind == RuleKind::Allotment
+            || self.values.iter().any(|(name, _)| is_owner(name))
+            || rule.scope.0.iter().any(named)
+    }
+}
+
 impl Naming for RuleNaming {
     fn name(&self, denied: &mut Denied, meter: MeterIndex) {
         let Some(RuleMeter { rule, unit, .. }) =
@@ -206,20 +224,26 @@ impl Naming for RuleNaming {
             code => code,
         };
         (denied.kind, denied.unit) = (Kind::of(denied.code, unit), unit);
-        denied.reason = None;
-        denied.reason = Some(format!("{}: {}", denied.message(), rule.name));
+        (denied.reason, denied.subject) = (None, Some(Subject::Rule(rule.name.clone())));
+        (denied.show, denied.shared) = (rule.show, !self.is_of_one(&rule));
         let label = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        denied.scope = match rule.name.split_once(".step.") {
-            Some((workflow, step)) if rule.kind == RuleKind::Step => {
-                vec![label(RuleKind::Workflow.name(), workflow), label("step", step)]
+        denied.scope = match rule.step() {
+            Some((workflow, step)) => {
+                vec![label(RuleKind::Workflow.name(), &workflow), label("step", step)]
             }
-            _ => vec![label(rule.kind.name(), &rule.name)],
+            None => vec![label(rule.kind.name(), &rule.name)],
         };
         denied.scope.extend(self.values.iter().cloned());
         // Values come last: they say which counter of the rule it was.
         let label = if denied.code == Code::WorkflowQuotaExceeded { "workflow" } else { "agent" };
         let id = denied.scope.iter().rev().find(|(name, _)| name == label);
         denied.id = id.and_then(|(_, value)| Key::parse(label, value).ok());
+    }
+
+    fn place(&self, meter: MeterIndex) -> Option<u32> {
+        let rule_meters = self.meters.read();
+        // A group may have no meter at all. It is of a guard all the same.
+        Some(rule_meters.get(usize::from(meter)).map_or(u32::MAX, |m| m.rule.place))
     }
 
     fn rule(&self, meter: MeterIndex) -> Option<Key> {

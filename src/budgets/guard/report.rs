@@ -40,6 +40,10 @@ pub struct Explained {
     pub window: String,
     /// What happens at the limit.
     pub mode: &'static str,
+    /// What a model that is refused reads of names and totals.
+    pub show: &'static str,
+    /// Its place in the policy.
+    pub place: u32,
     /// The time until the next window, `None` where none will come.
     pub resets_in: Option<Duration>,
     /// How long requests may wait for it.
@@ -57,11 +61,7 @@ impl Guard {
         for asked in &self.matched(labels)?.asked {
             all.extend(explained(&asked.counter)?);
         }
-        let policy = self.in_force.read().clone();
-        let rules = &policy.policy.rules;
-        all.sort_by_key(|found| {
-            rules.iter().position(|rule| rule.name == found.name && rule.kind.name() == found.kind)
-        });
+        all.sort_by_key(|found| found.place);
         Ok(all)
     }
 
@@ -98,6 +98,8 @@ fn explained(counter: &Counter) -> Result<Vec<Explained>, Error> {
                     values: counter.values.clone(),
                     window: rule.span.to_string(),
                     mode: rule.mode.name(),
+                    show: rule.show.name(),
+                    place: rule.place,
                     resets_in: meter.resets_in(now),
                     wait: rule.wait,
                     figures: vec![figures],

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use crate::accounting::{Follower, Terms, Tick};
 use crate::ledger::account_id::AccountId;
-use crate::ledger::claim::{Claim, Demands, MeterIndex, Request};
+use crate::ledger::claim::{AskPlace, Claim, Demands, MeterIndex, Request};
 use crate::ledger::core::sweep::Swept;
 use crate::ledger::error::Error;
 use crate::ledger::post::mailbox::Mailbox;
@@ -64,6 +64,7 @@ pub(crate) struct QueuedClaim {
     pub(crate) patient: bool,
     /// The deadline of the wait, by the clock of the account.
     pub(crate) deadline: Option<Tick>,
+    pub(crate) place: AskPlace,
 }
 
 /// One wait. It is in at most one queue at a time.
