@@ -34,8 +34,8 @@ fn shared_pool(c: &mut Criterion) {
     let usage = Usage::priced(100, 5);
     c.bench_function("reserve and commit", |b| {
         b.iter(|| {
-            let lease = pool.reserve(black_box(usage).into()).unwrap();
-            lease.commit(Actual::Usage(usage)).unwrap();
+            let lease = pool.reserve(black_box(usage.clone()).into()).unwrap();
+            lease.commit(Actual::Usage(usage.clone())).unwrap();
         });
     });
 }

@@ -39,7 +39,7 @@ impl Row {
         let asks = [self.limiter.ask(&usage)];
         let join = |_| {
             let mailbox = Arc::clone(&self.mailbox);
-            Wait::for_lease(&asks, usage.into(), Some(10 * MINUTE), mailbox).unwrap()
+            Wait::for_lease(&asks, usage.clone().into(), Some(10 * MINUTE), mailbox).unwrap()
         };
         self.waits.extend((0..waits).map(join));
     }

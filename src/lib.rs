@@ -7,7 +7,7 @@ mod ledger;
 mod py;
 
 pub use accounting::{
-    Calendar, CalendarUnit, Cause, Clock, Code, Denied, Expired, Follower, Hold, Invalid,
+    Billing, Calendar, CalendarUnit, Cause, Clock, Code, Denied, Expired, Follower, Hold, Invalid,
     InvalidKind, Key, Kind, Left, Limit, MESSAGE_BYTES_MAX, ManualClock, Meter, MicroUsd, Moment,
     Open, Price, PriceTable, ProviderLimit, RateHeaders, Rates, RequestBudget, Ring, Show, Subject,
     SystemClock, Terms, Tick, Unit, Usage, UsageEstimate, Window,

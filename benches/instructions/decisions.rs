@@ -56,10 +56,12 @@ fn leases(counter: &mut Counter) {
     let pool = SharedPool::new(options).unwrap();
     let usage = Usage::priced(100, 5);
     counter.case("reserve and commit", || {
-        let lease = pool.reserve(black_box(usage).into()).unwrap();
-        lease.commit(Actual::Usage(usage)).unwrap();
+        let lease = pool.reserve(black_box(usage.clone()).into()).unwrap();
+        lease.commit(Actual::Usage(usage.clone())).unwrap();
     });
-    counter.case("reserve, dropped", || drop(pool.reserve(black_box(usage).into()).unwrap()));
+    counter.case("reserve, dropped", || {
+        drop(pool.reserve(black_box(usage.clone()).into()).unwrap());
+    });
 }
 
 fn limiter(counter: &mut Counter) {

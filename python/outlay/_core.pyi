@@ -51,7 +51,7 @@ from outlay._stubs.package import (
     set_price_resolver,
     wait_together,
 )
-from outlay._stubs.prices import PriceTable, usd
+from outlay._stubs.prices import PriceTable, model_names, usd
 from outlay._stubs.rate_limiter import RateLimiter
 from outlay._stubs.shared_pool import SharedPool
 from outlay._stubs.workflow_quota import WorkflowQuota, WorkflowToken
@@ -92,6 +92,7 @@ __all__ = [
     "check_id",
     "check_period",
     "cost_capped",
+    "model_names",
     "record_together",
     "reserve_together",
     "restore_denial",

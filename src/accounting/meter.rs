@@ -290,8 +290,9 @@ impl Meter {
             }
             Window::Gauge => 0,
             _ => {
-                let before = std::mem::replace(&mut self.used, self.used.saturating_add(amount));
-                self.used - before
+                let booked = amount.min(u64::MAX - self.used);
+                self.used += booked;
+                booked
             }
         }
     }

@@ -3,12 +3,16 @@
 //! All numbers are integers: micro-USD per million tokens, summed in 128 bits and rounded up once
 //! per call.
 
+mod model_name;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::invalid::{Invalid, InvalidKind};
 use super::money::MicroUsd;
 use super::usage::Usage;
+
+pub(crate) use model_name::model_names;
 
 const MILLION: u128 = 1_000_000;
 /// The kinds of tokens that a price may name.
@@ -202,14 +206,20 @@ impl PriceTable {
         self.prices.insert(model.to_owned(), Arc::new(price.with_maker_rates(None, model)));
     }
 
-    /// The price of a model.
+    /// The price of a model, under its name or the closest of its other names: without its date or
+    /// version, without its provider or region.
     pub fn get(&self, model: &str) -> Option<&Arc<Price>> {
-        self.prices.get(model)
+        model_names(model).find_map(|name| self.prices.get(name))
+    }
+
+    /// The price of exactly that name.
+    pub(crate) fn exactly(&self, name: &str) -> Option<&Arc<Price>> {
+        self.prices.get(name)
     }
 
     /// Whether the model has a price.
     pub fn knows(&self, model: &str) -> bool {
-        self.prices.contains_key(model)
+        self.get(model).is_some()
     }
 
     /// The cost of `usage` of `model` in micro-USD.
@@ -225,7 +235,7 @@ impl PriceTable {
         model: &str,
         usage: &Usage,
     ) -> Result<u64, Invalid> {
-        let price = self.prices.get(model).ok_or_else(|| {
+        let price = self.get(model).ok_or_else(|| {
             Invalid::sentence(format!(
                 "the prices name no model {model:?}; add it with its input and output price"
             ))

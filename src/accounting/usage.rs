@@ -1,5 +1,9 @@
 //! Usage: what a call used, and what it may use.
 
+mod billing;
+
+pub use billing::Billing;
+
 use super::invalid::{Invalid, InvalidKind};
 use super::limit::Unit;
 
@@ -7,7 +11,7 @@ use super::limit::Unit;
 ///
 /// `input_tokens` includes tokens read from and written to a cache, `output_tokens` includes
 /// reasoning.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Usage {
     /// Prompt tokens, cache included.
     pub input_tokens: u64,
@@ -26,6 +30,8 @@ pub struct Usage {
     pub cache_write_1h_tokens: u64,
     /// The part of the output that was reasoning.
     pub reasoning_tokens: u64,
+    /// Sound, units and the way of billing, which most calls do not have.
+    pub billing: Billing,
 }
 
 /// What a call may use: the same shape as [`Usage`].
@@ -43,17 +49,18 @@ impl Usage {
             cache_write_tokens: 0,
             cache_write_1h_tokens: 0,
             reasoning_tokens: 0,
+            billing: Billing::none(),
         }
     }
 
     /// A total of `tokens`, of which nothing else is known.
     pub const fn tokens(tokens: u64) -> Self {
-        Self { total_tokens: tokens, ..Self::zero() }
+        Self::priced(tokens, 0)
     }
 
     /// A total of `tokens` that cost `cost_micros_usd`.
     pub const fn priced(tokens: u64, cost_micros_usd: u64) -> Self {
-        Self { total_tokens: tokens, cost_micros_usd, ..Self::zero() }
+        Self::from_array([0, 0, tokens, cost_micros_usd, 0, 0, 0, 0], Billing::none())
     }
 
     /// The amount in a unit, or `None` if a usage does not count that unit. Tokens that are neither
@@ -74,10 +81,10 @@ impl Usage {
         })
     }
 
-    /// The number of its counts.
+    /// The number of its counts, without those of its billing.
     pub(crate) const COUNTS: usize = 8;
 
-    pub(crate) const fn to_array(self) -> [u64; Self::COUNTS] {
+    pub(crate) const fn to_array(&self) -> [u64; Self::COUNTS] {
         [
             self.input_tokens,
             self.output_tokens,
@@ -90,7 +97,7 @@ impl Usage {
         ]
     }
 
-    pub(crate) const fn from_array(fields: [u64; Self::COUNTS]) -> Self {
+    pub(crate) const fn from_array(fields: [u64; Self::COUNTS], billing: Billing) -> Self {
         let [input, output, total, cost, cache_read, cache_write, hour, reasoning] = fields;
         Self {
             input_tokens: input,
@@ -101,13 +108,16 @@ impl Usage {
             cache_write_tokens: cache_write,
             cache_write_1h_tokens: hour,
             reasoning_tokens: reasoning,
+            billing,
         }
     }
 
-    /// The sum. Fails if a field would overflow.
+    /// The sum. Fails if a field would overflow. Only what both are billed as holds for the sum,
+    /// but a usage of nothing changes nothing.
     pub fn checked_add(&self, other: &Self) -> Result<Self, Invalid> {
         let sum = self.saturating_add(other);
-        if sum.saturating_sub(other) == *self && sum.saturating_sub(self) == *other {
+        let (back, forth) = (sum.saturating_sub(other), sum.saturating_sub(self));
+        if back.counts_like(self) && forth.counts_like(other) {
             return Ok(sum);
         }
         Err(Invalid {
@@ -121,28 +131,52 @@ impl Usage {
     #[must_use]
     #[inline]
     pub fn saturating_add(&self, other: &Self) -> Self {
-        self.each(other, u64::saturating_add)
+        let billing = self.billing_with(other);
+        self.each(other, u64::saturating_add, billing)
     }
 
     /// The product. A field that would overflow stays at its maximum.
     #[must_use]
     pub fn times(&self, times: u64) -> Self {
-        Self::from_array(self.to_array().map(|field| field.saturating_mul(times)))
+        let fields = self.to_array().map(|field| field.saturating_mul(times));
+        Self::from_array(fields, self.billing.times(times))
     }
 
     /// The difference; a field never goes below zero.
     #[must_use]
     pub fn saturating_sub(&self, other: &Self) -> Self {
-        self.each(other, u64::saturating_sub)
+        self.each(other, u64::saturating_sub, self.billing.less(&other.billing))
     }
 
     #[inline]
-    fn each(&self, other: &Self, op: impl Fn(u64, u64) -> u64) -> Self {
+    fn each(&self, other: &Self, op: impl Fn(u64, u64) -> u64, billing: Billing) -> Self {
         let (mut fields, other) = (self.to_array(), other.to_array());
         for (field, other) in fields.iter_mut().zip(other) {
             *field = op(*field, other);
         }
-        Self::from_array(fields)
+        Self::from_array(fields, billing)
+    }
+
+    #[inline]
+    fn billing_with(&self, other: &Self) -> Billing {
+        if self.billing.is_none() && other.billing.is_none() {
+            return Billing::none();
+        }
+        match (self.is_nothing(), other.is_nothing()) {
+            (_, true) => self.billing.clone(),
+            (true, false) => other.billing.clone(),
+            (false, false) => self.billing.plus(&other.billing),
+        }
+    }
+
+    /// Whether it has no count at all, however it is billed.
+    fn is_nothing(&self) -> bool {
+        self.to_array() == [0; Self::COUNTS] && !self.billing.is_used()
+    }
+
+    /// Whether all counts are the same, however they are billed.
+    fn counts_like(&self, other: &Self) -> bool {
+        self.to_array() == other.to_array() && self.billing.counts_like(&other.billing)
     }
 }
 

@@ -7,6 +7,7 @@ mod check;
 mod finish;
 mod job;
 mod job_table;
+mod models;
 mod reports;
 mod service;
 mod settings;
@@ -14,6 +15,7 @@ mod usage;
 mod withdraw;
 
 pub(super) use calls::PaidAccount;
+pub(super) use models::allows_model;
 pub use reports::{JobRef, QuotaEvent, ReportPreview, UsageReport};
 pub use service::AllowanceService;
 pub use settings::{

@@ -128,8 +128,8 @@ impl RateLimiter {
         ttl: Option<Duration>,
         timeout: Option<Duration>,
     ) -> Result<Lease, Error> {
-        let request = Request { ttl, ..estimate.into() };
-        reserve_blocking(&[self.ask(&estimate)], request, timeout)
+        let ask = self.ask(&estimate);
+        reserve_blocking(&[ask], Request { ttl, ..estimate.into() }, timeout)
     }
 
     /// Queues for a lease. `mailbox` is notified when the wait has ended.
@@ -140,8 +140,8 @@ impl RateLimiter {
         timeout: Option<Duration>,
         mailbox: Arc<Mailbox>,
     ) -> Result<Wait, Error> {
-        let request = Request { ttl, ..estimate.into() };
-        Wait::for_lease(&[self.ask(&estimate)], request, timeout, mailbox)
+        let ask = self.ask(&estimate);
+        Wait::for_lease(&[ask], Request { ttl, ..estimate.into() }, timeout, mailbox)
     }
 
     /// The ask of a request of `estimate`.

@@ -88,9 +88,14 @@ impl SharedPool {
     /// Holds the estimate until the lease ends, or refuses and changes nothing.
     #[inline]
     pub fn reserve(&self, request: Request) -> Result<Lease, Error> {
-        self.check_cap(&request)?;
+        self.reserve_now(&request)
+    }
+
+    #[inline]
+    fn reserve_now(&self, request: &Request) -> Result<Lease, Error> {
+        self.check_cap(request)?;
         let demands = &demands(&request.estimate);
-        reserve_one(AskPart::alone(&self.account, demands), &request)
+        reserve_one(AskPart::alone(&self.account, demands), request)
     }
 
     /// [`reserve`](Self::reserve) that waits in this thread, behind earlier waits. A request that
@@ -100,7 +105,7 @@ impl SharedPool {
         request: Request,
         timeout: Option<Duration>,
     ) -> Result<Lease, Error> {
-        match self.reserve(request) {
+        match self.reserve_now(&request) {
             Err(Error::Denied(denied)) if denied.code == Code::ThresholdExceeded => {
                 reserve_blocking(&[self.ask(&request.estimate)], request, timeout)
             }
@@ -144,8 +149,8 @@ impl SharedPool {
             self.account.core().same_process()?;
             return Err(LeaseError::Unknown.into());
         }
+        let usage = actual.clone().usage(lease.estimate());
         lease.commit(actual)?;
-        let usage = actual.usage(lease.estimate());
         match lease.request_budget().broken_by(&usage) {
             Some((unit, cap, used)) => Err(Denied::by_request(unit, cap, used).into()),
             None => Ok(()),

@@ -117,8 +117,8 @@ impl AgentTokenBudget {
         estimate: UsageEstimate,
         ttl: Option<Duration>,
     ) -> Result<Lease, Error> {
-        let request = Request { ttl, ..estimate.into() };
-        reserve(&[self.ask(operation, &estimate)?], &request)
+        let ask = self.ask(operation, &estimate)?;
+        reserve(&[ask], &Request { ttl, ..estimate.into() })
     }
 
     /// The ask of a request of `estimate`.

@@ -314,7 +314,9 @@ impl Account {
 
     /// The sum of all committed usage, with the charges for unsettled leases.
     pub fn committed(&self) -> Result<Usage, Error> {
-        self.locked(|state, _| state.entries().map_or(Usage::zero(), |entries| entries.committed))
+        self.locked(|state, _| {
+            state.entries().map_or(Usage::zero(), |entries| entries.committed.clone())
+        })
     }
 
     /// The sum of the estimates of all open leases.

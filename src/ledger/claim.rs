@@ -70,7 +70,7 @@ pub(crate) struct Claim<'a> {
 }
 
 /// The settings of a request that hold for all of its accounts.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Request {
     /// What the call may use.
     pub estimate: UsageEstimate,

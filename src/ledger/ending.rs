@@ -17,7 +17,7 @@ pub enum LeaseState {
 }
 
 /// The end of a lease.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     Committed(Usage),
     Released,
@@ -33,7 +33,7 @@ impl End {
 }
 
 /// What a commit says was used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Actual {
     /// Nothing is known, so the estimate counts.
     Estimate,
@@ -51,26 +51,26 @@ impl From<Usage> for Actual {
 
 impl Actual {
     /// The usage, if its cost is not given.
-    pub(crate) const fn unpriced(self) -> Option<Usage> {
+    pub(crate) fn unpriced(&self) -> Option<Usage> {
         match self {
-            Self::Tokens(tokens) => Some(Usage::tokens(tokens)),
-            Self::Usage(usage) if usage.cost_micros_usd == 0 => Some(usage),
+            Self::Tokens(tokens) => Some(Usage::tokens(*tokens)),
+            Self::Usage(usage) if usage.cost_micros_usd == 0 => Some(usage.clone()),
             Self::Estimate | Self::Usage(_) => None,
         }
     }
 
     /// The usage of a call with this estimate.
     #[inline]
-    pub(crate) const fn usage(self, estimate: &UsageEstimate) -> Usage {
+    pub(crate) fn usage(self, estimate: &UsageEstimate) -> Usage {
         match self {
-            Self::Estimate => *estimate,
+            Self::Estimate => estimate.clone(),
             Self::Tokens(tokens) => Usage::priced(tokens, estimate.cost_micros_usd),
             Self::Usage(usage) => usage,
         }
     }
 
     /// [`usage`](Self::usage), but tokens without a cost keep the cost of the estimate.
-    pub(crate) const fn never_free(self, estimate: &UsageEstimate) -> Usage {
+    pub(crate) fn never_free(self, estimate: &UsageEstimate) -> Usage {
         let mut usage = self.usage(estimate);
         if usage.total_tokens > 0 && usage.cost_micros_usd == 0 {
             usage.cost_micros_usd = estimate.cost_micros_usd;
@@ -121,7 +121,7 @@ impl Finish {
 }
 
 /// What an account books at the end of a lease.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Books {
     /// This usage.
     Usage(Usage),
@@ -143,7 +143,7 @@ impl Books {
         };
         match (charges, why) {
             (true, Abandoned::Cancelled) => Self::Usage(estimate.times(open)),
-            (true, _) => Self::Usage(*estimate),
+            (true, _) => Self::Usage(estimate.clone()),
             (false, Abandoned::Unsettled) => Self::Nothing,
             (false, _) => Self::Requests,
         }

@@ -42,11 +42,11 @@ pub(crate) mod _core {
         account_id, charge_together, cost_capped, record_together, reserve_together, wait_together,
     };
     #[pymodule_export]
-    use crate::py::values::PyPriceTable;
-    #[pymodule_export]
     use crate::py::values::{PyDenial, restore_denial};
     #[pymodule_export]
     use crate::py::values::{PyManualClock, PySystemClock};
+    #[pymodule_export]
+    use crate::py::values::{PyPriceTable, model_names};
     #[pymodule_export]
     use crate::py::values::{PyRemaining, PyRequestBudget, PyUsage, PyUsageEstimate, usd};
     #[pymodule_export]

@@ -79,7 +79,7 @@ impl PyBudgetLease {
     #[doc = stub!("BudgetLease.reserved")]
     #[getter]
     fn reserved(&self) -> PyUsageEstimate {
-        PyUsageEstimate(*self.inner.estimate())
+        PyUsageEstimate(self.inner.estimate().clone())
     }
 
     #[doc = stub!("BudgetLease.request_budget")]

@@ -53,10 +53,10 @@ impl Together {
         }
         let py = estimate.py();
         let operation = keywords.operation.map_or(Ok("query"), name_of)?;
-        let mut usage = estimate.get().0;
+        let mut usage = estimate.get().0.clone();
         let mut together = Self {
             asks: Vec::with_capacity(budgets.len()),
-            request: Request { ttl: args::ttl(keywords.ttl)?, ..usage.into() },
+            request: Request { ttl: args::ttl(keywords.ttl)?, ..usage.clone().into() },
             owner: None,
             carried: Carried::none(),
             wait: None,
@@ -121,7 +121,7 @@ fn guard_ask(
     let labels = CallLabels::of(py, keywords.labels)?;
     let pairs = labels.pairs()?;
     let (landing, spent) = (labels.landing, keywords.spent);
-    let request = GuardRequest { estimate: *usage, ttl: None, landing, spent };
+    let request = GuardRequest { estimate: usage.clone(), ttl: None, landing, spent };
     let covered = |account: &Arc<Account>| keywords.covered.contains(&account.id());
     if let Ok(guard) = guard {
         return Ok(Some(guard.get().inner.ask_call(&pairs, &request)?));

@@ -1,6 +1,7 @@
 //! The value classes of Python, and what is read from them.
 
 mod amounts;
+mod billing;
 mod checks;
 mod clock;
 mod denial;
@@ -14,4 +15,4 @@ pub(super) use clock::{PyManualClock, PySystemClock, clock};
 pub(super) use denial::{PyDenial, restore_denial};
 pub(super) use given::{actual, estimate};
 pub(super) use headers::read_headers;
-pub(super) use prices::{PyPriceTable, price};
+pub(super) use prices::{PyPriceTable, model_names, price};

@@ -224,12 +224,12 @@ fn what_is_recorded_passes_limits_and_those_who_wait() {
     let options = PoolOptions { capacity_tokens: Some(10), ..Default::default() };
     let pool = SharedPool::new(options).unwrap();
     let [eight, fifty] = [8, 50].map(Usage::tokens);
-    let lease = pool.reserve(eight.into()).unwrap();
+    let lease = pool.reserve(eight.clone().into()).unwrap();
     let mailbox = Mailbox::for_thread(&Sleeper::new());
-    let waits = Wait::for_lease(&[pool.ask(&eight)], eight.into(), None, mailbox).unwrap();
+    let waits = Wait::for_lease(&[pool.ask(&eight)], eight.clone().into(), None, mailbox).unwrap();
     denied(pool.reserve(Usage::tokens(1).into()));
     let recorded = Ask { terms: Terms::Recorded, ..pool.ask(&fifty) };
-    outlay::reserve(&[recorded], &fifty.into()).unwrap().commit(fifty.into()).unwrap();
+    outlay::reserve(&[recorded], &fifty.clone().into()).unwrap().commit(fifty.into()).unwrap();
     assert_eq!(pool.committed().unwrap().total_tokens, 50);
     drop((waits, lease));
 }

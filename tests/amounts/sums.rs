@@ -1,7 +1,7 @@
 //! Amounts, prices and messages against plain integer arithmetic.
 
 use outlay::{
-    Code, Denied, Key, Kind, MESSAGE_BYTES_MAX, MicroUsd, Price, PriceTable, Rates, Usage,
+    Billing, Code, Denied, Key, Kind, MESSAGE_BYTES_MAX, MicroUsd, Price, PriceTable, Rates, Usage,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -61,6 +61,7 @@ fn usage() -> impl Strategy<Value = Usage> {
         cache_write_tokens: n[5],
         cache_write_1h_tokens: n[6],
         reasoning_tokens: n[7],
+        billing: Billing::none(),
     })
 }
 

@@ -43,7 +43,7 @@ fn a_request_without_a_required_label_is_a_fault_and_changes_nothing() {
     world.spend(&[("agent", "a"), ("user", "u")], 60).unwrap();
     assert_eq!(world.guard.explain(&labels).unwrap()[0].figures[0].used, 60);
     let spent = outlay::GuardRequest { spent: true, ..asks(50) };
-    world.guard.reserve(&labels, spent).map(drop).unwrap_err();
+    world.guard.reserve(&labels, spent.clone()).map(drop).unwrap_err();
     assert_eq!(world.guard.ask_call(&labels, &spent).unwrap().asks.len(), 1);
 }
 
@@ -51,11 +51,11 @@ fn a_request_without_a_required_label_is_a_fault_and_changes_nothing() {
 fn what_is_known_of_labels_does_not_pass_them_by() {
     let world = World::new(EACH);
     let known = world.guard.known(&[("agent", "a")]).unwrap();
-    assert!(world.guard.reserve_known(&known, asks(1)).unwrap().is_some());
+    assert!(world.guard.reserve_known(&known, &asks(1)).unwrap().is_some());
     world.update(&format!("{REQUIRED}{EACH}"));
-    assert!(world.guard.reserve_known(&known, asks(1)).unwrap().is_none());
+    assert!(world.guard.reserve_known(&known, &asks(1)).unwrap().is_none());
     let known = world.guard.known(&[("agent", "a")]).unwrap();
-    assert!(world.guard.reserve_known(&known, asks(1)).unwrap().is_none());
+    assert!(world.guard.reserve_known(&known, &asks(1)).unwrap().is_none());
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn a_request_that_no_rule_is_about_is_told_each_time_and_warned_of_once() {
     for model in ["m", "n"] {
         guard.reserve(&[("model", model), ("user", "u")], asks(500)).unwrap();
         let known = guard.known(&[("model", model), ("user", "u")]).unwrap();
-        guard.reserve_known(&known, asks(500)).unwrap().unwrap();
+        guard.reserve_known(&known, &asks(500)).unwrap().unwrap();
     }
     guard.reserve(&[("agent", "a")], asks(5)).unwrap();
     assert_eq!(*strays.lock().unwrap(), ["m", "m", "n", "n"]);

@@ -177,7 +177,7 @@ fn a_part_of_the_cost_needs_a_price() {
     let part = world.guard.allot(&A, of, None).unwrap();
     assert!(matches!(part.reserve(&[("model", "m")], asks(1)), Err(Error::Invalid(_))));
     let costs = GuardRequest::from(Usage::priced(1, 50));
-    drop(part.reserve(&[("model", "m")], costs).unwrap());
+    drop(part.reserve(&[("model", "m")], costs.clone()).unwrap());
     refused(part.reserve(&[("model", "m")], costs));
 }
 

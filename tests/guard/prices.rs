@@ -75,7 +75,7 @@ fn what_took_several_requests_is_priced_as_what_took_one() {
         ] {
             let world = world();
             let lease = world.guard.reserve(&M, usage(100, 100).into()).unwrap();
-            lease.commit_after(actual, requests).unwrap();
+            lease.commit_after(actual.clone(), requests).unwrap();
             assert_eq!(world.figures("b", "usd"), (cost, 0), "{requests} {actual:?}");
         }
     }
@@ -105,7 +105,12 @@ fn a_model_without_a_price_is_a_fault_where_cost_is_limited() {
     }
     assert_eq!(world.figures("b", "usd"), (0, 0));
     let costs = Usage::priced(5, 7);
-    world.guard.reserve(&[("model", "x")], costs.into()).unwrap().commit(costs.into()).unwrap();
+    world
+        .guard
+        .reserve(&[("model", "x")], costs.clone().into())
+        .unwrap()
+        .commit(costs.into())
+        .unwrap();
     world.spend(&[("tool", "t")], 0).unwrap();
     // The call of a model, whatever else it is labelled.
     let fault = world.guard.reserve(&[("tool", "t"), ("model", "x")], asks(1)).unwrap_err();

@@ -94,14 +94,14 @@ fn advice_tells_the_least_that_any_limit_leaves() {
 fn what_is_known_of_labels_is_out_of_date_after_an_update() {
     let world = World::new(MANY);
     let known = world.guard.known(&LABELS).unwrap();
-    let lease = world.guard.reserve_known(&known, asks(10)).unwrap().unwrap();
+    let lease = world.guard.reserve_known(&known, &asks(10)).unwrap().unwrap();
     lease.commit(Usage::tokens(10).into()).unwrap();
     assert_eq!(world.tokens("p"), (10, 0));
-    refused(world.guard.reserve_known(&known, asks(491)));
+    refused(world.guard.reserve_known(&known, &asks(491)));
     world.update(&MANY.replace("500", "600"));
-    assert!(world.guard.reserve_known(&known, asks(1)).unwrap().is_none());
+    assert!(world.guard.reserve_known(&known, &asks(1)).unwrap().is_none());
     let unpriced = world.guard.known(&[("agent", "a"), ("model", "x")]).unwrap();
-    assert!(world.guard.reserve_known(&unpriced, asks(1)).unwrap().is_none());
+    assert!(world.guard.reserve_known(&unpriced, &asks(1)).unwrap().is_none());
 }
 
 #[test]

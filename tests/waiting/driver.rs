@@ -66,9 +66,9 @@ impl Driver {
         [self.limiter.account(), self.pool.account()][account]
     }
 
-    fn asks(&self, which: Which, usage: Usage) -> (Vec<Ask>, Asks) {
+    fn asks(&self, which: Which, usage: &Usage) -> (Vec<Ask>, Asks) {
         let (tokens, cost) = (usage.total_tokens, usage.cost_micros_usd);
-        let real = [self.limiter.ask(&usage), self.pool.ask(&usage)];
+        let real = [self.limiter.ask(usage), self.pool.ask(usage)];
         let naive = [(0, vec![(0, tokens)]), (1, vec![(0, tokens), (1, cost)])];
         let of = |indexes: &[usize]| {
             let real = indexes.iter().map(|index| real[*index].clone());
@@ -123,7 +123,7 @@ impl Driver {
     }
 
     fn reserve(&mut self, which: Which, usage: Usage, ttl: u64) {
-        let (real, naive) = self.asks(which, usage);
+        let (real, naive) = self.asks(which, &usage);
         let request = Request { ttl: Some(Duration::from_nanos(ttl)), ..usage.into() };
         let lease = outlay::reserve(&real, &request);
         let refused = self.book.refused(&naive, false, usize::MAX);
@@ -150,7 +150,7 @@ impl Driver {
     }
 
     fn wait(&mut self, which: Which, usage: Usage, ttl: u64, timeout: Option<u64>) {
-        let (real, asks) = self.asks(which, usage);
+        let (real, asks) = self.asks(which, &usage);
         let request = Request { ttl: Some(Duration::from_nanos(ttl)), ..usage.into() };
         let duration = timeout.map(Duration::from_nanos);
         let wait = Wait::for_lease(&real, request, duration, Arc::clone(&self.mailbox));
@@ -197,7 +197,7 @@ impl Driver {
         };
         let usage = match finish {
             Finish::Less(by) => Some(Usage::priced(held(Unit::Tokens) / by, held(Unit::Cost) / by)),
-            Finish::Equal => Some(*lease.estimate()),
+            Finish::Equal => Some(lease.estimate().clone()),
             Finish::More(by) => Some(Usage::priced(
                 held(Unit::Tokens).saturating_add(by),
                 held(Unit::Cost).saturating_add(by),

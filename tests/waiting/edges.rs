@@ -120,7 +120,7 @@ fn a_pool_refuses_a_wait_above_the_cap_of_its_request() {
     let pool = pool.unwrap();
     let request_budget = RequestBudget { tokens: Some(3), ..RequestBudget::unlimited() };
     let request = Request { request_budget, ..tokens(4) };
-    let refused = denied(pool.wait(request, None, mailbox()));
+    let refused = denied(pool.wait(request.clone(), None, mailbox()));
     assert_eq!(refused, denied(pool.reserve(request)));
     assert_eq!(pool.reserved().unwrap(), Usage::zero());
 }
@@ -160,7 +160,7 @@ fn a_jump_of_the_clock_ends_waits_as_many_small_steps_do() {
         let waits: Vec<Wait> = [300, 68, 69]
             .map(|timeout| {
                 let timeout = Some(Duration::from_secs(timeout));
-                Wait::for_lease(&[ask(&a, &[10])], request, timeout, mailbox()).unwrap()
+                Wait::for_lease(&[ask(&a, &[10])], request.clone(), timeout, mailbox()).unwrap()
             })
             .into();
         steps.iter().for_each(|step| clock.advance(Duration::from_secs(*step)));
@@ -181,7 +181,7 @@ fn a_jump_over_leases_without_any_time_to_live_still_ends_what_is_over() {
     let request = Request { ttl: Some(Duration::ZERO), ..tokens(10) };
     let join = |seconds| {
         let timeout = Some(Duration::from_secs(seconds));
-        Wait::for_lease(&[ask(&a, &[10])], request, timeout, mailbox()).unwrap()
+        Wait::for_lease(&[ask(&a, &[10])], request.clone(), timeout, mailbox()).unwrap()
     };
     let (first, second) = (join(300), join(65));
     clock.advance(100 * SECOND);
@@ -199,7 +199,8 @@ fn a_lease_without_any_time_to_live_makes_room_at_once() {
     let held = reserve(&a, 10).unwrap();
     let request = Request { ttl: Some(Duration::ZERO), ..tokens(10) };
     let post = mailbox();
-    let join = || Wait::for_lease(&[ask(&a, &[10])], request, None, Arc::clone(&post)).unwrap();
+    let join =
+        || Wait::for_lease(&[ask(&a, &[10])], request.clone(), None, Arc::clone(&post)).unwrap();
     let waits = [join(), join(), join()];
     held.release().unwrap();
     assert_eq!(post.take_posted(), waits.each_ref().map(Wait::ticket));

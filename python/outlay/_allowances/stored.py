@@ -16,7 +16,7 @@ from outlay._allowances.backend import (
 from outlay._allowances.checks import clamped
 from outlay._allowances.days import DAY_NS, start_of, today_of
 from outlay._allowances.store_state import state_of
-from outlay._core import AllowanceLedger, ManualClock
+from outlay._core import AllowanceLedger, ManualClock, model_names
 
 if TYPE_CHECKING:
     from outlay._allowances.reports import UsageReport
@@ -95,7 +95,7 @@ class StoredBackend:
         """See `CountsBackend`."""
         self.native.model_usage(model)
         with self._state.lock:
-            return self._quotas.get(model) or _found(self._store.get_model_quota, model)
+            return self._quota(self._counted(model))
 
     def usage(self, agent_id: str) -> DayUsage:
         """See `CountsBackend`."""
@@ -108,7 +108,7 @@ class StoredBackend:
         """See `CountsBackend`."""
         self.native.model_usage(model)
         with self._state.lock:
-            self._read_model(model)
+            self._read_model(self._counted(model))
             return self.native.model_usage(model)
 
     def check(self, agent_id: str, model: str, repo: str | None) -> CheckVerdict:
@@ -128,7 +128,7 @@ class StoredBackend:
             except BaseException:
                 native.withdraw_job(agent_id, job_id)
                 raise
-            self._begin(agent_id, job_id, model, tokens)
+            self._begin(agent_id, job_id, self._counted(model), tokens)
             return deadline
 
     def record(self, report: UsageReport) -> bool:
@@ -142,7 +142,7 @@ class StoredBackend:
             if change is None:
                 return False
             jobs, _, _, _, model = change
-            if model and model != report.model:
+            if model and model != self._counted(report.model):
                 self._read_model(model)
             has_ended = self.native.preview(agent_id, job_id, "job_completed", "", 0, 0) is None
             failed = self._write_all(self._writes(agent_id, change, has_ended))
@@ -221,8 +221,16 @@ class StoredBackend:
         late = sum(job.tokens for agent, job in self._late(today) if agent == agent_id)
         self.native.sync_agent(agent_id, clamped(tokens + late), jobs, elsewhere)
         if model:
-            self._read_model(model)
+            self._read_model(self._counted(model))
         return self._empty if allowance is None else self.native
+
+    def _quota(self, model: str) -> ModelQuota | None:
+        return self._quotas.get(model) or _found(self._store.get_model_quota, model)
+
+    def _counted(self, model: str) -> str:
+        """Return the name under which a model is counted: the closest that has a quota, or its own."""
+        names = model_names(model) if model else ()
+        return next((name for name in names if self._quota(name) is not None), model)
 
     def _read_usage(self, agent_id: str, today: int) -> tuple[int, int, int]:
         """Return the tokens and jobs of today, and the jobs that run; begin a new day where one is due."""
@@ -251,8 +259,7 @@ class StoredBackend:
         first on a day belongs to the days before, and is subtracted. The very first count is taken as
         today's: this may count too much, but never too little.
         """
-        quota = self._quotas.get(model) or _found(self._store.get_model_quota, model)
-        set_native_quota(self.native, model, quota)
+        set_native_quota(self.native, model, self._quota(model))
         today = today_of(self.native, model)
         self._state.settle("model", model, today)
         total = clamped(_found(self._store.get_model_usage, model) or 0)

@@ -17,7 +17,6 @@ from outlay._guard.parts import guard_of
 from outlay._usage.responses import counts_of
 
 _log = logging.getLogger("outlay")
-_KINDS = tuple(counts_of(Usage()))
 
 
 def book_late(
@@ -66,7 +65,7 @@ def _book(budget: Any, asked: Asked, usage: Usage, covered: list[int], *, own: b
         budget = guard
     record_together(
         [budget],
-        UsageEstimate(**{name: getattr(usage, name) for name in _KINDS}),
+        UsageEstimate(**counts_of(usage)),
         operation=asked.operation,
         labels={**asked.facts, **asked.labels},
         covered=covered,

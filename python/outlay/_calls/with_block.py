@@ -9,7 +9,7 @@ from outlay._usage.outcome import End, outcome_of
 
 if TYPE_CHECKING:
     from outlay._core import BudgetLease
-    from outlay._usage.shapes import Fields
+    from outlay._usage.fields import Fields
 
 
 def end_block(lease: BudgetLease, error: BaseException) -> None:

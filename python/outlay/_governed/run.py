@@ -13,9 +13,9 @@ from outlay._calls.ends import ending_failed
 from outlay._calls.inner_usage import InnerUsage
 from outlay._core import Usage, UsageEstimate, WorkflowToken
 from outlay._governed.settings import Settings, input_known, with_cost
+from outlay._usage.fields import Fields
 from outlay._usage.outcome import End, Outcome, error_in, handled, outcome_of
 from outlay._usage.prompt import Prompt
-from outlay._usage.shapes import Fields
 from outlay._usage.stream import StreamUsage
 
 

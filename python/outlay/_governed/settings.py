@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 from outlay._core import Usage, UsageEstimate, cost_capped
 from outlay._errors import PolicyError
+from outlay._usage.fields import Fields
 from outlay._usage.responses import counts_of, known_fields, with_input
-from outlay._usage.shapes import Fields
 from outlay._wraps.layer import Layer
 
 _UNPRICED = (

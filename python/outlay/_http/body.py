@@ -12,8 +12,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from outlay._usage.fields import Fields
 from outlay._usage.outcome import refusal_in
-from outlay._usage.shapes import Fields
 from outlay._usage.stream import StreamUsage
 
 Decode = Callable[[bytes], bytes]

@@ -1,5 +1,6 @@
 """The amounts of tokens, calls and money: used, estimated, capped and remaining."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any, Self, TypeAlias, final
 
 from outlay._stubs.arguments import Amount, Prices
@@ -21,9 +22,18 @@ class Usage:
         cache_write_tokens: The part of the input that was written to a cache; default 0.
         cache_write_1h_tokens: The part of what was written that is kept for an hour; default 0.
         reasoning_tokens: The part of the output that was reasoning; default 0.
+        audio_input_tokens: The part of the input that was sound; default 0.
+        audio_output_tokens: The part of the output that was sound; default 0.
+        units: What is billed beside tokens, as whole counts by name; default none.
+        billed_as: How the call is billed: the names of the multipliers that apply, such as "priority" or
+            "batch"; default none.
 
     Raises:
-        InvalidAmount: A count is no whole number from 0 to 2**64 - 1, or input + output is above that.
+        InvalidAmount: A count is no whole number from 0 to 2**64 - 1, or input + output is above that. Or a
+            name is not 1 to 64 lowercase letters, digits, "_", "-", "." and ":".
+
+    In a sum, counts and units add. The sum is billed as what both are billed as, and a usage of nothing
+    changes nothing. A unit of which nothing was used is left out.
 
     Example:
         >>> usage = Usage(input_tokens=100, output_tokens=20, cost_micros_usd=450)
@@ -34,6 +44,9 @@ class Usage:
         >>> import pickle
         >>> pickle.loads(pickle.dumps(usage)) == usage
         True
+        >>> searched = Usage(input_tokens=100, units={"web_search": 3}, billed_as=("priority",))
+        >>> (searched + Usage(units={"web_search": 1})).units
+        {'web_search': 4}
     """
 
     def __new__(
@@ -47,6 +60,10 @@ class Usage:
         cache_write_tokens: Amount | None = None,
         cache_write_1h_tokens: Amount | None = None,
         reasoning_tokens: Amount | None = None,
+        audio_input_tokens: Amount | None = None,
+        audio_output_tokens: Amount | None = None,
+        units: Mapping[str, Amount] | None = None,
+        billed_as: Iterable[str] | None = None,
     ) -> Self: ...
     @staticmethod
     def zero() -> Usage:
@@ -120,6 +137,22 @@ class Usage:
     def reasoning_tokens(self) -> int:
         """The part of the output that was reasoning."""
 
+    @property
+    def audio_input_tokens(self) -> int:
+        """The part of the input that was sound."""
+
+    @property
+    def audio_output_tokens(self) -> int:
+        """The part of the output that was sound."""
+
+    @property
+    def units(self) -> dict[str, int]:
+        """What is billed beside tokens, as whole counts by name: a copy each time."""
+
+    @property
+    def billed_as(self) -> tuple[str, ...]:
+        """The names of the multipliers that apply, each once, in the order of the alphabet."""
+
     def __add__(self, other: Usage, /) -> Usage: ...
     def __radd__(self, other: Usage, /) -> Usage: ...
     def __eq__(self, other: object, /) -> bool: ...
@@ -139,9 +172,15 @@ class UsageEstimate:
         cache_write_tokens: The part of the input that goes to a cache; default 0.
         cache_write_1h_tokens: The part of what goes there that is kept for an hour; default 0.
         reasoning_tokens: The part of the output that is reasoning; default 0.
+        audio_input_tokens: The part of the input that is sound; default 0.
+        audio_output_tokens: The part of the output that is sound; default 0.
+        units: What is billed beside tokens, as whole counts by name; default none.
+        billed_as: How the call is billed: the names of the multipliers that apply, such as "priority" or
+            "batch"; default none.
 
     Raises:
-        InvalidAmount: A count is no whole number from 0 to 2**64 - 1, or input + output is above that.
+        InvalidAmount: A count is no whole number from 0 to 2**64 - 1, or input + output is above that. Or a
+            name is not 1 to 64 lowercase letters, digits, "_", "-", "." and ":".
 
     Example:
         >>> pool = SharedPool(capacity_tokens=1_000, capacity_cost_micros_usd=usd("0.01"))
@@ -162,6 +201,10 @@ class UsageEstimate:
         cache_write_tokens: Amount | None = None,
         cache_write_1h_tokens: Amount | None = None,
         reasoning_tokens: Amount | None = None,
+        audio_input_tokens: Amount | None = None,
+        audio_output_tokens: Amount | None = None,
+        units: Mapping[str, Amount] | None = None,
+        billed_as: Iterable[str] | None = None,
     ) -> Self: ...
     @staticmethod
     def zero() -> UsageEstimate:
@@ -198,6 +241,22 @@ class UsageEstimate:
     @property
     def reasoning_tokens(self) -> int:
         """The part of the output that is reasoning."""
+
+    @property
+    def audio_input_tokens(self) -> int:
+        """The part of the input that is sound."""
+
+    @property
+    def audio_output_tokens(self) -> int:
+        """The part of the output that is sound."""
+
+    @property
+    def units(self) -> dict[str, int]:
+        """What is billed beside tokens, as whole counts by name: a copy each time."""
+
+    @property
+    def billed_as(self) -> tuple[str, ...]:
+        """The names of the multipliers that apply, each once, in the order of the alphabet."""
 
     def __add__(self, other: UsageEstimate, /) -> UsageEstimate: ...
     def __radd__(self, other: UsageEstimate, /) -> UsageEstimate: ...

@@ -24,6 +24,16 @@ def usd(dollars: str | Decimal | SupportsIndex) -> int:
         12340000
     """
 
+def model_names(model: str) -> list[str]:
+    """Return the names under which the price and the rules of a model are found, the closest first.
+
+    The first is the text itself. The others lack its date or version (`-2024-08-06`, `-20240806`, `@...`,
+    `-v1:0`, `-latest`, `-preview-05-20`), its provider (`openai/`, `openai:`) or its region (`us.`).
+
+    Args:
+        model: The name that the provider is asked for.
+    """
+
 @final
 class PriceTable:
     """What models cost: read once, then asked by every call.
@@ -34,6 +44,7 @@ class PriceTable:
     "anthropic", or the name has "claude" or "anthropic" in it), else "cache_write". "tiers" are the prices of
     long prompts: a list of mappings with "above_input_tokens", "input", "output" and the others. The whole
     call costs the price of the highest tier that its input is above. Prices are text, so that they are exact.
+    A dated or prefixed name of a model has the price of the model, unless it has one of its own.
 
     Args:
         prices: USD per million tokens by model, such as `{"gpt-x": {"input": "2.50", "output": "10.00"}}`.

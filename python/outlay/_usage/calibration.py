@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, TypeVar
 
 from outlay._core import UsageEstimate
+from outlay._usage.fields import Fields
 from outlay._usage.prompt import Prompt
-from outlay._usage.shapes import Fields
 
 _T = TypeVar("_T")
 EstimateMode: TypeAlias = Literal["strict", "expected"]

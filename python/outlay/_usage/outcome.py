@@ -14,8 +14,8 @@ from enum import Enum
 from typing import Any, TypeAlias
 
 from outlay._errors import LimitExceeded
+from outlay._usage.fields import Fields
 from outlay._usage.responses import known_fields
-from outlay._usage.shapes import Fields
 
 _log = logging.getLogger("outlay")
 _LINKS_MAX = 16

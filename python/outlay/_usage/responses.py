@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 from outlay._attach import attach
 from outlay._core import PriceTable, Usage, UsageEstimate
 from outlay._errors import InvalidAmount, PolicyError
-from outlay._usage.shapes import Fields, get, shape_fields
+from outlay._usage.fields import Fields, added
+from outlay._usage.shapes import get, shape_fields
 
 UsageT = TypeVar("UsageT", bound=Usage)
 
@@ -239,8 +240,7 @@ def _sum(many: Iterable[Fields]) -> Fields:
     for fields in many:
         # A sum of totals is only right where every part has one.
         whole = {"total_tokens": fields["input_tokens"] + fields["output_tokens"], **fields}
-        for name, count in whole.items():
-            total[name] = total.get(name, 0) + count
+        total = added(total, whole)
     return total
 
 

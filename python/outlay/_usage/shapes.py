@@ -10,9 +10,9 @@ import operator
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from outlay._core import Usage, UsageEstimate
 from outlay._errors import InvalidAmount
-
-Fields = dict[str, int]
+from outlay._usage.fields import Fields
 
 
 class _Details(NamedTuple):
@@ -22,6 +22,8 @@ class _Details(NamedTuple):
     cache_write: int = 0
     cache_write_1h: int = 0
     reasoning: int = 0
+    audio_input: int = 0
+    audio_output: int = 0
 
 
 def shape_fields(usage: Any, *, langchain: bool = False) -> Fields | None:
@@ -188,10 +190,15 @@ def _plain(usage: Any) -> Fields:
             cache_write=count(usage, "cache_write_tokens"),
             cache_write_1h=count(usage, "cache_write_1h_tokens"),
             reasoning=reasoning,
+            audio_input=count(usage, "audio_input_tokens"),
+            audio_output=count(usage, "audio_output_tokens"),
         ),
     )
-    cost = count(usage, "cost_micros_usd")
-    return {**fields, "cost_micros_usd": cost} if cost else fields
+    if cost := count(usage, "cost_micros_usd"):
+        fields["cost_micros_usd"] = cost
+    if isinstance(usage, Usage | UsageEstimate):
+        fields |= {name: value for name in ("units", "billed_as") if (value := getattr(usage, name))}
+    return fields
 
 
 def _fields(given: int, made: int, *, details: _Details, total: int = 0) -> Fields:
@@ -200,7 +207,7 @@ def _fields(given: int, made: int, *, details: _Details, total: int = 0) -> Fiel
     # is a part of the output, neither can be.
     if reasoning > made or (reasoning and total == given + made + reasoning):
         made += reasoning
-    fields = {
+    fields: Fields = {
         "input_tokens": given,
         "output_tokens": made,
         "cache_read_tokens": details.cache_read,
@@ -208,6 +215,11 @@ def _fields(given: int, made: int, *, details: _Details, total: int = 0) -> Fiel
         "cache_write_1h_tokens": details.cache_write_1h,
         "reasoning_tokens": details.reasoning,
     }
+    # What most calls do not have.
+    if details.audio_input:
+        fields["audio_input_tokens"] = details.audio_input
+    if details.audio_output:
+        fields["audio_output_tokens"] = details.audio_output
     # A total above the sum counts tokens that the provider bills but does not itemise; a total below it is a
     # provider's slip and would undercount.
     if total > given + made:

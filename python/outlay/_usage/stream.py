@@ -6,8 +6,9 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from outlay._usage.fields import Fields, larger
 from outlay._usage.responses import known_fields
-from outlay._usage.shapes import Fields, get, has
+from outlay._usage.shapes import get, has
 
 # OpenAI's responses: what comes before the first piece, and what comes in place of an answer.
 # Tuples and no sets: a provider may send anything as a type, also what has no hash.
@@ -135,7 +136,7 @@ def _input(usage: Mapping[str, Any]) -> int:
 def _larger(seen: Fields | None, new: Fields | None) -> Fields | None:
     if seen is None or new is None:
         return new or seen
-    return {name: max(count, seen.get(name, 0)) for name, count in {**seen, **new}.items()}
+    return larger(seen, new)
 
 
 def _added(left: Mapping[str, Any], right: Mapping[str, Any]) -> dict[str, Any]:

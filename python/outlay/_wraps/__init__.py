@@ -6,6 +6,7 @@ from outlay._calls.ends import ending_failed
 from outlay._calls.steps import Step, charge_step, countable, operation_of, step_budgets
 from outlay._process import ProcessLock
 from outlay._usage.calibration import EstimateMode
+from outlay._usage.fields import Fields
 from outlay._usage.outcome import End, Outcome, outcome_of, refusal_in
 from outlay._usage.prompt import (
     IMAGE_TOKENS,
@@ -22,7 +23,6 @@ from outlay._usage.prompt import (
     tokens_of,
 )
 from outlay._usage.responses import known_fields
-from outlay._usage.shapes import Fields
 from outlay._usage.stream import Parts, StreamUsage
 from outlay._wraps.arguments import make_layer
 from outlay._wraps.endpoints import OPENAI_CALLS, billed, may_cost, openai_path, plain_path

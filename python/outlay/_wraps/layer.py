@@ -17,9 +17,9 @@ from outlay._calls.budgets import Budgets
 from outlay._core import Allotment, Guard, PriceTable, RateLimiter, Usage, UsageEstimate, cost_capped
 from outlay._errors import PolicyError
 from outlay._usage.calibration import Calibration, EstimateMode
+from outlay._usage.fields import Fields
 from outlay._usage.prompt import Prompt
 from outlay._usage.responses import UNREADABLE, with_input
-from outlay._usage.shapes import Fields
 from outlay._wraps.unguarded import Unguarded
 
 DEFAULT_OUTPUT_TOKENS = 1_024
@@ -88,7 +88,7 @@ class Layer:
             given = self.calibration.input_tokens(prompt)
         elif mode == "strict":
             given = -(-given * STRICT_PER_USUAL[0] // STRICT_PER_USUAL[1])
-        tokens = {"input_tokens": given, "output_tokens": self._output(prompt, mode, unlimited)}
+        tokens: Fields = {"input_tokens": given, "output_tokens": self._output(prompt, mode, unlimited)}
         if self.prices is None:
             return UsageEstimate(**tokens)
         if prompt.model_name is None:

@@ -12,10 +12,10 @@ from outlay._calls.ends import ending_failed
 from outlay._core import Usage
 from outlay._errors import LimitExceeded
 from outlay._guard.scopes import current_labels
+from outlay._usage.fields import Fields
 from outlay._usage.outcome import End, Outcome, error_in, handled, outcome_of
 from outlay._usage.prompt import Prompt
 from outlay._usage.responses import as_usage, known_fields, plus
-from outlay._usage.shapes import Fields
 from outlay._wraps.layer import Layer
 
 # The label of a model without a name.

@@ -317,7 +317,7 @@ def _usage(layer: Layer, prompt: Prompt, fields: Fields | None) -> Usage:
     reported = None if fields is None else layer.usage(fields, prompt)
     if reported is not None:
         return reported
-    estimate = {"input_tokens": prompt.input_tokens, "output_tokens": layer.output_reserve(prompt)}
+    estimate: Fields = {"input_tokens": prompt.input_tokens, "output_tokens": layer.output_reserve(prompt)}
     return layer.usage(estimate, prompt) or Usage(**estimate)
 
 

@@ -83,8 +83,13 @@ impl<S> Limited<S> {
 
     /// The limits of that id, or those of every id.
     pub(super) fn setting(&self, id: &Key) -> Option<Arc<S>> {
-        let own = self.settings.read().get(id).cloned();
-        own.or_else(|| self.each.read().as_ref().map(|each| Arc::clone(&each.setting)))
+        self.own(id.as_str())
+            .or_else(|| self.each.read().as_ref().map(|each| Arc::clone(&each.setting)))
+    }
+
+    /// The limits that were set for that id.
+    pub(super) fn own(&self, id: &str) -> Option<Arc<S>> {
+        self.settings.read().get(id).cloned()
     }
 
     /// Removes the limits of an id. Used and reserved amounts stay. `limits` are unlimited, and

@@ -6,6 +6,7 @@ use smallvec::smallvec;
 
 use super::accounts::{COOLDOWN, COST, ISSUES, JOBS, PULL_REQUESTS, REQUESTS, SLOTS, TOKENS};
 use super::job::{Job, JobId};
+use super::models::allows_model;
 use super::reports::{JobRef, UsageReport};
 use super::service::AllowanceService;
 use crate::accounting::{Code, Denied, Key, Kind, LONGEST, Moment, Subject, Terms, Usage};
@@ -17,6 +18,8 @@ use crate::ledger::{
 pub(super) struct Start {
     pub(super) agent: Key,
     pub(super) model: Option<Key>,
+    /// The model as it is counted.
+    pub(super) counted: Option<Key>,
     pub(super) repo: Option<Key>,
     tokens: u64,
 }
@@ -27,20 +30,6 @@ pub(super) fn model_key(name: &str) -> Result<Option<Key>, Error> {
 }
 
 impl Start {
-    pub(super) fn parse(
-        agent_id: &str,
-        model: &str,
-        repo: Option<&str>,
-        tokens: u64,
-    ) -> Result<Self, Error> {
-        Ok(Self {
-            agent: Key::parse("agent_id", agent_id)?,
-            model: model_key(model)?,
-            repo: repo.map(|repo| Key::parse("repo", repo)).transpose()?,
-            tokens,
-        })
-    }
-
     /// The refusal of this job. It names the agent, whichever account refuses.
     fn refused(&self, error: Error, id: &JobId) -> Error {
         let Error::Denied(mut denied) = error else { return error };
@@ -56,6 +45,24 @@ impl Start {
 }
 
 impl AllowanceService {
+    /// The arguments of a job that shall begin.
+    pub(super) fn start(
+        &self,
+        agent_id: &str,
+        model: &str,
+        repo: Option<&str>,
+        tokens: u64,
+    ) -> Result<Start, Error> {
+        let model = model_key(model)?;
+        Ok(Start {
+            agent: Key::parse("agent_id", agent_id)?,
+            counted: model.clone().map(|model| self.models.counted(model)).transpose()?,
+            model,
+            repo: repo.map(|repo| Key::parse("repo", repo)).transpose()?,
+            tokens,
+        })
+    }
+
     /// Begins a job, or refuses and changes nothing. It holds its tokens and its slot until its end
     /// is [recorded](Self::record), or for the maximum duration of the agent's jobs. An empty
     /// `model` means none. An id that runs, or has ended today or yesterday, is a conflict.
@@ -67,7 +74,7 @@ impl AllowanceService {
         repo: Option<&str>,
         estimated_tokens: u64,
     ) -> Result<JobRef, Error> {
-        let start = Start::parse(agent_id, model, repo, estimated_tokens)?;
+        let start = self.start(agent_id, model, repo, estimated_tokens)?;
         let id = JobId::parse(agent_id, job_id)?;
         self.core.same_process()?;
         let begun = self.allows(&start).and_then(|()| {
@@ -83,7 +90,7 @@ impl AllowanceService {
 
     /// Records that a job has begun, whatever the limits say. Returns false if that was known.
     pub(super) fn record_start(&self, report: &UsageReport) -> Result<bool, Error> {
-        let start = Start::parse(&report.agent_id, &report.model, None, report.tokens())?;
+        let start = self.start(&report.agent_id, &report.model, None, report.tokens())?;
         let id = JobId::parse(&report.agent_id, &report.job_id)?;
         self.core.same_process()?;
         self.keep(&start)?;
@@ -107,7 +114,7 @@ impl AllowanceService {
         };
         let models = &allowance.model_allowlist;
         match &start.model {
-            Some(model) if !models.is_empty() && !models.iter().any(|m| m == model.as_str()) => {
+            Some(model) if !allows_model(models, model.as_str()) => {
                 let mut denied = Denied::plain(Code::AllowanceExceeded, Kind::Model, None);
                 denied.requested = start.tokens;
                 denied.reason = Some("model not in allowlist".to_owned());
@@ -122,7 +129,7 @@ impl AllowanceService {
     /// Makes the accounts that a job is counted in.
     fn keep(&self, start: &Start) -> Result<(), Error> {
         self.agents.account(&start.agent)?;
-        start.model.as_ref().map_or(Ok(()), |model| self.models.account(model).map(drop))
+        start.counted.as_ref().map_or(Ok(()), |model| self.models.account(model).map(drop))
     }
 
     /// The asks of a job on its agent and its model, if they have accounts.
@@ -138,7 +145,7 @@ impl AllowanceService {
             Demand::new(COST, 0)
         ];
         let agent = self.agents.find(&start.agent).map(|account| (account, agent_demands));
-        let model = start.model.as_ref().and_then(|model| self.models.find(model));
+        let model = start.counted.as_ref().and_then(|model| self.models.find(model));
         let asked = agent.into_iter().chain(model.map(|account| (account, model_demands)));
         asked.map(|(account, demands)| Ask { terms, ..Ask::new(&account, demands) }).collect()
     }
@@ -181,7 +188,8 @@ impl AllowanceService {
         let day = self.today();
         let known = || self.jobs.lock().find(id, day).map(|_| None);
         let begin = |lease: Lease, now: Moment| {
-            let job = Job::new(lease, [start.model.clone(), start.repo.clone()], longest, now);
+            let names = [&start.model, &start.counted, &start.repo].map(Clone::clone);
+            let job = Job::new(lease, names, longest, now);
             let named = job.named(id);
             self.jobs.lock().begin(id.clone(), job);
             Some(named)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::accounts::{COST, REQUESTS, TOKENS};
+use super::models::allows_model;
 use super::service::AllowanceService;
 use crate::accounting::{Code, Denied, Key, Kind, Subject, Unit};
 use crate::ledger::{Account, Error, MeterIndex};
@@ -34,8 +35,7 @@ impl AllowanceService {
         {
             let models = &allowance.model_allowlist;
             if let Some(model) = model.as_ref().map(Key::as_str)
-                && !models.is_empty()
-                && !models.iter().any(|allowed| allowed == model)
+                && !allows_model(models, model)
             {
                 let mut denied = Denied::plain(Code::AllowanceExceeded, Kind::Model, None);
                 denied.reason = Some("model not in allowlist".to_owned());
@@ -47,7 +47,7 @@ impl AllowanceService {
             let account = self.agents.account(&agent)?;
             found.push(PaidAccount { account, units, table: "allowance" });
         }
-        if let Some(model) = model
+        if let Some(model) = model.map(|model| self.models.counted(model)).transpose()?
             && self.models.setting(&model).is_some()
         {
             let units = [(TOKENS, Unit::Tokens), (REQUESTS, Unit::Calls), (COST, Unit::Cost)];

@@ -1,7 +1,6 @@
 //! Checks of jobs, and the actions and cooldowns of repositories.
 
 use super::accounts::{COOLDOWN, JOBS, TOKENS};
-use super::begin::Start;
 use super::service::AllowanceService;
 use super::settings::{AllowanceStatus, QuotaCheckResult, RepoAction};
 use crate::accounting::{Code, Key, Meter};
@@ -16,7 +15,7 @@ impl AllowanceService {
         model: &str,
         repo: Option<&str>,
     ) -> Result<QuotaCheckResult, Error> {
-        let start = Start::parse(agent_id, model, repo, 1)?;
+        let start = self.start(agent_id, model, repo, 1)?;
         self.core.same_process()?;
         let verdict = self.allows(&start).and_then(|()| self.with_repo(&start, check));
         let reason = reason_of(verdict)?;
@@ -25,7 +24,7 @@ impl AllowanceService {
             let both = [TOKENS, JOBS].map(|n| &meters[usize::from(n)]);
             (both.map(Meter::remaining), both.into_iter().any(is_high))
         })?;
-        if let Some(model) = start.model.and_then(|model| self.models.find(&model)) {
+        if let Some(model) = start.counted.and_then(|model| self.models.find(&model)) {
             high |= model.read(|meters, _| is_high(&meters[usize::from(TOKENS)]))?;
         }
         Ok(result(reason, high, left))

@@ -52,7 +52,7 @@ impl AllowanceService {
     /// Counts the usage of a job for a model with which it did not begin.
     fn record_model(&self, model: Option<Key>, tokens: u64, cost: u64) -> Result<(), Error> {
         let Some(model) = model else { return Ok(()) };
-        self.models.account(&model)?.record(&[
+        self.models.account(&self.models.counted(model)?)?.record(&[
             Demand::new(TOKENS, tokens),
             Demand::new(REQUESTS, 1),
             Demand::new(COST, cost),
@@ -62,16 +62,18 @@ impl AllowanceService {
     /// What [`record`](Self::record) would change now, or `None` for nothing.
     pub fn preview(&self, report: &UsageReport) -> Result<Option<ReportPreview>, Error> {
         let id = JobId::parse(&report.agent_id, &report.job_id)?;
-        model_key(&report.model)?;
+        let named =
+            model_key(&report.model)?.map(|model| self.models.counted(model)).transpose()?;
+        let named = named.as_ref().map_or("", Key::as_str);
         self.core.same_process()?;
         let day = self.today();
         let mut jobs = self.jobs.lock();
         let started = report.event == QuotaEvent::JobStarted;
         let (estimate, model, frees_slot) = match jobs.find(&id, day) {
-            None => (0, report.model.as_str(), false),
+            None => (0, named, false),
             Some(JobRecord::Runs(_)) if started => return Ok(None),
             Some(JobRecord::Runs(job)) => {
-                let model = job.model.as_ref().map_or(report.model.as_str(), Key::as_str);
+                let model = job.counted.as_ref().map_or(named, Key::as_str);
                 (job.estimate(), model, true)
             }
             Some(JobRecord::Ended { counted: false }) if started => (0, "", false),

@@ -36,6 +36,8 @@ impl JobId {
 pub(super) struct Job {
     pub(super) lease: Lease,
     pub(super) model: Option<Key>,
+    /// The model as it is counted.
+    pub(super) counted: Option<Key>,
     pub(super) repo: Option<Key>,
     /// When it has run for too long, by the monotonic clock and by the wall clock.
     pub(super) due: Option<(Tick, i64)>,
@@ -45,7 +47,7 @@ impl Job {
     /// A job that began `now`.
     pub(super) fn new(
         lease: Lease,
-        [model, repo]: [Option<Key>; 2],
+        [model, counted, repo]: [Option<Key>; 3],
         longest: Option<Duration>,
         now: Moment,
     ) -> Self {
@@ -53,7 +55,7 @@ impl Job {
             let nanos = i64::try_from(longest.as_nanos()).unwrap_or(i64::MAX);
             (now.tick.plus(longest), now.wall_ns.saturating_add(nanos))
         });
-        Self { lease, model, repo, due }
+        Self { lease, model, counted, repo, due }
     }
 
     pub(super) fn estimate(&self) -> u64 {

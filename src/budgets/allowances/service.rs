@@ -164,10 +164,10 @@ impl AllowanceService {
         Ok(set.as_deref().map(own))
     }
 
-    /// The quota of a model.
+    /// The quota that counts a model.
     pub fn model_quota(&self, model: &str) -> Result<Option<ModelQuota>, Error> {
         self.core.same_process()?;
-        let set = self.models.setting(&Key::parse("model", model)?);
+        let set = self.models.setting(&self.models.counted(Key::parse("model", model)?)?);
         let own = |of: &ModelQuota| ModelQuota { model: model.into(), ..of.clone() };
         Ok(set.as_deref().map(own))
     }

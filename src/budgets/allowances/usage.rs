@@ -33,10 +33,10 @@ impl AllowanceService {
         Ok(record)
     }
 
-    /// The tokens of a model that were charged today.
+    /// The tokens of a model that were charged today, as it is counted.
     pub fn model_usage(&self, model: &str) -> Result<u64, Error> {
         self.core.same_process()?;
-        let account = self.models.find(&Key::parse("model", model)?);
+        let account = self.models.find(&self.models.counted(Key::parse("model", model)?)?);
         account
             .map_or(Ok(0), |account| account.read(|meters, _| meters[usize::from(TOKENS)].used()))
     }

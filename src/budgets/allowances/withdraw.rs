@@ -32,7 +32,7 @@ impl AllowanceService {
         }
         let agent = self.agents.account(&id.agent)?;
         agent.adjust(|meters, _| meters[usize::from(JOBS)].give_back(1))?;
-        if let Some(model) = job.model.and_then(|model| self.models.find(&model)) {
+        if let Some(model) = job.counted.and_then(|model| self.models.find(&model)) {
             model.adjust(|meters, now| {
                 if let Window::Sliding(hour) = meters[usize::from(REQUESTS)].window_mut() {
                     hour.remove(1, now.tick);

@@ -51,7 +51,8 @@ impl Guard {
         let matched = self.matched(labels)?;
         let priced = |estimate: UsageEstimate| match &matched.price {
             Some(price) if estimate.cost_micros_usd == 0 && !matched.is_tool => {
-                Usage { cost_micros_usd: price.cost(&estimate), ..estimate }
+                let cost_micros_usd = price.cost(&estimate);
+                Usage { cost_micros_usd, ..estimate }
             }
             _ => estimate,
         };

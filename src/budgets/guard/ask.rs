@@ -37,7 +37,7 @@ impl Guard {
     ) -> Result<GuardAsk, Error> {
         self.core.same_process()?;
         let matched = self.asked(labels, request.spent)?;
-        let estimate = self.priced(&matched, allotted, labels, request.estimate)?;
+        let estimate = self.priced(&matched, allotted, labels, request.estimate.clone())?;
         let terms = if request.landing { Terms::Landing } else { Terms::Plain };
         let owned = self.demands(&matched, &estimate, allotted)?;
         let asks = owned.into_iter().map(|one| one.ask(terms)).collect();

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::allowances::{set_allowances, take_back_allowances};
 use super::counter::Counter;
-use super::in_force::InForce;
+use super::in_force::{InForce, Prices};
 use super::state::Guard;
 use crate::accounting::{RateHeaders, Unit, UsageEstimate, Window};
 use crate::budgets::policy::{GuardPolicy, Labels, Rule};
@@ -84,7 +84,7 @@ impl Guard {
                 counter.take_over(group, &self.core)?;
             }
         }
-        *self.prices.write() = next.policy.prices.clone();
+        *self.prices.write() = Prices::new(&next.policy);
         *in_force = next;
         // Release pairs with the load in `matched`: a thread that reads the new number also reads
         // the new policy.

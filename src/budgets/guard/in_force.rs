@@ -1,6 +1,9 @@
-//! The policy in force.
+//! The policy in force, and the prices of its models.
+
+use std::sync::Arc;
 
 use super::rule_group::RuleGroup;
+use crate::accounting::{Price, PriceTable, model_names};
 use crate::budgets::policy::GuardPolicy;
 
 /// The policy in force, and its rules in groups. A group keeps its number.
@@ -15,4 +18,33 @@ impl InForce {
         let groups = RuleGroup::all(&policy, known);
         Self { policy, groups }
     }
+}
+
+/// The prices of models: those of the policy, and those that the resolver has found.
+pub(super) struct Prices {
+    policy: PriceTable,
+    /// By the exact name that was asked for, because another version may cost something else.
+    pub(super) resolved: PriceTable,
+}
+
+impl Prices {
+    pub(super) fn new(policy: &GuardPolicy) -> Self {
+        Self { policy: policy.prices.clone(), resolved: PriceTable::default() }
+    }
+
+    /// The price of a model at a provider, under the closest of its names.
+    pub(super) fn get(&self, model: &str, provider: Option<&str>) -> Option<&Arc<Price>> {
+        let known = model_names(model).find_map(|name| exactly(&self.policy, name, provider));
+        known.or_else(|| exactly(&self.resolved, model, provider))
+    }
+}
+
+/// The price of that name at a provider, or of that name.
+fn exactly<'a>(
+    prices: &'a PriceTable,
+    name: &str,
+    provider: Option<&str>,
+) -> Option<&'a Arc<Price>> {
+    let own = provider.and_then(|provider| prices.exactly(&format!("{provider}:{name}")));
+    own.or_else(|| prices.exactly(name))
 }

@@ -79,7 +79,7 @@ impl Guard {
         }
         if let Some(price) = resolver(model, label(labels, "provider"))? {
             let name = label(labels, "provider").map(|of| format!("{of}:{model}"));
-            self.prices.write().set(name.as_deref().unwrap_or(model), price);
+            self.prices.write().resolved.set(name.as_deref().unwrap_or(model), price);
         }
         Ok(())
     }
@@ -183,11 +183,7 @@ impl Guard {
 
     fn known_price(&self, labels: &Labels<'_>) -> Option<Arc<Price>> {
         let model = label(labels, "model")?;
-        let prices = self.prices.read();
-        let of = label(labels, "provider").map(|provider| format!("{provider}:{model}"));
-        let bare = model.split_once(':').map(|(_, bare)| bare);
-        let known = of.as_deref().and_then(|name| prices.get(name)).or_else(|| prices.get(model));
-        known.or_else(|| bare.and_then(|name| prices.get(name))).cloned()
+        self.prices.read().get(model, label(labels, "provider")).cloned()
     }
 
     /// Events for soft and shadow limits that would refuse the request if they were hard. They are

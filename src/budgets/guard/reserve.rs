@@ -33,7 +33,7 @@ impl Guard {
     pub fn reserve_known(
         &self,
         known: &Known,
-        request: GuardRequest,
+        request: &GuardRequest,
     ) -> Result<Option<Lease>, Error> {
         let matched = &known.0;
         let priced = matched.price.is_some() || !matched.needs_price;
@@ -42,7 +42,7 @@ impl Guard {
             return Ok(None);
         }
         self.core.same_process()?;
-        let estimate = self.priced(matched, None, &[], request.estimate)?;
+        let estimate = self.priced(matched, None, &[], request.estimate.clone())?;
         self.reserve_matched(None, matched, estimate, request, false).map(Some)
     }
 
@@ -54,8 +54,8 @@ impl Guard {
     ) -> Result<Lease, Error> {
         self.core.same_process()?;
         let matched = self.asked(labels, request.spent)?;
-        let estimate = self.priced(&matched, allotted, labels, request.estimate)?;
-        self.reserve_matched(allotted, &matched, estimate, request, false)
+        let estimate = self.priced(&matched, allotted, labels, request.estimate.clone())?;
+        self.reserve_matched(allotted, &matched, estimate, &request, false)
     }
 
     /// [`reserve`](Self::reserve), or `None` if it is refused and may [`wait`](Self::wait).
@@ -75,9 +75,9 @@ impl Guard {
     ) -> Result<Option<Lease>, Error> {
         self.core.same_process()?;
         let matched = self.asked(labels, request.spent)?;
-        let estimate = self.priced(&matched, allotted, labels, request.estimate)?;
+        let estimate = self.priced(&matched, allotted, labels, request.estimate.clone())?;
         let waits = matched.wait.is_some();
-        match self.reserve_matched(allotted, &matched, estimate, request, waits) {
+        match self.reserve_matched(allotted, &matched, estimate, &request, waits) {
             Err(Error::Denied(_)) if waits => Ok(None),
             other => other.map(Some),
         }
@@ -89,7 +89,7 @@ impl Guard {
         allotted: Option<&Arc<Allotted>>,
         matched: &Matched,
         estimate: UsageEstimate,
-        request: GuardRequest,
+        request: &GuardRequest,
         waits: bool,
     ) -> Result<Lease, Error> {
         let over = self.soft_over(matched, &estimate)?;
@@ -107,7 +107,7 @@ impl Guard {
         };
         matched.asked.iter().for_each(|asked| asked.counter.count());
         over.iter().for_each(|event| self.core.publish(event));
-        self.tell_unmatched(matched, &estimate);
+        self.tell_unmatched(matched, &request.estimate);
         Ok(lease.carrying(carried(matched, allotted)))
     }
 
@@ -132,7 +132,8 @@ impl Guard {
             return Ok(estimate);
         }
         if let Some(price) = &matched.price {
-            return Ok(Usage { cost_micros_usd: price.cost(&estimate), ..estimate });
+            let cost_micros_usd = price.cost(&estimate);
+            return Ok(Usage { cost_micros_usd, ..estimate });
         }
         let denies = self.in_force.read().policy.defaults.unknown_price == UnknownPrice::Deny;
         let sets_aside = allotted.is_some_and(|allotted| allotted.sets_aside(Unit::Cost));

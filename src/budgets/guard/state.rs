@@ -10,17 +10,17 @@ use parking_lot::RwLock;
 use super::allotments::Ends;
 use super::allowances::set_allowances;
 use super::counter::Counter;
-use super::in_force::InForce;
+use super::in_force::{InForce, Prices};
 use super::last_asked::Runs;
 use super::matched::Matched;
 use super::unmatched::{Unmatched, Warner};
-use crate::accounting::{Clock, Code, Key, Price, PriceTable, UsageEstimate};
+use crate::accounting::{Clock, Code, Key, Price, UsageEstimate};
 use crate::budgets::allowances::AllowanceService;
 use crate::budgets::policy::{EstimateMode, GuardPolicy};
 use crate::ledger::{Account, Core, Error};
 
 /// The settings of a request, beside its labels.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct GuardRequest {
     /// What the call may use. If it has no cost, the price of its model decides.
     pub estimate: UsageEstimate,
@@ -68,7 +68,7 @@ pub struct Guard {
     pub(super) matched: DashMap<Box<[u8]>, Arc<Matched>>,
     pub(super) runs: Runs,
     pub(super) ends: Arc<Ends>,
-    pub(super) prices: RwLock<PriceTable>,
+    pub(super) prices: RwLock<Prices>,
     pub(super) allowances: Arc<AllowanceService>,
     /// The account of requests that no rule matches, so that they get a lease too.
     pub(super) nobody: Arc<Account>,
@@ -87,7 +87,7 @@ impl Guard {
         let nobody = Account::new(&core, Key::fixed("guard"), Code::BudgetExceeded, meters);
         let allowances = Arc::new(AllowanceService::in_guard(clock));
         set_allowances(&allowances, &policy)?;
-        let prices = RwLock::new(policy.prices.clone());
+        let prices = RwLock::new(Prices::new(&policy));
         Ok(Self {
             core,
             in_force: RwLock::new(Arc::new(InForce::new(policy, &[]))),

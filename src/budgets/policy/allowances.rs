@@ -7,7 +7,7 @@ use super::node::Node;
 use super::reader::{Location, Table};
 use super::sections::each;
 use crate::accounting::Invalid;
-use crate::budgets::allowances::{AgentAllowance, ModelQuota, RepoLimit};
+use crate::budgets::allowances::{AgentAllowance, ModelQuota, RepoLimit, allows_model};
 
 pub(super) fn read_allowances(
     root: &mut Table<'_>,
@@ -73,7 +73,10 @@ impl Said for AgentAllowance {
         if self.model_allowlist.is_empty() {
             self.model_allowlist.clone_from(models);
         } else if !models.is_empty() {
-            self.model_allowlist.retain(|model| models.contains(model));
+            let own = std::mem::take(&mut self.model_allowlist);
+            let narrower = |model: &&String| allows_model(&own, model) && !own.contains(model);
+            let kept = own.iter().filter(|model| allows_model(models, model));
+            self.model_allowlist = kept.chain(models.iter().filter(narrower)).cloned().collect();
             if self.model_allowlist.is_empty() {
                 let none = "must have a model in \"model_allowlist\" that agent = \"*\" has too: \
                             both apply, and nothing would be left";

@@ -1,6 +1,6 @@
 //! Scopes: patterns on labels that say which requests a rule matches.
 
-use crate::accounting::Invalid;
+use crate::accounting::{Invalid, model_names};
 
 /// The labels of one request.
 pub type Labels<'a> = [(&'a str, &'a str)];
@@ -90,8 +90,10 @@ impl Scope {
         let mut values = Vec::new();
         for (name, pattern) in &self.0 {
             let value = label(labels, name)?;
-            let meant =
-                pattern.matches(value) || (name == "model" && is_of(pattern, value, labels));
+            let meant = match name.as_str() {
+                "model" => is_of(pattern, value, labels),
+                _ => pattern.matches(value),
+            };
             if !meant {
                 return None;
             }
@@ -114,10 +116,12 @@ pub(crate) fn is_tool_call(labels: &Labels<'_>) -> bool {
     label(labels, "tool").is_some() && label(labels, "model").is_none()
 }
 
-/// Whether a pattern such as `openai:gpt-*` matches the model of that provider.
+/// Whether a pattern matches one of the names of a model, or a pattern such as `openai:gpt-*` the
+/// model of that provider.
 fn is_of(pattern: &Pattern, model: &str, labels: &Labels<'_>) -> bool {
     let provider = label(labels, "provider");
-    provider.is_some_and(|provider| pattern.matches(&format!("{provider}:{model}")))
+    let at = |name| provider.is_some_and(|of| pattern.matches(&format!("{of}:{name}")));
+    model_names(model).any(|name| pattern.matches(name) || at(name))
 }
 
 #[cfg(test)]

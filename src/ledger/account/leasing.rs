@@ -82,7 +82,7 @@ impl State {
                 id: lease.id,
                 order,
                 handles: 1,
-                estimate: request.estimate,
+                estimate: request.estimate.clone(),
                 multiplier: claim.multiplier,
                 deadline,
                 holds,
@@ -132,7 +132,7 @@ impl State {
             |held: &HeldMeter| meters[usize::from(held.meter)].expire(&held.hold, charged, now);
         let holds = entry.holds.iter().map(end).collect();
         entry.expiry = Some(Box::new(Expiry { charged, holds }));
-        let estimate = entry.estimate;
+        let estimate = entry.estimate.clone();
         if charged {
             entries.record_committed(&estimate, None);
         }
@@ -166,7 +166,7 @@ impl State {
         }
         let replaced = entry.expiry.as_ref().is_some_and(|expiry| expiry.charged);
         if usage.is_some() || replaced {
-            let estimate = replaced.then_some(entry.estimate);
+            let estimate = replaced.then(|| entry.estimate.clone());
             entries.record_committed(usage.unwrap_or(&Usage::zero()), estimate.as_ref());
         }
         entries.end(index, kept);

@@ -85,7 +85,8 @@ impl CarriedByLease {
     /// The usage with its cost, if the price is known.
     pub(crate) fn priced(&self, usage: Usage) -> Option<Usage> {
         let price = self.price.as_ref()?;
-        Some(Usage { cost_micros_usd: price.cost(&usage), ..usage })
+        let cost_micros_usd = price.cost(&usage);
+        Some(Usage { cost_micros_usd, ..usage })
     }
 
     /// The deadline of the lease was moved. The caller holds no lock.

@@ -1,8 +1,9 @@
 //! How a lease ended, stored in the handle that ended it.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
-use crate::accounting::Usage;
+use crate::accounting::{Billing, Usage};
 use crate::ledger::ending::End;
 
 const OPEN: u8 = 0;
@@ -16,6 +17,8 @@ const COMMITTED: u8 = 2;
 pub(crate) struct EndCell {
     state: AtomicU8,
     usage: [AtomicU64; Usage::COUNTS],
+    /// Set only if there is any.
+    billing: OnceLock<Billing>,
 }
 
 impl EndCell {
@@ -26,6 +29,9 @@ impl EndCell {
             End::Committed(usage) => {
                 for (cell, value) in self.usage.iter().zip(usage.to_array()) {
                     cell.store(value, Ordering::Relaxed);
+                }
+                if !usage.billing.is_none() {
+                    let _ = self.billing.set(usage.billing.clone());
                 }
                 self.state.store(COMMITTED, Ordering::Relaxed);
             }
@@ -44,7 +50,8 @@ impl EndCell {
             RELEASED => Some(End::Released),
             _ => {
                 let usage = self.usage.each_ref().map(|cell| cell.load(Ordering::Relaxed));
-                Some(End::Committed(Usage::from_array(usage)))
+                let billing = self.billing.get().cloned().unwrap_or_default();
+                Some(End::Committed(Usage::from_array(usage, billing)))
             }
         }
     }

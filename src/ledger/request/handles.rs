@@ -57,7 +57,7 @@ fn attach(id: u64, places: Places, wanted: impl Fn(&Entry) -> bool) -> Option<Le
         for (place, at) in places.iter().zip(locked.iter()) {
             let entry = at.state.entry(place.entry).filter(|e| e.id == id && wanted(e))?;
             let cap = entry.boxed.as_ref().map(|boxed| boxed.request_budget);
-            found = Some((entry.estimate, cap.unwrap_or_default()));
+            found = Some((entry.estimate.clone(), cap.unwrap_or_default()));
         }
         for (place, at) in places.iter().zip(locked) {
             if let Some(entry) = at.state.entry_mut(place.entry) {
@@ -77,7 +77,8 @@ impl Clone for Lease {
             // The lease has ended and this handle was alone. Or this is a forked child, where no
             // handle does anything.
             let places = self.places().clone();
-            let copy = Self::new(self.id(), *self.estimate(), &self.request_budget(), places);
+            let copy =
+                Self::new(self.id(), self.estimate().clone(), &self.request_budget(), places);
             copy.end().set(&self.end().get().unwrap_or(End::Released));
             copy
         })

@@ -117,12 +117,12 @@ impl Lease {
     /// booked as an overrun. After an expiry it replaces what the expiry charged.
     #[inline]
     pub fn commit(&self, actual: Actual) -> Result<(), Error> {
-        let usage = actual.usage(&self.0.estimate);
         match &self.0.carried {
-            None => self.finish(&Finish::Commit(usage)),
+            None => self.finish(&Finish::Commit(actual.usage(&self.0.estimate))),
             Some(carried) => {
                 let priced = actual.unpriced().and_then(|usage| carried.priced(usage));
-                self.ended(self.finish(&Finish::Commit(priced.unwrap_or(usage))))
+                let usage = priced.unwrap_or_else(|| actual.usage(&self.0.estimate));
+                self.ended(self.finish(&Finish::Commit(usage)))
             }
         }
     }
@@ -260,7 +260,6 @@ impl Lease {
             }
         }
         let end = self.end_by(finish);
-        let kept = (!alone).then_some(end);
         for (place, at) in self.0.places.iter().zip(locked) {
             if let (Some(calls), Some(entry)) = (finish.calls(), at.state.entry_mut(place.entry)) {
                 entry.boxed.get_or_insert_default().calls = Some(calls);
@@ -279,7 +278,7 @@ impl Lease {
                 }
             };
             let (state, mut step) = at.step(outbox);
-            state.finish(place.entry, usage, kept, &mut step);
+            state.finish(place.entry, usage, (!alone).then(|| end.clone()), &mut step);
         }
         // The only handle keeps the end itself. Otherwise the accounts keep it for all handles.
         if alone {
@@ -293,7 +292,7 @@ impl Lease {
     #[inline]
     fn end_by(&self, finish: &Finish) -> End {
         match finish {
-            Finish::Commit(usage) | Finish::Settle(usage, _) => End::Committed(*usage),
+            Finish::Commit(usage) | Finish::Settle(usage, _) => End::Committed(usage.clone()),
             Finish::Release | Finish::GiveBack => End::Released,
             Finish::Abandon(why, _, open) => {
                 let booked = self.0.places.iter().find_map(|place| {
@@ -335,7 +334,7 @@ impl Lease {
         if self.0.end.is_set() {
             return self.0.end.get();
         }
-        self.entries(locked).find_map(|(entry, _)| entry.end.as_deref().copied())
+        self.entries(locked).find_map(|(entry, _)| entry.end.as_deref().cloned())
     }
 
     #[inline]

@@ -94,7 +94,7 @@ fn reserve_distinct<R>(
         decide(asks, tells, locked, outbox)?;
         // From here on the reservation succeeds.
         let (id, places) = open(asks, request, locked, outbox);
-        let lease = Lease::new(id, request.estimate, &request.request_budget, places);
+        let lease = Lease::new(id, request.estimate.clone(), &request.request_budget, places);
         Ok::<_, Error>((then(lease, locked[0].now), locked[0].now.tick))
     });
     let (answer, tick) = done??;

@@ -315,7 +315,12 @@ impl Pending {
             (_, first) => Places::many(first.into_iter().chain(places).collect()),
         };
         let request = &self.turn.wanted.request;
-        Grant::Lease(Lease::new(opened.id, request.estimate, &request.request_budget, places))
+        Grant::Lease(Lease::new(
+            opened.id,
+            request.estimate.clone(),
+            &request.request_budget,
+            places,
+        ))
     }
 }
 

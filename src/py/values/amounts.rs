@@ -3,6 +3,7 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString, PyTuple};
 
+use super::billing::{add_billing, billing, shown, units_of, ways_of};
 use crate::accounting::{Invalid, MicroUsd, RequestBudget, Usage};
 use crate::budgets::Remaining;
 use crate::py::args;
@@ -12,7 +13,7 @@ macro_rules! usage_class {
     ($class:ident, $name:literal) => {
         #[doc = stub!($name)]
         #[pyclass(module = "outlay", name = $name, frozen, eq, hash)]
-        #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+        #[derive(Clone, PartialEq, Eq, Hash)]
         pub(crate) struct $class(pub(crate) Usage);
 
         #[pymethods]
@@ -20,7 +21,8 @@ macro_rules! usage_class {
             #[new]
             #[pyo3(signature = (*, input_tokens = None, output_tokens = None, total_tokens = None,
                         cost_micros_usd = None, cache_read_tokens = None, cache_write_tokens = None,
-                        cache_write_1h_tokens = None, reasoning_tokens = None))]
+                        cache_write_1h_tokens = None, reasoning_tokens = None, audio_input_tokens = None,
+                        audio_output_tokens = None, units = None, billed_as = None))]
             #[expect(clippy::too_many_arguments, reason = "the keywords of the Python class")]
             fn new(
                 input_tokens: Option<&Bound<'_, PyAny>>,
@@ -31,6 +33,10 @@ macro_rules! usage_class {
                 cache_write_tokens: Option<&Bound<'_, PyAny>>,
                 cache_write_1h_tokens: Option<&Bound<'_, PyAny>>,
                 reasoning_tokens: Option<&Bound<'_, PyAny>>,
+                audio_input_tokens: Option<&Bound<'_, PyAny>>,
+                audio_output_tokens: Option<&Bound<'_, PyAny>>,
+                units: Option<&Bound<'_, PyAny>>,
+                billed_as: Option<&Bound<'_, PyAny>>,
             ) -> PyResult<Self> {
                 let field = |value: Option<&Bound<'_, PyAny>>, name: &str| {
                     value.map_or(Ok(0), |value| args::amount(value, name))
@@ -52,6 +58,7 @@ macro_rules! usage_class {
                     cache_write_tokens: field(cache_write_tokens, "cache_write_tokens")?,
                     cache_write_1h_tokens: field(cache_write_1h_tokens, "cache_write_1h_tokens")?,
                     reasoning_tokens: field(reasoning_tokens, "reasoning_tokens")?,
+                    billing: billing(audio_input_tokens, audio_output_tokens, units, billed_as)?,
                 }))
             }
 
@@ -109,12 +116,37 @@ macro_rules! usage_class {
                 self.0.reasoning_tokens
             }
 
+            #[doc = stub!($name, ".audio_input_tokens")]
+            #[getter]
+            fn audio_input_tokens(&self) -> u64 {
+                self.0.billing.audio_input_tokens()
+            }
+
+            #[doc = stub!($name, ".audio_output_tokens")]
+            #[getter]
+            fn audio_output_tokens(&self) -> u64 {
+                self.0.billing.audio_output_tokens()
+            }
+
+            #[doc = stub!($name, ".units")]
+            #[getter]
+            fn units<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+                units_of(&self.0, py)
+            }
+
+            #[doc = stub!($name, ".billed_as")]
+            #[getter]
+            fn billed_as<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+                ways_of(&self.0, py)
+            }
+
             fn __add__(&self, other: &Self) -> PyResult<Self> {
                 Ok(Self(self.0.checked_add(&other.0)?))
             }
 
             fn __repr__(&self) -> String {
-                let fields = fields(&self.0).map(|(name, value)| format!("{name}={value}"));
+                let counts = fields(&self.0).map(|(name, value)| format!("{name}={value}"));
+                let fields = [counts.to_vec(), shown(&self.0)].concat();
                 format!("{}({})", $name, fields.join(", "))
             }
 
@@ -126,6 +158,7 @@ macro_rules! usage_class {
                 for (name, value) in fields(&self.0) {
                     keywords.set_item(name, value)?;
                 }
+                add_billing(&self.0, &keywords)?;
                 Ok(args::new_args(py, keywords))
             }
         }

@@ -24,9 +24,9 @@ pub(crate) fn estimate(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<Usa
 pub(crate) fn usage(value: &Bound<'_, PyAny>) -> Option<Usage> {
     // Neither class can be subclassed.
     if let Ok(estimate) = value.cast_exact::<PyUsageEstimate>() {
-        return Some(estimate.get().0);
+        return Some(estimate.get().0.clone());
     }
-    value.cast_exact::<PyUsage>().ok().map(|usage| usage.get().0)
+    value.cast_exact::<PyUsage>().ok().map(|usage| usage.get().0.clone())
 }
 
 /// Reads actual usage: a `Usage` (or `UsageEstimate`), or a number of tokens.

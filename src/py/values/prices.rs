@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyMapping, PyString};
 
 use super::given::usage as usage_of;
-use crate::accounting::{Invalid, Price, PriceTable};
+use crate::accounting::{Invalid, Price, PriceTable, model_names as names_of};
 use crate::py::args;
 
 #[doc = stub!("PriceTable")]
@@ -45,6 +45,12 @@ impl PyPriceTable {
     fn __repr__(&self) -> &'static str {
         "PriceTable(...)"
     }
+}
+
+#[doc = stub!("model_names")]
+#[pyfunction]
+pub(crate) fn model_names(model: &str) -> Vec<&str> {
+    names_of(model).collect()
 }
 
 fn shape() -> PyErr {

@@ -24,7 +24,7 @@ impl Book {
             };
             if charged {
                 let times = if why == Abandoned::Cancelled { requests } else { 1 };
-                let mut usage = lease.estimate;
+                let mut usage = lease.estimate.clone();
                 for field in [
                     &mut usage.input_tokens,
                     &mut usage.output_tokens,

@@ -194,8 +194,8 @@ impl Book {
 
     pub(crate) fn commit(&mut self, index: usize, usage: Usage) -> Result<(), No> {
         let lease = self.leases[index].clone();
-        match (lease.state, lease.committed) {
-            (LeaseState::Committed, Some(booked)) if booked == usage => return Ok(()),
+        match (lease.state, &lease.committed) {
+            (LeaseState::Committed, Some(booked)) if *booked == usage => return Ok(()),
             (LeaseState::Committed | LeaseState::Released, _) => return Err(No::Finalized),
             (LeaseState::Open | LeaseState::Expired, _) => {}
         }
@@ -339,7 +339,7 @@ impl Book {
         let leases = self.leases.iter().filter(of_account);
         leases.fold(Usage::zero(), |sum, lease| match lease.state {
             LeaseState::Committed if lease.booked_in.contains(&account) => {
-                sum.saturating_add(&lease.committed.unwrap_or_default())
+                sum.saturating_add(&lease.committed.clone().unwrap_or_default())
             }
             LeaseState::Expired if self.accounts[account].unsettled == Unsettled::Charge => {
                 sum.saturating_add(&lease.estimate)

@@ -160,8 +160,8 @@ impl Driver {
         let handles = open.iter().filter_map(|&at| self.handles[at].first().map(Lease::id));
         prop_assert_eq!(account.open_leases().map(ids), Ok(handles.collect::<Vec<u64>>()));
         if !self.saturated {
-            let estimates = open.iter().map(|&at| self.book.leases[at].estimate);
-            let reserved = estimates.fold(Usage::zero(), |sum, one| sum.saturating_add(&one));
+            let estimates = open.iter().map(|&at| &self.book.leases[at].estimate);
+            let reserved = estimates.fold(Usage::zero(), |sum, one| sum.saturating_add(one));
             prop_assert_eq!(account.reserved(), Ok(reserved));
             prop_assert_eq!(account.committed(), Ok(self.book.committed(index)));
         }

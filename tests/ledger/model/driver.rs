@@ -156,7 +156,7 @@ impl Driver {
             How::Check => self.naive_check(&asked.asks[0]),
             How::Reserve(ttl) => {
                 let ttl = ttl.unwrap_or(LEASE_TTL);
-                self.book.reserve(&asked.asks, asked.estimate, ttl)
+                self.book.reserve(&asked.asks, asked.estimate.clone(), ttl)
             }
         };
         let before = self.shown();
@@ -170,7 +170,7 @@ impl Driver {
             }
             How::Reserve(ttl) => {
                 let ttl = ttl.map(Duration::from_nanos);
-                let request = Request { ttl, ..asked.estimate.into() };
+                let request = Request { ttl, ..asked.estimate.clone().into() };
                 outlay::reserve(&real, &request).map(|lease| self.handles.push(vec![lease]))
             }
         };

@@ -17,13 +17,13 @@ impl Driver {
         let Some((index, handle)) = self.handle(at) else {
             return Ok(false);
         };
-        let estimate = *self.handles[index][handle].estimate();
+        let estimate = self.handles[index][handle].estimate().clone();
         let each = |op: fn(u64, u64) -> u64, by| {
             Usage::priced(op(estimate.total_tokens, by), op(estimate.cost_micros_usd, by))
         };
         let (actual, usage) = match said {
             Said::Estimate => (Actual::Estimate, estimate),
-            Said::Equal => (Actual::Usage(estimate), estimate),
+            Said::Equal => (Actual::Usage(estimate.clone()), estimate),
             Said::Tokens(n) => (Actual::Tokens(n), Usage::priced(n, estimate.cost_micros_usd)),
             Said::Less(n) => both(each(u64::saturating_sub, n)),
             Said::More(n) => both(each(u64::saturating_add, n)),
@@ -94,5 +94,5 @@ fn same_end(real: &Result<(), Error>, naive: &Result<(), No>) -> Checked {
 }
 
 fn both(usage: Usage) -> (Actual, Usage) {
-    (Actual::Usage(usage), usage)
+    (Actual::Usage(usage.clone()), usage)
 }

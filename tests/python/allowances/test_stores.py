@@ -266,3 +266,15 @@ def test_what_one_service_holds_the_others_on_its_store_see(clock):
     ended = UsageReport(agent_id="a", job_id="j", event="job_completed", tokens_in=60)
     assert [service.record_usage(ended) for service in (other, one)] == [True, False]
     assert other.get_usage("a").tokens_used == 60
+
+
+def test_a_dated_name_counts_for_the_quota_of_its_model_in_a_users_store(clock):
+    """The store is told the name that has the quota."""
+    store = OwnStore()
+    service = AllowanceService(store, clock=clock)
+    service.set_allowance(AgentAllowance(agent_id="a", model_allowlist=["m-2024-08-06", "m"]))
+    service.set_model_quota(ModelQuota(model="m", daily_token_budget=10))
+    service.start_job("a", "j", model="openai/m-2024-08-06").complete(10, 0)
+    assert store.get_model_usage("m") == service.get_model_usage("m-latest") == 10
+    assert "token budget exceeded for: m" in service.check("a", "m-2024-08-06").reason
+    assert service.check("a", "").allowed

@@ -133,7 +133,7 @@ def in_child(work):
 
 
 def test_a_parents_accounts_are_refused_in_a_forked_child_on_every_method():
-    """ForkedLedger, whose message says that a new one has the whole limit again. New ones work; grandchildren, too."""
+    """ForkedLedger, whose message says that new ones have the whole limit. They work; grandchildren, too."""
     ran_clean(
         RIG
         + """

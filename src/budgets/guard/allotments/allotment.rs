@@ -78,7 +78,7 @@ impl Guard {
         let lease = reserve_quietly(&asks, &request).map_err(|refused| {
             parent.map_or(Ok(()), |parent| parent.check_open()).err().unwrap_or(refused)
         })?;
-        self.tell_unmatched(&matched, &estimate);
+        self.tell_unmatched(&matched, &request.estimate);
         let keeps = parent.map(|p| Arc::clone(p) as Arc<dyn Kept>);
         let lease = lease.carrying(Carried { keeps, ..Carried::none() });
         let labels = labels.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();

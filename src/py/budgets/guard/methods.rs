@@ -128,7 +128,7 @@ impl PyGuard {
         let plain = if scope.is_none() { labels.and_then(addresses) } else { None };
         if let Some(pairs) = &plain
             && let Some(known) = self.cache.get(pairs)
-            && let Some(lease) = self.inner.reserve_known(&known, request)?
+            && let Some(lease) = self.inner.reserve_known(&known, &request)?
         {
             return Ok(PyBudgetLease::new(lease, None));
         }

@@ -75,7 +75,7 @@ def asks(guard):
 
 
 def test_rules_of_one_scope_that_stand_apart(tmp_path):
-    """ "one", "three" and "four" share an account; "two" stands between them."""
+    """One, three and four share an account; two stands between them."""
     for ask in asks(entangled(tmp_path)):
         assert refused(ask).scope["budget"] == "two"
 
@@ -84,11 +84,8 @@ def test_an_allowance_has_its_place_too(tmp_path):
     guard = entangled(tmp_path, ENTANGLED.replace("tokens = 5", "tokens = 9", 2))
     for ask in asks(guard):
         assert refused(ask).message == "daily token limit exceeded"
-    first = (
-        "[[budget]]"
-        + ENTANGLED.split("[[budget]]")[4]
-        + ENTANGLED.split('name = "four"')[0].rpartition("[[budget]]")[0]
-    )
+    last = ENTANGLED.rindex("[[budget]]")
+    first = ENTANGLED[last:] + ENTANGLED[:last]
     for ask in asks(entangled(tmp_path, first)):
         assert refused(ask).scope["budget"] == "four"
 

@@ -20,8 +20,9 @@ def test_it_has_dollars_rule_labels_and_the_time_of_the_reset():
     open_lease = guard.reserve(estimate(cost=250_000), user="u-1")
     refusal = refused(guard.reserve, estimate(cost=1_000_000), user="u-1")
     assert refusal.__notes__ == [
-        'Cost budget exceeded: per-user. Labels: user="u-1". Limit $2.00, used $1.50, held by open calls $0.25, '
-        "left $0.25, asked for $1.00. It could pass in 1 d; its window ends in 1 d. "
+        'Cost budget exceeded: per-user. Labels: user="u-1". Limit $2.00, used $1.50, '
+        "held by open calls $0.25, left $0.25, asked for $1.00. "
+        "It could pass in 1 d; its window ends in 1 d. "
         "Wait for budget reset or request a higher allocation."
     ]
     open_lease.release()

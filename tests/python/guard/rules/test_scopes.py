@@ -45,7 +45,7 @@ def test_a_pattern_with_a_star_in_it_is_one_counter_for_all(clock):
         ("openai:*", {"model": "gpt-5"}, False),
         ("openai:gpt-5", {"model": "gpt-5", "provider": "openai"}, True),
         ("gpt-5", {"model": "gpt-5", "provider": "openai"}, True),
-        ("gpt-5", {"model": "openai:gpt-5"}, False),
+        ("gpt-5", {"model": "openai:gpt-5"}, True),
         ("*-mini", {"model": "gpt-mini"}, True),
         ("a*b*c", {"model": "a-c-b"}, False),
     ],
