@@ -32,6 +32,7 @@ from outlay._stubs.guard.guard import Guard
 from outlay._stubs.leases import BudgetLease, Mailbox, Wait
 from outlay._stubs.package import (
     EmptyMethods,
+    StepCharge,
     account_id,
     after_fork_in_child,
     at_exit,
@@ -67,6 +68,7 @@ __all__ = [
     "BudgetManager",
     "Denial",
     "EmptyMethods",
+    "StepCharge",
     "FullBudgetInfo",
     "Guard",
     "Mailbox",

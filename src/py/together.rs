@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
@@ -12,10 +13,10 @@ use super::native::Native;
 use super::python_call::call_python_late;
 use super::values::PyUsageEstimate;
 use super::waiting::{PyMailbox, PyWait, block_for_lease};
-use crate::accounting::{Invalid, Usage};
+use crate::accounting::{Hold, Invalid, Usage};
 use crate::budgets::{GuardAsk, GuardRequest};
 use crate::ledger::{
-    Account, AccountId, Ask, Carried, Error, Passed, Request, Wait, charge, reserve,
+    Account, AccountId, Ask, Carried, Demand, Error, Passed, Request, Wait, charge, reserve,
 };
 use crate::py::args;
 
@@ -226,13 +227,14 @@ pub(crate) fn record_together(
 
 #[doc = stub!("charge_together")]
 #[pyfunction]
-#[pyo3(signature = (budgets, operation, *, labels = None))]
+#[pyo3(signature = (budgets, operation, *, labels = None, returnable = false))]
 pub(crate) fn charge_together(
     py: Python<'_>,
     budgets: Vec<Bound<'_, PyAny>>,
     operation: &Bound<'_, PyAny>,
     labels: Option<&Bound<'_, PyDict>>,
-) -> PyResult<()> {
+    returnable: bool,
+) -> PyResult<Option<PyStepCharge>> {
     let operation = name_of(operation)?;
     let mut asks = Vec::with_capacity(budgets.len());
     for (number, budget) in (0..).zip(&budgets) {
@@ -249,7 +251,64 @@ pub(crate) fn charge_together(
         own.iter_mut().for_each(|ask| ask.place.budget = number);
         asks.extend(own);
     }
-    if asks.is_empty() { Ok(()) } else { Ok(charge(&asks)?) }
+    if asks.is_empty() {
+        return Ok(None);
+    }
+    if !returnable {
+        charge(&asks)?;
+        return Ok(None);
+    }
+    let charged = StepCharge::of(asks)?;
+    charge(&charged.asks)?;
+    Ok(Some(PyStepCharge(Mutex::new(Some(charged)))))
+}
+
+/// A step that was charged, in the windows in which it was.
+struct StepCharge {
+    asks: Vec<Ask>,
+    /// What holds nothing of each meter, but knows its window.
+    windows: Vec<Vec<Hold>>,
+}
+
+impl StepCharge {
+    fn of(asks: Vec<Ask>) -> PyResult<Self> {
+        let marks = |ask: &Ask| {
+            ask.account.adjust(|meters, _| {
+                let mark = |demand: &Demand| meters[usize::from(demand.meter)].reserve(0);
+                ask.demands.iter().map(mark).collect()
+            })
+        };
+        let windows = asks.iter().map(marks).collect::<Result<_, Error>>()?;
+        Ok(Self { asks, windows })
+    }
+
+    /// Gives it back where its window still runs.
+    fn give_back(self) -> Result<(), Error> {
+        for (ask, windows) in self.asks.iter().zip(&self.windows) {
+            ask.account.adjust(|meters, _| {
+                for (demand, window) in ask.demands.iter().zip(windows) {
+                    let meter = &mut meters[usize::from(demand.meter)];
+                    if meter.counts(window) {
+                        meter.give_back(demand.amount);
+                    }
+                }
+            })?;
+        }
+        Ok(())
+    }
+}
+
+#[doc = stub!("StepCharge")]
+#[pyclass(module = "outlay._core", name = "StepCharge", frozen)]
+pub(crate) struct PyStepCharge(Mutex<Option<StepCharge>>);
+
+#[pymethods]
+impl PyStepCharge {
+    #[doc = stub!("StepCharge.give_back")]
+    fn give_back(&self) -> PyResult<()> {
+        let charged = self.0.lock().take();
+        Ok(charged.map_or(Ok(()), StepCharge::give_back)?)
+    }
 }
 
 #[doc = stub!("account_id")]
