@@ -151,9 +151,7 @@ def charge_step(
         # The core's charge is final, so the objects that can still give back come first.
         reserve_each(own, leases, UsageEstimate(), labels)
         if steps:
-            charged = charge_together(
-                steps, operation, labels=dict(labels), returnable=bool(interrupts)
-            )
+            charged = charge_together(steps, operation, labels=dict(labels), returnable=bool(interrupts))
     except BaseException:
         release_each(leases)
         raise

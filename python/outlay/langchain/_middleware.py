@@ -36,7 +36,7 @@ class BudgetMiddleware(AgentMiddleware[Any, Any, Any]):
     With "end", the other calls of the turn are answered, then the run ends with an `AIMessage` that holds the
     JSON. With "error", the refusal is raised. A refused turn ends the run or raises. Parallel tool calls are
     charged one by one, in no order. A step counts from its start: a tool that fails has made one. A tool that
-    interrupts the graph is run again later, and pays once. Of two such middlewares on one budget the outer one
+    interrupts the graph runs again later, and pays once. Of two such middlewares on one budget the outer one
     pays; a turn and the call of its wrapped model are one step of a `WorkflowToken`.
 
     `wrap` guards the model's own calls. It also sees calls that a middleware does not see.

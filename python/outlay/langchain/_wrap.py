@@ -39,7 +39,7 @@ def wrap(
     sub-agents work as before, and each call of the provider is one lease. The original stays unguarded.
 
     A refusal is raised before the provider is touched. It is the outlay class and LangChain's `ModelError`
-    in one: neither `ModelRetryMiddleware` nor the model's own `with_retry` retries it, unless waiting can help.
+    in one. `ModelRetryMiddleware` and the model's own `with_retry` retry it only if waiting can help.
     Wraps stack: an account of two is charged once a call.
 
     Args:

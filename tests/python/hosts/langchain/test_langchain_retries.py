@@ -22,6 +22,7 @@ class Counted:
         self.budget, self.asked = budget, 0
 
     def reserve(self, estimate, **labels):
+        """Count, and ask the budget inside."""
         self.asked += 1
         return self.budget.reserve(estimate)
 
