@@ -3,6 +3,7 @@
 mod billing;
 
 pub use billing::Billing;
+pub(crate) use billing::check_name;
 
 use super::invalid::{Invalid, InvalidKind};
 use super::limit::Unit;

@@ -4,9 +4,9 @@
 //! renamed. So a reader sees the old file or the new one, never a half-written one.
 
 mod atomic_file;
+mod regular_file;
 
 use std::collections::HashSet;
-use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
@@ -52,7 +52,7 @@ struct Agent {
 impl BudgetManager {
     /// Writes all budgets to `path` and creates missing folders. The holds of open leases are
     /// written as used, unless unsettled leases are released: it is not known whether they were
-    /// spent.
+    /// spent. What is no regular file is refused, and stays as it is; links are followed.
     pub fn persist(&self, path: &Path) -> Result<(), Error> {
         self.0.core.same_process()?;
         let _whole = self.0.persisting.lock();
@@ -62,14 +62,15 @@ impl BudgetManager {
         let cannot = |error: std::io::Error| {
             StoreError::Unavailable(format!("cannot write {}: {error}", path.display()))
         };
+        regular_file::check_if_present(path).map_err(cannot)?;
         Ok(atomic_file::replace(path, &text).map_err(cannot)?)
     }
 
     /// Replaces all budgets by those in `path`. Open leases keep what they hold. A missing file
-    /// changes nothing and returns false.
+    /// changes nothing and returns false. What is no regular file is refused at once.
     pub fn restore(&self, path: &Path) -> Result<bool, Error> {
         self.0.core.same_process()?;
-        let text = match fs::read_to_string(path) {
+        let text = match regular_file::read(path) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
             Err(error) if error.kind() == ErrorKind::InvalidData => {

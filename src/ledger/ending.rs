@@ -50,15 +50,6 @@ impl From<Usage> for Actual {
 }
 
 impl Actual {
-    /// The usage, if its cost is not given.
-    pub(crate) fn unpriced(&self) -> Option<Usage> {
-        match self {
-            Self::Tokens(tokens) => Some(Usage::tokens(*tokens)),
-            Self::Usage(usage) if usage.cost_micros_usd == 0 => Some(usage.clone()),
-            Self::Estimate | Self::Usage(_) => None,
-        }
-    }
-
     /// The usage of a call with this estimate.
     #[inline]
     pub(crate) fn usage(self, estimate: &UsageEstimate) -> Usage {

@@ -18,6 +18,12 @@ pub(crate) fn attached_doc(name: &str) -> PyResult<&'static str> {
     docs!(name,
         "Allotment.allot"
         "Allotment.reserve_wait"
+        "BudgetInfo.from_dict"
+        "BudgetInfo.to_dict"
+        "BudgetLimit.from_dict"
+        "BudgetLimit.to_dict"
+        "FullBudgetInfo.from_dict"
+        "FullBudgetInfo.to_dict"
         "Guard.allot"
         "Guard.allowances"
         "Guard.landing"
@@ -27,8 +33,16 @@ pub(crate) fn attached_doc(name: &str) -> PyResult<&'static str> {
         "Guard.step"
         "RateLimiter.acquire_slot"
         "RateLimiter.reserve_wait"
+        "Remaining.from_dict"
+        "Remaining.to_dict"
+        "RequestBudget.from_dict"
+        "RequestBudget.to_dict"
         "SharedPool.reserve_wait"
+        "Usage.from_dict"
         "Usage.from_response"
+        "Usage.to_dict"
+        "UsageEstimate.from_dict"
+        "UsageEstimate.to_dict"
     )
     .ok_or_else(|| PyKeyError::new_err(name.to_owned()))
 }

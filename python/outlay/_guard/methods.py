@@ -14,6 +14,7 @@ from outlay._guard.parts import noting
 from outlay._guard.scopes import labels_for_core, landing, run, scope, step
 from outlay._prices.resolve import resolve_price
 from outlay._waiting.loop import loop_state
+from outlay._waiting.no_loop import first_call
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -31,6 +32,8 @@ async def reserve_wait(
     timeout: float | timedelta | None = None,
     **labels: str,
 ) -> BudgetLease:
+    if first_call.comes:
+        first_call.came()
     lease = self._try_reserve(estimate, ttl, timeout, labels)
     if lease is None:
         lease = await loop_state().wait(partial(self._wait, estimate, ttl, timeout, labels))

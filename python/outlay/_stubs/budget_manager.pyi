@@ -184,7 +184,7 @@ class BudgetManager:
             path: The file.
 
         Raises:
-            StoreUnavailable: It cannot be written.
+            StoreUnavailable: It cannot be written, or what is there is no regular file, and stays as it is.
 
         Example:
             >>> import pathlib, tempfile
@@ -216,7 +216,7 @@ class BudgetManager:
 
         Raises:
             StoreCorrupt: It is not such a file; nothing was changed, in memory and in the file.
-            StoreUnavailable: It cannot be read.
+            StoreUnavailable: It cannot be read, or it is no regular file.
         """
 
 @final

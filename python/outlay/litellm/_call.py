@@ -9,7 +9,17 @@ from typing import Any
 import litellm
 
 from outlay._http import BodyReader
-from outlay._wraps import SCHEMAS, Fields, Layer, ModelCall, Prompt, StreamUsage, read_body, read_completion
+from outlay._wraps import (
+    REQUEST_NAMES,
+    SCHEMAS,
+    Fields,
+    Layer,
+    ModelCall,
+    Prompt,
+    StreamUsage,
+    read_body,
+    read_completion,
+)
 from outlay.litellm._errors import as_litellm_error
 
 _BODY = (
@@ -23,9 +33,12 @@ _BODY = (
     "generationConfig",
     "n",
     "best_of",
+    *REQUEST_NAMES,
     *SCHEMAS,
 )
 _LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+# What LiteLLM keeps of an answer: the cost that the provider said, where it has written its own there.
+_UPSTREAM_COST = "upstream_usage_cost"
 
 
 class LiteCall(ModelCall):
@@ -62,7 +75,7 @@ class ChunkUsage(StreamUsage):
     def add(self, chunk: Any) -> None:
         """Read one chunk: an object, or bytes of the events that the provider's own API would send."""
         if not isinstance(chunk, bytes):
-            super().add(chunk)
+            super().add(_as_sent(chunk))
             return
         self.started = True
         if self._events is None:
@@ -85,6 +98,20 @@ class ChunkUsage(StreamUsage):
         for chunk in kept:
             seen.add(chunk)
         return seen.fields()
+
+
+def _as_sent(event: Any) -> Any:
+    """Return an event as the provider sent it: LiteLLM writes its own computation in place of the cost."""
+    response: Any = getattr(event, "response", None)
+    hidden = _hidden(response)
+    if _UPSTREAM_COST not in hidden:
+        return event
+    usage = {**_values(response.usage), "cost": hidden[_UPSTREAM_COST]}
+    return {"type": getattr(event, "type", None), "response": {**_values(response), "usage": usage}}
+
+
+def _values(model: Any) -> dict[str, Any]:
+    return {**model.__dict__, **(getattr(model, "__pydantic_extra__", None) or {})}
 
 
 def named(names: Sequence[str], args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:

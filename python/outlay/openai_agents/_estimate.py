@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from agents.models.interface import Model
 from agents.tracing import get_current_span
 
-from outlay._wraps import Prompt, read_body
+from outlay._wraps import REQUEST_NAMES, Prompt, read_body
 
 
 def read_prompt(
@@ -45,6 +45,9 @@ def read_prompt(
         "text": _schema(schema),
         "max_output_tokens": getattr(settings, "max_tokens", None),
     }
+    for sent in (getattr(settings, "extra_body", None), getattr(settings, "extra_args", None)):
+        if isinstance(sent, Mapping):
+            body |= {part: sent[part] for part in REQUEST_NAMES if part in sent}
     prompt = read_body(body, provider=_provider(name))
     agent = current_agent()
     return prompt if agent is None else replace(prompt, labels={**prompt.labels, "agent": agent})

@@ -226,7 +226,7 @@ pub(super) fn open_agent(
     let reasons =
         &["daily token limit exceeded", "daily job limit exceeded", "concurrent job limit reached"];
     let reason = Words { subject: None, reasons, showing: Arc::clone(showing) };
-    Ok(Account::named(core, id, Code::AllowanceExceeded, meters, reason))
+    Ok(Account::named(core, id, Code::AllowanceExceeded, meters, Arc::new(reason)))
 }
 
 pub(super) fn open_model(
@@ -244,7 +244,7 @@ pub(super) fn open_model(
     ];
     let subject = Some(Subject::Model(id.as_str().to_owned()));
     let reason = Words { subject, reasons, showing: Arc::clone(showing) };
-    Ok(Account::named(core, id, Code::AllowanceExceeded, meters, reason))
+    Ok(Account::named(core, id, Code::AllowanceExceeded, meters, Arc::new(reason)))
 }
 
 pub(super) fn open_repo(
@@ -264,7 +264,7 @@ pub(super) fn open_repo(
     let meters = actions.chain([cooldown]);
     let subject = Some(Subject::Repo(id.as_str().to_owned()));
     let reason = Words { subject, reasons, showing: Arc::clone(showing) };
-    Ok(Account::named(core, id, Code::AllowanceExceeded, meters, reason))
+    Ok(Account::named(core, id, Code::AllowanceExceeded, meters, Arc::new(reason)))
 }
 
 fn meters<const N: usize>(limits: [Limit; N], windows: [Window; N]) -> impl Iterator<Item = Meter> {

@@ -8,7 +8,7 @@ use super::allotments::Allotted;
 use super::counter::{Counter, amount};
 use super::matched::{Matched, Owned, OwnedAsk};
 use super::state::{Guard, GuardRequest, Known};
-use crate::accounting::{Denied, Invalid, Key, Terms, Unit, Usage, UsageEstimate};
+use crate::accounting::{Denied, Invalid, Key, Terms, Unit, UsageEstimate};
 use crate::budgets::allowances::PaidAccount;
 use crate::budgets::policy::{Labels, UnknownPrice, label};
 use crate::ledger::{
@@ -42,7 +42,7 @@ impl Guard {
             return Ok(None);
         }
         self.core.same_process()?;
-        let estimate = self.priced(matched, None, &[], request.estimate.clone())?;
+        let estimate = self.priced(matched, None, &[], request)?;
         self.reserve_matched(None, matched, estimate, request, false).map(Some)
     }
 
@@ -54,7 +54,7 @@ impl Guard {
     ) -> Result<Lease, Error> {
         self.core.same_process()?;
         let matched = self.asked(labels, request.spent)?;
-        let estimate = self.priced(&matched, allotted, labels, request.estimate.clone())?;
+        let estimate = self.priced(&matched, allotted, labels, &request)?;
         self.reserve_matched(allotted, &matched, estimate, &request, false)
     }
 
@@ -75,7 +75,7 @@ impl Guard {
     ) -> Result<Option<Lease>, Error> {
         self.core.same_process()?;
         let matched = self.asked(labels, request.spent)?;
-        let estimate = self.priced(&matched, allotted, labels, request.estimate.clone())?;
+        let estimate = self.priced(&matched, allotted, labels, &request)?;
         let waits = matched.wait.is_some();
         match self.reserve_matched(allotted, &matched, estimate, &request, waits) {
             Err(Error::Denied(_)) if waits => Ok(None),
@@ -105,6 +105,7 @@ impl Guard {
             }
             other => other?,
         };
+        self.forget_sometimes(matched);
         matched.asked.iter().for_each(|asked| asked.counter.count());
         over.iter().for_each(|event| self.core.publish(event));
         self.tell_unmatched(matched, &request.estimate);
@@ -126,14 +127,18 @@ impl Guard {
         matched: &Matched,
         allotted: Option<&Arc<Allotted>>,
         labels: &Labels<'_>,
-        estimate: UsageEstimate,
+        request: &GuardRequest,
     ) -> Result<UsageEstimate, Error> {
+        let estimate = request.estimate.clone();
+        if let Some(price) = &matched.price {
+            return Ok(if request.spent {
+                price.booked(estimate)
+            } else {
+                price.estimated(estimate)
+            });
+        }
         if estimate.cost_micros_usd > 0 || matched.is_tool {
             return Ok(estimate);
-        }
-        if let Some(price) = &matched.price {
-            let cost_micros_usd = price.cost(&estimate);
-            return Ok(Usage { cost_micros_usd, ..estimate });
         }
         let denies = self.in_force.read().policy.defaults.unknown_price == UnknownPrice::Deny;
         let sets_aside = allotted.is_some_and(|allotted| allotted.sets_aside(Unit::Cost));

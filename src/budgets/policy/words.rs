@@ -3,7 +3,7 @@
 use super::node::{Node, Value};
 use super::reader::Location;
 use super::rule::{Mode, RuleLimit, Span};
-use crate::accounting::{Calendar, CalendarUnit, Invalid, Show, Unit};
+use crate::accounting::{Calendar, CalendarUnit, Invalid, Moment, Show, Tick, Unit};
 
 pub(super) const SHOWN: [(&str, Show); 3] =
     [("all", Show::All), ("own", Show::Own), ("nothing", Show::Nothing)];
@@ -122,6 +122,7 @@ pub(super) fn shares(place: &Location, node: &Node) -> Result<Vec<u64>, Invalid>
 
 /// The name of a time zone.
 pub(super) fn checked_zone<'a>(place: &Location, zone: &'a str) -> Result<&'a str, Invalid> {
-    let known = Calendar::new(CalendarUnit::Day, zone, 0);
+    let known =
+        Calendar::new(CalendarUnit::Day, zone, Moment { tick: Tick::from_nanos(0), wall_ns: 0 });
     known.map(|_| zone).map_err(|bad| place.error(&bad.message))
 }

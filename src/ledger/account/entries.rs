@@ -17,6 +17,9 @@ use crate::ledger::ending::{End, LeaseState};
 const NUMBERS: u64 = 1024;
 static NEXT_NUMBERS: AtomicU64 = AtomicU64::new(1);
 
+/// From so many leases on an account keeps room for the next one. Many accounts never have as many.
+const ROOM_FROM: u64 = 4;
+
 /// What a lease holds of one meter of the account.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HeldMeter {
@@ -152,6 +155,11 @@ impl Entries {
     #[inline]
     pub(crate) fn insert(&mut self, stays: bool, entry: Entry) -> usize {
         let (deadline, order) = (entry.deadline, entry.order);
+        if self.slab.capacity() == 0 {
+            // Most accounts have one lease at a time. A vector would begin with room for four.
+            self.slab.reserve_exact(1);
+            self.due.reserve_exact(1);
+        }
         let index = self.slab.insert(entry);
         if !stays {
             self.set_due(index, order, deadline);
@@ -171,7 +179,21 @@ impl Entries {
 
     #[inline]
     pub(crate) fn remove(&mut self, index: usize) -> Option<Entry> {
-        self.slab.try_remove(index)
+        let removed = self.slab.try_remove(index);
+        if self.slab.is_empty() {
+            self.due.clear();
+            if self.opened <= ROOM_FROM {
+                self.give_room_back();
+            }
+        }
+        removed
+    }
+
+    /// Gives the room for leases back, if there is no lease. The next one makes room again.
+    pub(crate) fn give_room_back(&mut self) {
+        if self.slab.is_empty() {
+            (self.slab, self.due) = (Slab::new(), BinaryHeap::new());
+        }
     }
 
     /// Forgets what was booked for expired leases: the counts are replaced.
@@ -196,7 +218,7 @@ impl Entries {
     #[inline]
     pub(crate) fn end(&mut self, index: usize, kept: Option<End>) {
         match kept {
-            None => drop(self.slab.try_remove(index)),
+            None => drop(self.remove(index)),
             Some(end) => {
                 if let Some(entry) = self.slab.get_mut(index) {
                     entry.end = Some(Box::new(end));

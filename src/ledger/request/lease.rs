@@ -120,7 +120,7 @@ impl Lease {
         match &self.0.carried {
             None => self.finish(&Finish::Commit(actual.usage(&self.0.estimate))),
             Some(carried) => {
-                let priced = actual.unpriced().and_then(|usage| carried.priced(usage));
+                let priced = carried.priced(&actual);
                 let usage = priced.unwrap_or_else(|| actual.usage(&self.0.estimate));
                 self.ended(self.finish(&Finish::Commit(usage)))
             }
@@ -130,9 +130,7 @@ impl Lease {
     /// [`commit`](Self::commit) after `requests` were made for one answer. Each of them counts as a
     /// call. Tokens without a price keep the cost of the estimate.
     pub fn commit_after(&self, actual: Actual, requests: u64) -> Result<(), Error> {
-        let carried = self.0.carried.as_ref();
-        let priced =
-            actual.unpriced().zip(carried).and_then(|(usage, carried)| carried.priced(usage));
+        let priced = self.0.carried.as_ref().and_then(|carried| carried.priced(&actual));
         let usage = priced.unwrap_or_else(|| actual.never_free(&self.0.estimate));
         self.ended(self.finish(&Finish::Settle(usage, requests)))
     }

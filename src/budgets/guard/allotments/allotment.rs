@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 use super::allotted::{AllotmentSize, Allotted, Source, UNITS};
 use crate::accounting::{Invalid, LONGEST, Terms, Unit, Usage};
 use crate::budgets::guard::ask::GuardAsk;
-use crate::budgets::guard::counter::Counter;
+use crate::budgets::guard::counter::{Counter, Values};
 use crate::budgets::guard::matched::{Matched, Owned, OwnedAsk};
 use crate::budgets::guard::rule_group::RuleGroup;
 use crate::budgets::guard::state::{Guard, GuardRequest};
@@ -81,8 +81,7 @@ impl Guard {
         self.tell_unmatched(&matched, &request.estimate);
         let keeps = parent.map(|p| Arc::clone(p) as Arc<dyn Kept>);
         let lease = lease.carrying(Carried { keeps, ..Carried::none() });
-        let labels = labels.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
-        let counter = self.allotted_counter(&of, labels)?;
+        let counter = self.allotted_counter(&of, Values::of(labels))?;
         let allotted = Arc::new_cyclic(|me| Allotted {
             counter,
             lease,
@@ -99,15 +98,11 @@ impl Guard {
         if ttl < LONGEST {
             self.ends.add(allotted.deadline, allotted.depth, allotted.me.clone());
         }
-        let labels = allotted.counter.values.clone();
+        let labels = allotted.counter.values();
         Ok(Allotment { guard: Arc::clone(self), allotted, labels })
     }
 
-    fn allotted_counter(
-        &self,
-        of: &AllotmentSize,
-        values: Vec<(String, String)>,
-    ) -> Result<Counter, Error> {
+    fn allotted_counter(&self, of: &AllotmentSize, values: Values) -> Result<Counter, Error> {
         let limit = |unit: &Unit| RuleLimit { unit: *unit, max: of.of(*unit), kept_back: 0 };
         let rule = Rule {
             name: "allotment".to_owned(),
@@ -122,7 +117,7 @@ impl Guard {
             show: self.in_force.read().policy.defaults.show,
             place: u32::MAX,
         };
-        Counter::new(&self.core, &RuleGroup::of(rule), values)
+        Counter::new(&self.core, &RuleGroup::of(rule), (0, values))
     }
 }
 
