@@ -33,6 +33,7 @@ from outlay._stubs.guard.guard import Guard
 from outlay._stubs.leases import BudgetLease, Mailbox, Wait
 from outlay._stubs.package import (
     EmptyMethods,
+    StepCharge,
     account_id,
     after_fork_in_child,
     at_exit,
@@ -77,6 +78,7 @@ __all__ = [
     "Remaining",
     "RequestBudget",
     "SharedPool",
+    "StepCharge",
     "SystemClock",
     "Usage",
     "UsageEstimate",

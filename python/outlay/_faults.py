@@ -195,9 +195,10 @@ class Indeterminate(StoreError):
 
 
 class ForkedLedger(OutlayError):
-    """An in-memory account of the parent, used in a forked child: create it in the worker.
+    """An in-memory account of the parent, used in a forked child.
 
-    It would be a copy there: N children, N times the limit.
+    It would be a copy there: N children, N times the limit. A new one in each child would have
+    the whole limit again, too. Give the children a store in common, or let one process ask for all.
 
     Example:
         >>> import os

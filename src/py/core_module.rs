@@ -39,7 +39,8 @@ pub(crate) mod _core {
     use crate::py::python_call::at_exit;
     #[pymodule_export]
     use crate::py::together::{
-        account_id, charge_together, cost_capped, record_together, reserve_together, wait_together,
+        PyStepCharge, account_id, charge_together, cost_capped, record_together, reserve_together,
+        wait_together,
     };
     #[pymodule_export]
     use crate::py::values::{PyDenial, restore_denial};

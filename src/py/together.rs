@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
@@ -12,10 +13,10 @@ use super::native::Native;
 use super::python_call::call_python_late;
 use super::values::PyUsageEstimate;
 use super::waiting::{PyMailbox, PyWait, block_deciding};
-use crate::accounting::{Denied, Invalid, Usage};
+use crate::accounting::{Hold, Invalid, Usage};
 use crate::budgets::{GuardAsk, GuardRequest};
 use crate::ledger::{
-    Account, AccountId, Ask, Carried, Decides, Error, Request, Wait, charge, check, reserve,
+    Account, AccountId, Ask, Carried, Decides, Demand, Error, Request, Wait, charge, reserve,
 };
 use crate::py::args;
 
@@ -64,19 +65,22 @@ impl Together {
         let (mut owners, mut keeps) = (Vec::new(), Vec::new());
         let mut decides: Vec<Arc<dyn Decides>> = Vec::new();
         let mut guarded = Vec::new();
-        for budget in budgets {
-            if let Some(asked) = guard_ask(py, budget, &usage, keywords)? {
+        for (number, budget) in (0..).zip(budgets) {
+            if let Some(mut asked) = guard_ask(py, budget, &usage, keywords)? {
                 usage.cost_micros_usd = usage.cost_micros_usd.max(asked.estimate.cost_micros_usd);
                 together.carried.price = together.carried.price.or(asked.carried.price);
                 keeps.extend(asked.carried.keeps);
                 decides.extend(asked.carried.decides);
                 together.wait = shorter(together.wait, asked.wait);
+                asked.asks.iter_mut().for_each(|ask| ask.place.budget = number);
                 guarded.extend(asked.asks);
                 continue;
             }
             let native = Native::of(budget)?;
             let patient = native.is_waited_for();
-            together.asks.push(Ask { patient, ..native.ask(operation, &usage)? });
+            let mut ask = Ask { patient, ..native.ask(operation, &usage)? };
+            ask.place.budget = number;
+            together.asks.push(ask);
             owners.extend(native.remember());
         }
         together.asks.extend(guarded);
@@ -165,7 +169,10 @@ pub(crate) fn reserve_together(
                 Wait::for_lease(&asks, request, timeout, mailbox)
             })?
         }
-        Err(Error::Denied(denied)) => return Err(first_refusal(&asks, denied, &carried).into()),
+        Err(refused) => {
+            carried.refused(&refused);
+            return Err(refused.into());
+        }
         other => other?,
     };
     Ok(Some(PyBudgetLease::new(lease.carrying(carried), owner)))
@@ -198,7 +205,10 @@ pub(crate) fn wait_together<'py>(
     }
     match reserve(&asks, &request) {
         Err(Error::Denied(_)) if timeout.is_some() => {}
-        Err(Error::Denied(denied)) => return Err(first_refusal(&asks, denied, &carried).into()),
+        Err(refused @ Error::Denied(_)) => {
+            carried.refused(&refused);
+            return Err(refused.into());
+        }
         other => {
             let lease = PyBudgetLease::new(other?.carrying(carried), owner);
             return Ok(Some(Bound::new(py, lease)?.into_any()));
@@ -213,14 +223,6 @@ pub(crate) fn wait_together<'py>(
         refused
     })?;
     Ok(Some(Bound::new(py, PyWait::owned(wait, owner, carried))?.into_any()))
-}
-
-/// Of all that refuse, the first in the order of what was asked.
-#[cold]
-fn first_refusal(asks: &[Ask], denied: Box<Denied>, carried: &Carried) -> Error {
-    let refused = check(asks).err().unwrap_or(Error::Denied(denied));
-    carried.refused(&refused);
-    refused
 }
 
 #[doc = stub!("record_together")]
@@ -245,39 +247,52 @@ pub(crate) fn record_together(
 
 #[doc = stub!("charge_together")]
 #[pyfunction]
-#[pyo3(signature = (budgets, operation, *, labels = None))]
+#[pyo3(signature = (budgets, operation, *, labels = None, returnable = false))]
 pub(crate) fn charge_together(
     py: Python<'_>,
     budgets: Vec<Bound<'_, PyAny>>,
     operation: &Bound<'_, PyAny>,
     labels: Option<&Bound<'_, PyDict>>,
-) -> PyResult<()> {
+    returnable: bool,
+) -> PyResult<Option<PyStepCharge>> {
     let operation = name_of(operation)?;
     let mut asks = Vec::with_capacity(budgets.len());
     let mut decides = Vec::new();
-    for budget in &budgets {
-        if let Ok(guard) = budget.cast::<PyGuard>() {
+    for (number, budget) in (0..).zip(&budgets) {
+        let mut own = if let Ok(guard) = budget.cast::<PyGuard>() {
             let step = guard.get().inner.step_call(&CallLabels::of(py, labels)?.pairs()?)?;
-            asks.extend(step.asks);
             decides.extend(step.carried.decides);
-            continue;
-        }
-        if let Ok(allotment) = budget.cast::<PyAllotment>() {
+            step.asks
+        } else if let Ok(allotment) = budget.cast::<PyAllotment>() {
             let labels = CallLabels::of(py, labels)?;
             let step = allotment.get().open()?.step_call(&labels.pairs()?)?;
-            asks.extend(step.asks);
             decides.extend(step.carried.decides);
-            continue;
-        }
-        let native = Native::of(budget)?;
-        asks.push(native.ask_tool(operation)?);
-        native.remember();
+            step.asks
+        } else {
+            let native = Native::of(budget)?;
+            let ask = native.ask_tool(operation)?;
+            native.remember();
+            vec![ask]
+        };
+        own.iter_mut().for_each(|ask| ask.place.budget = number);
+        asks.extend(own);
     }
     if asks.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let carried = Carried { decides: one_of(decides), ..Carried::none() };
-    match charge(&asks) {
+    if !returnable {
+        deciding(&carried, charge(&asks))?;
+        return Ok(None);
+    }
+    let charged = StepCharge::of(asks)?;
+    deciding(&carried, charge(&charged.asks))?;
+    Ok(Some(PyStepCharge(Mutex::new(Some(charged)))))
+}
+
+/// Reports the decision about a step.
+fn deciding(carried: &Carried, charged: Result<(), Error>) -> PyResult<()> {
+    match charged {
         Ok(()) => carried.tell_passed(None),
         Err(refused) => {
             carried.refused(&refused);
@@ -285,6 +300,54 @@ pub(crate) fn charge_together(
         }
     }
     Ok(())
+}
+
+/// A step that was charged, in the windows in which it was.
+struct StepCharge {
+    asks: Vec<Ask>,
+    /// What holds nothing of each meter, but knows its window.
+    windows: Vec<Vec<Hold>>,
+}
+
+impl StepCharge {
+    fn of(asks: Vec<Ask>) -> PyResult<Self> {
+        let marks = |ask: &Ask| {
+            ask.account.adjust(|meters, _| {
+                let mark = |demand: &Demand| meters[usize::from(demand.meter)].reserve(0);
+                ask.demands.iter().map(mark).collect()
+            })
+        };
+        let windows = asks.iter().map(marks).collect::<Result<_, Error>>()?;
+        Ok(Self { asks, windows })
+    }
+
+    /// Gives it back where its window still runs.
+    fn give_back(self) -> Result<(), Error> {
+        for (ask, windows) in self.asks.iter().zip(&self.windows) {
+            ask.account.adjust(|meters, _| {
+                for (demand, window) in ask.demands.iter().zip(windows) {
+                    let meter = &mut meters[usize::from(demand.meter)];
+                    if meter.counts(window) {
+                        meter.give_back(demand.amount);
+                    }
+                }
+            })?;
+        }
+        Ok(())
+    }
+}
+
+#[doc = stub!("StepCharge")]
+#[pyclass(module = "outlay._core", name = "StepCharge", frozen)]
+pub(crate) struct PyStepCharge(Mutex<Option<StepCharge>>);
+
+#[pymethods]
+impl PyStepCharge {
+    #[doc = stub!("StepCharge.give_back")]
+    fn give_back(&self) -> PyResult<()> {
+        let charged = self.0.lock().take();
+        Ok(charged.map_or(Ok(()), StepCharge::give_back)?)
+    }
 }
 
 #[doc = stub!("account_id")]

@@ -119,9 +119,20 @@ def record_together(
         TypeError: Something is no budget of this package.
     """
 
+@final
+class StepCharge:
+    """A step that `charge_together` has charged."""
+
+    def give_back(self) -> None:
+        """Give the step back, in the windows that still run; once."""
+
 def charge_together(
-    budgets: Sequence[_Native | Guard | Allotment], operation: str, *, labels: dict[str, str] | None = None
-) -> None:
+    budgets: Sequence[_Native | Guard | Allotment],
+    operation: str,
+    *,
+    labels: dict[str, str] | None = None,
+    returnable: bool = False,
+) -> StepCharge | None:
     """Charge one step to several budgets, or refuse and change nothing.
 
     An `AgentTokenBudget` books one token of the operation, an `AgentBudget` one call, a `WorkflowToken` one
@@ -131,6 +142,10 @@ def charge_together(
         budgets: The budgets.
         operation: The name of the tool.
         labels: The labels of the step, for guards; default None, no labels.
+        returnable: Whether the step may be given back; default False.
+
+    Returns:
+        What gives it back. None if it is not `returnable`, or if no budget counts it.
 
     Raises:
         LimitExceeded: A budget refuses; nothing was changed anywhere.
@@ -243,7 +258,8 @@ def restore_denial(
     names: tuple[tuple[str, str, str], str | None],
     numbers: Sequence[int],
     times: Sequence[int | None],
-    texts: tuple[str | None, list[tuple[str, str]]],
+    texts: tuple[tuple[str | None, tuple[str, str] | None, str | None], list[tuple[str, str]], str],
+    shown: tuple[str, bool],
 ) -> Denial:
     """Return a pickled `Denial`.
 
@@ -251,7 +267,8 @@ def restore_denial(
         names: The error, the kind and the unit; the id.
         numbers: limit, used, reserved, requested and remaining.
         times: retry_after, resets_in and period in nanoseconds.
-        texts: The reason and the labels.
+        texts: The reason, the subject and the remark; the labels; the cause.
+        shown: What the model reads, and whether others use the same counter.
     """
 
 @final

@@ -14,6 +14,7 @@ use super::rule_group::RuleGroup;
 use super::state::Guard;
 use super::unmatched::Stray;
 use crate::accounting::{CallPrice, CostSource, Meter, Price, Unit, UsageEstimate};
+use crate::budgets::allowances::PaidAccount;
 use crate::budgets::policy::{Labels, Mode, UnknownPrice, is_tool_call, label};
 use crate::ledger::{Demand, Error, Event, EventKind, MeterIndex, event_labels};
 
@@ -101,7 +102,12 @@ impl Guard {
             allowances: if is_tool {
                 Vec::new()
             } else {
-                self.allowances.accounts_of_call(agent, model)?
+                let paid = self.allowances.accounts_of_call(agent, model)?;
+                let place = |paid: PaidAccount| {
+                    let place = in_force.policy.place(paid.table, paid.account.key().as_str());
+                    (paid, place)
+                };
+                paid.into_iter().map(place).collect()
             },
             price: self.price(in_force, labels, generation),
             needs_price: false,
@@ -113,7 +119,7 @@ impl Guard {
             is_per_run: false,
             steps: Vec::new(),
         };
-        for (account, units) in &matched.allowances {
+        for (PaidAccount { account, units, .. }, _) in &matched.allowances {
             let limits_cost = |meter: &Meter| meter.unit() == Unit::Cost && meter.limit().is_some();
             matched.needs_price |= units.iter().any(|(_, unit)| *unit == Unit::Cost)
                 && account.read(|meters, _| meters.iter().any(limits_cost))?;

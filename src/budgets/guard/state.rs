@@ -89,7 +89,7 @@ impl Guard {
         let core = Core::new(clock.clone(), policy.defaults.leases);
         let meters = std::iter::empty();
         let nobody = Account::new(&core, Key::fixed("guard"), Code::BudgetExceeded, meters);
-        let allowances = Arc::new(AllowanceService::new(clock));
+        let allowances = Arc::new(AllowanceService::in_guard(clock));
         set_allowances(&allowances, &policy)?;
         let prices = RwLock::new(Prices::new(&policy));
         Ok(Self {

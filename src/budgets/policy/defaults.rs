@@ -8,11 +8,11 @@ use super::prices::read_price;
 use super::reader::{Location, Table};
 use super::rule::Mode;
 use super::scope::{Labels, label};
-use super::words::{MODES, checked_zone, shares};
-use crate::accounting::{CostSource, Invalid, Price};
+use super::words::{MODES, SHOWN, checked_zone, shares};
+use crate::accounting::{CostSource, Invalid, Price, Show};
 use crate::ledger::{OnError, Policy, Unsettled};
 
-const DEFAULTS: [&str; 13] = [
+const DEFAULTS: [&str; 14] = [
     "on_unknown_price",
     "fallback_price",
     "cost_source",
@@ -26,6 +26,7 @@ const DEFAULTS: [&str; 13] = [
     "output_tokens",
     "keep_runs",
     "require",
+    "show",
 ];
 const STORE: [&str; 2] = ["url", "lease_ttl"];
 const CHARGE_OR_RELEASE: [(&str, bool); 3] =
@@ -85,6 +86,8 @@ pub struct Defaults {
     pub keep_runs: Duration,
     /// The labels that every request must have.
     pub require: Vec<String>,
+    /// What a model that is refused reads of names and totals.
+    pub show: Show,
 }
 
 impl Default for Defaults {
@@ -100,6 +103,7 @@ impl Default for Defaults {
             output_tokens: None,
             keep_runs: Duration::from_secs(24 * 3_600),
             require: Vec::new(),
+            show: Show::Own,
         }
     }
 }
@@ -179,6 +183,9 @@ impl Defaults {
             self.keep_runs = keep;
         }
         self.require = table.read("require", names)?.unwrap_or_default();
+        if let Some(show) = table.read("show", |place, node| place.word(node, &SHOWN))? {
+            self.show = show;
+        }
         Ok(())
     }
 

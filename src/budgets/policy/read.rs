@@ -73,6 +73,7 @@ fn read(place: &Location, node: &Node) -> Result<GuardPolicy, Invalid> {
     read_rules(&mut table, &mut policy)?;
     read_allowances(&mut table, &mut policy)?;
     read_prices(&mut table, &mut policy)?;
+    policy.number_places();
     let mut names = HashSet::new();
     let several = |rule: &&Rule| matches!(rule.kind, RuleKind::Step | RuleKind::Limiter);
     for rule in policy.rules.iter().filter(several) {
