@@ -28,6 +28,7 @@ from outlay._stubs.budget_manager import AgentBudget, BudgetManager
 from outlay._stubs.clocks import ManualClock, SystemClock
 from outlay._stubs.denial import Denial
 from outlay._stubs.guard.allotment import Allotment
+from outlay._stubs.guard.bound_guard import BoundGuard
 from outlay._stubs.guard.guard import Guard
 from outlay._stubs.leases import BudgetLease, Mailbox, Wait
 from outlay._stubs.package import (
@@ -41,6 +42,7 @@ from outlay._stubs.package import (
     check_id,
     check_period,
     cost_capped,
+    policy_tables,
     record_together,
     reserve_together,
     restore_denial,
@@ -61,6 +63,7 @@ __all__ = [
     "AgentTokenBudget",
     "Allotment",
     "AllowanceLedger",
+    "BoundGuard",
     "BudgetInfo",
     "BudgetLease",
     "BudgetLimit",
@@ -93,6 +96,7 @@ __all__ = [
     "check_period",
     "cost_capped",
     "model_names",
+    "policy_tables",
     "record_together",
     "reserve_together",
     "restore_denial",

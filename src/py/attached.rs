@@ -18,6 +18,10 @@ pub(crate) fn attached_doc(name: &str) -> PyResult<&'static str> {
     docs!(name,
         "Allotment.allot"
         "Allotment.reserve_wait"
+        "BoundGuard.allot"
+        "BoundGuard.reserve_wait"
+        "BoundGuard.run"
+        "BoundGuard.step"
         "Guard.allot"
         "Guard.allowances"
         "Guard.landing"

@@ -16,6 +16,8 @@ pub(crate) mod _core {
     #[pymodule_export]
     use crate::py::budgets::PyAllowanceLedger;
     #[pymodule_export]
+    use crate::py::budgets::PyBoundGuard;
+    #[pymodule_export]
     use crate::py::budgets::PyRateLimiter;
     #[pymodule_export]
     use crate::py::budgets::PySharedPool;
@@ -24,7 +26,7 @@ pub(crate) mod _core {
     #[pymodule_export]
     use crate::py::budgets::{PyBudgetInfo, PyBudgetLimit, PyFullBudgetInfo};
     #[pymodule_export]
-    use crate::py::budgets::{PyGuard, set_price_resolver};
+    use crate::py::budgets::{PyGuard, policy_tables, set_price_resolver};
     #[pymodule_export]
     use crate::py::budgets::{PyWorkflowQuota, PyWorkflowToken};
     #[pymodule_export]

@@ -6,14 +6,14 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use super::budgets::{CallLabels, PyAllotment, PyGuard, name_of};
+use super::budgets::{CallLabels, GivenLabels, PyAllotment, PyBoundGuard, PyGuard, name_of};
 use super::lease::PyBudgetLease;
 use super::native::Native;
 use super::python_call::call_python_late;
 use super::values::PyUsageEstimate;
 use super::waiting::{PyMailbox, PyWait, block_for_lease};
 use crate::accounting::{Denied, Invalid, Usage};
-use crate::budgets::{GuardAsk, GuardRequest};
+use crate::budgets::{Allotment, Guard, GuardAsk, GuardRequest, Labels};
 use crate::ledger::{
     Account, AccountId, Ask, Carried, Error, Passed, Request, Wait, charge, check, reserve,
 };
@@ -35,6 +35,8 @@ struct Keywords<'a, 'py> {
     operation: Option<&'a Bound<'py, PyAny>>,
     ttl: Option<&'a Bound<'py, PyAny>>,
     labels: Option<&'a Bound<'py, PyDict>>,
+    /// The labels of scopes that have ended; `None` for those around the present code.
+    scope: Option<&'a Bound<'py, PyDict>>,
     /// Accounts that an outer call pays for.
     covered: Vec<AccountId>,
     /// Whether it is spent already and is only to be booked.
@@ -104,6 +106,41 @@ fn shorter(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
     }
 }
 
+/// A budget that is asked by labels.
+enum Labelled<'a, 'py> {
+    Guard(&'a Guard),
+    Bound(&'a Guard, &'a Bound<'py, PyDict>),
+    Allotment(Allotment),
+}
+
+impl<'a, 'py> Labelled<'a, 'py> {
+    /// The guard or the allotment, or `None` for any other budget.
+    fn of(budget: &'a Bound<'py, PyAny>) -> PyResult<Option<Self>> {
+        if let Ok(guard) = budget.cast::<PyGuard>() {
+            return Ok(Some(Self::Guard(&guard.get().inner)));
+        }
+        if let Ok(view) = budget.cast::<PyBoundGuard>() {
+            return Ok(Some(Self::Bound(view.get().guard(), view.get().bound().bind(budget.py()))));
+        }
+        let Ok(allotment) = budget.cast::<PyAllotment>() else { return Ok(None) };
+        Ok(Some(Self::Allotment(allotment.get().open()?)))
+    }
+
+    const fn bound(&self) -> Option<&'a Bound<'py, PyDict>> {
+        match self {
+            Self::Bound(_, bound) => Some(bound),
+            _ => None,
+        }
+    }
+
+    fn step_asks(&self, labels: &Labels<'_>) -> Result<Vec<Ask>, Error> {
+        match self {
+            Self::Guard(guard) | Self::Bound(guard, _) => guard.step_asks(labels),
+            Self::Allotment(allotment) => allotment.step_asks(labels),
+        }
+    }
+}
+
 /// The asks on a guard or an allotment, or `None` for any other budget.
 fn guard_ask(
     py: Python<'_>,
@@ -111,22 +148,20 @@ fn guard_ask(
     usage: &Usage,
     keywords: &Keywords<'_, '_>,
 ) -> PyResult<Option<GuardAsk>> {
-    let (guard, allotment) = (budget.cast::<PyGuard>(), budget.cast::<PyAllotment>());
-    if guard.is_err() && allotment.is_err() {
-        return Ok(None);
-    }
-    let labels = CallLabels::of(py, keywords.labels)?;
+    let Some(budget) = Labelled::of(budget)? else { return Ok(None) };
+    let given = GivenLabels::new(py, None, keywords.labels).bound_to(budget.bound());
+    let labels = match keywords.scope {
+        Some(scope) => CallLabels::with_scope(given, Some(scope.clone()))?,
+        None => CallLabels::of(given)?,
+    };
     let pairs = labels.pairs()?;
     let (landing, spent) = (labels.landing, keywords.spent);
     let request = GuardRequest { estimate: usage.clone(), ttl: None, landing, spent };
     let covered = |account: &Arc<Account>| keywords.covered.contains(&account.id());
-    if let Ok(guard) = guard {
-        return Ok(Some(guard.get().inner.ask_call(&pairs, &request)?));
-    }
-    match allotment {
-        Ok(allotment) => Ok(Some(allotment.get().open()?.ask_call(&pairs, &request, covered)?)),
-        Err(_) => Ok(None),
-    }
+    Ok(Some(match budget {
+        Labelled::Guard(guard) | Labelled::Bound(guard, _) => guard.ask_call(&pairs, &request)?,
+        Labelled::Allotment(allotment) => allotment.ask_call(&pairs, &request, covered)?,
+    }))
 }
 
 #[doc = stub!("reserve_together")]
@@ -146,7 +181,7 @@ pub(crate) fn reserve_together(
     labels: Option<&Bound<'_, PyDict>>,
     covered: Vec<AccountId>,
 ) -> PyResult<Option<PyBudgetLease>> {
-    let keywords = Keywords { operation, ttl, labels, covered, spent: false };
+    let keywords = Keywords { operation, ttl, labels, scope: None, covered, spent: false };
     let Together { asks, request, owner, carried, wait } =
         Together::of(&budgets, estimate, &keywords)?;
     let timeout = args::timeout(timeout)?.or(wait);
@@ -181,7 +216,7 @@ pub(crate) fn wait_together<'py>(
     labels: Option<&Bound<'py, PyDict>>,
     covered: Vec<AccountId>,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
-    let keywords = Keywords { operation, ttl, labels, covered, spent: false };
+    let keywords = Keywords { operation, ttl, labels, scope: None, covered, spent: false };
     let Together { asks, request, owner, carried, wait } =
         Together::of(&budgets, estimate, &keywords)?;
     let timeout = args::timeout(timeout)?.or(wait);
@@ -211,16 +246,18 @@ fn first_refusal(asks: &[Ask], denied: Box<Denied>) -> Error {
 
 #[doc = stub!("record_together")]
 #[pyfunction]
-#[pyo3(signature = (budgets, usage, *, operation = None, labels = None, covered = Vec::new()),
-    text_signature = "(budgets, usage, *, operation=None, labels=None, covered=())")]
+#[pyo3(signature = (budgets, usage, *, operation = None, labels = None, scope = None,
+    covered = Vec::new()),
+    text_signature = "(budgets, usage, *, operation=None, labels=None, scope=None, covered=())")]
 pub(crate) fn record_together(
     budgets: Vec<Bound<'_, PyAny>>,
     usage: &Bound<'_, PyUsageEstimate>,
     operation: Option<&Bound<'_, PyAny>>,
     labels: Option<&Bound<'_, PyDict>>,
+    scope: Option<&Bound<'_, PyDict>>,
     covered: Vec<AccountId>,
 ) -> PyResult<()> {
-    let keywords = Keywords { operation, ttl: None, labels, covered, spent: true };
+    let keywords = Keywords { operation, ttl: None, labels, scope, covered, spent: true };
     let Together { asks, request, carried, .. } = Together::of(&budgets, usage, &keywords)?;
     for ask in &asks {
         ask.account.record_spent(&ask.demands, &request.estimate)?;
@@ -241,12 +278,9 @@ pub(crate) fn charge_together(
     let operation = name_of(operation)?;
     let mut asks = Vec::with_capacity(budgets.len());
     for budget in &budgets {
-        if let Ok(guard) = budget.cast::<PyGuard>() {
-            asks.extend(guard.get().inner.step_asks(&CallLabels::of(py, labels)?.pairs()?)?);
-            continue;
-        }
-        if let Ok(allotment) = budget.cast::<PyAllotment>() {
-            asks.extend(allotment.get().open()?.step_asks(&CallLabels::of(py, labels)?.pairs()?)?);
+        if let Some(labelled) = Labelled::of(budget)? {
+            let given = GivenLabels::new(py, None, labels).bound_to(labelled.bound());
+            asks.extend(labelled.step_asks(&CallLabels::of(given)?.pairs()?)?);
             continue;
         }
         let native = Native::of(budget)?;

@@ -36,9 +36,11 @@ class Asked:
     operation: str
     labels: Mapping[str, str]
     facts: Mapping[str, str]
+    #: The labels of the scopes around.
+    scope: dict[str, str]
 
 
 def asked_of(budgets: Budgets, estimate: UsageEstimate, keywords: Keywords) -> Asked:
     """Record the arguments of a `reserve`, and the labels of the scopes around it, which may end earlier."""
-    facts = {**current_labels(), **(keywords.get("facts") or {})}
-    return Asked(budgets, estimate, keywords["operation"], keywords["labels"], facts)
+    facts = keywords.get("facts") or {}
+    return Asked(budgets, estimate, keywords["operation"], keywords["labels"], facts, current_labels())

@@ -9,7 +9,7 @@ from typing import Any
 from agents.models.interface import Model
 from agents.tracing import get_current_span
 
-from outlay._wraps import Prompt, read_body
+from outlay._wraps import Prompt, provider_at, read_body
 
 
 def read_prompt(
@@ -45,7 +45,8 @@ def read_prompt(
         "text": _schema(schema),
         "max_output_tokens": getattr(settings, "max_tokens", None),
     }
-    prompt = read_body(body, provider=_provider(name))
+    address = getattr(getattr(model, "_client", None), "base_url", None)
+    prompt = read_body(body, provider=provider_at(address, _provider(name)))
     agent = current_agent()
     return prompt if agent is None else replace(prompt, labels={**prompt.labels, "agent": agent})
 
