@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/.installed
 OTHERS := .venv-others
 PEERS := .venv-peers
 OTHER_TESTS := $(addprefix tests/python/hosts/, openai httpx litellm_sdk langchain/test_deepagents.py \
-    test_mcp_1_client.py) tests/python/conformance tests/python/recipes \
+    test_mcp_1_client.py) tests/python/conformance tests/python/recipes tests/python/usage/corpus \
     tests/python/tidy/test_public_names.py tests/python/typing/test_docstrings.py \
     tests/python/typing/test_public_docstrings.py
 # Where there is a `timeout`: what hangs fails.

@@ -1,8 +1,8 @@
 """Runs the core tests on the built wheel with every CPython >= 3.11 on this machine.
 
 Interpreters are looked for on PATH (python3.11, python3.12, ...), among those that uv knows, and in the
-folders of pyenv. Each gets an environment of its own with the wheel and what the tests import. What was
-not found is said by name.
+folders of pyenv. Each gets an environment of its own with the wheel and the dependency group `core-tests`, by
+uv where it is installed. What was not found is said by name.
 
 Run: python packaging/interpreters.py dist/outlay-*.whl [--only 3.12] tests...
 """
@@ -15,26 +15,26 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 WANTED = ("3.11", "3.12", "3.13", "3.14")
-NEEDS = (
-    "pytest>=9",
-    "pytest-asyncio>=0.24",
-    "hypothesis>=6.100",
-    "jsonschema>=4.20",
-    "numpy>=1.26",
-    "httpx>=0.27",
-    "httpx2>=2",
-    "openai>=3",
-    "langchain>=1.4",
-    "langchain-openai>=1.0",
-)
 ASK = (
     "import json, sys, sysconfig; print(json.dumps([sys.implementation.name, list(sys.version_info[:2]), "
     "bool(sysconfig.get_config_var('Py_GIL_DISABLED'))]))"
 )
+
+
+def find_uv() -> str | None:
+    """Return the path of uv, beside this interpreter or on PATH."""
+    return shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+
+
+def needs() -> list[str]:
+    """Return what the core tests import, as pyproject.toml lists it."""
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["dependency-groups"]
+    return list(groups["core-tests"])
 
 
 def candidates() -> list[Path]:
@@ -43,8 +43,7 @@ def candidates() -> list[Path]:
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     paths = [Path(path) for path in found if path]
     paths += sorted(pyenv.glob("versions/*/bin/python"))
-    uv = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
-    if uv:
+    if uv := find_uv():
         command = [uv, "python", "list", "--only-installed", "--output-format", "json"]
         listed = subprocess.run(command, capture_output=True, text=True, check=False)
         if listed.returncode == 0:
@@ -73,7 +72,9 @@ def run(version: str, python: Path, wheel: Path, tests: list[str]) -> bool:
     shutil.rmtree(folder, ignore_errors=True)
     subprocess.run([python, "-m", "venv", folder], check=True)
     inside = folder / "bin" / "python"
-    subprocess.run([inside, "-m", "pip", "install", "--quiet", *NEEDS], check=True)
+    uv = find_uv()
+    install = [uv, "pip", "install", "--python", inside] if uv else [inside, "-m", "pip", "install"]
+    subprocess.run([*install, "--quiet", *needs()], check=True)
     subprocess.run([inside, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", wheel], check=True)
     where = "import outlay, sys; sys.exit('site-packages' not in outlay.__file__)"
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}

@@ -7,10 +7,11 @@ mod ledger;
 mod py;
 
 pub use accounting::{
-    Billing, Calendar, CalendarUnit, Cause, Clock, Code, Denied, Expired, Follower, Hold, Invalid,
-    InvalidKind, Key, Kind, Left, Limit, MESSAGE_BYTES_MAX, ManualClock, Meter, MicroUsd, Moment,
-    Open, Price, PriceTable, ProviderLimit, RateHeaders, Rates, RequestBudget, Ring, SystemClock,
-    Terms, Tick, Unit, Usage, UsageEstimate, Window,
+    Billing, Calendar, CalendarUnit, CallPrice, Cause, Clock, Code, CostSource, Counts, Denied,
+    Expired, Follower, Hold, Invalid, InvalidKind, Key, Kind, Left, Limit, MESSAGE_BYTES_MAX,
+    ManualClock, Meter, MicroUsd, Moment, Open, Price, PriceTable, ProviderLimit, RateHeaders,
+    Rates, RequestBudget, Ring, Rolled, SystemClock, TellUnpriced, Terms, Tick, Unit, Usage,
+    UsageEstimate, Window,
 };
 pub use budgets::{
     Advice, AgentAllowance, AgentBudget, AgentTokenBudget, Allotment, AllotmentSize,

@@ -22,24 +22,15 @@ from callgrind import counts
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "python"))
 
+import cases  # noqa: E402
 from process import package  # noqa: E402
 from report import interpreter  # noqa: E402
 
 FILE = HERE / "bounds.json"
 MARGIN = 1.03
 RUST = "decisions"
-GROUPS = [
-    "charges",
-    "leases",
-    "written",
-    "refusals",
-    "guards",
-    "labels",
-    "limiter",
-    "awaits",
-    "functions",
-    RUST,
-]
+# The groups of the core: those of the wraps run servers and SDKs.
+GROUPS = [*(group for group in cases.GROUPS if not group.startswith("wraps.")), RUST]
 PYTHON_MARK, RUST_MARK = "getloadavg", "*outlay_bench_mark*"
 BUILD = ["cargo", "bench", "--quiet", "--bench", "instructions", "--no-run", "--message-format", "json"]
 

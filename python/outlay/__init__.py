@@ -49,6 +49,7 @@ from outlay._core import (
     __version__,
     usd,
 )
+from outlay._dict_form import DictForm as _DictForm  # noqa: F401 (methods of the value classes)
 from outlay._errors import (
     AllowanceExceeded,
     BudgetExceeded,

@@ -22,9 +22,10 @@ from typing import Final
 
 from outlay._stubs.agent_token_budget import AgentTokenBudget
 from outlay._stubs.allowance_ledger import AllowanceLedger
-from outlay._stubs.amounts import Remaining, RequestBudget, Usage, UsageEstimate
+from outlay._stubs.amounts import Usage, UsageEstimate
 from outlay._stubs.budget_info import BudgetInfo, BudgetLimit, FullBudgetInfo
 from outlay._stubs.budget_manager import AgentBudget, BudgetManager
+from outlay._stubs.caps import Remaining, RequestBudget
 from outlay._stubs.clocks import ManualClock, SystemClock
 from outlay._stubs.denial import Denial
 from outlay._stubs.guard.allotment import Allotment

@@ -1,40 +1,17 @@
 //! The meter, on which all limits stand: `used + reserved + amount <= limit`.
 
+mod holds;
+
 use std::time::Duration;
 
 use smallvec::SmallVec;
 
+pub use self::holds::{Expired, Hold};
+use super::calendar::{Counts, Rolled};
 use super::clock::{Moment, Tick};
 use super::limit::{Limit, Terms, Unit};
 use super::provider_limit::ProviderLimit;
 use super::window::Window;
-
-/// What an open lease holds of one meter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hold {
-    /// The amount held.
-    pub amount: u64,
-    /// The number of the window in which it was reserved.
-    era: u32,
-}
-
-/// The result of the expiry of a hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Expired {
-    /// The amount of the hold that its window has counted for good.
-    covered: u64,
-    /// The amount that was booked for it. It is smaller if the meter was at its largest number.
-    booked: u64,
-    /// When it expired.
-    at: Tick,
-}
-
-impl Expired {
-    /// Forgets what was booked: the count that it belongs to is replaced.
-    pub fn forget(&mut self) {
-        (self.covered, self.booked) = (0, 0);
-    }
-}
 
 /// Marks that few meters have. Boxed, to keep the other meters small.
 #[derive(Clone, Debug, Default)]
@@ -245,12 +222,25 @@ impl Meter {
         if let Some(provider) = self.marks.as_mut().and_then(|marks| marks.provider.as_mut()) {
             provider.roll(now.tick);
         }
-        if self.window.roll(now) {
-            self.begin();
-        } else if self.warned > 0 && matches!(self.window, Window::Sliding(_)) {
+        let Self { used, reserved, era, warned, .. } = *self;
+        let counts = Counts { used, reserved, era, warned };
+        match self.window.roll(now, counts) {
             // A sliding window never begins again. It warns again after it was below its mark.
-            self.rewarn();
+            Rolled::Same if self.warned > 0 && matches!(self.window, Window::Sliding(_)) => {
+                self.rewarn();
+            }
+            Rolled::Same => {}
+            Rolled::Next => self.begin(),
+            Rolled::Returned(kept) => self.take_back(kept),
         }
+    }
+
+    /// Counts again what an earlier window had counted: the wall clock has returned to it.
+    #[cold]
+    fn take_back(&mut self, kept: Counts) {
+        self.used = self.used.saturating_add(kept.used);
+        self.reserved = self.reserved.saturating_add(kept.reserved);
+        self.warned = self.warned.max(kept.warned);
     }
 
     /// Lets marks warn again that are now above the usage.
@@ -266,8 +256,8 @@ impl Meter {
 
     /// Starts a new window at `now`.
     pub fn reset(&mut self, now: Moment) {
-        self.window.restart(now);
         self.begin();
+        self.window.restart(now, self.era);
     }
 
     fn begin(&mut self) {
@@ -303,73 +293,18 @@ impl Meter {
     /// Replaces it by `new`, brought to `now`. Open leases keep what they hold.
     pub fn replace(&mut self, new: Self, now: Moment) {
         *self = Self { era: self.era, reserved: self.reserved, ..new };
+        if let Window::Calendar(calendar) = &mut self.window {
+            calendar.restart(self.era);
+        }
         self.roll(now);
     }
 
     /// Sets the usage of this window to what a file says.
     pub fn restore_used(&mut self, used: u64) {
         self.used = used;
-    }
-
-    /// Holds `amount` until [`commit`](Self::commit), [`release`](Self::release) or
-    /// [`expire`](Self::expire). A limit that counts [at the start](Limit::at_start) is charged
-    /// now.
-    #[inline]
-    pub fn reserve(&mut self, amount: u64) -> Hold {
-        if self.marks.as_ref().is_some_and(|marks| marks.at_start) {
-            self.charge(amount);
-            return Hold { amount: 0, era: self.era };
+        if let Window::Calendar(calendar) = &mut self.window {
+            calendar.forget_used();
         }
-        let amount = amount.min(u64::MAX - self.reserved);
-        self.reserved += amount;
-        Hold { amount, era: self.era }
-    }
-
-    /// Ends the hold and books `actual`. Returns how much was booked now. The held amount counts in
-    /// the window of the reservation. In a later window only what exceeds it is booked.
-    #[inline]
-    pub fn commit(&mut self, hold: &Hold, actual: u64) -> u64 {
-        if hold.era == self.era {
-            self.reserved = self.reserved.saturating_sub(hold.amount);
-            self.charge(actual)
-        } else {
-            self.charge(actual.saturating_sub(hold.amount))
-        }
-    }
-
-    /// Ends the hold and books nothing.
-    pub fn release(&mut self, hold: &Hold) {
-        if hold.era == self.era {
-            self.reserved = self.reserved.saturating_sub(hold.amount);
-        }
-    }
-
-    /// Ends the hold provisionally: its estimate is charged, or returned. A later
-    /// [`recommit`](Self::recommit) replaces that by the actual usage.
-    pub fn expire(&mut self, hold: &Hold, charge: bool, now: Moment) -> Expired {
-        let (covered, booked) = if hold.era != self.era {
-            (hold.amount, 0)
-        } else if charge && !matches!(self.window, Window::Gauge) {
-            (hold.amount, self.commit(hold, hold.amount))
-        } else {
-            self.release(hold);
-            (0, 0)
-        };
-        Expired { covered, booked, at: now.tick }
-    }
-
-    /// Replaces the charge of an expiry by `actual`.
-    pub fn recommit(&mut self, hold: &Hold, expired: &Expired, actual: u64) {
-        let replaced = hold.era == self.era
-            && match &mut self.window {
-                Window::Sliding(ring) => ring.remove(expired.booked, expired.at),
-                _ => {
-                    self.used = self.used.saturating_sub(expired.booked);
-                    true
-                }
-            };
-        let still_due = if replaced { actual } else { actual.saturating_sub(expired.covered) };
-        self.charge(still_due);
     }
 
     /// Returns true once per window and mark, when `used` has reached the mark.
@@ -381,15 +316,26 @@ impl Meter {
         crossed
     }
 
-    /// Whether `hold` is part of the reserved amount of the present window.
-    pub const fn counts(&self, hold: &Hold) -> bool {
-        hold.era == self.era
-    }
-
     /// Whether time alone may change what it admits between `now` and `at`.
     pub fn may_change_by(&self, at: Tick, now: Moment) -> bool {
         let own = self.window.changes_at(now).is_some_and(|changes| changes <= at);
         own || self.provider().is_some_and(|provider| provider.may_change_by(at))
+    }
+
+    /// From when on nothing counts that it has counted, at the earliest. A time that is over if that
+    /// is so now, and `None` for never.
+    pub fn silent_from(&self, now: Moment) -> Option<Tick> {
+        let provider = match self.provider() {
+            Some(provider) => provider.silent_from()?,
+            None => now.tick,
+        };
+        let own = match &self.window {
+            Window::Sliding(ring) if self.reserved == 0 => ring.falls_at(0).unwrap_or(now.tick),
+            Window::Calendar(calendar) => calendar.silent_from(now, self.used, self.reserved),
+            _ if self.used == 0 && self.reserved == 0 => now.tick,
+            window => window.ends_at(now)?,
+        };
+        Some(own.max(provider))
     }
 
     /// The time until the next window, or `None` if there is none.

@@ -19,7 +19,7 @@ mod ring;
 mod usage;
 mod window;
 
-pub use calendar::{Calendar, CalendarUnit};
+pub use calendar::{Calendar, CalendarUnit, Counts, Rolled};
 pub use clock::{Clock, Follower, ManualClock, Moment, SystemClock, Tick};
 pub(crate) use clock::{LONGEST, nanos};
 pub use denied::{Cause, Code, Denied, Kind};
@@ -31,7 +31,7 @@ pub use message::MESSAGE_BYTES_MAX;
 pub use meter::{Expired, Hold, Meter};
 pub use money::MicroUsd;
 pub(crate) use price::model_names;
-pub use price::{Price, PriceTable, Rates};
+pub use price::{CallPrice, CostSource, Price, PriceTable, Rates, TellUnpriced};
 pub use provider_limit::ProviderLimit;
 pub use retry::Open;
 pub use ring::Ring;

@@ -3,186 +3,24 @@
 //! All numbers are integers: micro-USD per million tokens, summed in 128 bits and rounded up once
 //! per call.
 
+mod call;
+mod decimal;
+mod makers;
+mod model;
 mod model_name;
+mod rates;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::invalid::{Invalid, InvalidKind};
-use super::money::MicroUsd;
+pub use call::{CallPrice, CostSource, TellUnpriced};
+pub use model::Price;
+pub use rates::Rates;
+
+use super::invalid::Invalid;
 use super::usage::Usage;
 
 pub(crate) use model_name::model_names;
-
-const MILLION: u128 = 1_000_000;
-/// The kinds of tokens that a price may name.
-pub(crate) const KEYS: [&str; 6] =
-    ["input", "output", "cache_read", "cache_write", "cache_write_1h", "reasoning"];
-/// What Anthropic charges for a cache write that is kept for an hour, as a multiple of the input
-/// price.
-const HOUR_TIMES: u64 = 2;
-
-/// What a model costs, in micro-USD per million tokens.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Price {
-    /// The rates of prompts below every tier.
-    pub rates: Rates,
-    /// The rates of longer prompts, by ascending length.
-    tiers: Vec<Tier>,
-}
-
-/// The cost of each kind of token, in micro-USD per million.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Rates {
-    /// Input that was neither read from nor written to a cache.
-    pub input: u64,
-    /// Output without reasoning.
-    pub output: u64,
-    /// Input read from a cache. Default: the price of input.
-    pub cache_read: u64,
-    /// Input written to a cache. Default: the price of input.
-    pub cache_write: u64,
-    /// Input written to a cache that keeps it for an hour. `None` means the price of a cache write.
-    /// A table sets twice the input price for models of Anthropic.
-    pub cache_write_1h: Option<u64>,
-    /// Reasoning, which is part of the output. Default: the price of output.
-    pub reasoning: u64,
-}
-
-/// The rates of prompts above a length. They apply to the whole call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Tier {
-    above_input_tokens: u64,
-    rates: Rates,
-}
-
-impl Rates {
-    fn parse<'a>(
-        argument: &str,
-        entries: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) -> Result<Self, Invalid> {
-        let mut found: [Option<u64>; KEYS.len()] = [None; KEYS.len()];
-        for (key, text) in entries {
-            let Some(index) = KEYS.iter().position(|known| *known == key) else {
-                let allowed = KEYS.join(", ");
-                let message = format!("{argument}: unknown key {key:?}; allowed are {allowed}");
-                return Err(Invalid::sentence(message));
-            };
-            let rate = MicroUsd::parse(&format!("{argument}[{key:?}]"), text)
-                .map_err(|bad| Invalid { kind: InvalidKind::Policy, ..bad })?;
-            found[index] = Some(rate.0);
-        }
-        let [Some(input), Some(output), cache_read, cache_write, cache_write_1h, reasoning] = found
-        else {
-            let message =
-                format!("{argument} does not have both \"input\" and \"output\"; give both prices");
-            return Err(Invalid::sentence(message));
-        };
-        Ok(Self {
-            input,
-            output,
-            cache_read: cache_read.unwrap_or(input),
-            cache_write: cache_write.unwrap_or(input),
-            cache_write_1h,
-            reasoning: reasoning.unwrap_or(output),
-        })
-    }
-
-    fn cost(&self, usage: &Usage) -> u64 {
-        let hour = usage.cache_write_1h_tokens;
-        let written = usage.cache_write_tokens.max(hour);
-        let cached = usage.cache_read_tokens.saturating_add(written);
-        let plain = usage.input_tokens.saturating_sub(cached);
-        let reasoning = usage.reasoning_tokens.min(usage.output_tokens);
-        let known = usage.input_tokens.saturating_add(usage.output_tokens);
-        let unknown = usage.total_tokens.saturating_sub(known);
-        let parts = [
-            (plain, self.input),
-            (usage.cache_read_tokens, self.cache_read),
-            (written - hour, self.cache_write),
-            (hour, self.cache_write_1h.unwrap_or(self.cache_write)),
-            (usage.output_tokens - reasoning, self.output),
-            (reasoning, self.reasoning),
-            (unknown, self.input.max(self.output)),
-        ];
-        let sum = parts.iter().fold(0_u128, |sum, &(tokens, price)| {
-            sum.saturating_add(u128::from(tokens) * u128::from(price))
-        });
-        u64::try_from(sum.div_ceil(MILLION)).unwrap_or(u64::MAX)
-    }
-}
-
-impl From<Rates> for Price {
-    /// A price that is the same for prompts of every length.
-    fn from(rates: Rates) -> Self {
-        Self { rates, tiers: Vec::new() }
-    }
-}
-
-impl Price {
-    /// Reads a price. `entries` are pairs of a key and USD per million tokens as text. "input" and
-    /// "output" are required. "cache_read" and "cache_write" default to the input price,
-    /// "reasoning" to the output price. For "cache_write_1h" see [`Price::with_maker_rates`].
-    pub fn parse<'a>(
-        argument: &str,
-        entries: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) -> Result<Self, Invalid> {
-        Rates::parse(argument, entries).map(Self::from)
-    }
-
-    /// Adds the rates of calls with more than so many input tokens.
-    pub fn add_tier<'a>(
-        &mut self,
-        argument: &str,
-        above_input_tokens: u64,
-        entries: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) -> Result<(), Invalid> {
-        let rates = Rates::parse(argument, entries)?;
-        if self.tiers.iter().any(|tier| tier.above_input_tokens == above_input_tokens) {
-            return Err(Invalid::sentence(format!(
-                "{argument} has two tiers with above_input_tokens = {above_input_tokens}; keep one"
-            )));
-        }
-        self.tiers.push(Tier { above_input_tokens, rates });
-        self.tiers.sort_by_key(|tier| tier.above_input_tokens);
-        Ok(())
-    }
-
-    /// Adds known rates of the model's maker that the table does not name. Anthropic charges twice
-    /// the input price for a cache write that is kept for an hour. Other makers charge what any
-    /// cache write costs.
-    #[must_use]
-    pub fn with_maker_rates(mut self, provider: Option<&str>, model: &str) -> Self {
-        if is_anthropic(provider, model) {
-            let tiers = self.tiers.iter_mut().map(|tier| &mut tier.rates);
-            for rates in tiers.chain([&mut self.rates]) {
-                rates.cache_write_1h.get_or_insert(rates.input.saturating_mul(HOUR_TIMES));
-            }
-        }
-        self
-    }
-
-    /// The cost of `usage` in micro-USD, rounded up once. If only the total of tokens is known, the
-    /// higher price of input and output applies.
-    pub fn cost(&self, usage: &Usage) -> u64 {
-        // Of a total without its parts, all may be input.
-        let input = match usage.input_tokens.saturating_add(usage.output_tokens) {
-            0 => usage.total_tokens,
-            _ => usage.input_tokens,
-        };
-        let tier = self.tiers.iter().rev().find(|tier| input > tier.above_input_tokens);
-        tier.map_or(&self.rates, |tier| &tier.rates).cost(usage)
-    }
-}
-
-/// Whether a model is one of Anthropic's. Its provider is Anthropic, or its name contains "claude"
-/// or "anthropic", as on Bedrock, on Vertex AI and in the names of gateways.
-pub(crate) fn is_anthropic(provider: Option<&str>, model: &str) -> bool {
-    let name = model.to_ascii_lowercase();
-    provider.is_some_and(|provider| provider.eq_ignore_ascii_case("anthropic"))
-        || name.contains("claude")
-        || name.contains("anthropic")
-}
 
 /// The prices of models by name. An unknown model is an error, never $0.
 #[derive(Clone, Debug, Default)]
@@ -201,9 +39,9 @@ impl PriceTable {
         Ok(())
     }
 
-    /// Sets the price of a model, and adds the known rates of its maker.
+    /// Sets the price of a model.
     pub fn set(&mut self, model: &str, price: Price) {
-        self.prices.insert(model.to_owned(), Arc::new(price.with_maker_rates(None, model)));
+        self.prices.insert(model.to_owned(), Arc::new(price.with_hour(None, model)));
     }
 
     /// The price of a model, under its name or the closest of its other names: without its date or
@@ -235,15 +73,26 @@ impl PriceTable {
         model: &str,
         usage: &Usage,
     ) -> Result<u64, Invalid> {
+        self.price_by(provider, model, usage).map(|price| price.cost(usage))
+    }
+
+    /// The price of a usage of `model` at a provider, with what the maker is known to charge.
+    pub(crate) fn price_by(
+        &self,
+        provider: Option<&str>,
+        model: &str,
+        usage: &Usage,
+    ) -> Result<Arc<Price>, Invalid> {
         let price = self.get(model).ok_or_else(|| {
             Invalid::sentence(format!(
                 "the prices name no model {model:?}; add it with its input and output price"
             ))
         })?;
-        if provider.is_none() || usage.cache_write_1h_tokens == 0 {
-            return Ok(price.cost(usage));
+        let plain = provider.is_none() || usage.cache_write_1h_tokens == 0;
+        if plain && usage.billing.is_none() {
+            return Ok(Arc::clone(price));
         }
-        Ok(Price::clone(price).with_maker_rates(provider, model).cost(usage))
+        Ok(Arc::new(Price::clone(price).with_maker_rates(provider, model)))
     }
 }
 

@@ -84,6 +84,14 @@ impl ProviderLimit {
         [tokens, requests, self.closed_until].into_iter().flatten().any(|until| until <= at)
     }
 
+    /// From when on nothing counts of what was reported, or `None` for never: a limit of a window
+    /// counts on.
+    pub fn silent_from(&self) -> Option<Tick> {
+        let ends = [self.tokens, self.requests].map(|known| known.map(|known| known.until));
+        let last = ends.into_iter().chain([self.closed_until]).flatten().max();
+        self.max.is_none().then(|| last.unwrap_or(Tick::from_nanos(0)))
+    }
+
     /// The limit of a window, where the meter itself allows `max`.
     pub fn ceiling(&self, max: u64) -> u64 {
         self.max.map_or(max, |limit| max.min(limit))

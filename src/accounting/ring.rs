@@ -1,11 +1,12 @@
-//! A sliding window as a ring of buckets, in constant memory and constant time.
+//! A sliding window as a ring of buckets: those in which something was used, and no others.
 //!
-//! The ring has `buckets + 1` buckets of `period / buckets` each. A bucket that has partly left the
-//! window counts whole. So the effective window is between one and `1 + 1/buckets` periods. No span
+//! The ring has `count + 1` buckets of `period / count` each. A bucket that has partly left the
+//! window counts whole. So the effective window is between one and `1 + 1/count` periods. No span
 //! of `period`, open at one end, ever holds more than the limit. A bucket includes its last moment.
 //! The first booking in an empty window ends a bucket there, so it leaves after exactly one period.
 //! So do bookings whole buckets later.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::clock::{Tick, nanos};
@@ -24,18 +25,27 @@ pub struct Ring {
     /// The latest time passed in.
     now: u64,
     sum: u128,
-    /// Wide enough that no bucket ever overflows: an amount that is taken out was really in it.
-    buckets: Box<[u128]>,
+    /// Oldest first. A number comes twice if its amount is more than one entry can hold.
+    buckets: VecDeque<Bucket>,
+    /// How many buckets a period has.
+    count: u16,
+}
+
+/// What was used in one bucket.
+#[derive(Clone, Copy, Debug)]
+struct Bucket {
+    number: u64,
+    amount: u64,
 }
 
 impl Ring {
     /// An empty ring over `period`, with `buckets` buckets (at least one).
     pub fn new(period: Duration, buckets: u16, now: Tick) -> Self {
         let period_ns = nanos(period).max(1);
-        let buckets = vec![0; usize::from(buckets.max(1)) + 1].into_boxed_slice();
-        let now = now.raw();
-        let (anchor, begin, end) = (now, now, now);
-        let mut ring = Self { period_ns, anchor, newest: 0, begin, end, now, sum: 0, buckets };
+        let (now, count) = (now.raw(), buckets.max(1));
+        let (anchor, begin, end, buckets) = (now, now, now, VecDeque::new());
+        let mut ring =
+            Self { period_ns, anchor, newest: 0, begin, end, now, sum: 0, buckets, count };
         ring.anchor_here();
         ring
     }
@@ -66,16 +76,14 @@ impl Ring {
 
     fn turn(&mut self) {
         let newest = self.bucket_until(self.now.saturating_add(1));
-        if newest - self.newest >= self.len() {
-            self.clear();
-        } else {
-            for passed in self.newest + 1..=newest {
-                let index = self.index(passed);
-                self.sum -= self.buckets[index];
-                self.buckets[index] = 0;
-            }
+        while let Some(oldest) = self.buckets.front()
+            && newest - oldest.number >= self.len()
+        {
+            self.sum -= u128::from(oldest.amount);
+            self.buckets.pop_front();
         }
         if self.sum == 0 {
+            self.clear();
             self.anchor_here();
         } else {
             self.stand_in(newest);
@@ -85,27 +93,47 @@ impl Ring {
     /// Books `amount` at the latest time passed in.
     pub fn add(&mut self, amount: u64) {
         if self.sum == 0 {
+            self.buckets.clear();
             self.anchor_here();
         }
+        if amount == 0 {
+            return;
+        }
         let inside = self.now > self.begin;
-        let bucket = if inside { self.newest } else { self.bucket_until(self.now) };
-        let index = self.index(bucket);
-        self.buckets[index] += u128::from(amount);
+        let number = if inside { self.newest } else { self.bucket_until(self.now) };
         self.sum += u128::from(amount);
+        if let Some(latest) = self.buckets.back_mut()
+            && latest.number == number
+            && let Some(sum) = latest.amount.checked_add(amount)
+        {
+            latest.amount = sum;
+            return;
+        }
+        if self.buckets.capacity() == 0 {
+            // Many windows see one bucket. A vector would begin with room for four.
+            self.buckets.reserve_exact(1);
+        }
+        // It is nearly always the latest.
+        let place = self.buckets.partition_point(|bucket| bucket.number <= number);
+        self.buckets.insert(place, Bucket { number, amount });
     }
 
     /// Takes `amount` out of the bucket in which it was booked at `at`. Returns false if that
     /// bucket has left.
     pub fn remove(&mut self, amount: u64, at: Tick) -> bool {
-        let bucket = self.bucket_until(at.raw());
+        let number = self.bucket_until(at.raw());
         // Before the anchor nothing is left: the window was empty then.
-        if at.raw() < self.anchor || bucket > self.newest || self.newest - bucket >= self.len() {
+        if at.raw() < self.anchor || number > self.newest || self.newest - number >= self.len() {
             return false;
         }
-        let index = self.index(bucket);
-        let removed = u128::from(amount).min(self.buckets[index]);
-        self.buckets[index] -= removed;
-        self.sum -= removed;
+        let mut left = amount;
+        let first = self.buckets.partition_point(|bucket| bucket.number < number);
+        for bucket in self.buckets.range_mut(first..).take_while(|b| b.number == number) {
+            let removed = left.min(bucket.amount);
+            bucket.amount -= removed;
+            left -= removed;
+        }
+        self.sum -= u128::from(amount - left);
         true
     }
 
@@ -116,7 +144,7 @@ impl Ring {
 
     /// Empties the window.
     pub fn clear(&mut self) {
-        self.buckets.fill(0);
+        self.buckets = VecDeque::new();
         self.sum = 0;
     }
 
@@ -131,12 +159,11 @@ impl Ring {
         if sum <= u128::from(left) {
             return None;
         }
-        let oldest = self.newest.saturating_sub(self.count());
-        let bucket = (oldest..=self.newest).find(|bucket| {
-            sum -= self.buckets[self.index(*bucket)];
+        let bucket = self.buckets.iter().find(|bucket| {
+            sum -= u128::from(bucket.amount);
             sum <= u128::from(left)
         })?;
-        Some(Tick::from_raw(self.end_of(bucket.saturating_add(self.count()))))
+        Some(Tick::from_raw(self.end_of(bucket.number.saturating_add(self.count()))))
     }
 
     /// Lets a bucket end at the present. The window is empty.
@@ -166,15 +193,11 @@ impl Ring {
 
     /// The number of buckets in a window.
     const fn count(&self) -> u64 {
-        self.len() - 1
+        self.count as u64
     }
 
     const fn len(&self) -> u64 {
-        self.buckets.len() as u64
-    }
-
-    fn index(&self, bucket: u64) -> usize {
-        usize::try_from(bucket % self.len()).unwrap_or(0)
+        self.count() + 1
     }
 }
 

@@ -1,8 +1,13 @@
 //! Windows: the spans of time in which a limit counts. A closed set.
+//!
+//! All but one kind are measured by the monotonic clock alone, which never steps: no reading of the
+//! wall clock changes them. A fixed window ends a period after its start, and a sliding window
+//! forgets a usage a period after it. So nobody waits for longer than one period. Calendar windows
+//! follow the wall clock; [`calendar`](super::calendar) says what a wrong reading does to them.
 
 use std::time::Duration;
 
-use super::calendar::{Calendar, CalendarUnit};
+use super::calendar::{Calendar, CalendarUnit, Counts, Rolled};
 use super::clock::{LONGEST, Moment, Tick, nanos};
 use super::invalid::Invalid;
 use super::ring::Ring;
@@ -44,7 +49,7 @@ impl Window {
 
     /// A calendar window in the IANA time zone `zone`.
     pub fn calendar(unit: CalendarUnit, zone: &str, now: Moment) -> Result<Self, Invalid> {
-        Ok(Self::Calendar(Box::new(Calendar::new(unit, zone, now.wall_ns)?)))
+        Ok(Self::Calendar(Box::new(Calendar::new(unit, zone, now)?)))
     }
 
     /// Whether it needs the wall clock.
@@ -61,39 +66,38 @@ impl Window {
         }
     }
 
-    /// Moves on to `now`. Returns true if a new window began, in which nothing is used yet.
+    /// Moves on to `now`, when the window has counted `counts`.
     #[inline]
-    pub fn roll(&mut self, now: Moment) -> bool {
+    pub fn roll(&mut self, now: Moment, counts: Counts) -> Rolled {
         match self {
-            Self::Lifetime | Self::Gauge => false,
+            Self::Lifetime | Self::Gauge => Rolled::Same,
             Self::Fixed { period_ns, start } => {
                 let elapsed = now.tick.raw().saturating_sub(start.raw());
-                let over = elapsed >= *period_ns;
-                if over {
-                    let whole = elapsed - elapsed % *period_ns;
-                    *start = Tick::from_raw(start.raw().saturating_add(whole));
+                if elapsed < *period_ns {
+                    return Rolled::Same;
                 }
-                over
+                let whole = elapsed - elapsed % *period_ns;
+                *start = Tick::from_raw(start.raw().saturating_add(whole));
+                Rolled::Next
             }
-            Self::Calendar(calendar) => calendar.roll(now.wall_ns),
+            Self::Calendar(calendar) => calendar.roll(now, counts),
             Self::Sliding(ring) => {
                 ring.advance(now.tick);
-                false
+                Rolled::Same
             }
         }
     }
 
-    /// Starts a new window at `now`. A fixed window then counts its periods from there.
-    pub fn restart(&mut self, now: Moment) {
+    /// Starts a new window at `now`, in `era` of its meter. A fixed window then counts its periods
+    /// from there.
+    pub(super) fn restart(&mut self, now: Moment, era: u32) {
         match self {
             Self::Fixed { start, .. } => *start = now.tick,
             Self::Sliding(ring) => {
                 ring.clear();
                 ring.advance(now.tick);
             }
-            Self::Calendar(calendar) => {
-                calendar.roll(now.wall_ns);
-            }
+            Self::Calendar(calendar) => calendar.restart(era),
             Self::Lifetime | Self::Gauge => {}
         }
     }
@@ -134,10 +138,11 @@ mod tests {
     #[test]
     fn a_fixed_window_steps_by_whole_periods() {
         let mut window = Window::fixed(Duration::from_secs(60), moment(5).tick).unwrap();
-        assert!(!window.roll(moment(64)));
-        assert!(window.roll(moment(200)));
+        assert_eq!(window.roll(moment(64), Counts::default()), Rolled::Same);
+        assert_eq!(window.roll(moment(200), Counts::default()), Rolled::Next);
         assert_eq!(window.ends_at(moment(200)), Some(moment(245).tick));
-        assert!(!window.roll(moment(100)), "a step backwards refills nothing");
+        let back = window.roll(moment(100), Counts::default());
+        assert_eq!(back, Rolled::Same, "a step backwards refills nothing");
     }
 
     #[test]

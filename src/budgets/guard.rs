@@ -9,14 +9,14 @@ mod allowances;
 mod ask;
 mod change;
 mod counter;
+mod forget;
 mod in_force;
-mod last_asked;
 mod lookup;
 mod matched;
 mod report;
 mod reserve;
 mod rule_group;
-mod runs;
+mod rule_meter;
 mod state;
 mod unmatched;
 

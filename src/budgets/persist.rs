@@ -4,15 +4,18 @@
 //! renamed. So a reader sees the old file or the new one, never a half-written one.
 
 mod atomic_file;
+mod continued;
+mod regular_file;
 
 use std::collections::HashSet;
-use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use continued::Continued;
 
 use super::budget_manager::{
     BudgetLimit, BudgetManager, info_of, limits, new_window, window_age_ns,
@@ -52,7 +55,7 @@ struct Agent {
 impl BudgetManager {
     /// Writes all budgets to `path` and creates missing folders. The holds of open leases are
     /// written as used, unless unsettled leases are released: it is not known whether they were
-    /// spent.
+    /// spent. What is no regular file is refused, and stays as it is; links are followed.
     pub fn persist(&self, path: &Path) -> Result<(), Error> {
         self.0.core.same_process()?;
         let _whole = self.0.persisting.lock();
@@ -62,14 +65,16 @@ impl BudgetManager {
         let cannot = |error: std::io::Error| {
             StoreError::Unavailable(format!("cannot write {}: {error}", path.display()))
         };
+        regular_file::check_if_present(path).map_err(cannot)?;
         Ok(atomic_file::replace(path, &text).map_err(cannot)?)
     }
 
     /// Replaces all budgets by those in `path`. Open leases keep what they hold. A missing file
-    /// changes nothing and returns false.
+    /// changes nothing and returns false. What is no regular file is refused at once. It also reads
+    /// the file of the system that this class continues: `budgets` and `usage`, by agent.
     pub fn restore(&self, path: &Path) -> Result<bool, Error> {
         self.0.core.same_process()?;
-        let text = match fs::read_to_string(path) {
+        let text = match regular_file::read(path) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
             Err(error) if error.kind() == ErrorKind::InvalidData => {
@@ -135,6 +140,22 @@ impl BudgetManager {
     }
 }
 
+impl From<Continued> for Agent {
+    /// A window that is longer than any that we have never ends; one without a start begins now.
+    fn from(agent: Continued) -> Self {
+        let window = agent.window_secs.filter(|secs| *secs <= LONGEST.as_secs());
+        Self {
+            agent_id: agent.agent_id,
+            token_budget: agent.token_budget,
+            calls_budget: agent.calls_budget,
+            window_ns: window.map(|secs| crate::accounting::nanos(Duration::from_secs(secs))),
+            window_start_unix_ns: agent.window_start_unix_ns.unwrap_or(i64::MAX),
+            tokens_used: agent.tokens_used,
+            calls_used: agent.calls_used,
+        }
+    }
+}
+
 impl Agent {
     fn limit(&self) -> BudgetLimit {
         BudgetLimit {
@@ -159,12 +180,12 @@ impl Agent {
 }
 
 fn parse(text: &str) -> Result<Vec<Agent>, String> {
-    let file: File = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    if file.format != FORMAT || file.version != VERSION {
-        return Err(format!("format {:?} version {} is not known", file.format, file.version));
-    }
+    let agents = match continued::read(text) {
+        Some(continued) => continued?.into_iter().map(Agent::from).collect(),
+        None => parse_own(text)?,
+    };
     let mut seen = HashSet::new();
-    for agent in &file.agents {
+    for agent in &agents {
         Key::parse("agent_id", &agent.agent_id).map_err(|error| error.message)?;
         if !seen.insert(agent.agent_id.as_str()) {
             return Err(format!("agent_id {:?} stands twice", agent.agent_id));
@@ -172,6 +193,14 @@ fn parse(text: &str) -> Result<Vec<Agent>, String> {
         if agent.window_ns.is_some_and(|ns| ns == 0 || Duration::from_nanos(ns) > LONGEST) {
             return Err(format!("window_ns of {:?} is not allowed", agent.agent_id));
         }
+    }
+    Ok(agents)
+}
+
+fn parse_own(text: &str) -> Result<Vec<Agent>, String> {
+    let file: File = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    if file.format != FORMAT || file.version != VERSION {
+        return Err(format!("format {:?} version {} is not known", file.format, file.version));
     }
     Ok(file.agents)
 }

@@ -63,10 +63,10 @@ impl Account {
         key: Key,
         code: Code,
         meters: impl IntoIterator<Item = Meter>,
-        naming: impl Naming + 'static,
+        naming: Arc<dyn Naming>,
     ) -> Arc<Self> {
         let meters: SmallVec<[Meter; 2]> = meters.into_iter().collect();
-        Self::of(Identity::new(core, key, code, &meters, Some(Box::new(naming))), meters)
+        Self::of(Identity::new(core, key, code, &meters, Some(naming)), meters)
     }
 
     fn of(identity: Identity, meters: SmallVec<[Meter; 2]>) -> Arc<Self> {
@@ -383,6 +383,7 @@ impl Swept for Account {
                 return None;
             }
             entries.swept = entries.next_due();
+            entries.give_room_back();
             entries.swept
         });
         next.ok()?

@@ -24,6 +24,19 @@ pub(crate) enum End {
 }
 
 impl End {
+    /// The end of a lease that has committed that, or nothing.
+    pub(crate) fn of(committed: Option<&Usage>) -> Self {
+        committed.map_or(Self::Released, |usage| Self::Committed(usage.clone()))
+    }
+
+    /// What was committed.
+    pub(crate) const fn committed(&self) -> Option<&Usage> {
+        match self {
+            Self::Committed(usage) => Some(usage),
+            Self::Released => None,
+        }
+    }
+
     pub(crate) const fn state(&self) -> LeaseState {
         match self {
             Self::Committed(_) => LeaseState::Committed,
@@ -50,15 +63,6 @@ impl From<Usage> for Actual {
 }
 
 impl Actual {
-    /// The usage, if its cost is not given.
-    pub(crate) fn unpriced(&self) -> Option<Usage> {
-        match self {
-            Self::Tokens(tokens) => Some(Usage::tokens(*tokens)),
-            Self::Usage(usage) if usage.cost_micros_usd == 0 => Some(usage.clone()),
-            Self::Estimate | Self::Usage(_) => None,
-        }
-    }
-
     /// The usage of a call with this estimate.
     #[inline]
     pub(crate) fn usage(self, estimate: &UsageEstimate) -> Usage {

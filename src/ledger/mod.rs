@@ -31,7 +31,7 @@ mod sync;
 
 pub use account::Account;
 pub(crate) use account::METERS_MAX;
-pub(crate) use account::idle::Idle;
+pub(crate) use account::idle::{Idle, Silent};
 pub(crate) use account::naming::Naming;
 #[cfg(feature = "python")]
 pub(crate) use account_id::AccountId;

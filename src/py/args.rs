@@ -11,7 +11,7 @@ mod time;
 pub(super) use amount::{
     CallsArg, StatusArg, StepsArg, TokensArg, amount, index, limit, small_amount,
 };
-pub(super) use lease_policy::{OnErrorArg, UnsettledArg, policy};
+pub(super) use lease_policy::{LeaseKeywords, OnErrorArg, UnsettledArg, policy};
 pub(super) use pickling::{new_args, no_copies};
 pub(super) use shown::{number, shown, type_name};
 pub(super) use text::{Id, id, name, utf8};

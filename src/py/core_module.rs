@@ -59,6 +59,7 @@ pub(crate) mod _core {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::py::main_interpreter::check(module.py())?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

@@ -10,6 +10,7 @@ mod budgets;
 mod core_module;
 mod errors;
 mod lease;
+mod main_interpreter;
 mod native;
 mod python_call;
 mod together;

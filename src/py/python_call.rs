@@ -31,6 +31,19 @@ pub(super) fn call_python<R>(code: impl FnOnce() -> R) -> Option<R> {
     Some(code())
 }
 
+/// Logs a warning for the operator.
+pub(super) fn log_warning(said: &str) {
+    Python::attach(|py| {
+        let logged = call_python(|| {
+            let logger = py.import("logging")?.call_method1("getLogger", ("outlay",))?;
+            logger.call_method1("warning", ("%s", said))
+        });
+        if let Some(Err(error)) = logged {
+            error.write_unraisable(py, None);
+        }
+    });
+}
+
 /// Calls `code`, which may run any Python, even if the interpreter is exiting. It is then called
 /// after a delay. By then a daemon thread is gone with its process, and a thread that is waited for
 /// goes on.

@@ -8,6 +8,7 @@ mod denial;
 mod given;
 mod headers;
 mod prices;
+mod unpriced;
 
 pub(super) use amounts::{PyRemaining, PyRequestBudget, PyUsage, PyUsageEstimate, or_none, usd};
 pub(super) use checks::{check_amount, check_id, check_period};
@@ -16,3 +17,4 @@ pub(super) use denial::{PyDenial, restore_denial};
 pub(super) use given::{actual, estimate};
 pub(super) use headers::read_headers;
 pub(super) use prices::{PyPriceTable, model_names, price};
+pub(super) use unpriced::tell_unpriced;

@@ -1,19 +1,18 @@
 //! Waiting: Rust keeps the queues, and Python the futures of its event loops (`outlay/_waiting`).
 
-use std::sync::Arc;
-use std::time::Duration;
+mod sleeping;
+mod wake;
 
-use pyo3::exceptions::PyException;
+use std::sync::Arc;
+
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
 use super::lease::PyBudgetLease;
-use super::python_call::{call_python, sleep_detached};
 use crate::accounting::Invalid;
-use crate::ledger::{Carried, Error, Grant, Lease, Mailbox, Sleeper, Wait};
-
-/// How often a waiting main thread checks for Ctrl-C.
-const SIGNALS: Duration = Duration::from_millis(50);
+use crate::ledger::{Carried, Error, Grant, Lease, Mailbox, Wait};
+use sleeping::Sleep;
+use wake::call_wake;
 
 #[doc = stub!("Mailbox")]
 #[pyclass(module = "outlay._core", name = "Mailbox", frozen, weakref)]
@@ -66,7 +65,7 @@ impl PyWait {
         Self { inner, owner, carried }
     }
 
-    /// Waits in this thread, without the GIL, for a lease that carries something.
+    /// Waits in this thread or greenlet for a lease that carries something.
     pub(super) fn block(
         py: Python<'_>,
         join: impl FnOnce(Arc<Mailbox>) -> Result<(Wait, Carried), Error>,
@@ -107,6 +106,16 @@ impl PyWait {
         }
     }
 
+    #[doc = stub!("Wait.pass_over")]
+    fn pass_over(&self) -> bool {
+        self.inner.pass_over()
+    }
+
+    #[doc = stub!("Wait.resume")]
+    fn resume(&self) {
+        self.inner.resume();
+    }
+
     #[doc = stub!("Wait.leave")]
     fn leave(&self) {
         self.inner.leave();
@@ -117,42 +126,12 @@ impl PyWait {
     }
 }
 
-/// Wakes an event loop. This may run while an exception is raised, because a dropped lease calls
-/// it. That exception goes on afterwards. A Ctrl-C in between is not lost, and neither is the
-/// wake-up.
-fn call_wake(wake: &Py<PyAny>) {
-    Python::try_attach(|py| {
-        let flying = PyErr::take(py);
-        if let Some(Err(error)) = call_python(|| wake.call0(py)) {
-            if error.is_instance_of::<PyException>(py) {
-                error.write_unraisable(py, Some(wake.bind(py)));
-            } else {
-                let again = wake.call0(py).and_then(|_| interrupt(py));
-                if let Err(error) = again {
-                    error.write_unraisable(py, Some(wake.bind(py)));
-                }
-            }
-        }
-        if let Some(error) = flying {
-            error.restore(py);
-        }
-    });
-}
-
-/// Raises Ctrl-C again, in the code that runs next.
-fn interrupt(py: Python<'_>) -> PyResult<()> {
-    py.import("_thread")?.call_method0("interrupt_main").map(drop)
-}
-
-/// Waits in this thread, without the GIL; Ctrl-C ends it.
+/// Waits in this thread or greenlet; Ctrl-C ends it.
 pub(super) fn block(
     py: Python<'_>,
     join: impl FnOnce(Arc<Mailbox>) -> Result<Wait, Error>,
 ) -> PyResult<Grant> {
-    let sleeper = Sleeper::new();
-    let mailbox = Mailbox::for_thread(&sleeper);
-    // This runs Python code. At exit a daemon thread must not be in such code.
-    let main = call_python(|| is_main_thread(py)).transpose()?.unwrap_or(false);
+    let (sleep, mailbox) = Sleep::new(py)?;
     let wait = join(Arc::clone(&mailbox))?;
     loop {
         if let Some(result) = wait.take() {
@@ -162,10 +141,7 @@ pub(super) fn block(
         if let Some(result) = wait.take() {
             return Ok(result?);
         }
-        let limit = if main { Some(next.map_or(SIGNALS, |next| next.min(SIGNALS))) } else { next };
-        // All accounts are locked while the GIL is held, so a fork finds none of their locks taken.
-        sleep_detached(py, || sleeper.sleep(limit));
-        py.check_signals()?;
+        sleep.sleep(py, next)?;
     }
 }
 
@@ -181,10 +157,4 @@ pub(super) fn block_for_lease(
             Err(Invalid::sentence(message.to_owned()).into())
         }
     }
-}
-
-fn is_main_thread(py: Python<'_>) -> PyResult<bool> {
-    let threading = py.import("threading")?;
-    let main = threading.call_method0("main_thread")?.getattr("ident")?;
-    threading.call_method0("get_ident")?.eq(main)
 }

@@ -1,4 +1,5 @@
 //! Amounts, prices and messages.
 #![cfg(not(loom))]
 
+mod prices;
 mod sums;

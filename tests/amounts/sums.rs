@@ -157,7 +157,15 @@ proptest! {
         cache_write_1h in prop::option::of(amount()),
     ) {
         let reasoning = output;
-        let rates = Rates { input, output, cache_read, cache_write, cache_write_1h, reasoning };
+        let rates = Rates {
+            input,
+            output,
+            cache_read,
+            cache_write,
+            cache_write_1h,
+            reasoning,
+            ..Rates::default()
+        };
         let price = Price::from(rates);
         let exact = exact_cost(&price, &usage);
         let rounded = exact.map(|exact| exact / MILLION + u128::from(exact % MILLION > 0));

@@ -56,12 +56,38 @@ fn a_commit_of_tokens_is_priced_as_the_model_is() {
     lease.commit(usage(100, 7).into()).unwrap();
     assert_eq!(world.figures("b", "usd"), (128, 0));
     let lease = world.guard.reserve(&M, usage(100, 100).into()).unwrap();
-    let known = Usage { cost_micros_usd: 9, ..usage(100, 7) };
+    let known = Usage { cost_micros_usd: 900, ..usage(100, 7) };
     lease.commit(known.into()).unwrap();
-    assert_eq!(world.figures("b", "usd"), (137, 0), "who knows the cost says it");
+    assert_eq!(
+        world.figures("b", "usd"),
+        (1_028, 0),
+        "the larger of what is reported and computed"
+    );
     let lease = world.guard.reserve(&M, usage(100, 100).into()).unwrap();
     lease.commit(Actual::Estimate).unwrap();
-    assert_eq!(world.figures("b", "usd"), (637, 0));
+    assert_eq!(world.figures("b", "usd"), (1_528, 0));
+}
+
+#[test]
+fn the_policy_says_which_cost_is_booked() {
+    for (source, reported, booked) in [
+        ("larger", 9, 128),
+        ("larger", 900, 900),
+        ("provider", 9, 9),
+        ("provider", 0, 128),
+        ("computed", 900, 128),
+    ] {
+        let defaults = format!("[defaults]\ncost_source = \"{source}\"\n");
+        let world = World::new(&format!("{defaults}{LIMIT}{PRICES}"));
+        let actual = Usage { cost_micros_usd: reported, ..usage(100, 7) };
+        let lease = world.guard.reserve(&M, usage(100, 100).into()).unwrap();
+        lease.commit(actual.clone().into()).unwrap();
+        assert_eq!(world.figures("b", "usd"), (booked, 0), "{source} {reported}");
+        // What ends after the call that pays for it is booked without a lease.
+        let late = GuardRequest { spent: true, ..GuardRequest::from(actual) };
+        let asked = world.guard.ask_call(&M, &late).unwrap();
+        assert_eq!(asked.estimate.cost_micros_usd, booked, "{source} {reported}");
+    }
 }
 
 #[test]
@@ -70,7 +96,7 @@ fn what_took_several_requests_is_priced_as_what_took_one() {
         for (actual, cost) in [
             (Actual::Usage(usage(100, 7)), 128),
             (Actual::Tokens(107), 428),
-            (Actual::Usage(Usage { cost_micros_usd: 9, ..usage(100, 7) }), 9),
+            (Actual::Usage(Usage { cost_micros_usd: 900, ..usage(100, 7) }), 900),
             (Actual::Estimate, 500),
         ] {
             let world = world();

@@ -61,6 +61,7 @@ SLOW = (
     "settling/test_audit_run.py",
     "settling/test_settling_edges.py",
     "test_valgrind.py",
+    "usage/corpus",
     "waiting/test_waiting_cancel.py",
     "waiting/test_waiting_loops.py",
     "waiting/test_waiting_process.py",

@@ -9,6 +9,7 @@ from typing import SupportsIndex
 
 from outlay._allowances.checks import Id, checked_model, instance, left, moment, named, set_fields
 from outlay._core import check_amount, check_id
+from outlay._dict_form import DictForm
 
 
 class AllowanceStatus(StrEnum):
@@ -41,7 +42,7 @@ class QuotaEvent(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, init=False)
-class UsageReport:
+class UsageReport(DictForm):
     """An event of a job, reported after it happened. Reports may come twice, late or out of order.
 
     Args:
@@ -101,7 +102,7 @@ class UsageReport:
 
 
 @dataclass(frozen=True, slots=True, init=False)
-class UsageRecord:
+class UsageRecord(DictForm):
     """What one agent has used in a UTC day.
 
     Args:
@@ -147,7 +148,7 @@ class UsageRecord:
 
 
 @dataclass(frozen=True, slots=True, init=False)
-class QuotaCheckResult:
+class QuotaCheckResult(DictForm):
     """The result of a check. It is advice: another thread may be faster.
 
     Args:

@@ -8,10 +8,11 @@ from typing import SupportsIndex
 
 from outlay._allowances.checks import Id, Period, ids, set_fields
 from outlay._core import check_amount, check_id, check_period
+from outlay._dict_form import DictForm
 
 
 @dataclass(frozen=True, slots=True, init=False)
-class AgentAllowance:
+class AgentAllowance(DictForm):
     """What one agent may do in a UTC day, and at once. 0 and an empty list are no limit.
 
     Args:
@@ -63,7 +64,7 @@ class AgentAllowance:
 
 
 @dataclass(frozen=True, slots=True, init=False)
-class ModelQuota:
+class ModelQuota(DictForm):
     """What all agents together may use of one model. 0 is no limit.
 
     Args:
@@ -105,7 +106,7 @@ class ModelQuota:
 
 
 @dataclass(frozen=True, slots=True, init=False)
-class RepoLimit:
+class RepoLimit(DictForm):
     """What all agents together may do in one repository. 0 is no limit.
 
     Args:

@@ -79,9 +79,11 @@ class Settings:
         """Make a usage with its own cost or that of the prices; None if it cannot be booked."""
         try:
             usage = Usage(**fields)
-            if self.prices is None or usage.cost_micros_usd:
+            if self.prices is None:
                 return usage
-            return Usage(**{**fields, "cost_micros_usd": self.prices.cost(self.model, usage)})
+            computed = self.prices.cost(self.model, usage)
+            cost = self.layer.cost_to_book(usage.cost_micros_usd, computed)
+            return Usage(**{**fields, "cost_micros_usd": cost})
         except ValueError as error:
             _log.warning(_UNREADABLE, error)
             return None

@@ -14,6 +14,7 @@ from outlay._guard.parts import noting
 from outlay._guard.scopes import labels_for_core, landing, new_run_id, new_step_id, run, scope, step
 from outlay._prices.resolve import resolve_price
 from outlay._waiting.loop import loop_state
+from outlay._waiting.no_loop import first_call
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -32,6 +33,8 @@ async def reserve_wait(
     labels: Mapping[str, str] | None = None,
     **named: str,
 ) -> BudgetLease:
+    if first_call.comes:
+        first_call.came()
     lease = self._try_reserve(estimate, ttl, timeout, labels, named)
     if lease is None:
         lease = await loop_state().wait(partial(self._wait, estimate, ttl, timeout, labels, named))

@@ -1,7 +1,7 @@
 """Budgets for HTTP clients: the functions of `outlay.httpx` and `outlay.httpx2`."""
 
 from outlay._http.answers import Answers
-from outlay._http.body import BodyReader
+from outlay._http.body import BodyReader, parsed
 from outlay._http.errors import speaking
 from outlay._http.faces import Faces
 
@@ -9,5 +9,6 @@ __all__ = [
     "Answers",
     "BodyReader",
     "Faces",
+    "parsed",
     "speaking",
 ]

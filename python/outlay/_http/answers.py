@@ -101,11 +101,12 @@ class Answers:
         kind = response.headers.get("content-type", "")
         tell: Callable[[], None] | None = functools.partial(_tell, response, call)
         if response.is_closed:
-            ending = AnswerEnd(call, BodyReader(kind), tell)
+            ending = AnswerEnd(call, BodyReader(kind, headers=response.headers), tell)
             ending.feed(response.content)
             ending.end(complete=True)
             return
-        reader = BodyReader(kind, decode=decoder(self._hx, response.headers))
+        headers = response.headers
+        reader = BodyReader(kind, decode=decoder(self._hx, headers), headers=headers)
         if reader.streams:
             # Not at the end of the stream: what the headers say would be old by then.
             _tell(response, call)

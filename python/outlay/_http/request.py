@@ -133,7 +133,11 @@ def _with_input(path: str, body: Mapping[str, Any], provider: str) -> Mapping[st
         return {**body, "input": [body.get("query"), *body["documents"]]}
     if provider == "cohere" or _MODEL_IN_PATH.search(path):
         return _first_apis(body, _FIRST_WORDS)
-    return _first_apis(body, ("prompt", "inputs")) if path.endswith(_GENERATE) else None
+    if not path.endswith(_GENERATE):
+        return None
+    # SGLang's prompt is the text; other services have a text, too.
+    words = ("prompt", "inputs", "text") if "sampling_params" in body else ("prompt", "inputs")
+    return _first_apis(body, words)
 
 
 def _first_apis(body: Mapping[str, Any], words: tuple[str, ...]) -> Mapping[str, Any] | None:
@@ -141,7 +145,7 @@ def _first_apis(body: Mapping[str, Any], words: tuple[str, ...]) -> Mapping[str,
     given = [body[name] for name in words if body.get(name) is not None]
     if not given:
         return None
-    inner = (body.get("textGenerationConfig"), body.get("parameters"))
+    inner = (body.get("textGenerationConfig"), body.get("parameters"), body.get("sampling_params"))
     limits = [one for one in (body, *inner) if isinstance(one, Mapping)]
     found = (one[name] for one in limits for name in ("max_tokens", *_OTHER_LIMITS) if name in one)
     most, many = next(found, None), body.get("num_generations")

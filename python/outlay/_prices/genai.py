@@ -4,31 +4,20 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Iterable
 from datetime import UTC, datetime
-from decimal import ROUND_CEILING, Decimal
 from typing import TYPE_CHECKING, Any
 
 try:
     from genai_prices.data_snapshot import get_snapshot
-    from genai_prices.types import StartDateConstraint, TieredPrices
+    from genai_prices.types import StartDateConstraint
 except ImportError as missing:
     raise ImportError("outlay.prices needs genai-prices: pip install outlay[prices]") from missing
 
+from outlay._prices.kinds import fees, rates, starts, unread
+from outlay._prices.variants import multipliers
+
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, ModelPrice
-
-# The names that genai-prices has for our kinds. A usage does not split others (sound, pictures, searches).
-_KINDS = {
-    "input": ("input_mtok",),
-    "output": ("output_mtok",),
-    "cache_read": ("cache_read_mtok",),
-    "cache_write": ("cache_write_mtok", "cache_write_1h_mtok"),
-    "cache_write_1h": ("cache_write_1h_mtok",),
-    "reasoning": ("output_reasoning_mtok",),
-}
-_FEES = ("requests_kcount", "input_text_messages_kcount")
-_MICRO = Decimal("0.000001")
 
 
 def from_genai_prices(model: str, provider: str | None = None) -> dict[str, Any]:
@@ -36,8 +25,10 @@ def from_genai_prices(model: str, provider: str | None = None) -> dict[str, Any]
 
     The data is that of the installed genai-prices; nothing is fetched. A model is looked up once, so a price
     that starts on a later day is seen by a new process. Where a price depends on the time of day, the dearest
-    counts. A model without a price for output (embeddings) is given that of its input. Prices are rounded up
-    to a millionth of a dollar per million tokens.
+    counts. A model without a price for output (embeddings) is given that of its input. A usage does not count
+    pictures and video apart, so the dearest of them and text counts. Sound has its own price; of Gemini's
+    models without one, it costs what text costs. Prices are rounded up to a millionth of a dollar per million
+    tokens.
 
     Args:
         model: The name that the provider is asked for, such as "gpt-4o".
@@ -45,11 +36,12 @@ def from_genai_prices(model: str, provider: str | None = None) -> dict[str, Any]
 
     Returns:
         The price by kind: input, output and, where they cost apart, cache_read, cache_write,
-        cache_write_1h, reasoning; "tiers" where a long input costs more, lowest first, each for the whole
-        call.
+        cache_write_1h, reasoning, audio_input, audio_output, audio_cache_read. It has "request" where a
+        request has a fee, "units" by name, and "multipliers" by service tier, speed and the like. It has
+        "tiers" where a long input costs more, lowest first, each for the whole call.
 
     Raises:
-        LookupError: The model or the provider is unknown, or it is not priced by tokens alone.
+        LookupError: The model or the provider is unknown, or it is not priced by tokens.
 
     Example:
         >>> from outlay import SharedPool
@@ -73,16 +65,18 @@ def _row(model: str, provider: str | None) -> dict[str, Any]:
         _, found = get_snapshot().find_provider_model(model, None, provider, None)
     except LookupError:
         raise LookupError(f"no price for the model {model!r:.200}{whose} in genai-prices") from None
-    prices = _active(found, datetime.now(tz=UTC))  # which prices hold today, not when a call is charged
-    if any(getattr(price, fee) for price in prices for fee in _FEES):
-        raise LookupError(f"the model {model!r:.200}{whose} costs a fee per call on top of its tokens")
+    now = datetime.now(tz=UTC)  # which prices hold today, not when a call is charged
+    prices = _active(found, now)
     if not any(price.input_mtok is not None for price in prices):
         raise LookupError(f"the model {model!r:.200}{whose} is not priced by tokens")
-    row: dict[str, Any] = _flat(prices, -1)
-    starts = sorted({tier.start for price in _each(prices) if price is not None for tier in _tiers(price)})
-    if starts:
-        row["tiers"] = [{"above_input_tokens": start, **_flat(prices, start)} for start in starts]
-    return row
+    if unknown := unread(prices):
+        raise LookupError(f"the model {model!r:.200}{whose} has prices of an unknown kind: {unknown}")
+    hears = "gemini" in found.id
+    row: dict[str, Any] = {**rates(prices, -1, hears=hears), **fees(prices)}
+    if times := multipliers(found, prices, now):
+        row["multipliers"] = times
+    tiers = [{"above_input_tokens": start, **rates(prices, start, hears=hears)} for start in starts(prices)]
+    return {**row, "tiers": tiers} if tiers else row
 
 
 def _active(model: ModelInfo, now: datetime) -> list[ModelPrice]:
@@ -98,38 +92,3 @@ def _active(model: ModelInfo, now: datetime) -> list[ModelPrice]:
         else:
             hourly.append(each.prices)
     return [*hourly, model.prices[0].prices]
-
-
-def _each(prices: Iterable[ModelPrice]) -> list[Decimal | TieredPrices | None]:
-    return [getattr(price, name) for price in prices for names in _KINDS.values() for name in names]
-
-
-def _tiers(price: Decimal | TieredPrices) -> list[Any]:
-    return price.tiers if isinstance(price, TieredPrices) else []
-
-
-def _flat(prices: list[ModelPrice], above: int) -> dict[str, Any]:
-    """Return the prices of a call whose input is just above a number of tokens."""
-    row: dict[str, Any] = {}
-    for kind, names in _KINDS.items():
-        costs = [cost for price in prices if (cost := _first(price, names, above)) is not None]
-        if costs:
-            row[kind] = _text(max(costs))
-    row.setdefault("output", row["input"])
-    return row
-
-
-def _first(price: ModelPrice, names: Iterable[str], above: int) -> Decimal | None:
-    for name in names:
-        cost = getattr(price, name)
-        if isinstance(cost, TieredPrices):
-            # The tiers stand lowest first.
-            return ([cost.base] + [tier.price for tier in cost.tiers if tier.start <= above])[-1]
-        if cost is not None:
-            return cost  # type: ignore[no-any-return]
-    return None
-
-
-def _text(dollars: Decimal) -> str:
-    text = format(dollars.quantize(_MICRO, rounding=ROUND_CEILING), "f").rstrip("0").rstrip(".")
-    return text or "0"

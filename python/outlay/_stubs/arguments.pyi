@@ -17,5 +17,8 @@ Headers: TypeAlias = (
 Path: TypeAlias = str | os.PathLike[str]
 Policy: TypeAlias = dict[str, Any] | Path
 Tier: TypeAlias = Mapping[str, str | int]
-Price: TypeAlias = Mapping[str, str] | Mapping[str, str | Sequence[Tier]]
+Multipliers: TypeAlias = Mapping[str, str | Mapping[str, str]]
+Price: TypeAlias = (
+    Mapping[str, str] | Mapping[str, str | Sequence[Tier]] | Mapping[str, str | Sequence[Tier] | Multipliers]
+)
 Prices: TypeAlias = Mapping[str, Mapping[str, str]] | Mapping[str, Price]

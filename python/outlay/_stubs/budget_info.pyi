@@ -1,5 +1,6 @@
 """The values that `BudgetManager` takes and returns for one agent."""
 
+from collections.abc import Mapping
 from typing import Any, Self, final
 
 from outlay._stubs.arguments import Amount, Id, Period
@@ -49,6 +50,22 @@ class BudgetLimit:
     def window_secs(self) -> float | None:
         """The length of a window in seconds, None for one that never ends."""
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields in plain types of JSON, as `from_dict` takes them."""
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Make a value of a dict, such as `to_dict` gives.
+
+        Args:
+            data: The fields by name. What is left out has the default of the class.
+
+        Raises:
+            PolicyError: A field is unknown or missing, or this is no dict.
+            InvalidAmount: A count or a limit is no whole number from 0 to 2**64 - 1.
+            InvalidId: The agent is no `str` of 1 to 1,024 bytes.
+        """
+
     def __eq__(self, other: object, /) -> bool: ...
     def __getnewargs_ex__(self) -> tuple[tuple[()], dict[str, Any]]: ...
     def __hash__(self) -> int: ...
@@ -93,6 +110,26 @@ class BudgetInfo:
     @property
     def is_exhausted(self) -> bool:
         """Whether tokens or calls are used up, or the agent has no budget."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields in plain types of JSON, as `from_dict` takes them.
+
+        Example:
+            >>> BudgetInfo.from_dict(BudgetInfo(5, None, 60.0, False).to_dict()).window_remaining_secs
+            60.0
+        """
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Make a value of a dict, such as `to_dict` gives.
+
+        Args:
+            data: The fields by name. What is left out has the default of the class.
+
+        Raises:
+            PolicyError: A field is unknown or missing, or this is no dict.
+            InvalidAmount: A count or a limit is no whole number from 0 to 2**64 - 1.
+        """
 
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
@@ -179,6 +216,22 @@ class FullBudgetInfo:
     @property
     def is_exhausted(self) -> bool:
         """Whether tokens or calls are used up."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields in plain types of JSON, as `from_dict` takes them."""
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Make a value of a dict, such as `to_dict` gives.
+
+        Args:
+            data: The fields by name. What is left out has the default of the class.
+
+        Raises:
+            PolicyError: A field is unknown or missing, or this is no dict.
+            InvalidAmount: A count or a limit is no whole number from 0 to 2**64 - 1.
+            InvalidId: The agent is no `str` of 1 to 1,024 bytes.
+        """
 
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...

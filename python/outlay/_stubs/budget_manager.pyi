@@ -184,7 +184,7 @@ class BudgetManager:
             path: The file.
 
         Raises:
-            StoreUnavailable: It cannot be written.
+            StoreUnavailable: It cannot be written, or what is there is no regular file, and stays as it is.
 
         Example:
             >>> import pathlib, tempfile
@@ -209,14 +209,16 @@ class BudgetManager:
         leases settle in the windows in which they were reserved.
 
         Args:
-            path: The file that `persist` wrote.
+            path: The file that `persist` wrote, or one of the system that this class continues: JSON of two
+                maps by agent. `budgets` has `token_budget`, `calls_budget` and `window_secs`; `usage` has
+                `tokens_used`, `calls_used` and `window_start` (RFC 3339). Null is no limit.
 
         Returns:
             True; or False if there is no such file, and nothing was changed.
 
         Raises:
             StoreCorrupt: It is not such a file; nothing was changed, in memory and in the file.
-            StoreUnavailable: It cannot be read.
+            StoreUnavailable: It cannot be read, or it is no regular file.
         """
 
 @final

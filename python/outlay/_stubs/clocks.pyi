@@ -23,7 +23,8 @@ class SystemClock:
 class ManualClock:
     """A clock that moves only when `advance` is called: for tests, simulations and replays.
 
-    It starts at 1970-01-01 00:00 UTC. One clock may serve many budgets.
+    It starts at 1970-01-01 00:00 UTC. One clock may serve many budgets. A `timeout` of a wait is time of this
+    clock: it ends when the clock was advanced that far, and never by itself.
 
     Example:
         >>> clock = ManualClock()

@@ -4,8 +4,9 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Literal, Self, SupportsIndex, final
 
-from outlay._stubs.amounts import Estimate, RequestBudget, Usage, UsageEstimate
+from outlay._stubs.amounts import Estimate, Usage, UsageEstimate
 from outlay._stubs.arguments import Period
+from outlay._stubs.caps import RequestBudget
 
 @final
 class BudgetLease:
@@ -194,10 +195,16 @@ class Wait:
 
     @property
     def pending(self) -> bool:
-        """Whether it is still in a queue."""
+        """Whether it still waits."""
 
     def result(self) -> BudgetLease | None:
         """Return what it was given, once: a lease, None for a slot; raise what refused it."""
+
+    def pass_over(self) -> bool:
+        """Give back what was given and not taken, and let others pass; return whether there was something."""
+
+    def resume(self) -> None:
+        """Wait again at the place of its age, if others passed it."""
 
     def leave(self) -> None:
         """Leave the queue; what was given and not taken is given back."""

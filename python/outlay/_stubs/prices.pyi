@@ -41,9 +41,16 @@ class PriceTable:
     "input" and "output" are required; "cache_read" and "cache_write" cost what input costs unless they are
     given, "reasoning" (a part of the output) what output costs. "cache_write_1h" is the part of the cache
     writes that is kept for an hour. Its default is twice the input for Anthropic's models (the provider is
-    "anthropic", or the name has "claude" or "anthropic" in it), else "cache_write". "tiers" are the prices of
-    long prompts: a list of mappings with "above_input_tokens", "input", "output" and the others. The whole
-    call costs the price of the highest tier that its input is above. Prices are text, so that they are exact.
+    "anthropic", or the name has "claude" or "anthropic" in it), else "cache_write". "audio_input" and
+    "audio_output" are for sound; without them it costs the highest price of a token here.
+    "audio_cache_read" defaults to the higher of "cache_read" and "audio_input".
+
+    "request" is USD for each request, and "units" are USD for each unit by name. "multipliers" multiply the
+    prices of tokens by how a call is billed: each is text, or a mapping by kind. "tiers" are the prices of
+    long prompts: a list of mappings with "above_input_tokens" and prices. The whole call costs the prices of
+    the highest tier that its input is above; what a tier does not name costs what it costs below. Prices are
+    text, so that they are exact.
+
     A dated or prefixed name of a model has the price of the model, unless it has one of its own.
 
     Args:
@@ -60,6 +67,10 @@ class PriceTable:
         >>> table = PriceTable({"gpt-y": {"input": "2.50", "output": "10", "tiers": [long]}})
         >>> table.cost("gpt-y", Usage(input_tokens=200_001, output_tokens=0))
         1000005
+        >>> fees = {"units": {"web_search": "0.01"}, "multipliers": {"batch": "0.5"}}
+        >>> table = PriceTable({"gpt-z": {"input": "2", "output": "8", **fees}})
+        >>> table.cost("gpt-z", Usage(input_tokens=1_000, units={"web_search": 2}, billed_as=("batch",)))
+        21000
     """
 
     def __new__(cls, prices: Prices) -> Self: ...
@@ -73,7 +84,9 @@ class PriceTable:
     def cost(self, model: str, usage: Usage | UsageEstimate, *, provider: str | None = None) -> int:
         """Return what a usage costs in micro-USD, rounded up once.
 
-        Tokens of which only the total is known are priced at the dearer of input and output.
+        Tokens of which only the total is known are priced at the dearer of input and output. A unit or a way
+        of billing that neither the price nor the maker's own list knows adds nothing. The logger `outlay`
+        warns of it, once for each model and name.
 
         Args:
             model: The name of the model.

@@ -132,7 +132,7 @@ class RateLimiter:
         """
 
     def acquire_slot_blocking(self, tokens: Amount = 0, *, timeout: Period | None = None) -> None:
-        """Do as `acquire_slot` does, in a thread: without the GIL, and Ctrl-C ends it.
+        """Do as `acquire_slot` does, in a thread without the GIL, or in a greenlet. Ctrl-C ends it.
 
         Args:
             tokens: Tokens that the call will use, if known; default 0.
@@ -209,7 +209,7 @@ class RateLimiter:
     def reserve_blocking(
         self, tokens: Estimate, *, ttl: Period | None = None, timeout: Period | None = None
     ) -> BudgetLease:
-        """Do as `reserve_wait` does, in a thread: without the GIL, and Ctrl-C ends it.
+        """Do as `reserve_wait` does, in a thread without the GIL, or in a greenlet. Ctrl-C ends it.
 
         Args:
             tokens: What the call may use: tokens, or a `UsageEstimate`.

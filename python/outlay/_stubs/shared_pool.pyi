@@ -2,8 +2,9 @@
 
 from typing import Self, final
 
-from outlay._stubs.amounts import Estimate, Remaining, RequestBudget, Usage
+from outlay._stubs.amounts import Estimate, Usage
 from outlay._stubs.arguments import Amount, Ending, Period
+from outlay._stubs.caps import Remaining, RequestBudget
 from outlay._stubs.clocks import Clock
 from outlay._stubs.leases import BudgetLease, Mailbox, Wait
 
@@ -131,7 +132,7 @@ class SharedPool:
         ttl: Period | None = None,
         timeout: Period | None = None,
     ) -> BudgetLease:
-        """Do as `reserve_wait` does, in a thread: without the GIL, and Ctrl-C ends it.
+        """Do as `reserve_wait` does, in a thread without the GIL, or in a greenlet. Ctrl-C ends it.
 
         Args:
             estimate: What the call may use: a `UsageEstimate`, or tokens (at no cost).

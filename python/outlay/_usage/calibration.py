@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, TypeVar
 
 from outlay._core import UsageEstimate
+from outlay._dict_form import DictForm
 from outlay._usage.fields import Fields
 from outlay._usage.prompt import Prompt
 
@@ -36,7 +37,7 @@ UNNAMED = "(unnamed)"
 
 
 @dataclass(frozen=True, slots=True)
-class EstimateReport:
+class EstimateReport(DictForm):
     """How far the estimates for one model were from what its calls used; 1.0 is exact, above it too low.
 
     Args:

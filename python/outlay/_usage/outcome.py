@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 from outlay._errors import LimitExceeded
 from outlay._usage.fields import Fields
 from outlay._usage.responses import known_fields
+from outlay._usage.shapes import Reader, reader
 
 _log = logging.getLogger("outlay")
 _LINKS_MAX = 16
@@ -157,13 +158,39 @@ def refusal_in(answer: Any) -> bool:
 def error_in(answer: Any) -> bool:
     """Whether an answer is an error, whatever it tells of its usage."""
     try:
-        error = answer.get("error") if isinstance(answer, Mapping) else getattr(answer, "error", None)
+        return _is_error(answer)
     except Exception:
         # Anything may come out of a governed function, and its attributes may do anything.
         return False
+
+
+def _is_error(answer: Any) -> bool:
+    if isinstance(answer, str | bytes):
+        return False
+    read = reader(answer)
+    error = read("error")
     if isinstance(error, str | Mapping):
         return bool(error)
-    return hasattr(error, "message") and not callable(error)
+    if error is not None and hasattr(error, "message") and not callable(error):
+        return True
+    # Anthropic; vLLM and Mistral; Baidu, "Error codes".
+    if read("type") == "error" or read("object") == "error" or _says_code(read):
+        return True
+    # AWS answers an operation that it does not know with a status of 200.
+    if isinstance(reader(read("Output"))("__type"), str):
+        return True
+    # OpenRouter, "Errors": each choice may have one.
+    choices = read("choices")
+    return isinstance(choices, list) and bool(choices) and all(reader(one)("error") for one in choices)
+
+
+def _says_code(read: Reader) -> bool:
+    """Whether an answer carries a code of an error beside its text."""
+    # MiniMax, "Error codes": 0 is a success.
+    for code in (reader(read("base_resp"))("status_code"), read("error_msg") and read("error_code")):
+        if isinstance(code, int) and code:
+            return True
+    return False
 
 
 def _weight(outcome: Outcome) -> tuple[int, int]:

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from outlay._usage.billed import ways_asked
+
 BYTES_PER_TOKEN = 3
 MESSAGE_TOKENS = 4
 # A large picture in high detail; most providers bill 300 to 1,600 tokens.
@@ -37,6 +39,7 @@ class Prompt:
         output_limit: The most output tokens that the caller allows; None where it names no limit.
         choices: How many answers are asked for; each may use the whole output.
         labels: What the host knows of the request, for a guard's scopes: provider, agent, ...
+        billed_as: How it asks to be billed: the names of multipliers, such as "priority".
 
     """
 
@@ -45,6 +48,7 @@ class Prompt:
     output_limit: int | None = None
     choices: int = 1
     labels: Mapping[str, str] = field(default_factory=dict)
+    billed_as: tuple[str, ...] = ()
 
 
 def read_body(body: Mapping[str, Any], *, provider: str, model: str | None = None) -> Prompt:
@@ -77,6 +81,7 @@ def read_body(body: Mapping[str, Any], *, provider: str, model: str | None = Non
         output_limit=output_limit(limits.get(name) for name in OUTPUT_LIMITS),
         choices=choices if isinstance(choices, int) and choices > 0 else 1,
         labels={"provider": provider},
+        billed_as=ways_asked(body),
     )
 
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from outlay._usage.fields import Fields, larger
+from outlay._usage.outcome import error_in
+from outlay._usage.places import with_metadata
 from outlay._usage.responses import known_fields
 from outlay._usage.shapes import get, has
 
@@ -38,6 +40,8 @@ class StreamUsage:
         self.refused = False
         self._fields: Fields | None = None
         self._parts = Parts(_read)
+        #: What LangChain keeps of the provider's own answer beside its counts.
+        self._aside: Fields | None = None
 
     def add(self, chunk: Any) -> None:
         """Read one chunk or event, as an object or as the dict of its JSON; never raises."""
@@ -51,27 +55,32 @@ class StreamUsage:
             )
 
     def _add(self, chunk: Any) -> None:
-        part = _langchain_usage(chunk)
+        message, part = _langchain_usage(chunk)
         if part is not None:
             self.started = True
             self._parts.add(part)
+            metadata = get(message, "response_metadata")
+            if metadata:
+                self._aside = larger(self._aside, with_metadata({}, metadata))
             return
         fields = known_fields(chunk)
         if fields is None:
-            self._silent(_kind_of(chunk))
+            self._silent(chunk)
             return
         self.started = True
-        self._fields = _larger(self._fields, fields)
+        self._fields = larger(self._fields, fields)
 
-    def _silent(self, kind: Any) -> None:
-        if not self.started and kind in _ERRORS:
+    def _silent(self, chunk: Any) -> None:
+        kind = _kind_of(chunk)
+        if not self.started and (kind in _ERRORS or error_in(chunk)):
             self.refused = True
         elif kind not in _BEGUN:
             self.started = True
 
     def fields(self) -> Fields | None:
         """Return the usage as `Usage` names it, or None if no chunk had one."""
-        return self._parts.fields() or self._fields
+        found = self._parts.fields() or self._fields
+        return found if found is None or self._aside is None else larger(found, self._aside)
 
     @property
     def has_totals(self) -> bool:
@@ -107,7 +116,7 @@ class Parts:
             self.totals = True
             self._largest = self._read(self._before)
         if self.totals:
-            self._largest = _larger(self._largest, self._read(usage))
+            self._largest = larger(self._largest, self._read(usage))
         self._before = usage
 
     def fields(self) -> Fields | None:
@@ -115,13 +124,13 @@ class Parts:
         return self._largest if self.totals else self._read(self._sum)
 
 
-def _langchain_usage(chunk: Any) -> Mapping[str, Any] | None:
-    """Return the usage of a message of LangChain's, or of what it generates; None: it is something else."""
+def _langchain_usage(chunk: Any) -> tuple[Any, Mapping[str, Any] | None]:
+    """Return a message of LangChain's, or what it generates, and its usage; None: it is something else."""
     for message in (chunk, get(chunk, "message")):
         usage = get(message, "usage_metadata")
         if isinstance(usage, Mapping) and has(usage, "input_tokens", "output_tokens"):
-            return usage
-    return None
+            return message, usage
+    return None, None
 
 
 def _read(usage: Mapping[str, Any]) -> Fields | None:
@@ -131,12 +140,6 @@ def _read(usage: Mapping[str, Any]) -> Fields | None:
 def _input(usage: Mapping[str, Any]) -> int:
     given = usage.get("input_tokens")
     return given if isinstance(given, int) else 0
-
-
-def _larger(seen: Fields | None, new: Fields | None) -> Fields | None:
-    if seen is None or new is None:
-        return new or seen
-    return larger(seen, new)
 
 
 def _added(left: Mapping[str, Any], right: Mapping[str, Any]) -> dict[str, Any]:

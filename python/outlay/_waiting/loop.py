@@ -3,23 +3,31 @@
 Each event loop has one `LoopState`. It has one timer, for the earliest moment at which capacity may become
 free for any of its waits. The thread that frees capacity gives it to the wait whose turn it is. It then wakes
 the `LoopState` of that wait, which ends the futures of all waits that have ended.
+
+A loop may stand still when it is woken: it was stopped, and not closed. If it still does after `STANDSTILL`,
+what its waits were given goes on to the next. They wait again, at their old places, once it runs.
 """
 
 from __future__ import annotations
 
 import asyncio
+from _thread import start_new_thread
 from collections.abc import Callable
+from contextlib import suppress
 from math import inf
+from time import sleep
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary, ref
 
 from outlay._core import Mailbox
+from outlay._waiting.no_loop import no_loop_error
 
 if TYPE_CHECKING:
     from outlay._core import BudgetLease, Wait
 
 
 _DAY = 86_400.0  # the longest that loops sleep at a time
+STANDSTILL = 5.0  # how many seconds a loop that stands still keeps what its waits were given
 
 
 class _Callback:
@@ -42,7 +50,17 @@ class _Callback:
 class LoopState:
     """The waits of one event loop. The loop's timer keeps this object alive while there are any."""
 
-    __slots__ = ("__weakref__", "fires_at", "loop", "mailbox", "scheduled", "timer", "waits")
+    __slots__ = (
+        "__weakref__",
+        "fires_at",
+        "loop",
+        "mailbox",
+        "passed",
+        "scheduled",
+        "timer",
+        "waits",
+        "watched",
+    )
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         weak_self = ref(self)  # the mailbox must not keep this object alive
@@ -55,6 +73,8 @@ class LoopState:
         self.mailbox = Mailbox(wake)
         self.waits: dict[int, tuple[Wait, asyncio.Future[None]]] = {}
         self.scheduled = False
+        self.watched = False  # whether a thread looks after a loop that stands still
+        self.passed = False  # whether others may have passed its waits
         # The loop alone keeps the handle, so that it drops it when it closes.
         self.timer: ref[asyncio.TimerHandle] | None = None
         self.fires_at = inf
@@ -64,7 +84,7 @@ class LoopState:
         wait = join(self.mailbox)
         ticket = wait.ticket
         try:
-            if wait.pending:
+            while wait.pending:
                 future = self.loop.create_future()
                 self.waits[ticket] = wait, future
                 if self.timer is None:
@@ -79,6 +99,16 @@ class LoopState:
 
     def wake(self) -> None:
         """Schedule `run` in the loop's thread. Any thread may call this, while it holds no lock."""
+        runs = self.loop.is_running()
+        if self.scheduled and runs:
+            return
+        if not (runs or self.watched or self.loop.is_closed()):
+            self.watched = True
+            _watch(ref(self))
+        self.schedule()
+
+    def schedule(self) -> None:
+        """Schedule `run`, unless it is already."""
         if self.scheduled and not self.loop.is_closed():
             return
         self.scheduled = True
@@ -100,6 +130,7 @@ class LoopState:
         try:
             seconds = self.mailbox.look()
             self.scheduled = False
+            self.resume()
             self.end(self.mailbox.take_posted())
             self.arm(seconds)
         except BaseException:
@@ -116,6 +147,23 @@ class LoopState:
                 wait, future = entry
                 if not (wait.pending or future.done()):
                     future.set_result(None)
+
+    def pass_over(self) -> None:
+        """Hand on what the waits were given, if the loop still stands still."""
+        self.watched = False
+        if self.loop.is_running() or self.loop.is_closed():
+            return
+        # What one gives back may be given to the next, of the same loop.
+        while sum(wait.pass_over() for _, (wait, _) in sorted(self.waits.items())):
+            self.passed = True
+        self.schedule()
+
+    def resume(self) -> None:
+        """Let the waits that others passed wait again, the oldest first."""
+        if self.passed:
+            self.passed = False
+            for _, (wait, _) in sorted(self.waits.items()):
+                wait.resume()
 
     def leave(self) -> None:
         """Take all waits of this loop out of their queues: nothing will run here to receive capacity."""
@@ -143,12 +191,33 @@ class LoopState:
         self.timer, self.fires_at = None, inf
 
 
+def _watch(weak_state: ref[LoopState]) -> None:
+    """Look after a loop that stands still, once `STANDSTILL` is over."""
+
+    def watch() -> None:
+        sleep(STANDSTILL)
+        if (state := weak_state()) is not None:
+            state.pass_over()
+
+    # A garbage collection anywhere may call this. So it takes no lock, as `threading.Thread` would. At
+    # the end of the interpreter no thread starts, and nobody waits.
+    with suppress(RuntimeError):
+        start_new_thread(watch, ())
+
+
 _states: WeakValueDictionary[int, LoopState] = WeakValueDictionary()
 
 
 def loop_state() -> LoopState:
-    """Return the state of the running loop. Its waits keep it alive."""
-    loop = asyncio.get_running_loop()
+    """Return the state of the running loop. Its waits keep it alive.
+
+    Raises:
+        RuntimeError: No asyncio loop runs.
+
+    """
+    loop = asyncio._get_running_loop()
+    if loop is None:
+        raise no_loop_error()
     known = _states.get(id(loop))
     if known is None or known.loop is not loop:
         known = _states[id(loop)] = LoopState(loop)

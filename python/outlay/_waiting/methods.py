@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from outlay._attach import attach
 from outlay._core import RateLimiter, SharedPool
 from outlay._waiting.loop import loop_state
+from outlay._waiting.no_loop import first_call
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 async def acquire_slot(
     self: RateLimiter, tokens: int = 0, *, timeout: float | timedelta | None = None
 ) -> None:
+    if first_call.comes:
+        first_call.came()
     if not self._try_slot(tokens, timeout):
         await loop_state().wait(partial(self._wait_for_slot, tokens, timeout))
 
@@ -29,6 +32,8 @@ async def limiter_reserve_wait(
     ttl: float | timedelta | None = None,
     timeout: float | timedelta | None = None,
 ) -> BudgetLease:
+    if first_call.comes:
+        first_call.came()
     lease = self._try_reserve(tokens, ttl, timeout)
     if lease is None:
         lease = await loop_state().wait(partial(self._wait, tokens, ttl, timeout))
@@ -44,6 +49,8 @@ async def pool_reserve_wait(
     ttl: float | timedelta | None = None,
     timeout: float | timedelta | None = None,
 ) -> BudgetLease:
+    if first_call.comes:
+        first_call.came()
     lease = self._try_reserve(estimate, request_budget, ttl, timeout)
     if lease is None:
         lease = await loop_state().wait(partial(self._wait, estimate, request_budget, ttl, timeout))

@@ -5,6 +5,7 @@ from outlay._calls.call import Call
 from outlay._calls.ends import ending_failed
 from outlay._calls.steps import Step, charge_step, countable, operation_of, step_budgets
 from outlay._process import ProcessLock
+from outlay._usage.billed import REQUEST_NAMES, ways_asked
 from outlay._usage.calibration import EstimateMode
 from outlay._usage.fields import Fields
 from outlay._usage.outcome import End, Outcome, outcome_of, refusal_in
@@ -29,6 +30,7 @@ from outlay._wraps.endpoints import OPENAI_CALLS, billed, may_cost, openai_path,
 from outlay._wraps.labels import checked_labels
 from outlay._wraps.layer import Layer
 from outlay._wraps.model_call import ModelCall
+from outlay._wraps.moved import move_usages, moved_usage
 from outlay._wraps.providers import provider_at
 from outlay._wraps.refusals import host_errors
 from outlay._wraps.unguarded import Unguarded, checked_unguarded, give_out, inside_call, pass_by
@@ -38,6 +40,7 @@ __all__ = [
     "MEDIA_CHARACTERS_PER_TOKEN",
     "OPENAI_CALLS",
     "OUTPUT_LIMITS",
+    "REQUEST_NAMES",
     "SCHEMAS",
     "AnyBudget",
     "Budgets",
@@ -68,6 +71,8 @@ __all__ = [
     "make_layer",
     "may_cost",
     "media_tokens",
+    "move_usages",
+    "moved_usage",
     "openai_path",
     "operation_of",
     "outcome_of",
@@ -81,4 +86,5 @@ __all__ = [
     "step_budgets",
     "text_bytes",
     "tokens_of",
+    "ways_asked",
 ]

@@ -16,6 +16,7 @@ from outlay._calls.asked import Keywords
 from outlay._calls.budgets import LABELLED, Budgets
 from outlay._core import BoundGuard, PriceTable, RateLimiter, Usage, UsageEstimate, cost_capped
 from outlay._errors import PolicyError
+from outlay._usage.billed import cost_to_book, with_ways
 from outlay._usage.calibration import Calibration, EstimateMode
 from outlay._usage.fields import Fields
 from outlay._usage.prompt import Prompt
@@ -93,6 +94,8 @@ class Layer:
         elif mode == "strict":
             given = -(-given * STRICT_PER_USUAL[0] // STRICT_PER_USUAL[1])
         tokens: Fields = {"input_tokens": given, "output_tokens": self._output(prompt, mode, unlimited)}
+        if prompt.billed_as:
+            tokens["billed_as"] = prompt.billed_as
         if self.prices is None:
             return UsageEstimate(**tokens)
         if prompt.model_name is None:
@@ -130,10 +133,12 @@ class Layer:
             fields = {**fields, "output_tokens": reserved}
             fields.pop("total_tokens", None)
         fields = with_input(fields, prompt.input_tokens if given is None else given)
+        fields = with_ways(fields, prompt.billed_as)
         try:
+            usage = Usage(**fields)
             if self.prices is None or prompt.model_name is None:
-                return Usage(**fields)
-            cost = self._cost(self.prices, prompt, Usage(**fields))
+                return usage
+            cost = self.cost_to_book(usage.cost_micros_usd, self._cost(self.prices, prompt, usage))
             return Usage(**{**fields, "cost_micros_usd": cost})
         except ValueError as error:
             _log.warning(UNREADABLE, error)
@@ -159,6 +164,19 @@ class Layer:
             except Exception:
                 # The answer is billed, so it must reach the caller.
                 _log.exception("the rate-limit headers of an answer could not be read")
+
+    def cost_to_book(self, reported: int, computed: int) -> int:
+        """Return the cost of a call, as the policies of its guards say; if they differ, the larger.
+
+        Args:
+            reported: The cost in the answer in micro-USD; 0 is none.
+            computed: What the prices of the wrap say.
+
+        """
+        if not reported:
+            return computed
+        sources = {one._cost_source() for _, one in self.budgets.native if isinstance(one, LABELLED)}
+        return cost_to_book(sources.pop() if len(sources) == 1 else "larger", reported, computed)
 
     def _estimating(self) -> tuple[EstimateMode | None, int]:
         """Return the mode of estimates, and the output to reserve for calls that do not limit it.

@@ -34,6 +34,13 @@ class StreamSeen(Protocol):
         """Return the usage as `Usage` names it, or None if it is not known."""
 
 
+class AnswerHeard(Protocol):
+    """What the client inside a host was answered."""
+
+    def fields(self) -> Fields | None:
+        """Return the usage of the answer as `Usage` names it, or None if it is not known."""
+
+
 class ModelCall:
     """The leases of one call, over all layers of a wrapped object.
 
@@ -151,7 +158,12 @@ class ModelCall:
         self.commit(outcome_of(error, before=self._before).fields)
 
     def fail(
-        self, error: BaseException, seen: StreamSeen | None = None, *, requests: int | None = None
+        self,
+        error: BaseException,
+        seen: StreamSeen | None = None,
+        *,
+        requests: int | None = None,
+        heard: AnswerHeard | None = None,
     ) -> None:
         """End a call that did not come to its end, by what is known of it.
 
@@ -164,14 +176,23 @@ class ModelCall:
             error: What was raised.
             seen: What a stream has shown so far; default None, it is no stream.
             requests: How many requests were made; default None, as many as the exception shows.
+            heard: What the client inside was answered, where the host sees it; default None.
 
         """
         with ending_failed():
-            self._fail(error, seen, requests)
+            self._fail(error, seen, requests, heard)
 
-    def _fail(self, error: BaseException, seen: StreamSeen | None, requests: int | None) -> None:
+    def _fail(
+        self,
+        error: BaseException,
+        seen: StreamSeen | None,
+        requests: int | None,
+        heard: AnswerHeard | None,
+    ) -> None:
+        whole = heard.fields() if heard is not None and isinstance(error, Exception) else None
         if seen is not None and seen.started:
-            self.commit(seen.fields(), cut=True)
+            # The answer may have come whole, and be one that the host cannot parse.
+            self.commit(whole or seen.fields(), cut=whole is None)
         elif seen is not None and seen.refused:
             self._call.close()
         elif isinstance(error, LimitExceeded):
@@ -179,7 +200,9 @@ class ModelCall:
             self._end(Outcome(End.UNSENT, requests=0))
         elif isinstance(error, Exception):
             outcome = outcome_of(error, before=self._before)
-            self._end(outcome if requests is None else replace(outcome, requests=requests))
+            if requests is not None:
+                outcome = replace(outcome, requests=requests)
+            self._end(outcome if outcome.fields else replace(outcome, fields=whole))
         else:
             self._call.cancel()
 

@@ -12,6 +12,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from outlay._wraps import (
     OUTPUT_LIMITS,
+    REQUEST_NAMES,
     SCHEMAS,
     Prompt,
     json_bytes,
@@ -20,6 +21,7 @@ from outlay._wraps import (
     provider_at,
     text_bytes,
     tokens_of,
+    ways_asked,
 )
 
 # Where the models of LangChain keep the address of their client.
@@ -45,6 +47,8 @@ def read_prompt(model: BaseChatModel, messages: Iterable[BaseMessage], kwargs: M
     always = getattr(model, "model_kwargs", None)
     sent = {**always, **kwargs} if isinstance(always, Mapping) and always else kwargs
     params = {**params, "ls_provider": _provider(model, params.get("ls_provider"))}
+    own = {name: getattr(model, name, None) for name in REQUEST_NAMES}
+    sent = {**{name: value for name, value in own.items() if value is not None}, **sent}
     return read_messages(messages, sent, params, getattr(model, "n", None))
 
 
@@ -78,6 +82,7 @@ def read_messages(
         output_limit=_output_limit(params, kwargs),
         choices=choices if isinstance(choices, int) and choices > 0 else 1,
         labels={**({"provider": provider} if isinstance(provider, str) else {}), **running_agent()},
+        billed_as=ways_asked(kwargs),
     )
 
 

@@ -15,11 +15,14 @@ from weakref import WeakValueDictionary
 from langchain_core.language_models import BaseChatModel
 from pydantic import Field, create_model
 
-from outlay._wraps import ProcessLock
+from outlay._wraps import ProcessLock, moved_usage
 from outlay.langchain._beside import tell_beside
 from outlay.langchain._call import GUARDED, LAYERS, MessageUsage, model_call
+from outlay.langchain._heard import Heard, hearing
 
 _END: Any = object()
+# Of ChatOpenAI and its like: it reads one chunk of chat completions.
+_CONVERT = "_convert_chunk_to_generation_chunk"
 # Weak, so that a model class made inside a function is not kept for ever.
 _guarded: WeakValueDictionary[type[BaseChatModel], type[BaseChatModel]] = WeakValueDictionary()
 _making = ProcessLock()
@@ -58,6 +61,9 @@ def _make(cls: type[BaseChatModel]) -> type[BaseChatModel]:
         native = getattr(cls, name, None)
         if native is not None:
             setattr(guarded, name, guard(native))
+    convert = getattr(cls, _CONVERT, None)
+    if convert is not None:
+        setattr(guarded, _CONVERT, _guard_convert(convert))
     tell_beside(guarded, cls)
     return guarded  # type: ignore[no-any-return]
 
@@ -71,16 +77,25 @@ def _mark(original: Callable[..., Any]) -> Callable[..., Any]:
     return _get_ls_params
 
 
+def _guard_convert(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def _convert_chunk_to_generation_chunk(self: BaseChatModel, chunk: Any, *args: Any, **kwargs: Any) -> Any:
+        return original(self, moved_usage(chunk), *args, **kwargs)
+
+    return _convert_chunk_to_generation_chunk
+
+
 def _guard_generate(original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def _generate(self: BaseChatModel, messages: Any, *args: Any, **kwargs: Any) -> Any:
         call = model_call(self, messages, kwargs)
         call.reserve()
+        heard = Heard()
         try:
-            with call.entered():
+            with call.entered(), hearing(heard):
                 result = original(self, messages, *args, **kwargs)
         except BaseException as error:
-            call.fail(error)
+            call.fail(error, heard=heard)
             raise
         call.settle(result)
         return result
@@ -93,11 +108,12 @@ def _guard_agenerate(original: Callable[..., Awaitable[Any]]) -> Callable[..., A
     async def _agenerate(self: BaseChatModel, messages: Any, *args: Any, **kwargs: Any) -> Any:
         call = model_call(self, messages, kwargs)
         await call.reserve_async()
+        heard = Heard()
         try:
-            with call.entered():
+            with call.entered(), hearing(heard):
                 result = await original(self, messages, *args, **kwargs)
         except BaseException as error:
-            call.fail(error)
+            call.fail(error, heard=heard)
             raise
         call.settle(result)
         return result
@@ -110,20 +126,20 @@ def _guard_stream(original: Callable[..., Iterator[Any]]) -> Callable[..., Itera
     def _stream(self: BaseChatModel, messages: Any, *args: Any, **kwargs: Any) -> Iterator[Any]:
         call = model_call(self, messages, kwargs)
         call.reserve()
-        seen = MessageUsage()
+        seen, heard = MessageUsage(), Heard()
         chunks: Any = None
         try:
-            with call.entered():
+            with call.entered(), hearing(heard):
                 chunks = iter(original(self, messages, *args, **kwargs))
             while True:
-                with call.entered():
+                with call.entered(), hearing(heard):
                     chunk = next(chunks, _END)
                 if chunk is _END:
                     break
                 seen.add(chunk)
                 yield chunk
         except BaseException as error:
-            call.fail(error, seen)
+            call.fail(error, seen, heard=heard)
             raise
         finally:
             # A consumer that stops early must not leave the provider's connection to the collector.
@@ -140,20 +156,20 @@ def _guard_astream(original: Callable[..., AsyncIterator[Any]]) -> Callable[...,
     async def _astream(self: BaseChatModel, messages: Any, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
         call = model_call(self, messages, kwargs)
         await call.reserve_async()
-        seen = MessageUsage()
+        seen, heard = MessageUsage(), Heard()
         chunks: Any = None
         try:
-            with call.entered():
+            with call.entered(), hearing(heard):
                 chunks = aiter(original(self, messages, *args, **kwargs))
             while True:
-                with call.entered():
+                with call.entered(), hearing(heard):
                     chunk = await anext(chunks, _END)
                 if chunk is _END:
                     break
                 seen.add(chunk)
                 yield chunk
         except BaseException as error:
-            call.fail(error, seen)
+            call.fail(error, seen, heard=heard)
             raise
         finally:
             aclose = getattr(chunks, "aclose", None)

@@ -11,6 +11,7 @@ from typing import Any
 import openai
 
 from outlay._wraps import OPENAI_CALLS, Layer, billed, inside_call, may_cost, openai_path, pass_by
+from outlay.langchain._heard import Heard, current
 
 _TELLS = "_outlay_tells"
 _Tell = Callable[[Any, Any], None]
@@ -50,7 +51,14 @@ def _telling_class(cls: Any) -> Any:
     def request(self: Any, cast_to: Any, options: Any, **keywords: Any) -> Any:
         # Of an async client too: its coroutine is made by the call, and awaited by who called.
         getattr(self, _TELLS)(self, options)
-        return cls.request(self, cast_to, options, **keywords)
+        made = cls.request(self, cast_to, options, **keywords)
+        heard = current.get()
+        if heard is None:
+            return made
+        if inspect.isawaitable(made):
+            return _awaited(made, heard, options)
+        heard.answered(made, options)
+        return made
 
     def copied(self: Any, **options: Any) -> Any:
         made = cls.copy(self, **options)
@@ -59,6 +67,12 @@ def _telling_class(cls: Any) -> Any:
 
     own = {"__module__": cls.__module__, "__doc__": cls.__doc__, "request": request, _TELLS: _silent}
     return type(cls.__name__, (cls,), {**own, "copy": copied, "with_options": copied})
+
+
+async def _awaited(made: Any, heard: Heard, options: Any) -> Any:
+    answer = await made
+    heard.answered(answer, options)
+    return answer
 
 
 def _silent(asked: Any, options: Any) -> None:

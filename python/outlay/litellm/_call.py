@@ -10,6 +10,7 @@ import litellm
 
 from outlay._http import BodyReader
 from outlay._wraps import (
+    REQUEST_NAMES,
     SCHEMAS,
     Fields,
     Layer,
@@ -33,9 +34,12 @@ _BODY = (
     "generationConfig",
     "n",
     "best_of",
+    *REQUEST_NAMES,
     *SCHEMAS,
 )
 _LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+# What LiteLLM keeps of an answer: the cost that the provider said, where it has written its own there.
+_UPSTREAM_COST = "upstream_usage_cost"
 
 
 class LiteCall(ModelCall):
@@ -72,7 +76,7 @@ class ChunkUsage(StreamUsage):
     def add(self, chunk: Any) -> None:
         """Read one chunk: an object, or bytes of the events that the provider's own API would send."""
         if not isinstance(chunk, bytes):
-            super().add(chunk)
+            super().add(_as_sent(chunk))
             return
         self.started = True
         if self._events is None:
@@ -95,6 +99,20 @@ class ChunkUsage(StreamUsage):
         for chunk in kept:
             seen.add(chunk)
         return seen.fields()
+
+
+def _as_sent(event: Any) -> Any:
+    """Return an event as the provider sent it: LiteLLM writes its own computation in place of the cost."""
+    response: Any = getattr(event, "response", None)
+    hidden = _hidden(response)
+    if _UPSTREAM_COST not in hidden:
+        return event
+    usage = {**_values(response.usage), "cost": hidden[_UPSTREAM_COST]}
+    return {"type": getattr(event, "type", None), "response": {**_values(response), "usage": usage}}
+
+
+def _values(model: Any) -> dict[str, Any]:
+    return {**model.__dict__, **(getattr(model, "__pydantic_extra__", None) or {})}
 
 
 def named(names: Sequence[str], args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from outlay._wraps import known_fields
+from outlay._wraps import known_fields, move_usages
 from outlay.litellm._call import ChunkUsage, LiteCall, from_cache
 
 
@@ -18,6 +18,7 @@ class _Stream:
         self._outlay_hide = hide
         self._outlay_seen = ChunkUsage(inner)
         self._outlay_call: LiteCall | None = call
+        self._outlay_moved = move_usages(getattr(inner, "completion_stream", None))
         if from_cache(inner):
             self._outlay_call = None
             call.release()
@@ -65,6 +66,10 @@ class _Stream:
 
     def _outlay_shown(self, chunk: Any) -> bool:
         """Note a chunk, and say whether the caller is to see it."""
+        if not self._outlay_moved:
+            # LiteLLM has made the provider's stream for the first chunk.
+            self._outlay_moved = True
+            move_usages(getattr(self._outlay_inner, "completion_stream", None))
         self._outlay_seen.add(chunk)
         return not (self._outlay_hide and _is_usage_only(chunk))
 

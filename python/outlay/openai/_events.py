@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any, Protocol
 
+from outlay._http import parsed
 from outlay._wraps import StreamUsage, refusal_in
 
 # A usage with counts; most chunks say "usage": null. Nested in text, the quotes are escaped.
@@ -65,15 +65,12 @@ class Events:
             self.complete = True
             return True
         if not self.seen.started or _USAGE.search(data):
-            return self._read(_parsed(data))
+            return self._read(parsed(data))
         return True
 
     def _read(self, event: Any) -> bool:
         if not isinstance(event, dict):
             self.seen.started = True
-            return True
-        if not self.seen.started and (event.get("error") or event.get("type") == "error"):
-            self.refused = True
             return True
         self.seen.add(event)
         self.refused = self.seen.refused
@@ -99,16 +96,19 @@ class Body:
 
     def end(self) -> bytes:
         """Read the whole body."""
-        answer = _parsed(b"".join(self._parts))
+        body = b"".join(self._parts)
+        answer = parsed(body)
         self._parts.clear()
-        if isinstance(answer, dict):
+        if answer is None and body.lstrip().startswith((b"data:", b"event:", b":")):
+            # Events under the type of JSON.
+            self._read_events(body)
+        elif isinstance(answer, dict):
             self.refused = refusal_in(answer)
             self.seen.add(answer)
         return b""
 
-
-def _parsed(data: bytes) -> Any:
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError):
-        return None
+    def _read_events(self, body: bytes) -> None:
+        events = Events(hide=False)
+        events.feed(body)
+        events.end()
+        self.seen, self.complete, self.refused = events.seen, events.complete, events.refused

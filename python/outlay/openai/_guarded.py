@@ -165,7 +165,7 @@ def _settle(call: ModelCall, asked: Request, result: Any, *, stream: bool) -> No
 
 def _is_json(response: Any) -> bool:
     """Whether the answer is one JSON body: an error, where a stream was asked for."""
-    return bool(response.headers.get("content-type", "").startswith("application/json"))
+    return bool(response.headers.get("content-type", "").lower().startswith("application/json"))
 
 
 def _http_response(result: Any) -> Any:

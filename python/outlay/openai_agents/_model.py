@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -10,11 +12,13 @@ from agents.models.interface import Model
 from agents.retry import ModelRetryAdvice, ModelRetryAdviceRequest, ModelRetryNormalizedError
 
 from outlay import LimitExceeded
-from outlay._wraps import Layer, ModelCall, StreamUsage, give_out
+from outlay._wraps import Layer, ModelCall, StreamUsage, give_out, move_usages
 from outlay.openai_agents._errors import as_agents_error
 from outlay.openai_agents._estimate import model_name, read_prompt
 
 _END: Any = object()
+# Of OpenAIChatCompletionsModel, and of others that ask for a stream by it.
+_FETCH = "_fetch_response"
 _PROMPT = ("system_instructions", "input", "model_settings", "tools", "output_schema", "handoffs")
 
 
@@ -47,6 +51,7 @@ class GuardedAgentsModel(Model):
         """Reserve, ask the model, book what it used."""
         call = self._call(args, kwargs)
         await call.reserve_async()
+        args, kwargs, asked = _keeping_usage(args, kwargs)
         try:
             with call.entered():
                 response = await self.wrapped.get_response(*args, **kwargs)
@@ -54,17 +59,20 @@ class GuardedAgentsModel(Model):
             call.fail(error)
             raise
         call.settle(response)
+        if asked:
+            response.raw_usage = None
         return response
 
     async def stream_response(self, *args: Any, **kwargs: Any) -> AsyncIterator[TResponseStreamEvent]:
         """Reserve, ask the model, book what the last event says it used."""
         call = self._call(args, kwargs)
         await call.reserve_async()
+        args, kwargs, _ = _keeping_usage(args, kwargs)
         seen = StreamUsage()
         events: Any = None
         try:
             with call.entered():
-                events = aiter(self.wrapped.stream_response(*args, **kwargs))
+                events = aiter(_moving(self.wrapped).stream_response(*args, **kwargs))
             while True:
                 with call.entered():
                     event = await anext(events, _END)
@@ -104,3 +112,45 @@ class GuardedAgentsModel(Model):
         given = {**dict(zip(_PROMPT, args, strict=False)), **kwargs}
         prompt = read_prompt(self.wrapped, *(given[name] for name in _PROMPT))
         return ModelCall(self.layers, prompt, as_agents_error)
+
+
+def _moving(model: Model) -> Model:
+    """Return a model of chat completions that reads the usage of a stream wherever the provider puts it."""
+    fetch = getattr(model, _FETCH, None)
+    if fetch is None:
+        return model
+
+    async def fetched(*args: Any, **kwargs: Any) -> Any:
+        answer = await fetch(*args, **kwargs)
+        if isinstance(answer, tuple):
+            move_usages(answer[-1])
+        return answer
+
+    moving = copy.copy(model)
+    setattr(moving, _FETCH, fetched)
+    return moving
+
+
+def _keeping_usage(
+    args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any], bool]:
+    """Ask the SDK to keep the provider's own usage: its own has OpenAI's counts and no others.
+
+    Args:
+        args: The arguments of a request, in their order.
+        kwargs: Those that are given by name.
+
+    Returns:
+        The arguments, and whether it was not asked before.
+
+    """
+    place = _PROMPT.index("model_settings")
+    named = "model_settings" in kwargs
+    settings: Any = kwargs["model_settings"] if named else args[place]
+    # An older SDK has no such setting.
+    if getattr(settings, "preserve_raw_usage", False) is not None:
+        return args, kwargs, False
+    keeping = dataclasses.replace(settings, preserve_raw_usage=True)
+    if named:
+        return args, {**kwargs, "model_settings": keeping}, True
+    return (*args[:place], keeping, *args[place + 1 :]), kwargs, True

@@ -12,12 +12,14 @@ from pydantic_ai.tools import ToolDefinition
 from outlay._wraps import (
     IMAGE_TOKENS,
     MEDIA_CHARACTERS_PER_TOKEN,
+    REQUEST_NAMES,
     Prompt,
     json_bytes,
     output_limit,
     provider_at,
     text_bytes,
     tokens_of,
+    ways_asked,
 )
 
 # Of a part of a message, what is sent; the rest (ids, times, what the provider said) is a few bytes.
@@ -58,11 +60,18 @@ def read_prompt(
         input_tokens=tokens_of(size, counted.messages, counted.media),
         output_limit=output_limit(given),
         labels=labels,
+        billed_as=ways_asked({**_tiers(model.settings), **_tiers(settings)}),
     )
 
 
 def _setting(settings: Mapping[str, Any] | None) -> Any:
     return (settings or {}).get("max_tokens")
+
+
+def _tiers(settings: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the settings of how to bill, without the name of the provider before theirs."""
+    known = [(name, value) for name, value in (settings or {}).items() if value is not None]
+    return {own: value for name, value in known for own in REQUEST_NAMES if name.endswith(own)}
 
 
 def _instructions_bytes(messages: Sequence[ModelMessage], parameters: ModelRequestParameters | None) -> int:

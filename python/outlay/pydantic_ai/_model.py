@@ -15,7 +15,7 @@ from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.usage import RequestUsage
 
-from outlay._wraps import Fields, Layer, ModelCall, Parts, give_out, known_fields, pass_by
+from outlay._wraps import Fields, Layer, ModelCall, Parts, give_out, known_fields, move_usages, pass_by
 from outlay.pydantic_ai._errors import as_pydantic_error
 from outlay.pydantic_ai._estimate import read_prompt
 
@@ -195,6 +195,7 @@ class _SeenStream:
         It does not where its setting `openai_continuous_usage_stats` is on.
         """
         self.stream, self.started = stream, True
+        move_usages(getattr(stream, "_response", None))
         add = getattr(stream, "_add_usage", None)  # an internal of the host: without it, its sum is taken
         if add is None:
             return

@@ -24,7 +24,8 @@ except ImportError as missing:
 from pydantic import Field, PrivateAttr
 from typing_extensions import override
 
-_BYTES_PER_TOKEN = 4
+from outlay.testing._script import count_tokens
+
 _MESSAGE_TOKENS = 3
 
 
@@ -278,7 +279,7 @@ class ScriptedChatModel(BaseChatModel):
         if message.usage_metadata is not None:
             return message.usage_metadata
         given = sum(_MESSAGE_TOKENS + _tokens(sent) for sent in messages)
-        given += _count(json.dumps(kwargs["tools"])) if kwargs.get("tools") else 0
+        given += count_tokens(json.dumps(kwargs["tools"])) if kwargs.get("tools") else 0
         made = _tokens(message)
         return UsageMetadata(input_tokens=given, output_tokens=made, total_tokens=given + made)
 
@@ -298,11 +299,7 @@ def _finish_reason(message: AIMessage) -> str:
 def _tokens(message: BaseMessage) -> int:
     text = message.content if isinstance(message.content, str) else json.dumps(message.content, default=str)
     calls = getattr(message, "tool_calls", None)
-    return _count(text) + (_count(json.dumps(calls, default=str)) if calls else 0)
-
-
-def _count(text: str) -> int:
-    return -(-len(text.encode()) // _BYTES_PER_TOKEN)
+    return count_tokens(text) + (count_tokens(json.dumps(calls, default=str)) if calls else 0)
 
 
 def _refuse_pause(reply: ScriptedReply) -> None:

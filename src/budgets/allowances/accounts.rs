@@ -1,17 +1,17 @@
 //! The accounts of agents, models and repositories, and the limits that were set for them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use super::settings::{AgentAllowance, ModelQuota, RepoAction, RepoLimit};
 use crate::accounting::{
     BUCKETS, CalendarUnit, Code, Denied, Invalid, Key, LONGEST, Limit, Meter, Unit, Window,
 };
-use crate::ledger::{Account, Accounts, Core, Error, MeterIndex};
+use crate::ledger::{Account, Accounts, Core, Error, MeterIndex, Naming, Silent};
 
 /// Meter of agents and models: tokens of the day.
 pub(super) const TOKENS: MeterIndex = MeterIndex(0);
@@ -39,6 +39,8 @@ pub(super) struct Limited<S> {
     settings: RwLock<HashMap<Key, Arc<S>>>,
     /// The limits of every id that has none of its own.
     each: RwLock<Option<Each<S>>>,
+    /// Accounts in the order in which they are checked. Its lock is a leaf.
+    checked: Mutex<VecDeque<Weak<Account>>>,
 }
 
 struct Each<S> {
@@ -50,7 +52,8 @@ impl<S> Limited<S> {
     pub(super) fn new(core: &Arc<Core>, open: Opener) -> Self {
         let core = Arc::clone(core);
         let (accounts, settings) = (Accounts::default(), RwLock::default());
-        Self { core, open, accounts, settings, each: RwLock::new(None) }
+        let (each, checked) = (RwLock::new(None), Mutex::default());
+        Self { core, open, accounts, settings, each, checked }
     }
 
     /// The account with that id, if there is one.
@@ -69,7 +72,37 @@ impl<S> Limited<S> {
         if let Some(each) = &*each {
             account.adjust(|meters, _| set_limits(meters, &each.limits))?;
         }
-        Ok(self.accounts.get_or_insert(account))
+        let present = self.accounts.get_or_insert(Arc::clone(&account));
+        if Arc::ptr_eq(&present, &account) {
+            self.checked.lock().push_back(Arc::downgrade(&account));
+            self.forget_few();
+        }
+        Ok(present)
+    }
+
+    /// Forgets two accounts for each new one, if they say nothing: no limit of their own is set,
+    /// nothing is open, and their windows are over. What has no limit and no window is forgotten too.
+    fn forget_few(&self) {
+        for _ in 0..2 {
+            let oldest = self.checked.lock().pop_front();
+            let Some(account) = oldest.and_then(|account| account.upgrade()) else { continue };
+            // Nothing but the set may hold it, beside this function. See the forgetting of a guard.
+            let is_forgotten = self.says_nothing(&account)
+                && self.accounts.remove_if(account.key().as_str(), |present| {
+                    Arc::ptr_eq(present, &account)
+                        && Arc::strong_count(present) == 2
+                        && self.says_nothing(present)
+                });
+            if !is_forgotten {
+                self.checked.lock().push_back(Arc::downgrade(&account));
+            }
+        }
+    }
+
+    fn says_nothing(&self, account: &Account) -> bool {
+        let counts =
+            |meter: &Meter| meter.limit().is_some() || !matches!(meter.window(), Window::Lifetime);
+        account.silent(counts) == Silent::Now && !self.settings.read().contains_key(account.key())
     }
 
     /// The account with that id, if there is one or if limits are set for every id.
@@ -171,9 +204,9 @@ pub(super) fn repo_limits(limit: &RepoLimit) -> [Limit; 2] {
 /// Completes a refusal with the text of `reason`, which gets the id and the meter.
 fn in_words(
     id: Key,
-    reason: impl Fn(&str, MeterIndex) -> String + Send + Sync,
-) -> impl Fn(&mut Denied, MeterIndex) + Send + Sync {
-    move |denied, meter| denied.reason = Some(reason(id.as_str(), meter))
+    reason: impl Fn(&str, MeterIndex) -> String + Send + Sync + 'static,
+) -> Arc<dyn Naming> {
+    Arc::new(move |denied: &mut Denied, meter| denied.reason = Some(reason(id.as_str(), meter)))
 }
 
 /// A limit of `max`, where 0 means no limit.

@@ -2,10 +2,11 @@
 
 use std::sync::atomic::Ordering;
 
-use super::counter::{Counter, RuleMeter};
+use super::counter::Counter;
 use super::matched::Matched;
+use super::rule_meter::RuleMeter;
 use super::state::Guard;
-use crate::accounting::{Meter, Unit, Usage, UsageEstimate, Window};
+use crate::accounting::{Meter, Unit, UsageEstimate, Window};
 use crate::budgets::policy::{Labels, Mode, Rule, RuleKind};
 use crate::ledger::Error;
 
@@ -50,11 +51,8 @@ impl Guard {
         self.ends.run(self.core.clock());
         let matched = self.matched(labels)?;
         let priced = |estimate: UsageEstimate| match &matched.price {
-            Some(price) if estimate.cost_micros_usd == 0 && !matched.is_tool => {
-                let cost_micros_usd = price.cost(&estimate);
-                Usage { cost_micros_usd, ..estimate }
-            }
-            _ => estimate,
+            Some(price) => price.estimated(estimate),
+            None => estimate,
         };
         let estimate = estimate.map(priced);
         let mut advice = Advice::default();
@@ -76,7 +74,8 @@ fn advise(
     counter.account.read(|meters, _| {
         let hard =
             |rule_meter: &RuleMeter| rule_meter.in_force && rule_meter.rule.mode == Mode::Hard;
-        let limits = meters.iter().zip(&rule_meters).filter(|(_, rule_meter)| hard(rule_meter));
+        let limits =
+            meters.iter().zip(rule_meters.iter()).filter(|(_, rule_meter)| hard(rule_meter));
         for (meter, RuleMeter { rule, unit, .. }) in limits.filter(|(m, _)| m.limit().is_some()) {
             if is_rate(meter, rule) {
                 advice.rates.push((rule.name.clone(), *unit, meter.room()));

@@ -39,7 +39,7 @@ impl Guard {
     ) -> Result<GuardAsk, Error> {
         self.core.same_process()?;
         let matched = self.asked(labels, request.spent)?;
-        let estimate = self.priced(&matched, allotted, labels, request.estimate.clone())?;
+        let estimate = self.priced(&matched, allotted, labels, request)?;
         let terms = if request.landing { Terms::Landing } else { Terms::Plain };
         let owned = self.demands(&matched, &estimate, allotted)?;
         let ask = |(account, demands, patient): (&Arc<Account>, Demands, bool)| Ask {
@@ -71,6 +71,7 @@ impl Guard {
         let matched = self.matched(labels)?;
         let over = self.soft_over(&matched, &ask.estimate)?;
         self.tell_unmatched(&matched, &ask.estimate);
+        self.forget_sometimes(&matched);
         let core = Arc::clone(&self.core);
         ask.carried.passed = Some(Arc::new(move || {
             over.iter().for_each(|event| core.publish(event));

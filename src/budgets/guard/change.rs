@@ -48,7 +48,7 @@ impl Guard {
                 continue;
             }
             asked.counter.account.adjust(|meters, now| {
-                for (meter, rule_meter) in meters.iter_mut().zip(&rule_meters) {
+                for (meter, rule_meter) in meters.iter_mut().zip(rule_meters.iter()) {
                     let Window::Sliding(ring) = meter.window() else { continue };
                     let spans = [ring.period(), ring.width()];
                     match rule_meter.unit {
@@ -74,13 +74,13 @@ impl Guard {
         let next = Arc::new(InForce::new(policy, &in_force.groups));
         for entry in &self.counters {
             let ((number, _), counter) = entry.pair();
-            next.groups.get(*number).map_or(Ok(()), |group| counter.check_room(group))?;
+            next.groups.get(*number as usize).map_or(Ok(()), |group| counter.check_room(group))?;
         }
         take_back_allowances(&self.allowances, &in_force.policy, &next.policy)?;
         set_allowances(&self.allowances, &next.policy)?;
         for entry in &self.counters {
             let ((number, _), counter) = entry.pair();
-            if let Some(group) = next.groups.get(*number) {
+            if let Some(group) = next.groups.get(*number as usize) {
                 counter.take_over(group, &self.core)?;
             }
         }

@@ -3,87 +3,85 @@
 //! Rules with the same scope are always asked together. So they share one account and its lock, and
 //! each rule has its own meters in it.
 
+mod naming;
+mod values;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 use smallvec::SmallVec;
 
-use super::last_asked::LastAsked;
+use self::naming::Named;
+pub(super) use self::values::Values;
+use super::forget::LastAsked;
 use super::rule_group::RuleGroup;
-use crate::accounting::{Code, Denied, Invalid, Key, Kind, Limit, Meter, Unit, UsageEstimate};
-use crate::budgets::policy::{Rule, RuleKind, Span};
-use crate::ledger::{Account, Core, Error, METERS_MAX, MeterIndex, Naming};
-
-/// The rule and the unit of one meter.
-#[derive(Clone)]
-pub(super) struct RuleMeter {
-    pub(super) rule: Arc<Rule>,
-    pub(super) unit: Unit,
-    /// Whether the rule is in force. If not, its counts are kept.
-    pub(super) in_force: bool,
-}
+use super::rule_meter::{RuleMeter, RuleMeters, units_of};
+use crate::accounting::{Invalid, Key, Limit, Meter, Tick, Unit, UsageEstimate};
+use crate::budgets::policy::{Rule, Span};
+use crate::ledger::{Account, Core, Error, METERS_MAX, MeterIndex, Silent};
 
 /// From this number of meters on, meters of removed rules are used again.
 const REUSED: usize = 200;
 
-type Meters = Arc<RwLock<Vec<RuleMeter>>>;
+/// One in so many admitted requests also forgets counters.
+const FORGETS: u64 = 4;
+
+/// What a guard finds a counter by: the number of its group, and the values of its labels.
+pub(super) type CounterKey = (u32, Values);
 
 /// The counts of a group of rules for one set of label values.
 pub(super) struct Counter {
     pub(super) account: Arc<Account>,
-    meters: Meters,
-    /// The labels that distinguish it from the other counters of the group.
-    pub(super) values: Vec<(String, String)>,
+    named: Arc<Named>,
     /// How many requests it has admitted.
     pub(super) granted: AtomicU64,
     pub(super) last_asked: LastAsked,
-}
-
-/// The units that a rule counts, limited or not.
-fn units_of(rule: &Rule) -> SmallVec<[Unit; 4]> {
-    // An allotment reports the usage of each at its end.
-    let always: &[Unit] = match rule.kind {
-        RuleKind::Allotment => &[Unit::Tokens, Unit::Cost, Unit::Calls],
-        _ => &[],
-    };
-    let mut units = SmallVec::from_slice(always);
-    for limit in &rule.limits {
-        if !units.contains(&limit.unit) {
-            units.push(limit.unit);
-        }
-    }
-    units
+    /// The number of its group.
+    group: u32,
 }
 
 impl Counter {
     pub(super) fn new(
         core: &Arc<Core>,
         group: &RuleGroup,
-        values: Vec<(String, String)>,
+        (number, values): CounterKey,
     ) -> Result<Self, Error> {
-        let mut rule_meters = Vec::new();
-        let mut meters: SmallVec<[Meter; 4]> = SmallVec::new();
-        for rule in &group.rules {
-            for unit in units_of(rule) {
-                meters.push(Meter::new(rule.limit(unit), rule.span.window(core.clock())?));
-                rule_meters.push(RuleMeter { rule: Arc::clone(rule), unit, in_force: true });
-            }
+        let mut meters: SmallVec<[Meter; 2]> = SmallVec::new();
+        for RuleMeter { rule, unit, .. } in group.meters.iter() {
+            meters.push(Meter::new(rule.limit(*unit), rule.span.window(core.clock())?));
         }
-        let rule_meters = Arc::new(RwLock::new(rule_meters));
-        let naming = RuleNaming { meters: Arc::clone(&rule_meters), values: values.clone() };
+        let is_per_run = group.is_of_runs() && values.names(&["run", "step_id"]);
+        let named = Arc::new(Named { meters: RwLock::new(Arc::clone(&group.meters)), values });
         // The label values may be longer than a key. So the key only names the first rule.
         let key = Key::parse("name", group.name())?;
-        let account = Account::named(core, key, group.code(), meters, naming);
-        let is_per_run =
-            group.is_of_runs() && values.iter().any(|(name, _)| name == "run" || name == "step_id");
+        let account = Account::named(core, key, group.code(), meters, Arc::clone(&named) as _);
         let last_asked = LastAsked::new(is_per_run, core.clock().tick());
-        Ok(Self { account, meters: rule_meters, values, granted: AtomicU64::new(0), last_asked })
+        Ok(Self { account, named, granted: AtomicU64::new(0), last_asked, group: number })
     }
 
     /// The rules and units of its meters, by number.
-    pub(super) fn rule_meters(&self) -> Vec<RuleMeter> {
-        self.meters.read().clone()
+    pub(super) fn rule_meters(&self) -> RuleMeters {
+        Arc::clone(&self.named.meters.read())
+    }
+
+    /// The labels that distinguish it from the other counters of the group.
+    pub(super) fn values(&self) -> Vec<(String, String)> {
+        self.named.values.pairs()
+    }
+
+    /// What the guard finds it by.
+    pub(super) fn key(&self) -> CounterKey {
+        (self.group, self.named.values.clone())
+    }
+
+    /// Whether it has anything to say, if no run is kept for longer than it is.
+    pub(super) fn silent(&self, forgets_runs_of: Tick) -> Silent {
+        match self.last_asked.at() {
+            Some(at) if at <= forgets_runs_of => Silent::Now,
+            Some(at) => Silent::From(at),
+            None => self.account.silent(|_| true),
+        }
     }
 
     /// Refuses rules that would need too many meters while old ones have open leases.
@@ -98,7 +96,7 @@ impl Counter {
         let new: usize = group.rules.iter().map(new).sum();
         let free = self.account.read(|meters, _| {
             let is_free = |(meter, of): &(&Meter, &RuleMeter)| !stays(of) && meter.reserved() == 0;
-            meters.iter().zip(&rule_meters).filter(is_free).count()
+            meters.iter().zip(rule_meters.iter()).filter(is_free).count()
         })?;
         let room = (METERS_MAX + free).saturating_sub(rule_meters.len());
         if new <= room {
@@ -115,7 +113,7 @@ impl Counter {
     /// Updates the rules of the group. What was counted stays.
     pub(super) fn take_over(&self, group: &RuleGroup, core: &Core) -> Result<(), Error> {
         // Not under the lock of `meters`: a refusal reads them under the lock of the account.
-        let mut rule_meters = self.rule_meters();
+        let mut rule_meters = self.rule_meters().to_vec();
         for known in rule_meters.iter_mut() {
             let now = group.rules.iter().find(|rule| rule.counts_like(&known.rule));
             known.in_force = now.is_some_and(|rule| units_of(rule).contains(&known.unit));
@@ -154,7 +152,12 @@ impl Counter {
                 meter.rewarn();
             }
         })?;
-        *self.meters.write() = rule_meters;
+        let is_fresh = rule_meters.len() == group.meters.len()
+            && rule_meters.iter().zip(group.meters.iter()).all(|(m, fresh)| {
+                m.in_force && m.unit == fresh.unit && Arc::ptr_eq(&m.rule, &fresh.rule)
+            });
+        *self.named.meters.write() =
+            if is_fresh { Arc::clone(&group.meters) } else { rule_meters.into() };
         Ok(())
     }
 
@@ -176,55 +179,16 @@ impl Counter {
         Ok(())
     }
 
-    /// Whether it has no open holds.
-    pub(super) fn is_free(&self) -> Result<bool, Error> {
-        self.account.read(|meters, _| meters.iter().all(|meter| meter.reserved() == 0))
+    /// Whether its next admitted request also forgets counters.
+    #[inline]
+    pub(super) fn is_to_forget(&self) -> bool {
+        self.granted.load(Ordering::Relaxed) % FORGETS == 0
     }
 
     /// Counts one admitted request.
     pub(super) fn count(&self) {
         // Relaxed: it is only read for an estimate.
         self.granted.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-/// Adds to a refusal which rule refused.
-struct RuleNaming {
-    meters: Meters,
-    values: Vec<(String, String)>,
-}
-
-impl Naming for RuleNaming {
-    fn name(&self, denied: &mut Denied, meter: MeterIndex) {
-        let Some(RuleMeter { rule, unit, .. }) =
-            self.meters.read().get(usize::from(meter)).cloned()
-        else {
-            return;
-        };
-        denied.code = match rule.kind.code() {
-            Code::WorkflowQuotaExceeded if unit != Unit::Steps => Code::BudgetExceeded,
-            code => code,
-        };
-        (denied.kind, denied.unit) = (Kind::of(denied.code, unit), unit);
-        denied.reason = None;
-        denied.reason = Some(format!("{}: {}", denied.message(), rule.name));
-        let label = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        denied.scope = match rule.name.split_once(".step.") {
-            Some((workflow, step)) if rule.kind == RuleKind::Step => {
-                vec![label(RuleKind::Workflow.name(), workflow), label("step", step)]
-            }
-            _ => vec![label(rule.kind.name(), &rule.name)],
-        };
-        denied.scope.extend(self.values.iter().cloned());
-        // Values come last: they say which counter of the rule it was.
-        let label = if denied.code == Code::WorkflowQuotaExceeded { "workflow" } else { "agent" };
-        let id = denied.scope.iter().rev().find(|(name, _)| name == label);
-        denied.id = id.and_then(|(_, value)| Key::parse(label, value).ok());
-    }
-
-    fn rule(&self, meter: MeterIndex) -> Option<Key> {
-        let rule_meters = self.meters.read();
-        rule_meters.get(usize::from(meter)).and_then(|m| Key::parse("name", &m.rule.name).ok())
     }
 }
 

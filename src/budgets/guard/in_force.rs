@@ -37,6 +37,11 @@ impl Prices {
         let known = model_names(model).find_map(|name| exactly(&self.policy, name, provider));
         known.or_else(|| exactly(&self.resolved, model, provider))
     }
+
+    /// The price of a call of a tool.
+    pub(super) fn tool(&self, tool: &str) -> Option<&Arc<Price>> {
+        self.policy.exactly(&format!("tool:{tool}"))
+    }
 }
 
 /// The price of that name at a provider, or of that name.

@@ -7,18 +7,18 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::counter::{Counter, checked_labels};
+use super::counter::{Counter, Values, checked_labels};
 use super::in_force::InForce;
 use super::matched::{Asked, Matched};
 use super::rule_group::RuleGroup;
 use super::state::Guard;
 use super::unmatched::Stray;
-use crate::accounting::{Key, Meter, Price, Unit, UsageEstimate};
+use crate::accounting::{CallPrice, CostSource, Key, Meter, Price, Unit, UsageEstimate};
 use crate::budgets::policy::{Labels, Mode, UnknownPrice, is_tool_call, label};
 use crate::ledger::{Demand, Error, Event, EventKind, MeterIndex};
 
-/// How many sets of labels are cached. Other sets are matched again.
-const KEPT: usize = 4_096;
+/// How many prices of models are kept; then they are found anew.
+const PRICES_KEPT: usize = 4_096;
 
 impl Guard {
     /// What applies to a request with these labels. A request without a required label is refused,
@@ -48,8 +48,7 @@ impl Guard {
 
     #[inline]
     fn kept(&self, key: &[u8]) -> Option<Arc<Matched>> {
-        let found = self.matched.get(key)?;
-        (found.generation == self.present_generation()).then(|| Arc::clone(&found))
+        self.matched.get(key).filter(|found| found.generation == self.present_generation())
     }
 
     fn found(&self, key: SmallVec<[u8; 256]>, labels: &Labels<'_>) -> Result<Arc<Matched>, Error> {
@@ -61,10 +60,7 @@ impl Guard {
             let in_force = self.in_force.read();
             Arc::new(self.find(&in_force, labels, generation)?)
         };
-        if self.matched.len() >= KEPT {
-            self.matched.clear();
-        }
-        self.matched.insert(key.to_vec().into_boxed_slice(), Arc::clone(&matched));
+        self.matched.insert(&key, Arc::clone(&matched));
         Ok(matched)
     }
 
@@ -107,7 +103,7 @@ impl Guard {
             } else {
                 self.allowances.accounts_of_call(agent, model)?
             },
-            price: self.price(in_force, labels),
+            price: self.price(in_force, labels, generation),
             needs_price: false,
             wait: None,
             is_tool,
@@ -126,7 +122,7 @@ impl Guard {
             let Some(values) = group.values(labels) else { continue };
             if !group.stands_back(&in_force.groups, labels) {
                 let counter =
-                    self.counter(number, group, values, in_force.policy.defaults.keep_runs)?;
+                    self.counter(number, group, &values, in_force.policy.defaults.keep_runs)?;
                 add(&mut matched, &counter, group);
                 meets_a_budget |= group.has_budgets();
             }
@@ -146,33 +142,67 @@ impl Guard {
         &self,
         number: usize,
         group: &RuleGroup,
-        values: Vec<(String, String)>,
+        values: &[(&str, &str)],
         keep: Duration,
     ) -> Result<Arc<Counter>, Error> {
-        let key = (number, joined(&values));
+        let key = (u32::try_from(number).unwrap_or(u32::MAX), Values::of(values));
         if let Some(found) = self.counters.get(&key) {
             found.last_asked.touch(self.core.clock().tick());
             return Ok(Arc::clone(&found));
         }
-        let made = Arc::new(Counter::new(&self.core, group, values)?);
-        let mine = Arc::clone(&made);
-        let found = Arc::clone(&*self.counters.entry(key).or_insert(made));
-        if found.last_asked.is_per_run() && Arc::ptr_eq(&found, &mine) {
-            self.count_run(keep)?;
+        let made = Arc::new(Counter::new(&self.core, group, key.clone())?);
+        let found = Arc::clone(&*self.counters.entry(key).or_insert_with(|| Arc::clone(&made)));
+        if Arc::ptr_eq(&found, &made) {
+            self.queue_to_forget(&found, keep);
         }
         Ok(found)
     }
 
     /// The price of a call of the model, if it is known.
-    fn price(&self, in_force: &InForce, labels: &Labels<'_>) -> Option<Arc<Price>> {
-        let model = label(labels, "model")?;
-        let known =
-            self.known_price(labels).or_else(|| match &in_force.policy.defaults.unknown_price {
-                UnknownPrice::Fallback(price) => Some(Arc::new(price.clone())),
-                UnknownPrice::Deny | UnknownPrice::Zero => None,
-            })?;
+    fn price(
+        &self,
+        in_force: &InForce,
+        labels: &Labels<'_>,
+        generation: u64,
+    ) -> Option<Arc<CallPrice>> {
+        // One for all labels beside these: a label of users has as many values as there are users.
+        let whose = ["provider", "model", "tool"].map(|name| label(labels, name));
+        let key = format!("{whose:?}");
+        if let Some(found) = self.call_prices.get(&key)
+            && found.0 == generation
+        {
+            return Some(Arc::clone(&found.1));
+        }
+        let price = Arc::new(self.find_price(in_force, labels)?);
+        if self.call_prices.len() >= PRICES_KEPT {
+            self.call_prices.clear();
+        }
+        self.call_prices.insert(key, (generation, Arc::clone(&price)));
+        Some(price)
+    }
+
+    fn find_price(&self, in_force: &InForce, labels: &Labels<'_>) -> Option<CallPrice> {
+        let defaults = &in_force.policy.defaults;
+        let Some(model) = label(labels, "model") else {
+            let tool = label(labels, "tool")?;
+            let price = self.prices.read().tool(tool).cloned()?;
+            return Some(self.call_price(price, defaults.cost_source, tool));
+        };
+        let (known, source) = match (self.known_price(labels), &defaults.unknown_price) {
+            (Some(known), _) => (known, defaults.cost_source),
+            // It stands in for a price: a reported cost is nearer to the truth.
+            (None, UnknownPrice::Fallback(price)) => {
+                (Arc::new(price.clone()), CostSource::Provider)
+            }
+            (None, UnknownPrice::Deny | UnknownPrice::Zero) => return None,
+        };
         let whole = Price::clone(&known).with_maker_rates(label(labels, "provider"), model);
-        Some(if whole == *known { known } else { Arc::new(whole) })
+        let price = if whole == *known { known } else { Arc::new(whole) };
+        Some(self.call_price(price, source, model))
+    }
+
+    fn call_price(&self, price: Arc<Price>, source: CostSource, model: &str) -> CallPrice {
+        CallPrice { price, source, model: model.into(), tell: self.tell_unpriced }
     }
 
     fn known_price(&self, labels: &Labels<'_>) -> Option<Arc<Price>> {
@@ -220,7 +250,7 @@ fn add(matched: &mut Matched, counter: &Arc<Counter>, group: &RuleGroup) {
             (one, other) => one.or(other),
         };
     }
-    for (number, rule_meter) in (0..).map(MeterIndex).zip(counter.rule_meters()) {
+    for (number, rule_meter) in (0..).map(MeterIndex).zip(counter.rule_meters().iter()) {
         if rule_meter.unit == Unit::Steps && rule_meter.in_force {
             matched.steps.push((Arc::clone(counter), number));
         }
@@ -237,13 +267,4 @@ fn bytes_of(labels: &Labels<'_>) -> SmallVec<[u8; 256]> {
         bytes.extend_from_slice(text.as_bytes());
     }
     bytes
-}
-
-fn joined(named: &[(String, String)]) -> String {
-    let labels: Vec<(&str, &str)> = named.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-    let mut text = String::new();
-    for (name, value) in labels {
-        text.push_str(&format!("{}:{name}={}:{value};", name.len(), value.len()));
-    }
-    text
 }

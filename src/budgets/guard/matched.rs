@@ -1,16 +1,19 @@
 //! Matches: the rules, accounts and prices for requests with the same labels. They are found once
 //! and cached.
 
+mod cache;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use smallvec::SmallVec;
 
+pub(super) use self::cache::MatchCache;
 use super::counter::{Counter, amount};
 use super::in_force::InForce;
 use super::rule_group::RuleGroup;
 use super::unmatched::Stray;
-use crate::accounting::{Clock, Price, Unit, UsageEstimate};
+use crate::accounting::{CallPrice, Clock, Unit, UsageEstimate};
 use crate::budgets::allowances::PaidAccount;
 use crate::budgets::policy::Mode;
 use crate::ledger::{Account, AskPart, Demand, Demands, MeterIndex};
@@ -38,7 +41,7 @@ pub(super) struct Matched {
     pub(super) order: Vec<usize>,
     /// Accounts of allowances, which are charged tokens and cost.
     pub(super) allowances: Vec<PaidAccount>,
-    pub(super) price: Option<Arc<Price>>,
+    pub(super) price: Option<Arc<CallPrice>>,
     /// Whether money is limited here, so that a price is needed.
     pub(super) needs_price: bool,
     /// The shortest time for which a rule lets requests wait.
@@ -86,8 +89,10 @@ impl Asked {
     /// The counter of a group, with the demands of a request. The call of a tool has other demands.
     pub(super) fn of(counter: &Arc<Counter>, group: &RuleGroup, is_tool: bool) -> Self {
         let rule_meters = counter.rule_meters();
-        let in_force =
-            (0..).map(MeterIndex).zip(&rule_meters).filter(|(_, rule_meter)| rule_meter.in_force);
+        let in_force = (0..)
+            .map(MeterIndex)
+            .zip(rule_meters.iter())
+            .filter(|(_, rule_meter)| rule_meter.in_force);
         let asks = |unit: Unit| match unit {
             Unit::Steps => false,
             Unit::ToolCalls => is_tool,

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::counter::{Counter, RuleMeter};
+use super::counter::Counter;
+use super::rule_meter::RuleMeter;
 use super::state::Guard;
 use crate::accounting::{Meter, Unit};
 use crate::budgets::policy::{Labels, Rule, unit_word};
@@ -65,10 +66,11 @@ impl Guard {
         Ok(all)
     }
 
-    /// The counts of all rules, for all label values that were ever asked.
+    /// The counts of all rules, for all label values of which something counts. Forgets the others.
     pub fn snapshot(&self) -> Result<Vec<Explained>, Error> {
         self.core.same_process()?;
         self.ends.run(self.core.clock());
+        self.forget_all();
         let counters: Vec<_> = self.counters.iter().map(|entry| entry.value().clone()).collect();
         let mut all = Vec::new();
         for counter in &counters {
@@ -84,7 +86,7 @@ fn explained(counter: &Counter) -> Result<Vec<Explained>, Error> {
     let rule_meters = counter.rule_meters();
     counter.account.read(|meters, now| {
         let mut all: Vec<Explained> = Vec::new();
-        for (meter, RuleMeter { rule, in_force, .. }) in meters.iter().zip(&rule_meters) {
+        for (meter, RuleMeter { rule, in_force, .. }) in meters.iter().zip(rule_meters.iter()) {
             if !in_force {
                 continue;
             }
@@ -95,7 +97,7 @@ fn explained(counter: &Counter) -> Result<Vec<Explained>, Error> {
                     name: rule.name.clone(),
                     kind: rule.kind.name(),
                     scope: rule.scope.0.iter().map(|(n, p)| (n.clone(), p.to_string())).collect(),
-                    values: counter.values.clone(),
+                    values: counter.values(),
                     window: rule.span.to_string(),
                     mode: rule.mode.name(),
                     resets_in: meter.resets_in(now),

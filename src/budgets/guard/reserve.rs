@@ -8,7 +8,7 @@ use super::allotments::Allotted;
 use super::counter::{Counter, amount};
 use super::matched::{Matched, Owned};
 use super::state::{Guard, GuardRequest, Known};
-use crate::accounting::{Denied, Invalid, Key, Terms, Unit, Usage, UsageEstimate};
+use crate::accounting::{Denied, Invalid, Key, Terms, Unit, UsageEstimate};
 use crate::budgets::policy::{Labels, UnknownPrice, label};
 use crate::ledger::{
     Ask, AskPart, Carried, Demand, Demands, Error, Event, EventKind, Kept, Lease, Request, check,
@@ -41,7 +41,7 @@ impl Guard {
             return Ok(None);
         }
         self.core.same_process()?;
-        let estimate = self.priced(matched, None, &[], request.estimate.clone())?;
+        let estimate = self.priced(matched, None, &[], request)?;
         self.reserve_matched(None, matched, estimate, request, false).map(Some)
     }
 
@@ -53,7 +53,7 @@ impl Guard {
     ) -> Result<Lease, Error> {
         self.core.same_process()?;
         let matched = self.asked(labels, request.spent)?;
-        let estimate = self.priced(&matched, allotted, labels, request.estimate.clone())?;
+        let estimate = self.priced(&matched, allotted, labels, &request)?;
         self.reserve_matched(allotted, &matched, estimate, &request, false)
     }
 
@@ -74,7 +74,7 @@ impl Guard {
     ) -> Result<Option<Lease>, Error> {
         self.core.same_process()?;
         let matched = self.asked(labels, request.spent)?;
-        let estimate = self.priced(&matched, allotted, labels, request.estimate.clone())?;
+        let estimate = self.priced(&matched, allotted, labels, &request)?;
         let waits = matched.wait.is_some();
         match self.reserve_matched(allotted, &matched, estimate, &request, waits) {
             Err(Error::Denied(_)) if waits => Ok(None),
@@ -106,6 +106,7 @@ impl Guard {
             }
             other => other?,
         };
+        self.forget_sometimes(matched);
         matched.asked.iter().for_each(|asked| asked.counter.count());
         over.iter().for_each(|event| self.core.publish(event));
         self.tell_unmatched(matched, &request.estimate);
@@ -164,14 +165,18 @@ impl Guard {
         matched: &Matched,
         allotted: Option<&Arc<Allotted>>,
         labels: &Labels<'_>,
-        estimate: UsageEstimate,
+        request: &GuardRequest,
     ) -> Result<UsageEstimate, Error> {
+        let estimate = request.estimate.clone();
+        if let Some(price) = &matched.price {
+            return Ok(if request.spent {
+                price.booked(estimate)
+            } else {
+                price.estimated(estimate)
+            });
+        }
         if estimate.cost_micros_usd > 0 || matched.is_tool {
             return Ok(estimate);
-        }
-        if let Some(price) = &matched.price {
-            let cost_micros_usd = price.cost(&estimate);
-            return Ok(Usage { cost_micros_usd, ..estimate });
         }
         let denies = self.in_force.read().policy.defaults.unknown_price == UnknownPrice::Deny;
         let sets_aside = allotted.is_some_and(|allotted| allotted.sets_aside(Unit::Cost));

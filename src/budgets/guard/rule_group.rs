@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::rule_meter::{RuleMeters, rule_meters_of};
 use crate::accounting::Code;
 use crate::budgets::policy::{
     GuardPolicy, Labels, Pattern, Rule, RuleKind, Scope, Span, is_tool_call, label,
@@ -53,13 +54,16 @@ pub(super) struct RuleGroup {
     pub(super) rules: Vec<Arc<Rule>>,
     /// Rules that were in force before. Their counters still know what they have counted.
     gone: Vec<Arc<Rule>>,
+    /// The meters of a new counter.
+    pub(super) meters: RuleMeters,
 }
 
 impl RuleGroup {
     /// A group of one rule.
     pub(super) fn of(rule: Rule) -> Self {
-        let shared = Shared::of(&rule);
-        Self { shared, rules: vec![Arc::new(rule)], gone: Vec::new() }
+        let (shared, rules) = (Shared::of(&rule), vec![Arc::new(rule)]);
+        let meters = rule_meters_of(&rules);
+        Self { shared, rules, gone: Vec::new(), meters }
     }
 
     /// The rules of a policy in groups. The groups of `known` keep their numbers, even without
@@ -88,7 +92,7 @@ impl RuleGroup {
                 let room = numbers.iter().find(|number| taken[**number] < RULES).copied();
                 let number = room.unwrap_or_else(|| {
                     let (shared, rules, gone) = (Shared::of(rule), Vec::new(), Vec::new());
-                    groups.push(Self { shared, rules, gone });
+                    groups.push(Self { shared, rules, gone, meters: Arc::default() });
                     taken.push(0);
                     // Full groups are not tried again.
                     *numbers = vec![groups.len() - 1];
@@ -101,6 +105,7 @@ impl RuleGroup {
             group.gone.retain(|gone| !gone.counts_like(rule));
             group.rules.push(Arc::new(rule.clone()));
         }
+        groups.iter_mut().for_each(|group| group.meters = rule_meters_of(&group.rules));
         groups
     }
 
@@ -109,7 +114,7 @@ impl RuleGroup {
         let gone: Vec<_> = self.gone.iter().chain(&self.rules).cloned().collect();
         let forgotten = gone.len().saturating_sub(GONE);
         let gone = gone[forgotten..].to_vec();
-        Self { shared: self.shared.clone(), rules: Vec::new(), gone }
+        Self { shared: self.shared.clone(), rules: Vec::new(), gone, meters: Arc::default() }
     }
 
     /// The name of the first rule.
@@ -152,18 +157,18 @@ impl RuleGroup {
 
     /// The label values that select the counter of a request, or `None` if the group does not match
     /// it.
-    pub(super) fn values(&self, labels: &Labels<'_>) -> Option<Vec<(String, String)>> {
+    pub(super) fn values<'a>(&'a self, labels: &Labels<'a>) -> Option<Vec<(&'a str, &'a str)>> {
         if self.rules.is_empty() || self.passes(labels) {
             return None;
         }
         let values = self.shared.scope.values(labels)?;
         let each = self.shared.scope.0.iter().filter(|(_, pattern)| *pattern == Pattern::Each);
-        let mut named: Vec<(String, String)> =
-            each.zip(values).map(|((name, _), value)| (name.clone(), value.to_owned())).collect();
+        let mut named: Vec<(&str, &str)> =
+            each.zip(values).map(|((name, _), value)| (name.as_str(), value)).collect();
         let own = [("run", self.shared.per_run), ("step_id", self.shared.per_step)];
         for (name, _) in own.into_iter().filter(|(_, wanted)| *wanted) {
             if let Some(value) = label(labels, name) {
-                named.push((name.to_owned(), value.to_owned()));
+                named.push((name, value));
             }
         }
         Some(named)

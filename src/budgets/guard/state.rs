@@ -9,12 +9,14 @@ use parking_lot::RwLock;
 
 use super::allotments::Ends;
 use super::allowances::set_allowances;
-use super::counter::Counter;
+use super::counter::{Counter, CounterKey};
+use super::forget::Forgetting;
 use super::in_force::{InForce, Prices};
-use super::last_asked::Runs;
-use super::matched::Matched;
+use super::matched::{MatchCache, Matched};
 use super::unmatched::{Unmatched, Warner};
-use crate::accounting::{Clock, Code, Key, Price, UsageEstimate};
+use crate::accounting::{
+    CallPrice, Clock, Code, CostSource, Key, Price, TellUnpriced, UsageEstimate,
+};
 use crate::budgets::allowances::AllowanceService;
 use crate::budgets::policy::{EstimateMode, GuardPolicy};
 use crate::ledger::{Account, Core, Error};
@@ -63,10 +65,9 @@ pub struct Guard {
     pub(super) core: Arc<Core>,
     pub(super) in_force: RwLock<Arc<InForce>>,
     pub(super) generation: AtomicU64,
-    /// By the number of the group and the values of its labels.
-    pub(super) counters: DashMap<(usize, String), Arc<Counter>>,
-    pub(super) matched: DashMap<Box<[u8]>, Arc<Matched>>,
-    pub(super) runs: Runs,
+    pub(super) counters: DashMap<CounterKey, Arc<Counter>>,
+    pub(super) matched: MatchCache,
+    pub(super) forgetting: Forgetting,
     pub(super) ends: Arc<Ends>,
     pub(super) prices: RwLock<Prices>,
     pub(super) allowances: Arc<AllowanceService>,
@@ -74,6 +75,9 @@ pub struct Guard {
     pub(super) nobody: Arc<Account>,
     pub(super) resolver: Option<Resolver>,
     pub(super) unmatched: Unmatched,
+    pub(super) tell_unpriced: Option<TellUnpriced>,
+    /// By provider and model, with the generation in which they were found.
+    pub(super) call_prices: DashMap<String, (u64, Arc<CallPrice>)>,
 }
 
 /// Returns the price of a model that the policy does not price. Called once for each model.
@@ -93,14 +97,16 @@ impl Guard {
             in_force: RwLock::new(Arc::new(InForce::new(policy, &[]))),
             generation: AtomicU64::new(0),
             counters: DashMap::new(),
-            matched: DashMap::new(),
-            runs: Runs::new(),
+            matched: MatchCache::new(),
+            forgetting: Forgetting::new(),
             ends: Ends::new(),
             prices,
             allowances,
             nobody,
             resolver: None,
             unmatched: Unmatched::default(),
+            tell_unpriced: None,
+            call_prices: DashMap::new(),
         })
     }
 
@@ -117,6 +123,19 @@ impl Guard {
     pub fn warning(mut self, warner: Warner) -> Self {
         self.unmatched.warner = Some(warner);
         self
+    }
+
+    /// Calls `tell` for each part of a usage that the price of its model does not know. No lock is
+    /// held during the call.
+    #[must_use]
+    pub const fn telling_unpriced(mut self, tell: TellUnpriced) -> Self {
+        self.tell_unpriced = Some(tell);
+        self
+    }
+
+    /// Which cost of a call is booked.
+    pub fn cost_source(&self) -> CostSource {
+        self.in_force.read().policy.defaults.cost_source
     }
 
     /// The allowances of the policy.

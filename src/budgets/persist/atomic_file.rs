@@ -76,6 +76,11 @@ fn created(path: &Path, private: bool) -> io::Result<File> {
 /// Removes the file of a killed process, once no living process holds its lock.
 fn clear(path: &Path) -> io::Result<()> {
     let gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+    // Writers of this crate leave regular files. A link is removed: its target is not touched.
+    if fs::symlink_metadata(path).is_ok_and(|there| !there.is_file() && !there.is_symlink()) {
+        let message = format!("{} is in the way, and no regular file", path.display());
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, message));
+    }
     match options(true).open(path) {
         Ok(file) => {
             file.lock()?;

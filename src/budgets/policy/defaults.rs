@@ -9,12 +9,13 @@ use super::reader::{Location, Table};
 use super::rule::Mode;
 use super::scope::{Labels, label};
 use super::words::{MODES, checked_zone, shares};
-use crate::accounting::{Invalid, Price};
+use crate::accounting::{CostSource, Invalid, Price};
 use crate::ledger::{OnError, Policy, Unsettled};
 
-const DEFAULTS: [&str; 12] = [
+const DEFAULTS: [&str; 13] = [
     "on_unknown_price",
     "fallback_price",
+    "cost_source",
     "on_missing_usage",
     "on_cancel",
     "on_error",
@@ -66,6 +67,8 @@ impl EstimateMode {
 pub struct Defaults {
     /// What happens to calls without a price.
     pub unknown_price: UnknownPrice,
+    /// Which cost of a call is booked, where one was reported with its usage.
+    pub cost_source: CostSource,
     /// How abandoned leases end.
     pub leases: Policy,
     /// What happens at a limit.
@@ -88,6 +91,7 @@ impl Default for Defaults {
     fn default() -> Self {
         Self {
             unknown_price: UnknownPrice::Deny,
+            cost_source: CostSource::Larger,
             leases: Policy::default(),
             mode: Mode::Hard,
             warn_at: Vec::new(),
@@ -140,6 +144,11 @@ impl Defaults {
             (1, None) => UnknownPrice::Zero,
             (_, None) => UnknownPrice::Deny,
         };
+        let words = [CostSource::Larger, CostSource::Provider, CostSource::Computed];
+        let words = words.map(|source| (source.name(), source));
+        if let Some(source) = table.read("cost_source", |place, node| place.word(node, &words))? {
+            self.cost_source = source;
+        }
         let mut charges =
             |key: &str| table.read(key, |place, node| place.word(node, &CHARGE_OR_RELEASE));
         let unsettled = |charge| if charge { Unsettled::Charge } else { Unsettled::Release };

@@ -7,7 +7,7 @@ use super::defaults::Defaults;
 use super::guard_policy::GuardPolicy;
 use super::names::model;
 use super::node::{Node, Value, from_json, from_toml};
-use super::prices::read_price;
+use super::prices::{read_price, read_tool_price};
 use super::reader::{Location, Table};
 use super::rule::{Rule, RuleKind};
 use super::sections::read_rules;
@@ -106,7 +106,8 @@ fn read_prices(table: &mut Table<'_>, policy: &mut GuardPolicy) -> Result<(), In
     for (name, place, node) in place.table(node)?.remaining_entries() {
         let instead = "[defaults] fallback_price is the price of all others";
         let name = model(&place, name, instead)?;
-        policy.prices.set(&name, read_price(&place, node)?);
+        let price = if name.starts_with("tool:") { read_tool_price } else { read_price };
+        policy.prices.set(&name, price(&place, node)?);
         policy.priced.push(name);
     }
     Ok(())

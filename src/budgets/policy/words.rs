@@ -3,7 +3,7 @@
 use super::node::{Node, Value};
 use super::reader::Location;
 use super::rule::{Mode, RuleLimit, Span};
-use crate::accounting::{Calendar, CalendarUnit, Invalid, Unit};
+use crate::accounting::{Calendar, CalendarUnit, Invalid, Moment, Tick, Unit};
 
 pub(super) const MODES: [(&str, Mode); 4] =
     [("hard", Mode::Hard), ("enforce", Mode::Hard), ("soft", Mode::Soft), ("shadow", Mode::Shadow)];
@@ -119,6 +119,7 @@ pub(super) fn shares(place: &Location, node: &Node) -> Result<Vec<u64>, Invalid>
 
 /// The name of a time zone.
 pub(super) fn checked_zone<'a>(place: &Location, zone: &'a str) -> Result<&'a str, Invalid> {
-    let known = Calendar::new(CalendarUnit::Day, zone, 0);
+    let known =
+        Calendar::new(CalendarUnit::Day, zone, Moment { tick: Tick::from_nanos(0), wall_ns: 0 });
     known.map(|_| zone).map_err(|bad| place.error(&bad.message))
 }

@@ -15,7 +15,10 @@ use crate::ledger::ending::{End, LeaseState};
 
 /// Lease numbers are taken in blocks: one atomic step for a thousand leases.
 const NUMBERS: u64 = 1024;
-static NEXT_NUMBERS: AtomicU64 = AtomicU64::new(1);
+static NEXT_NUMBERS: AtomicU64 = AtomicU64::new(NUMBERS);
+
+/// From so many leases on an account keeps room for the next one. Many accounts never have as many.
+const ROOM_FROM: u64 = 4;
 
 /// What a lease holds of one meter of the account.
 #[derive(Clone, Copy, Debug)]
@@ -124,18 +127,17 @@ pub(crate) struct Entries {
     /// When the sweep of the core comes to this account, if it is queued there.
     pub(crate) swept: Option<Tick>,
     opened: u64,
+    /// A whole number of blocks if none is left.
     next_number: u64,
-    last_number: u64,
 }
 
 impl Entries {
     /// A number that no other lease of this process has.
     #[inline]
     pub(crate) fn number(&mut self) -> u64 {
-        if self.next_number == self.last_number {
+        if self.next_number % NUMBERS == 0 {
             // Relaxed: each number must be given once, and nothing else is ordered by it.
             self.next_number = NEXT_NUMBERS.fetch_add(NUMBERS, Ordering::Relaxed);
-            self.last_number = self.next_number + NUMBERS;
         }
         self.next_number += 1;
         self.next_number - 1
@@ -152,6 +154,11 @@ impl Entries {
     #[inline]
     pub(crate) fn insert(&mut self, stays: bool, entry: Entry) -> usize {
         let (deadline, order) = (entry.deadline, entry.order);
+        if self.slab.capacity() == 0 {
+            // Most accounts have one lease at a time. A vector would begin with room for four.
+            self.slab.reserve_exact(1);
+            self.due.reserve_exact(1);
+        }
         let index = self.slab.insert(entry);
         if !stays {
             self.set_due(index, order, deadline);
@@ -171,7 +178,21 @@ impl Entries {
 
     #[inline]
     pub(crate) fn remove(&mut self, index: usize) -> Option<Entry> {
-        self.slab.try_remove(index)
+        let removed = self.slab.try_remove(index);
+        if self.slab.is_empty() {
+            self.due.clear();
+            if self.opened <= ROOM_FROM {
+                self.give_room_back();
+            }
+        }
+        removed
+    }
+
+    /// Gives the room for leases back, if there is no lease. The next one makes room again.
+    pub(crate) fn give_room_back(&mut self) {
+        if self.slab.is_empty() {
+            (self.slab, self.due) = (Slab::new(), BinaryHeap::new());
+        }
     }
 
     /// Forgets what was booked for expired leases: the counts are replaced.
@@ -189,14 +210,14 @@ impl Entries {
         if let Some(replaced) = replaced {
             self.committed = self.committed.saturating_sub(replaced);
         }
-        self.committed = self.committed.saturating_add(usage);
+        self.committed.add(usage);
     }
 
     /// Keeps the end of a lease for its other handles. Without other handles the lease is removed.
     #[inline]
     pub(crate) fn end(&mut self, index: usize, kept: Option<End>) {
         match kept {
-            None => drop(self.slab.try_remove(index)),
+            None => drop(self.remove(index)),
             Some(end) => {
                 if let Some(entry) = self.slab.get_mut(index) {
                     entry.end = Some(Box::new(end));

@@ -18,7 +18,7 @@ pub(crate) struct Identity {
     /// Whether a meter has a sliding window. With a clock that lags, bookings would leave it too
     /// early.
     slides: bool,
-    naming: Option<Box<Box<dyn Naming>>>,
+    naming: Option<Arc<dyn Naming>>,
 }
 
 /// One step on an account under its lock: the account, the time, and where to send.
@@ -48,11 +48,10 @@ impl Identity {
         key: Key,
         code: Code,
         meters: &[Meter],
-        naming: Option<Box<dyn Naming>>,
+        naming: Option<Arc<dyn Naming>>,
     ) -> Self {
         let needs_wall = meters.iter().any(|meter| meter.window().needs_wall());
         let slides = meters.iter().any(|meter| matches!(meter.window(), Window::Sliding(_)));
-        let naming = naming.map(Box::new);
         Self { core: Arc::clone(core), key, code, needs_wall, slides, naming }
     }
 

@@ -1,7 +1,8 @@
-//! Closes an account once none of its leases is open.
+//! Accounts of which nothing is open: they can be closed, and may have nothing left to say.
 
+use super::Account;
 use super::state::State;
-use crate::accounting::Tick;
+use crate::accounting::{Meter, Moment, Tick};
 
 /// What is still open in an account that shall close.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,5 +23,42 @@ impl State {
         }
         self.rare_mut().closed = true;
         Idle::Closed
+    }
+}
+
+/// When an account has nothing more to say: nothing is open, and nothing counts any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Silent {
+    /// Now.
+    Now,
+    /// Not before this time.
+    From(Tick),
+    /// Never: a window that does not end has counted something.
+    Never,
+}
+
+impl Account {
+    /// Whether the account has anything to say of the meters that `counts` selects. Changes nothing.
+    pub(crate) fn silent(&self, counts: impl Fn(&Meter) -> bool) -> Silent {
+        let state = self.lock();
+        state.silent(counts, self.identity().present())
+    }
+}
+
+impl State {
+    fn silent(&self, counts: impl Fn(&Meter) -> bool, now: Moment) -> Silent {
+        let next_due = self.entries().and_then(|entries| entries.next_due());
+        let is_open = self.entries().is_some_and(|entries| entries.open().next().is_some())
+            || self.queues().is_some_and(|queues| queues.may_be_due(Tick::from_nanos(u64::MAX)));
+        let mut from = is_open.then(|| next_due.unwrap_or(now.tick));
+        for meter in self.meters.iter().filter(|meter| counts(meter)) {
+            match meter.silent_from(now) {
+                Some(at) if at > now.tick => from = from.max(Some(at)),
+                Some(_) => {}
+                None if is_open => {}
+                None => return Silent::Never,
+            }
+        }
+        from.map_or(Silent::Now, Silent::From)
     }
 }

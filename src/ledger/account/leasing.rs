@@ -82,7 +82,6 @@ impl State {
                 id: lease.id,
                 order,
                 handles: 1,
-                estimate: request.estimate.clone(),
                 multiplier: claim.multiplier,
                 deadline,
                 holds,
@@ -90,6 +89,8 @@ impl State {
                 end: None,
                 whole: None,
                 boxed: BoxedFields::of(request),
+                // Last, because nothing after it can fail.
+                estimate: request.estimate.clone(),
             },
         )
     }

@@ -12,6 +12,9 @@ use crate::ledger::sync::Mutex;
 /// The most accounts that one reservation sweeps.
 const ACCOUNTS_MAX: usize = 4;
 
+/// Room for so many accounts is always kept.
+const ROOM: usize = 1_024;
+
 /// An account, as the sweep sees it.
 pub(crate) trait Swept: Follower {
     /// Ends the leases that are due. `queued` is the time for which the sweep queued the account.
@@ -59,6 +62,12 @@ impl Sweep {
         }
     }
 
+    /// Ends the due leases of all accounts. The caller holds no lock.
+    pub(crate) fn run_all(&self, now: Tick) {
+        let turns = self.queue.lock().len() / ACCOUNTS_MAX + 1;
+        (0..turns).for_each(|_| self.run(now));
+    }
+
     #[cold]
     fn take(&self, now: Tick) -> Vec<DueAccount> {
         let Some(mut queue) = self.queue.try_lock() else {
@@ -67,6 +76,10 @@ impl Sweep {
         let mut taken = Vec::new();
         while taken.len() < ACCOUNTS_MAX && queue.peek().is_some_and(|top| top.0.due <= now) {
             taken.extend(queue.pop().map(|entry| entry.0));
+        }
+        if queue.capacity() / 4 > queue.len().max(ROOM) {
+            let room = 2 * queue.len().max(ROOM);
+            queue.shrink_to(room);
         }
         self.publish(&queue);
         taken

@@ -86,6 +86,8 @@ pub(crate) enum Stage {
     Queued(usize, MeterIndex),
     /// It has ended, and the result was not taken yet.
     Ended(Result<Granted, Error>),
+    /// In no queue: its loop stands still, so that it lets others pass until it is resumed.
+    Passed,
     /// In no queue: it has left, or it is being decided again.
     Over,
     /// The result was taken. There is no other.
@@ -156,8 +158,35 @@ impl Turn {
     pub(crate) fn queued(&self) -> Option<(usize, MeterIndex)> {
         match *self.stage.lock() {
             Stage::Queued(index, meter) => Some((index, meter)),
-            Stage::Ended(_) | Stage::Over | Stage::Taken => None,
+            Stage::Ended(_) | Stage::Passed | Stage::Over | Stage::Taken => None,
         }
+    }
+
+    /// Whether it still waits: in a queue, or until it is resumed.
+    pub(crate) fn is_pending(&self) -> bool {
+        matches!(*self.stage.lock(), Stage::Queued(..) | Stage::Passed)
+    }
+
+    /// What it was given and has not taken. It then lets others pass.
+    pub(crate) fn pass_over(&self) -> Option<Granted> {
+        let mut stage = self.stage.lock();
+        if !matches!(&*stage, Stage::Ended(Ok(_))) {
+            return None;
+        }
+        match std::mem::replace(&mut *stage, Stage::Passed) {
+            Stage::Ended(Ok(granted)) => Some(granted),
+            _ => None,
+        }
+    }
+
+    /// Whether it lets others pass. If so, that is over.
+    pub(crate) fn resume(&self) -> bool {
+        let mut stage = self.stage.lock();
+        let passed = matches!(&*stage, Stage::Passed);
+        if passed {
+            *stage = Stage::Over;
+        }
+        passed
     }
 
     /// Whether its result was taken. Then nothing is left of it.
@@ -176,9 +205,9 @@ impl Turn {
         match &*stage {
             Stage::Ended(_) => match std::mem::replace(&mut *stage, Stage::Taken) {
                 Stage::Ended(result) => Some(result),
-                Stage::Queued(..) | Stage::Over | Stage::Taken => None,
+                _ => None,
             },
-            Stage::Queued(..) | Stage::Over | Stage::Taken => None,
+            _ => None,
         }
     }
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::accounting::{Price, Usage};
+use crate::accounting::{CallPrice, Usage};
+use crate::ledger::ending::Actual;
 
 /// An object that must live until a lease has ended.
 pub trait Kept: Send + Sync {
@@ -29,8 +30,8 @@ impl Kept for Vec<Arc<dyn Kept>> {
 /// What a lease shall carry.
 #[derive(Clone, Default)]
 pub struct Carried {
-    /// The price of a usage that is committed without its cost.
-    pub price: Option<Arc<Price>>,
+    /// The price of a usage that is committed.
+    pub price: Option<Arc<CallPrice>>,
     /// Dropped when the lease has ended, or when its handle is dropped.
     pub keeps: Option<Arc<dyn Kept>>,
     /// Called once the request has passed. A refusal does not call it.
@@ -42,7 +43,7 @@ pub type Passed = Arc<dyn Fn() + Send + Sync>;
 
 /// What a lease carries beside its holds. Boxed in the lease: few leases carry anything.
 pub(crate) struct CarriedByLease {
-    price: Option<Arc<Price>>,
+    price: Option<Arc<CallPrice>>,
     keeps: Mutex<Option<Arc<dyn Kept>>>,
 }
 
@@ -82,11 +83,14 @@ impl fmt::Debug for Carried {
 }
 
 impl CarriedByLease {
-    /// The usage with its cost, if the price is known.
-    pub(crate) fn priced(&self, usage: Usage) -> Option<Usage> {
+    /// The usage with the cost to book, if the price is known. An estimate has its cost already.
+    pub(crate) fn priced(&self, actual: &Actual) -> Option<Usage> {
         let price = self.price.as_ref()?;
-        let cost_micros_usd = price.cost(&usage);
-        Some(Usage { cost_micros_usd, ..usage })
+        match actual {
+            Actual::Estimate => None,
+            Actual::Tokens(tokens) => Some(price.booked(Usage::tokens(*tokens))),
+            Actual::Usage(usage) => Some(price.booked(usage.clone())),
+        }
     }
 
     /// The deadline of the lease was moved. The caller holds no lock.

@@ -124,9 +124,32 @@ impl Wait {
         self.pending.turn.ticket
     }
 
-    /// Whether it is still in a queue.
+    /// Whether it still waits.
     pub fn is_pending(&self) -> bool {
-        self.pending.turn.queued().is_some()
+        self.pending.turn.is_pending()
+    }
+
+    /// Gives back what it was given and nobody took, because its loop stands still. Others pass it
+    /// until it is [resumed](Self::resume). Returns whether it had been given something.
+    pub fn pass_over(&self) -> bool {
+        if self.is_foreign() {
+            return false;
+        }
+        let passed = self.pending.turn.pass_over();
+        passed.map(|granted| self.give_back(self.pending.receive(granted))).is_some()
+    }
+
+    /// Waits again, at the place of its age, if others passed it.
+    pub fn resume(&self) {
+        let turn = &self.pending.turn;
+        if self.is_foreign() || !turn.resume() {
+            return;
+        }
+        let _ = self.pending.locked(|locked, outbox| {
+            if let Err(refused) = self.pending.advance(locked, outbox) {
+                end(turn, Err(refused), outbox);
+            }
+        });
     }
 
     /// The result, once. `None` while it waits.
@@ -137,12 +160,8 @@ impl Wait {
 
     /// Leaves the queue and releases a grant that was not taken.
     pub fn leave(&self) {
-        // In a forked child the wait belongs to the parent, and another thread may hold its lock.
-        let Pending { accounts, turn } = &self.pending;
-        if accounts.iter().any(|account| account.core().same_process().is_err()) {
-            return;
-        }
-        if turn.is_taken() {
+        let turn = &self.pending.turn;
+        if self.is_foreign() || turn.is_taken() {
             return;
         }
         let _ = self.pending.locked(|locked, _| {
@@ -152,10 +171,23 @@ impl Wait {
                 turn.put(Stage::Over);
             }
         });
-        match self.take() {
-            Some(Ok(Grant::Lease(lease))) => lease.give_back(),
-            Some(Ok(Grant::Slot(Some(number)))) => self.end_admission(number),
-            Some(Ok(Grant::Slot(None)) | Err(_)) | None => {}
+        turn.resume();
+        if let Some(Ok(grant)) = self.take() {
+            self.give_back(grant);
+        }
+    }
+
+    /// Whether this is a forked child: the wait belongs to the parent, and another thread may hold
+    /// its lock.
+    fn is_foreign(&self) -> bool {
+        self.pending.accounts.iter().any(|account| account.core().same_process().is_err())
+    }
+
+    fn give_back(&self, grant: Grant) {
+        match grant {
+            Grant::Lease(lease) => lease.give_back(),
+            Grant::Slot(Some(number)) => self.end_admission(number),
+            Grant::Slot(None) => {}
         }
     }
 

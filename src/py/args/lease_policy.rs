@@ -65,3 +65,26 @@ pub(crate) fn policy(
     let (unsettled, on_error) = (unsettled.0, on_error.0);
     Ok(Policy { lease_ttl, unsettled, on_error, ..Policy::default() })
 }
+
+/// The keywords of a guard: each holds instead of what the policy says.
+pub(crate) struct LeaseKeywords<'a, 'py> {
+    pub(crate) lease_ttl: Option<&'a Bound<'py, PyAny>>,
+    pub(crate) unsettled: Option<UnsettledArg>,
+    pub(crate) on_error: Option<OnErrorArg>,
+}
+
+impl LeaseKeywords<'_, '_> {
+    /// Changes `policy` where a keyword is given.
+    pub(crate) fn put_into(&self, policy: &mut Policy) -> PyResult<()> {
+        if let Some(ttl) = self.lease_ttl {
+            policy.lease_ttl = duration(ttl, "lease_ttl")?;
+        }
+        if let Some(UnsettledArg(unsettled)) = self.unsettled {
+            policy.unsettled = unsettled;
+        }
+        if let Some(OnErrorArg(on_error)) = self.on_error {
+            policy.on_error = on_error;
+        }
+        Ok(())
+    }
+}

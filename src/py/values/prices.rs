@@ -4,7 +4,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyMapping, PyString};
 
 use super::given::usage as usage_of;
-use crate::accounting::{Invalid, Price, PriceTable, model_names as names_of};
+use super::unpriced::tell_unpriced;
+use crate::accounting::{Invalid, InvalidKind, Price, PriceTable, model_names as names_of};
 use crate::py::args;
 
 #[doc = stub!("PriceTable")]
@@ -39,7 +40,9 @@ impl PyPriceTable {
                 &format!("a Usage or UsageEstimate, not {}", args::type_name(usage)),
             )
         })?;
-        Ok(self.0.cost_by(provider, model, &usage)?)
+        let price = self.0.price_by(provider, model, &usage)?;
+        price.unpriced(&usage).for_each(|name| tell_unpriced(model, name));
+        Ok(price.cost(&usage))
     }
 
     fn __repr__(&self) -> &'static str {
@@ -59,41 +62,73 @@ fn shape() -> PyErr {
     Invalid::policy("prices", allowed).into()
 }
 
-/// Reads the price of one model: a mapping of kinds to text, and "tiers".
+/// Reads the price of one model: a mapping of kinds to text, and "tiers", "units" and
+/// "multipliers".
 pub(crate) fn price(argument: &str, entries: &Bound<'_, PyAny>) -> PyResult<Price> {
-    let (texts, tiers) = rates(entries, "tiers")?;
+    let mut tables = [None, None, None];
+    let mut texts = Texts::new();
+    for (key, value) in pairs_of(entries)? {
+        match ["tiers", "units", "multipliers"].iter().position(|known| *known == key) {
+            Some(index) => tables[index] = Some(value),
+            None => texts.push((key, value.extract()?)),
+        }
+    }
+    let [tiers, units, multipliers] = tables;
     let mut price = Price::parse(argument, pairs(&texts))?;
-    let argument = format!("{argument}[\"tiers\"]");
-    for tier in
-        tiers.map(|tiers| tiers.extract::<Vec<Bound<'_, PyAny>>>()).transpose()?.iter().flatten()
-    {
-        let (texts, above) = rates(tier, "above_input_tokens")?;
-        let above = above.ok_or_else(|| {
-            Invalid::policy(&argument, "a list of mappings with \"above_input_tokens\"")
-        })?;
-        let above = args::amount(&above, "above_input_tokens")?;
-        price.add_tier(&argument, above, pairs(&texts))?;
+    if let Some(tiers) = tiers {
+        read_tiers(&mut price, &format!("{argument}[\"tiers\"]"), &tiers)?;
+    }
+    if let Some(units) = units {
+        let argument = format!("{argument}[\"units\"]");
+        for (name, text) in &texts_of(&units)? {
+            price.add_unit(&argument, name, text).map_err(as_policy)?;
+        }
+    }
+    if let Some(multipliers) = multipliers {
+        let argument = format!("{argument}[\"multipliers\"]");
+        for (name, value) in pairs_of(&multipliers)? {
+            let added = match value.cast::<PyMapping>() {
+                Ok(_) => price.add_multipliers(&argument, &name, pairs(&texts_of(&value)?)),
+                Err(_) => price.add_multiplier(&argument, &name, &value.extract::<String>()?),
+            };
+            added.map_err(as_policy)?;
+        }
     }
     Ok(price)
 }
 
+fn read_tiers(price: &mut Price, argument: &str, tiers: &Bound<'_, PyAny>) -> PyResult<()> {
+    for tier in tiers.extract::<Vec<Bound<'_, PyAny>>>()? {
+        let (mut texts, mut above) = (Texts::new(), None);
+        for (key, value) in pairs_of(&tier)? {
+            if key == "above_input_tokens" {
+                above = Some(args::amount(&value, "above_input_tokens")?);
+            } else {
+                texts.push((key, value.extract()?));
+            }
+        }
+        let above = above.ok_or_else(|| {
+            Invalid::policy(argument, "a list of mappings with \"above_input_tokens\"")
+        })?;
+        price.add_tier(argument, above, pairs(&texts))?;
+    }
+    Ok(())
+}
+
+/// A bad name in a price is a fault of the price.
+fn as_policy(bad: Invalid) -> Invalid {
+    Invalid { kind: InvalidKind::Policy, ..bad }
+}
+
 type Texts = Vec<(String, String)>;
 
-/// The rates in a mapping, and the value of the key `other`.
-fn rates<'py>(
-    entries: &Bound<'py, PyAny>,
-    other: &str,
-) -> PyResult<(Texts, Option<Bound<'py, PyAny>>)> {
-    let (mut texts, mut found) = (Texts::new(), None);
-    for entry in entries.cast::<PyMapping>().map_err(|_| shape())?.items()? {
-        let (key, value): (String, Bound<'py, PyAny>) = entry.extract().map_err(|_| shape())?;
-        if key == other {
-            found = Some(value);
-        } else {
-            texts.push((key, value.extract()?));
-        }
-    }
-    Ok((texts, found))
+fn pairs_of<'py>(entries: &Bound<'py, PyAny>) -> PyResult<Vec<(String, Bound<'py, PyAny>)>> {
+    let items = entries.cast::<PyMapping>().map_err(|_| shape())?.items()?;
+    items.iter().map(|entry| entry.extract().map_err(|_| shape())).collect()
+}
+
+fn texts_of(entries: &Bound<'_, PyAny>) -> PyResult<Texts> {
+    pairs_of(entries)?.into_iter().map(|(key, value)| Ok((key, value.extract()?))).collect()
 }
 
 fn pairs(texts: &Texts) -> impl Iterator<Item = (&str, &str)> {

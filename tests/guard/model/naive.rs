@@ -90,6 +90,8 @@ pub(crate) struct Naive {
     /// How often more than a part was told, and how often one ran out late, for a lease was open.
     pub(crate) overruns: u64,
     pub(crate) late_ends: u64,
+    /// How often a counter was forgotten.
+    pub(crate) forgotten: u64,
 }
 
 impl Naive {
@@ -153,6 +155,28 @@ impl Naive {
     pub(crate) fn update(&mut self, limits: [Option<u64>; 4]) {
         self.limits = limits;
         (0..2).for_each(|agent| self.begin(agent));
+    }
+
+    /// Forgets the counters of agents that say nothing: no handle of a lease and no part holds an
+    /// amount there, and nothing counts. `handles` says of which leases there is one.
+    pub(crate) fn forget(&mut self, handles: impl Fn(usize) -> bool) {
+        for agent in 0..2 {
+            let places = [1, HOURLY].map(|rule| Place::Rule(rule, agent));
+            let is_here = |hold: &Hold| places.contains(&hold.place);
+            let leases = self.leases.iter().enumerate().filter(|(number, _)| handles(*number));
+            let parts = self.parts.iter().filter(|part| !part.ended);
+            let mut holds = leases
+                .flat_map(|(_, lease)| &lease.holds)
+                .chain(parts.flat_map(|part| &part.holds));
+            if holds.any(is_here) || places.iter().any(|place| self.used(*place) > 0) {
+                continue;
+            }
+            if std::mem::take(&mut self.made[agent]) {
+                self.forgotten += 1;
+            }
+            self.began[agent] = None;
+            self.used.retain(|place, _| !places.contains(place));
+        }
     }
 
     /// The parts around, from the inside out.

@@ -87,11 +87,33 @@ impl Book {
         let open = self.leases.iter().filter(|lease| lease.state == LeaseState::Open);
         let parts = open.flat_map(|lease| &lease.parts).filter(|part| part.account == account);
         let holds = parts.flat_map(|part| &part.holds);
-        holds.filter(|hold| hold.0 == meter && hold.2 == window).map(|hold| hold.1).sum()
+        holds
+            .filter(|hold| hold.0 == meter && self.is_in(account, hold, window))
+            .map(|hold| hold.1)
+            .sum()
     }
 
     pub(crate) fn window(&self, account: usize, meter: usize) -> Window {
         self.accounts[account].meters[meter].window(self.now, &self.walls)
+    }
+
+    /// Whether a window that is asked lies in the future.
+    pub(crate) fn is_ahead(&self, asks: &[Ask]) -> bool {
+        asks.iter().any(|ask| {
+            let meters = &self.accounts[ask.account].meters;
+            ask.demands.iter().any(|(meter, _)| meters[*meter].is_ahead(self.now, &self.walls))
+        })
+    }
+
+    /// Whether a hold counts in that window, which is the present one.
+    pub(crate) fn is_in(
+        &self,
+        account: usize,
+        hold: &(usize, u64, Window),
+        window: Window,
+    ) -> bool {
+        let rule = &self.accounts[account].meters[hold.0];
+        rule.canonical(hold.2, self.now, &self.walls) == window
     }
 
     /// The most that a request for this meter alone could be admitted.
@@ -314,8 +336,10 @@ impl Book {
             let used = self.accounts[account].meters[index].used(at, &self.walls);
             let meter = &mut self.accounts[account].meters[index];
             let window = meter.window(at, &self.walls);
+            let is_it = |other: &Window| meter.canonical(*other, at, &self.walls) == window;
+            let was_warned = meter.warned.iter().any(is_it);
             let due = meter.warn_at.is_some_and(|mark| used >= mark.max(1));
-            if due && !meter.warned.contains(&window) {
+            if due && !was_warned {
                 meter.warned.push(window);
                 self.told.push((account, EventKind::Warned));
             }
@@ -355,7 +379,7 @@ impl Book {
         let deadlines: Vec<u64> = self.leases.iter().map(|lease| lease.deadline).collect();
         for meter in self.accounts.iter().flat_map(|account| &account.meters) {
             times.extend(meter.ends_in(self.now, &self.walls).map(|left| self.now + left));
-            times.extend(meter.leaving(&deadlines));
+            times.extend(meter.leaving(&deadlines, &self.walls));
         }
         times.extend(&deadlines);
         // No deadline of the end of time: nobody waits that long.

@@ -235,10 +235,10 @@ impl Driver {
             }
             Op::GiveBack(account, meter, amount) => {
                 let (account, meter) = self.meter_at(account, meter);
-                let window = self.book.window(account, meter);
+                let (window, at) = (self.book.window(account, meter), self.book.now);
                 let naive = &mut self.book.accounts[account].meters[meter];
                 if matches!(naive.kind, Kind::Lifetime | Kind::Fixed(_) | Kind::Calendar(_)) {
-                    naive.events.push(meter::Event::GiveBack { window, amount });
+                    naive.events.push(meter::Event::GiveBack { window, at, amount });
                     let _ = self.accounts[account].adjust(|m, _| m[meter].give_back(amount));
                 }
             }
@@ -268,7 +268,7 @@ impl Driver {
             Step::Slot(account, meter, by) => {
                 let (account, meter) = self.meter_at(account, meter);
                 let meter = &self.book.accounts[account].meters[meter];
-                let leaving = meter.leaving(&[]).into_iter();
+                let leaving = meter.leaving(&[], &self.book.walls).into_iter();
                 (leaving.filter(|&at| at > now).min(), by)
             }
         };

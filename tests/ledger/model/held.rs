@@ -45,7 +45,7 @@ impl Book {
         for lease in open {
             let parts = lease.parts.iter().filter(|part| part.account() == account);
             let mine = parts.flat_map(|part| &part.holds);
-            let mine = mine.filter(|hold| hold.0 == meter && hold.2 == window);
+            let mine = mine.filter(|hold| hold.0 == meter && self.is_in(account, hold, window));
             holds.extend(mine.map(|hold| (lease.deadline, hold.1)));
         }
         holds.sort_unstable();

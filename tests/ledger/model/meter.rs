@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use outlay::{CalendarUnit, Unit};
 
-use super::time::{Walls, window_start};
+use super::time::Walls;
 
 /// The window kinds, with times in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,7 @@ pub(crate) enum Event {
     },
     GiveBack {
         window: Window,
+        at: u64,
         amount: u64,
     },
     Commit {
@@ -54,6 +55,18 @@ pub(crate) enum Event {
         actual: u64,
         lease: u64,
     },
+}
+
+impl Event {
+    fn at(&self) -> u64 {
+        match *self {
+            Self::Charge { at, .. }
+            | Self::GiveBack { at, .. }
+            | Self::Commit { at, .. }
+            | Self::Expire { at, .. }
+            | Self::Recommit { at, .. } => at,
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -88,7 +101,7 @@ impl Meter {
         let number = match self.kind {
             Kind::Lifetime | Kind::Gauge | Kind::Sliding { .. } => 0,
             Kind::Fixed(period) => i64::try_from((at - self.anchor) / period).unwrap_or(i64::MAX),
-            Kind::Calendar(unit) => walls.latest_window(unit, at),
+            Kind::Calendar(unit) => walls.shown(unit, at).window(),
         };
         (self.resets, number)
     }
@@ -98,10 +111,29 @@ impl Meter {
         match self.kind {
             Kind::Lifetime | Kind::Gauge | Kind::Sliding { .. } => None,
             Kind::Fixed(period) => Some(period - (at - self.anchor) % period),
-            Kind::Calendar(unit) => {
-                let end = window_start(unit, walls.latest_window(unit, at) + 1);
-                Some(u64::try_from(end - walls.at(at)).unwrap_or(0))
-            }
+            Kind::Calendar(unit) => Some(walls.shown(unit, at).ends_in(unit, at, walls.at(at))),
+        }
+    }
+
+    /// Whether its window lies in the future.
+    pub(crate) fn is_ahead(&self, at: u64, walls: &Walls) -> bool {
+        let Kind::Calendar(unit) = self.kind else { return false };
+        walls.shown(unit, at).is_ahead_of(unit, walls.at(at))
+    }
+
+    /// The window at `at` to which an earlier one belongs.
+    pub(crate) fn canonical(&self, window: Window, at: u64, walls: &Walls) -> Window {
+        match self.kind {
+            Kind::Calendar(unit) => (window.0, walls.shown(unit, at).canonical(window.1)),
+            _ => window,
+        }
+    }
+
+    /// Whether a window has ended by `at`, when `now` counts, and cannot come back.
+    fn is_gone(&self, window: Window, now: Window, at: u64, walls: &Walls) -> bool {
+        match self.kind {
+            Kind::Calendar(unit) if window.0 == now.0 => walls.shown(unit, at).is_gone(window.1),
+            _ => window != now,
         }
     }
 
@@ -109,27 +141,30 @@ impl Meter {
     pub(crate) fn used(&self, at: u64, walls: &Walls) -> u64 {
         match self.kind {
             Kind::Gauge => 0,
-            Kind::Sliding { width, slots } => self.sliding(at, width, slots),
+            Kind::Sliding { width, slots } => self.sliding(at, width, slots, walls),
             _ => {
-                let sums = self.by_window();
+                let sums = self.by_window(at, walls);
                 sums.get(&self.window(at, walls)).copied().unwrap_or(0)
             }
         }
     }
 
     /// What each window has counted in all.
-    pub(crate) fn by_window(&self) -> BTreeMap<Window, u64> {
+    pub(crate) fn by_window(&self, now: u64, walls: &Walls) -> BTreeMap<Window, u64> {
         let mut sums: BTreeMap<Window, u64> = BTreeMap::new();
         // What an expiry really added: a sum that is full to the brim takes no more.
         let mut expired: BTreeMap<u64, u64> = BTreeMap::new();
         for event in &self.events {
+            self.join(&mut sums, event.at(), walls);
+            let mine = |window| self.canonical(window, event.at(), walls);
             let mut add = |window, amount: u64| {
+                let window = mine(window);
                 let sum = sums.entry(window).or_default();
                 *sum = sum.saturating_add(amount);
             };
             match *event {
                 Event::Charge { window, amount, .. } => add(window, amount),
-                Event::Commit { opened, window, actual, .. } if opened == window => {
+                Event::Commit { opened, window, actual, .. } if mine(opened) == window => {
                     add(window, actual);
                 }
                 // What was held belongs to the window of the reservation; no spend is lost.
@@ -138,19 +173,19 @@ impl Meter {
                     add(window, actual.saturating_sub(held));
                 }
                 Event::Expire { opened, held, charged: true, lease, .. } => {
-                    let before = sums.get(&opened).copied().unwrap_or(0);
+                    let before = sums.get(&mine(opened)).copied().unwrap_or(0);
                     expired.insert(lease, held.min(u64::MAX - before));
-                    sums.insert(opened, before.saturating_add(held));
+                    sums.insert(mine(opened), before.saturating_add(held));
                 }
                 Event::Expire { .. } => {}
-                Event::GiveBack { window, amount } => {
+                Event::GiveBack { window, amount, .. } => {
                     let sum = sums.entry(window).or_default();
                     *sum = sum.saturating_sub(amount);
                 }
                 Event::Recommit { window, actual, lease, .. } => {
-                    let (opened, covered, charged) = self.expiry(lease);
+                    let (opened, covered, charged) = self.expiry(lease, walls);
                     let sum = sums.entry(window).or_default();
-                    if opened == window && charged {
+                    if mine(opened) == window && charged {
                         let booked = expired.get(&lease).copied().unwrap_or(0);
                         *sum = sum.saturating_sub(booked).saturating_add(actual);
                     } else {
@@ -159,15 +194,28 @@ impl Meter {
                 }
             }
         }
+        self.join(&mut sums, now, walls);
         sums
+    }
+
+    /// Adds up the windows that are one at `at`.
+    fn join(&self, sums: &mut BTreeMap<Window, u64>, at: u64, walls: &Walls) {
+        if !matches!(self.kind, Kind::Calendar(_)) {
+            return;
+        }
+        for (window, sum) in std::mem::take(sums) {
+            let all = sums.entry(self.canonical(window, at, walls)).or_default();
+            *all = all.saturating_add(sum);
+        }
     }
 
     /// Where a lease that ran out was opened, and what its own window has counted for good:
     /// what the expiry charged, or all that it held where that window was over before.
-    fn expiry(&self, id: u64) -> (Window, u64, bool) {
+    fn expiry(&self, id: u64, walls: &Walls) -> (Window, u64, bool) {
         let found = self.events.iter().find_map(|event| match *event {
-            Event::Expire { opened, window, held, charged, lease, .. } if lease == id => {
-                let covered = if charged || opened != window { held } else { 0 };
+            Event::Expire { opened, window, at, held, charged, lease } if lease == id => {
+                let gone = self.is_gone(opened, window, at, walls);
+                let covered = if charged || gone { held } else { 0 };
                 Some((opened, covered, charged))
             }
             _ => None,
@@ -175,12 +223,12 @@ impl Meter {
         found.unwrap_or_default()
     }
 
-    fn sliding(&self, now: u64, width: u64, slots: u16) -> u64 {
-        let log = self.log(width, slots);
+    fn sliding(&self, now: u64, width: u64, slots: u16, walls: &Walls) -> u64 {
+        let log = self.log(width, slots, walls);
         u64::try_from(log.sum(now)).unwrap_or(u64::MAX)
     }
 
-    fn log(&self, width: u64, slots: u16) -> Log {
+    fn log(&self, width: u64, slots: u16, walls: &Walls) -> Log {
         let mut log = Log { entries: Vec::new(), anchor: 0, width, slots };
         let here = |window: Window| window.0 == self.resets;
         for event in &self.events {
@@ -197,7 +245,7 @@ impl Meter {
                     log.book(at, held, Some(lease));
                 }
                 Event::Recommit { window, at, actual, lease } if here(window) => {
-                    let (opened, covered, charged) = self.expiry(lease);
+                    let (opened, covered, charged) = self.expiry(lease, walls);
                     let known = log.entries.iter().find(|entry| entry.lease == Some(lease));
                     let still_counts = known.is_some_and(|entry| entry.leaves > at);
                     if charged && opened == window && still_counts {
@@ -215,9 +263,9 @@ impl Meter {
     }
 
     /// When what was booked leaves a sliding window, and what may be booked at `later` times.
-    pub(crate) fn leaving(&self, later: &[u64]) -> Vec<u64> {
+    pub(crate) fn leaving(&self, later: &[u64], walls: &Walls) -> Vec<u64> {
         let Kind::Sliding { width, slots } = self.kind else { return Vec::new() };
-        let log = self.log(width, slots);
+        let log = self.log(width, slots, walls);
         let mut times: Vec<u64> = log.entries.iter().map(|entry| entry.leaves).collect();
         for &anchor in later.iter().chain([&log.anchor]) {
             let after = later.iter().filter(|at| **at >= anchor && **at < 1 << 60);

@@ -1,4 +1,7 @@
 //! Time for the naive book: nanoseconds since the start, and the history of the wall clock.
+//!
+//! Windows of the calendar are found by walking through the whole history. Each has a number in the
+//! order in which they began. Where the clock returned, several numbers are one window.
 
 use outlay::CalendarUnit;
 
@@ -24,15 +27,128 @@ impl Walls {
         step.map_or(0, |&(since, wall)| wall + span(since, at))
     }
 
-    /// The latest calendar window that the wall clock had shown by `at`: a step backwards
-    /// refills nothing.
-    pub(crate) fn latest_window(&self, unit: CalendarUnit, at: u64) -> i64 {
-        let steps = self.0.iter().enumerate().filter(|(_, step)| step.0 <= at);
-        let shown = steps.map(|(index, &(since, wall))| {
+    /// What a calendar window is like at `at`.
+    pub(crate) fn shown(&self, unit: CalendarUnit, at: u64) -> Shown {
+        let mut shown = Shown::new(unit, self.0[0].1);
+        for (index, &(since, wall)) in self.0.iter().enumerate().filter(|(_, step)| step.0 <= at) {
             let until = self.0.get(index + 1).map_or(at, |next| next.0.min(at));
-            window_of(unit, wall + span(since, until))
-        });
-        shown.max().unwrap_or(0)
+            let mut now = since;
+            loop {
+                shown.read(unit, now, wall + span(since, now));
+                let next = shown.changes(unit, now, wall + span(since, now));
+                if next > until || next <= now {
+                    break;
+                }
+                now = next;
+            }
+            shown.read(unit, until, wall + span(since, until));
+        }
+        shown
+    }
+}
+
+/// A window of the calendar, and those that were joined.
+#[derive(Clone, Debug)]
+pub(crate) struct Shown {
+    id: i64,
+    window: i64,
+    over_at: u64,
+    kept: Option<(i64, u64, i64)>,
+    doubted: bool,
+    joined: Vec<(i64, i64)>,
+}
+
+/// By how much the clocks may differ at the end of a window.
+const APART_NS: u64 = 100_000_000;
+
+impl Shown {
+    fn new(unit: CalendarUnit, wall: i64) -> Self {
+        let (kept, doubted, joined) = (None, false, Vec::new());
+        let mut shown = Self { id: 0, window: 0, over_at: 0, kept, doubted, joined };
+        shown.place(unit, 0, wall);
+        shown
+    }
+
+    fn place(&mut self, unit: CalendarUnit, at: u64, wall: i64) {
+        self.window = window_of(unit, wall);
+        let left = window_start(unit, self.window + 1) - wall;
+        self.over_at = at + u64::try_from(left).unwrap_or(0);
+    }
+
+    fn read(&mut self, unit: CalendarUnit, at: u64, wall: i64) {
+        let real = window_of(unit, wall);
+        if self.kept.is_some_and(|(_, over_at, _)| at + APART_NS >= over_at) {
+            self.kept = None;
+        }
+        if real > self.window {
+            let confirmed = at + APART_NS >= self.over_at;
+            if !confirmed && self.doubted {
+                return;
+            }
+            let first = self.kept.map_or((self.id, self.over_at), |(id, over_at, _)| (id, over_at));
+            self.kept = (!confirmed).then_some((first.0, first.1, self.window));
+            self.doubted = false;
+            self.id += 1;
+            self.place(unit, at, wall);
+        } else if real < self.window {
+            let length = window_start(unit, self.window + 1) - window_start(unit, self.window);
+            if let Some((first, ..)) = self.kept.take_if(|kept| real <= kept.2) {
+                self.joined.push((first, self.id));
+                self.doubted = true;
+                self.place(unit, at, wall);
+            } else if at >= self.over_at {
+                self.doubted = false;
+                self.id += 1;
+                self.place(unit, at, wall);
+            } else if window_start(unit, self.window) - wall > length {
+                self.place(unit, at, wall);
+            }
+        }
+    }
+
+    /// When the next reading may change it, if the clock does not step.
+    fn changes(&self, unit: CalendarUnit, at: u64, wall: i64) -> u64 {
+        let end = window_start(unit, self.window + 1);
+        let real = window_of(unit, wall);
+        let natural = at + u64::try_from(end - wall).unwrap_or(0);
+        match real.cmp(&self.window) {
+            std::cmp::Ordering::Greater => self.over_at.saturating_sub(APART_NS),
+            std::cmp::Ordering::Equal => natural,
+            std::cmp::Ordering::Less => natural.min(self.over_at),
+        }
+    }
+
+    /// The window that counts at the end of this history.
+    pub(crate) fn window(&self) -> i64 {
+        self.canonical(self.id)
+    }
+
+    /// The window that a number belongs to.
+    pub(crate) fn canonical(&self, id: i64) -> i64 {
+        let joined = self.joined.iter();
+        joined
+            .fold(id, |id, (first, last)| if (*first..=*last).contains(&id) { *first } else { id })
+    }
+
+    /// Whether that window has ended and cannot come back.
+    pub(crate) fn is_gone(&self, id: i64) -> bool {
+        let id = self.canonical(id);
+        id != self.window() && self.kept.is_none_or(|(first, ..)| id < self.canonical(first))
+    }
+
+    pub(crate) fn ends_in(&self, unit: CalendarUnit, at: u64, wall: i64) -> u64 {
+        let [start, end] = [self.window, self.window + 1].map(|of| window_start(unit, of));
+        let left = self.over_at.saturating_sub(at);
+        let until = |to: i64| u64::try_from(to - wall).unwrap_or(0);
+        if wall >= end || (wall < start && until(start) >= left) {
+            return left;
+        }
+        until(end).min(u64::try_from(end - start).unwrap_or(0))
+    }
+
+    /// Whether the wall clock is before the window.
+    pub(crate) fn is_ahead_of(&self, unit: CalendarUnit, wall: i64) -> bool {
+        window_of(unit, wall) < self.window
     }
 }
 

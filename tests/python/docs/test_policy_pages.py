@@ -1,4 +1,4 @@
-"""The pages on policies and guards: every TOML block is a policy, every Python block runs."""
+"""The pages on policies, guards and waiting: every TOML block is a policy, every Python block runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ DOCS = Path(__file__).parents[3] / "docs"
 POLICY = (DOCS / "policy.md").read_text(encoding="utf-8")
 README = (DOCS.parent / "README.md").read_text(encoding="utf-8")
 TOML = re.findall(r"```toml\n(.*?)```", POLICY + README, re.DOTALL)
-PAGES = "".join((DOCS / page).read_text(encoding="utf-8") for page in ("guard.md", "settling.md"))
+PAGES = "".join(
+    (DOCS / page).read_text(encoding="utf-8") for page in ("guard.md", "settling.md", "waiting.md")
+)
 PYTHON = re.findall(r"```python\n(.*?)```", PAGES, re.DOTALL)
 
 

@@ -99,7 +99,7 @@ class Allotment:
         labels: Labels | None = None,
         **named: str,
     ) -> BudgetLease:
-        """Do as `reserve_wait` does, in a thread: without the GIL, and Ctrl-C ends it.
+        """Do as `reserve_wait` does, in a thread without the GIL, or in a greenlet. Ctrl-C ends it.
 
         Args:
             estimate: What the call may use; default None, one call of no tokens.
@@ -248,6 +248,7 @@ class Allotment:
         _traceback: TracebackType | None,
     ) -> Literal[False]: ...
     def _estimating(self) -> tuple[Literal["strict", "expected"] | None, int | None]: ...
+    def _cost_source(self) -> Literal["larger", "provider", "computed"]: ...
     def _accounts(self) -> list[int]: ...
     def _try_reserve(
         self,

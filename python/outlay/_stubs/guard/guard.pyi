@@ -5,7 +5,7 @@ from typing import Any, Literal, Self, final
 from outlay._allowances.service import AllowanceService
 from outlay._stubs.allowance_ledger import AllowanceLedger
 from outlay._stubs.amounts import Estimate
-from outlay._stubs.arguments import Amount, Headers, Labels, Path, Period, Policy
+from outlay._stubs.arguments import Amount, Ending, Headers, Labels, Path, Period, Policy
 from outlay._stubs.clocks import Clock
 from outlay._stubs.guard.allotment import Allotment
 from outlay._stubs.guard.reports import _GuardReports
@@ -26,6 +26,11 @@ class Guard(_GuardScopes, _GuardReports):
     Args:
         policy: A dict, or the path of a TOML file: a policy, or a pyproject.toml with `[tool.outlay]`.
         clock: Where time comes from; default None, the machine's clocks.
+        lease_ttl: How long a lease lives: seconds or a timedelta; default None, as the policy says.
+        unsettled: What is booked for a lease whose usage never came: "charge" the estimate, or "release"
+            nothing; default None, as the policy says (`on_missing_usage`).
+        on_error: What is booked for a lease whose block is left by an error: "release" or "charge"; default
+            None, as the policy says.
 
     Raises:
         PolicyError: The policy has an unknown key or an impossible value; the file and the line are named.
@@ -45,30 +50,61 @@ class Guard(_GuardScopes, _GuardReports):
         'open'
     """
 
-    def __new__(cls, policy: Policy, *, clock: Clock | None = None) -> Self: ...
+    def __new__(
+        cls,
+        policy: Policy,
+        *,
+        clock: Clock | None = None,
+        lease_ttl: Period | None = None,
+        unsettled: Ending | None = None,
+        on_error: Ending | None = None,
+    ) -> Self: ...
     @classmethod
-    def from_toml(cls, path: Path, *, clock: Clock | None = None) -> Guard:
+    def from_toml(
+        cls,
+        path: Path,
+        *,
+        clock: Clock | None = None,
+        lease_ttl: Period | None = None,
+        unsettled: Ending | None = None,
+        on_error: Ending | None = None,
+    ) -> Guard:
         """Make a guard of a policy file.
 
         Args:
             path: A policy in TOML, or a pyproject.toml with `[tool.outlay]`.
             clock: Where time comes from; default None, the machine's clocks.
+            lease_ttl: How long a lease lives; default None, as the policy says.
+            unsettled: "charge" or "release" a lease whose usage never came; default None, as the policy says.
+            on_error: "release" or "charge" a lease whose block fails; default None, as the policy says.
 
         Raises:
-            PolicyError: The policy has an unknown key or an impossible value, named with its line.
+            PolicyError: A keyword is not allowed, or the policy has an unknown key or an impossible value,
+                named with its line.
             OSError: The file can not be read.
         """
 
     @classmethod
-    def from_dict(cls, policy: dict[str, Any], *, clock: Clock | None = None) -> Guard:
+    def from_dict(
+        cls,
+        policy: dict[str, Any],
+        *,
+        clock: Clock | None = None,
+        lease_ttl: Period | None = None,
+        unsettled: Ending | None = None,
+        on_error: Ending | None = None,
+    ) -> Guard:
         """Make a guard of a dict with the keys of the policy file.
 
         Args:
             policy: The policy; money may be a `Decimal`.
             clock: Where time comes from; default None, the machine's clocks.
+            lease_ttl: How long a lease lives; default None, as the policy says.
+            unsettled: "charge" or "release" a lease whose usage never came; default None, as the policy says.
+            on_error: "release" or "charge" a lease whose block fails; default None, as the policy says.
 
         Raises:
-            PolicyError: The policy has an unknown key or an impossible value.
+            PolicyError: A keyword is not allowed, or the policy has an unknown key or an impossible value.
         """
 
     @property
@@ -166,7 +202,7 @@ class Guard(_GuardScopes, _GuardReports):
         labels: Labels | None = None,
         **named: str,
     ) -> BudgetLease:
-        """Do as `reserve_wait` does, in a thread: without the GIL, and Ctrl-C ends it.
+        """Do as `reserve_wait` does, in a thread without the GIL, or in a greenlet. Ctrl-C ends it.
 
         Args:
             estimate: What the call may use; default None, one call of no tokens.
@@ -297,4 +333,5 @@ class Guard(_GuardScopes, _GuardReports):
         mailbox: Mailbox,
     ) -> Wait: ...
     def _estimating(self) -> tuple[Literal["strict", "expected"] | None, int | None]: ...
+    def _cost_source(self) -> Literal["larger", "provider", "computed"]: ...
     def _allowance_ledger(self) -> AllowanceLedger: ...

@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 use super::allotted::{AllotmentSize, Allotted, Source, UNITS};
 use crate::accounting::{Invalid, LONGEST, Terms, Unit, Usage};
 use crate::budgets::guard::ask::GuardAsk;
-use crate::budgets::guard::counter::Counter;
+use crate::budgets::guard::counter::{Counter, Values};
 use crate::budgets::guard::matched::{Matched, Owned};
 use crate::budgets::guard::rule_group::RuleGroup;
 use crate::budgets::guard::state::{Guard, GuardRequest};
@@ -89,8 +89,7 @@ impl Guard {
         self.tell_unmatched(&matched, &request.estimate);
         let keeps = parent.map(|p| Arc::clone(p) as Arc<dyn Kept>);
         let lease = lease.carrying(Carried { keeps, ..Carried::none() });
-        let labels = labels.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
-        let counter = self.allotted_counter(&of, labels)?;
+        let counter = self.allotted_counter(&of, Values::of(labels))?;
         let allotted = Arc::new_cyclic(|me| Allotted {
             counter,
             lease,
@@ -107,15 +106,11 @@ impl Guard {
         if ttl < LONGEST {
             self.ends.add(allotted.deadline, allotted.depth, allotted.me.clone());
         }
-        let labels = allotted.counter.values.clone();
+        let labels = allotted.counter.values();
         Ok(Allotment { guard: Arc::clone(self), allotted, labels })
     }
 
-    fn allotted_counter(
-        &self,
-        of: &AllotmentSize,
-        values: Vec<(String, String)>,
-    ) -> Result<Counter, Error> {
+    fn allotted_counter(&self, of: &AllotmentSize, values: Values) -> Result<Counter, Error> {
         let limit = |unit: &Unit| RuleLimit { unit: *unit, max: of.of(*unit), kept_back: 0 };
         let rule = Rule {
             name: "allotment".to_owned(),
@@ -128,7 +123,7 @@ impl Guard {
             wait: None,
             adaptive: false,
         };
-        Counter::new(&self.core, &RuleGroup::of(rule), values)
+        Counter::new(&self.core, &RuleGroup::of(rule), (0, values))
     }
 }
 

@@ -157,7 +157,7 @@ impl Allotted {
         } else {
             self.check_open()?;
         }
-        for (number, rule_meter) in (0..).map(MeterIndex).zip(self.counter.rule_meters()) {
+        for (number, rule_meter) in (0..).map(MeterIndex).zip(self.counter.rule_meters().iter()) {
             if mine.contains(&rule_meter.unit) {
                 demands.push(Demand::new(number, amount(rule_meter.unit, estimate, calls)));
             }

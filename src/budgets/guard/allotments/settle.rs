@@ -59,7 +59,7 @@ impl Allotted {
     /// out.
     fn book(&self, mut overrun: [u64; 3]) -> Result<(), Error> {
         let mut demands = Demands::new();
-        for (number, rule_meter) in (0..).map(MeterIndex).zip(self.counter.rule_meters()) {
+        for (number, rule_meter) in (0..).map(MeterIndex).zip(self.counter.rule_meters().iter()) {
             let place = UNITS.iter().position(|unit| *unit == rule_meter.unit);
             if let (Some(place), Some(_)) = (place, self.of.of(rule_meter.unit)) {
                 demands.push(Demand::new(number, std::mem::take(&mut overrun[place])));

@@ -162,6 +162,11 @@ impl PyAllotment {
         Ok(asking::estimating(self.open()?.guard()))
     }
 
+    /// Which cost of a call the policy of its guard books; see `Guard._cost_source`.
+    fn _cost_source(&self) -> PyResult<&'static str> {
+        Ok(self.open()?.guard().cost_source().name())
+    }
+
     #[doc = stub!("Allotment.observe")]
     #[pyo3(signature = (headers, status = StatusArg(200), *, labels = None, **named),
         text_signature = "($self, headers, status=200, *, labels=None, **named)")]

@@ -238,6 +238,11 @@ impl PyBoundGuard {
         asking::estimating(self.guard())
     }
 
+    /// Which cost of a call the policy of its guard books; see `Guard._cost_source`.
+    fn _cost_source(&self) -> &'static str {
+        self.guard().cost_source().name()
+    }
+
     fn __enter__(slf: Py<Self>) -> Py<Self> {
         slf
     }

@@ -19,10 +19,10 @@ use super::request::request;
 use crate::accounting::{Invalid, Price};
 use crate::budgets::{Guard, GuardPolicy};
 use crate::ledger::Error;
-use crate::py::args::{self, StatusArg};
+use crate::py::args::{self, LeaseKeywords, OnErrorArg, StatusArg, UnsettledArg};
 use crate::py::budgets::PyAllowanceLedger;
 use crate::py::lease::PyBudgetLease;
-use crate::py::python_call::{call_python, call_python_late};
+use crate::py::python_call::{call_python_late, log_warning};
 use crate::py::values::{self, price};
 use crate::py::waiting::{PyMailbox, PyWait};
 
@@ -44,27 +44,24 @@ pub(crate) struct PyGuard {
 }
 
 impl PyGuard {
-    fn of(policy: GuardPolicy, clock: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+    fn of(
+        mut policy: GuardPolicy,
+        clock: Option<&Bound<'_, PyAny>>,
+        leases: &LeaseKeywords<'_, '_>,
+    ) -> PyResult<Self> {
+        leases.put_into(&mut policy.defaults.leases)?;
         let guard = Guard::new(policy, values::clock(clock)?)?;
         Ok(Self {
-            inner: Arc::new(guard.resolving(Box::new(resolve)).warning(Box::new(warn))),
+            inner: Arc::new(
+                guard
+                    .resolving(Box::new(resolve))
+                    .warning(Box::new(log_warning))
+                    .telling_unpriced(values::tell_unpriced),
+            ),
             cache: LabelCache::default(),
             listeners: Arc::default(),
         })
     }
-}
-
-/// Logs a warning for the operator.
-fn warn(said: &str) {
-    Python::attach(|py| {
-        let logged = call_python(|| {
-            let logger = py.import("logging")?.call_method1("getLogger", ("outlay",))?;
-            logger.call_method1("warning", ("%s", said))
-        });
-        if let Some(Err(error)) = logged {
-            error.write_unraisable(py, None);
-        }
-    });
 }
 
 /// The price of a model that the policy does not price.
@@ -88,31 +85,46 @@ fn resolve(model: &str, provider: Option<&str>) -> Result<Option<Price>, Error> 
 #[pymethods]
 impl PyGuard {
     #[new]
-    #[pyo3(signature = (policy, *, clock = None))]
-    fn new(policy: &Bound<'_, PyAny>, clock: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
-        Self::of(read_policy(policy)?, clock)
+    #[pyo3(signature = (policy, *, clock = None, lease_ttl = None, unsettled = None, on_error = None))]
+    fn new(
+        policy: &Bound<'_, PyAny>,
+        clock: Option<&Bound<'_, PyAny>>,
+        lease_ttl: Option<&Bound<'_, PyAny>>,
+        unsettled: Option<UnsettledArg>,
+        on_error: Option<OnErrorArg>,
+    ) -> PyResult<Self> {
+        let leases = LeaseKeywords { lease_ttl, unsettled, on_error };
+        Self::of(read_policy(policy)?, clock, &leases)
     }
 
     #[doc = stub!("Guard.from_toml")]
     #[classmethod]
-    #[pyo3(signature = (path, *, clock = None))]
+    #[pyo3(signature = (path, *, clock = None, lease_ttl = None, unsettled = None, on_error = None))]
     fn from_toml(
         _class: &Bound<'_, PyType>,
         path: &Bound<'_, PyAny>,
         clock: Option<&Bound<'_, PyAny>>,
+        lease_ttl: Option<&Bound<'_, PyAny>>,
+        unsettled: Option<UnsettledArg>,
+        on_error: Option<OnErrorArg>,
     ) -> PyResult<Self> {
-        Self::of(read_file(path)?, clock)
+        let leases = LeaseKeywords { lease_ttl, unsettled, on_error };
+        Self::of(read_file(path)?, clock, &leases)
     }
 
     #[doc = stub!("Guard.from_dict")]
     #[classmethod]
-    #[pyo3(signature = (policy, *, clock = None))]
+    #[pyo3(signature = (policy, *, clock = None, lease_ttl = None, unsettled = None, on_error = None))]
     fn from_dict(
         _class: &Bound<'_, PyType>,
         policy: &Bound<'_, PyDict>,
         clock: Option<&Bound<'_, PyAny>>,
+        lease_ttl: Option<&Bound<'_, PyAny>>,
+        unsettled: Option<UnsettledArg>,
+        on_error: Option<OnErrorArg>,
     ) -> PyResult<Self> {
-        Self::of(read_dict(policy)?, clock)
+        let leases = LeaseKeywords { lease_ttl, unsettled, on_error };
+        Self::of(read_dict(policy)?, clock, &leases)
     }
 
     #[doc = stub!("Guard.reserve")]
@@ -286,6 +298,7 @@ impl PyGuard {
 
     #[doc = stub!("Guard.snapshot")]
     fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        self.cache.clear();
         explained(py, self.inner.snapshot()?)
     }
 
@@ -313,6 +326,11 @@ impl PyGuard {
     /// How its policy wants calls estimated, and the output to reserve; None where it does not say.
     fn _estimating(&self) -> (Option<&'static str>, Option<u64>) {
         asking::estimating(&self.inner)
+    }
+
+    /// Which cost of a call its policy books: "larger", "provider" or "computed".
+    fn _cost_source(&self) -> &'static str {
+        self.inner.cost_source().name()
     }
 
     fn _allowance_ledger(&self) -> PyAllowanceLedger {

@@ -68,15 +68,17 @@ def test_long_prompts_cost_the_rates_of_their_tier(clock, tokens, rate):
     assert figures(guard, "b", "cost_micros_usd") == (tokens * rate + 10 * 2 * rate, 0)
 
 
-def test_the_cost_of_a_usage_comes_before_the_price(clock):
+def test_the_larger_of_a_reported_cost_and_the_price_is_booked(clock):
     """Where the response says what it cost."""
     guard = priced(clock)
     lease = guard.reserve(estimate(100, 7), model="n")
     assert figures(guard, "b", "cost_micros_usd") == (0, 7)
-    lease.commit(Usage(input_tokens=100, cost_micros_usd=9))
-    assert figures(guard, "b", "cost_micros_usd") == (9, 0)
+    lease.commit(Usage(input_tokens=100, cost_micros_usd=900))
+    assert figures(guard, "b", "cost_micros_usd") == (900, 0)
+    spend(guard, Usage(input_tokens=100, cost_micros_usd=9), model="n")
+    assert figures(guard, "b", "cost_micros_usd") == (1_000, 0)
     spend(guard, 50, model="n")
-    assert figures(guard, "b", "cost_micros_usd") == (9 + 50 * 2, 0), "of a total alone: the dearer price"
+    assert figures(guard, "b", "cost_micros_usd") == (1_000 + 50 * 2, 0), "of a total alone: the dearer price"
 
 
 def test_the_price_of_the_provider_comes_before_that_of_the_model(clock):

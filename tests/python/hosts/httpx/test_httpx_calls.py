@@ -8,6 +8,7 @@ import gzip
 import json
 import pickle
 import sys
+import zlib
 from types import SimpleNamespace
 
 import pytest
@@ -162,6 +163,15 @@ def test_sound_costs_the_estimate(hx, guard, pool):
     assert pool.committed().total_tokens == 3 + 4 + 50
 
 
+def frame(payload, name=b":event-type", value=b"chunk"):
+    """Return one frame as AWS encodes it: the lengths, a checksum, the headers, the payload, a checksum."""
+    body = json.dumps(payload).encode()
+    headers = bytes([len(name)]) + name + b"\x07" + len(value).to_bytes(2, "big") + value
+    prelude = (16 + len(headers) + len(body)).to_bytes(4, "big") + len(headers).to_bytes(4, "big")
+    head = prelude + zlib.crc32(prelude).to_bytes(4, "big") + headers + body
+    return head + zlib.crc32(head).to_bytes(4, "big")
+
+
 def test_frames_of_bedrock_are_read(hx, guard, pool):
     events = (
         {"type": "message_start", "message": {"usage": {"input_tokens": 3, "output_tokens": 1}}},
@@ -170,7 +180,7 @@ def test_frames_of_bedrock_are_read(hx, guard, pool):
         {"type": "message_stop"},
     )
     coded = [base64.b64encode(json.dumps(event).encode()).decode() for event in events]
-    frames = b"".join(b"\x00\x01:event" + json.dumps({"bytes": text}).encode() + b"\xff" for text in coded)
+    frames = b"".join(frame({"bytes": text}) for text in coded)
     for size in (1, 10, 1000):
         inner = pieces(hx, frames, size, **{"content-type": "application/vnd.amazon.eventstream"})
         with guard.client(pool, inner=inner) as client:

@@ -15,6 +15,7 @@ from agents import (
     AgentsException,
     Model,
     ModelSettings,
+    ModelTracing,
     OpenAIResponsesModel,
     RunConfig,
     Runner,
@@ -340,3 +341,16 @@ def test_wrapped_model_is_otherwise_the_model_inside(chat, serve, pool):
     assert isinstance(model, Model)
     assert model.model == "gpt-test"
     assert model._supports_default_prompt_cache_key() == inner._supports_default_prompt_cache_key()
+
+
+@pytest.mark.parametrize("keep", [None, True])
+async def test_usage_that_the_sdk_does_not_know_is_booked(serve, chat, pool, keep):
+    """The SDK is asked to keep it; the caller gets it only where the caller has asked, too."""
+    usage = {"prompt_tokens": 100, "completion_tokens": 10, "cached_tokens": 60}
+    server = serve(Reply(text="Hi", usage=usage))
+    guarded = wrap(chat(server), pool)
+    asked = [None, "Hi", ModelSettings(preserve_raw_usage=keep), [], None, [], ModelTracing.DISABLED]
+    rest = {"previous_response_id": None, "conversation_id": None, "prompt": None}
+    response = await guarded.get_response(*asked, **rest)
+    assert (response.raw_usage is not None) == bool(keep)
+    assert pool.committed().cache_read_tokens == 60

@@ -1,0 +1,62 @@
+//! The label values of a counter, in one text.
+
+use std::sync::Arc;
+
+/// Names and values of labels, each after its length: `4:user=3:bob;`. So different labels have
+/// different texts.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(in crate::budgets::guard) struct Values(Arc<str>);
+
+impl Values {
+    pub(in crate::budgets::guard) fn of(named: &[(&str, &str)]) -> Self {
+        let mut text = String::new();
+        for (name, value) in named {
+            text.push_str(&format!("{}:{name}={}:{value};", name.len(), value.len()));
+        }
+        Self(text.into())
+    }
+
+    /// Whether there is any.
+    pub(in crate::budgets::guard) fn is_any(&self) -> bool {
+        !self.0.is_empty()
+    }
+
+    /// The names and values.
+    pub(in crate::budgets::guard) fn pairs(&self) -> Vec<(String, String)> {
+        let mut left: &str = &self.0;
+        let mut pairs = Vec::new();
+        while let Some((name, after)) = first(left)
+            && let Some((value, after)) = first(after)
+        {
+            pairs.push((name.to_owned(), value.to_owned()));
+            left = after;
+        }
+        pairs
+    }
+
+    /// Whether one of these names is among them.
+    pub(super) fn names(&self, names: &[&str]) -> bool {
+        self.pairs().iter().any(|(name, _)| names.contains(&name.as_str()))
+    }
+}
+
+/// The first text after its length, and what comes after it and its separator.
+fn first(text: &str) -> Option<(&str, &str)> {
+    let (length, after) = text.split_once(':')?;
+    let (first, after) = after.split_at_checked(length.parse().ok()?)?;
+    Some((first, after.get(1..)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_text_is_read_back() {
+        let odd = [("user", "a:b=3:c;"), ("", ""), ("\u{e9}=", "7:"), ("run", "1")];
+        let pairs = Values::of(&odd).pairs();
+        let pairs: Vec<(&str, &str)> = pairs.iter().map(|(n, v)| (&**n, &**v)).collect();
+        assert_eq!(pairs, odd);
+        assert_eq!(Values::of(&[]).pairs(), []);
+    }
+}
