@@ -17,6 +17,7 @@ from outlay._wraps import (
     ModelCall,
     Prompt,
     StreamUsage,
+    provider_at,
     read_body,
     read_completion,
 )
@@ -160,7 +161,7 @@ def read_prompt(name: str, layers: Sequence[Layer], arguments: Mapping[str, Any]
     model = arguments.get("model")
     if isinstance(model, str):
         body["model"] = _priced_name(model, layers)
-    provider = _provider(arguments)
+    provider = provider_at(_address(arguments), _provider(arguments))
     if name.endswith("text_completion"):
         return read_completion(body, provider=provider)
     prompt = read_body(body, provider=provider)
@@ -191,6 +192,11 @@ def _priced_name(model: str, layers: Sequence[Layer]) -> str:
     if priced and not all(prices.knows(model) for prices in priced):
         return bare if all(prices.knows(bare) for prices in priced) else model
     return model
+
+
+def _address(arguments: Mapping[str, Any]) -> Any:
+    """Return the address that the arguments name; LiteLLM has two words for it."""
+    return arguments.get("api_base") or arguments.get("base_url")
 
 
 def _provider(arguments: Mapping[str, Any]) -> str:
