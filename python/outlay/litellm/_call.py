@@ -59,8 +59,10 @@ class LiteCall(ModelCall):
     def answered(self, response: Any) -> None:
         """Price the call by the model that answered, where the prices know it; a fallback may cost more."""
         priced = [layer.prices for layer in self._layers if layer.prices is not None]
+        asked = self._prompt.model_name
         for name in _served(response) if priced else ():
-            if all(prices.knows(name) for prices in priced):
+            # After a fallback, LiteLLM's own name of the model is still that of the one that was asked.
+            if asked not in (name, name.rpartition("/")[2]) and all(prices.knows(name) for prices in priced):
                 self._prompt = dataclasses.replace(self._prompt, model_name=name)
                 return
 
