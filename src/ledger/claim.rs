@@ -52,6 +52,15 @@ impl Demand {
 /// The demands on one account.
 pub type Demands = SmallVec<[Demand; 2]>;
 
+/// The place of an ask among those of its request. Of all that refuse, the first is named.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AskPlace {
+    /// The number of its budget in a list of budgets.
+    pub budget: u32,
+    /// The place in its policy, for an account that has no rules of its own.
+    pub entry: u32,
+}
+
 /// What a request asks of one account. The account sees this and never the other accounts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Claim<'a> {

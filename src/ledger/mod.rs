@@ -36,7 +36,7 @@ pub(crate) use account::naming::Naming;
 #[cfg(feature = "python")]
 pub(crate) use account_id::AccountId;
 pub(crate) use accounts::Accounts;
-pub use claim::{Demand, Demands, MeterIndex, Request};
+pub use claim::{AskPlace, Demand, Demands, MeterIndex, Request};
 pub use core::Core;
 pub(crate) use core::event::event_labels;
 pub use core::event::{Decided, Event, EventFigures, EventKind, EventLabels, EventRule};

@@ -36,6 +36,8 @@ class Asked:
     operation: str
     labels: Mapping[str, str]
     facts: Mapping[str, str]
+    #: The labels of the scopes around.
+    scope: dict[str, str]
 
 
 def all_labels(facts: Mapping[str, str] | None, labels: Mapping[str, str]) -> dict[str, str]:
@@ -52,5 +54,5 @@ def all_labels(facts: Mapping[str, str] | None, labels: Mapping[str, str]) -> di
 
 def asked_of(budgets: Budgets, estimate: UsageEstimate, keywords: Keywords) -> Asked:
     """Record the arguments of a `reserve`, and the labels of the scopes around it, which may end earlier."""
-    facts = {**current_labels(), **(keywords.get("facts") or {})}
-    return Asked(budgets, estimate, keywords["operation"], keywords["labels"], facts)
+    facts = keywords.get("facts") or {}
+    return Asked(budgets, estimate, keywords["operation"], keywords["labels"], facts, current_labels())

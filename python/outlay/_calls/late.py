@@ -69,6 +69,7 @@ def _book(budget: Any, asked: Asked, usage: Usage, covered: list[int], *, own: b
         UsageEstimate(**counts_of(usage)),
         operation=asked.operation,
         labels={**asked.facts, **asked.labels},
+        scope=asked.scope,
         covered=covered,
     )
 

@@ -211,7 +211,9 @@ class BudgetManager:
         leases settle in the windows in which they were reserved.
 
         Args:
-            path: The file that `persist` wrote.
+            path: The file that `persist` wrote, or one of the system that this class continues: JSON of two
+                maps by agent. `budgets` has `token_budget`, `calls_budget` and `window_secs`; `usage` has
+                `tokens_used`, `calls_used` and `window_start` (RFC 3339). Null is no limit.
 
         Returns:
             True; or False if there is no such file, and nothing was changed.

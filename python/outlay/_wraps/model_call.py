@@ -148,8 +148,8 @@ class ModelCall:
         """Pass the rate limit in the provider's answer to the limiters of all layers."""
         for layer in self._layers:
             keywords = layer.keywords(self._prompt)
-            labels = {**self._scope, **(keywords.get("facts") or {}), **keywords["labels"]}
-            layer.observe(headers, status, labels)
+            labels = {**(keywords.get("facts") or {}), **keywords["labels"]}
+            layer.observe(headers, status, labels, self._scope)
 
     def release(self) -> None:
         """Give everything back: no request was made."""
@@ -235,7 +235,11 @@ def _as_model_prompt(prompt: Prompt, layers: Sequence[Layer], scope: Mapping[str
     """
     if prompt.model_name is not None:
         return prompt
-    around = [scope, *(layer.labels for layer in layers)]
+    around = [
+        scope,
+        *(layer.labels for layer in layers),
+        *(labels for layer in layers for labels in layer.bound),
+    ]
     if any("model" in labels for labels in around) or not any("tool" in labels for labels in around):
         return prompt
     return replace(prompt, labels={**prompt.labels, "model": _NAMELESS})

@@ -19,6 +19,7 @@ from outlay._wraps import ProcessLock, moved_usage
 from outlay.langchain._beside import tell_beside
 from outlay.langchain._call import GUARDED, LAYERS, MessageUsage, model_call
 from outlay.langchain._heard import Heard, hearing
+from outlay.langchain._retry import with_retry
 
 _END: Any = object()
 # Of ChatOpenAI and its like: it reads one chunk of chat completions.
@@ -46,6 +47,7 @@ def _make(cls: type[BaseChatModel]) -> type[BaseChatModel]:
     )
     guarded.__qualname__ = cls.__qualname__
     guarded._get_ls_params = _mark(cls._get_ls_params)
+    guarded.with_retry = with_retry(cls.with_retry)
     guarded._generate = _guard_generate(cls._generate)
     if cls._agenerate is not BaseChatModel._agenerate:
         guarded._agenerate = _guard_agenerate(cls._agenerate)

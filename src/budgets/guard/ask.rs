@@ -10,9 +10,7 @@ use super::reserve::carried;
 use super::state::{Guard, GuardRequest};
 use crate::accounting::{Terms, UsageEstimate};
 use crate::budgets::policy::Labels;
-use crate::ledger::{
-    Account, Ask, AskPart, Carried, Demands, Error, Mailbox, Request, Wait, charge, check,
-};
+use crate::ledger::{Ask, Carried, Error, Mailbox, Request, Wait, charge, check};
 
 /// All asks of a request to a guard, to reserve them together with others.
 #[derive(Debug)]
@@ -61,17 +59,8 @@ impl Guard {
         let estimate = self.priced(&matched, allotted, labels, request)?;
         let terms = if request.landing { Terms::Landing } else { Terms::Plain };
         let owned = self.demands(&matched, &estimate, allotted)?;
-        let ask = |(account, demands, patient): (&Arc<Account>, Demands, bool)| Ask {
-            account: Arc::clone(account),
-            demands,
-            multiplier: 1,
-            terms,
-            patient,
-            labels: matched.labels.clone(),
-        };
-        let mut asks: Vec<Ask> = owned.into_iter().map(ask).collect();
-        // The refusal names the first rule of the policy that refuses.
-        asks.sort_by_key(|ask| matched.place(&ask.account));
+        let labels = matched.labels.as_ref();
+        let asks = owned.into_iter().map(|one| one.ask(terms, labels)).collect();
         Ok(GuardAsk { asks, estimate, carried: carried(&matched, allotted), wait: matched.wait })
     }
 
@@ -126,22 +115,15 @@ impl Guard {
         let ask = self.ask_call_in(allotted, labels, request)?;
         let own = Request { estimate: ask.estimate, ttl: request.ttl, ..Request::default() };
         let timeout = timeout.or(ask.wait);
-        match Wait::for_lease(&ask.asks, own, timeout, mailbox) {
-            Err(Error::Denied(denied)) => {
-                allotted.map_or(Ok(()), |allotted| allotted.check_open())?;
-                let matched = self.matched(labels)?;
-                let asks: Vec<AskPart<'_>> = ask.asks.iter().map(Ask::borrowed).collect();
-                let refused = self.first_refusal(&matched, &asks, denied);
-                ask.carried.refused(&refused);
-                Err(refused)
-            }
-            other => {
-                let carried = Carried { waited: true, ..ask.carried };
-                // A wait without time ends here.
-                let wait = other.inspect_err(|refused| carried.refused(refused))?;
-                Ok((wait, carried))
-            }
+        let waiting = Wait::for_lease(&ask.asks, own, timeout, mailbox);
+        let at_once = matches!(&waiting, Err(Error::Denied(_)));
+        if at_once {
+            allotted.map_or(Ok(()), |allotted| allotted.check_open())?;
         }
+        let carried = Carried { waited: !at_once, ..ask.carried };
+        // A wait without time ends here.
+        let wait = waiting.inspect_err(|refused| carried.refused(refused))?;
+        Ok((wait, carried))
     }
 
     /// Whether a request would pass now. Soft limits are checked as if they were hard.

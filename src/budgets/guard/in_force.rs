@@ -14,8 +14,7 @@ pub(super) struct InForce {
 }
 
 impl InForce {
-    pub(super) fn new(mut policy: GuardPolicy, known: &[RuleGroup]) -> Self {
-        policy.rules.iter_mut().zip(0..).for_each(|(rule, place)| rule.place = place);
+    pub(super) fn new(policy: GuardPolicy, known: &[RuleGroup]) -> Self {
         let groups = RuleGroup::all(&policy, known);
         Self { policy, groups }
     }

@@ -31,8 +31,6 @@ pub struct Figures {
 pub struct Explained {
     /// The rule's name.
     pub name: String,
-    /// Its position in the policy.
-    pub place: usize,
     /// The name of its table.
     pub kind: &'static str,
     /// The requests that it matches.
@@ -43,6 +41,10 @@ pub struct Explained {
     pub window: String,
     /// What happens at the limit.
     pub mode: &'static str,
+    /// What a model that is refused reads of names and totals.
+    pub show: &'static str,
+    /// Its place in the policy.
+    pub place: u32,
     /// The time until the next window, `None` where none will come.
     pub resets_in: Option<Duration>,
     /// How long requests may wait for it.
@@ -94,12 +96,13 @@ fn explained(counter: &Counter) -> Result<Vec<Explained>, Error> {
                 Some(same) => same.figures.push(figures),
                 None => all.push(Explained {
                     name: rule.name.clone(),
-                    place: rule.place,
                     kind: rule.kind.name(),
                     scope: rule.scope.0.iter().map(|(n, p)| (n.clone(), p.to_string())).collect(),
                     values: counter.values(),
                     window: rule.span.to_string(),
                     mode: rule.mode.name(),
+                    show: rule.show.name(),
+                    place: rule.place,
                     resets_in: meter.resets_in(now),
                     wait: rule.wait,
                     figures: vec![figures],

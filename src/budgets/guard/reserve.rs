@@ -7,12 +7,13 @@ use smallvec::SmallVec;
 use super::allotments::Allotted;
 use super::counter::{Counter, amount};
 use super::matched::decision::amounts_of;
-use super::matched::{Matched, Owned};
+use super::matched::{Matched, Owned, OwnedAsk};
 use super::state::{Guard, GuardRequest, Known};
-use crate::accounting::{Denied, Invalid, Terms, Unit, UsageEstimate};
+use crate::accounting::{Invalid, Terms, Unit, UsageEstimate};
+use crate::budgets::allowances::PaidAccount;
 use crate::budgets::policy::{Labels, UnknownPrice, label};
 use crate::ledger::{
-    Ask, AskPart, Carried, Demand, Demands, Error, Kept, Lease, Request, check, reserve_quietly,
+    AskPart, Carried, Demand, Demands, Error, Kept, Lease, Request, reserve_quietly,
 };
 
 impl Guard {
@@ -95,15 +96,13 @@ impl Guard {
         let terms = if request.landing { Terms::Landing } else { Terms::Plain };
         let labels = matched.labels.as_ref();
         let owned = self.demands(matched, &estimate, allotted)?;
-        let asks: SmallVec<[AskPart<'_>; 8]> = owned
-            .iter()
-            .map(|(account, demands, _)| AskPart { account, demands, multiplier: 1, terms, labels })
-            .collect();
+        let asks: SmallVec<[AskPart<'_>; 8]> =
+            owned.iter().map(|one| one.part(terms, labels)).collect();
         let request = Request { estimate, ttl: request.ttl, ..Request::default() };
         let lease = match reserve_quietly(&asks, &request) {
             Err(Error::Denied(denied)) if !waits => {
                 allotted.map_or(Ok(()), |allotted| allotted.check_open())?;
-                let refused = self.first_refusal(matched, &asks, denied);
+                let refused = denied.into();
                 self.tell_refused(matched, &amounts_of(&request.estimate), &refused);
                 return Err(refused);
             }
@@ -122,42 +121,6 @@ impl Guard {
             );
         }
         Ok(lease.carrying(carried(matched, allotted)))
-    }
-
-    /// Of all refusals, the first in the order of the policy.
-    #[cold]
-    pub(super) fn first_refusal(
-        &self,
-        matched: &Matched,
-        asks: &[AskPart<'_>],
-        denied: Box<Denied>,
-    ) -> Error {
-        let in_force = Arc::clone(&self.in_force.read());
-        let mut single: Vec<(usize, &AskPart<'_>, Demand)> = Vec::new();
-        for ask in asks {
-            let demands = ask.demands.iter();
-            single.extend(
-                demands.map(|&demand| (matched.rule(ask, demand.meter, &in_force), ask, demand)),
-            );
-        }
-        single.sort_by_key(|(place, ..)| *place);
-        let refuses = |(_, ask, demand): &(usize, &AskPart<'_>, Demand)| {
-            ask.account.check_on(&[*demand], ask.terms).err()
-        };
-        let first = single.iter().find_map(refuses);
-        let all: Vec<Ask> = asks.iter().map(|ask| ask.to_ask()).collect();
-        // The request can pass when all of them admit it.
-        match (first, check(&all).err()) {
-            (Some(Error::Denied(mut first)), Some(Error::Denied(all))) => {
-                first.retry_after = all.retry_after;
-                if !all.is_held() {
-                    first.cause = first.cause.unheld();
-                }
-                first.into()
-            }
-            (Some(first), _) => first,
-            (None, all) => all.unwrap_or(Error::Denied(denied)),
-        }
     }
 
     /// The estimate with its cost. A call without a known price is refused if money is limited.
@@ -188,12 +151,7 @@ impl Guard {
                      so its price is unknown; give the label, or set [defaults] on_unknown_price"
                         .to_owned()
                 },
-                |model| {
-                    format!(
-                        "a rule limits the cost of this request, but no price is known for the \
-                         model {model:?}; add it to [prices], or set [defaults] on_unknown_price"
-                    )
-                },
+                |model| no_price(model, label(labels, "provider")),
             );
             return Err(Invalid::sentence(message).into());
         }
@@ -216,21 +174,34 @@ impl Guard {
         for asked in matched.order.iter().map(|index| &matched.asked[*index]) {
             let demands = asked.amounts(estimate, 1, paid);
             if !demands.is_empty() {
-                owned.push((&asked.counter.account, demands, asked.patient));
+                let (account, patient) = (&asked.counter.account, asked.patient);
+                owned.push(OwnedAsk { account, demands, patient, entry: u32::MAX });
             }
         }
-        for (account, units) in &matched.allowances {
+        for (PaidAccount { account, units, .. }, entry) in &matched.allowances {
             let amount = |&(meter, unit)| Demand::new(meter, amount(unit, estimate, 1));
-            owned.push((account, units.iter().map(amount).collect(), false));
+            let demands = units.iter().map(amount).collect();
+            owned.push(OwnedAsk { account, demands, patient: false, entry: *entry });
         }
         if let Some(allotted) = allotted {
             allotted.asks(estimate, &mut owned)?;
         }
         if owned.is_empty() {
-            owned.push((&self.nobody, Demands::new(), false));
+            owned.push(OwnedAsk::last(&self.nobody, Demands::new()));
         }
         Ok(owned)
     }
+}
+
+/// The error for a model without a price, and the ways out.
+fn no_price(model: &str, provider: Option<&str>) -> String {
+    let key = provider.map_or_else(|| model.to_owned(), |provider| format!("{provider}:{model}"));
+    format!(
+        "a rule limits the cost of this request, but no price is known for the model {model:?}; \
+         write [prices.{key:?}] with input and output in US dollars for a million tokens, or \
+         install the prices of genai-prices (pip install \"outlay[prices]\"), or set [defaults] \
+         on_unknown_price"
+    )
 }
 
 pub(super) fn carried(matched: &Matched, allotted: Option<&Arc<Allotted>>) -> Carried {

@@ -14,7 +14,9 @@ use super::forget::Forgetting;
 use super::in_force::{InForce, Prices};
 use super::matched::{MatchCache, Matched};
 use super::unmatched::{Unmatched, Warner};
-use crate::accounting::{Clock, Code, CostSource, Key, Price, TellUnpriced, UsageEstimate};
+use crate::accounting::{
+    CallPrice, Clock, Code, CostSource, Key, Price, TellUnpriced, UsageEstimate,
+};
 use crate::budgets::allowances::AllowanceService;
 use crate::budgets::policy::{EstimateMode, GuardPolicy};
 use crate::ledger::{Account, Core, Error, Event};
@@ -74,6 +76,8 @@ pub struct Guard {
     pub(super) resolver: Option<Resolver>,
     pub(super) unmatched: Unmatched,
     pub(super) tell_unpriced: Option<TellUnpriced>,
+    /// By provider and model, with the generation in which they were found.
+    pub(super) call_prices: DashMap<String, (u64, Arc<CallPrice>)>,
 }
 
 /// Returns the price of a model that the policy does not price. Called once for each model.
@@ -85,7 +89,7 @@ impl Guard {
         let core = Core::new(clock.clone(), policy.defaults.leases);
         let meters = std::iter::empty();
         let nobody = Account::new(&core, Key::fixed("guard"), Code::BudgetExceeded, meters);
-        let allowances = Arc::new(AllowanceService::new(clock));
+        let allowances = Arc::new(AllowanceService::in_guard(clock));
         set_allowances(&allowances, &policy)?;
         let prices = RwLock::new(Prices::new(&policy));
         Ok(Self {
@@ -102,6 +106,7 @@ impl Guard {
             resolver: None,
             unmatched: Unmatched::default(),
             tell_unpriced: None,
+            call_prices: DashMap::new(),
         })
     }
 

@@ -16,7 +16,7 @@ use crate::ledger::ending::{End, LeaseState};
 
 /// Lease numbers are taken in blocks: one atomic step for a thousand leases.
 const NUMBERS: u64 = 1024;
-static NEXT_NUMBERS: AtomicU64 = AtomicU64::new(1);
+static NEXT_NUMBERS: AtomicU64 = AtomicU64::new(NUMBERS);
 
 /// From so many leases on an account keeps room for the next one. Many accounts never have as many.
 const ROOM_FROM: u64 = 4;
@@ -135,18 +135,17 @@ pub(crate) struct Entries {
     /// When the sweep of the core comes to this account, if it is queued there.
     pub(crate) swept: Option<Tick>,
     opened: u64,
+    /// A whole number of blocks if none is left.
     next_number: u64,
-    last_number: u64,
 }
 
 impl Entries {
     /// A number that no other lease of this process has.
     #[inline]
     pub(crate) fn number(&mut self) -> u64 {
-        if self.next_number == self.last_number {
+        if self.next_number % NUMBERS == 0 {
             // Relaxed: each number must be given once, and nothing else is ordered by it.
             self.next_number = NEXT_NUMBERS.fetch_add(NUMBERS, Ordering::Relaxed);
-            self.last_number = self.next_number + NUMBERS;
         }
         self.next_number += 1;
         self.next_number - 1
@@ -219,7 +218,7 @@ impl Entries {
         if let Some(replaced) = replaced {
             self.committed = self.committed.saturating_sub(replaced);
         }
-        self.committed = self.committed.saturating_add(usage);
+        self.committed.add(usage);
     }
 
     /// Keeps the end of a lease for its other handles. Without other handles the lease is removed.

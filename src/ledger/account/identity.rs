@@ -118,6 +118,11 @@ impl Identity {
         self.naming.as_ref().is_none_or(|naming| naming.tells_denied())
     }
 
+    /// The place of a meter's rule in its policy, if the account has several rules.
+    pub(crate) fn place(&self, meter: MeterIndex) -> Option<u32> {
+        self.naming.as_ref()?.place(meter)
+    }
+
     /// Completes a refusal by that meter.
     pub(crate) fn complete(&self, denied: &mut Denied, meter: MeterIndex) {
         if let Some(naming) = &self.naming {

@@ -83,7 +83,6 @@ impl State {
                 id: lease.id,
                 order,
                 handles: 1,
-                estimate: request.estimate.clone(),
                 multiplier: claim.multiplier,
                 deadline,
                 holds,
@@ -91,6 +90,8 @@ impl State {
                 end: None,
                 whole: None,
                 boxed: BoxedFields::of(request, &claim),
+                // Last, because nothing after it can fail.
+                estimate: request.estimate.clone(),
             },
         )
     }

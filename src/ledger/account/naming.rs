@@ -9,6 +9,11 @@ pub(crate) trait Naming: Send + Sync {
     /// Completes a refusal by that meter.
     fn name(&self, denied: &mut Denied, meter: MeterIndex);
 
+    /// The place of a meter's rule in its policy. Of several meters that refuse, the first is named.
+    fn place(&self, _meter: MeterIndex) -> Option<u32> {
+        None
+    }
+
     /// The rule of a meter, if the account has several rules.
     fn rule(&self, _meter: MeterIndex) -> Option<EventRule> {
         None

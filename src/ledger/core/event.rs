@@ -44,7 +44,7 @@ pub struct EventRule {
     /// The labels that distinguish its counter from the other counters of the rule.
     pub values: EventLabels,
     /// Its position in the policy.
-    pub place: usize,
+    pub place: u32,
 }
 
 /// The figures of one limit, as they stand after the event.
@@ -170,8 +170,8 @@ impl Event {
     }
 
     /// Where it stands among the events of one step: by time, by lease, by the place of its rule.
-    pub(crate) fn order(&self) -> (Tick, Option<u64>, usize) {
-        let place = self.rule.as_ref().map_or(usize::MAX, |rule| rule.place);
+    pub(crate) fn order(&self) -> (Tick, Option<u64>, u32) {
+        let place = self.rule.as_ref().map_or(u32::MAX, |rule| rule.place);
         (self.tick, self.lease, place)
     }
 }

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use crate::accounting::{Follower, Terms, Tick};
 use crate::ledger::account_id::AccountId;
-use crate::ledger::claim::{Claim, Demands, MeterIndex, Request};
+use crate::ledger::claim::{AskPlace, Claim, Demands, MeterIndex, Request};
 use crate::ledger::core::event::EventLabels;
 use crate::ledger::core::sweep::Swept;
 use crate::ledger::error::Error;
@@ -67,6 +67,7 @@ pub(crate) struct QueuedClaim {
     pub(crate) deadline: Option<Tick>,
     /// The labels of the request, if somebody listens.
     pub(crate) labels: Option<EventLabels>,
+    pub(crate) place: AskPlace,
 }
 
 /// One wait. It is in at most one queue at a time.

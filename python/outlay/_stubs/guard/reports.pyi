@@ -3,15 +3,16 @@
 from collections.abc import Callable
 
 from outlay._stubs.amounts import UsageEstimate
-from outlay._stubs.arguments import Amount
+from outlay._stubs.arguments import Amount, Labels
 from outlay.types import Advice, Event, RuleReport
 
 class _GuardReports:  # methods of Guard
-    def explain(self, **labels: str) -> list[RuleReport]:
+    def explain(self, *, labels: Labels | None = None, **named: str) -> list[RuleReport]:
         """Return the counters that a request with these labels meets, in the order of the policy.
 
         Args:
-            **labels: The labels of the request.
+            labels: Labels as a mapping, beside the keywords; default None.
+            **named: The labels of the request.
 
         Returns:
             Dicts with `name`, `kind` (the table of the rule), `scope`, `values` (the labels of the counter),
@@ -30,12 +31,15 @@ class _GuardReports:  # methods of Guard
         They come in the order of the policy, and those of one rule in the order of their values.
         """
 
-    def advice(self, *, estimate: UsageEstimate | Amount | None = None, **labels: str) -> Advice:
+    def advice(
+        self, *, estimate: UsageEstimate | Amount | None = None, labels: Labels | None = None, **named: str
+    ) -> Advice:
         """Return what is left for requests with these labels: what a prompt may tell the model.
 
         Args:
             estimate: What the next call may use, as `reserve` takes it; default None, as the calls so far.
-            **labels: The labels of the requests.
+            labels: Labels as a mapping, beside the keywords; default None.
+            **named: The labels of the requests.
 
         Returns:
             `remaining`: the least that any hard limit leaves of "tokens", "cost_micros_usd", "calls",

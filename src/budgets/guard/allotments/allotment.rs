@@ -15,7 +15,7 @@ use super::allotted::{AllotmentSize, Allotted, Source, UNITS};
 use crate::accounting::{Invalid, LONGEST, Terms, Unit, Usage};
 use crate::budgets::guard::ask::GuardAsk;
 use crate::budgets::guard::counter::{Counter, Values};
-use crate::budgets::guard::matched::{Matched, Owned};
+use crate::budgets::guard::matched::{Matched, Owned, OwnedAsk};
 use crate::budgets::guard::rule_group::RuleGroup;
 use crate::budgets::guard::state::{Guard, GuardRequest};
 use crate::budgets::policy::{Labels, Mode, Rule, RuleKind, RuleLimit, Scope, Span, is_tool_call};
@@ -66,18 +66,11 @@ impl Guard {
             parent.ask_for(&estimate, calls, &units, &mut owned)?;
         }
         if owned.is_empty() {
-            owned.push((&self.nobody, Demands::new(), false));
+            owned.push(OwnedAsk::last(&self.nobody, Demands::new()));
         }
-        let asks: Vec<AskPart<'_>> = owned
-            .iter()
-            .map(|(account, demands, _)| AskPart {
-                account,
-                demands,
-                multiplier: 1,
-                terms: Terms::Plain,
-                labels: matched.labels.as_ref(),
-            })
-            .collect();
+        let event_labels = matched.labels.as_ref();
+        let asks: Vec<AskPart<'_>> =
+            owned.iter().map(|one| one.part(Terms::Plain, event_labels)).collect();
         // An amount of a window is worth nothing in the next window, or after the end of the
         // allotment around it.
         let now = self.core.clock().tick();
@@ -131,7 +124,8 @@ impl Guard {
             warn_at: Vec::new(),
             wait: None,
             adaptive: false,
-            place: usize::MAX,
+            show: self.in_force.read().policy.defaults.show,
+            place: u32::MAX,
         };
         Counter::new(&self.core, &RuleGroup::of(rule), (0, values))
     }
@@ -304,7 +298,7 @@ fn set_aside<'a>(
                 |(number, _): &&(MeterIndex, Unit)| demands.iter().any(|of| of.meter == *number);
             let meters = asked.demands.iter().filter(held).copied().collect();
             sources.push(Source { counter: Arc::clone(&asked.counter), meters });
-            owned.push((&asked.counter.account, demands, false));
+            owned.push(OwnedAsk::last(&asked.counter.account, demands));
         }
     }
     (sources, owned)

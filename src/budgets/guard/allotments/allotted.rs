@@ -10,8 +10,8 @@ use smallvec::SmallVec;
 use super::ends::Ends;
 use crate::accounting::{LONGEST, Tick, Unit, UsageEstimate};
 use crate::budgets::guard::counter::{Counter, amount};
-use crate::budgets::guard::matched::Owned;
 use crate::budgets::guard::matched::decision::Amounts;
+use crate::budgets::guard::matched::{Owned, OwnedAsk};
 use crate::ledger::{Account, Demand, Demands, Error, Lease, LeaseError, MeterIndex};
 
 /// The units that an allotment may set aside.
@@ -169,7 +169,7 @@ impl Allotted {
             }
         }
         if !demands.is_empty() {
-            owned.push((&self.counter.account, demands, false));
+            owned.push(OwnedAsk::last(&self.counter.account, demands));
         }
         match &self.parent {
             Some(parent) => parent.ask_for(estimate, calls, &others, owned),

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 
 use super::values::Values;
-use crate::accounting::Unit;
-use crate::accounting::{Code, Denied, Key, Kind};
+use crate::accounting::{Code, Denied, Key, Kind, Subject, Unit};
 use crate::budgets::guard::rule_meter::{RuleMeter, RuleMeters};
-use crate::budgets::policy::{Rule, RuleKind};
+use crate::budgets::policy::{Pattern, Rule, RuleKind};
 use crate::ledger::{EventRule, MeterIndex, Naming};
 
 /// The rules of the meters and the label values of a counter. It adds to a refusal which rule
@@ -16,6 +15,21 @@ use crate::ledger::{EventRule, MeterIndex, Naming};
 pub(super) struct Named {
     pub(super) meters: RwLock<RuleMeters>,
     pub(super) values: Values,
+}
+
+/// A counter of one of these alone says nothing of others.
+const OWNERS: [&str; 4] = ["agent", "run", "workflow", "user"];
+
+impl Named {
+    /// Whether the counter is of one agent, run, workflow or user alone.
+    fn is_of_one(&self, rule: &Rule) -> bool {
+        let named = |(name, pattern): &(String, Pattern)| {
+            OWNERS.contains(&name.as_str()) && matches!(pattern, Pattern::Exactly(_))
+        };
+        rule.kind == RuleKind::Allotment
+            || self.values.names(&OWNERS)
+            || rule.scope.0.iter().any(named)
+    }
 }
 
 impl Naming for Named {
@@ -30,8 +44,8 @@ impl Naming for Named {
             code => code,
         };
         (denied.kind, denied.unit) = (Kind::of(denied.code, unit), unit);
-        denied.reason = None;
-        denied.reason = Some(format!("{}: {}", denied.message(), rule.name));
+        (denied.reason, denied.subject) = (None, Some(Subject::Rule(rule.name.clone())));
+        (denied.show, denied.shared) = (rule.show, !self.is_of_one(&rule));
         denied.scope = refusal_scope(&rule, &self.values);
         // Values come last: they say which counter of the rule it was.
         let label = if denied.code == Code::WorkflowQuotaExceeded { "workflow" } else { "agent" };
@@ -54,6 +68,12 @@ impl Naming for Named {
 
     fn tells_denied(&self) -> bool {
         false
+    }
+
+    fn place(&self, meter: MeterIndex) -> Option<u32> {
+        let rule_meters = self.meters.read();
+        // A group may have no meter at all. It is of a guard all the same.
+        Some(rule_meters.get(usize::from(meter)).map_or(u32::MAX, |m| m.rule.place))
     }
 }
 

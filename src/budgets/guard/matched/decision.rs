@@ -201,7 +201,7 @@ fn allotment(denied: &Denied) -> Option<EventRule> {
         name: Key::fixed("allotment"),
         kind,
         values: values.into(),
-        place: usize::MAX,
+        place: u32::MAX,
     })
 }
 

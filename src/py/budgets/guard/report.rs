@@ -21,6 +21,7 @@ pub(super) fn explained(py: Python<'_>, counters: Vec<Explained>) -> PyResult<Bo
         dict.set_item("values", pairs(py, &counter.values)?)?;
         dict.set_item("window", &counter.window)?;
         dict.set_item("mode", counter.mode)?;
+        dict.set_item("show", counter.show)?;
         dict.set_item("resets_in", counter.resets_in.map(|left| left.as_secs_f64()))?;
         dict.set_item("wait", counter.wait.map(|wait| wait.as_secs_f64()))?;
         let limits = PyDict::new(py);

@@ -17,6 +17,7 @@ from outlay import (
     AgentBudget,
     AgentTokenBudget,
     Allotment,
+    BoundGuard,
     BudgetInfo,
     BudgetLease,
     BudgetLimit,
@@ -358,3 +359,23 @@ async def guards(path: Path) -> None:
     outlay.governed(guard.allot(calls=1), 5)
     assert_type(outlay.POLICY_SCHEMA, dict[str, Any])
     assert_type(outlay.doctor(), dict[str, Any])
+
+
+async def labels_as_a_mapping(guard: Guard, labels: dict[str, str], client: object) -> None:
+    """They may have any name, and each method takes them."""
+    assert_type(guard.reserve(10, labels=labels), BudgetLease)
+    assert_type(await guard.reserve_wait(10, timeout=5, labels=labels, user="ann"), BudgetLease)
+    assert_type(guard.bind(labels=labels), BoundGuard)
+    view = guard.bind(user="ann").run("r-1").bind(labels=labels)
+    assert_type(view, BoundGuard)
+    assert_type(await view.reserve_wait(10), BudgetLease)
+    assert_type(view.reserve_blocking(10, labels=labels), BudgetLease)
+    assert_type(view.allot(tokens=5, labels=labels), Allotment)
+    assert_type(view.labels, dict[str, str])
+    assert_type(view.guard, Guard)
+    with view.step("review") as step, guard.scope(labels=labels), guard.run(labels=labels) as run_id:
+        assert_type(step, BoundGuard)
+        assert_type(run_id, str)
+    guard.reserve(labels=["user"])  # type: ignore[arg-type]
+    BoundGuard()
+    outlay.governed(view, 5)
