@@ -136,12 +136,13 @@ def policy_file_error(number: int, said: str, path: str) -> PolicyError:
         path: The file.
 
     """
-    return _policy_file_class(type(OSError(number, said)))(number, said, path)
+    error: PolicyError = _policy_file_class(type(OSError(number, said)))(number, said, path)
+    return error
 
 
 @functools.cache
-def _policy_file_class(kind: type[OSError]) -> type[Any]:
-    class PolicyFileError(PolicyError, kind):  # type: ignore[valid-type,misc]
+def _policy_file_class(kind: Any) -> Any:
+    class PolicyFileError(PolicyError, kind):  # type: ignore[misc]
         """A policy file that the system cannot read."""
 
         __new__ = kind.__new__

@@ -65,7 +65,7 @@ class Budget(Protocol):
 
         Args:
             estimate: What the call may use: tokens, and micro-USD where prices are known.
-            **labels: All labels that a rule of a guard could meet. They are those of the wrap and of the scopes
+            **labels: All labels that a rule of a guard could meet: those of the wrap and of the scopes
                 around, `provider`, `model`, `agent` if the framework knows it, and `tool` for a tool call.
 
         Returns:

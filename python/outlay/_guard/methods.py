@@ -101,7 +101,12 @@ def _attach_all() -> None:
         attach(Guard, name, method)
     attach(Guard, "reserve_wait", reserve_wait)
     attach(Allotment, "reserve_wait", allotment_reserve_wait)
-    for name, method in {"reserve_wait": bound_reserve_wait, "run": bound_run, "step": bound_step}.items():
+    bound: dict[str, Callable[..., Any]] = {
+        "reserve_wait": bound_reserve_wait,
+        "run": bound_run,
+        "step": bound_step,
+    }
+    for name, method in bound.items():
         attach(BoundGuard, name, method)
     for kind in (Guard, BoundGuard, Allotment):
         attach(kind, "allot", noting(kind.allot))
