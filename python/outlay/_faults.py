@@ -136,7 +136,9 @@ def policy_file_error(number: int, said: str, path: str) -> PolicyError:
         path: The file.
 
     """
-    error: PolicyError = _policy_file_class(type(OSError(number, said)))(number, said, path)
+    # OSError itself chooses the class of that number.
+    kind: Any = type(OSError(number, said))
+    error: PolicyError = _policy_file_class(kind)(number, said, path)
     return error
 
 
