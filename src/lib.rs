@@ -24,8 +24,8 @@ pub use budgets::{
     WorkflowToken,
 };
 pub use ledger::{
-    Abandoned, Account, Actual, Ask, AskPart, AskPlace, Carried, Core, Demand, Demands, Error,
-    Event, EventKind, Grant, Kept, Lease, LeaseError, LeaseState, Mailbox, MeterIndex, OnError,
-    Passed, Policy, Request, Sleeper, StoreError, Unsettled, Wait, after_fork_in_child, charge,
-    check, reserve, reserve_blocking, reserve_one,
+    Abandoned, Account, Actual, Ask, AskPart, AskPlace, Carried, Core, Decided, Decides, Demand,
+    Demands, Error, Event, EventFigures, EventKind, EventLabels, EventRule, Grant, Kept, Lease,
+    LeaseError, LeaseState, Mailbox, MeterIndex, OnError, Policy, Request, Sleeper, StoreError,
+    Unsettled, Wait, after_fork_in_child, charge, check, reserve, reserve_blocking, reserve_one,
 };

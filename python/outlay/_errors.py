@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from outlay._core import Denial, set_exceptions
 from outlay._faults import (
@@ -22,6 +22,9 @@ from outlay._faults import (
     StoreUnavailable,
     UnknownLease,
 )
+
+if TYPE_CHECKING:
+    from outlay.types import LLMMessage
 
 __all__ = [
     "AllowanceExceeded",
@@ -139,9 +142,9 @@ class LimitExceeded(OutlayError):
         return self._denial.scope
 
     @property
-    def payload(self) -> dict[str, Any]:
+    def payload(self) -> LLMMessage:
         """The JSON of :meth:`to_llm_message` as a dict."""
-        payload: dict[str, Any] = json.loads(self.to_llm_message())
+        payload: LLMMessage = json.loads(self.to_llm_message())
         return payload
 
     def to_llm_message(self) -> str:

@@ -9,8 +9,8 @@
 //! 1. At or after its end a window is over. If the monotonic clock is not at `over_at` yet, the
 //!    reading is **ahead**. Then the next window begins too, for the machine may have slept. But the
 //!    counts of this one are kept beside it.
-//! 2. A reading before the start of a window that was entered by a reading ahead is a **return**, if
-//!    the kept window is not over by the monotonic clock. What was kept is counted again, in the
+//! 2. A reading before the end of the kept window is a **return**, if that window is not over by the
+//!    monotonic clock. What was kept is counted again, in the
 //!    window of the reading. From then on this clock is doubted: until `over_at` of the window no
 //!    reading ends it.
 //! 3. Any other reading before the start refills nothing. A window that is further away than its own
@@ -28,40 +28,16 @@
 //! be entered again the end may be further away. Then the length is reported, and later the time that
 //! is left.
 
+mod edges;
+
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan, Zoned};
 
+pub use self::edges::CalendarUnit;
+use self::edges::{SECOND_NS, bounds};
 use super::clock::{Moment, Tick};
 use super::invalid::Invalid;
-
-/// The length of a calendar window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum CalendarUnit {
-    /// From a full hour to the next.
-    Hour,
-    /// From midnight to midnight.
-    Day,
-    /// From Monday to Monday.
-    Week,
-    /// From the first of a month to the first of the next.
-    Month,
-}
-
-const HOUR_NS: i64 = 3_600_000_000_000;
-
-impl CalendarUnit {
-    /// Its usual length.
-    const fn nanos(self) -> i64 {
-        match self {
-            Self::Hour => HOUR_NS,
-            Self::Day => 24 * HOUR_NS,
-            Self::Week => 7 * 24 * HOUR_NS,
-            Self::Month => 31 * 24 * HOUR_NS,
-        }
-    }
-}
 
 /// By how much the two clocks may differ at the end of a window. They are read one after the other,
 /// and the kernel corrects the wall clock in small steps.
@@ -71,14 +47,13 @@ const APART: Duration = Duration::from_millis(100);
 #[derive(Clone, Debug)]
 pub struct Calendar {
     zone: TimeZone,
-    start_ns: i64,
     end_ns: i64,
     /// When it is over by the monotonic clock, if the reading that began it was right.
     over_at: Tick,
-    /// The window that a reading ahead has ended.
+    /// The window that a reading ahead has ended. After a return its counts are back.
     kept: Option<Box<Kept>>,
-    /// The first era that counts in it. There are several after a return.
-    since: u32,
+    /// How long it is.
+    seconds: u32,
     unit: CalendarUnit,
     /// Whether the wall clock has returned from readings ahead.
     doubted: bool,
@@ -101,6 +76,8 @@ pub struct Counts {
 #[derive(Clone, Debug)]
 struct Kept {
     over_at: Tick,
+    end_ns: i64,
+    /// Its first era. After a return all eras from it on count in the present window.
     since: u32,
     used: u64,
     reserved: u64,
@@ -118,15 +95,22 @@ pub enum Rolled {
     Returned(Counts),
 }
 
+impl Kept {
+    /// Whether an era is one from its first up to `end`, which is none of them.
+    const fn has(&self, era: u32, end: u32) -> bool {
+        era.wrapping_sub(self.since) < end.wrapping_sub(self.since)
+    }
+}
+
 impl Calendar {
     /// The window of `unit` around `now` in the IANA time zone `zone` (such as "UTC").
     pub fn new(unit: CalendarUnit, zone: &str, now: Moment) -> Result<Self, Invalid> {
         let zone = TimeZone::get(zone).map_err(|_| {
             Invalid::policy("time zone", &format!("an IANA name such as \"UTC\", not {zone:?}"))
         })?;
-        let (start_ns, end_ns, over_at) = (now.wall_ns, now.wall_ns, now.tick);
-        let (kept, since, doubted) = (None, 0, false);
-        let mut calendar = Self { zone, start_ns, end_ns, over_at, kept, since, unit, doubted };
+        let (end_ns, over_at) = (now.wall_ns, now.tick);
+        let (kept, seconds, doubted) = (None, 0, false);
+        let mut calendar = Self { zone, end_ns, over_at, kept, seconds, unit, doubted };
         calendar.place(now);
         Ok(calendar)
     }
@@ -136,10 +120,10 @@ impl Calendar {
     pub fn roll(&mut self, now: Moment, counts: Counts) -> Rolled {
         if now.wall_ns >= self.end_ns {
             self.pass(now, counts)
-        } else if now.wall_ns < self.start_ns {
-            self.step_back(now, counts)
+        } else if now.wall_ns < self.start_ns() {
+            self.step_back(now)
         } else {
-            if self.kept.is_some() {
+            if self.kept.is_some() && !self.doubted {
                 self.drop_kept(now);
             }
             Rolled::Same
@@ -149,37 +133,46 @@ impl Calendar {
     /// Forgets what was kept of a window that is over.
     #[cold]
     fn drop_kept(&mut self, now: Moment) {
-        self.kept.take_if(|kept| is_over(kept.over_at, now.tick));
+        if !self.doubted {
+            self.kept.take_if(|kept| is_over(kept.over_at, now.tick));
+        }
     }
 
     /// The reading is after the end.
     #[cold]
     fn pass(&mut self, now: Moment, counts: Counts) -> Rolled {
         if is_over(self.over_at, now.tick) {
-            (self.kept, self.doubted) = (None, false);
+            self.doubted = false;
+            self.kept = None;
         } else if self.doubted {
             return Rolled::Same;
         } else {
             self.keep(now, counts);
         }
-        self.begin(now, counts)
+        self.place(now);
+        Rolled::Next
     }
 
     /// The reading is before the start.
     #[cold]
-    fn step_back(&mut self, now: Moment, counts: Counts) -> Rolled {
+    fn step_back(&mut self, now: Moment) -> Rolled {
         self.drop_kept(now);
-        if let Some(kept) = self.kept.take() {
+        if !self.doubted
+            && let Some(kept) = &mut self.kept
+            && now.wall_ns < kept.end_ns
+        {
+            let Kept { used, reserved, warned, since: era, .. } = **kept;
+            (kept.used, kept.reserved, self.doubted) = (0, 0, true);
             self.place(now);
-            (self.since, self.doubted) = (kept.since, true);
-            let Kept { used, reserved, warned, since: era, .. } = *kept;
             return Rolled::Returned(Counts { used, reserved, era, warned });
         }
         if now.tick >= self.over_at {
             self.doubted = false;
-            return self.begin(now, counts);
+            self.kept = None;
+            self.place(now);
+            return Rolled::Next;
         }
-        if self.start_ns.saturating_sub(now.wall_ns) > self.end_ns - self.start_ns {
+        if self.start_ns().saturating_sub(now.wall_ns) > self.length_ns() {
             self.place(now);
         }
         Rolled::Same
@@ -189,24 +182,19 @@ impl Calendar {
     /// is the true one.
     fn keep(&mut self, now: Moment, counts: Counts) {
         self.drop_kept(now);
-        let (over_at, since) = (self.over_at, self.since);
-        let fresh = || Box::new(Kept { over_at, since, used: 0, reserved: 0, warned: 0 });
+        let (over_at, since) = (self.over_at, counts.era);
+        let end_ns = self.end_ns;
+        let fresh = || Box::new(Kept { over_at, end_ns, since, used: 0, reserved: 0, warned: 0 });
         let mut kept = self.kept.take().unwrap_or_else(fresh);
+        kept.end_ns = end_ns;
         kept.used = kept.used.saturating_add(counts.used);
         kept.reserved = kept.reserved.saturating_add(counts.reserved);
         kept.warned = kept.warned.max(counts.warned);
         self.kept = Some(kept);
     }
 
-    fn begin(&mut self, now: Moment, counts: Counts) -> Rolled {
-        self.place(now);
-        self.since = counts.era.wrapping_add(1);
-        Rolled::Next
-    }
-
     /// Counts from nothing in `era`. The window stays.
     pub(super) fn restart(&mut self, era: u32) {
-        self.since = era;
         if let Some(kept) = &mut self.kept {
             (kept.since, kept.used, kept.reserved, kept.warned) = (era, 0, 0, 0);
         }
@@ -217,17 +205,17 @@ impl Calendar {
         self.kept.iter_mut().for_each(|kept| kept.used = 0);
     }
 
-    /// Whether a hold of `era` counts in the window, of which `present` is the latest era.
-    pub(super) const fn counts(&self, era: u32, present: u32) -> bool {
-        era.wrapping_sub(self.since) <= present.wrapping_sub(self.since)
+    /// Whether a hold of an earlier `era` counts in the window, of which `present` is the latest era.
+    pub(super) fn counts(&self, era: u32, present: u32) -> bool {
+        self.doubted
+            && self.kept.as_ref().is_some_and(|kept| kept.has(era, present.wrapping_add(1)))
     }
 
-    /// Ends a hold of `era` with `used`, if that era is kept. Returns whether it is.
-    pub(super) fn settle_kept(&mut self, era: u32, held: u64, used: u64) -> bool {
-        let since = self.since;
-        let mine =
-            |kept: &&mut Box<Kept>| era.wrapping_sub(kept.since) < since.wrapping_sub(kept.since);
-        let Some(kept) = self.kept.as_mut().filter(mine) else { return false };
+    /// Ends a hold of an earlier `era` with `used`, if that era is kept. Returns whether it is.
+    pub(super) fn settle_kept(&mut self, [era, present]: [u32; 2], held: u64, used: u64) -> bool {
+        let is_ahead = !self.doubted;
+        let kept = self.kept.as_mut().filter(|kept| is_ahead && kept.has(era, present));
+        let Some(kept) = kept else { return false };
         kept.reserved = kept.reserved.saturating_sub(held);
         kept.used = kept.used.saturating_add(used);
         true
@@ -241,12 +229,12 @@ impl Calendar {
         if now.wall_ns >= self.end_ns {
             return if self.doubted { self.over_at } else { now.tick.minus(apart) };
         }
-        let until_start = self.start_ns.saturating_sub(now.wall_ns);
+        let until_start = self.start_ns().saturating_sub(now.wall_ns);
         let enters_at = now.tick.plus(Duration::from_nanos(until_start.max(0).unsigned_abs()));
         if until_start > 0 && enters_at >= self.over_at {
             return self.over_at;
         }
-        let length = Duration::from_nanos(self.end_ns.abs_diff(self.start_ns));
+        let length = Duration::from_nanos(self.length_ns().unsigned_abs());
         now.tick.plus(apart.min(length))
     }
 
@@ -262,19 +250,21 @@ impl Calendar {
 
     /// When the window began, in nanoseconds since 1970 UTC.
     pub fn start_ns(&self) -> i64 {
-        self.start_ns
+        self.end_ns.saturating_sub(self.length_ns())
+    }
+
+    fn length_ns(&self) -> i64 {
+        i64::from(self.seconds) * SECOND_NS
     }
 
     /// Moves to the window around `now`.
     fn place(&mut self, now: Moment) {
         let wall_ns = now.wall_ns;
-        let bounds = Timestamp::from_nanosecond(i128::from(wall_ns))
-            .ok()
-            .and_then(|now| bounds(self.unit, &now.to_zoned(self.zone.clone())));
-        // A window always contains its own moment and always ends, even if the calendar has no
-        // answer. Otherwise the meter would never move on.
-        let plain = || (wall_ns, wall_ns.saturating_add(self.unit.nanos()));
-        (self.start_ns, self.end_ns) = bounds.unwrap_or_else(plain);
+        let (start_ns, end_ns) = bounds(self.unit, &self.zone, wall_ns);
+        self.end_ns = end_ns;
+        // Offsets of time zones are whole seconds, and a month has fewer than 2^32.
+        let seconds = end_ns.saturating_sub(start_ns) / SECOND_NS;
+        self.seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
         let left = self.end_ns.saturating_sub(wall_ns).unsigned_abs();
         self.over_at = now.tick.plus(Duration::from_nanos(left));
     }
@@ -285,42 +275,11 @@ fn is_over(over_at: Tick, now: Tick) -> bool {
     now.plus(APART) >= over_at
 }
 
-fn bounds(unit: CalendarUnit, now: &Zoned) -> Option<(i64, i64)> {
-    let here = i64::try_from(now.timestamp().as_nanosecond()).ok()?;
-    let (start, end) = match unit {
-        // Hours count elapsed time: an hour that a change of offset repeats counts as two.
-        CalendarUnit::Hour => return Some(hour_bounds(now, here)),
-        CalendarUnit::Day => {
-            let start = now.start_of_day().ok()?;
-            (start.clone(), start.tomorrow().ok()?.start_of_day().ok()?)
-        }
-        CalendarUnit::Week => {
-            let back = i64::from(now.weekday().to_monday_zero_offset());
-            let monday = now.date().checked_sub(back.days()).ok()?;
-            let next = monday.checked_add(7.days()).ok()?;
-            let zone = now.time_zone();
-            (monday.to_zoned(zone.clone()).ok()?, next.to_zoned(zone.clone()).ok()?)
-        }
-        CalendarUnit::Month => {
-            let first = now.date().first_of_month();
-            let next = first.checked_add(1.month()).ok()?;
-            let zone = now.time_zone();
-            (first.to_zoned(zone.clone()).ok()?, next.to_zoned(zone.clone()).ok()?)
-        }
-    };
-    let ns = |at: &Zoned| i64::try_from(at.timestamp().as_nanosecond()).ok();
-    let (start, end) = (ns(&start)?, ns(&end)?);
-    (start <= here && here < end).then_some((start, end))
-}
-
-fn hour_bounds(now: &Zoned, here: i64) -> (i64, i64) {
-    let seconds = i64::from(now.minute()) * 60 + i64::from(now.second());
-    let into = seconds * 1_000_000_000 + i64::from(now.subsec_nanosecond());
-    (here.saturating_sub(into), here.saturating_sub(into).saturating_add(HOUR_NS))
-}
-
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
+    use super::edges::HOUR_NS;
     use super::*;
 
     fn ns(text: &str) -> i64 {
@@ -342,7 +301,7 @@ mod tests {
 
     fn hours(unit: CalendarUnit, zone: &str, text: &str) -> i64 {
         let calendar = Calendar::new(unit, zone, at(text, 0)).unwrap();
-        (calendar.end_ns - calendar.start_ns) / HOUR_NS
+        calendar.length_ns() / HOUR_NS
     }
 
     #[test]
@@ -376,7 +335,7 @@ mod tests {
         assert_eq!(day.roll(at("2036-01-01T12:00:00Z", HOUR), counts), Rolled::Next);
         let now = at("2026-05-01T11:30:00Z", 3 * HOUR / 2);
         assert_eq!(day.roll(now, Counts { era: 1, ..NONE }), Rolled::Returned(counts));
-        assert!(day.counts(0, 1) && day.counts(1, 1), "holds of both settle here");
+        assert!(day.counts(0, 1) && !day.counts(2, 1), "holds of both settle here");
         let midnight = Tick::from_nanos(14 * HOUR * 1_000_000_000);
         assert_eq!(day.ends_at(now), midnight);
         // The clock has been wrong once. It ends nothing alone.
@@ -401,11 +360,10 @@ mod tests {
     fn what_is_held_across_a_reading_ahead_settles_where_it_was_reserved() {
         let mut day = day("2026-05-01T10:00:00Z");
         let counts = Counts { used: 1, reserved: 10, era: 7, warned: 1 };
-        day.since = 7;
         assert_eq!(day.roll(at("2027-01-01T10:00:00Z", 1), counts), Rolled::Next);
         assert!(!day.counts(7, 8));
-        assert!(day.settle_kept(7, 10, 4), "its window is kept");
-        assert!(!day.settle_kept(8, 10, 4) && !day.settle_kept(6, 10, 4));
+        assert!(day.settle_kept([7, 8], 10, 4), "its window is kept");
+        assert!(!day.settle_kept([8, 8], 10, 4) && !day.settle_kept([6, 8], 10, 4));
         let returned = Rolled::Returned(Counts { used: 5, reserved: 0, ..counts });
         assert_eq!(day.roll(at("2026-05-01T11:00:00Z", HOUR), NONE), returned);
     }

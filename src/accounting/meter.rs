@@ -2,6 +2,7 @@
 
 mod holds;
 
+use std::ops::Range;
 use std::time::Duration;
 
 use smallvec::SmallVec;
@@ -309,13 +310,23 @@ impl Meter {
         }
     }
 
-    /// Returns true once per window and mark, when `used` has reached the mark.
+    /// The warning marks that `used` has reached since the last call, by their order: 0 is the
+    /// lowest. Each is returned once per window.
     #[inline]
-    pub fn take_warning(&mut self) -> bool {
+    pub fn take_warnings(&mut self) -> Range<u8> {
         let reached = self.marks.as_ref().map_or(0, |_| self.marks_reached());
-        let crossed = reached > self.warned;
-        self.warned = self.warned.max(reached);
-        crossed
+        let before = self.warned;
+        self.warned = before.max(reached);
+        before..self.warned
+    }
+
+    /// The share of the limit at which a warning mark stands, in millionths. 0 is the lowest mark.
+    pub fn share_at(&self, mark: u8) -> Option<u64> {
+        let mut marks: SmallVec<[u64; 1]> = self.marks.as_ref()?.warn_at.clone();
+        marks.sort_unstable();
+        let mark = u128::from(*marks.get(usize::from(mark))?);
+        let share = (mark * 1_000_000).checked_div(u128::from(self.limit()?))?;
+        u64::try_from(share).ok()
     }
 
     /// Whether time alone may change what it admits between `now` and `at`.

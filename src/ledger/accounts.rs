@@ -41,6 +41,12 @@ impl Accounts {
         self.set.remove(id).map(|removed| removed.0)
     }
 
+    /// Removes the account with that id if `is_to_go`, which runs under the lock of its place: nobody
+    /// else gets the account meanwhile.
+    pub(crate) fn remove_if(&self, id: &str, is_to_go: impl FnOnce(&Arc<Account>) -> bool) -> bool {
+        self.set.remove_if(id, |present| is_to_go(&present.0)).is_some()
+    }
+
     /// All accounts, as they were at some time during the call.
     pub(crate) fn all(&self) -> Vec<Arc<Account>> {
         self.set.iter().map(|entry| Arc::clone(&entry.0)).collect()

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
+use super::core::event::EventLabels;
 use crate::accounting::{RequestBudget, Terms, UsageEstimate};
 
 /// The number of a meter in its account. The first is 0.
@@ -67,6 +68,8 @@ pub(crate) struct Claim<'a> {
     /// The factor of the committed tokens. The amounts in `demands` have it already.
     pub(crate) multiplier: u64,
     pub(crate) terms: Terms,
+    /// The labels of the request, if somebody listens.
+    pub(crate) labels: Option<&'a EventLabels>,
 }
 
 /// The settings of a request that hold for all of its accounts.

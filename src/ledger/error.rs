@@ -43,6 +43,16 @@ pub enum StoreError {
     Corrupt(String),
 }
 
+impl Error {
+    /// The refusal, if a limit refuses.
+    pub(crate) fn denied(&self) -> Option<&Denied> {
+        match self {
+            Self::Denied(denied) | Self::TimedOut(denied) => Some(denied),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -337,3 +337,33 @@ fn a_beginning_and_an_end_of_the_same_job_may_race() {
         assert_eq!((tokens, active), (2 * round, 0), "round {round}");
     }
 }
+
+#[test]
+fn unknown_agents_and_models_of_reports_are_forgotten_the_next_day() {
+    let (clock, service) = service(AgentAllowance { daily_job_limit: 1, ..Default::default() });
+    // The numbers of accounts: of agents, models and repositories.
+    let accounts = || -> Vec<usize> {
+        let shown = format!("{service:?}");
+        let numbers = shown.split("Accounts { len: ").skip(1);
+        numbers.map(|text| text.split(' ').next().unwrap().parse().unwrap()).collect()
+    };
+    let report_of = |number: u32| UsageReport {
+        agent_id: format!("agent-{number}"),
+        model: format!("model-{number}"),
+        ..report("j", JobCompleted, 5)
+    };
+    service.start_job("a", "1", "m", None, 0).unwrap();
+    for number in 0..2_000 {
+        assert!(service.record(&report_of(number)).unwrap());
+    }
+    assert_eq!(accounts(), [2_001, 2_001, 0]);
+    assert_eq!(service.usage("agent-7").unwrap().tokens_used, 5);
+    clock.advance(DAY * 2);
+    for number in 10_000..13_000 {
+        assert!(service.record(&report_of(number)).unwrap());
+        clock.advance(MINUTE);
+    }
+    assert!(accounts()[..2].iter().all(|number| *number < 3_100), "{:?}", accounts());
+    service.start_job("a", "2", "m", None, 0).unwrap();
+    denied(service.start_job("a", "3", "m", None, 0));
+}

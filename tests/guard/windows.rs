@@ -154,3 +154,35 @@ fn debt_does_not_carry_over() {
     world.clock.advance(HOUR);
     world.spend(&[], 100).unwrap();
 }
+
+#[test]
+fn a_wrong_reading_of_the_wall_clock_loses_no_count_and_the_window_ends_in_time() {
+    for window in ["calendar:hour", "calendar:day", "calendar:week", "calendar:month"] {
+        let world = World::at("2026-06-15T12:00:00Z", &rule(window));
+        let step = |time: &str| world.clock.set_wall(nanos(time));
+        let lease = world.reserve(&[], 40).unwrap();
+        world.spend(&[], 50).unwrap();
+        // Questions at a wrong time change nothing.
+        step("2036-01-01T00:00:00Z");
+        world.guard.explain(&[]).unwrap();
+        world.guard.advice(&[], None).unwrap();
+        world.guard.check(&[], &crate::kit::asks(1)).unwrap();
+        assert_eq!(world.tokens("b"), (0, 0), "a new window, as far as one knows");
+        step("2026-06-15T12:00:00Z");
+        assert_eq!(world.tokens("b"), (50, 40), "{window}");
+        lease.commit(Usage::tokens(20).into()).unwrap();
+        assert_eq!(world.tokens("b"), (70, 0), "{window}");
+        // The second time nobody believes it.
+        step("2036-01-01T00:00:00Z");
+        let wait = refused(world.reserve(&[], 31)).retry_after.unwrap();
+        assert!(wait <= DAY * 31, "{window}: {wait:?}");
+        world.spend(&[], 10).unwrap();
+        step("2026-06-15T12:00:00Z");
+        assert_eq!(world.tokens("b"), (80, 0), "{window}");
+        let wait = refused(world.reserve(&[], 31)).retry_after.unwrap();
+        world.clock.advance(wait - SECOND);
+        refused(world.reserve(&[], 31));
+        world.clock.advance(SECOND);
+        world.spend(&[], 100).unwrap();
+    }
+}

@@ -4,6 +4,7 @@
 #![cfg(loom)]
 #![expect(clippy::unwrap_used, reason = "a model that cannot go on has failed")]
 
+mod forgetting;
 mod locks;
 mod waiting;
 mod world;

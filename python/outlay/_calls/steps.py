@@ -7,10 +7,12 @@ from contextlib import suppress
 from contextvars import ContextVar, Token
 from typing import Any
 
+from outlay._calls.asked import all_labels
 from outlay._calls.budgets import AnyBudget, Budgets, Key
 from outlay._calls.call import Call, Entered
-from outlay._calls.ends import end_each, release_each, reserve_each
+from outlay._calls.ends import end_each, release_each
 from outlay._calls.listing import normalise
+from outlay._calls.own import check_no_coroutine, reserve_each
 from outlay._calls.protocols import Lease
 from outlay._core import (
     BudgetLease,
@@ -52,6 +54,8 @@ def step_budgets(budget: AnyBudget | Sequence[AnyBudget]) -> Budgets:
             raise PolicyError(
                 f"budget: a {kind} counts tokens, and a step uses none; give it to the wrap of a model"
             )
+    for _, own in budgets.own:
+        check_no_coroutine(own)
     return budgets
 
 
@@ -149,7 +153,8 @@ def charge_step(
         tool_labels = {name: value for name, value in labels.items() if name != "model"}
         leases.extend(guard.reserve(**tool_labels) for guard in requests)
         # The core's charge is final, so the objects that can still give back come first.
-        reserve_each(own, leases, UsageEstimate(), labels)
+        if own:
+            reserve_each(own, leases, UsageEstimate(), all_labels(None, labels))
         if steps:
             charged = charge_together(steps, operation, labels=dict(labels), returnable=bool(interrupts))
     except BaseException:

@@ -6,10 +6,11 @@ from typing import Self, TypeAlias, final
 
 from outlay._stubs.agent_token_budget import AgentTokenBudget
 from outlay._stubs.amounts import UsageEstimate
-from outlay._stubs.arguments import Amount, Id, Period, Price
+from outlay._stubs.arguments import Amount, Id, Path, Period, Price
 from outlay._stubs.budget_manager import AgentBudget
 from outlay._stubs.denial import Denial
 from outlay._stubs.guard.allotment import Allotment
+from outlay._stubs.guard.bound_guard import BoundGuard
 from outlay._stubs.guard.guard import Guard
 from outlay._stubs.leases import BudgetLease, Mailbox, Wait
 from outlay._stubs.rate_limiter import RateLimiter
@@ -18,7 +19,7 @@ from outlay._stubs.workflow_quota import WorkflowToken
 
 _Native: TypeAlias = AgentTokenBudget | AgentBudget | SharedPool | RateLimiter | WorkflowToken
 
-Asked: TypeAlias = _Native | Guard | Allotment
+Asked: TypeAlias = _Native | Guard | BoundGuard | Allotment
 
 def reserve_together(
     budgets: Sequence[Asked],
@@ -98,11 +99,12 @@ def wait_together(
     """
 
 def record_together(
-    budgets: Sequence[_Native | Guard | Allotment],
+    budgets: Sequence[_Native | Guard | BoundGuard | Allotment],
     usage: UsageEstimate,
     *,
     operation: str | None = None,
     labels: dict[str, str] | None = None,
+    scope: dict[str, str] | None = None,
     covered: Sequence[int] = (),
 ) -> None:
     """Book in several budgets what a call has used already, of which nothing was held: nothing refuses it.
@@ -112,6 +114,7 @@ def record_together(
         usage: What was used.
         operation: The operation that an `AgentTokenBudget` weighs; default None, "query".
         labels: The labels of the call, for guards; default None, no labels.
+        scope: The labels of the scopes that were around the call; default None, those around this code.
         covered: Accounts that are paid for already.
 
     Raises:
@@ -127,7 +130,7 @@ class StepCharge:
         """Give the step back, in the windows that still run; once."""
 
 def charge_together(
-    budgets: Sequence[_Native | Guard | Allotment],
+    budgets: Sequence[_Native | Guard | BoundGuard | Allotment],
     operation: str,
     *,
     labels: dict[str, str] | None = None,
@@ -152,6 +155,16 @@ def charge_together(
         PolicyError: A `SharedPool` is among them: it counts tokens, which a tool call has none of.
         InvalidId: The name of the operation is not allowed.
         TypeError: Something is no budget of this package.
+    """
+
+def policy_tables(path: Path) -> str:
+    """Return the tables of a policy file as JSON: of a pyproject.toml, those of `[tool.outlay]`.
+
+    Args:
+        path: The file.
+
+    Raises:
+        PolicyError: It cannot be read, or it is no TOML.
     """
 
 def account_id(budget: _Native) -> int:

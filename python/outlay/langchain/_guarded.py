@@ -116,8 +116,10 @@ def _guard_agenerate(original: Callable[..., Awaitable[Any]]) -> Callable[..., A
                 result = await original(self, messages, *args, **kwargs)
         except BaseException as error:
             call.fail(error, heard=heard)
+            await call.ended(error)
             raise
         call.settle(result)
+        await call.ended()
         return result
 
     return _agenerate
@@ -172,11 +174,13 @@ def _guard_astream(original: Callable[..., AsyncIterator[Any]]) -> Callable[...,
                 yield chunk
         except BaseException as error:
             call.fail(error, seen, heard=heard)
+            await call.ended(error)
             raise
         finally:
             aclose = getattr(chunks, "aclose", None)
             if aclose is not None:
                 await aclose()
         call.finish(seen)
+        await call.ended()
 
     return _astream

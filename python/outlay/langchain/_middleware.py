@@ -26,9 +26,10 @@ _ENDS = "outlay_ends_run"
 class BudgetMiddleware(AgentMiddleware[Any, Any, Any]):
     """Charges one step before each tool call of an agent, or before each of its turns.
 
-    A `WorkflowToken` executes one step. An `AgentTokenBudget` consumes 1 of the operation that is named like
-    the tool ("query" for a turn). An `AgentBudget` makes one call. A user's own object reserves an empty
-    estimate, with `tool=NAME` for a tool call, and commits it after the step. A list is decided in one step.
+    A `Guard` charges one call with `tool=NAME`, or one step of its workflows for a turn. A `WorkflowToken`
+    executes one step. An `AgentTokenBudget` consumes 1 of the operation that is named like the tool ("query"
+    for a turn). An `AgentBudget` makes one call. A user's own object reserves an empty estimate, with
+    `tool=NAME` for a tool call, and commits it after the step. A list is decided in one step.
 
     A refused tool does not run. A tool that raises a refusal, such as that of a sub-agent's own budget, is
     answered like a refused one. `on_denied` then decides, in the words of LangChain's own limits. With
@@ -42,8 +43,8 @@ class BudgetMiddleware(AgentMiddleware[Any, Any, Any]):
     `wrap` guards the model's own calls. It also sees calls that a middleware does not see.
 
     Args:
-        budget: A `WorkflowToken`, `AgentTokenBudget` or `AgentBudget`, an object with the `outlay.Budget`
-            protocol, or a list of them.
+        budget: A `Guard`, `WorkflowToken`, `AgentTokenBudget` or `AgentBudget`, an object with the
+            `outlay.Budget` protocol, or a list of them.
         steps: What a step is: "tools" (default), each tool call; "turns", each turn of the model.
         on_denied: What a refused step does: "continue" (default, tools only), "end" (default for turns) or
             "error".

@@ -113,7 +113,9 @@ impl Meter {
     #[cold]
     fn settle_kept(&mut self, hold: &Hold, used: u64) -> bool {
         match &mut self.window {
-            Window::Calendar(calendar) => calendar.settle_kept(hold.era, hold.amount, used),
+            Window::Calendar(calendar) => {
+                calendar.settle_kept([hold.era, self.era], hold.amount, used)
+            }
             _ => false,
         }
     }

@@ -1,19 +1,19 @@
 //! The accounts of agents, models and repositories, and the limits that were set for them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use super::settings::{AgentAllowance, ModelQuota, RepoAction, RepoLimit};
 use crate::accounting::{
     BUCKETS, CalendarUnit, Code, Denied, Invalid, Key, LONGEST, Limit, Meter, Show, Subject, Unit,
     Window,
 };
-use crate::ledger::{Account, Accounts, Core, Error, MeterIndex, Naming};
+use crate::ledger::{Account, Accounts, Core, Error, MeterIndex, Naming, Silent};
 
 /// Meter of agents and models: tokens of the day.
 pub(super) const TOKENS: MeterIndex = MeterIndex(0);
@@ -42,6 +42,8 @@ pub(super) struct Limited<S> {
     settings: RwLock<HashMap<Key, Arc<S>>>,
     /// The limits of every id that has none of its own.
     each: RwLock<Option<Each<S>>>,
+    /// Accounts in the order in which they are checked. Its lock is a leaf.
+    checked: Mutex<VecDeque<Weak<Account>>>,
 }
 
 struct Each<S> {
@@ -53,7 +55,8 @@ impl<S> Limited<S> {
     pub(super) fn new(core: &Arc<Core>, open: Opener, showing: &Arc<Showing>) -> Self {
         let (core, showing) = (Arc::clone(core), Arc::clone(showing));
         let (accounts, settings) = (Accounts::default(), RwLock::default());
-        Self { core, open, showing, accounts, settings, each: RwLock::new(None) }
+        let (each, checked) = (RwLock::new(None), Mutex::default());
+        Self { core, open, showing, accounts, settings, each, checked }
     }
 
     /// The account with that id, if there is one.
@@ -72,7 +75,35 @@ impl<S> Limited<S> {
         if let Some(each) = &*each {
             account.adjust(|meters, _| set_limits(meters, &each.limits))?;
         }
-        Ok(self.accounts.get_or_insert(account))
+        let present = self.accounts.get_or_insert(Arc::clone(&account));
+        if Arc::ptr_eq(&present, &account) {
+            self.checked.lock().push_back(Arc::downgrade(&account));
+            self.forget_few();
+        }
+        Ok(present)
+    }
+
+    /// Forgets two accounts for each new one, if they say nothing: no limit of their own is set,
+    /// nothing is open, and their windows are over. The cost of a model counts for ever.
+    fn forget_few(&self) {
+        for _ in 0..2 {
+            let oldest = self.checked.lock().pop_front();
+            let Some(account) = oldest.and_then(|account| account.upgrade()) else { continue };
+            // Nothing but the set may hold it, beside this function. See the forgetting of a guard.
+            let is_forgotten = self.says_nothing(&account)
+                && self.accounts.remove_if(account.key().as_str(), |present| {
+                    Arc::ptr_eq(present, &account)
+                        && Arc::strong_count(present) == 2
+                        && self.says_nothing(present)
+                });
+            if !is_forgotten {
+                self.checked.lock().push_back(Arc::downgrade(&account));
+            }
+        }
+    }
+
+    fn says_nothing(&self, account: &Account) -> bool {
+        account.silent() == Silent::Now && !self.settings.read().contains_key(account.key())
     }
 
     /// The account with that id, if there is one or if limits are set for every id.

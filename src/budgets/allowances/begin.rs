@@ -185,8 +185,8 @@ impl AllowanceService {
     fn begin(&self, start: &Start, id: &JobId, asks: &[Ask]) -> Result<Option<JobRef>, Error> {
         let longest = self.longest(&start.agent);
         let request = Request { ttl: longest, ..Usage::tokens(start.tokens).into() };
-        let day = self.today();
-        let known = || self.jobs.lock().find(id, day).map(|_| None);
+        let now = self.now();
+        let known = || self.jobs.lock().find(id, now).map(|_| None);
         let begin = |lease: Lease, now: Moment| {
             let names = [&start.model, &start.counted, &start.repo].map(Clone::clone);
             let job = Job::new(lease, names, longest, now);

@@ -26,9 +26,9 @@ impl AllowanceService {
         let model = model_key(&report.model)?;
         self.core.same_process()?;
         let agent = self.agents.account(&id.agent)?;
-        let (day, net) = (self.today(), report.event.settles(report.tokens(), 0).net());
+        let (now, net) = (self.now(), report.event.settles(report.tokens(), 0).net());
         // In one step: a beginning or an end at the same time comes before or after it.
-        let end = || self.jobs.lock().end(&id, day);
+        let end = || self.jobs.lock().end(&id, now);
         match agent.record_once(end, &[Demand::new(TOKENS, net)])? {
             None => self.record_model(model, net, report.cost_micros_usd).map(|()| true),
             Some(JobRecord::Ended { .. }) => Ok(false),
@@ -66,10 +66,10 @@ impl AllowanceService {
             model_key(&report.model)?.map(|model| self.models.counted(model)).transpose()?;
         let named = named.as_ref().map_or("", Key::as_str);
         self.core.same_process()?;
-        let day = self.today();
+        let now = self.now();
         let mut jobs = self.jobs.lock();
         let started = report.event == QuotaEvent::JobStarted;
-        let (estimate, model, frees_slot) = match jobs.find(&id, day) {
+        let (estimate, model, frees_slot) = match jobs.find(&id, now) {
             None => (0, named, false),
             Some(JobRecord::Runs(_)) if started => return Ok(None),
             Some(JobRecord::Runs(job)) => {

@@ -2,10 +2,19 @@
 //! and no lease ends.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
-use super::job::{Job, JobId};
+use super::job::{Job, JobId, day_of, start_of};
 use super::reports::JobRef;
-use crate::accounting::Tick;
+use crate::accounting::{Moment, Tick};
+
+const DAY: Duration = Duration::from_secs(24 * 3_600);
+
+/// When the UTC day of a moment ends, by the monotonic clock.
+fn end_of(now: Moment) -> Tick {
+    let left = start_of(day_of(now.wall_ns) + 1).saturating_sub(now.wall_ns);
+    now.tick.plus(Duration::from_nanos(left.unsigned_abs()))
+}
 
 /// What is known of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,29 +32,35 @@ pub(super) struct JobTable {
     /// The last day on which the table was used, the jobs that ended on it, and those that ended on
     /// the day before.
     day: i64,
+    /// When that day is over by the monotonic clock.
+    over_at: Tick,
     today: HashMap<JobId, bool>,
     yesterday: HashMap<JobId, bool>,
 }
 
 impl JobTable {
-    pub(super) fn new(day: i64) -> Self {
+    pub(super) fn new(now: Moment) -> Self {
         let [today, yesterday] = [HashMap::new(), HashMap::new()];
-        Self { running: HashMap::new(), day, today, yesterday }
+        let (day, over_at) = (day_of(now.wall_ns), end_of(now));
+        Self { running: HashMap::new(), day, over_at, today, yesterday }
     }
 
-    /// Forgets jobs that ended before yesterday. A step backwards forgets nothing.
-    fn roll(&mut self, day: i64) {
-        if day <= self.day {
+    /// Forgets jobs that ended before yesterday. That takes a day of the monotonic clock. So a step of
+    /// the wall clock, or one wrong reading, forgets nothing.
+    fn roll(&mut self, now: Moment) {
+        let day = day_of(now.wall_ns);
+        if day == self.day || now.tick < self.over_at {
             return;
         }
         let ended = std::mem::take(&mut self.today);
-        self.yesterday = if day == self.day + 1 { ended } else { HashMap::new() };
-        self.day = day;
+        let is_of_yesterday = now.tick < self.over_at.plus(DAY);
+        self.yesterday = if is_of_yesterday { ended } else { HashMap::new() };
+        (self.day, self.over_at) = (day, end_of(now));
     }
 
-    /// What is known of a job on that day.
-    pub(super) fn find(&mut self, id: &JobId, day: i64) -> Option<JobRecord<&Job>> {
-        self.roll(day);
+    /// What is known of a job now.
+    pub(super) fn find(&mut self, id: &JobId, now: Moment) -> Option<JobRecord<&Job>> {
+        self.roll(now);
         if let Some(job) = self.running.get(id) {
             return Some(JobRecord::Runs(job));
         }
@@ -61,8 +76,8 @@ impl JobTable {
 
     /// Notes that a job has ended. Returns what was known of it, with the job itself if it was
     /// running.
-    pub(super) fn end(&mut self, id: &JobId, day: i64) -> Option<JobRecord<Job>> {
-        if let Some(JobRecord::Ended { counted }) = self.find(id, day) {
+    pub(super) fn end(&mut self, id: &JobId, now: Moment) -> Option<JobRecord<Job>> {
+        if let Some(JobRecord::Ended { counted }) = self.find(id, now) {
             return Some(JobRecord::Ended { counted });
         }
         let job = self.running.remove(id);
@@ -101,23 +116,40 @@ mod tests {
         JobId { agent: key("a"), job: key(job) }
     }
 
+    /// The start of a day, on another day of the monotonic clock.
+    fn at(day: i64, true_day: u32) -> Moment {
+        Moment { tick: Tick::from_nanos(0).plus(DAY * true_day), wall_ns: start_of(day) }
+    }
+
     #[test]
     fn an_end_is_remembered_to_the_end_of_the_next_day() {
-        let mut table = JobTable::new(7);
-        assert!(table.end(&id("j"), 7).is_none());
-        for (day, known) in [(7, true), (8, true), (6, true), (9, false)] {
-            assert_eq!(table.find(&id("j"), day).is_some(), known, "day {day}");
+        let mut table = JobTable::new(at(7, 7));
+        assert!(table.end(&id("j"), at(7, 7)).is_none());
+        for (day, true_day, known) in [(7, 7, true), (8, 8, true), (6, 8, true), (9, 9, false)] {
+            assert_eq!(table.find(&id("j"), at(day, true_day)).is_some(), known, "day {day}");
         }
-        assert!(table.end(&id("j"), 9).is_none());
-        assert!(table.find(&id("j"), 11).is_none(), "nobody asked on day 10");
+        assert!(table.end(&id("j"), at(9, 9)).is_none());
+        assert!(table.find(&id("j"), at(11, 11)).is_none(), "nobody asked on day 10");
+    }
+
+    #[test]
+    fn a_wrong_reading_of_the_wall_clock_forgets_no_end_and_is_over_in_a_day() {
+        let mut table = JobTable::new(at(7, 7));
+        assert!(table.end(&id("j"), at(7, 7)).is_none());
+        for day in [4_000, 7, 0, 8] {
+            assert!(table.find(&id("j"), at(day, 7)).is_some(), "day {day}");
+        }
+        // The first reading of the next day is wrong.
+        assert!(table.find(&id("j"), at(4_000, 8)).is_some());
+        assert!(table.find(&id("j"), at(9, 9)).is_none());
     }
 
     #[test]
     fn a_late_beginning_is_counted_once() {
-        let mut table = JobTable::new(0);
+        let mut table = JobTable::new(at(0, 0));
         assert!(!table.count(&id("j")), "it has not ended");
-        assert!(table.end(&id("j"), 0).is_none());
+        assert!(table.end(&id("j"), at(0, 0)).is_none());
         assert_eq!([table.count(&id("j")), table.count(&id("j"))], [true, false]);
-        assert!(matches!(table.end(&id("j"), 1), Some(JobRecord::Ended { counted: true })));
+        assert!(matches!(table.end(&id("j"), at(1, 1)), Some(JobRecord::Ended { counted: true })));
     }
 }

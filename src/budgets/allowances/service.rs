@@ -13,7 +13,7 @@ use super::accounts::{
 use super::job::day_of;
 use super::job_table::JobTable;
 use super::settings::{AgentAllowance, ModelQuota, RepoLimit};
-use crate::accounting::{Clock, Key, LONGEST, Limit, Show};
+use crate::accounting::{Clock, Key, LONGEST, Limit, Moment, Show};
 use crate::ledger::{Core, Error, Policy};
 
 /// What agents may do in a day and at the same time, over all models and repositories. An agent
@@ -67,7 +67,7 @@ impl AllowanceService {
             agents: Limited::new(&core, open_agent, &showing),
             models: Limited::new(&core, open_model, &showing),
             repos: Limited::new(&core, open_repo, &showing),
-            jobs: Mutex::new(JobTable::new(day_of(core.clock().wall_ns()))),
+            jobs: Mutex::new(JobTable::new(core.clock().now(true))),
             generation: AtomicU64::new(0),
             core,
             showing,
@@ -196,6 +196,11 @@ impl AllowanceService {
     /// Notes that a limit was set.
     fn changed(&self) {
         self.generation.fetch_add(1, Ordering::Release);
+    }
+
+    /// The present, with its wall time.
+    pub(super) fn now(&self) -> Moment {
+        self.core.clock().now(true)
     }
 
     /// The number of the present day.

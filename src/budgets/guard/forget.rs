@@ -70,6 +70,7 @@ impl Guard {
         if !self.forgetting.is_due(now) {
             return;
         }
+        self.forgetting.note(self.counters.len());
         let keep = keep_runs();
         let mut held = false;
         for counter in self.forgetting.take(now, FEW) {
@@ -86,6 +87,7 @@ impl Guard {
     pub(super) fn forget_all(&self) {
         let now = self.core.clock().tick();
         self.core.sweep.run_all(now);
+        self.forgetting.note(self.counters.len());
         let keep = self.in_force.read().policy.defaults.keep_runs;
         let all = self.counters.iter().filter(|entry| entry.key().1.is_any());
         let all: Vec<_> = all.map(|entry| Arc::downgrade(entry.value())).collect();

@@ -2,6 +2,7 @@
 //! and cached.
 
 mod cache;
+pub(super) mod decision;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use super::unmatched::Stray;
 use crate::accounting::{CallPrice, Clock, Terms, Unit, UsageEstimate};
 use crate::budgets::allowances::PaidAccount;
 use crate::budgets::policy::Mode;
-use crate::ledger::{Account, Ask, AskPart, AskPlace, Demand, Demands, MeterIndex};
+use crate::ledger::{Account, Ask, AskPart, AskPlace, Demand, Demands, EventLabels, MeterIndex};
 
 /// What a request asks of one account.
 pub(super) struct OwnedAsk<'a> {
@@ -34,16 +35,17 @@ impl<'a> OwnedAsk<'a> {
     }
 
     /// The same by reference.
-    pub(super) fn part(&self, terms: Terms) -> AskPart<'_> {
+    pub(super) fn part<'b>(&'b self, terms: Terms, labels: Option<&'b EventLabels>) -> AskPart<'b> {
         let place = AskPlace { entry: self.entry, ..AskPlace::default() };
-        AskPart { account: self.account, demands: &self.demands, multiplier: 1, terms, place }
+        let Self { account, demands, .. } = self;
+        AskPart { account, demands, multiplier: 1, terms, place, labels }
     }
 
     /// The same with an account of its own.
-    pub(super) fn ask(self, terms: Terms) -> Ask {
+    pub(super) fn ask(self, terms: Terms, labels: Option<&EventLabels>) -> Ask {
         let place = AskPlace { entry: self.entry, ..AskPlace::default() };
         let ask = Ask::new(self.account, self.demands);
-        Ask { terms, patient: self.patient, place, ..ask }
+        Ask { terms, patient: self.patient, place, labels: labels.cloned(), ..ask }
     }
 }
 
@@ -78,6 +80,8 @@ pub(super) struct Matched {
     pub(super) is_tool: bool,
     /// Whether a required label is missing.
     pub(super) lacks_a_label: bool,
+    /// The labels as events carry them, if somebody listens.
+    pub(super) labels: Option<EventLabels>,
     /// The labels, if no rule matches them.
     pub(super) stray: Option<Box<Stray>>,
     /// Whether one of the counters belongs to a run.

@@ -67,6 +67,7 @@ impl Guard {
     }
 
     /// The counts of all rules, for all label values of which something counts. Forgets the others.
+    /// They come in the order of the policy, and those of one rule in the order of the values.
     pub fn snapshot(&self) -> Result<Vec<Explained>, Error> {
         self.core.same_process()?;
         self.ends.run(self.core.clock());
@@ -76,7 +77,7 @@ impl Guard {
         for counter in &counters {
             all.extend(explained(counter)?);
         }
-        all.sort_by(|a, b| (a.kind, &a.name, &a.values).cmp(&(b.kind, &b.name, &b.values)));
+        all.sort_by(|a, b| (a.place, &a.values).cmp(&(b.place, &b.values)));
         Ok(all)
     }
 }

@@ -6,14 +6,14 @@ use smallvec::SmallVec;
 
 use super::allotments::Allotted;
 use super::counter::{Counter, amount};
+use super::matched::decision::amounts_of;
 use super::matched::{Matched, Owned, OwnedAsk};
 use super::state::{Guard, GuardRequest, Known};
-use crate::accounting::{Denied, Invalid, Key, Terms, Unit, UsageEstimate};
+use crate::accounting::{Invalid, Terms, Unit, UsageEstimate};
 use crate::budgets::allowances::PaidAccount;
 use crate::budgets::policy::{Labels, UnknownPrice, label};
 use crate::ledger::{
-    AskPart, Carried, Demand, Demands, Error, Event, EventKind, Kept, Lease, Request,
-    reserve_quietly,
+    AskPart, Carried, Demand, Demands, Error, Kept, Lease, Request, reserve_quietly,
 };
 
 impl Guard {
@@ -94,14 +94,17 @@ impl Guard {
     ) -> Result<Lease, Error> {
         let over = self.soft_over(matched, &estimate)?;
         let terms = if request.landing { Terms::Landing } else { Terms::Plain };
+        let labels = matched.labels.as_ref();
         let owned = self.demands(matched, &estimate, allotted)?;
-        let asks: SmallVec<[AskPart<'_>; 8]> = owned.iter().map(|one| one.part(terms)).collect();
+        let asks: SmallVec<[AskPart<'_>; 8]> =
+            owned.iter().map(|one| one.part(terms, labels)).collect();
         let request = Request { estimate, ttl: request.ttl, ..Request::default() };
         let lease = match reserve_quietly(&asks, &request) {
             Err(Error::Denied(denied)) if !waits => {
                 allotted.map_or(Ok(()), |allotted| allotted.check_open())?;
-                self.tell_denied(&denied);
-                return Err(denied.into());
+                let refused = denied.into();
+                self.tell_refused(matched, &amounts_of(&request.estimate), &refused);
+                return Err(refused);
             }
             other => other?,
         };
@@ -109,16 +112,15 @@ impl Guard {
         matched.asked.iter().for_each(|asked| asked.counter.count());
         over.iter().for_each(|event| self.core.publish(event));
         self.tell_unmatched(matched, &request.estimate);
+        if self.core.listening() {
+            matched.tell_passed(
+                &self.core,
+                &amounts_of(&request.estimate),
+                Some(lease.id()),
+                false,
+            );
+        }
         Ok(lease.carrying(carried(matched, allotted)))
-    }
-
-    #[cold]
-    fn tell_denied(&self, denied: &Denied) {
-        let rule = denied.scope.first().and_then(|(_, name)| Key::parse("name", name).ok());
-        let amounts = SmallVec::from_slice(&[(denied.unit, denied.requested)]);
-        let (key, tick) = (rule.unwrap_or(Key::fixed("guard")), self.core.clock().tick());
-        let (kind, lease, labels) = (EventKind::Denied, None, Vec::new());
-        self.core.publish(&Event { kind, key, lease, amounts, tick, labels });
     }
 
     /// The estimate with its cost. A call without a known price is refused if money is limited.
@@ -204,5 +206,5 @@ fn no_price(model: &str, provider: Option<&str>) -> String {
 
 pub(super) fn carried(matched: &Matched, allotted: Option<&Arc<Allotted>>) -> Carried {
     let keeps = allotted.map(|allotted| Arc::clone(allotted) as Arc<dyn Kept>);
-    Carried { price: matched.price.clone(), keeps, passed: None }
+    Carried { price: matched.price.clone(), keeps, ..Carried::none() }
 }

@@ -41,7 +41,7 @@ pub enum UnknownPrice {
     /// It counts $0.
     Zero,
     /// It costs this.
-    Fallback(Price),
+    Fallback(Box<Price>),
 }
 
 /// How the integrations estimate what a call may use.
@@ -139,7 +139,7 @@ impl Defaults {
         let price = table.read("fallback_price", read_price)?;
         let place = table.place.clone();
         self.unknown_price = match (unknown.unwrap_or(0), price) {
-            (2, Some(price)) => UnknownPrice::Fallback(price),
+            (2, Some(price)) => UnknownPrice::Fallback(Box::new(price)),
             (2, None) => return Err(place.error("\"fallback_price\" is missing")),
             (_, Some(_)) => {
                 let needed = "\"fallback_price\" needs on_unknown_price = \"fallback\"";

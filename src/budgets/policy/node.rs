@@ -24,6 +24,23 @@ pub(super) enum Value {
     Table(Vec<(String, Node)>),
 }
 
+impl Node {
+    /// The node as JSON.
+    pub(super) fn to_json(&self) -> serde_json::Value {
+        use serde_json::Value as Json;
+        match &self.value {
+            Value::Text(text) => Json::String(text.clone()),
+            Value::Integer(number) => Json::from(*number),
+            // A number or a flag; a date stays text.
+            Value::Other(text) => text.parse().unwrap_or_else(|_| Json::String(text.clone())),
+            Value::List(items) => items.iter().map(Self::to_json).collect(),
+            Value::Table(entries) => {
+                entries.iter().map(|(key, node)| (key.clone(), node.to_json())).collect()
+            }
+        }
+    }
+}
+
 impl Value {
     /// The value as a message shows it.
     pub(super) fn shown(&self) -> String {

@@ -42,6 +42,12 @@ impl GuardPolicy {
         }
     }
 
+    /// The tables of a policy file as JSON, without a check of what they say.
+    pub fn tables(file: &str, text: &str) -> Result<String, Invalid> {
+        let root = from_toml(file, text)?;
+        Ok(tool_table(&root).unwrap_or(&root).to_json().to_string())
+    }
+
     /// Reads a policy from JSON, the form in which a dict arrives.
     pub fn from_json(json: &str) -> Result<Self, Invalid> {
         let place = Location::root("policy");

@@ -29,6 +29,7 @@ pub fn charge(asks: &[Ask]) -> Result<(), Error> {
         decide(&asks, true, locked, outbox)?;
         for (ask, at) in asks.iter().zip(locked) {
             let (state, mut step) = at.step(outbox);
+            step.labels = ask.labels;
             state.charge(ask.demands, &mut step);
         }
         Ok(())
@@ -158,7 +159,8 @@ fn decide(
     verdict(asks, locked, outbox).map_err(|(refused, index)| {
         if tells {
             let (state, mut step) = locked[index].step(outbox);
-            step.tell_denied(&state.meters, asks[index].demands);
+            step.labels = asks[index].labels;
+            step.tell_denied(&state.meters, asks[index].demands, &refused);
         }
         refused
     })

@@ -298,9 +298,11 @@ impl Pending {
             };
             if let Some(demand) = at.state.hopeless(&ask.demands, ask.terms).or_else(final_here) {
                 let (state, mut step) = at.step(outbox);
-                step.tell_denied(&state.meters, &ask.demands);
+                step.labels = ask.labels.as_ref();
                 let identity = step.identity;
-                return Err(state.refusal(identity, &ask.demands, demand, step.now, ask.terms));
+                let refused = state.refusal(identity, &ask.demands, demand, step.now, ask.terms);
+                step.tell_denied(&state.meters, &ask.demands, &refused);
+                return Err(refused);
             }
         }
         let at = &mut locked[index];
@@ -358,10 +360,19 @@ impl Pending {
 
 /// Splits an ask into the account, which the wait keeps, and the claim, which the queues see.
 fn queued(ask: Ask, timeout: Option<Duration>) -> (Arc<Account>, QueuedClaim) {
-    let Ask { account, demands, multiplier, terms, patient, place } = ask;
+    let Ask { account, demands, multiplier, terms, patient, place, labels } = ask;
     let deadline = timeout.map(|timeout| account.core().clock().precise_tick().plus(timeout));
     let (id, this) = (account.id(), account.as_swept());
-    let claim =
-        QueuedClaim { id, account: this, demands, multiplier, terms, patient, deadline, place };
+    let claim = QueuedClaim {
+        id,
+        account: this,
+        demands,
+        multiplier,
+        terms,
+        patient,
+        deadline,
+        place,
+        labels,
+    };
     (account, claim)
 }

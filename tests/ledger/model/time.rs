@@ -53,7 +53,7 @@ pub(crate) struct Shown {
     id: i64,
     window: i64,
     over_at: u64,
-    kept: Option<(i64, u64)>,
+    kept: Option<(i64, u64, i64)>,
     doubted: bool,
     joined: Vec<(i64, i64)>,
 }
@@ -77,7 +77,7 @@ impl Shown {
 
     fn read(&mut self, unit: CalendarUnit, at: u64, wall: i64) {
         let real = window_of(unit, wall);
-        if self.kept.is_some_and(|(_, over_at)| at + APART_NS >= over_at) {
+        if self.kept.is_some_and(|(_, over_at, _)| at + APART_NS >= over_at) {
             self.kept = None;
         }
         if real > self.window {
@@ -85,13 +85,14 @@ impl Shown {
             if !confirmed && self.doubted {
                 return;
             }
-            self.kept = (!confirmed).then(|| self.kept.unwrap_or((self.id, self.over_at)));
+            let first = self.kept.map_or((self.id, self.over_at), |(id, over_at, _)| (id, over_at));
+            self.kept = (!confirmed).then_some((first.0, first.1, self.window));
             self.doubted = false;
             self.id += 1;
             self.place(unit, at, wall);
         } else if real < self.window {
             let length = window_start(unit, self.window + 1) - window_start(unit, self.window);
-            if let Some((first, _)) = self.kept.take() {
+            if let Some((first, ..)) = self.kept.take_if(|kept| real <= kept.2) {
                 self.joined.push((first, self.id));
                 self.doubted = true;
                 self.place(unit, at, wall);
@@ -106,7 +107,7 @@ impl Shown {
     }
 
     /// When the next reading may change it, if the clock does not step.
-    fn changes(&self, unit: CalendarUnit, at: u64, wall: i64) -> u64 {
+    pub(crate) fn changes(&self, unit: CalendarUnit, at: u64, wall: i64) -> u64 {
         let end = window_start(unit, self.window + 1);
         let real = window_of(unit, wall);
         let natural = at + u64::try_from(end - wall).unwrap_or(0);
@@ -132,7 +133,7 @@ impl Shown {
     /// Whether that window has ended and cannot come back.
     pub(crate) fn is_gone(&self, id: i64) -> bool {
         let id = self.canonical(id);
-        id != self.window() && self.kept.is_none_or(|(first, _)| id < self.canonical(first))
+        id != self.window() && self.kept.is_none_or(|(first, ..)| id < self.canonical(first))
     }
 
     pub(crate) fn ends_in(&self, unit: CalendarUnit, at: u64, wall: i64) -> u64 {

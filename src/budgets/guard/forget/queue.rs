@@ -89,9 +89,14 @@ impl Forgetting {
         is_time
     }
 
+    /// Notes how many counters there are.
+    pub(super) fn note(&self, len: usize) {
+        self.peak.fetch_max(len, Ordering::Relaxed);
+    }
+
     /// Whether most of the counters are gone since the last time.
     pub(super) fn is_small(&self, len: usize) -> bool {
-        let peak = self.peak.fetch_max(len, Ordering::Relaxed).max(len);
+        let peak = self.peak.load(Ordering::Relaxed);
         let is_small = peak / 4 > len.max(ROOM);
         if is_small {
             self.peak.store(len, Ordering::Relaxed);

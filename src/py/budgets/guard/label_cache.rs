@@ -46,6 +46,13 @@ impl LabelCache {
         (entry.pairs == *pairs).then(|| entry.known.clone())
     }
 
+    /// Forgets all, so that nothing here keeps a counter.
+    pub(super) fn clear(&self) {
+        let old = std::mem::take(&mut *self.0.lock());
+        // Dropped here, not under the lock.
+        drop(old);
+    }
+
     /// Caches the result for these labels.
     #[cold]
     pub(super) fn set(&self, pairs: Addresses, labels: &Bound<'_, PyDict>, known: Known) {

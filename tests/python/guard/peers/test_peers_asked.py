@@ -56,7 +56,7 @@ def test_a_refusal_is_not_sent_again_by_the_client():
         with pytest.raises(outlay.BudgetExceeded):
             client_of(server, guard).chat.completions.create(**ASKED)
         assert server.calls == 0
-    assert seen == ["denied"]
+    assert seen == ["denied", "decision"]
 
 
 def test_a_small_max_tokens_buys_nothing():
