@@ -83,12 +83,9 @@ impl GuardPolicy {
         let rules = self.rules.iter_mut().map(|rule| &mut rule.place);
         let mut places: Vec<&mut u32> =
             rules.chain(self.entries.iter_mut().map(|entry| &mut entry.place)).collect();
+        // A stable sort: the rules of one table keep their order.
         places.sort();
-        let (mut last, mut number) = (None, 0);
-        for place in places {
-            number += u32::from(last.is_some_and(|last| last != *place));
-            last = Some(std::mem::replace(place, number));
-        }
+        (0..).zip(places).for_each(|(number, place)| *place = number);
     }
 
     /// Whether it limits no request at all.
