@@ -1,14 +1,13 @@
 //! Matches: the rules, accounts and prices for requests with the same labels. They are found once
 //! and cached.
 
-mod cache;
+pub(super) mod cache;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use smallvec::SmallVec;
 
-pub(super) use self::cache::MatchCache;
 use super::counter::{Counter, amount};
 use super::in_force::InForce;
 use super::rule_group::RuleGroup;

@@ -135,7 +135,7 @@ impl Entries {
     /// A number that no other lease of this process has.
     #[inline]
     pub(crate) fn number(&mut self) -> u64 {
-        if self.next_number % NUMBERS == 0 {
+        if self.next_number.is_multiple_of(NUMBERS) {
             // Relaxed: each number must be given once, and nothing else is ordered by it.
             self.next_number = NEXT_NUMBERS.fetch_add(NUMBERS, Ordering::Relaxed);
         }
