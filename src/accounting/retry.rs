@@ -140,6 +140,17 @@ impl Meter {
         self.provider().map_or(room, |provider| room.min(provider.room(self.reserved())))
     }
 
+    /// The limit, or the limit of the provider behind it if that is lower. `None` for unlimited.
+    pub fn limit_now(&self) -> Option<u64> {
+        let limit = self.limit()?;
+        Some(self.provider().map_or(limit, |provider| provider.ceiling(limit)))
+    }
+
+    /// limit - used - reserved, never below zero. `None` for unlimited.
+    pub fn remaining(&self) -> Option<u64> {
+        Some(self.limit()?.saturating_sub(self.used()).saturating_sub(self.reserved()))
+    }
+
     /// When the provider behind it may pass what it refuses now.
     fn provider_opens_at(&self, amount: u64) -> Option<Tick> {
         self.provider().and_then(|provider| provider.opens_at(self.reserved(), amount))

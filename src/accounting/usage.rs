@@ -136,6 +136,30 @@ impl Usage {
         self.each(other, u64::saturating_add, billing)
     }
 
+    /// Adds to it; a field that would overflow stays at its maximum.
+    #[inline]
+    pub(crate) fn add(&mut self, other: &Self) {
+        if !(self.billing.is_none() && other.billing.is_none()) {
+            self.billing = self.billing_with(other);
+        }
+        for (field, other) in self.counts_mut().into_iter().zip(other.to_array()) {
+            *field = field.saturating_add(other);
+        }
+    }
+
+    const fn counts_mut(&mut self) -> [&mut u64; Self::COUNTS] {
+        [
+            &mut self.input_tokens,
+            &mut self.output_tokens,
+            &mut self.total_tokens,
+            &mut self.cost_micros_usd,
+            &mut self.cache_read_tokens,
+            &mut self.cache_write_tokens,
+            &mut self.cache_write_1h_tokens,
+            &mut self.reasoning_tokens,
+        ]
+    }
+
     /// The product. A field that would overflow stays at its maximum.
     #[must_use]
     pub fn times(&self, times: u64) -> Self {

@@ -4,6 +4,7 @@
 //! renamed. So a reader sees the old file or the new one, never a half-written one.
 
 mod atomic_file;
+mod continued;
 mod regular_file;
 
 use std::collections::HashSet;
@@ -13,6 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use continued::Continued;
 
 use super::budget_manager::{
     BudgetLimit, BudgetManager, info_of, limits, new_window, window_age_ns,
@@ -67,7 +70,8 @@ impl BudgetManager {
     }
 
     /// Replaces all budgets by those in `path`. Open leases keep what they hold. A missing file
-    /// changes nothing and returns false. What is no regular file is refused at once.
+    /// changes nothing and returns false. What is no regular file is refused at once. It also reads
+    /// the file of the system that this class continues: `budgets` and `usage`, by agent.
     pub fn restore(&self, path: &Path) -> Result<bool, Error> {
         self.0.core.same_process()?;
         let text = match regular_file::read(path) {
@@ -136,6 +140,22 @@ impl BudgetManager {
     }
 }
 
+impl From<Continued> for Agent {
+    /// A window that is longer than any that we have never ends; one without a start begins now.
+    fn from(agent: Continued) -> Self {
+        let window = agent.window_secs.filter(|secs| *secs <= LONGEST.as_secs());
+        Self {
+            agent_id: agent.agent_id,
+            token_budget: agent.token_budget,
+            calls_budget: agent.calls_budget,
+            window_ns: window.map(|secs| crate::accounting::nanos(Duration::from_secs(secs))),
+            window_start_unix_ns: agent.window_start_unix_ns.unwrap_or(i64::MAX),
+            tokens_used: agent.tokens_used,
+            calls_used: agent.calls_used,
+        }
+    }
+}
+
 impl Agent {
     fn limit(&self) -> BudgetLimit {
         BudgetLimit {
@@ -160,12 +180,12 @@ impl Agent {
 }
 
 fn parse(text: &str) -> Result<Vec<Agent>, String> {
-    let file: File = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    if file.format != FORMAT || file.version != VERSION {
-        return Err(format!("format {:?} version {} is not known", file.format, file.version));
-    }
+    let agents = match continued::read(text) {
+        Some(continued) => continued?.into_iter().map(Agent::from).collect(),
+        None => parse_own(text)?,
+    };
     let mut seen = HashSet::new();
-    for agent in &file.agents {
+    for agent in &agents {
         Key::parse("agent_id", &agent.agent_id).map_err(|error| error.message)?;
         if !seen.insert(agent.agent_id.as_str()) {
             return Err(format!("agent_id {:?} stands twice", agent.agent_id));
@@ -173,6 +193,14 @@ fn parse(text: &str) -> Result<Vec<Agent>, String> {
         if agent.window_ns.is_some_and(|ns| ns == 0 || Duration::from_nanos(ns) > LONGEST) {
             return Err(format!("window_ns of {:?} is not allowed", agent.agent_id));
         }
+    }
+    Ok(agents)
+}
+
+fn parse_own(text: &str) -> Result<Vec<Agent>, String> {
+    let file: File = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    if file.format != FORMAT || file.version != VERSION {
+        return Err(format!("format {:?} version {} is not known", file.format, file.version));
     }
     Ok(file.agents)
 }

@@ -24,6 +24,19 @@ pub(crate) enum End {
 }
 
 impl End {
+    /// The end of a lease that has committed that, or nothing.
+    pub(crate) fn of(committed: Option<&Usage>) -> Self {
+        committed.map_or(Self::Released, |usage| Self::Committed(usage.clone()))
+    }
+
+    /// What was committed.
+    pub(crate) const fn committed(&self) -> Option<&Usage> {
+        match self {
+            Self::Committed(usage) => Some(usage),
+            Self::Released => None,
+        }
+    }
+
     pub(crate) const fn state(&self) -> LeaseState {
         match self {
             Self::Committed(_) => LeaseState::Committed,

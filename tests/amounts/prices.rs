@@ -142,7 +142,11 @@ fn a_tool_costs_a_fee_and_nothing_else() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 2_000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     /// Against plain arithmetic: one multiplier, one unit, a fee.
     #[test]

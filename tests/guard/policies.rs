@@ -38,10 +38,10 @@ fn an_error_names_the_file_the_line_the_key_and_what_is_allowed() {
         (&format!("{tier}5]"), 5, "prices.m.tiers[0]", "must be a table"),
         (&format!("{tier}{{}}]"), 5, "prices.m.tiers[0]", "\"above_input_tokens\" is missing"),
         (
-            &format!("{tier}{{ above_input_tokens = 5, input = \"1\" }}]"),
+            &format!("{tier}{{ above_input_tokens = 5 }}]"),
             5,
             "prices.m.tiers[0]",
-            "\"input\" and \"output\"",
+            "a tier without a price",
         ),
         (&format!("{HEAD}limit.calls = 2\n"), 4, "", ""),
         ("[[budget]]\nname = \"b\"\nlimit = { calls = 9223372036854775808 }\n", 3, "", "overflow"),

@@ -1,7 +1,7 @@
 """The budgets of many agents."""
 
 import os
-from typing import Self, final
+from typing import Any, Self, final
 
 from outlay._stubs.amounts import Estimate
 from outlay._stubs.arguments import Amount, Ending, Id, Period
@@ -43,6 +43,8 @@ class BudgetManager:
         'No budget configured for agent a-2'
     """
 
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Self: ...
     def __new__(
         cls,
         *,
@@ -209,7 +211,9 @@ class BudgetManager:
         leases settle in the windows in which they were reserved.
 
         Args:
-            path: The file that `persist` wrote.
+            path: The file that `persist` wrote, or one of the system that this class continues: JSON of two
+                maps by agent. `budgets` has `token_budget`, `calls_budget` and `window_secs`; `usage` has
+                `tokens_used`, `calls_used` and `window_start` (RFC 3339). Null is no limit.
 
         Returns:
             True; or False if there is no such file, and nothing was changed.
@@ -237,6 +241,8 @@ class AgentBudget:
         (750, 9)
     """
 
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Self: ...
     @property
     def agent_id(self) -> str:
         """The agent."""

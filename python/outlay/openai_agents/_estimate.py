@@ -9,7 +9,7 @@ from typing import Any
 from agents.models.interface import Model
 from agents.tracing import get_current_span
 
-from outlay._wraps import REQUEST_NAMES, Prompt, read_body
+from outlay._wraps import REQUEST_NAMES, Prompt, provider_at, read_body
 
 
 def read_prompt(
@@ -44,13 +44,25 @@ def read_prompt(
         "tools": [*map(_tool, tools), *map(_handoff, handoffs)] or None,
         "text": _schema(schema),
         "max_output_tokens": getattr(settings, "max_tokens", None),
+        **_ways(settings),
     }
     for sent in (getattr(settings, "extra_body", None), getattr(settings, "extra_args", None)):
         if isinstance(sent, Mapping):
             body |= {part: sent[part] for part in REQUEST_NAMES if part in sent}
-    prompt = read_body(body, provider=_provider(name))
+    address = getattr(getattr(model, "_client", None), "base_url", None)
+    prompt = read_body(body, provider=provider_at(address, _provider(name)))
     agent = current_agent()
     return prompt if agent is None else replace(prompt, labels={**prompt.labels, "agent": agent})
+
+
+def _ways(settings: Any) -> dict[str, Any]:
+    """Return how the settings ask to be billed: the SDK passes their other keywords on as they are."""
+    passed: dict[str, Any] = {}
+    for name in ("extra_body", "extra_args"):
+        value = getattr(settings, name, None)
+        if isinstance(value, Mapping):
+            passed |= {each: value[each] for each in REQUEST_NAMES if each in value}
+    return passed
 
 
 def model_name(model: Model) -> str | None:

@@ -214,7 +214,11 @@ impl Price {
         let rates = tier.map_or(&self.rates, |tier| &tier.rates);
         if usage.billing.is_none() {
             let sum = rates.tokens_cost(usage).saturating_add(self.request.into());
-            return u64::try_from(sum.div_ceil(MILLION)).unwrap_or(u64::MAX);
+            return match u64::try_from(sum) {
+                // A division of 64 bits is many times as fast.
+                Ok(sum) => sum.div_ceil(1_000_000),
+                Err(_) => u64::try_from(sum.div_ceil(MILLION)).unwrap_or(u64::MAX),
+            };
         }
         self.cost_as_billed(rates, usage)
     }

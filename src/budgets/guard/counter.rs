@@ -179,6 +179,11 @@ impl Counter {
         Ok(())
     }
 
+    /// The scope of a refusal by one of its rules.
+    pub(super) fn refusal_scope(&self, rule: &Rule) -> Vec<(String, String)> {
+        naming::refusal_scope(rule, &self.named.values)
+    }
+
     /// Whether its next admitted request also forgets counters.
     #[inline]
     pub(super) fn is_to_forget(&self) -> bool {

@@ -13,9 +13,13 @@ use super::matched::{Asked, Matched};
 use super::rule_group::RuleGroup;
 use super::state::Guard;
 use super::unmatched::Stray;
-use crate::accounting::{CallPrice, CostSource, Key, Meter, Price, Unit, UsageEstimate};
+use crate::accounting::{CallPrice, CostSource, Meter, Price, Unit, UsageEstimate};
+use crate::budgets::allowances::PaidAccount;
 use crate::budgets::policy::{Labels, Mode, UnknownPrice, is_tool_call, label};
-use crate::ledger::{Demand, Error, Event, EventKind, MeterIndex};
+use crate::ledger::{Demand, Error, Event, EventKind, MeterIndex, event_labels};
+
+/// How many prices of models are kept; then they are found anew.
+const PRICES_KEPT: usize = 4_096;
 
 impl Guard {
     /// What applies to a request with these labels. A request without a required label is refused,
@@ -98,18 +102,24 @@ impl Guard {
             allowances: if is_tool {
                 Vec::new()
             } else {
-                self.allowances.accounts_of_call(agent, model)?
+                let paid = self.allowances.accounts_of_call(agent, model)?;
+                let place = |paid: PaidAccount| {
+                    let place = in_force.policy.place(paid.table, paid.account.key().as_str());
+                    (paid, place)
+                };
+                paid.into_iter().map(place).collect()
             },
-            price: self.price(in_force, labels),
+            price: self.price(in_force, labels, generation),
             needs_price: false,
             wait: None,
             is_tool,
             lacks_a_label: in_force.policy.defaults.check_required(labels).is_err(),
+            labels: self.core.listening().then(|| event_labels(labels)),
             stray: None,
             is_per_run: false,
             steps: Vec::new(),
         };
-        for (account, units) in &matched.allowances {
+        for (PaidAccount { account, units, .. }, _) in &matched.allowances {
             let limits_cost = |meter: &Meter| meter.unit() == Unit::Cost && meter.limit().is_some();
             matched.needs_price |= units.iter().any(|(_, unit)| *unit == Unit::Cost)
                 && account.read(|meters, _| meters.iter().any(limits_cost))?;
@@ -156,24 +166,46 @@ impl Guard {
     }
 
     /// The price of a call of the model, if it is known.
-    fn price(&self, in_force: &InForce, labels: &Labels<'_>) -> Option<Arc<CallPrice>> {
+    fn price(
+        &self,
+        in_force: &InForce,
+        labels: &Labels<'_>,
+        generation: u64,
+    ) -> Option<Arc<CallPrice>> {
+        // One for all labels beside these: a label of users has as many values as there are users.
+        let whose = ["provider", "model", "tool"].map(|name| label(labels, name));
+        let key = format!("{whose:?}");
+        if let Some(found) = self.call_prices.get(&key)
+            && found.0 == generation
+        {
+            return Some(Arc::clone(&found.1));
+        }
+        let price = Arc::new(self.find_price(in_force, labels)?);
+        if self.call_prices.len() >= PRICES_KEPT {
+            self.call_prices.clear();
+        }
+        self.call_prices.insert(key, (generation, Arc::clone(&price)));
+        Some(price)
+    }
+
+    fn find_price(&self, in_force: &InForce, labels: &Labels<'_>) -> Option<CallPrice> {
         let defaults = &in_force.policy.defaults;
         let Some(model) = label(labels, "model") else {
             let tool = label(labels, "tool")?;
             let price = self.prices.read().tool(tool).cloned()?;
-            return Some(Arc::new(self.call_price(price, defaults.cost_source, tool)));
+            return Some(self.call_price(price, defaults.cost_source, tool));
         };
         let (known, source) = match (self.known_price(labels), &defaults.unknown_price) {
             (Some(known), _) => (known, defaults.cost_source),
             // It stands in for a price: a reported cost is nearer to the truth.
             (None, UnknownPrice::Fallback(price)) => {
-                (Arc::new(price.clone()), CostSource::Provider)
+                (Arc::new(Price::clone(price)), CostSource::Provider)
             }
             (None, UnknownPrice::Deny | UnknownPrice::Zero) => return None,
         };
         let whole = Price::clone(&known).with_maker_rates(label(labels, "provider"), model);
         let price = if whole == *known { known } else { Arc::new(whole) };
-        Some(Arc::new(self.call_price(price, source, model)))
+        Some(self.call_price(price, source, model))
     }
 
     fn call_price(&self, price: Arc<Price>, source: CostSource, model: &str) -> CallPrice {
@@ -193,24 +225,26 @@ impl Guard {
         estimate: &UsageEstimate,
     ) -> Result<Vec<Event>, Error> {
         let mut events = Vec::new();
+        if !self.core.listening() {
+            return Ok(events);
+        }
         for asked in matched.asked.iter().filter(|asked| !asked.soft.is_empty()) {
             let rule_meters = asked.counter.rule_meters();
             let demands = asked.amounts(estimate, 1, |_, number, _| !asked.is_soft(number));
-            asked.counter.account.read(|meters, now| {
+            asked.counter.account.read(|meters, _| {
                 for &Demand { meter: number, amount } in &demands {
                     let (meter, of) =
                         (&meters[usize::from(number)], &rule_meters[usize::from(number)]);
                     if !meter.fits(amount) {
                         let shadow = of.rule.mode == Mode::Shadow;
                         let kind = if shadow { EventKind::Denied } else { EventKind::Exceeded };
-                        let Ok(key) = Key::parse("name", &of.rule.name) else { continue };
-                        let amounts = SmallVec::from_slice(&[(meter.unit(), amount)]);
-                        let (lease, tick, labels) = (None, now.tick, Vec::new());
-                        events.push(Event { kind, key, lease, amounts, tick, labels });
+                        let demand = Demand::new(number, amount);
+                        events.push(matched.over(kind, &asked.counter.account, demand, meter));
                     }
                 }
             })?;
         }
+        events.sort_by_key(Event::order);
         Ok(events)
     }
 }

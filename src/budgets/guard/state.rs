@@ -1,7 +1,7 @@
 //! The guard itself: the state that all of its modules share.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use dashmap::DashMap;
@@ -15,10 +15,12 @@ use super::in_force::{InForce, Prices};
 use super::matched::Matched;
 use super::matched::cache::MatchCache;
 use super::unmatched::{Unmatched, Warner};
-use crate::accounting::{Clock, Code, CostSource, Key, Price, TellUnpriced, UsageEstimate};
+use crate::accounting::{
+    CallPrice, Clock, Code, CostSource, Key, Price, TellUnpriced, UsageEstimate,
+};
 use crate::budgets::allowances::AllowanceService;
 use crate::budgets::policy::{EstimateMode, GuardPolicy};
-use crate::ledger::{Account, Core, Error};
+use crate::ledger::{Account, Core, Error, Event};
 
 /// The settings of a request, beside its labels.
 #[derive(Clone, Debug, Default)]
@@ -75,6 +77,8 @@ pub struct Guard {
     pub(super) resolver: Option<Resolver>,
     pub(super) unmatched: Unmatched,
     pub(super) tell_unpriced: Option<TellUnpriced>,
+    /// By provider and model, with the generation in which they were found.
+    pub(super) call_prices: DashMap<String, (u64, Arc<CallPrice>)>,
 }
 
 /// Returns the price of a model that the policy does not price. Called once for each model.
@@ -86,7 +90,7 @@ impl Guard {
         let core = Core::new(clock.clone(), policy.defaults.leases);
         let meters = std::iter::empty();
         let nobody = Account::new(&core, Key::fixed("guard"), Code::BudgetExceeded, meters);
-        let allowances = Arc::new(AllowanceService::new(clock));
+        let allowances = Arc::new(AllowanceService::in_guard(clock));
         set_allowances(&allowances, &policy)?;
         let prices = RwLock::new(Prices::new(&policy));
         Ok(Self {
@@ -103,6 +107,7 @@ impl Guard {
             resolver: None,
             unmatched: Unmatched::default(),
             tell_unpriced: None,
+            call_prices: DashMap::new(),
         })
     }
 
@@ -149,6 +154,14 @@ impl Guard {
     /// The core that its accounts share.
     pub const fn core(&self) -> &Arc<Core> {
         &self.core
+    }
+
+    /// Calls `listener` for everything that happens from now on, never under a lock.
+    pub fn subscribe(&self, listener: impl Fn(&Event) + Send + Sync + 'static) {
+        self.core.subscribe(listener);
+        // What was found before nobody listened has no labels for events. Release pairs with the
+        // load of the generation.
+        self.generation.fetch_add(1, Ordering::Release);
     }
 
     /// Reports a request that passes and that no rule matches.

@@ -23,10 +23,10 @@ pub(crate) struct EndCell {
 
 impl EndCell {
     #[inline]
-    pub(crate) fn set(&self, end: &End) {
-        match end {
-            End::Released => self.state.store(RELEASED, Ordering::Relaxed),
-            End::Committed(usage) => {
+    pub(crate) fn set(&self, committed: Option<&Usage>) {
+        match committed {
+            None => self.state.store(RELEASED, Ordering::Relaxed),
+            Some(usage) => {
                 for (cell, value) in self.usage.iter().zip(usage.to_array()) {
                     cell.store(value, Ordering::Relaxed);
                 }

@@ -79,7 +79,7 @@ impl Clone for Lease {
             let places = self.places().clone();
             let copy =
                 Self::new(self.id(), self.estimate().clone(), &self.request_budget(), places);
-            copy.end().set(&self.end().get().unwrap_or(End::Released));
+            copy.end().set(self.end().get().unwrap_or(End::Released).committed());
             copy
         })
     }

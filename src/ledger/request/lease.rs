@@ -102,6 +102,15 @@ impl Lease {
         self.locked(|locked, _| self.state_of(locked))
     }
 
+    /// What it was committed with, with its cost as it was booked. `None` while it is open, and for a
+    /// lease that was released or has run out without a commit.
+    pub fn committed(&self) -> Result<Option<Usage>, Error> {
+        self.locked(|locked, _| match self.end_of(locked) {
+            Some(End::Committed(usage)) => Some(usage),
+            Some(End::Released) | None => None,
+        })
+    }
+
     /// The time until it runs out, or zero once it has ended.
     pub fn expires_in(&self) -> Result<Duration, Error> {
         self.locked(|locked, _| {
@@ -183,7 +192,7 @@ impl Lease {
     /// Adds what the lease carries beside its holds.
     #[must_use]
     pub fn carrying(mut self, carried: Carried) -> Self {
-        self.0.carried = carried.into_boxed();
+        self.0.carried = carried.into_boxed(self.0.id);
         self
     }
 
@@ -257,7 +266,15 @@ impl Lease {
                 Finish::Abandon(..) => return Ok(()),
             }
         }
-        let end = self.end_by(finish);
+        let booked;
+        let end = match finish {
+            Finish::Commit(usage) | Finish::Settle(usage, _) => Some(usage),
+            Finish::Release | Finish::GiveBack => None,
+            Finish::Abandon(why, _, open) => {
+                booked = self.booked(*why, *open);
+                booked.as_ref()
+            }
+        };
         for (place, at) in self.0.places.iter().zip(locked) {
             if let (Some(calls), Some(entry)) = (finish.calls(), at.state.entry_mut(place.entry)) {
                 entry.boxed.get_or_insert_default().calls = Some(calls);
@@ -276,32 +293,22 @@ impl Lease {
                 }
             };
             let (state, mut step) = at.step(outbox);
-            state.finish(place.entry, usage, (!alone).then(|| end.clone()), &mut step);
+            state.finish(place.entry, usage, (!alone).then(|| End::of(end)), &mut step);
         }
         // The only handle keeps the end itself. Otherwise the accounts keep it for all handles.
         if alone {
-            self.0.end.set(&end);
+            self.0.end.set(end);
         }
         Ok(())
     }
 
-    /// The end of the whole lease. If the policies of its accounts differ on an abandoned lease, it
-    /// is committed if any of them charges it.
-    #[inline]
-    fn end_by(&self, finish: &Finish) -> End {
-        match finish {
-            Finish::Commit(usage) | Finish::Settle(usage, _) => End::Committed(usage.clone()),
-            Finish::Release | Finish::GiveBack => End::Released,
-            Finish::Abandon(why, _, open) => {
-                let booked = self.0.places.iter().find_map(|place| {
-                    match self.books(&place.account, *why, *open) {
-                        Books::Usage(usage) => Some(usage),
-                        Books::Requests | Books::Nothing => None,
-                    }
-                });
-                booked.map_or(End::Released, End::Committed)
-            }
-        }
+    /// What is booked for the whole lease when it is abandoned. If the policies of its accounts
+    /// differ, it is committed if any of them charges it.
+    fn booked(&self, why: Abandoned, open: u64) -> Option<Usage> {
+        self.0.places.iter().find_map(|place| match self.books(&place.account, why, open) {
+            Books::Usage(usage) => Some(usage),
+            Books::Requests | Books::Nothing => None,
+        })
     }
 
     /// What an account books for it when it is abandoned.

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-pytest.importorskip(
-    "deepagents", reason="deepagents needs google-genai<3: it has a set of packages of its own"
-)
+pytest.importorskip("deepagents", reason="deepagents is in the dependency group `others`")
 
 from deepagents import create_deep_agent
 from langchain_core.messages import AIMessage

@@ -88,3 +88,12 @@ def test_a_stream_or_answer_without_a_word_of_its_tier_is_booked_as_asked():
     used = pool.committed()
     assert used.billed_as == ("priority",)
     assert used.cost_micros_usd == used.input_tokens * 5 + used.output_tokens * 20
+
+
+def test_the_agents_sdk_passes_on_what_its_settings_ask_for():
+    agents = pytest.importorskip("agents")
+    from outlay.openai_agents._estimate import read_prompt
+
+    settings = agents.ModelSettings(extra_args={"service_tier": "priority"}, extra_body={"speed": "fast"})
+    prompt = read_prompt(None, "s", "Hi", settings, [], None, [])
+    assert prompt.billed_as == ("fast", "priority")
