@@ -88,14 +88,15 @@ loom:
 .PHONY: soak-cargo
 soak-cargo:
 	OUTLAY_HISTORIES=50000 OUTLAY_SUMS=200000 $(LIMITED) cargo test --quiet --test ledger --test guard --test amounts \
-	    -- histories:: sums::
+	    -- histories:: glitches:: sums::
 
 pytest: $(INSTALLED)
 	$(BIN)/python -m pytest
 
 ## What only many repetitions find: ten times as many exits of busy interpreters as in the tests.
 soak: $(INSTALLED)
-	OUTLAY_SOAK=10 $(BIN)/python -m pytest tests/python/process/test_exit.py tests/python/waiting/test_waiting_process.py
+	OUTLAY_SOAK=10 $(BIN)/python -m pytest tests/python/process/test_exit.py tests/python/waiting/test_waiting_process.py \
+	    tests/python/guard/rules/test_forgotten.py
 
 ## The integrations with the other majors of the SDKs, and the frameworks that pin them.
 pytest-others: $(OTHERS)/.installed

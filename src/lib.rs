@@ -10,22 +10,22 @@ pub use accounting::{
     Billing, Calendar, CalendarUnit, CallPrice, Cause, Clock, Code, CostSource, Counts, Denied,
     Expired, Follower, Hold, Invalid, InvalidKind, Key, Kind, Left, Limit, MESSAGE_BYTES_MAX,
     ManualClock, Meter, MicroUsd, Moment, Open, Price, PriceTable, ProviderLimit, RateHeaders,
-    Rates, RequestBudget, Ring, Rolled, SystemClock, TellUnpriced, Terms, Tick, Unit, Usage,
-    UsageEstimate, Window,
+    Rates, RequestBudget, Ring, Rolled, Show, Subject, SystemClock, TellUnpriced, Terms, Tick,
+    Unit, Usage, UsageEstimate, Window,
 };
 pub use budgets::{
     Advice, AgentAllowance, AgentBudget, AgentTokenBudget, Allotment, AllotmentSize,
     AllowanceService, AllowanceStatus, BudgetInfo, BudgetLimit, BudgetManager, Defaults,
-    EstimateMode, Explained, Figures, FullBudgetInfo, Guard, GuardAsk, GuardPolicy, GuardRequest,
-    JobRef, Known, Labels, Mode, ModelQuota, OperationCosts, Pattern, PoolOptions,
+    EntryPlace, EstimateMode, Explained, Figures, FullBudgetInfo, Guard, GuardAsk, GuardPolicy,
+    GuardRequest, JobRef, Known, Labels, Mode, ModelQuota, OperationCosts, Pattern, PoolOptions,
     QuotaCheckResult, QuotaEvent, RateLimiter, RateOptions, Remaining, RepoAction, RepoLimit,
     ReportPreview, Resolver, Rule, RuleKind, RuleLimit, Scope, SharedPool, Span,
     TokenBudgetOptions, UnknownPrice, UsageRecord, UsageReport, Warner, WorkflowQuota,
     WorkflowToken,
 };
 pub use ledger::{
-    Abandoned, Account, Actual, Ask, AskPart, Carried, Core, Demand, Demands, Error, Event,
-    EventKind, Grant, Kept, Lease, LeaseError, LeaseState, Mailbox, MeterIndex, OnError, Passed,
-    Policy, Request, Sleeper, StoreError, Unsettled, Wait, after_fork_in_child, charge, check,
-    reserve, reserve_blocking, reserve_one,
+    Abandoned, Account, Actual, Ask, AskPart, AskPlace, Carried, Core, Decided, Decides, Demand,
+    Demands, Error, Event, EventFigures, EventKind, EventLabels, EventRule, Grant, Kept, Lease,
+    LeaseError, LeaseState, Mailbox, MeterIndex, OnError, Policy, Request, Sleeper, StoreError,
+    Unsettled, Wait, after_fork_in_child, charge, check, reserve, reserve_blocking, reserve_one,
 };

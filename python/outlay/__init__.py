@@ -9,6 +9,7 @@ Example:
 
 """
 
+import outlay._same  # noqa: F401 (copies of accounts)
 from outlay._allowances.job import Job
 from outlay._allowances.reports import (
     AllowanceStatus,
@@ -20,6 +21,7 @@ from outlay._allowances.reports import (
 from outlay._allowances.service import AllowanceService
 from outlay._allowances.store import AllowanceStore, MemoryStore
 from outlay._allowances.values import AgentAllowance, ModelQuota, RepoLimit
+from outlay._calls.last import last_call
 from outlay._calls.protocols import Budget, Lease
 from outlay._calls.with_block import end_block as _end_block  # noqa: F401 (how blocks end that raise)
 from outlay._cli.doctor import doctor
@@ -27,6 +29,7 @@ from outlay._core import (
     AgentBudget,
     AgentTokenBudget,
     Allotment,
+    BoundGuard,
     BudgetInfo,
     BudgetLease,
     BudgetLimit,
@@ -97,6 +100,7 @@ __all__ = [
     "AllowanceService",
     "AllowanceStatus",
     "AllowanceStore",
+    "BoundGuard",
     "Budget",
     "BudgetExceeded",
     "BudgetInfo",
@@ -154,5 +158,6 @@ __all__ = [
     "estimates",
     "governed",
     "in_scope",
+    "last_call",
     "usd",
 ]

@@ -13,9 +13,9 @@ Everything here that has no underscore and is listed in `outlay.__all__` is publ
 - A request passes if `used + reserved + amount <= limit`: a budget that is used up exactly is full, not over.
   A budget in debt (more was committed than reserved) refuses everything, even an amount of 0.
 - Everything may be used from many threads. Value classes are frozen, compare by value and pickle. Accounts
-  (budgets, pools, quotas, managers, limiters, leases, tokens) can not be pickled or copied (`TypeError`),
-  because a copy would have a limit of its own. In a forked child, the accounts of the parent raise
-  `ForkedLedger`.
+  (budgets, pools, quotas, managers, limiters, guards, leases, tokens) can not be pickled (`TypeError`): what
+  is unpickled would have a limit of its own. `copy` and `deepcopy` give the account itself. In a forked
+  child, the accounts of the parent raise `ForkedLedger`.
 """
 
 from typing import Final
@@ -29,10 +29,12 @@ from outlay._stubs.caps import Remaining, RequestBudget
 from outlay._stubs.clocks import ManualClock, SystemClock
 from outlay._stubs.denial import Denial
 from outlay._stubs.guard.allotment import Allotment
+from outlay._stubs.guard.bound_guard import BoundGuard
 from outlay._stubs.guard.guard import Guard
 from outlay._stubs.leases import BudgetLease, Mailbox, Wait
 from outlay._stubs.package import (
     EmptyMethods,
+    StepCharge,
     account_id,
     after_fork_in_child,
     at_exit,
@@ -42,6 +44,7 @@ from outlay._stubs.package import (
     check_id,
     check_period,
     cost_capped,
+    policy_tables,
     record_together,
     reserve_together,
     restore_denial,
@@ -62,6 +65,7 @@ __all__ = [
     "AgentTokenBudget",
     "Allotment",
     "AllowanceLedger",
+    "BoundGuard",
     "BudgetInfo",
     "BudgetLease",
     "BudgetLimit",
@@ -77,6 +81,7 @@ __all__ = [
     "Remaining",
     "RequestBudget",
     "SharedPool",
+    "StepCharge",
     "SystemClock",
     "Usage",
     "UsageEstimate",
@@ -94,6 +99,7 @@ __all__ = [
     "check_period",
     "cost_capped",
     "model_names",
+    "policy_tables",
     "record_together",
     "reserve_together",
     "restore_denial",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from outlay._core import Denial, set_exceptions
 from outlay._faults import (
@@ -22,6 +22,9 @@ from outlay._faults import (
     StoreUnavailable,
     UnknownLease,
 )
+
+if TYPE_CHECKING:
+    from outlay.types import LLMMessage
 
 __all__ = [
     "AllowanceExceeded",
@@ -55,7 +58,9 @@ class LimitExceeded(OutlayError):
     """A refusal: a limit would have been broken, nothing was changed.
 
     ``str(exc)`` and :meth:`to_llm_message` are one line of JSON of at most 1 KB, valid whatever is
-    in the ids; :attr:`payload` is the same as a dict. The text is made when it is read.
+    in the ids; :attr:`payload` is the same as a dict. The text is made when it is read. A guard's
+    policy decides with ``show`` what names and totals are in it; the attributes have all of them,
+    and so has the note (PEP 678) that a traceback prints.
 
     Example:
         >>> import outlay
@@ -83,7 +88,7 @@ class LimitExceeded(OutlayError):
 
     @property
     def message(self) -> str:
-        """What ran out, in a sentence."""
+        """What ran out, in a sentence with all names."""
         return self._denial.message
 
     @property
@@ -137,9 +142,9 @@ class LimitExceeded(OutlayError):
         return self._denial.scope
 
     @property
-    def payload(self) -> dict[str, Any]:
+    def payload(self) -> LLMMessage:
         """The JSON of :meth:`to_llm_message` as a dict."""
-        payload: dict[str, Any] = json.loads(self.to_llm_message())
+        payload: LLMMessage = json.loads(self.to_llm_message())
         return payload
 
     def to_llm_message(self) -> str:
@@ -148,6 +153,18 @@ class LimitExceeded(OutlayError):
 
     def __str__(self) -> str:
         return self.to_llm_message()
+
+    @property
+    def __notes__(self) -> list[str]:
+        """What a person reads below the error; made when it is read first."""
+        if "_notes" not in self.__dict__:
+            self.__notes__ = [denial.note() for denial in self.args[:1] if isinstance(denial, Denial)]
+        notes: list[str] = self.__dict__["_notes"]
+        return notes
+
+    @__notes__.setter
+    def __notes__(self, notes: list[str]) -> None:
+        self.__dict__["_notes"] = notes
 
 
 class _AgentRefusal(LimitExceeded):
@@ -379,7 +396,6 @@ class WaitTimeout(LimitExceeded, TimeoutError):
     _kind = "rate"
 
 
-for _name in __all__:
-    # A traceback names the place that users import from.
+for _name in __all__:  # a traceback names the place that users import from
     globals()[_name].__module__ = "outlay"
 set_exceptions(sys.modules[__name__])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from typing import Any
+
 
 class OutlayError(RuntimeError):
     """The base of all that outlay raises.
@@ -122,6 +125,40 @@ class PolicyError(OutlayError, ValueError):
     """
 
 
+def policy_file_error(number: int, said: str, path: str) -> PolicyError:
+    """Return the error of a policy file that the system cannot read.
+
+    It is a `PolicyError`, and the `OSError` of its kind: `FileNotFoundError`, `PermissionError`, ...
+
+    Args:
+        number: The number of the system's error.
+        said: Its text.
+        path: The file.
+
+    """
+    # OSError itself chooses the class of that number.
+    kind: Any = type(OSError(number, said))
+    error: PolicyError = _policy_file_class(kind)(number, said, path)
+    return error
+
+
+@functools.cache
+def _policy_file_class(kind: Any) -> Any:
+    class PolicyFileError(PolicyError, kind):  # type: ignore[misc]
+        """A policy file that the system cannot read."""
+
+        __new__ = kind.__new__
+        __init__ = kind.__init__
+
+        def __str__(self) -> str:
+            return f"{self.filename}: {self.strerror}"
+
+        def __reduce__(self) -> tuple[Any, ...]:
+            return policy_file_error, (self.errno, self.strerror, self.filename)
+
+    return PolicyFileError
+
+
 class StoreError(OutlayError):
     """A file or a server that keeps accounts has failed.
 
@@ -195,9 +232,10 @@ class Indeterminate(StoreError):
 
 
 class ForkedLedger(OutlayError):
-    """An in-memory account of the parent, used in a forked child: create it in the worker.
+    """An in-memory account of the parent, used in a forked child.
 
-    It would be a copy there: N children, N times the limit.
+    It would be a copy there: N children, N times the limit. A new one in each child would have
+    the whole limit again, too. Give the children a store in common, or let one process ask for all.
 
     Example:
         >>> import os

@@ -1,218 +1,21 @@
 //! Refusals: values that say what ran out, how much is left, and when to try again.
 
+mod cause;
+mod code;
+mod kind;
+mod show;
+
 use std::time::Duration;
 
+pub use self::cause::Cause;
+pub use self::code::Code;
+pub use self::kind::Kind;
+pub use self::show::{Show, Subject};
 use super::clock::Moment;
 use super::key::Key;
 use super::limit::Unit;
 use super::meter::Meter;
 use super::provider_limit::ProviderLimit;
-
-/// Which kind of account refuses: the `error` of the message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum Code {
-    /// No budget or allowance for this id.
-    NotConfigured,
-    /// The budget of an agent.
-    BudgetExceeded,
-    /// The request's own cap.
-    RequestBudgetExceeded,
-    /// A pool, or its stop threshold.
-    ThresholdExceeded,
-    /// The workflows of a period, or the steps of a workflow.
-    WorkflowQuotaExceeded,
-    /// The window of a rate is full.
-    RateLimitExceeded,
-    /// Jobs, concurrency, model or repo quotas.
-    AllowanceExceeded,
-}
-
-impl Code {
-    /// All codes, in the order of the documentation.
-    pub const ALL: [Self; 7] = [
-        Self::NotConfigured,
-        Self::BudgetExceeded,
-        Self::RequestBudgetExceeded,
-        Self::ThresholdExceeded,
-        Self::WorkflowQuotaExceeded,
-        Self::RateLimitExceeded,
-        Self::AllowanceExceeded,
-    ];
-
-    /// The code as the message carries it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::NotConfigured => "not_configured",
-            Self::BudgetExceeded => "budget_exceeded",
-            Self::RequestBudgetExceeded => "request_budget_exceeded",
-            Self::ThresholdExceeded => "threshold_exceeded",
-            Self::WorkflowQuotaExceeded => "workflow_quota_exceeded",
-            Self::RateLimitExceeded => "rate_limit_exceeded",
-            Self::AllowanceExceeded => "allowance_exceeded",
-        }
-    }
-
-    pub(super) const fn is_rate(self) -> bool {
-        matches!(self, Self::RateLimitExceeded)
-    }
-
-    /// The code of that name.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|code| code.name() == name)
-    }
-}
-
-/// What ran out, within a [`Code`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum Kind {
-    /// Tokens.
-    Token,
-    /// Calls.
-    Call,
-    /// Money.
-    Cost,
-    /// Workflows begun in a period.
-    WorkflowLimit,
-    /// Steps of one workflow.
-    StepLimit,
-    /// A rate.
-    Rate,
-    /// Jobs begun.
-    Job,
-    /// Calls or jobs that are open at the same time.
-    Concurrency,
-    /// A model that is not allowed.
-    Model,
-    /// Pull requests or issues of a repository.
-    Repo,
-    /// A repository is in its cooldown after a failure.
-    Cooldown,
-    /// Nothing is configured for the id.
-    NotConfigured,
-}
-
-impl Kind {
-    /// All kinds.
-    pub const ALL: [Self; 12] = [
-        Self::Token,
-        Self::Call,
-        Self::Cost,
-        Self::WorkflowLimit,
-        Self::StepLimit,
-        Self::Rate,
-        Self::Job,
-        Self::Concurrency,
-        Self::Model,
-        Self::Repo,
-        Self::Cooldown,
-        Self::NotConfigured,
-    ];
-
-    /// The kind as an exception's `kind` carries it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Token => "token",
-            Self::Call => "call",
-            Self::Cost => "cost",
-            Self::WorkflowLimit => "workflow_limit",
-            Self::StepLimit => "step_limit",
-            Self::Rate => "rate",
-            Self::Job => "job",
-            Self::Concurrency => "concurrency",
-            Self::Model => "model",
-            Self::Repo => "repo",
-            Self::Cooldown => "cooldown",
-            Self::NotConfigured => "not_configured",
-        }
-    }
-
-    /// The kind of that name.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
-    }
-
-    /// The kind of a refusal by a meter of `unit`.
-    pub const fn of(code: Code, unit: Unit) -> Self {
-        match (code, unit) {
-            (Code::NotConfigured, _) => Self::NotConfigured,
-            // An allowance counts in calls the requests to a model in an hour.
-            (Code::RateLimitExceeded, _) | (Code::AllowanceExceeded, Unit::Calls) => Self::Rate,
-            (
-                _,
-                Unit::Tokens
-                | Unit::InputTokens
-                | Unit::OutputTokens
-                | Unit::CacheReadTokens
-                | Unit::CacheWriteTokens
-                | Unit::ReasoningTokens,
-            ) => Self::Token,
-            (_, Unit::Cost) => Self::Cost,
-            (_, Unit::Calls | Unit::ToolCalls) => Self::Call,
-            (_, Unit::Steps) => Self::StepLimit,
-            (_, Unit::Workflows) => Self::WorkflowLimit,
-            (_, Unit::Jobs) => Self::Job,
-            (_, Unit::Slots) => Self::Concurrency,
-            (_, Unit::Actions) => Self::Repo,
-        }
-    }
-
-    /// The unit of the numbers in such a refusal, if no meter gives it.
-    pub const fn unit(self, code: Code) -> Unit {
-        match (self, code) {
-            (Self::Call, _) | (Self::Rate, Code::AllowanceExceeded) => Unit::Calls,
-            (Self::Token | Self::Rate | Self::Model | Self::NotConfigured, _) => Unit::Tokens,
-            (Self::Cost, _) => Unit::Cost,
-            (Self::WorkflowLimit, _) => Unit::Workflows,
-            (Self::StepLimit, _) => Unit::Steps,
-            (Self::Job, _) => Unit::Jobs,
-            (Self::Concurrency, _) => Unit::Slots,
-            (Self::Repo | Self::Cooldown, _) => Unit::Actions,
-        }
-    }
-}
-
-/// Why a request does not fit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum Cause {
-    /// Too much was used, or other requests wait for the same limit.
-    #[default]
-    Spent,
-    /// It would fit once leases that are open have ended.
-    Held,
-    /// It is more than the limit ever admits.
-    TooLarge,
-}
-
-impl Cause {
-    /// All causes.
-    pub const ALL: [Self; 3] = [Self::Spent, Self::Held, Self::TooLarge];
-
-    /// Its name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Spent => "spent",
-            Self::Held => "held",
-            Self::TooLarge => "too_large",
-        }
-    }
-
-    /// The cause if something else refuses too.
-    #[must_use]
-    pub const fn unheld(self) -> Self {
-        match self {
-            Self::Held => Self::Spent,
-            other => other,
-        }
-    }
-
-    /// The cause of that name.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|cause| cause.name() == name)
-    }
-}
 
 /// A refusal. Nothing was changed. Its message is made only when it is read
 /// ([`to_llm_message`](Self::to_llm_message)).
@@ -248,8 +51,16 @@ pub struct Denied {
     pub period: Option<Duration>,
     /// A reason in words, if the code and the kind do not say everything.
     pub reason: Option<String>,
-    /// More labels of the request.
+    /// What it is about: the rule, model or repository whose limit refuses.
+    pub subject: Option<Subject>,
+    /// What the sentence says at its end.
+    pub remark: Option<String>,
+    /// More labels of the request. If a rule refuses, its name comes first.
     pub scope: Vec<(String, String)>,
+    /// What the model reads of names and totals.
+    pub show: Show,
+    /// Whether others use the same counter, so that its totals say something of them.
+    pub shared: bool,
 }
 
 impl Denied {
@@ -278,7 +89,11 @@ impl Denied {
             resets_in: meter.resets_in(now),
             period: meter.window().period(),
             reason: None,
+            subject: None,
+            remark: None,
             scope: Vec::new(),
+            show: Show::default(),
+            shared: false,
         })
     }
 
@@ -299,7 +114,11 @@ impl Denied {
             resets_in: None,
             period: None,
             reason: None,
+            subject: None,
+            remark: None,
             scope: Vec::new(),
+            show: Show::default(),
+            shared: false,
         })
     }
 

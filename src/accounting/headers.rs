@@ -7,40 +7,29 @@
 //!   `retry-after-ms`. What Azure does not know is -1, so negative amounts are ignored.
 //! - Anthropic, API docs "Rate limits": `anthropic-ratelimit-`, then `requests`, `tokens`,
 //!   `input-tokens` or `output-tokens`, then `-{limit,remaining,reset}`. A reset is RFC 3339.
+//! - Cerebras: the names of OpenAI with `-minute`, `-hour` or `-day` at their end. Mistral: `-tokens-minute`
+//!   and `-req-minute` of the same kind, and `x-ratelimitbysize-{limit,remaining}-minute` with
+//!   `ratelimitbysize-reset`, for tokens.
+//! - Together: `x-tokenlimit-{limit,remaining}` for tokens, and names without a thing for requests.
+//!   OpenRouter: `x-ratelimit-{limit,remaining,reset}`, a reset in milliseconds since 1970.
+//! - draft-ietf-httpapi-ratelimit-headers: `ratelimit-{limit,remaining,reset}` (03 to 06), and the field
+//!   `ratelimit` with `remaining=`, `reset=` (07) or `r=`, `t=` (08 on). They count requests.
 //! - RFC 9110: `retry-after` in seconds or as an HTTP-date (sections 10.2.3 and 5.6.7), and values
 //!   of a repeated header that were joined with commas (section 5.3).
+
+mod names;
+mod values;
 
 use std::cmp::Reverse;
 use std::time::Duration;
 
-use jiff::civil::DateTime;
-use jiff::fmt::rfc2822::DateTimeParser;
-use jiff::{Timestamp, tz::Offset};
+use self::names::{Family, Field, LimitName, NamedWindow, What, draft, parse};
+use self::values::{
+    MILLISECOND, SECOND, decimal, epoch, go_duration, http_date, merge, until, wait,
+};
 
 /// The longest name and value that are read. Real ones have about 40 bytes.
 const LEN_MAX: usize = 128;
-
-/// A wait beyond 31 days is a mistake, such as a Unix time read as seconds.
-const WAIT_MAX: Duration = Duration::from_secs(31 * 24 * 3600);
-
-/// The digits of a fraction that are kept, and the number that they divide.
-const FRACTION_DIGITS: usize = 18;
-const FRACTION: u128 = 10_u128.pow(18);
-const MILLISECOND: u128 = 1_000_000;
-const SECOND: u128 = 1_000 * MILLISECOND;
-
-/// The units of Go's durations, in nanoseconds. Go writes a micro sign. A library that reads
-/// headers as Latin-1 passes it on as two characters.
-const UNITS: [(&str, u128); 8] = [
-    ("h", 3600 * SECOND),
-    ("m", 60 * SECOND),
-    ("s", SECOND),
-    ("ms", MILLISECOND),
-    ("us", 1_000),
-    ("\u{b5}s", 1_000),
-    ("\u{c2}\u{b5}s", 1_000),
-    ("ns", 1),
-];
 
 /// The rate limits that a provider's response reports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,6 +42,8 @@ pub struct RateHeaders {
     pub requests: Option<Left>,
     /// How long the provider asks to wait (`retry-after-ms`, else `retry-after`).
     pub retry_after: Option<Duration>,
+    /// The time until the first limit is back of which nothing is said but that.
+    pub reset: Option<Duration>,
 }
 
 /// What is left of a provider's limit.
@@ -99,14 +90,13 @@ struct HeaderGroup {
 }
 
 impl HeaderGroup {
-    fn note(&mut self, field: &str, value: &str, reset: impl Fn(&str) -> Option<Duration>) {
+    fn note(&mut self, field: Field, value: &str, reset: impl Fn(&str) -> Option<Duration>) {
         let whole = |text: &str| decimal(text).and_then(|(n, rest)| rest.is_empty().then_some(n));
         let rounded_down = |text: &str| Some(decimal(text)?.0);
         match field {
-            "limit" => merge(&mut self.limit, value, whole, Ord::min),
-            "remaining" => merge(&mut self.remaining, value, rounded_down, Ord::min),
-            "reset" => merge(&mut self.reset, value, reset, Ord::max),
-            _ => {}
+            Field::Limit => merge(&mut self.limit, value, whole, Ord::min),
+            Field::Remaining => merge(&mut self.remaining, value, rounded_down, Ord::min),
+            Field::Reset => merge(&mut self.reset, value, reset, Ord::max),
         }
     }
 
@@ -115,54 +105,78 @@ impl HeaderGroup {
     }
 }
 
-/// The limits of each family, in the order in which [`Seen`] keeps them.
-const OPENAI: [&str; 3] = ["tokens", "project-tokens", "requests"];
-const ANTHROPIC: [&str; 4] = ["tokens", "input-tokens", "output-tokens", "requests"];
+/// The limit that the field `RateLimit` describes.
+const DRAFT: LimitName =
+    LimitName { family: Family::Draft, what: What::Requests, span: NamedWindow::Unnamed };
 
-/// All values that were read, by header, so that the order of the headers does not matter.
+/// All values that were read, by limit, so that the order of the headers does not matter.
 #[derive(Debug, Default)]
 struct Seen {
-    openai: [HeaderGroup; 3],
-    anthropic: [HeaderGroup; 4],
+    limits: Vec<(LimitName, HeaderGroup)>,
     retry_after: Option<Duration>,
     retry_after_ms: Option<Duration>,
 }
 
 impl Seen {
     fn note(&mut self, name: &str, value: &str, wall_ns: i64) {
-        let at = |names: &[&str], what| names.iter().position(|name| *name == what);
         if name == "retry-after" {
             let parse =
                 |text: &str| wait(text, SECOND).or_else(|| until(http_date(text)?, wall_ns));
             merge(&mut self.retry_after, value, parse, Ord::max);
         } else if name == "retry-after-ms" {
             merge(&mut self.retry_after_ms, value, |text| wait(text, MILLISECOND), Ord::max);
-        } else if let Some(rest) = name.strip_prefix("x-ratelimit-")
-            && let Some((field, what)) = rest.split_once('-')
-            && let Some(group) = at(&OPENAI, what).and_then(|at| self.openai.get_mut(at))
-        {
-            group.note(field, value, |text| wait(text, SECOND).or_else(|| go_duration(text)));
-        } else if let Some(rest) = name.strip_prefix("anthropic-ratelimit-")
-            && let Some((what, field)) = rest.rsplit_once('-')
-            && let Some(group) = at(&ANTHROPIC, what).and_then(|at| self.anthropic.get_mut(at))
-        {
-            group.note(field, value, |text| until(text.parse().ok()?, wall_ns));
+        } else if name == "ratelimit" {
+            for (field, value) in draft(value) {
+                self.group(DRAFT).note(field, value, |text| wait(text, SECOND));
+            }
+        } else if let Some((limit, field)) = parse(name) {
+            let timestamp = |text: &str| until(text.parse().ok()?, wall_ns);
+            let seconds = |text: &str| wait(text, SECOND).or_else(|| epoch(text, wall_ns));
+            let group = self.group(limit);
+            match limit.family {
+                Family::Anthropic => group.note(field, value, timestamp),
+                _ => group.note(field, value, |text| seconds(text).or_else(|| go_duration(text))),
+            }
         }
     }
 
-    /// The strictest of all limits. Input counts as tokens if tokens are not reported. Output
-    /// counts only if none is left of it, because then the provider takes no request.
+    fn group(&mut self, name: LimitName) -> &mut HeaderGroup {
+        let known = self.limits.iter().position(|(limit, _)| *limit == name);
+        let at = known.unwrap_or_else(|| {
+            self.limits.push((name, HeaderGroup::default()));
+            self.limits.len() - 1
+        });
+        &mut self.limits[at].1
+    }
+
+    /// The strictest of all limits. Input counts as tokens if its family does not report tokens.
+    /// Output counts only if none is left of it, because then the provider takes no request.
     fn verdict(self) -> RateHeaders {
-        let [openai, project, openai_requests] = self.openai;
-        let [tokens, input, output, requests] = self.anthropic;
-        let limits = [openai.limit, project.limit, tokens.limit.or(input.limit)];
-        let lefts = [openai.left(), project.left(), tokens.left().or(input.left())];
-        let closed = [input, output].map(|group| group.left().filter(|left| left.remaining == 0));
+        let all = |what: What| self.limits.iter().filter(move |(limit, _)| limit.what == what);
+        let has_tokens = |family: Family, says: fn(&HeaderGroup) -> bool| {
+            all(What::Tokens).any(|(limit, group)| limit.family == family && says(group))
+        };
+        let input = || {
+            all(What::InputTokens).filter(|(limit, group)| {
+                group.remaining == Some(0)
+                    || !has_tokens(limit.family, |group| group.remaining.is_some())
+            })
+        };
+        let empty = all(What::OutputTokens).filter(|(_, group)| group.remaining == Some(0));
+        let tokens = all(What::Tokens).chain(all(What::ProjectTokens));
+        let a_minute = |(limit, _): &&(LimitName, HeaderGroup)| {
+            matches!(limit.span, NamedWindow::Unnamed | NamedWindow::Minute)
+        };
+        let input_limits = all(What::InputTokens)
+            .filter(|(limit, _)| !has_tokens(limit.family, |group| group.limit.is_some()));
+        let limits = tokens.clone().chain(input_limits).filter(a_minute);
+        let lone = self.limits.iter().filter(|(_, group)| group.remaining.is_none());
         RateHeaders {
-            limit_tokens: limits.into_iter().flatten().min(),
-            tokens: strictest(lefts.into_iter().chain(closed)),
-            requests: strictest([openai_requests.left(), requests.left()]),
+            limit_tokens: limits.filter_map(|(_, group)| group.limit).min(),
+            tokens: strictest(tokens.chain(input()).chain(empty).map(|(_, group)| group.left())),
+            requests: strictest(all(What::Requests).map(|(_, group)| group.left())),
             retry_after: self.retry_after_ms.or(self.retry_after),
+            reset: lone.filter_map(|(_, group)| group.reset).min(),
         }
     }
 }
@@ -170,76 +184,6 @@ impl Seen {
 /// The limit with the least left. Of equal ones, the one that comes back last.
 fn strictest(lefts: impl IntoIterator<Item = Option<Left>>) -> Option<Left> {
     lefts.into_iter().flatten().min_by_key(|left| (left.remaining, Reverse(left.reset)))
-}
-
-/// Reads `value` into `place` and keeps the stricter value. Some HTTP libraries join a repeated
-/// header with ", ". A date contains that text itself, so the whole value is tried first.
-fn merge<T: Copy>(
-    place: &mut Option<T>,
-    value: &str,
-    parse: impl Fn(&str) -> Option<T>,
-    stricter: fn(T, T) -> T,
-) {
-    let parts = || value.split(", ").map(&parse).reduce(|a, b| Some(stricter(a?, b?)));
-    let read = parse(value).or_else(|| parts().flatten());
-    *place = place.iter().copied().chain(read).reduce(stricter);
-}
-
-/// The whole part of a decimal number, and its fraction without zeros at the end.
-fn decimal(text: &str) -> Option<(u64, &str)> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
-    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    let whole = whole.parse().ok().filter(|_| digits(whole) && digits(fraction))?;
-    Some((whole, fraction.trim_end_matches('0')))
-}
-
-/// A number of `unit` nanoseconds, in fractions of a nanosecond.
-fn parts(text: &str, unit: u128) -> Option<u128> {
-    let (whole, fraction) = decimal(text)?;
-    let digits = fraction.bytes().chain(std::iter::repeat(b'0')).take(FRACTION_DIGITS);
-    let kept = digits.fold(0, |sum, digit| sum * 10 + u128::from(digit - b'0'));
-    let cut = u128::from(fraction.len() > FRACTION_DIGITS);
-    (u128::from(whole) * FRACTION + kept + cut).checked_mul(unit)
-}
-
-/// The duration of that many fractions of a nanosecond, rounded up.
-fn rounded_up(parts: u128) -> Option<Duration> {
-    let nanos = u64::try_from(parts.div_ceil(FRACTION)).ok()?;
-    Some(Duration::from_nanos(nanos)).filter(|wait| *wait <= WAIT_MAX)
-}
-
-fn wait(text: &str, unit: u128) -> Option<Duration> {
-    rounded_up(parts(text, unit)?)
-}
-
-/// A duration as Go writes it: numbers with units, larger units first, each at most once.
-fn go_duration(text: &str) -> Option<Duration> {
-    let number = |c: char| c.is_ascii_digit() || c == '.';
-    let (mut rest, mut sum, mut last) = (text, 0_u128, u128::MAX);
-    loop {
-        let (amount, tail) = rest.split_at(rest.find(|c| !number(c))?);
-        let (name, tail) = tail.split_at(tail.find(number).unwrap_or(tail.len()));
-        let unit = UNITS.iter().find(|(unit, size)| *unit == name && *size < last)?.1;
-        sum = sum.checked_add(parts(amount, unit)?)?;
-        (rest, last) = (tail, unit);
-        if rest.is_empty() {
-            return rounded_up(sum);
-        }
-    }
-}
-
-/// A date in the three forms of RFC 9110: the usual one, that of RFC 850, and that of asctime.
-fn http_date(text: &str) -> Option<Timestamp> {
-    let usual = DateTimeParser::new().parse_timestamp(text).ok();
-    let utc = |format| Offset::UTC.to_timestamp(DateTime::strptime(format, text).ok()?).ok();
-    let obsolete = ["%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
-    usual.or_else(|| obsolete.into_iter().find_map(utc))
-}
-
-/// The time from now until `at`, zero where it has passed.
-fn until(at: Timestamp, wall_ns: i64) -> Option<Duration> {
-    let nanos = u128::try_from(at.as_nanosecond() - i128::from(wall_ns)).unwrap_or(0);
-    rounded_up(nanos.checked_mul(FRACTION)?)
 }
 
 #[cfg(test)]
@@ -286,7 +230,7 @@ mod tests {
         let values = format!("{HOSTILE}|{}", "1".repeat(1 << 20));
         let all = "x-limit-tokens: {}; x-remaining-tokens: {}; a-tokens-limit: {}; \
             a-requests-remaining: {}; retry-after: {}; retry-after-ms: {}; {}: 1; x-: 1; \
-            x-limit: 1; x-limit-tokens-day: 1; a-tokens: 1; a-unified-limit: 1; é: 1";
+            x-limit-bytes: 1; x-limit-tokens-day: 1; a-tokens: 1; a-unified-limit: 1; é: 1";
         let resets = "x-remaining-tokens: 7; x-reset-tokens: {}; \
             a-requests-remaining: 8; a-requests-reset: {}";
         check(all, "- - - -", &[("", &values)]);
@@ -299,6 +243,9 @@ mod tests {
             ("0ns", "0|0s|0.0"),
             ("360s", "6m0s|6m|0h6m|360|360.0| 360\t"),
             ("2678400s", "744h|2678400"),
+            ("0ns", "1755777600|1755777600000|1700000000"),
+            ("5s", "1755777605|1755777605000"),
+            ("5.25s", "1755777605.25|1755777605250"),
             ("20ms", "20ms|0.02|0.02s"),
             ("3723.5s", "1h2m3.5s"),
             ("86.4s", "1m26.4s|86.4"),
@@ -307,7 +254,7 @@ mod tests {
             ("2ns", "1.5ns|0.0000000011"),
             ("1ns", "0.0000000000000000000001"),
             ("-", "1h-2m|1m1m|1s1m|1h30|5S|1d|744h0.1ns|2678400.1|18446744073709551616s"),
-            ("-", "18446744073709551615h|1755777600|2025-08-21T12:00:05Z"),
+            ("-", "18446744073709551615h|2025-08-21T12:00:05Z"),
         ];
         check("x-remaining-requests: 1; x-reset-requests: {}", "- - 1@{} -", &rows);
     }
@@ -377,5 +324,66 @@ mod tests {
             ("-", "2025-09-21T12:00:01Z|9999-12-30T00:00:00Z|2025-08-21T12:00:05|12s|1755777605"),
         ];
         check("a-requests-remaining: 1; a-requests-reset: {}", "- - 1@{} -", &rows);
+    }
+
+    #[test]
+    fn names_say_the_window_and_a_day_has_no_limit_of_a_minute() {
+        let rows = [
+            (
+                "60000 51000@15s -",
+                "x-limit-tokens-minute: 60000; x-remaining-tokens-minute: 51000; \
+                x-reset-tokens-minute: 15s",
+            ),
+            (
+                "- 40@3600s 7@60s",
+                "x-limit-tokens-day: 1000000; x-remaining-tokens-day: 40; \
+                x-reset-tokens-day: 3600; x-remaining-requests-day: 7; x-reset-requests-day: 60",
+            ),
+            (
+                "900 3@9s -",
+                "x-limit-tokens-minute: 900; x-remaining-tokens-minute: 500; \
+                x-remaining-tokens-day: 3; x-reset-tokens-day: 9",
+            ),
+            ("- - 4@-", "x-limit-req-minute: 5; x-remaining-req-minute: 4"),
+            (
+                "500000 467993@40s -",
+                "ratelimitbysize-limit: 500000; ratelimitbysize-reset: 40; \
+                x-ratelimitbysize-remaining-minute: 467993; ratelimitbysize-query-cost: 32007",
+            ),
+            (
+                "60000 9@- 4@2s",
+                "x-tokenlimit-limit: 60000; x-tokenlimit-remaining: 9; x-limit: 10; \
+                x-remaining: 4; x-reset: 2",
+            ),
+            ("- - 19@5s", "x-limit: 20; x-remaining: 19; x-reset: 1755777605000"),
+            (
+                "- - 50@30s",
+                "ratelimit: \"default\";r=50;t=30; ratelimit-policy: \"default\";q=100;w=60",
+            ),
+            ("- - 50@30s", "ratelimit: limit=100, remaining=50, reset=30"),
+            ("- - 280@53s", "ratelimit-limit: 300; ratelimit-remaining: 280; ratelimit-reset: 53"),
+        ];
+        for (expected, headers) in rows {
+            // In their own order and backwards; a value of the field `ratelimit` has semicolons.
+            let text = format!("; {headers}").replace("; x-", "\nX-RateLimit-");
+            let text = text.replace("X-RateLimit-ratelimitbysize", "x-ratelimitbysize");
+            let text = text.replace("X-RateLimit-tokenlimit", "x-tokenlimit");
+            let text = text.replace("; ratelimit", "\nratelimit");
+            let mut pairs: Vec<_> = text.lines().filter_map(|line| line.split_once(": ")).collect();
+            for _ in 0..2 {
+                let found = shown(RateHeaders::read(pairs.iter().copied(), NOW));
+                assert_eq!(found, format!("{expected} -"), "{headers}");
+                pairs.reverse();
+            }
+        }
+    }
+
+    #[test]
+    fn a_reset_without_an_amount_is_kept_and_of_several_the_first() {
+        let headers = [("x-ratelimit-reset-requests", "20s"), ("x-ratelimit-reset-tokens", "6s")];
+        let read = RateHeaders::read(headers, NOW);
+        assert_eq!((read.reset, read.tokens), (Some(Duration::from_secs(6)), None));
+        let known = [("x-ratelimit-remaining-tokens", "1"), ("x-ratelimit-reset-tokens", "6s")];
+        assert_eq!(RateHeaders::read(known, NOW).reset, None);
     }
 }

@@ -2,6 +2,8 @@
 
 use smallvec::SmallVec;
 
+use super::window::Window;
+
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -68,6 +70,20 @@ impl Unit {
         )
     }
 
+    /// Whether it counts what a call uses: tokens or money.
+    pub const fn is_of_usage(self) -> bool {
+        matches!(
+            self,
+            Self::Tokens
+                | Self::InputTokens
+                | Self::OutputTokens
+                | Self::CacheReadTokens
+                | Self::CacheWriteTokens
+                | Self::ReasoningTokens
+                | Self::Cost
+        )
+    }
+
     /// The unit of that name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|unit| unit.name() == name)
@@ -113,6 +129,9 @@ pub struct Limit {
     pub gate: Option<u64>,
     /// A lease charges its amount when it opens, however it ends.
     pub at_start: bool,
+    /// Whether requests for nothing of it always pass: a call that costs nothing is admitted even
+    /// if the budget is overspent. Rates and slots are always asked.
+    pub spares_zero: bool,
 }
 
 /// The mode of a request: how limits apply to it.
@@ -131,7 +150,39 @@ pub enum Terms {
     Recorded,
 }
 
+/// What a limit refuses. One byte for both questions keeps a meter in its cache line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hardness {
+    Soft,
+    Hard,
+    /// The same two, which never refuse a request for nothing.
+    SoftSparing,
+    HardSparing,
+}
+
+impl Hardness {
+    pub(super) const fn is_hard(self) -> bool {
+        matches!(self, Self::Hard | Self::HardSparing)
+    }
+
+    pub(super) const fn spares(self, amount: u64) -> bool {
+        amount == 0 && matches!(self, Self::SoftSparing | Self::HardSparing)
+    }
+}
+
 impl Limit {
+    /// What it refuses. A window that frees itself with time is asked for nothing too.
+    pub(super) const fn hardness(&self, window: &Window) -> Hardness {
+        let frees_itself = matches!(window, Window::Sliding(_) | Window::Gauge);
+        let spares = self.spares_zero && self.unit.is_of_usage() && !frees_itself;
+        match (self.hard, spares) {
+            (false, false) => Hardness::Soft,
+            (true, false) => Hardness::Hard,
+            (false, true) => Hardness::SoftSparing,
+            (true, true) => Hardness::HardSparing,
+        }
+    }
+
     /// A limit of `max`, or `None` for no limit.
     pub fn new(unit: Unit, max: Option<u64>) -> Self {
         Self {
@@ -143,6 +194,7 @@ impl Limit {
             warn_at: SmallVec::new(),
             gate: None,
             at_start: false,
+            spares_zero: false,
         }
     }
 
@@ -150,6 +202,13 @@ impl Limit {
     #[must_use]
     pub fn hard(mut self, hard: bool) -> Self {
         self.hard = hard;
+        self
+    }
+
+    /// The same limit. Requests for nothing of it always pass.
+    #[must_use]
+    pub fn spares_zero(mut self) -> Self {
+        self.spares_zero = true;
         self
     }
 

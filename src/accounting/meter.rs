@@ -2,6 +2,7 @@
 
 mod holds;
 
+use std::ops::Range;
 use std::time::Duration;
 
 use smallvec::SmallVec;
@@ -9,7 +10,7 @@ use smallvec::SmallVec;
 pub use self::holds::{Expired, Hold};
 use super::calendar::{Counts, Rolled};
 use super::clock::{Moment, Tick};
-use super::limit::{Limit, Terms, Unit};
+use super::limit::{Hardness, Limit, Terms, Unit};
 use super::provider_limit::ProviderLimit;
 use super::window::Window;
 
@@ -35,7 +36,7 @@ pub struct Meter {
     era: u32,
     unit: Unit,
     bounded: bool,
-    hard: bool,
+    hardness: Hardness,
     /// The number of warning marks that it has reported.
     warned: u8,
 }
@@ -52,7 +53,7 @@ impl Meter {
             era: 0,
             unit: limit.unit,
             bounded: false,
-            hard: true,
+            hardness: Hardness::Hard,
             warned: 0,
         };
         meter.set_limit(&limit);
@@ -63,7 +64,7 @@ impl Meter {
     pub fn set_limit(&mut self, limit: &Limit) {
         self.max = limit.max.unwrap_or(u64::MAX);
         self.bounded = limit.max.is_some();
-        self.hard = limit.hard;
+        self.hardness = limit.hardness(&self.window);
         self.unit = limit.unit;
         let provider = self.marks.as_mut().and_then(|marks| marks.provider.take());
         let Limit { stop, lands, warn_at, gate, at_start, .. } = limit.clone();
@@ -134,7 +135,7 @@ impl Meter {
         &self.window
     }
 
-    /// The window, to change its length or its start.
+    /// The window, to change it.
     pub const fn window_mut(&mut self) -> &mut Window {
         &mut self.window
     }
@@ -175,8 +176,9 @@ impl Meter {
     /// Whether waiting never helps: `amount` is more than the limit, or than will ever be left.
     pub fn is_hopeless(&self, amount: u64, terms: Terms) -> bool {
         let taken = if matches!(self.window, Window::Lifetime) { self.used } else { 0 };
-        let refuses = self.bounded && (self.hard || terms == Terms::Strict);
-        refuses && self.headroom(amount, terms).is_none_or(|room| taken > room)
+        let hard = self.hardness.is_hard() || terms == Terms::Strict;
+        let asks = hard && self.bounded && !self.hardness.spares(amount);
+        asks && self.headroom(amount, terms).is_none_or(|room| taken > room)
     }
 
     /// [Gated](Terms::Gated) requests pass only below this.
@@ -186,32 +188,33 @@ impl Meter {
         gate.map_or(u64::MAX, |gate| gate.min(self.ceiling()))
     }
 
-    /// The law of a meter. It admits equality; in debt it does not even admit zero.
+    /// The law. In debt it does not even admit zero, unless the limit spares it.
     pub fn fits(&self, amount: u64) -> bool {
         self.fits_under(amount, self.ceiling())
     }
 
     #[inline]
     fn fits_under(&self, amount: u64, ceiling: u64) -> bool {
-        if !self.bounded {
+        if !self.bounded || self.hardness.spares(amount) {
             return true;
         }
-        let sum =
-            self.used().checked_add(self.reserved).and_then(|taken| taken.checked_add(amount));
+        let taken = self.used().checked_add(self.reserved);
+        let sum = taken.and_then(|taken| taken.checked_add(amount));
         sum.is_some_and(|sum| sum <= ceiling) && self.provider_admits(self.reserved, amount)
     }
 
     /// Whether a charge or reservation of `amount` is admitted in this mode.
     #[inline]
     pub fn admits(&self, amount: u64, terms: Terms) -> bool {
+        let soft = !self.hardness.is_hard();
         match terms {
-            Terms::Plain => !self.hard || self.fits(amount),
-            Terms::Landing => !self.hard || self.fits_under(amount, self.ceiling_on(terms)),
+            Terms::Plain => soft || self.fits(amount),
+            Terms::Landing => soft || self.fits_under(amount, self.ceiling_on(terms)),
             Terms::Strict => self.fits(amount),
             Terms::Recorded => true,
             Terms::Gated => {
                 let below = || self.used().saturating_add(self.reserved) < self.gate();
-                !self.hard || !self.bounded || (self.fits(amount) && below())
+                soft || !self.bounded || (self.fits(amount) && below())
             }
         }
     }
@@ -278,9 +281,9 @@ impl Meter {
             }
             Window::Gauge => 0,
             _ => {
-                let before = self.used;
-                self.used = before.saturating_add(amount);
-                self.used - before
+                let booked = amount.min(u64::MAX - self.used);
+                self.used += booked;
+                booked
             }
         }
     }
@@ -307,13 +310,23 @@ impl Meter {
         }
     }
 
-    /// Returns true once per window and mark, when `used` has reached the mark.
+    /// The warning marks that `used` has reached since the last call, by their order: 0 is the
+    /// lowest. Each is returned once per window.
     #[inline]
-    pub fn take_warning(&mut self) -> bool {
+    pub fn take_warnings(&mut self) -> Range<u8> {
         let reached = self.marks.as_ref().map_or(0, |_| self.marks_reached());
-        let crossed = reached > self.warned;
-        self.warned = self.warned.max(reached);
-        crossed
+        let before = self.warned;
+        self.warned = before.max(reached);
+        before..self.warned
+    }
+
+    /// The share of the limit at which a warning mark stands, in millionths. 0 is the lowest mark.
+    pub fn share_at(&self, mark: u8) -> Option<u64> {
+        let mut marks: SmallVec<[u64; 1]> = self.marks.as_ref()?.warn_at.clone();
+        marks.sort_unstable();
+        let mark = u128::from(*marks.get(usize::from(mark))?);
+        let share = (mark * 1_000_000).checked_div(u128::from(self.limit()?))?;
+        u64::try_from(share).ok()
     }
 
     /// Whether time alone may change what it admits between `now` and `at`.

@@ -22,7 +22,7 @@ mod window;
 pub use calendar::{Calendar, CalendarUnit, Counts, Rolled};
 pub use clock::{Clock, Follower, ManualClock, Moment, SystemClock, Tick};
 pub(crate) use clock::{LONGEST, nanos};
-pub use denied::{Cause, Code, Denied, Kind};
+pub use denied::{Cause, Code, Denied, Kind, Show, Subject};
 pub use headers::{Left, RateHeaders};
 pub use invalid::{Invalid, InvalidKind};
 pub use key::Key;

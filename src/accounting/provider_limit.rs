@@ -49,7 +49,8 @@ impl ProviderLimit {
         self.requests = said.requests.map(left_until).or(self.requests);
         let closed = match status {
             TOO_MANY_REQUESTS => {
-                Some(said.retry_after.or_else(|| empty_for(said)).unwrap_or(bucket))
+                let known = said.retry_after.or_else(|| empty_for(said)).or(said.reset);
+                Some(known.unwrap_or(bucket))
             }
             status if AWAY.contains(&status) => said.retry_after,
             _ => None,

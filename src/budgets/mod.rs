@@ -23,8 +23,8 @@ pub use guard::{
 #[cfg(feature = "python")]
 pub(crate) use policy::unit_word;
 pub use policy::{
-    Defaults, EstimateMode, GuardPolicy, Labels, Mode, Pattern, Rule, RuleKind, RuleLimit, Scope,
-    Span, UnknownPrice,
+    Defaults, EntryPlace, EstimateMode, GuardPolicy, Labels, Mode, Pattern, Rule, RuleKind,
+    RuleLimit, Scope, Span, UnknownPrice,
 };
 pub use rate_limiter::{RateLimiter, RateOptions};
 pub use shared_pool::{PoolOptions, Remaining, SharedPool};

@@ -17,7 +17,7 @@ mod sections;
 mod words;
 
 pub use defaults::{Defaults, EstimateMode, UnknownPrice};
-pub use guard_policy::GuardPolicy;
+pub use guard_policy::{EntryPlace, GuardPolicy};
 pub use rule::{Mode, Rule, RuleKind, RuleLimit, Span};
 pub use scope::{Labels, Pattern, Scope};
 pub(super) use scope::{is_tool_call, label};

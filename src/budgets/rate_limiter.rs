@@ -117,7 +117,7 @@ impl RateLimiter {
     #[inline]
     pub fn reserve(&self, estimate: UsageEstimate, ttl: Option<Duration>) -> Result<Lease, Error> {
         let demands = &[Demand::new(TOKENS, estimate.total_tokens)];
-        let ask = AskPart { account: &self.account, demands, multiplier: 1, terms: Terms::Plain };
+        let ask = AskPart::alone(&self.account, demands);
         reserve_one(ask, &Request { ttl, ..estimate.into() })
     }
 

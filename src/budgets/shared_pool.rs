@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::accounting::{
-    Clock, Code, Denied, Invalid, Key, Limit, Meter, Terms, Unit, Usage, UsageEstimate, Window,
+    Clock, Code, Denied, Invalid, Key, Limit, Meter, Unit, Usage, UsageEstimate, Window,
 };
 use crate::ledger::{
     Account, Actual, Ask, AskPart, Core, Demand, Error, Lease, LeaseError, Mailbox, MeterIndex,
@@ -95,10 +95,7 @@ impl SharedPool {
     fn reserve_now(&self, request: &Request) -> Result<Lease, Error> {
         self.check_cap(request)?;
         let demands = &demands(&request.estimate);
-        reserve_one(
-            AskPart { account: &self.account, demands, multiplier: 1, terms: Terms::Plain },
-            request,
-        )
+        reserve_one(AskPart::alone(&self.account, demands), request)
     }
 
     /// [`reserve`](Self::reserve) that waits in this thread, behind earlier waits. A request that

@@ -28,6 +28,7 @@ use self::verdict::Refused;
 use super::account_id::AccountId;
 use super::claim::{Demand, MeterIndex};
 use super::core::Core;
+use super::core::event::EventLabels;
 use super::core::sweep::Swept;
 use super::error::Error;
 use super::post::outbox::Outbox;
@@ -131,7 +132,7 @@ impl Account {
                     Ok(then())
                 }
                 Err(refused) => {
-                    step.tell_denied(&state.meters, demands);
+                    step.tell_denied(&state.meters, demands, &refused);
                     Err(refused)
                 }
             }
@@ -146,7 +147,18 @@ impl Account {
     /// Books what a call has used. Never refused. Concurrency slots are skipped: the call has
     /// already ended.
     pub fn record_spent(&self, demands: &[Demand], usage: &Usage) -> Result<(), Error> {
+        self.record_spent_by(None, demands, usage)
+    }
+
+    /// The same for a request with these labels.
+    pub(crate) fn record_spent_by(
+        &self,
+        labels: Option<&EventLabels>,
+        demands: &[Demand],
+        usage: &Usage,
+    ) -> Result<(), Error> {
         self.locked(|state, step| {
+            let step = &mut Step { labels, ..step.at(step.now) };
             let mut lasting: SmallVec<[Demand; 4]> = SmallVec::from_slice(demands);
             lasting.retain(|demand| state.meters[usize::from(demand.meter)].unit() != Unit::Slots);
             state.charge(&lasting, step);
@@ -353,7 +365,8 @@ impl Account {
         let result = {
             let mut state = self.state.lock();
             let identity = &self.identity;
-            let mut step = Step { identity, now: clock(identity), outbox: &mut outbox };
+            let now = clock(identity);
+            let mut step = Step { identity, now, outbox: &mut outbox, labels: None };
             state.touch(&mut step);
             let result = act(&mut state, &mut step);
             state.hand_on(&mut step);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
+use super::core::event::EventLabels;
 use crate::accounting::{RequestBudget, Terms, UsageEstimate};
 
 /// The number of a meter in its account. The first is 0.
@@ -51,6 +52,15 @@ impl Demand {
 /// The demands on one account.
 pub type Demands = SmallVec<[Demand; 2]>;
 
+/// The place of an ask among those of its request. Of all that refuse, the first is named.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AskPlace {
+    /// The number of its budget in a list of budgets.
+    pub budget: u32,
+    /// The place in its policy, for an account that has no rules of its own.
+    pub entry: u32,
+}
+
 /// What a request asks of one account. The account sees this and never the other accounts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Claim<'a> {
@@ -58,6 +68,8 @@ pub(crate) struct Claim<'a> {
     /// The factor of the committed tokens. The amounts in `demands` have it already.
     pub(crate) multiplier: u64,
     pub(crate) terms: Terms,
+    /// The labels of the request, if somebody listens.
+    pub(crate) labels: Option<&'a EventLabels>,
 }
 
 /// The settings of a request that hold for all of its accounts.

@@ -43,6 +43,16 @@ pub enum StoreError {
     Corrupt(String),
 }
 
+impl Error {
+    /// The refusal, if a limit refuses.
+    pub(crate) fn denied(&self) -> Option<&Denied> {
+        match self {
+            Self::Denied(denied) | Self::TimedOut(denied) => Some(denied),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -52,8 +62,9 @@ impl fmt::Display for Error {
             Self::Conflict(message) => f.write_str(message),
             Self::Store(error) => error.fmt(f),
             Self::Forked => f.write_str(
-                "this account was made before the process was forked: it would be a copy here, \
-                 with a limit of its own; create it in the worker",
+                "this account was made before the process was forked: it would be a copy here, so \
+                 that each child has the whole limit again; so has one that is made anew in each \
+                 child; give them a store in common, or let one process ask for all",
             ),
         }
     }

@@ -36,16 +36,17 @@ pub(crate) use account::naming::Naming;
 #[cfg(feature = "python")]
 pub(crate) use account_id::AccountId;
 pub(crate) use accounts::Accounts;
-pub use claim::{Demand, Demands, MeterIndex, Request};
+pub use claim::{AskPlace, Demand, Demands, MeterIndex, Request};
 pub use core::Core;
-pub use core::event::{Event, EventKind};
+pub(crate) use core::event::event_labels;
+pub use core::event::{Decided, Event, EventFigures, EventKind, EventLabels, EventRule};
 pub use core::policy::{OnError, Policy, Unsettled};
 pub use ending::{Abandoned, Actual, LeaseState};
 pub use error::{Error, LeaseError, StoreError};
 pub use fork::after_fork_in_child;
 pub use post::{Mailbox, Sleeper};
 pub use request::{
-    Ask, AskPart, Carried, Grant, Kept, Lease, Passed, Wait, charge, check, reserve,
+    Ask, AskPart, Carried, Decides, Grant, Kept, Lease, Wait, charge, check, reserve,
     reserve_blocking, reserve_one,
 };
 pub(crate) use request::{reserve_and, reserve_quietly};

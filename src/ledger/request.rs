@@ -11,7 +11,7 @@ mod reserve;
 mod wait;
 
 pub use ask::{Ask, AskPart};
-pub use carried::{Carried, Kept, Passed};
+pub use carried::{Carried, Decides, Kept};
 pub use lease::Lease;
 pub use reserve::{charge, check, reserve, reserve_one};
 pub(crate) use reserve::{reserve_and, reserve_quietly};

@@ -18,6 +18,10 @@ pub(crate) fn attached_doc(name: &str) -> PyResult<&'static str> {
     docs!(name,
         "Allotment.allot"
         "Allotment.reserve_wait"
+        "BoundGuard.allot"
+        "BoundGuard.reserve_wait"
+        "BoundGuard.run"
+        "BoundGuard.step"
         "BudgetInfo.from_dict"
         "BudgetInfo.to_dict"
         "BudgetLimit.from_dict"

@@ -16,7 +16,8 @@ pub(super) use allowances::PyAllowanceLedger;
 pub(super) use budget_info::{PyBudgetInfo, PyBudgetLimit, PyFullBudgetInfo};
 pub(super) use budget_manager::{PyAgentBudget, PyBudgetManager};
 pub(super) use guard::{
-    CallLabels, PyAllotment, PyGuard, scope_begins, set_labels_var, set_price_resolver,
+    CallLabels, GivenLabels, PyAllotment, PyBoundGuard, PyGuard, policy_tables, scope_begins,
+    set_labels_var, set_price_resolver,
 };
 pub(super) use operation_cache::name_of;
 pub(super) use rate_limiter::PyRateLimiter;

@@ -16,6 +16,8 @@ pub(crate) mod _core {
     #[pymodule_export]
     use crate::py::budgets::PyAllowanceLedger;
     #[pymodule_export]
+    use crate::py::budgets::PyBoundGuard;
+    #[pymodule_export]
     use crate::py::budgets::PyRateLimiter;
     #[pymodule_export]
     use crate::py::budgets::PySharedPool;
@@ -24,7 +26,7 @@ pub(crate) mod _core {
     #[pymodule_export]
     use crate::py::budgets::{PyBudgetInfo, PyBudgetLimit, PyFullBudgetInfo};
     #[pymodule_export]
-    use crate::py::budgets::{PyGuard, set_price_resolver};
+    use crate::py::budgets::{PyGuard, policy_tables, set_price_resolver};
     #[pymodule_export]
     use crate::py::budgets::{PyWorkflowQuota, PyWorkflowToken};
     #[pymodule_export]
@@ -38,8 +40,10 @@ pub(crate) mod _core {
     #[pymodule_export]
     use crate::py::python_call::at_exit;
     #[pymodule_export]
+    use crate::py::steps::{PyStepCharge, charge_together};
+    #[pymodule_export]
     use crate::py::together::{
-        account_id, charge_together, cost_capped, record_together, reserve_together, wait_together,
+        account_id, cost_capped, record_together, reserve_together, wait_together,
     };
     #[pymodule_export]
     use crate::py::values::{PyDenial, restore_denial};

@@ -7,7 +7,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
 
 use super::python_call::{call_python, interruptible};
-use super::values::{PyRequestBudget, PyUsageEstimate};
+use super::values::{PyRequestBudget, PyUsage, PyUsageEstimate};
 use crate::accounting::Invalid;
 use crate::ledger::{Abandoned, AccountId, Actual, Error, Lease, LeaseState};
 use crate::py::{args, values};
@@ -97,6 +97,12 @@ impl PyBudgetLease {
             LeaseState::Released => "released",
             LeaseState::Expired => "expired",
         })
+    }
+
+    #[doc = stub!("BudgetLease.committed")]
+    #[getter]
+    fn committed(&self) -> PyResult<Option<PyUsage>> {
+        Ok(self.inner.committed()?.map(PyUsage))
     }
 
     #[doc = stub!("BudgetLease.expires_in")]

@@ -13,6 +13,7 @@ mod lease;
 mod main_interpreter;
 mod native;
 mod python_call;
+mod steps;
 mod together;
 mod values;
 mod waiting;

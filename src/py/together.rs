@@ -6,17 +6,15 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use super::budgets::{CallLabels, PyAllotment, PyGuard, name_of};
+use super::budgets::{CallLabels, GivenLabels, PyAllotment, PyBoundGuard, PyGuard, name_of};
 use super::lease::PyBudgetLease;
 use super::native::Native;
 use super::python_call::call_python_late;
 use super::values::PyUsageEstimate;
-use super::waiting::{PyMailbox, PyWait, block_for_lease};
-use crate::accounting::{Denied, Invalid, Usage};
-use crate::budgets::{GuardAsk, GuardRequest};
-use crate::ledger::{
-    Account, AccountId, Ask, Carried, Error, Passed, Request, Wait, charge, check, reserve,
-};
+use super::waiting::{PyMailbox, PyWait, block_deciding};
+use crate::accounting::{Invalid, Usage};
+use crate::budgets::{Allotment, Guard, GuardAsk, GuardRequest, Labels};
+use crate::ledger::{Account, AccountId, Ask, Carried, Decides, Error, Request, Wait, reserve};
 use crate::py::args;
 
 /// The asks of a request over several budgets.
@@ -35,6 +33,8 @@ struct Keywords<'a, 'py> {
     operation: Option<&'a Bound<'py, PyAny>>,
     ttl: Option<&'a Bound<'py, PyAny>>,
     labels: Option<&'a Bound<'py, PyDict>>,
+    /// The labels of scopes that have ended; `None` for those around the present code.
+    scope: Option<&'a Bound<'py, PyDict>>,
     /// Accounts that an outer call pays for.
     covered: Vec<AccountId>,
     /// Whether it is spent already and is only to be booked.
@@ -62,31 +62,31 @@ impl Together {
             wait: None,
         };
         let (mut owners, mut keeps) = (Vec::new(), Vec::new());
-        let mut passed: Vec<Passed> = Vec::new();
+        let mut decides: Vec<Arc<dyn Decides>> = Vec::new();
         let mut guarded = Vec::new();
-        for budget in budgets {
-            if let Some(asked) = guard_ask(py, budget, &usage, keywords)? {
+        for (number, budget) in (0..).zip(budgets) {
+            if let Some(mut asked) = guard_ask(py, budget, &usage, keywords)? {
                 usage.cost_micros_usd = usage.cost_micros_usd.max(asked.estimate.cost_micros_usd);
                 together.carried.price = together.carried.price.or(asked.carried.price);
                 keeps.extend(asked.carried.keeps);
-                passed.extend(asked.carried.passed);
+                decides.extend(asked.carried.decides);
                 together.wait = shorter(together.wait, asked.wait);
+                asked.asks.iter_mut().for_each(|ask| ask.place.budget = number);
                 guarded.extend(asked.asks);
                 continue;
             }
             let native = Native::of(budget)?;
             let patient = native.is_waited_for();
-            together.asks.push(Ask { patient, ..native.ask(operation, &usage)? });
+            let mut ask = Ask { patient, ..native.ask(operation, &usage)? };
+            ask.place.budget = number;
+            together.asks.push(ask);
             owners.extend(native.remember());
         }
         together.asks.extend(guarded);
         let paid = |ask: &Ask| keywords.covered.contains(&ask.account.id());
         together.asks.retain(|ask| !paid(ask));
         together.request.estimate = usage;
-        if !passed.is_empty() {
-            together.carried.passed =
-                Some(Arc::new(move || passed.iter().for_each(|passed| passed())));
-        }
+        together.carried.decides = one_of(decides);
         if !keeps.is_empty() {
             together.carried.keeps = Some(Arc::new(keeps));
         }
@@ -97,10 +97,54 @@ impl Together {
     }
 }
 
+/// All of them as one.
+pub(super) fn one_of(mut decides: Vec<Arc<dyn Decides>>) -> Option<Arc<dyn Decides>> {
+    match decides.len() {
+        0 | 1 => decides.pop(),
+        _ => Some(Arc::new(decides)),
+    }
+}
+
 fn shorter(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),
+    }
+}
+
+/// A budget that is asked by labels.
+pub(super) enum Labelled<'a, 'py> {
+    Guard(&'a Guard),
+    Bound(&'a Guard, &'a Bound<'py, PyDict>),
+    Allotment(Allotment),
+}
+
+impl<'a, 'py> Labelled<'a, 'py> {
+    /// The guard or the allotment, or `None` for any other budget.
+    pub(super) fn of(budget: &'a Bound<'py, PyAny>) -> PyResult<Option<Self>> {
+        if let Ok(guard) = budget.cast::<PyGuard>() {
+            return Ok(Some(Self::Guard(&guard.get().inner)));
+        }
+        if let Ok(view) = budget.cast::<PyBoundGuard>() {
+            return Ok(Some(Self::Bound(view.get().guard(), view.get().bound().bind(budget.py()))));
+        }
+        let Ok(allotment) = budget.cast::<PyAllotment>() else { return Ok(None) };
+        Ok(Some(Self::Allotment(allotment.get().open()?)))
+    }
+
+    pub(super) const fn bound(&self) -> Option<&'a Bound<'py, PyDict>> {
+        match self {
+            Self::Bound(_, bound) => Some(bound),
+            _ => None,
+        }
+    }
+
+    /// The ask of one step.
+    pub(super) fn step_call(&self, labels: &Labels<'_>) -> Result<GuardAsk, Error> {
+        match self {
+            Self::Guard(guard) | Self::Bound(guard, _) => guard.step_call(labels),
+            Self::Allotment(allotment) => allotment.step_call(labels),
+        }
     }
 }
 
@@ -111,22 +155,20 @@ fn guard_ask(
     usage: &Usage,
     keywords: &Keywords<'_, '_>,
 ) -> PyResult<Option<GuardAsk>> {
-    let (guard, allotment) = (budget.cast::<PyGuard>(), budget.cast::<PyAllotment>());
-    if guard.is_err() && allotment.is_err() {
-        return Ok(None);
-    }
-    let labels = CallLabels::of(py, keywords.labels)?;
+    let Some(budget) = Labelled::of(budget)? else { return Ok(None) };
+    let given = GivenLabels::new(py, None, keywords.labels).bound_to(budget.bound());
+    let labels = match keywords.scope {
+        Some(scope) => CallLabels::with_scope(given, Some(scope.clone()))?,
+        None => CallLabels::of(given)?,
+    };
     let pairs = labels.pairs()?;
     let (landing, spent) = (labels.landing, keywords.spent);
     let request = GuardRequest { estimate: usage.clone(), ttl: None, landing, spent };
     let covered = |account: &Arc<Account>| keywords.covered.contains(&account.id());
-    if let Ok(guard) = guard {
-        return Ok(Some(guard.get().inner.ask_call(&pairs, &request)?));
-    }
-    match allotment {
-        Ok(allotment) => Ok(Some(allotment.get().open()?.ask_call(&pairs, &request, covered)?)),
-        Err(_) => Ok(None),
-    }
+    Ok(Some(match budget {
+        Labelled::Guard(guard) | Labelled::Bound(guard, _) => guard.ask_call(&pairs, &request)?,
+        Labelled::Allotment(allotment) => allotment.ask_call(&pairs, &request, covered)?,
+    }))
 }
 
 #[doc = stub!("reserve_together")]
@@ -146,8 +188,8 @@ pub(crate) fn reserve_together(
     labels: Option<&Bound<'_, PyDict>>,
     covered: Vec<AccountId>,
 ) -> PyResult<Option<PyBudgetLease>> {
-    let keywords = Keywords { operation, ttl, labels, covered, spent: false };
-    let Together { asks, request, owner, carried, wait } =
+    let keywords = Keywords { operation, ttl, labels, scope: None, covered, spent: false };
+    let Together { asks, request, owner, mut carried, wait } =
         Together::of(&budgets, estimate, &keywords)?;
     let timeout = args::timeout(timeout)?.or(wait);
     if asks.is_empty() {
@@ -155,9 +197,15 @@ pub(crate) fn reserve_together(
     }
     let lease = match reserve(&asks, &request) {
         Err(Error::Denied(_)) if timeout.is_some() => {
-            block_for_lease(py, |mailbox| Wait::for_lease(&asks, request, timeout, mailbox))?
+            carried.waited = true;
+            block_deciding(py, &|| Some(&carried), |mailbox| {
+                Wait::for_lease(&asks, request, timeout, mailbox)
+            })?
         }
-        Err(Error::Denied(denied)) => return Err(first_refusal(&asks, denied).into()),
+        Err(refused) => {
+            carried.refused(&refused);
+            return Err(refused.into());
+        }
         other => other?,
     };
     Ok(Some(PyBudgetLease::new(lease.carrying(carried), owner)))
@@ -181,8 +229,8 @@ pub(crate) fn wait_together<'py>(
     labels: Option<&Bound<'py, PyDict>>,
     covered: Vec<AccountId>,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
-    let keywords = Keywords { operation, ttl, labels, covered, spent: false };
-    let Together { asks, request, owner, carried, wait } =
+    let keywords = Keywords { operation, ttl, labels, scope: None, covered, spent: false };
+    let Together { asks, request, owner, mut carried, wait } =
         Together::of(&budgets, estimate, &keywords)?;
     let timeout = args::timeout(timeout)?.or(wait);
     if asks.is_empty() {
@@ -190,70 +238,44 @@ pub(crate) fn wait_together<'py>(
     }
     match reserve(&asks, &request) {
         Err(Error::Denied(_)) if timeout.is_some() => {}
-        Err(Error::Denied(denied)) => return Err(first_refusal(&asks, denied).into()),
+        Err(refused @ Error::Denied(_)) => {
+            carried.refused(&refused);
+            return Err(refused.into());
+        }
         other => {
             let lease = PyBudgetLease::new(other?.carrying(carried), owner);
             return Ok(Some(Bound::new(py, lease)?.into_any()));
         }
     }
+    carried.waited = true;
     // Imported only now: most requests never wait.
     let mailbox = call_python_late(py, || mailbox.call0())?.cast_into::<PyMailbox>()?;
     let mailbox = mailbox.get().0.clone();
-    let wait = Wait::for_lease(&asks, request, timeout, mailbox)?;
+    let wait = Wait::for_lease(&asks, request, timeout, mailbox)
+        .inspect_err(|refused| carried.refused(refused))?;
     Ok(Some(Bound::new(py, PyWait::owned(wait, owner, carried))?.into_any()))
-}
-
-/// Of all that refuse, the first in the order of what was asked.
-#[cold]
-fn first_refusal(asks: &[Ask], denied: Box<Denied>) -> Error {
-    check(asks).err().unwrap_or(Error::Denied(denied))
 }
 
 #[doc = stub!("record_together")]
 #[pyfunction]
-#[pyo3(signature = (budgets, usage, *, operation = None, labels = None, covered = Vec::new()),
-    text_signature = "(budgets, usage, *, operation=None, labels=None, covered=())")]
+#[pyo3(signature = (budgets, usage, *, operation = None, labels = None, scope = None,
+    covered = Vec::new()),
+    text_signature = "(budgets, usage, *, operation=None, labels=None, scope=None, covered=())")]
 pub(crate) fn record_together(
     budgets: Vec<Bound<'_, PyAny>>,
     usage: &Bound<'_, PyUsageEstimate>,
     operation: Option<&Bound<'_, PyAny>>,
     labels: Option<&Bound<'_, PyDict>>,
+    scope: Option<&Bound<'_, PyDict>>,
     covered: Vec<AccountId>,
 ) -> PyResult<()> {
-    let keywords = Keywords { operation, ttl: None, labels, covered, spent: true };
+    let keywords = Keywords { operation, ttl: None, labels, scope, covered, spent: true };
     let Together { asks, request, carried, .. } = Together::of(&budgets, usage, &keywords)?;
     for ask in &asks {
-        ask.account.record_spent(&ask.demands, &request.estimate)?;
+        ask.record_spent(&request.estimate)?;
     }
     carried.ended();
     Ok(())
-}
-
-#[doc = stub!("charge_together")]
-#[pyfunction]
-#[pyo3(signature = (budgets, operation, *, labels = None))]
-pub(crate) fn charge_together(
-    py: Python<'_>,
-    budgets: Vec<Bound<'_, PyAny>>,
-    operation: &Bound<'_, PyAny>,
-    labels: Option<&Bound<'_, PyDict>>,
-) -> PyResult<()> {
-    let operation = name_of(operation)?;
-    let mut asks = Vec::with_capacity(budgets.len());
-    for budget in &budgets {
-        if let Ok(guard) = budget.cast::<PyGuard>() {
-            asks.extend(guard.get().inner.step_asks(&CallLabels::of(py, labels)?.pairs()?)?);
-            continue;
-        }
-        if let Ok(allotment) = budget.cast::<PyAllotment>() {
-            asks.extend(allotment.get().open()?.step_asks(&CallLabels::of(py, labels)?.pairs()?)?);
-            continue;
-        }
-        let native = Native::of(budget)?;
-        asks.push(native.ask_tool(operation)?);
-        native.remember();
-    }
-    if asks.is_empty() { Ok(()) } else { Ok(charge(&asks)?) }
 }
 
 #[doc = stub!("account_id")]

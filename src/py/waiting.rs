@@ -3,6 +3,7 @@
 mod sleeping;
 mod wake;
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -70,13 +71,14 @@ impl PyWait {
         py: Python<'_>,
         join: impl FnOnce(Arc<Mailbox>) -> Result<(Wait, Carried), Error>,
     ) -> PyResult<PyBudgetLease> {
-        let mut carried = Carried::none();
-        let lease = block_for_lease(py, |mailbox| {
+        let carried = OnceCell::new();
+        let joined = |mailbox| {
             let (wait, carries) = join(mailbox)?;
-            carried = carries;
+            let _ = carried.set(carries);
             Ok(wait)
-        })?;
-        Ok(PyBudgetLease::new(lease.carrying(carried), None))
+        };
+        let lease = block_deciding(py, &|| carried.get(), joined)?;
+        Ok(PyBudgetLease::new(lease.carrying(carried.into_inner().unwrap_or_default()), None))
     }
 }
 
@@ -97,7 +99,11 @@ impl PyWait {
     #[doc = stub!("Wait.result")]
     fn result(&self, py: Python<'_>) -> PyResult<Option<PyBudgetLease>> {
         let owner = || self.owner.as_ref().map(|owner| owner.clone_ref(py));
-        match self.inner.take().transpose()? {
+        let taken = self.inner.take();
+        if let Some(Err(refused)) = &taken {
+            self.carried.refused(refused);
+        }
+        match taken.transpose()? {
             Some(Grant::Lease(lease)) => {
                 let lease = lease.carrying(self.carried.clone());
                 Ok(Some(PyBudgetLease::new(lease, owner())))
@@ -119,10 +125,18 @@ impl PyWait {
     #[doc = stub!("Wait.leave")]
     fn leave(&self) {
         self.inner.leave();
+        self.carried.left();
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.owner.as_ref().map_or(Ok(()), |owner| visit.call(owner))
+    }
+}
+
+impl Drop for PyWait {
+    fn drop(&mut self) {
+        self.inner.leave();
+        self.carried.left();
     }
 }
 
@@ -131,14 +145,24 @@ pub(super) fn block(
     py: Python<'_>,
     join: impl FnOnce(Arc<Mailbox>) -> Result<Wait, Error>,
 ) -> PyResult<Grant> {
+    block_telling(py, join, |_| ())
+}
+
+/// [`block`] that calls `refused` with a refusal.
+fn block_telling(
+    py: Python<'_>,
+    join: impl FnOnce(Arc<Mailbox>) -> Result<Wait, Error>,
+    refused: impl Fn(&Error),
+) -> PyResult<Grant> {
     let (sleep, mailbox) = Sleep::new(py)?;
-    let wait = join(Arc::clone(&mailbox))?;
+    let wait = join(Arc::clone(&mailbox)).inspect_err(&refused)?;
+    let taken = || wait.take().map(|result| result.inspect_err(&refused));
     loop {
-        if let Some(result) = wait.take() {
+        if let Some(result) = taken() {
             return Ok(result?);
         }
         let next = mailbox.refresh();
-        if let Some(result) = wait.take() {
+        if let Some(result) = taken() {
             return Ok(result?);
         }
         sleep.sleep(py, next)?;
@@ -150,7 +174,22 @@ pub(super) fn block_for_lease(
     py: Python<'_>,
     join: impl FnOnce(Arc<Mailbox>) -> Result<Wait, Error>,
 ) -> PyResult<Lease> {
-    match block(py, join)? {
+    block_deciding(py, &|| None, join)
+}
+
+/// [`block`] for a lease. What it carries learns how the request was decided.
+pub(super) fn block_deciding<'a>(
+    py: Python<'_>,
+    carried: &dyn Fn() -> Option<&'a Carried>,
+    join: impl FnOnce(Arc<Mailbox>) -> Result<Wait, Error>,
+) -> PyResult<Lease> {
+    let refused = |refused: &Error| carried().iter().for_each(|carried| carried.refused(refused));
+    let granted = block_telling(py, join, refused);
+    if granted.is_err() {
+        // Nothing happens if the refusal was reported.
+        carried().iter().for_each(|carried| carried.left());
+    }
+    match granted? {
         Grant::Lease(lease) => Ok(lease),
         Grant::Slot(_) => {
             let message = "the wait was for a lease, but it ended with an admission of a limiter";

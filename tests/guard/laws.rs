@@ -117,7 +117,7 @@ fn more_than_was_reserved_is_booked_and_nothing_more_is_admitted() {
     let lease = world.reserve(&[("agent", "a")], 10).unwrap();
     lease.commit(Usage::tokens(450).into()).unwrap();
     assert_eq!((world.tokens("all"), world.tokens("each")), ((450, 0), (450, 0)));
-    refused(world.reserve(&[("agent", "a")], 0));
+    refused(world.reserve(&[("agent", "a")], 1));
     world.reserve(&[("agent", "b")], 1).unwrap().release().unwrap();
 }
 
@@ -130,7 +130,7 @@ fn a_usage_of_the_largest_number_saturates() {
         lease.commit(Usage::tokens(u64::MAX).into()).unwrap();
     }
     assert_eq!(world.tokens("all"), (u64::MAX, 0));
-    assert_eq!(refused(world.reserve(&[], 0)).remaining, 0);
+    assert_eq!(refused(world.reserve(&[], 1)).remaining, 0);
     refused(world.guard.reserve(&[("agent", "c")], Usage::tokens(u64::MAX).into()));
 }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 mod forgotten;
+mod glitches;
 mod histories;
 mod kit;
 mod labels;

@@ -17,7 +17,7 @@ fn soft_and_shadow_limits_let_everything_pass_and_tell_it() {
         world.spend(&[], 1).unwrap();
         assert_eq!(world.told(kind), ["b"]);
         assert_eq!(world.tokens("b"), (101, 0));
-        world.guard.check(&[], &asks(0)).unwrap_err();
+        world.guard.check(&[], &asks(1)).unwrap_err();
         assert_eq!(world.guard.advice(&[], None).unwrap().tokens, None, "only hard limits count");
         let explained = &world.guard.explain(&[]).unwrap()[0];
         assert_eq!((explained.mode, explained.figures[0].remaining), (mode, Some(0)));

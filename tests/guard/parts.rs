@@ -76,8 +76,8 @@ fn what_is_used_above_a_part_is_booked_at_once_where_it_came_from() {
     spend(&inner, 100, 700);
     assert_eq!(world.tokens("all"), (200, 500), "200 above the outer part");
     assert_eq!(outer.remaining().unwrap().tokens, Some(0));
-    refused(outer.reserve(&[], asks(0)));
-    refused(world.reserve(&A, 0));
+    refused(outer.reserve(&[], asks(1)));
+    refused(world.reserve(&A, 1));
     drop((inner, outer));
     assert_eq!((world.tokens("all"), world.tokens("each")), ((700, 0), (700, 0)));
 }
@@ -216,7 +216,7 @@ fn an_update_leaves_parts_what_they_have() {
     let world = World::new(TWO);
     let part = part(&world, 400);
     world.update(&TWO.replace("1_000", "100"));
-    refused(world.reserve(&[("agent", "b")], 0));
+    refused(world.reserve(&[("agent", "b")], 1));
     spend(&part, 300, 300);
     world.update("");
     spend(&part, 50, 50);
@@ -235,7 +235,7 @@ fn c02_what_is_used_above_a_part_is_told_through_parts_that_set_other_units_asid
     spend(&inner, 10, 90);
     assert_eq!(outer.remaining().unwrap().tokens, Some(0));
     assert_eq!(world.tokens("all"), (40, 50), "40 above the outer part");
-    refused(middle.reserve(&[], asks(0)));
+    refused(middle.reserve(&[], asks(1)));
     drop((inner, middle, outer));
     assert_eq!(world.tokens("all"), (90, 0));
 }

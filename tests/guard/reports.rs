@@ -34,7 +34,7 @@ fn explain_tells_what_applies_in_the_order_of_the_policy() {
     let _open = world.reserve(&LABELS, 50).unwrap();
     let explained = world.guard.explain(&LABELS).unwrap();
     let names: Vec<&str> = explained.iter().map(|rule| rule.name.as_str()).collect();
-    assert_eq!(names, ["day", "ever", "p"]);
+    assert_eq!(names, ["day", "p", "ever"]);
     let day = &explained[0];
     assert_eq!((day.kind, day.mode), ("budget", "hard"));
     assert_eq!(day.window, "calendar:day Europe/Berlin");
@@ -45,8 +45,8 @@ fn explain_tells_what_applies_in_the_order_of_the_policy() {
     assert_eq!((usd.unit, usd.limit, usd.used), ("usd", Some(2_500_000), 100));
     assert_eq!((usd.reserved, usd.remaining), (50, Some(2_499_850)));
     assert_eq!(day.figures[1].unit, "tokens");
-    assert_eq!(explained[2].wait, Some(Duration::from_secs(30)));
-    assert_eq!(explained[1].figures[0].kept_back, 4);
+    assert_eq!(explained[1].wait, Some(Duration::from_secs(30)));
+    assert_eq!(explained[2].figures[0].kept_back, 4);
     let others = world.guard.explain(&[("model", "claude")]).unwrap();
     assert_eq!(others.len(), 1, "only what matches");
 }
@@ -61,7 +61,11 @@ fn snapshot_tells_every_counter_that_was_ever_asked() {
     let snapshot = world.guard.snapshot().unwrap();
     let names: Vec<(&str, usize)> =
         snapshot.iter().map(|c| (c.name.as_str(), c.values.len())).collect();
-    assert_eq!(names, [("day", 1), ("day", 1), ("ever", 0), ("p", 0)]);
+    assert_eq!(
+        names,
+        [("day", 1), ("day", 1), ("p", 0), ("ever", 0)],
+        "in the order of the policy"
+    );
     assert_eq!(snapshot[0].values[0].1, "a");
 }
 

@@ -19,7 +19,7 @@ fn a_limit_may_go_down_and_up_and_what_was_counted_stays() {
     let world = World::new(&rules([0]));
     let lease = world.reserve(&[], 80).unwrap();
     world.update(&rules([0]).replace("100", "10"));
-    refused(world.reserve(&[], 0));
+    refused(world.reserve(&[], 1));
     lease.commit(Usage::tokens(5).into()).unwrap();
     world.spend(&[], 5).unwrap();
     refused(world.reserve(&[], 1));
@@ -94,7 +94,7 @@ fn a_mode_may_change_and_the_count_stays() {
     let world = World::new(&format!("{}mode = \"shadow\"\n", rules([0])));
     world.spend(&[], 150).unwrap();
     world.update(&rules([0]));
-    refused(world.reserve(&[], 0));
+    refused(world.reserve(&[], 1));
     world.update(&format!("{}mode = \"soft\"\n", rules([0])));
     world.spend(&[], 10).unwrap();
     assert_eq!(world.tokens("b-0"), (160, 0));

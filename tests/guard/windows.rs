@@ -150,7 +150,7 @@ fn debt_does_not_carry_over() {
     let world = World::new(&rule("fixed:1h"));
     let lease = world.reserve(&[], 1).unwrap();
     lease.commit(Usage::tokens(5_000).into()).unwrap();
-    refused(world.reserve(&[], 0));
+    refused(world.reserve(&[], 1));
     world.clock.advance(HOUR);
     world.spend(&[], 100).unwrap();
 }

@@ -44,6 +44,7 @@ const ROOMS: [(&str, &[&[&str]]); 3] = [
             &["budgets"],
             &["native"],
             &["together"],
+            &["steps"],
             &["main_interpreter"],
             &["core_module"],
         ],

@@ -78,8 +78,8 @@ def given(value: object) -> str:
 
 
 def no_copies(account: object) -> NoReturn:
-    """Refuse to pickle or copy an account: it holds what was spent, a copy would be a second one."""
+    """Refuse to pickle an account: it holds what was spent, what is unpickled would be a second one."""
     raise TypeError(
-        f"{type(account).__name__} can not be pickled or copied: a copy would have a limit of its own; "
+        f"{type(account).__name__} can not be pickled: what is unpickled would have a limit of its own; "
         "create it where it is used"
     )

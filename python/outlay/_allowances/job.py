@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, NoReturn, Self, SupportsIndex
 from outlay._allowances.checks import no_copies
 from outlay._allowances.reports import QuotaEvent, UsageReport
 from outlay._errors import ForkedLedger
+from outlay._same import same, same_deeply
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -226,6 +227,9 @@ class Job:
 
     def __repr__(self) -> str:
         return f"<Job {self._job_id!r} of {self._agent_id!r}>"
+
+    __copy__ = same
+    __deepcopy__ = same_deeply
 
     def __reduce__(self) -> NoReturn:
         no_copies(self)

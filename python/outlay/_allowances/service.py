@@ -15,6 +15,7 @@ from outlay._allowances.stored import stored_backend
 from outlay._allowances.values import AgentAllowance, ModelQuota, RepoLimit
 from outlay._core import AllowanceLedger, check_amount, check_id
 from outlay._errors import PolicyError
+from outlay._same import same, same_deeply
 
 if TYPE_CHECKING:
     from outlay._allowances.backend import CountsBackend
@@ -345,6 +346,9 @@ class AllowanceService:
 
     def __repr__(self) -> str:
         return "<AllowanceService>"
+
+    __copy__ = same
+    __deepcopy__ = same_deeply
 
     def __reduce__(self) -> NoReturn:
         no_copies(self)

@@ -12,6 +12,7 @@ from outlay._allowances.days import as_datetime, today_of
 from outlay._allowances.reports import UsageRecord
 from outlay._allowances.values import AgentAllowance, ModelQuota
 from outlay._core import AllowanceLedger, check_amount, check_id
+from outlay._same import same, same_deeply
 
 if TYPE_CHECKING:
     from outlay._core import ManualClock, SystemClock
@@ -318,6 +319,9 @@ class MemoryStore:
 
     def __repr__(self) -> str:
         return "<MemoryStore>"
+
+    __copy__ = same
+    __deepcopy__ = same_deeply
 
     def __reduce__(self) -> NoReturn:
         no_copies(self)

@@ -19,11 +19,11 @@ class Keywords(TypedDict, total=False):
 
     #: The operation that an `AgentTokenBudget` weighs.
     operation: Required[str]
-    #: Passed to the user's own objects, and to guards.
+    #: Labels for guards, and for the user's own objects.
     labels: Required[Mapping[str, str]]
     #: How long to wait for a pool or a limiter; None, not at all, unless a guard's policy says so.
     wait: float | timedelta | None
-    #: Labels for guards alone: the host's facts about the request. `labels` override them.
+    #: The host's facts about the request, as labels too. `labels` override them.
     facts: Mapping[str, str] | None
 
 
@@ -36,9 +36,23 @@ class Asked:
     operation: str
     labels: Mapping[str, str]
     facts: Mapping[str, str]
+    #: The labels of the scopes around.
+    scope: dict[str, str]
+
+
+def all_labels(facts: Mapping[str, str] | None, labels: Mapping[str, str]) -> dict[str, str]:
+    """Return the labels of a request as a guard joins them: its own, and those of the scopes around it.
+
+    The model of an outer scope is not the model of a tool's call.
+    """
+    own = {**(facts or {}), **labels}
+    scope = current_labels()
+    if "tool" in own and "model" not in own:
+        scope.pop("model", None)
+    return {**scope, **own}
 
 
 def asked_of(budgets: Budgets, estimate: UsageEstimate, keywords: Keywords) -> Asked:
     """Record the arguments of a `reserve`, and the labels of the scopes around it, which may end earlier."""
-    facts = {**current_labels(), **(keywords.get("facts") or {})}
-    return Asked(budgets, estimate, keywords["operation"], keywords["labels"], facts)
+    facts = keywords.get("facts") or {}
+    return Asked(budgets, estimate, keywords["operation"], keywords["labels"], facts, current_labels())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from outlay._calls.protocols import Budget
-from outlay._core import Allotment, Guard
+from outlay._core import Allotment, BoundGuard, Guard
 
 if TYPE_CHECKING:
     from outlay._waiting.together import Account, NativeBudget
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 AnyBudget: TypeAlias = "NativeBudget | Budget"
 #: Two budgets with one key are the same. The key is an account's number, or the identity of another object.
 Key: TypeAlias = tuple[str, int]
+#: The budgets that are asked by labels.
+LABELLED = (Guard, BoundGuard, Allotment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +28,8 @@ class Budgets:
 
     @property
     def accounts(self) -> list[Account]:
-        """The budgets that are one account each: all of the core's but guards and their parts."""
-        return [one for _, one in self.native if not isinstance(one, Guard | Allotment)]
+        """The budgets that are one account each: all but guards, their views and their parts."""
+        return [one for _, one in self.native if not isinstance(one, Guard | BoundGuard | Allotment)]
 
 
 def account_key(number: int) -> Key:

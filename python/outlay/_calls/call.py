@@ -7,23 +7,24 @@ request to the provider. It reserves in it, runs the request inside `entered()`,
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Collection, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from contextvars import ContextVar, Token
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import Any, Unpack
 
 from outlay._calls.asked import Asked, Keywords, asked_of
 from outlay._calls.attempts import Attempts
-from outlay._calls.budgets import Budgets, Key, account_key, accounts_above
-from outlay._calls.ends import cancelling, committing, end_each, failing, release_each, reserve_each
+from outlay._calls.budgets import Budgets, Key
+from outlay._calls.ends import Ending, cancelling, committing, end_each, ending_failed, failing, release_each
 from outlay._calls.inner_usage import InnerUsage, Spare
+from outlay._calls.last import note_end, note_failure
 from outlay._calls.late import book_late
+from outlay._calls.own import reserve_each, reserve_each_async
 from outlay._calls.protocols import Lease
-from outlay._core import BudgetLease, Usage, UsageEstimate, reserve_together
+from outlay._calls.reserving import Reserving
+from outlay._core import Usage, UsageEstimate, reserve_together
 from outlay._usage.responses import as_usage, times
 from outlay._waiting.together import reserve_together_wait
-
-if TYPE_CHECKING:
-    from outlay._waiting.together import NativeBudget
 
 _current: ContextVar[Call | None] = ContextVar("outlay_call", default=None)
 
@@ -46,6 +47,7 @@ class Call:
     | `_paid_inside` | Those of `_watched` that a call inside it has paid for as well. |
     | `_asked` | What each reserve was given; kept inside another call, which may end before this one. |
     | `_spare` | What it has booked beyond what the calls inside had used; None: it knew of all. |
+    | `ending` | Ends of a user's own leases that are under way: coroutines that an async wrap awaits. |
     | `inside` | What the calls inside have used; kept only where somebody asks for it. |
     | `attempts` | The requests that the layers inside have made; kept only where somebody asks for them. |
     """
@@ -61,6 +63,7 @@ class Call:
         "_spare",
         "_watched",
         "attempts",
+        "ending",
         "inside",
     )
 
@@ -79,6 +82,7 @@ class Call:
         self._estimates: list[UsageEstimate] = []
         self._asked: list[Asked] = []
         self._spare: Spare | None = None
+        self.ending: Sequence[Awaitable[Any]] = ()
         self.inside: InnerUsage | None = None
         self.attempts: Attempts | None = None
 
@@ -107,7 +111,9 @@ class Call:
         """
         with self._reserving(budgets, estimate, keywords, cover) as step:
             if step.native:
-                step.lease = reserve_together(step.native, estimate, **step.keywords())
+                step.hold(reserve_together(step.native, estimate, **step.keywords()))
+            if step.own:
+                reserve_each(step.own, step.leases, estimate, step.labels())
 
     async def reserve_async(
         self,
@@ -118,18 +124,25 @@ class Call:
         **keywords: Unpack[Keywords],
     ) -> None:
         """Do as `reserve` does, and wait without blocking the event loop."""
-        with self._reserving(budgets, estimate, keywords, cover) as step:
-            if step.native:
-                step.lease = await reserve_together_wait(step.native, estimate, **step.keywords())
+        try:
+            with self._reserving(budgets, estimate, keywords, cover) as step:
+                if step.native:
+                    step.hold(await reserve_together_wait(step.native, estimate, **step.keywords()))
+                if step.own:
+                    await reserve_each_async(step.own, step.leases, estimate, step.labels())
+        except BaseException:
+            if self.ending:
+                await self.ended(quietly=True)
+            raise
 
     def _reserving(
         self, budgets: Budgets, estimate: UsageEstimate, keywords: Keywords, cover: bool
-    ) -> _Reserving:
+    ) -> Reserving:
         """Begin to reserve in the budgets that no call covers yet."""
         self._estimates.append(estimate)
         if self._outer is not None:
             self._asked.append(asked_of(budgets, estimate, keywords))
-        return _Reserving(self, budgets, estimate, keywords, cover)
+        return Reserving(self, budgets, keywords, cover)
 
     def stand_in(self, keys: Iterable[Key]) -> None:
         """Pay for accounts that were charged apart from this call.
@@ -183,12 +196,13 @@ class Call:
         self._tell_outer(usages, requests)
         paid = zip(leases, usages, strict=True)
         ends = [committing(lease, usage, requests) for each, usage in paid for lease in each]
-        end_each([*ends, (self._settle_late, (usages,))])
+        noting = (note_end, (leases, usages, self._estimates))
+        self._end_each([*ends, noting, (self._settle_late, (usages,))])
 
     def release(self) -> None:
         """Give everything back, the last reserved first; never raises."""
         self._open = False
-        release_each([lease for leases in self._leases for lease in leases])
+        self.ending = release_each([lease for leases in self._leases for lease in leases])
         self._leases.clear()
 
     def close(self, requests: int = 1) -> None:
@@ -216,12 +230,29 @@ class Call:
         self._tell_outer(usages, requests, lost=lost)
         paid = zip(leases, usages, strict=True)
         ends = [cancelling(lease, usage, requests, lost) for each, usage in paid for lease in each]
-        end_each([*ends, (self._settle_late, (usages,))])
+        noting = (note_end, (leases, usages, self._estimates))
+        self._end_each([*ends, noting, (self._settle_late, (usages,))])
 
     def _end(self, ending: str, requests: int) -> None:
         leases, requests = self._take_leases(requests)
         self._tell_attempts(requests)
-        end_each(failing(lease, ending, requests) for each in leases for lease in each)
+        ends = [failing(lease, ending, requests) for each in leases for lease in each]
+        self._end_each([*ends, (note_failure, (leases,))])
+
+    def _end_each(self, endings: Iterable[Ending]) -> None:
+        self.ending = end_each(endings)
+
+    async def ended(self, *, quietly: bool = False) -> None:
+        """Wait for the leases of a user's own budgets that end in coroutines.
+
+        Args:
+            quietly: Log what one of them raises; default False, raise it.
+
+        """
+        ending, self.ending = self.ending, ()
+        with ending_failed() if quietly else nullcontext():
+            for each in ending:
+                await each
 
     def _take_leases(self, requests: int) -> tuple[list[list[Lease]], int]:
         """Close the call; return its leases, and the largest known number of its requests."""
@@ -288,59 +319,6 @@ class Call:
                 return True
             call = call._outer
         return False
-
-
-class _Reserving:
-    """A reserve in progress: all of its budgets give a lease, or the call releases the leases it has.
-
-    The `with` block asks the core, with or without waiting, and stores the lease here. The user's own objects
-    are asked when the block ends.
-    """
-
-    __slots__ = ("_call", "_cover", "_estimate", "_keywords", "_leases", "_own", "lease", "native")
-
-    def __init__(
-        self, call: Call, budgets: Budgets, estimate: UsageEstimate, keywords: Keywords, cover: bool
-    ) -> None:
-        self._call = call
-        self._estimate = estimate
-        self._keywords = keywords
-        self._cover = cover
-        self._own = [(key, one) for key, one in budgets.own if not call._covers(key)]
-        self._leases: list[Lease] = []
-        call._leases.append(self._leases)
-        self.native: list[NativeBudget] = [one for key, one in budgets.native if not call._covers(key)]
-        self.lease: BudgetLease | None = None
-
-    def keywords(self) -> dict[str, Any]:
-        """Return the keywords of `reserve_together`, and of its twin that waits."""
-        labels, facts = self._keywords["labels"], self._keywords.get("facts")
-        return {
-            "operation": self._keywords["operation"],
-            "timeout": self._keywords.get("wait"),
-            "labels": {**(facts or {}), **labels},
-            "covered": self._call._accounts_covered(),
-        }
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_exception: object) -> None:
-        call = self._call
-        if kind is not None:
-            call.release()
-            return
-        try:
-            if self.lease is not None:
-                self._leases.append(self.lease)
-                # An allotment pays for the accounts that it was allotted from.
-                numbers = {*self.lease._accounts(), *accounts_above(self.native)}
-                call._note(map(account_key, numbers), self._cover)
-            reserve_each(self._own, self._leases, self._estimate, self._keywords["labels"])
-        except BaseException:
-            call.release()
-            raise
-        call._note((key for key, _ in self._own), self._cover)
 
 
 def open_calls() -> Iterator[Call]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from outlay._calls.asked import Asked
 from outlay._calls.inner_usage import Spare
+from outlay._calls.own import book
 from outlay._core import Allotment, Usage, UsageEstimate, WorkflowToken, record_together
 from outlay._guard.parts import guard_of
 from outlay._usage.responses import counts_of
@@ -55,7 +56,7 @@ def book_late(
 def _book(budget: Any, asked: Asked, usage: Usage, covered: list[int], *, own: bool) -> None:
     """Book usage that is already spent. A user's own budget may still refuse it."""
     if own:
-        budget.reserve(UsageEstimate(), **asked.labels).commit(usage)
+        book(budget, usage, UsageEstimate(), {**asked.facts, **asked.labels})
         return
     if isinstance(budget, Allotment) and budget.closed:
         # A closed allotment has given its amounts back to its guard.
@@ -68,6 +69,7 @@ def _book(budget: Any, asked: Asked, usage: Usage, covered: list[int], *, own: b
         UsageEstimate(**counts_of(usage)),
         operation=asked.operation,
         labels={**asked.facts, **asked.labels},
+        scope=asked.scope,
         covered=covered,
     )
 

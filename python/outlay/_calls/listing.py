@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from outlay._calls.budgets import AnyBudget, Budgets, Key
+from outlay._calls.budgets import LABELLED, AnyBudget, Budgets, Key
 from outlay._calls.protocols import Budget
-from outlay._core import Allotment, BudgetManager, Guard, account_id
+from outlay._core import BoundGuard, BudgetManager, account_id
 from outlay._errors import PolicyError
 from outlay._guard.parts import guard_of
 
@@ -30,8 +30,8 @@ def normalise(budget: AnyBudget | Sequence[AnyBudget]) -> Budgets:
     own: dict[Key, Any] = {}
     for one in given:
         number = _account_number(one)
-        if isinstance(one, Guard | Allotment):
-            key, kept = ("guard", id(one)), native
+        if isinstance(one, LABELLED):
+            key, kept = ("guard", id(one.guard if isinstance(one, BoundGuard) else one)), native
         elif number is not None:
             key, kept = ("account", number), native
         else:
@@ -44,17 +44,17 @@ def normalise(budget: AnyBudget | Sequence[AnyBudget]) -> Budgets:
 
 
 def _check_parts(given: Sequence[Any]) -> None:
-    """Refuse a guard beside a part of it, and two parts of one: the guard would pay for a call twice."""
+    """Refuse a guard beside a part or a view of it, and two of one guard: it would pay for a call twice."""
     seen: list[tuple[Any, int]] = []
     for place, one in enumerate(given):
-        if not isinstance(one, Guard | Allotment) or any(one is other for other in given[:place]):
+        if not isinstance(one, LABELLED) or any(one is other for other in given[:place]):
             continue
         guard = guard_of(one)
         for other, before in seen:
             if other == guard:
                 raise PolicyError(
                     f"budget: budget[{before}] and budget[{place}] belong to the same Guard, which would pay "
-                    "for each call twice; give the Allotment alone, because its guard pays with it"
+                    "for each call twice; give one of them: an Allotment or a BoundGuard stands for its guard"
                 )
         seen.append((guard, place))
 

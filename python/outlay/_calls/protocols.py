@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from outlay._core import Usage, UsageEstimate
 
 
 @runtime_checkable
 class Lease(Protocol):
     """The lease that a user's own `Budget` gives out. It is ended exactly once.
+
+    Its methods may be coroutines, for the calls of async clients and functions; see `Budget`.
 
     Example:
         >>> class Printed:
@@ -41,6 +45,9 @@ class Lease(Protocol):
 class Budget(Protocol):
     """A user's own budget. An object with this method may stand wherever a `SharedPool` may.
 
+    `reserve` and the methods of its leases may be coroutines, for a budget that is asked over the network.
+    They are awaited where the call is async. Elsewhere a `PolicyError` says so before anything is sent.
+
     Example:
         >>> from outlay import SharedPool
         >>> class Audited:
@@ -53,12 +60,13 @@ class Budget(Protocol):
 
     """
 
-    def reserve(self, estimate: UsageEstimate, **labels: str) -> Lease:
+    def reserve(self, estimate: UsageEstimate, **labels: str) -> Lease | Awaitable[Lease]:
         """Reserve the estimate for one call.
 
         Args:
             estimate: What the call may use: tokens, and micro-USD where prices are known.
-            **labels: The labels of the wrap, and `tool` for a tool call.
+            **labels: All labels that a rule of a guard could meet: those of the wrap and of the scopes
+                around, `provider`, `model`, `agent` if the framework knows it, and `tool` for a tool call.
 
         Returns:
             A lease that is ended once: committed, released or closed.

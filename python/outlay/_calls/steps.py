@@ -7,15 +7,18 @@ from contextlib import suppress
 from contextvars import ContextVar, Token
 from typing import Any
 
+from outlay._calls.asked import all_labels
 from outlay._calls.budgets import AnyBudget, Budgets, Key
 from outlay._calls.call import Call, Entered
-from outlay._calls.ends import end_each, release_each, reserve_each
+from outlay._calls.ends import end_each, release_each
 from outlay._calls.listing import normalise
+from outlay._calls.own import check_no_coroutine, reserve_each
 from outlay._calls.protocols import Lease
 from outlay._core import (
     BudgetLease,
     RateLimiter,
     SharedPool,
+    StepCharge,
     UsageEstimate,
     WorkflowToken,
     charge_together,
@@ -51,6 +54,8 @@ def step_budgets(budget: AnyBudget | Sequence[AnyBudget]) -> Budgets:
             raise PolicyError(
                 f"budget: a {kind} counts tokens, and a step uses none; give it to the wrap of a model"
             )
+    for _, own in budgets.own:
+        check_no_coroutine(own)
     return budgets
 
 
@@ -63,10 +68,12 @@ def countable(budgets: Budgets) -> Budgets:
 class Step:
     """The leases of one step. A `with` block around the step ends them."""
 
-    __slots__ = ("_about", "_entered", "_keys", "_leases", "_token", "_turn")
+    __slots__ = ("_about", "_charged", "_entered", "_interrupts", "_keys", "_leases", "_token", "_turn")
 
     def __init__(self, leases: list[Lease], about: Any, keys: frozenset[Key], turn: Call | None) -> None:
         self._leases = leases
+        self._charged: StepCharge | None = None
+        self._interrupts: tuple[type[BaseException], ...] = ()
         self._about = about
         self._keys = keys
         self._turn = turn
@@ -87,6 +94,11 @@ class Step:
             # A coroutine that is thrown away unfinished ends in another context, where nothing was set.
             with suppress(ValueError):
                 _around.reset(self._token)
+        if kind is not None and issubclass(kind, self._interrupts):
+            release_each(self._leases)
+            if self._charged is not None:
+                self._charged.give_back()
+            return
         # Cancelled or interrupted, the step may have done its work all the same.
         failed = kind is not None and issubclass(kind, Exception)
         end_each(_ending(lease, failed=failed) for lease in self._leases)
@@ -99,7 +111,14 @@ def _ending(lease: Any, *, failed: bool) -> tuple[Any, tuple[Any, ...]]:
     return (lease.commit, (None,))
 
 
-def charge_step(budgets: Budgets, *, operation: str, labels: Mapping[str, str], about: Any = None) -> Step:
+def charge_step(
+    budgets: Budgets,
+    *,
+    operation: str,
+    labels: Mapping[str, str],
+    about: Any = None,
+    interrupts: tuple[type[BaseException], ...] = (),
+) -> Step:
     """Charge one step (a tool call, a turn of an agent) in one decision.
 
     Steps join no outer call: a tool that runs an agent of its own makes steps of its own.
@@ -110,6 +129,8 @@ def charge_step(budgets: Budgets, *, operation: str, labels: Mapping[str, str], 
         labels: Passed to the user's own objects.
         about: The host's object for the step, the same for each middleware. If two have the same budget, the
             outer one pays. Default None, a step by itself.
+        interrupts: What a host raises to stop a step that it runs again later. The step is given back, and
+            paid when it runs again. Default none.
 
     Returns:
         The step: run it in a `with` block.
@@ -123,6 +144,7 @@ def charge_step(budgets: Budgets, *, operation: str, labels: Mapping[str, str], 
     native = [each for each in budgets.native if each[0] not in paid]
     own = [each for each in budgets.own if each[0] not in paid]
     leases: list[Lease] = []
+    charged: StepCharge | None = None
     # A call of a tool is a request to a guard; a turn is a step of its workflows.
     requests: list[Any] = [one for key, one in native if key[0] == "guard" and "tool" in labels]
     steps = [one for _, one in native if one not in requests]
@@ -131,14 +153,17 @@ def charge_step(budgets: Budgets, *, operation: str, labels: Mapping[str, str], 
         tool_labels = {name: value for name, value in labels.items() if name != "model"}
         leases.extend(guard.reserve(**tool_labels) for guard in requests)
         # The core's charge is final, so the objects that can still give back come first.
-        reserve_each(own, leases, UsageEstimate(), labels)
+        if own:
+            reserve_each(own, leases, UsageEstimate(), all_labels(None, labels))
         if steps:
-            charge_together(steps, operation, labels=dict(labels))
+            charged = charge_together(steps, operation, labels=dict(labels), returnable=bool(interrupts))
     except BaseException:
         release_each(leases)
         raise
     keys = paid.union(key for key, _ in (*native, *own))
-    return Step(leases, about, keys, None if "tool" in labels else _turn(budgets))
+    step = Step(leases, about, keys, None if "tool" in labels else _turn(budgets))
+    step._charged, step._interrupts = charged, interrupts
+    return step
 
 
 def _turn(budgets: Budgets) -> Call | None:

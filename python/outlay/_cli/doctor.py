@@ -26,18 +26,22 @@ EXTRAS = {
 }
 
 
-def doctor() -> dict[str, Any]:
+def doctor(*, imports: bool = True) -> dict[str, Any]:
     """Return the installed packages, and the layers that are active in this process.
 
-    It imports every integration whose packages are installed, which may take seconds. It changes nothing.
+    It changes nothing. By default it imports every integration whose packages are installed, which may take
+    seconds, and some hosts ask the network when they are imported.
+
+    Args:
+        imports: Import the integrations; default True. With False, nothing is imported.
 
     Returns:
         A dict that JSON can hold. `outlay`, `python` and `platform` are versions. `extras` has for each extra
-        its `packages` with their versions (None where one is missing), whether its module `imports`, and the
-        `error` if not. `wrapped` lists the layers that are alive: the integration (`by`), the classes of its
-        `budgets`, its `labels`. `scope` has the labels of the scopes around the call. `audit` says whether
-        an audit of LangChain watches here, `genai_prices` the version of the package that prices models
-        which no policy prices, or None.
+        its `packages` with their versions (None where one is missing), whether its module `imports` (None if
+        that was not tried), and the `error` if not. `wrapped` lists the layers that are alive: the
+        integration (`by`), the classes of its `budgets`, its `labels`. `scope` has the labels of the scopes
+        around the call. `audit` says whether an audit of LangChain watches here, `genai_prices` the version
+        of the package that prices models which no policy prices, or None.
 
     Example:
         >>> import outlay
@@ -54,7 +58,7 @@ def doctor() -> dict[str, Any]:
         "outlay": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "extras": {name: _integration(*what) for name, what in EXTRAS.items()},
+        "extras": {name: _integration(*what, imports=imports) for name, what in EXTRAS.items()},
         "wrapped": _wrapped(),
         "scope": current_labels(),
         "audit": _audited(),
@@ -72,19 +76,20 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _integration(module: str, packages: tuple[str, ...]) -> dict[str, Any]:
+def _integration(module: str, packages: tuple[str, ...], *, imports: bool) -> dict[str, Any]:
     found = {package: _version(package) for package in packages}
-    error = None
+    error, works = None, True if module in sys.modules else None
     if None in found.values():
         missing = [package for package, known in found.items() if known is None]
-        error = f"not installed: {', '.join(missing)}"
-    else:
+        error, works = f"not installed: {', '.join(missing)}", False
+    elif imports:
         try:
             import_module(module)
+            works = True
         except Exception as failed:
             # The user must see whatever a host's package raises when it is imported.
-            error = f"{type(failed).__name__}: {failed}"
-    return {"packages": found, "imports": error is None, "error": error}
+            error, works = f"{type(failed).__name__}: {failed}", False
+    return {"packages": found, "imports": works, "error": error}
 
 
 def _wrapped() -> list[dict[str, Any]]:

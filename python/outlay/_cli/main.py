@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
+
+from outlay._core import __version__
+from outlay._printable import printable
 
 __all__ = ["main"]
 
+_POLICY = "a policy in TOML, or a pyproject.toml"
 _MISSING = 'the demo needs packages that are not installed ({name}): pip install "outlay[demo]"'
 
 
@@ -46,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="outlay", description="The accounts of AI agents.")
-    parser.add_argument("--version", action="version", version=f"outlay {version('outlay')}")
+    parser.add_argument("-V", "--version", action="version", version=f"outlay {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     demo = commands.add_parser(
         "demo",
@@ -65,9 +68,9 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--plain", action="store_true", help="no colour and no live display")
     check = commands.add_parser(
         "check",
-        help="read a policy file and say whether it is good",
-        description="Read a policy. The exit status is 0 where a guard can be made of it, 1 where not: then "
-        "the file, the line and what is allowed are on stderr.",
+        help="read policy files and say whether they are good",
+        description="Read one policy or several. The exit status is 0 where a guard can be made of each, 1 "
+        "where not: then the file, the line and what is allowed are on stderr.",
     )
     explain = commands.add_parser(
         "explain",
@@ -75,17 +78,22 @@ def _parser() -> argparse.ArgumentParser:
         description="Show every rule that matches a request with these labels, its limits in a fresh guard, "
         "and what the model costs.",
     )
-    for command in (check, explain):
-        command.add_argument("policy", type=Path, help="a policy in TOML, or a pyproject.toml")
+    check.add_argument("policies", type=Path, nargs="+", metavar="POLICY", help=_POLICY)
+    explain.add_argument("policy", type=Path, help=_POLICY)
     explain.add_argument(
         "labels", nargs="*", type=_label, metavar="LABEL=VALUE", help="such as agent=coder model=gpt-x"
     )
-    commands.add_parser(
+    doctor = commands.add_parser(
         "doctor",
         help="show what is installed and which integrations work",
-        description="Show the installed extras with their versions, whether each integration imports, and "
-        "what is active in the process. In a program, outlay.doctor() returns the same as a dict.",
+        description="Show the installed extras with their versions, and what is active in the process. "
+        "It uses no network. In a program, outlay.doctor() returns the same as a dict.",
     )
+    doctor.add_argument(
+        "--imports", action="store_true", help="import each integration too; some hosts take seconds"
+    )
+    for command in (check, explain, doctor):
+        command.add_argument("--json", action="store_true", help="print JSON")
     return parser
 
 
@@ -97,14 +105,15 @@ def _label(text: str) -> tuple[str, str]:
 
 
 def _policy_command(arguments: argparse.Namespace) -> int:
-    from outlay._cli.policy import check, explain
+    from outlay._cli.check import check
+    from outlay._cli.explain import explain
     from outlay._cli.show_doctor import show_doctor
 
     if arguments.command == "doctor":
-        return show_doctor()
+        return show_doctor(imports=arguments.imports, as_json=arguments.json)
     if arguments.command == "check":
-        return check(arguments.policy)
-    return explain(arguments.policy, dict(arguments.labels))
+        return check(arguments.policies, as_json=arguments.json)
+    return explain(arguments.policy, dict(arguments.labels), as_json=arguments.json)
 
 
 def _demo(trace: Path | None, *, plain: bool) -> int:
@@ -122,5 +131,5 @@ def _demo(trace: Path | None, *, plain: bool) -> int:
     try:
         return 0 if run_trace(trace, console) else 1
     except TraceError as error:
-        print(f"outlay: {error}", file=sys.stderr)
+        print(f"outlay: {printable(str(error))}", file=sys.stderr)
         return 2

@@ -146,8 +146,10 @@ async def _finish(run: Run, start: Callable[[], Coroutine[Any, Any, Any]]) -> An
             result = await start()
     except BaseException as error:
         run.fail(error)
+        await run.ended(error)
         raise
     run.commit(result)
+    await run.ended()
     return result
 
 

@@ -46,6 +46,11 @@ class Run:
             estimate = self._estimate or UsageEstimate()
             await self._call.reserve_async(budgets, estimate, cover=cover, **self._asked)
 
+    async def ended(self, error: BaseException | None = None) -> None:
+        """Await the ends of a user's own leases that are async; see `ModelCall.ended`."""
+        if self._call.ending and not isinstance(error, GeneratorExit):
+            await self._call.ended(quietly=error is not None)
+
     def entered(self) -> Entered:
         return self._call.entered()
 

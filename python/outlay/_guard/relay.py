@@ -36,6 +36,9 @@ class Around(Protocol):
     def commit_items(self) -> None:
         """End after the last item."""
 
+    async def ended(self, error: BaseException | None = None) -> None:
+        """Await what of the end is async; `error` is what was raised."""
+
 
 Begin = Callable[[tuple[Any, ...], Mapping[str, Any]], Around]
 
@@ -112,11 +115,13 @@ def relay_async_generator(function: Callable[..., Any], begin: Begin) -> Callabl
                     step = functools.partial(items.athrow, thrown)
         except BaseException as error:
             around.fail(error)
+            await around.ended(error)
             raise
         finally:
             if items is not None:
                 with around.closing():
                     await items.aclose()
         around.commit_items()
+        await around.ended()
 
     return call

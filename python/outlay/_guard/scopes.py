@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING
 
 from outlay._core import scope_begins
-from outlay._errors import InvalidId
+from outlay._errors import InvalidId, PolicyError
 
 if TYPE_CHECKING:
     from outlay._core import Guard
@@ -72,8 +72,38 @@ def _with(labels: dict[str, str]) -> Iterator[None]:
             _labels.reset(token)
 
 
-def scope(self: Guard, **labels: str | uuid.UUID) -> AbstractContextManager[None]:  # noqa: ARG001 (a method)
-    return _with({name: _checked(name, value) for name, value in labels.items()})
+def scope(
+    self: Guard,  # noqa: ARG001 (a method)
+    *,
+    labels: Mapping[str, str | uuid.UUID] | None = None,
+    **named: str | uuid.UUID,
+) -> AbstractContextManager[None]:
+    given = given_labels(labels, named)
+    return _with({name: _checked(name, value) for name, value in given.items()})
+
+
+def given_labels(
+    labels: Mapping[str, str | uuid.UUID] | None, named: Mapping[str, str | uuid.UUID]
+) -> Mapping[str, str | uuid.UUID]:
+    """Return the labels of a mapping and of keywords together.
+
+    Raises:
+        PolicyError: `labels` is no mapping, or a label is given twice, with two values.
+        InvalidId: The name of a label is no text.
+
+    """
+    if labels is None:
+        return named
+    if not isinstance(labels, Mapping):
+        raise PolicyError(f"labels must be a mapping of names to values, not a {type(labels).__name__}")
+    for name, value in labels.items():
+        if not isinstance(name, str) or not name:
+            raise InvalidId(f"a name in labels must be a str of 1 to 1,024 bytes, not {name!r:.100}")
+        if name in named and named[name] != value:
+            raise PolicyError(
+                f"the label {name!r} is given twice, as a keyword and in labels=, with two values; give one"
+            )
+    return {**labels, **named}
 
 
 def _checked(name: str, value: str | uuid.UUID) -> str:
@@ -93,15 +123,37 @@ def landing(self: Guard) -> AbstractContextManager[None]:  # noqa: ARG001 (a met
 
 
 @contextmanager
-def run(self: Guard, run_id: str | uuid.UUID | None = None, **labels: str | uuid.UUID) -> Iterator[str]:
-    run_id = uuid.uuid4().hex if run_id is None else _checked("run_id", run_id)
-    with scope(self, run=run_id, **labels):
+def run(
+    self: Guard,
+    run_id: str | uuid.UUID | None = None,
+    *,
+    labels: Mapping[str, str | uuid.UUID] | None = None,
+    **named: str | uuid.UUID,
+) -> Iterator[str]:
+    run_id = new_run_id() if run_id is None else _checked("run_id", run_id)
+    with scope(self, labels=labels, run=run_id, **named):
         yield run_id
 
 
+def new_run_id() -> str:
+    """Return a new value of the label `run`."""
+    return uuid.uuid4().hex
+
+
+def new_step_id() -> str:
+    """Return a new value of the label `step_id`."""
+    return str(next(_steps))
+
+
 @contextmanager
-def step(self: Guard, name: str = "default", **labels: str | uuid.UUID) -> Iterator[None]:
-    with scope(self, step=name, **labels):
+def step(
+    self: Guard,
+    name: str = "default",
+    *,
+    labels: Mapping[str, str | uuid.UUID] | None = None,
+    **named: str | uuid.UUID,
+) -> Iterator[None]:
+    with scope(self, labels=labels, step=name, **named):
         self.charge_step()
-        with _with({"step_id": str(next(_steps))}):
+        with _with({"step_id": new_step_id()}):
             yield

@@ -34,6 +34,7 @@ class AnswerEnd:
         self._tell = tell
         # Taking the one element is atomic, and decides which caller ends the call.
         self._open = [call]
+        self._call = call
 
     def feed(self, piece: bytes) -> None:
         """Pass a piece of the body to the reader, and end the call if the provider says that it is the last.
@@ -66,6 +67,10 @@ class AnswerEnd:
             call.commit(reader.fields(), cut=reader.cut or not (complete or reader.ended))
         if self._tell is not None:
             self._tell()
+
+    async def ended(self, error: BaseException | None = None) -> None:
+        """Await the end of the call, as far as it is async."""
+        await self._call.ended(error)
 
     def drop(self) -> None:
         """End the call from a destructor, which must not raise."""
@@ -199,21 +204,24 @@ def _async_stream_class(hx: ModuleType) -> type[Any]:
                 async for piece in pieces:
                     self._ending.feed(piece)
                     yield piece
-            except BaseException:
+            except BaseException as error:
                 # Now, and not when the event loop comes to it; a layer further in ends first.
                 try:
                     if hasattr(pieces, "aclose"):
                         await pieces.aclose()
                 finally:
                     self._ending.end(complete=False)
+                    await self._ending.ended(error)
                 raise
             self._ending.end(complete=True)
+            await self._ending.ended()
 
         async def aclose(self) -> None:
             try:
                 await self._inner.aclose()
             finally:
                 self._ending.end(complete=False)
+                await self._ending.ended()
 
         def __getattr__(self, name: str) -> Any:
             return getattr(self.__dict__["_inner"], name)

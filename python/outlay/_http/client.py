@@ -10,10 +10,11 @@ from typing import Any
 from outlay._errors import PolicyError
 from outlay._http.answers import Answers, decoder
 from outlay._http.errors import as_sdk_error, speaking
-from outlay._http.request import may_ask, provider_of, read_request, serves_models
+from outlay._http.request import may_ask, read_request, serves_models
 from outlay._wraps.endpoints import billed, plain_path
 from outlay._wraps.layer import Layer
 from outlay._wraps.model_call import ModelCall
+from outlay._wraps.providers import provider_of
 from outlay._wraps.unguarded import pass_by
 
 _GUARDED = "requests with a prompt in their JSON: chat, messages, responses, completions, embeddings"
@@ -82,8 +83,10 @@ class Gate:
                 response = await forward(request)
         except BaseException as error:
             call.fail(error, requests=1)
+            await call.ended(error)
             raise
         self._answers.answered(response, call)
+        await call.ended()
         return response
 
     def _may_ask(self, request: Any) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 from outlay._usage.prompt import Prompt, read_body, read_completion
 from outlay._wraps.endpoints import may_cost
+from outlay._wraps.providers import provider_of
 
 # Gemini, models of other makers on Vertex AI, and Bedrock name the model in the path.
 _MODEL_IN_PATH = re.compile(r"/models/([^/:]+):\w+$|/model/([^/]+)/(?:invoke|converse)[\w-]*$")
@@ -49,25 +50,6 @@ _FIRST_WORDS = ("prompt", "inputText", "message", "chat_history", "preamble", "t
 _OTHER_LIMITS = ("max_gen_len", "maxTokens", "maxTokenCount", "max_tokens_to_sample", "max_new_tokens")
 # A body that has no brace so near to its begin is no JSON object, and need not be decoded to be sure.
 _FIRST_BYTES = 256
-_PROVIDERS = {
-    "openai.com": "openai",
-    "openai.azure.com": "azure",
-    "services.ai.azure.com": "azure",
-    "anthropic.com": "anthropic",
-    "googleapis.com": "google",
-    "groq.com": "groq",
-    "mistral.ai": "mistral",
-    "deepseek.com": "deepseek",
-    "x.ai": "xai",
-    "together.xyz": "together",
-    "fireworks.ai": "fireworks",
-    "openrouter.ai": "openrouter",
-    "cohere.com": "cohere",
-    "cohere.ai": "cohere",
-    "perplexity.ai": "perplexity",
-    "cerebras.ai": "cerebras",
-    "amazonaws.com": "bedrock",
-}
 
 
 def may_ask(method: str, path: str, content_type: str, *, at_hand: bool = True) -> bool:
@@ -126,17 +108,6 @@ def _first_said(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         if value is not None or name not in said:
             said[name] = value
     return said
-
-
-def provider_of(host: str) -> str:
-    """Return the label of the provider at a host: a short name where it is known, else the host itself."""
-    parts = host.lower().split(".")
-    # The longest name first: Azure's hosts are under names of their own.
-    for start in range(len(parts)):
-        known = _PROVIDERS.get(".".join(parts[start:]))
-        if known is not None:
-            return known
-    return host
 
 
 def serves_models(host: str) -> bool:

@@ -1,7 +1,7 @@
 """The token budget of one agent."""
 
 from collections.abc import Callable, Mapping
-from typing import Self, final
+from typing import Any, Self, final
 
 from outlay._stubs.amounts import Estimate
 from outlay._stubs.arguments import Amount, Ending, Id, Period
@@ -56,6 +56,8 @@ class AgentTokenBudget:
         (500, 200)
     """
 
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Self: ...
     def __new__(
         cls,
         agent_id: Id,

@@ -1,7 +1,7 @@
 """The native counts of jobs, models and repositories, which `AllowanceService` uses."""
 
 from collections.abc import Sequence
-from typing import Literal, Self, TypeAlias, final
+from typing import Any, Literal, Self, TypeAlias, final
 
 from outlay._stubs.arguments import Amount, Id, Period
 from outlay._stubs.clocks import Clock
@@ -35,6 +35,8 @@ class AllowanceLedger:
         (4, 1, 0)
     """
 
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Self: ...
     def __new__(cls, *, clock: Clock | None = None) -> Self: ...
     def set_allowance(
         self,

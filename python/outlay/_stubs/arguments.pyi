@@ -8,6 +8,7 @@ from uuid import UUID
 
 Id: TypeAlias = str | UUID
 Amount: TypeAlias = SupportsIndex
+Labels: TypeAlias = Mapping[str, str]
 Period: TypeAlias = float | timedelta
 Ending: TypeAlias = Literal["charge", "release"]
 Headers: TypeAlias = (

@@ -1,7 +1,7 @@
 """The budgets of many agents."""
 
 import os
-from typing import Self, final
+from typing import Any, Self, final
 
 from outlay._stubs.amounts import Estimate
 from outlay._stubs.arguments import Amount, Ending, Id, Period
@@ -43,6 +43,8 @@ class BudgetManager:
         'No budget configured for agent a-2'
     """
 
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Self: ...
     def __new__(
         cls,
         *,
@@ -239,6 +241,8 @@ class AgentBudget:
         (750, 9)
     """
 
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Self: ...
     @property
     def agent_id(self) -> str:
         """The agent."""

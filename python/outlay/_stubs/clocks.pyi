@@ -1,7 +1,7 @@
 """The clocks: the machine's, and one that a test moves."""
 
 from datetime import datetime
-from typing import Self, TypeAlias, final
+from typing import Any, Self, TypeAlias, final
 
 from outlay._stubs.arguments import Period
 
@@ -17,6 +17,8 @@ class SystemClock:
         True
     """
 
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Self: ...
     def __new__(cls) -> Self: ...
 
 @final
@@ -35,6 +37,8 @@ class ManualClock:
         0
     """
 
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Self: ...
     def __new__(cls) -> Self: ...
     def advance(self, seconds: Period) -> None:
         """Let time pass, on the monotonic and on the wall clock.

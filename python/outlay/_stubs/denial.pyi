@@ -134,6 +134,15 @@ class Denial:
         """The labels of the request that was refused."""
 
     def to_json(self) -> str:
-        """Return the refusal as one line of JSON of at most 1 KB; long ids are cut."""
+        """Return the refusal as one line of JSON of at most 1 KB; long ids are cut.
+
+        It has the names and totals that ``show`` of the policy allows.
+        """
+
+    def note(self) -> str:
+        """Return what a person needs to know: limit and rule, labels, amounts, times.
+
+        It has all names and totals, whatever ``show`` says. Money is in dollars.
+        """
 
     def __eq__(self, other: object, /) -> bool: ...

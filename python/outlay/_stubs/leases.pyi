@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Literal, Self, SupportsIndex, final
+from typing import Any, Literal, Self, SupportsIndex, final
 
 from outlay._stubs.amounts import Estimate, Usage, UsageEstimate
 from outlay._stubs.arguments import Period
@@ -46,6 +46,8 @@ class BudgetLease:
         450
     """
 
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Self: ...
     @property
     def id(self) -> str:
         """The name of the lease; no other lease of this process has it."""
@@ -61,6 +63,23 @@ class BudgetLease:
     @property
     def state(self) -> Literal["open", "committed", "released", "expired"]:
         """The state of the lease; an expired lease takes one later commit."""
+
+    @property
+    def committed(self) -> Usage | None:
+        """What it was committed with, with its cost as it was booked.
+
+        It is the estimate where `commit()` had no usage, or where the settings of the budget have charged the
+        estimate. None while it is open, and if it was released or has run out without a commit.
+
+        Example:
+            >>> prices = {"gpt-x": {"input": "2.50", "output": "10.00"}}
+            >>> guard = Guard({"budget": [{"name": "all", "limit": {"usd": "1"}}], "prices": prices})
+            >>> lease = guard.reserve(2_000, model="gpt-x")
+            >>> lease.committed
+            >>> lease.commit(Usage(input_tokens=1_000, output_tokens=100))
+            >>> lease.committed.cost_micros_usd
+            3500
+        """
 
     def expires_in(self) -> float:
         """Return the seconds until it runs out, 0.0 once it has ended."""

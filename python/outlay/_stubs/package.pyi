@@ -6,10 +6,11 @@ from typing import Self, TypeAlias, final
 
 from outlay._stubs.agent_token_budget import AgentTokenBudget
 from outlay._stubs.amounts import UsageEstimate
-from outlay._stubs.arguments import Amount, Id, Period, Price
+from outlay._stubs.arguments import Amount, Id, Path, Period, Price
 from outlay._stubs.budget_manager import AgentBudget
 from outlay._stubs.denial import Denial
 from outlay._stubs.guard.allotment import Allotment
+from outlay._stubs.guard.bound_guard import BoundGuard
 from outlay._stubs.guard.guard import Guard
 from outlay._stubs.leases import BudgetLease, Mailbox, Wait
 from outlay._stubs.rate_limiter import RateLimiter
@@ -18,7 +19,7 @@ from outlay._stubs.workflow_quota import WorkflowToken
 
 _Native: TypeAlias = AgentTokenBudget | AgentBudget | SharedPool | RateLimiter | WorkflowToken
 
-Asked: TypeAlias = _Native | Guard | Allotment
+Asked: TypeAlias = _Native | Guard | BoundGuard | Allotment
 
 def reserve_together(
     budgets: Sequence[Asked],
@@ -98,11 +99,12 @@ def wait_together(
     """
 
 def record_together(
-    budgets: Sequence[_Native | Guard | Allotment],
+    budgets: Sequence[_Native | Guard | BoundGuard | Allotment],
     usage: UsageEstimate,
     *,
     operation: str | None = None,
     labels: dict[str, str] | None = None,
+    scope: dict[str, str] | None = None,
     covered: Sequence[int] = (),
 ) -> None:
     """Book in several budgets what a call has used already, of which nothing was held: nothing refuses it.
@@ -112,6 +114,7 @@ def record_together(
         usage: What was used.
         operation: The operation that an `AgentTokenBudget` weighs; default None, "query".
         labels: The labels of the call, for guards; default None, no labels.
+        scope: The labels of the scopes that were around the call; default None, those around this code.
         covered: Accounts that are paid for already.
 
     Raises:
@@ -119,9 +122,30 @@ def record_together(
         TypeError: Something is no budget of this package.
     """
 
+@final
+class StepCharge:
+    """A step that `charge_together` has charged.
+
+    Example:
+        >>> from outlay._core import charge_together
+        >>> quota = WorkflowQuota.hourly(max_workflows=1, max_steps=1)
+        >>> token = quota.begin_workflow("w")
+        >>> charged = charge_together([token], "search", returnable=True)
+        >>> charged.give_back()
+        >>> token.steps_executed()
+        0
+    """
+
+    def give_back(self) -> None:
+        """Give the step back, in the windows that still run; once."""
+
 def charge_together(
-    budgets: Sequence[_Native | Guard | Allotment], operation: str, *, labels: dict[str, str] | None = None
-) -> None:
+    budgets: Sequence[_Native | Guard | BoundGuard | Allotment],
+    operation: str,
+    *,
+    labels: dict[str, str] | None = None,
+    returnable: bool = False,
+) -> StepCharge | None:
     """Charge one step to several budgets, or refuse and change nothing.
 
     An `AgentTokenBudget` books one token of the operation, an `AgentBudget` one call, a `WorkflowToken` one
@@ -131,12 +155,26 @@ def charge_together(
         budgets: The budgets.
         operation: The name of the tool.
         labels: The labels of the step, for guards; default None, no labels.
+        returnable: Whether the step may be given back; default False.
+
+    Returns:
+        What gives it back. None if it is not `returnable`, or if no budget counts it.
 
     Raises:
         LimitExceeded: A budget refuses; nothing was changed anywhere.
         PolicyError: A `SharedPool` is among them: it counts tokens, which a tool call has none of.
         InvalidId: The name of the operation is not allowed.
         TypeError: Something is no budget of this package.
+    """
+
+def policy_tables(path: Path) -> str:
+    """Return the tables of a policy file as JSON: of a pyproject.toml, those of `[tool.outlay]`.
+
+    Args:
+        path: The file.
+
+    Raises:
+        PolicyError: It cannot be read, or it is no TOML.
     """
 
 def account_id(budget: _Native) -> int:
@@ -243,7 +281,8 @@ def restore_denial(
     names: tuple[tuple[str, str, str], str | None],
     numbers: Sequence[int],
     times: Sequence[int | None],
-    texts: tuple[str | None, list[tuple[str, str]]],
+    texts: tuple[tuple[str | None, tuple[str, str] | None, str | None], list[tuple[str, str]], str],
+    shown: tuple[str, bool],
 ) -> Denial:
     """Return a pickled `Denial`.
 
@@ -251,7 +290,8 @@ def restore_denial(
         names: The error, the kind and the unit; the id.
         numbers: limit, used, reserved, requested and remaining.
         times: retry_after, resets_in and period in nanoseconds.
-        texts: The reason and the labels.
+        texts: The reason, the subject and the remark; the labels; the cause.
+        shown: What the model reads, and whether others use the same counter.
     """
 
 @final

@@ -1,6 +1,6 @@
 """The limiter of tokens per minute."""
 
-from typing import Self, final
+from typing import Any, Self, final
 
 from outlay._stubs.amounts import Estimate
 from outlay._stubs.arguments import Amount, Ending, Headers, Period
@@ -48,6 +48,8 @@ class RateLimiter:
         980
     """
 
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Self: ...
     def __new__(
         cls,
         tokens_per_minute: Amount,

@@ -1,6 +1,6 @@
 """The pool of tokens and money that many agents share."""
 
-from typing import Self, final
+from typing import Any, Self, final
 
 from outlay._stubs.amounts import Estimate, Usage
 from outlay._stubs.arguments import Amount, Ending, Period
@@ -47,6 +47,8 @@ class SharedPool:
         400
     """
 
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Self: ...
     def __new__(
         cls,
         *,

@@ -1,7 +1,7 @@
 """The quota of workflows and of their steps."""
 
 from types import TracebackType
-from typing import Literal, Self, final
+from typing import Any, Literal, Self, final
 
 from outlay._stubs.arguments import Amount, Id, Period
 from outlay._stubs.clocks import Clock
@@ -33,6 +33,8 @@ class WorkflowQuota:
         (0, 1)
     """
 
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Self: ...
     def __new__(
         cls,
         max_workflows: Amount,
@@ -156,6 +158,8 @@ class WorkflowToken:
         (2, 2)
     """
 
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Self: ...
     @property
     def id(self) -> str:
         """The workflow's id."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         AgentBudget,
         AgentTokenBudget,
         Allotment,
+        BoundGuard,
         Guard,
         RateLimiter,
         SharedPool,
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     )
 
     Account: TypeAlias = AgentBudget | AgentTokenBudget | RateLimiter | SharedPool | WorkflowToken
-    NativeBudget: TypeAlias = Account | Allotment | Guard
+    NativeBudget: TypeAlias = Account | Allotment | BoundGuard | Guard
 
 
 async def reserve_together_wait(

@@ -31,6 +31,7 @@ from outlay._wraps.labels import checked_labels
 from outlay._wraps.layer import Layer
 from outlay._wraps.model_call import ModelCall
 from outlay._wraps.moved import move_usages, moved_usage
+from outlay._wraps.providers import provider_at
 from outlay._wraps.refusals import host_errors
 from outlay._wraps.unguarded import Unguarded, checked_unguarded, give_out, inside_call, pass_by
 
@@ -78,6 +79,7 @@ __all__ = [
     "output_limit",
     "pass_by",
     "plain_path",
+    "provider_at",
     "read_body",
     "read_completion",
     "refusal_in",

@@ -13,8 +13,8 @@ from datetime import timedelta
 from typing import Any
 
 from outlay._calls.asked import Keywords
-from outlay._calls.budgets import Budgets
-from outlay._core import Allotment, Guard, PriceTable, RateLimiter, Usage, UsageEstimate, cost_capped
+from outlay._calls.budgets import LABELLED, Budgets
+from outlay._core import BoundGuard, PriceTable, RateLimiter, Usage, UsageEstimate, cost_capped
 from outlay._errors import PolicyError
 from outlay._usage.billed import cost_to_book, with_ways
 from outlay._usage.calibration import Calibration, EstimateMode
@@ -26,7 +26,6 @@ from outlay._wraps.unguarded import Unguarded
 DEFAULT_OUTPUT_TOKENS = 1_024
 # The usual estimate takes a third of a text's bytes for tokens, a strict one half of them.
 STRICT_PER_USUAL = (3, 2)
-_WITH_POLICY = (Guard, Allotment)
 _log = logging.getLogger("outlay")
 
 
@@ -47,6 +46,11 @@ class Layer:
     def __deepcopy__(self, memo: dict[int, Any]) -> Layer:
         # A copy of the model spends from the same accounts.
         return self
+
+    @property
+    def bound(self) -> list[dict[str, str]]:
+        """The labels of the bound views among its budgets."""
+        return [one.labels for _, one in self.budgets.native if isinstance(one, BoundGuard)]
 
     def keywords(self, prompt: Prompt) -> Keywords:
         """Return the keywords of its reserves: the operation, the labels, and the longest wait."""
@@ -123,9 +127,7 @@ class Layer:
         """
         if fields is None:
             return None
-        if reserved is not None and (
-            not fields["output_tokens"] or prompt.labels.get("provider") == "anthropic"
-        ):
+        if reserved is not None and (not fields["output_tokens"] or _speaks_anthropic(prompt)):
             # Some providers report the input first and the output last (Anthropic begins with a count of a
             # few). The output until the cut is billed, and unknown.
             fields = {**fields, "output_tokens": reserved}
@@ -142,21 +144,23 @@ class Layer:
             _log.warning(UNREADABLE, error)
             return None
 
-    def observe(self, headers: Any, status: int, labels: Mapping[str, str]) -> None:
+    def observe(self, headers: Any, status: int, labels: Mapping[str, str], scope: Mapping[str, str]) -> None:
         """Pass the rate limit that a provider reports to its limiters and those of its guards.
 
         Args:
             headers: The headers of an answer.
             status: Its status.
             labels: What a guard matches its limiters by.
+            scope: The labels of the scopes around the call, which come after those.
 
         """
         for _, one in self.budgets.native:
             try:
                 if isinstance(one, RateLimiter):
                     one.observe(headers, status)
-                elif isinstance(one, Guard | Allotment):
-                    one.observe(headers, status, **labels)
+                elif isinstance(one, LABELLED):
+                    bound = one.labels if isinstance(one, BoundGuard) else {}
+                    one.observe(headers, status, labels={**scope, **bound, **labels})
             except Exception:
                 # The answer is billed, so it must reach the caller.
                 _log.exception("the rate-limit headers of an answer could not be read")
@@ -171,7 +175,7 @@ class Layer:
         """
         if not reported:
             return computed
-        sources = {one._cost_source() for _, one in self.budgets.native if isinstance(one, _WITH_POLICY)}
+        sources = {one._cost_source() for _, one in self.budgets.native if isinstance(one, LABELLED)}
         return cost_to_book(sources.pop() if len(sources) == 1 else "larger", reported, computed)
 
     def _estimating(self) -> tuple[EstimateMode | None, int]:
@@ -183,7 +187,7 @@ class Layer:
         mode: EstimateMode | None = None
         output: int | None = None
         for _, one in self.budgets.native:
-            if isinstance(one, _WITH_POLICY):
+            if isinstance(one, LABELLED):
                 said, most = one._estimating()
                 if mode is None or said == "strict":
                     mode = said or mode
@@ -202,3 +206,8 @@ class Layer:
         if mode == "expected":
             limit = self.calibration.output_tokens(prompt, limit)
         return limit * prompt.choices
+
+
+def _speaks_anthropic(prompt: Prompt) -> bool:
+    """Return whether a model is Anthropic's, at whatever provider."""
+    return prompt.labels.get("provider") == "anthropic" or "claude" in (prompt.model_name or "").lower()

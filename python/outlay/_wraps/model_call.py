@@ -82,6 +82,16 @@ class ModelCall:
         """Mark what runs inside the `with` block as part of this call; never across a `yield`."""
         return self._call.entered()
 
+    async def ended(self, error: BaseException | None = None) -> None:
+        """Await the ends of a user's own leases that are async.
+
+        Args:
+            error: What the call has raised: it is raised on, and a lease that can not be ended is logged.
+
+        """
+        if self._call.ending and not isinstance(error, GeneratorExit):
+            await self._call.ended(quietly=error is not None)
+
     def commit(self, fields: Fields | None, *, cut: bool = False, requests: int = 1) -> None:
         """Book the usage; None books the estimate.
 
@@ -138,8 +148,8 @@ class ModelCall:
         """Pass the rate limit in the provider's answer to the limiters of all layers."""
         for layer in self._layers:
             keywords = layer.keywords(self._prompt)
-            labels = {**self._scope, **(keywords.get("facts") or {}), **keywords["labels"]}
-            layer.observe(headers, status, labels)
+            labels = {**(keywords.get("facts") or {}), **keywords["labels"]}
+            layer.observe(headers, status, labels, self._scope)
 
     def release(self) -> None:
         """Give everything back: no request was made."""
@@ -225,7 +235,11 @@ def _as_model_prompt(prompt: Prompt, layers: Sequence[Layer], scope: Mapping[str
     """
     if prompt.model_name is not None:
         return prompt
-    around = [scope, *(layer.labels for layer in layers)]
+    around = [
+        scope,
+        *(layer.labels for layer in layers),
+        *(labels for layer in layers for labels in layer.bound),
+    ]
     if any("model" in labels for labels in around) or not any("tool" in labels for labels in around):
         return prompt
     return replace(prompt, labels={**prompt.labels, "model": _NAMELESS})

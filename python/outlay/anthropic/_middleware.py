@@ -9,7 +9,17 @@ import httpx2
 from anthropic import Middleware
 
 from outlay._http import Answers, speaking
-from outlay._wraps import Layer, ModelCall, Prompt, billed, may_cost, pass_by, plain_path, read_body
+from outlay._wraps import (
+    Layer,
+    ModelCall,
+    Prompt,
+    billed,
+    may_cost,
+    pass_by,
+    plain_path,
+    provider_at,
+    read_body,
+)
 from outlay.anthropic._errors import as_anthropic_error
 
 _MESSAGES = "/v1/messages"
@@ -57,8 +67,10 @@ class ReservingMiddleware(Middleware):
                 response = await call_next(request)
         except BaseException as error:
             call.fail(error, requests=1)
+            await call.ended(error)
             raise
         self._answered(response, call)
+        await call.ended()
         return response
 
     def _pass_by(self, request: Any) -> None:
@@ -87,4 +99,4 @@ def _read(request: Any) -> Prompt | None:
         body = {**body, **merged}
     if path.endswith(_COMPLETE):
         body = {**body, "input": body.get("prompt"), "max_tokens": body.get("max_tokens_to_sample")}
-    return read_body(body, provider="anthropic")
+    return read_body(body, provider=provider_at(request.url, "anthropic"))

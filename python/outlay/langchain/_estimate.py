@@ -18,11 +18,14 @@ from outlay._wraps import (
     json_bytes,
     media_tokens,
     output_limit,
+    provider_at,
     text_bytes,
     tokens_of,
     ways_asked,
 )
 
+# Where the models of LangChain keep the address of their client.
+_ADDRESSES = ("openai_api_base", "anthropic_api_url", "base_url", "api_base")
 # As the providers name them, and as LangChain's integration for Gemini does.
 _SCHEMAS = (*SCHEMAS, "response_schema", "response_json_schema", "generation_config")
 
@@ -43,9 +46,16 @@ def read_prompt(model: BaseChatModel, messages: Iterable[BaseMessage], kwargs: M
     # What the model sends with every call, of OpenAI's and of many others.
     always = getattr(model, "model_kwargs", None)
     sent = {**always, **kwargs} if isinstance(always, Mapping) and always else kwargs
+    params = {**params, "ls_provider": _provider(model, params.get("ls_provider"))}
     own = {name: getattr(model, name, None) for name in REQUEST_NAMES}
     sent = {**{name: value for name, value in own.items() if value is not None}, **sent}
     return read_messages(messages, sent, params, getattr(model, "n", None))
+
+
+def _provider(model: BaseChatModel, own: Any) -> Any:
+    """Return the provider at the address of a model, or the one that LangChain names."""
+    address = next((one for name in _ADDRESSES if (one := getattr(model, name, None))), None)
+    return provider_at(address, own) if isinstance(own, str) else own
 
 
 def read_messages(

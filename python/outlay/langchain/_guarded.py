@@ -19,6 +19,7 @@ from outlay._wraps import ProcessLock, moved_usage
 from outlay.langchain._beside import tell_beside
 from outlay.langchain._call import GUARDED, LAYERS, MessageUsage, model_call
 from outlay.langchain._heard import Heard, hearing
+from outlay.langchain._retry import with_retry
 
 _END: Any = object()
 # Of ChatOpenAI and its like: it reads one chunk of chat completions.
@@ -46,6 +47,7 @@ def _make(cls: type[BaseChatModel]) -> type[BaseChatModel]:
     )
     guarded.__qualname__ = cls.__qualname__
     guarded._get_ls_params = _mark(cls._get_ls_params)
+    guarded.with_retry = with_retry(cls.with_retry)
     guarded._generate = _guard_generate(cls._generate)
     if cls._agenerate is not BaseChatModel._agenerate:
         guarded._agenerate = _guard_agenerate(cls._agenerate)
@@ -114,8 +116,10 @@ def _guard_agenerate(original: Callable[..., Awaitable[Any]]) -> Callable[..., A
                 result = await original(self, messages, *args, **kwargs)
         except BaseException as error:
             call.fail(error, heard=heard)
+            await call.ended(error)
             raise
         call.settle(result)
+        await call.ended()
         return result
 
     return _agenerate
@@ -170,11 +174,13 @@ def _guard_astream(original: Callable[..., AsyncIterator[Any]]) -> Callable[...,
                 yield chunk
         except BaseException as error:
             call.fail(error, seen, heard=heard)
+            await call.ended(error)
             raise
         finally:
             aclose = getattr(chunks, "aclose", None)
             if aclose is not None:
                 await aclose()
         call.finish(seen)
+        await call.ended()
 
     return _astream

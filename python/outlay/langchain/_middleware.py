@@ -9,6 +9,7 @@ from typing import Any, Literal
 from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse
 from langchain.agents.middleware.types import ToolCallRequest
 from langchain_core.messages import AIMessage, ToolMessage
+from langgraph.errors import GraphInterrupt
 
 from outlay import LimitExceeded, PolicyError
 from outlay._wraps import AnyBudget, Step, charge_step, checked_labels, operation_of, step_budgets
@@ -35,8 +36,8 @@ class BudgetMiddleware(AgentMiddleware[Any, Any, Any]):
     "continue", the model reads the JSON of the refusal in an error `ToolMessage`, and can finish its answer.
     With "end", the other calls of the turn are answered, then the run ends with an `AIMessage` that holds the
     JSON. With "error", the refusal is raised. A refused turn ends the run or raises. Parallel tool calls are
-    charged one by one, in no order. A step counts from its start: a tool that fails, or that interrupts the
-    graph and is run again, has made a step each time. Of two such middlewares on one budget the outer one
+    charged one by one, in no order. A step counts from its start: a tool that fails has made one. A tool that
+    interrupts the graph runs again later, and pays once. Of two such middlewares on one budget the outer one
     pays; a turn and the call of its wrapped model are one step of a `WorkflowToken`.
 
     `wrap` guards the model's own calls. It also sees calls that a middleware does not see.
@@ -152,7 +153,11 @@ class BudgetMiddleware(AgentMiddleware[Any, Any, Any]):
         tool = request.tool_call["name"]
         labels = self._step_labels(tool=tool)
         return charge_step(
-            self._budgets, operation=operation_of(tool), labels=labels, about=request.tool_call
+            self._budgets,
+            operation=operation_of(tool),
+            labels=labels,
+            about=request.tool_call,
+            interrupts=(GraphInterrupt,),
         )
 
     def _turn_step(self, request: ModelRequest[Any]) -> Step:

@@ -16,6 +16,7 @@ from outlay.langchain._beside import tell_inside
 from outlay.langchain._call import LAYERS
 from outlay.langchain._estimate import called_name
 from outlay.langchain._guarded import guarded_class
+from outlay.langchain._retry import spare_refusals
 
 ModelT = TypeVar("ModelT", bound=Runnable[Any, Any])
 
@@ -38,8 +39,8 @@ def wrap(
     sub-agents work as before, and each call of the provider is one lease. The original stays unguarded.
 
     A refusal is raised before the provider is touched. It is the outlay class and LangChain's `ModelError`
-    in one, so `ModelRetryMiddleware` does not retry it; `Runnable.with_retry` retries every `Exception`
-    unless `retry_if_exception_type` says otherwise. Wraps stack: an account of two is charged once a call.
+    in one. `ModelRetryMiddleware` and the model's own `with_retry` retry it only if waiting can help.
+    Wraps stack: an account of two is charged once a call.
 
     Args:
         model: A chat model, also one with bound arguments, retries or fallbacks; each model in it is guarded.
@@ -93,7 +94,7 @@ def wrap(
 
 def _guard(model: Any, layer: Layer) -> Any:
     if isinstance(model, RunnableBindingBase):
-        return model.model_copy(update={"bound": _guard(model.bound, layer)})
+        return spare_refusals(model.model_copy(update={"bound": _guard(model.bound, layer)}))
     if isinstance(model, RunnableWithFallbacks):
         others = [_guard(one, layer) for one in model.fallbacks]
         return model.model_copy(update={"runnable": _guard(model.runnable, layer), "fallbacks": others})

@@ -17,6 +17,7 @@ from outlay._wraps import (
     ModelCall,
     Prompt,
     StreamUsage,
+    provider_at,
     read_body,
     read_completion,
 )
@@ -58,8 +59,10 @@ class LiteCall(ModelCall):
     def answered(self, response: Any) -> None:
         """Price the call by the model that answered, where the prices know it; a fallback may cost more."""
         priced = [layer.prices for layer in self._layers if layer.prices is not None]
+        asked = self._prompt.model_name
         for name in _served(response) if priced else ():
-            if all(prices.knows(name) for prices in priced):
+            # After a fallback, LiteLLM's own name of the model is still that of the one that was asked.
+            if asked not in (name, name.rpartition("/")[2]) and all(prices.knows(name) for prices in priced):
                 self._prompt = dataclasses.replace(self._prompt, model_name=name)
                 return
 
@@ -160,7 +163,7 @@ def read_prompt(name: str, layers: Sequence[Layer], arguments: Mapping[str, Any]
     model = arguments.get("model")
     if isinstance(model, str):
         body["model"] = _priced_name(model, layers)
-    provider = _provider(arguments)
+    provider = provider_at(_address(arguments), _provider(arguments))
     if name.endswith("text_completion"):
         return read_completion(body, provider=provider)
     prompt = read_body(body, provider=provider)
@@ -191,6 +194,11 @@ def _priced_name(model: str, layers: Sequence[Layer]) -> str:
     if priced and not all(prices.knows(model) for prices in priced):
         return bare if all(prices.knows(bare) for prices in priced) else model
     return model
+
+
+def _address(arguments: Mapping[str, Any]) -> Any:
+    """Return the address that the arguments name; LiteLLM has two words for it."""
+    return arguments.get("api_base") or arguments.get("base_url")
 
 
 def _provider(arguments: Mapping[str, Any]) -> str:

@@ -18,6 +18,7 @@ class _Stream:
         self._outlay_hide = hide
         self._outlay_seen = ChunkUsage(inner)
         self._outlay_call: LiteCall | None = call
+        self._outlay_last: LiteCall | None = call
         self._outlay_moved = move_usages(getattr(inner, "completion_stream", None))
         if from_cache(inner):
             self._outlay_call = None
@@ -124,16 +125,23 @@ class AsyncStream(_Stream):
                     chunk = await anext(self._outlay_inner)
             except StopAsyncIteration:
                 self._outlay_end()
+                await self._outlay_ended()
                 raise
             except BaseException as error:
                 self._outlay_fail(error)
+                await self._outlay_ended(error)
                 raise
             if self._outlay_shown(chunk):
                 return chunk
 
+    async def _outlay_ended(self, error: BaseException | None = None) -> None:
+        if self._outlay_last is not None:
+            await self._outlay_last.ended(error)
+
     async def aclose(self) -> None:
         """Charge what was used so far and let the connection go."""
         self._outlay_cut()
+        await self._outlay_ended()
         close = getattr(self._outlay_inner, "aclose", None)
         if close is not None:
             await close()

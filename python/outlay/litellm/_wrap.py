@@ -165,8 +165,11 @@ def _guard_async(
         except BaseException as error:
             call.fail(error)
             call.heard(error)
+            await call.ended(error)
             raise
-        return _settled(response, call, hide, AsyncStream)
+        settled = _settled(response, call, hide, AsyncStream)
+        await call.ended()
+        return settled
 
     return guarded
 

@@ -145,8 +145,10 @@ async def _sample(callback: Callable[..., Any], args: tuple[Any, ...], layer: La
                 answer = await answer
     except BaseException as error:
         call.fail(error)
+        await call.ended(error)
         raise
     call.commit(None)
+    await call.ended()
     return answer
 
 

@@ -97,9 +97,11 @@ def _guard_async(original: Callable[..., Any]) -> Callable[..., Any]:
                 result = await original(self, cast_to, asked.options, stream=stream, **keywords)
         except BaseException as error:
             seen.fail(asked, error)
+            await seen.call.ended(error)
             raise
         _settle(seen.call, asked, result, stream=stream)
         seen.tell()
+        await seen.call.ended()
         return result
 
     return request

@@ -10,7 +10,16 @@ from typing import Any
 
 import openai
 
-from outlay._wraps import OPENAI_CALLS, Prompt, billed, may_cost, openai_path, read_body, read_completion
+from outlay._wraps import (
+    OPENAI_CALLS,
+    Prompt,
+    billed,
+    may_cost,
+    openai_path,
+    provider_at,
+    read_body,
+    read_completion,
+)
 
 _CHAT = ("/completions",)
 _EMBEDDINGS = ("/embeddings",)
@@ -85,7 +94,7 @@ def _body(options: Any) -> Mapping[str, Any]:
 
 def _read_prompt(client: Any, path: str, body: Mapping[str, Any]) -> Prompt:
     azure = isinstance(client, openai.AzureOpenAI | openai.AsyncAzureOpenAI)
-    provider = "azure" if azure else "openai"
+    provider = "azure" if azure else provider_at(client.base_url, "openai")
     if path.endswith(_EMBEDDINGS):
         return replace(read_body(body, provider=provider), output_limit=0, choices=1)
     if "prompt" in body and "messages" not in body and "input" not in body:

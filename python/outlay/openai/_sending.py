@@ -162,8 +162,10 @@ def sending_async(send: Callable[..., Any]) -> Callable[..., Any]:
                 response = await send(*args, **keywords)
         except BaseException as error:
             seen.broke(error)
+            await seen.call.ended(error)
             raise
         seen.hear(response)
+        await seen.call.ended()
         return response
 
     return sent

@@ -70,12 +70,14 @@ class Tap:
                 finally:
                     self._reading = False
                 passed = self._read(chunk)
+                await self._call.ended()
                 if passed:
                     yield passed
                 if chunk is _END:
                     return
         except BaseException as error:
             self._end(error)
+            await self._call.ended(error)
             raise
 
     def close(self) -> None:
@@ -93,6 +95,7 @@ class Tap:
         finally:
             if not self._reading:
                 self._end(GeneratorExit())
+                await self._call.ended()
 
     def __del__(self) -> None:
         # A stream that nobody read and nobody closed: the provider wrote it all the same.

@@ -9,7 +9,7 @@ from typing import Any
 from agents.models.interface import Model
 from agents.tracing import get_current_span
 
-from outlay._wraps import REQUEST_NAMES, Prompt, read_body
+from outlay._wraps import REQUEST_NAMES, Prompt, provider_at, read_body
 
 
 def read_prompt(
@@ -49,7 +49,8 @@ def read_prompt(
     for sent in (getattr(settings, "extra_body", None), getattr(settings, "extra_args", None)):
         if isinstance(sent, Mapping):
             body |= {part: sent[part] for part in REQUEST_NAMES if part in sent}
-    prompt = read_body(body, provider=_provider(name))
+    address = getattr(getattr(model, "_client", None), "base_url", None)
+    prompt = read_body(body, provider=provider_at(address, _provider(name)))
     agent = current_agent()
     return prompt if agent is None else replace(prompt, labels={**prompt.labels, "agent": agent})
 

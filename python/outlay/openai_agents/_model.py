@@ -57,10 +57,12 @@ class GuardedAgentsModel(Model):
                 response = await self.wrapped.get_response(*args, **kwargs)
         except BaseException as error:
             call.fail(error)
+            await call.ended(error)
             raise
         call.settle(response)
         if asked:
             response.raw_usage = None
+        await call.ended()
         return response
 
     async def stream_response(self, *args: Any, **kwargs: Any) -> AsyncIterator[TResponseStreamEvent]:
@@ -82,12 +84,14 @@ class GuardedAgentsModel(Model):
                 yield event
         except BaseException as error:
             call.fail(error, seen)
+            await call.ended(error)
             raise
         finally:
             aclose = getattr(events, "aclose", None)
             if aclose is not None:
                 await aclose()
         call.finish(seen)
+        await call.ended()
 
     def get_retry_advice(self, request: ModelRetryAdviceRequest) -> ModelRetryAdvice | None:
         """Advise as the model inside does, and against any retry of a refusal."""

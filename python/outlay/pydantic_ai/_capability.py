@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic_ai import RunContext
 from pydantic_ai.capabilities import AbstractCapability
+from pydantic_ai.exceptions import ApprovalRequired, CallDeferred
 from pydantic_ai.messages import ToolCallPart
 from pydantic_ai.models import Model
 from pydantic_ai.tools import ToolDefinition
@@ -143,7 +144,10 @@ class BudgetCapability(AbstractCapability[Any]):
         known = {"agent": agent} if agent else {}
         labels = {**known, **self._layer.labels, "tool": tool}
         try:
-            with charge_step(self._steps, operation=operation_of(tool), labels=labels, about=call):
+            operation, interrupts = operation_of(tool), (CallDeferred, ApprovalRequired)
+            with charge_step(
+                self._steps, operation=operation, labels=labels, about=call, interrupts=interrupts
+            ):
                 return await handler(args)
         except LimitExceeded as refusal:
             # Of the step, or of what the tool did: the agent goes on with what it has.

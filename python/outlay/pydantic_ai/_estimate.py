@@ -16,6 +16,7 @@ from outlay._wraps import (
     Prompt,
     json_bytes,
     output_limit,
+    provider_at,
     text_bytes,
     tokens_of,
     ways_asked,
@@ -51,7 +52,7 @@ def read_prompt(
             counted.part(part)
     size = counted.bytes + _instructions_bytes(messages, parameters) + _schema_bytes(parameters)
     given = (_setting(settings), _setting(model.settings))
-    labels = {"provider": model.system}
+    labels = {"provider": provider_at(model.base_url, model.system)}
     if agent:
         labels["agent"] = agent
     return Prompt(

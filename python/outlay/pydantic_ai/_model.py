@@ -81,8 +81,10 @@ class GuardedModel(_Guarded):
                 response = await self.wrapped.request(messages, model_settings, model_request_parameters)
         except BaseException as error:
             call.fail(error)
+            await call.ended(error)
             raise
         _settle(call, response)
+        await call.ended()
         return response
 
     async def compact_messages(
@@ -101,8 +103,10 @@ class GuardedModel(_Guarded):
                 response = await self.wrapped.compact_messages(request_context, instructions=instructions)
         except BaseException as error:
             call.fail(error)
+            await call.ended(error)
             raise
         _settle(call, response)
+        await call.ended()
         return response
 
     @asynccontextmanager
@@ -131,8 +135,10 @@ class GuardedModel(_Guarded):
             response = stream.get()
         except BaseException as error:
             call.fail(error, seen)
+            await call.ended(error)
             raise
         _settle(call, response, seen)
+        await call.ended()
 
     def _call(
         self,

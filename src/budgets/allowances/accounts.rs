@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -9,7 +10,8 @@ use parking_lot::{Mutex, RwLock};
 
 use super::settings::{AgentAllowance, ModelQuota, RepoAction, RepoLimit};
 use crate::accounting::{
-    BUCKETS, CalendarUnit, Code, Denied, Invalid, Key, LONGEST, Limit, Meter, Unit, Window,
+    BUCKETS, CalendarUnit, Code, Denied, Invalid, Key, LONGEST, Limit, Meter, Show, Subject, Unit,
+    Window,
 };
 use crate::ledger::{Account, Accounts, Core, Error, MeterIndex, Naming, Silent};
 
@@ -28,12 +30,13 @@ pub(super) const COOLDOWN: MeterIndex = MeterIndex(2);
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-type Opener = fn(&Arc<Core>, Key) -> Result<Arc<Account>, Error>;
+type Opener = fn(&Arc<Core>, Key, &Arc<Showing>) -> Result<Arc<Account>, Error>;
 
 /// Accounts by id, and the limits that were set for some of them.
 pub(super) struct Limited<S> {
     core: Arc<Core>,
     open: Opener,
+    showing: Arc<Showing>,
     accounts: Accounts,
     /// Written under the lock of the account, so that it matches the limits of the account.
     settings: RwLock<HashMap<Key, Arc<S>>>,
@@ -49,11 +52,11 @@ struct Each<S> {
 }
 
 impl<S> Limited<S> {
-    pub(super) fn new(core: &Arc<Core>, open: Opener) -> Self {
-        let core = Arc::clone(core);
+    pub(super) fn new(core: &Arc<Core>, open: Opener, showing: &Arc<Showing>) -> Self {
+        let (core, showing) = (Arc::clone(core), Arc::clone(showing));
         let (accounts, settings) = (Accounts::default(), RwLock::default());
         let (each, checked) = (RwLock::new(None), Mutex::default());
-        Self { core, open, accounts, settings, each, checked }
+        Self { core, open, showing, accounts, settings, each, checked }
     }
 
     /// The account with that id, if there is one.
@@ -68,7 +71,7 @@ impl<S> Limited<S> {
         }
         // Held until the account exists: a thread that sets limits for all ids then finds it.
         let each = self.each.read();
-        let account = (self.open)(&self.core, id.clone())?;
+        let account = (self.open)(&self.core, id.clone(), &self.showing)?;
         if let Some(each) = &*each {
             account.adjust(|meters, _| set_limits(meters, &each.limits))?;
         }
@@ -81,7 +84,7 @@ impl<S> Limited<S> {
     }
 
     /// Forgets two accounts for each new one, if they say nothing: no limit of their own is set,
-    /// nothing is open, and their windows are over. What has no limit and no window is forgotten too.
+    /// nothing is open, and their windows are over. The cost of a model counts for ever.
     fn forget_few(&self) {
         for _ in 0..2 {
             let oldest = self.checked.lock().pop_front();
@@ -100,9 +103,7 @@ impl<S> Limited<S> {
     }
 
     fn says_nothing(&self, account: &Account) -> bool {
-        let counts =
-            |meter: &Meter| meter.limit().is_some() || !matches!(meter.window(), Window::Lifetime);
-        account.silent(counts) == Silent::Now && !self.settings.read().contains_key(account.key())
+        account.silent() == Silent::Now && !self.settings.read().contains_key(account.key())
     }
 
     /// The account with that id, if there is one or if limits are set for every id.
@@ -201,12 +202,39 @@ pub(super) fn repo_limits(limit: &RepoLimit) -> [Limit; 2] {
     [below(Unit::Actions, limit.max_daily_prs), below(Unit::Actions, limit.max_daily_issues)]
 }
 
-/// Completes a refusal with the text of `reason`, which gets the id and the meter.
-fn in_words(
-    id: Key,
-    reason: impl Fn(&str, MeterIndex) -> String + Send + Sync + 'static,
-) -> Arc<dyn Naming> {
-    Arc::new(move |denied: &mut Denied, meter| denied.reason = Some(reason(id.as_str(), meter)))
+/// What the models of a service read of names and totals, when one of them is refused.
+#[derive(Debug, Default)]
+pub(super) struct Showing(AtomicU8);
+
+impl Showing {
+    pub(super) fn set(&self, show: Show) {
+        // Relaxed: a refusal of this moment may still have the old texts.
+        self.0.store(show as u8, Ordering::Relaxed);
+    }
+
+    pub(super) fn get(&self) -> Show {
+        let number = usize::from(self.0.load(Ordering::Relaxed));
+        Show::ALL.get(number).copied().unwrap_or_default()
+    }
+}
+
+/// Completes the refusals of an account of allowances.
+struct Words {
+    /// What the sentence says it is about, with its name.
+    subject: Option<Subject>,
+    /// What ran out, by meter. The last one stands for all others.
+    reasons: &'static [&'static str],
+    showing: Arc<Showing>,
+}
+
+impl Naming for Words {
+    fn name(&self, denied: &mut Denied, meter: MeterIndex) {
+        let reason = self.reasons.get(usize::from(meter)).or(self.reasons.last());
+        denied.reason = reason.map(|text| (*text).to_owned());
+        denied.subject.clone_from(&self.subject);
+        denied.show = self.showing.get();
+        denied.shared = self.subject.is_some();
+    }
 }
 
 /// A limit of `max`, where 0 means no limit.
@@ -219,44 +247,55 @@ fn below(unit: Unit, max: u64) -> Limit {
     if max > 0 { at_most(unit, max).gate(max) } else { at_most(unit, max) }
 }
 
-pub(super) fn open_agent(core: &Arc<Core>, id: Key) -> Result<Arc<Account>, Error> {
+pub(super) fn open_agent(
+    core: &Arc<Core>,
+    id: Key,
+    showing: &Arc<Showing>,
+) -> Result<Arc<Account>, Error> {
     let windows = [day(core)?, day(core)?, Window::Gauge];
     let meters = meters(agent_limits(&AgentAllowance::default()), windows);
-    let reason = |_: &str, meter| match meter {
-        TOKENS => "daily token limit exceeded".to_owned(),
-        JOBS => "daily job limit exceeded".to_owned(),
-        _ => "concurrent job limit reached".to_owned(),
-    };
-    let reason = in_words(id.clone(), reason);
-    Ok(Account::named(core, id, Code::AllowanceExceeded, meters, reason))
+    let reasons =
+        &["daily token limit exceeded", "daily job limit exceeded", "concurrent job limit reached"];
+    let reason = Words { subject: None, reasons, showing: Arc::clone(showing) };
+    Ok(Account::named(core, id, Code::AllowanceExceeded, meters, Arc::new(reason)))
 }
 
-pub(super) fn open_model(core: &Arc<Core>, id: Key) -> Result<Arc<Account>, Error> {
+pub(super) fn open_model(
+    core: &Arc<Core>,
+    id: Key,
+    showing: &Arc<Showing>,
+) -> Result<Arc<Account>, Error> {
     let hour = Window::sliding(HOUR, BUCKETS, core.clock().tick())?;
     let windows = [day(core)?, hour, Window::Lifetime];
     let meters = meters(model_limits(&ModelQuota::default()), windows);
-    let reason = |model: &str, meter| match meter {
-        TOKENS => format!("global model token budget exceeded for: {model}"),
-        REQUESTS => format!("hourly rate limit exceeded for: {model}"),
-        _ => format!("cost ceiling reached for: {model}"),
-    };
-    let reason = in_words(id.clone(), reason);
-    Ok(Account::named(core, id, Code::AllowanceExceeded, meters, reason))
+    let reasons = &[
+        "global model token budget exceeded",
+        "hourly rate limit exceeded",
+        "cost ceiling reached",
+    ];
+    let subject = Some(Subject::Model(id.as_str().to_owned()));
+    let reason = Words { subject, reasons, showing: Arc::clone(showing) };
+    Ok(Account::named(core, id, Code::AllowanceExceeded, meters, Arc::new(reason)))
 }
 
-pub(super) fn open_repo(core: &Arc<Core>, id: Key) -> Result<Arc<Account>, Error> {
+pub(super) fn open_repo(
+    core: &Arc<Core>,
+    id: Key,
+    showing: &Arc<Showing>,
+) -> Result<Arc<Account>, Error> {
     let windows = [day(core)?, day(core)?];
     let actions = meters(repo_limits(&RepoLimit::default()), windows);
     // Requests ask it for zero, which passes unless it is closed.
     let cooldown = Meter::new(Limit::new(Unit::Actions, Some(0)), Window::Lifetime);
-    let reason = |repo: &str, meter| match meter {
-        PULL_REQUESTS => format!("daily pull request limit exceeded for: {repo}"),
-        ISSUES => format!("daily issue limit exceeded for: {repo}"),
-        _ => format!("cooldown after failure for: {repo}"),
-    };
+    let reasons = &[
+        "daily pull request limit exceeded",
+        "daily issue limit exceeded",
+        "cooldown after failure",
+    ];
     let meters = actions.chain([cooldown]);
-    let reason = in_words(id.clone(), reason);
-    Ok(Account::named(core, id, Code::AllowanceExceeded, meters, reason))
+    let subject = Some(Subject::Repo(id.as_str().to_owned()));
+    let reason = Words { subject, reasons, showing: Arc::clone(showing) };
+    Ok(Account::named(core, id, Code::AllowanceExceeded, meters, Arc::new(reason)))
 }
 
 fn meters<const N: usize>(limits: [Limit; N], windows: [Window; N]) -> impl Iterator<Item = Meter> {

@@ -9,7 +9,7 @@ use super::job::{Job, JobId};
 use super::models::allows_model;
 use super::reports::{JobRef, UsageReport};
 use super::service::AllowanceService;
-use crate::accounting::{Code, Denied, Key, Kind, LONGEST, Moment, Terms, Usage};
+use crate::accounting::{Code, Denied, Key, Kind, LONGEST, Moment, Subject, Terms, Usage};
 use crate::ledger::{
     Account, Ask, Demand, Demands, Error, Lease, MeterIndex, Request, reserve_and,
 };
@@ -108,14 +108,18 @@ impl AllowanceService {
     /// Whether the agent is configured and may use the model.
     pub(super) fn allows(&self, start: &Start) -> Result<(), Error> {
         let Some(allowance) = self.agents.setting(&start.agent) else {
-            return Err(Denied::not_configured(start.agent.as_str(), start.tokens).into());
+            let mut denied = Denied::not_configured(start.agent.as_str(), start.tokens);
+            denied.show = self.showing.get();
+            return Err(denied.into());
         };
         let models = &allowance.model_allowlist;
         match &start.model {
             Some(model) if !allows_model(models, model.as_str()) => {
                 let mut denied = Denied::plain(Code::AllowanceExceeded, Kind::Model, None);
                 denied.requested = start.tokens;
-                denied.reason = Some(format!("model not in allowlist: {model}"));
+                denied.reason = Some("model not in allowlist".to_owned());
+                denied.subject = Some(Subject::Model(model.as_str().to_owned()));
+                denied.show = self.showing.get();
                 Err(denied.into())
             }
             _ => Ok(()),

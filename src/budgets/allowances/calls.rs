@@ -7,11 +7,17 @@ use smallvec::SmallVec;
 use super::accounts::{COST, REQUESTS, TOKENS};
 use super::models::allows_model;
 use super::service::AllowanceService;
-use crate::accounting::{Code, Denied, Key, Kind, Unit};
+use crate::accounting::{Code, Denied, Key, Kind, Subject, Unit};
 use crate::ledger::{Account, Error, MeterIndex};
 
-/// An account that a call is charged to, and what each of its meters counts.
-pub(crate) type PaidAccount = (Arc<Account>, SmallVec<[(MeterIndex, Unit); 4]>);
+/// An account of allowances that a call is charged to.
+pub(crate) struct PaidAccount {
+    pub(crate) account: Arc<Account>,
+    /// What each of its meters counts.
+    pub(crate) units: SmallVec<[(MeterIndex, Unit); 4]>,
+    /// The name of its table in a policy.
+    pub(crate) table: &'static str,
+}
 
 impl AllowanceService {
     /// The accounts that a call of `agent` with `model` is charged to: those with limits. A model
@@ -32,18 +38,21 @@ impl AllowanceService {
                 && !allows_model(models, model)
             {
                 let mut denied = Denied::plain(Code::AllowanceExceeded, Kind::Model, None);
-                denied.reason = Some(format!("model not in allowlist: {model}"));
-                denied.id = Some(agent);
+                denied.reason = Some("model not in allowlist".to_owned());
+                denied.subject = Some(Subject::Model(model.to_owned()));
+                (denied.id, denied.show) = (Some(agent), self.showing.get());
                 return Err(denied.into());
             }
             let units = SmallVec::from_slice(&[(TOKENS, Unit::Tokens)]);
-            found.push((self.agents.account(&agent)?, units));
+            let account = self.agents.account(&agent)?;
+            found.push(PaidAccount { account, units, table: "allowance" });
         }
         if let Some(model) = model.map(|model| self.models.counted(model)).transpose()?
             && self.models.setting(&model).is_some()
         {
             let units = [(TOKENS, Unit::Tokens), (REQUESTS, Unit::Calls), (COST, Unit::Cost)];
-            found.push((self.models.account(&model)?, units.into_iter().collect()));
+            let (account, units) = (self.models.account(&model)?, units.into_iter().collect());
+            found.push(PaidAccount { account, units, table: "model_quota" });
         }
         Ok(found)
     }

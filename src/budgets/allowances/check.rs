@@ -85,7 +85,7 @@ fn demands(action: RepoAction) -> [Demand; 2] {
 fn reason_of(verdict: Result<(), Error>) -> Result<Option<String>, Error> {
     match verdict {
         Err(Error::Denied(denied)) if denied.code != Code::NotConfigured => {
-            Ok(Some(denied.reason.clone().unwrap_or_else(|| denied.message())))
+            Ok(Some(denied.whole_sentence()))
         }
         other => other.map(|()| None),
     }

@@ -7,13 +7,13 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::accounts::{
-    Limited, agent_limits, checked_duration, model_limits, open_agent, open_model, open_repo,
-    repo_limits,
+    Limited, Showing, agent_limits, checked_duration, model_limits, open_agent, open_model,
+    open_repo, repo_limits,
 };
 use super::job::day_of;
 use super::job_table::JobTable;
 use super::settings::{AgentAllowance, ModelQuota, RepoLimit};
-use crate::accounting::{Clock, Key, LONGEST, Moment};
+use crate::accounting::{Clock, Key, LONGEST, Limit, Moment, Show};
 use crate::ledger::{Core, Error, Policy};
 
 /// What agents may do in a day and at the same time, over all models and repositories. An agent
@@ -43,20 +43,35 @@ pub struct AllowanceService {
     pub(super) repos: Limited<RepoLimit>,
     pub(super) jobs: Mutex<JobTable>,
     generation: AtomicU64,
+    pub(super) showing: Arc<Showing>,
+    spares_zero: bool,
 }
 
 impl AllowanceService {
     /// A service without allowances.
     pub fn new(clock: Clock) -> Self {
+        Self::of(clock, false)
+    }
+
+    /// The service of a guard. A call that costs nothing is admitted even if a budget is
+    /// overspent.
+    pub(crate) fn in_guard(clock: Clock) -> Self {
+        Self::of(clock, true)
+    }
+
+    fn of(clock: Clock, spares_zero: bool) -> Self {
         // A job runs until its end is reported, or for as long as its allowance says.
         let core = Core::new(clock, Policy { lease_ttl: LONGEST, ..Policy::default() });
+        let showing = Arc::new(Showing::default());
         Self {
-            agents: Limited::new(&core, open_agent),
-            models: Limited::new(&core, open_model),
-            repos: Limited::new(&core, open_repo),
+            agents: Limited::new(&core, open_agent, &showing),
+            models: Limited::new(&core, open_model, &showing),
+            repos: Limited::new(&core, open_repo, &showing),
             jobs: Mutex::new(JobTable::new(core.clock().now(true))),
             generation: AtomicU64::new(0),
             core,
+            showing,
+            spares_zero,
         }
     }
 
@@ -68,7 +83,7 @@ impl AllowanceService {
         for model in &allowance.model_allowlist {
             Key::parse("model_allowlist", model)?;
         }
-        let limits = agent_limits(&allowance);
+        let limits = self.sparing(agent_limits(&allowance));
         self.agents.set(agent, allowance, &limits)?;
         self.changed();
         Ok(())
@@ -78,7 +93,7 @@ impl AllowanceService {
     pub fn set_model_quota(&self, quota: ModelQuota) -> Result<(), Error> {
         self.core.same_process()?;
         let model = Key::parse("model", &quota.model)?;
-        let limits = model_limits(&quota);
+        let limits = self.sparing(model_limits(&quota));
         self.models.set(model, quota, &limits)?;
         self.changed();
         Ok(())
@@ -123,11 +138,22 @@ impl AllowanceService {
         model: Option<ModelQuota>,
         repo: Option<RepoLimit>,
     ) -> Result<(), Error> {
-        self.agents.set_each(agent.clone(), &agent_limits(&agent.unwrap_or_default()))?;
-        self.models.set_each(model.clone(), &model_limits(&model.unwrap_or_default()))?;
+        let limits = self.sparing(agent_limits(&agent.clone().unwrap_or_default()));
+        self.agents.set_each(agent, &limits)?;
+        let limits = self.sparing(model_limits(&model.clone().unwrap_or_default()));
+        self.models.set_each(model, &limits)?;
         self.repos.set_each(repo.clone(), &repo_limits(&repo.unwrap_or_default()))?;
         self.changed();
         Ok(())
+    }
+
+    fn sparing<const N: usize>(&self, limits: [Limit; N]) -> [Limit; N] {
+        if self.spares_zero { limits.map(Limit::spares_zero) } else { limits }
+    }
+
+    /// Sets what a model that is refused reads of names and totals.
+    pub(crate) fn set_show(&self, show: Show) {
+        self.showing.set(show);
     }
 
     /// The allowance of an agent.

@@ -9,6 +9,7 @@ pub(super) fn set_allowances(
     service: &AllowanceService,
     policy: &GuardPolicy,
 ) -> Result<(), Error> {
+    service.set_show(policy.defaults.show);
     for allowance in &policy.allowances {
         service.set_allowance(allowance.clone())?;
     }

@@ -1,16 +1,16 @@
 //! The asks of a request to a guard: for requests over several budgets, waits and checks.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::allotments::Allotted;
+use super::matched::decision::{Undecided, amounts_of};
 use super::reserve::carried;
 use super::state::{Guard, GuardRequest};
 use crate::accounting::{Terms, UsageEstimate};
 use crate::budgets::policy::Labels;
-use crate::ledger::{
-    Account, Ask, AskPart, Carried, Demands, Error, Mailbox, Request, Wait, check,
-};
+use crate::ledger::{Ask, Carried, Error, Mailbox, Request, Wait, charge, check};
 
 /// All asks of a request to a guard, to reserve them together with others.
 #[derive(Debug)]
@@ -23,6 +23,23 @@ pub struct GuardAsk {
     pub carried: Carried,
     /// How long the policy lets it wait, or `None` if it is refused at once.
     pub wait: Option<Duration>,
+}
+
+impl GuardAsk {
+    /// Books it at once, or refuses and changes nothing.
+    pub(super) fn charge(self) -> Result<(), Error> {
+        if self.asks.is_empty() {
+            return Ok(());
+        }
+        match charge(&self.asks) {
+            Ok(()) => self.carried.tell_passed(None),
+            Err(refused) => {
+                self.carried.refused(&refused);
+                return Err(refused);
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Guard {
@@ -42,16 +59,8 @@ impl Guard {
         let estimate = self.priced(&matched, allotted, labels, request)?;
         let terms = if request.landing { Terms::Landing } else { Terms::Plain };
         let owned = self.demands(&matched, &estimate, allotted)?;
-        let ask = |(account, demands, patient): (&Arc<Account>, Demands, bool)| Ask {
-            account: Arc::clone(account),
-            demands,
-            multiplier: 1,
-            terms,
-            patient,
-        };
-        let mut asks: Vec<Ask> = owned.into_iter().map(ask).collect();
-        // The refusal names the first rule of the policy that refuses.
-        asks.sort_by_key(|ask| matched.place(&ask.account));
+        let labels = matched.labels.as_ref();
+        let asks = owned.into_iter().map(|one| one.ask(terms, labels)).collect();
         Ok(GuardAsk { asks, estimate, carried: carried(&matched, allotted), wait: matched.wait })
     }
 
@@ -72,10 +81,13 @@ impl Guard {
         let over = self.soft_over(&matched, &ask.estimate)?;
         self.tell_unmatched(&matched, &ask.estimate);
         self.forget_sometimes(&matched);
-        let core = Arc::clone(&self.core);
-        ask.carried.passed = Some(Arc::new(move || {
-            over.iter().for_each(|event| core.publish(event));
-            matched.asked.iter().for_each(|asked| asked.counter.count());
+        ask.carried.decides = Some(Arc::new(Undecided {
+            core: Arc::clone(&self.core),
+            matched,
+            amounts: (!request.spent).then(|| amounts_of(&ask.estimate)),
+            over,
+            counts: true,
+            decided: AtomicBool::new(false),
         }));
         Ok(ask)
     }
@@ -103,15 +115,15 @@ impl Guard {
         let ask = self.ask_call_in(allotted, labels, request)?;
         let own = Request { estimate: ask.estimate, ttl: request.ttl, ..Request::default() };
         let timeout = timeout.or(ask.wait);
-        match Wait::for_lease(&ask.asks, own, timeout, mailbox) {
-            Err(Error::Denied(denied)) => {
-                allotted.map_or(Ok(()), |allotted| allotted.check_open())?;
-                let matched = self.matched(labels)?;
-                let asks: Vec<AskPart<'_>> = ask.asks.iter().map(Ask::borrowed).collect();
-                Err(self.first_refusal(&matched, &asks, denied))
-            }
-            other => Ok((other?, ask.carried)),
+        let waiting = Wait::for_lease(&ask.asks, own, timeout, mailbox);
+        let at_once = matches!(&waiting, Err(Error::Denied(_)));
+        if at_once {
+            allotted.map_or(Ok(()), |allotted| allotted.check_open())?;
         }
+        let carried = Carried { waited: !at_once, ..ask.carried };
+        // A wait without time ends here.
+        let wait = waiting.inspect_err(|refused| carried.refused(refused))?;
+        Ok((wait, carried))
     }
 
     /// Whether a request would pass now. Soft limits are checked as if they were hard.

@@ -1,21 +1,45 @@
 //! What changes a guard beside reservations: steps, limits that providers report, and new policies.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use smallvec::SmallVec;
 
 use super::allowances::{set_allowances, take_back_allowances};
+use super::ask::GuardAsk;
 use super::counter::Counter;
 use super::in_force::{InForce, Prices};
+use super::matched::decision::Undecided;
 use super::state::Guard;
 use crate::accounting::{RateHeaders, Unit, UsageEstimate, Window};
 use crate::budgets::policy::{GuardPolicy, Labels, Rule};
-use crate::ledger::{Ask, Demand, Demands, Error, MeterIndex, charge};
+use crate::ledger::{Ask, Carried, Decides, Demand, Demands, Error, MeterIndex};
 
 impl Guard {
     /// Charges one step to the workflows that match, or refuses.
     pub fn step(&self, labels: &Labels<'_>) -> Result<(), Error> {
+        self.step_call(labels)?.charge()
+    }
+
+    /// One step, to be charged together with others. Listeners learn how it was decided from what it
+    /// carries.
+    pub fn step_call(&self, labels: &Labels<'_>) -> Result<GuardAsk, Error> {
         let asks = self.step_asks(labels)?;
-        if asks.is_empty() { Ok(()) } else { charge(&asks) }
+        let decides = (!asks.is_empty() && self.core.listening()).then(|| {
+            self.matched(labels).map(|matched| {
+                let undecided = Undecided {
+                    core: Arc::clone(&self.core),
+                    matched,
+                    amounts: Some(SmallVec::from_slice(&[(Unit::Steps, 1)])),
+                    over: Vec::new(),
+                    counts: false,
+                    decided: AtomicBool::new(false),
+                };
+                Arc::new(undecided) as Arc<dyn Decides>
+            })
+        });
+        let carried = Carried { decides: decides.transpose()?, ..Carried::none() };
+        Ok(GuardAsk { asks, estimate: UsageEstimate::zero(), carried, wait: None })
     }
 
     /// The asks of one step, to charge them together with others.
@@ -24,7 +48,9 @@ impl Guard {
         let matched = self.asked(labels, false)?;
         matched.touch_runs(self.core.clock());
         let ask = |(counter, meter): &(Arc<Counter>, MeterIndex)| {
-            Ask::new(&counter.account, Demands::from_slice(&[Demand::new(*meter, 1)]))
+            let labels = matched.labels.clone();
+            let demands = Demands::from_slice(&[Demand::new(*meter, 1)]);
+            Ask { labels, ..Ask::new(&counter.account, demands) }
         };
         self.tell_unmatched(&matched, &UsageEstimate::zero());
         Ok(matched.steps.iter().map(ask).collect())

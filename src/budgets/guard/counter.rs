@@ -80,7 +80,7 @@ impl Counter {
         match self.last_asked.at() {
             Some(at) if at <= forgets_runs_of => Silent::Now,
             Some(at) => Silent::From(at),
-            None => self.account.silent(|_| true),
+            None => self.account.silent(),
         }
     }
 
@@ -177,6 +177,11 @@ impl Counter {
             self.account.adjust(|meters, _| meters[usize::from(number)].restore_used(used))?;
         }
         Ok(())
+    }
+
+    /// The scope of a refusal by one of its rules.
+    pub(super) fn refusal_scope(&self, rule: &Rule) -> Vec<(String, String)> {
+        naming::refusal_scope(rule, &self.named.values)
     }
 
     /// Whether its next admitted request also forgets counters.

@@ -13,9 +13,10 @@ use super::matched::{Asked, Matched};
 use super::rule_group::RuleGroup;
 use super::state::Guard;
 use super::unmatched::Stray;
-use crate::accounting::{CallPrice, CostSource, Key, Meter, Price, Unit, UsageEstimate};
+use crate::accounting::{CallPrice, CostSource, Meter, Price, Unit, UsageEstimate};
+use crate::budgets::allowances::PaidAccount;
 use crate::budgets::policy::{Labels, Mode, UnknownPrice, is_tool_call, label};
-use crate::ledger::{Demand, Error, Event, EventKind, MeterIndex};
+use crate::ledger::{Demand, Error, Event, EventKind, MeterIndex, event_labels};
 
 /// How many prices of models are kept; then they are found anew.
 const PRICES_KEPT: usize = 4_096;
@@ -101,18 +102,24 @@ impl Guard {
             allowances: if is_tool {
                 Vec::new()
             } else {
-                self.allowances.accounts_of_call(agent, model)?
+                let paid = self.allowances.accounts_of_call(agent, model)?;
+                let place = |paid: PaidAccount| {
+                    let place = in_force.policy.place(paid.table, paid.account.key().as_str());
+                    (paid, place)
+                };
+                paid.into_iter().map(place).collect()
             },
             price: self.price(in_force, labels, generation),
             needs_price: false,
             wait: None,
             is_tool,
             lacks_a_label: in_force.policy.defaults.check_required(labels).is_err(),
+            labels: self.core.listening().then(|| event_labels(labels)),
             stray: None,
             is_per_run: false,
             steps: Vec::new(),
         };
-        for (account, units) in &matched.allowances {
+        for (PaidAccount { account, units, .. }, _) in &matched.allowances {
             let limits_cost = |meter: &Meter| meter.unit() == Unit::Cost && meter.limit().is_some();
             matched.needs_price |= units.iter().any(|(_, unit)| *unit == Unit::Cost)
                 && account.read(|meters, _| meters.iter().any(limits_cost))?;
@@ -192,7 +199,7 @@ impl Guard {
             (Some(known), _) => (known, defaults.cost_source),
             // It stands in for a price: a reported cost is nearer to the truth.
             (None, UnknownPrice::Fallback(price)) => {
-                (Arc::new(price.clone()), CostSource::Provider)
+                (Arc::new(Price::clone(price)), CostSource::Provider)
             }
             (None, UnknownPrice::Deny | UnknownPrice::Zero) => return None,
         };
@@ -218,24 +225,26 @@ impl Guard {
         estimate: &UsageEstimate,
     ) -> Result<Vec<Event>, Error> {
         let mut events = Vec::new();
+        if !self.core.listening() {
+            return Ok(events);
+        }
         for asked in matched.asked.iter().filter(|asked| !asked.soft.is_empty()) {
             let rule_meters = asked.counter.rule_meters();
             let demands = asked.amounts(estimate, 1, |_, number, _| !asked.is_soft(number));
-            asked.counter.account.read(|meters, now| {
+            asked.counter.account.read(|meters, _| {
                 for &Demand { meter: number, amount } in &demands {
                     let (meter, of) =
                         (&meters[usize::from(number)], &rule_meters[usize::from(number)]);
                     if !meter.fits(amount) {
                         let shadow = of.rule.mode == Mode::Shadow;
                         let kind = if shadow { EventKind::Denied } else { EventKind::Exceeded };
-                        let Ok(key) = Key::parse("name", &of.rule.name) else { continue };
-                        let amounts = SmallVec::from_slice(&[(meter.unit(), amount)]);
-                        let (lease, tick, labels) = (None, now.tick, Vec::new());
-                        events.push(Event { kind, key, lease, amounts, tick, labels });
+                        let demand = Demand::new(number, amount);
+                        events.push(matched.over(kind, &asked.counter.account, demand, meter));
                     }
                 }
             })?;
         }
+        events.sort_by_key(Event::order);
         Ok(events)
     }
 }

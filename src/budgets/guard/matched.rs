@@ -2,6 +2,7 @@
 //! and cached.
 
 mod cache;
+pub(super) mod decision;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,16 +11,46 @@ use smallvec::SmallVec;
 
 pub(super) use self::cache::MatchCache;
 use super::counter::{Counter, amount};
-use super::in_force::InForce;
 use super::rule_group::RuleGroup;
 use super::unmatched::Stray;
-use crate::accounting::{CallPrice, Clock, Unit, UsageEstimate};
+use crate::accounting::{CallPrice, Clock, Terms, Unit, UsageEstimate};
 use crate::budgets::allowances::PaidAccount;
 use crate::budgets::policy::Mode;
-use crate::ledger::{Account, AskPart, Demand, Demands, MeterIndex};
+use crate::ledger::{Account, Ask, AskPart, AskPlace, Demand, Demands, EventLabels, MeterIndex};
 
-/// The accounts of a request, with its demands and whether it may wait for them.
-pub(super) type Owned<'a> = SmallVec<[(&'a Arc<Account>, Demands, bool); 8]>;
+/// What a request asks of one account.
+pub(super) struct OwnedAsk<'a> {
+    pub(super) account: &'a Arc<Account>,
+    pub(super) demands: Demands,
+    /// Whether it may wait for the account.
+    pub(super) patient: bool,
+    /// Its place in the policy, if it has no rules of its own.
+    pub(super) entry: u32,
+}
+
+impl<'a> OwnedAsk<'a> {
+    /// What is asked of an account that nobody waits for, after all rules.
+    pub(super) const fn last(account: &'a Arc<Account>, demands: Demands) -> Self {
+        Self { account, demands, patient: false, entry: u32::MAX }
+    }
+
+    /// The same by reference.
+    pub(super) fn part<'b>(&'b self, terms: Terms, labels: Option<&'b EventLabels>) -> AskPart<'b> {
+        let place = AskPlace { entry: self.entry, ..AskPlace::default() };
+        let Self { account, demands, .. } = self;
+        AskPart { account, demands, multiplier: 1, terms, place, labels }
+    }
+
+    /// The same with an account of its own.
+    pub(super) fn ask(self, terms: Terms, labels: Option<&EventLabels>) -> Ask {
+        let place = AskPlace { entry: self.entry, ..AskPlace::default() };
+        let ask = Ask::new(self.account, self.demands);
+        Ask { terms, patient: self.patient, place, labels: labels.cloned(), ..ask }
+    }
+}
+
+/// What a request asks of all its accounts.
+pub(super) type Owned<'a> = SmallVec<[OwnedAsk<'a>; 8]>;
 
 /// A counter that a request asks, and the numbers of its meters.
 pub(super) struct Asked {
@@ -39,8 +70,8 @@ pub(super) struct Matched {
     pub(super) asked: Vec<Asked>,
     /// The order in which the ledger locks them.
     pub(super) order: Vec<usize>,
-    /// Accounts of allowances, which are charged tokens and cost.
-    pub(super) allowances: Vec<PaidAccount>,
+    /// Accounts of allowances, which are charged tokens and cost, and their places in the policy.
+    pub(super) allowances: Vec<(PaidAccount, u32)>,
     pub(super) price: Option<Arc<CallPrice>>,
     /// Whether money is limited here, so that a price is needed.
     pub(super) needs_price: bool,
@@ -49,6 +80,8 @@ pub(super) struct Matched {
     pub(super) is_tool: bool,
     /// Whether a required label is missing.
     pub(super) lacks_a_label: bool,
+    /// The labels as events carry them, if somebody listens.
+    pub(super) labels: Option<EventLabels>,
     /// The labels, if no rule matches them.
     pub(super) stray: Option<Box<Stray>>,
     /// Whether one of the counters belongs to a run.
@@ -65,23 +98,6 @@ impl Matched {
             let now = clock.tick();
             self.asked.iter().for_each(|asked| asked.counter.last_asked.touch(now));
         }
-    }
-
-    /// The position in the policy of the rule of that meter.
-    pub(super) fn rule(&self, ask: &AskPart<'_>, meter: MeterIndex, in_force: &InForce) -> usize {
-        let is_it = |asked: &&Asked| Arc::ptr_eq(&asked.counter.account, ask.account);
-        let rule_meters = self.asked.iter().find(is_it).map(|asked| asked.counter.rule_meters());
-        let rule =
-            rule_meters.and_then(|all| all.get(usize::from(meter)).map(|m| Arc::clone(&m.rule)));
-        let rules = &in_force.policy.rules;
-        let place = rule.and_then(|rule| rules.iter().position(|other| other.counts_like(&rule)));
-        place.unwrap_or(usize::MAX)
-    }
-
-    /// The position of an account in the order of the policy. Accounts without a rule come last.
-    pub(super) fn place(&self, account: &Arc<Account>) -> usize {
-        let is_it = |asked: &Asked| Arc::ptr_eq(&asked.counter.account, account);
-        self.asked.iter().position(is_it).unwrap_or(usize::MAX)
     }
 }
 

@@ -41,6 +41,10 @@ pub struct Explained {
     pub window: String,
     /// What happens at the limit.
     pub mode: &'static str,
+    /// What a model that is refused reads of names and totals.
+    pub show: &'static str,
+    /// Its place in the policy.
+    pub place: u32,
     /// The time until the next window, `None` where none will come.
     pub resets_in: Option<Duration>,
     /// How long requests may wait for it.
@@ -58,15 +62,12 @@ impl Guard {
         for asked in &self.matched(labels)?.asked {
             all.extend(explained(&asked.counter)?);
         }
-        let policy = self.in_force.read().clone();
-        let rules = &policy.policy.rules;
-        all.sort_by_key(|found| {
-            rules.iter().position(|rule| rule.name == found.name && rule.kind.name() == found.kind)
-        });
+        all.sort_by_key(|found| found.place);
         Ok(all)
     }
 
     /// The counts of all rules, for all label values of which something counts. Forgets the others.
+    /// They come in the order of the policy, and those of one rule in the order of the values.
     pub fn snapshot(&self) -> Result<Vec<Explained>, Error> {
         self.core.same_process()?;
         self.ends.run(self.core.clock());
@@ -76,7 +77,7 @@ impl Guard {
         for counter in &counters {
             all.extend(explained(counter)?);
         }
-        all.sort_by(|a, b| (a.kind, &a.name, &a.values).cmp(&(b.kind, &b.name, &b.values)));
+        all.sort_by(|a, b| (a.place, &a.values).cmp(&(b.place, &b.values)));
         Ok(all)
     }
 }
@@ -100,6 +101,8 @@ fn explained(counter: &Counter) -> Result<Vec<Explained>, Error> {
                     values: counter.values(),
                     window: rule.span.to_string(),
                     mode: rule.mode.name(),
+                    show: rule.show.name(),
+                    place: rule.place,
                     resets_in: meter.resets_in(now),
                     wait: rule.wait,
                     figures: vec![figures],

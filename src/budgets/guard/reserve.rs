@@ -6,13 +6,14 @@ use smallvec::SmallVec;
 
 use super::allotments::Allotted;
 use super::counter::{Counter, amount};
-use super::matched::{Matched, Owned};
+use super::matched::decision::amounts_of;
+use super::matched::{Matched, Owned, OwnedAsk};
 use super::state::{Guard, GuardRequest, Known};
-use crate::accounting::{Denied, Invalid, Key, Terms, Unit, UsageEstimate};
+use crate::accounting::{Invalid, Terms, Unit, UsageEstimate};
+use crate::budgets::allowances::PaidAccount;
 use crate::budgets::policy::{Labels, UnknownPrice, label};
 use crate::ledger::{
-    Ask, AskPart, Carried, Demand, Demands, Error, Event, EventKind, Kept, Lease, Request, check,
-    reserve_quietly,
+    AskPart, Carried, Demand, Demands, Error, Kept, Lease, Request, reserve_quietly,
 };
 
 impl Guard {
@@ -93,16 +94,17 @@ impl Guard {
     ) -> Result<Lease, Error> {
         let over = self.soft_over(matched, &estimate)?;
         let terms = if request.landing { Terms::Landing } else { Terms::Plain };
+        let labels = matched.labels.as_ref();
         let owned = self.demands(matched, &estimate, allotted)?;
-        let asks: SmallVec<[AskPart<'_>; 8]> = owned
-            .iter()
-            .map(|(account, demands, _)| AskPart { account, demands, multiplier: 1, terms })
-            .collect();
+        let asks: SmallVec<[AskPart<'_>; 8]> =
+            owned.iter().map(|one| one.part(terms, labels)).collect();
         let request = Request { estimate, ttl: request.ttl, ..Request::default() };
         let lease = match reserve_quietly(&asks, &request) {
             Err(Error::Denied(denied)) if !waits => {
                 allotted.map_or(Ok(()), |allotted| allotted.check_open())?;
-                return Err(self.first_refusal(matched, &asks, denied));
+                let refused = denied.into();
+                self.tell_refused(matched, &amounts_of(&request.estimate), &refused);
+                return Err(refused);
             }
             other => other?,
         };
@@ -110,53 +112,15 @@ impl Guard {
         matched.asked.iter().for_each(|asked| asked.counter.count());
         over.iter().for_each(|event| self.core.publish(event));
         self.tell_unmatched(matched, &request.estimate);
-        Ok(lease.carrying(carried(matched, allotted)))
-    }
-
-    /// Of all refusals, the first in the order of the policy.
-    #[cold]
-    pub(super) fn first_refusal(
-        &self,
-        matched: &Matched,
-        asks: &[AskPart<'_>],
-        denied: Box<Denied>,
-    ) -> Error {
-        let in_force = Arc::clone(&self.in_force.read());
-        let mut single: Vec<(usize, &AskPart<'_>, Demand)> = Vec::new();
-        for ask in asks {
-            let demands = ask.demands.iter();
-            single.extend(
-                demands.map(|&demand| (matched.rule(ask, demand.meter, &in_force), ask, demand)),
+        if self.core.listening() {
+            matched.tell_passed(
+                &self.core,
+                &amounts_of(&request.estimate),
+                Some(lease.id()),
+                false,
             );
         }
-        single.sort_by_key(|(place, ..)| *place);
-        let refuses = |(_, ask, demand): &(usize, &AskPart<'_>, Demand)| {
-            ask.account.check_on(&[*demand], ask.terms).err()
-        };
-        let first = single.iter().find_map(refuses);
-        let all: Vec<Ask> = asks.iter().map(|ask| ask.to_ask()).collect();
-        // The request can pass when all of them admit it.
-        match (first, check(&all).err()) {
-            (Some(Error::Denied(mut first)), Some(Error::Denied(all))) => {
-                first.retry_after = all.retry_after;
-                if !all.is_held() {
-                    first.cause = first.cause.unheld();
-                }
-                self.tell_denied(&first);
-                first.into()
-            }
-            (Some(first), _) => first,
-            (None, all) => all.unwrap_or(Error::Denied(denied)),
-        }
-    }
-
-    #[cold]
-    fn tell_denied(&self, denied: &Denied) {
-        let rule = denied.scope.first().and_then(|(_, name)| Key::parse("name", name).ok());
-        let amounts = SmallVec::from_slice(&[(denied.unit, denied.requested)]);
-        let (key, tick) = (rule.unwrap_or(Key::fixed("guard")), self.core.clock().tick());
-        let (kind, lease, labels) = (EventKind::Denied, None, Vec::new());
-        self.core.publish(&Event { kind, key, lease, amounts, tick, labels });
+        Ok(lease.carrying(carried(matched, allotted)))
     }
 
     /// The estimate with its cost. A call without a known price is refused if money is limited.
@@ -187,12 +151,7 @@ impl Guard {
                      so its price is unknown; give the label, or set [defaults] on_unknown_price"
                         .to_owned()
                 },
-                |model| {
-                    format!(
-                        "a rule limits the cost of this request, but no price is known for the \
-                         model {model:?}; add it to [prices], or set [defaults] on_unknown_price"
-                    )
-                },
+                |model| no_price(model, label(labels, "provider")),
             );
             return Err(Invalid::sentence(message).into());
         }
@@ -215,24 +174,37 @@ impl Guard {
         for asked in matched.order.iter().map(|index| &matched.asked[*index]) {
             let demands = asked.amounts(estimate, 1, paid);
             if !demands.is_empty() {
-                owned.push((&asked.counter.account, demands, asked.patient));
+                let (account, patient) = (&asked.counter.account, asked.patient);
+                owned.push(OwnedAsk { account, demands, patient, entry: u32::MAX });
             }
         }
-        for (account, units) in &matched.allowances {
+        for (PaidAccount { account, units, .. }, entry) in &matched.allowances {
             let amount = |&(meter, unit)| Demand::new(meter, amount(unit, estimate, 1));
-            owned.push((account, units.iter().map(amount).collect(), false));
+            let demands = units.iter().map(amount).collect();
+            owned.push(OwnedAsk { account, demands, patient: false, entry: *entry });
         }
         if let Some(allotted) = allotted {
             allotted.asks(estimate, &mut owned)?;
         }
         if owned.is_empty() {
-            owned.push((&self.nobody, Demands::new(), false));
+            owned.push(OwnedAsk::last(&self.nobody, Demands::new()));
         }
         Ok(owned)
     }
 }
 
+/// The error for a model without a price, and the ways out.
+fn no_price(model: &str, provider: Option<&str>) -> String {
+    let key = provider.map_or_else(|| model.to_owned(), |provider| format!("{provider}:{model}"));
+    format!(
+        "a rule limits the cost of this request, but no price is known for the model {model:?}; \
+         write [prices.{key:?}] with input and output in US dollars for a million tokens, or \
+         install the prices of genai-prices (pip install \"outlay[prices]\"), or set [defaults] \
+         on_unknown_price"
+    )
+}
+
 pub(super) fn carried(matched: &Matched, allotted: Option<&Arc<Allotted>>) -> Carried {
     let keeps = allotted.map(|allotted| Arc::clone(allotted) as Arc<dyn Kept>);
-    Carried { price: matched.price.clone(), keeps, passed: None }
+    Carried { price: matched.price.clone(), keeps, ..Carried::none() }
 }

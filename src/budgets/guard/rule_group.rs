@@ -177,11 +177,13 @@ impl RuleGroup {
     /// Whether it is the `step.default` of a workflow and the step has a rule with its own name.
     pub(super) fn stands_back(&self, groups: &[Self], labels: &Labels<'_>) -> bool {
         let Some(rule) = self.rules.first().filter(|_| self.shared.per_step) else { return false };
-        let Some(of) = rule.name.strip_suffix(".step.default") else { return false };
+        let Some((of, "default")) = rule.step() else { return false };
         let step = label(labels, "step").filter(|step| *step != "default");
         let Some(step) = step else { return false };
-        let own = format!("{of}.step.{step}");
         let rules = groups.iter().flat_map(|group| &group.rules);
-        rules.into_iter().any(|other| other.name == own && other.kind == RuleKind::Step)
+        let own = |other: &&Arc<Rule>| {
+            other.step().is_some_and(|(workflow, name)| workflow == of && name == step)
+        };
+        rules.into_iter().any(|other| own(&other))
     }
 }

@@ -1,7 +1,7 @@
 //! The guard itself: the state that all of its modules share.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use dashmap::DashMap;
@@ -19,7 +19,7 @@ use crate::accounting::{
 };
 use crate::budgets::allowances::AllowanceService;
 use crate::budgets::policy::{EstimateMode, GuardPolicy};
-use crate::ledger::{Account, Core, Error};
+use crate::ledger::{Account, Core, Error, Event};
 
 /// The settings of a request, beside its labels.
 #[derive(Clone, Debug, Default)]
@@ -89,7 +89,7 @@ impl Guard {
         let core = Core::new(clock.clone(), policy.defaults.leases);
         let meters = std::iter::empty();
         let nobody = Account::new(&core, Key::fixed("guard"), Code::BudgetExceeded, meters);
-        let allowances = Arc::new(AllowanceService::new(clock));
+        let allowances = Arc::new(AllowanceService::in_guard(clock));
         set_allowances(&allowances, &policy)?;
         let prices = RwLock::new(Prices::new(&policy));
         Ok(Self {
@@ -153,6 +153,14 @@ impl Guard {
     /// The core that its accounts share.
     pub const fn core(&self) -> &Arc<Core> {
         &self.core
+    }
+
+    /// Calls `listener` for everything that happens from now on, never under a lock.
+    pub fn subscribe(&self, listener: impl Fn(&Event) + Send + Sync + 'static) {
+        self.core.subscribe(listener);
+        // What was found before nobody listened has no labels for events. Release pairs with the
+        // load of the generation.
+        self.generation.fetch_add(1, Ordering::Release);
     }
 
     /// Reports a request that passes and that no rule matches.

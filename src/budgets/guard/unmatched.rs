@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
-use crate::accounting::{Key, Unit, UsageEstimate};
+use super::matched::decision::amounts_of;
+use crate::accounting::{Key, UsageEstimate};
 use crate::budgets::policy::Labels;
-use crate::ledger::{Core, Event, EventKind};
+use crate::ledger::{Core, Event, EventKind, EventLabels, event_labels};
 
 /// How many sets of names are remembered, each after one warning.
 const SETS: usize = 256;
@@ -25,15 +26,14 @@ pub(super) struct Unmatched {
 
 /// The labels of requests that no rule matches.
 pub(super) struct Stray {
-    labels: Vec<(String, String)>,
+    labels: EventLabels,
     /// Whether the operator was warned, so that it is not checked again.
     was_warned_of: AtomicBool,
 }
 
 impl Stray {
     pub(super) fn of(labels: &Labels<'_>) -> Box<Self> {
-        let labels = labels.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
-        Box::new(Self { labels, was_warned_of: AtomicBool::new(false) })
+        Box::new(Self { labels: event_labels(labels), was_warned_of: AtomicBool::new(false) })
     }
 
     /// The names, in one order.
@@ -56,16 +56,9 @@ impl Unmatched {
         has_budgets: impl FnOnce() -> bool,
     ) {
         if core.listening() {
-            let asked =
-                [(Unit::Tokens, estimate.total_tokens), (Unit::Cost, estimate.cost_micros_usd)];
-            core.publish(&Event {
-                kind: EventKind::Unmatched,
-                key: Key::fixed("guard"),
-                lease: None,
-                amounts: asked.into_iter().filter(|(_, amount)| *amount > 0).collect(),
-                tick: core.clock().tick(),
-                labels: stray.labels.clone(),
-            });
+            let (kind, key) = (EventKind::Unmatched, Key::fixed("guard"));
+            let event = Event::new(kind, key, &stray.labels, core.clock());
+            core.publish(&Event { amounts: amounts_of(estimate), ..event });
         }
         // Relaxed: at worst two threads check it.
         if !stray.was_warned_of.swap(true, Ordering::Relaxed) {

@@ -1,16 +1,13 @@
 //! Reads `[[allowance]]`, `[[model_quota]]` and `[[repo]]`: entries with a name, and entries for
 //! each.
 
-use super::guard_policy::GuardPolicy;
+use super::guard_policy::{EACH, EntryPlace, GuardPolicy};
 use super::names::{Whom, model, whom};
 use super::node::Node;
 use super::reader::{Location, Table};
 use super::sections::each;
 use crate::accounting::Invalid;
 use crate::budgets::allowances::{AgentAllowance, ModelQuota, RepoLimit, allows_model};
-
-/// The id that stands for all, in settings that need one id.
-const EACH: &str = "*";
 
 pub(super) fn read_allowances(
     root: &mut Table<'_>,
@@ -20,10 +17,21 @@ pub(super) fn read_allowances(
     each(root, ("allowance", "agent"), |table| allowance(table).map(|one| agents.push(one)))?;
     each(root, ("model_quota", "model"), |table| model_quota(table).map(|one| models.push(one)))?;
     each(root, ("repo", "repo"), |table| repo(table).map(|one| repos.push(one)))?;
+    for (table, places) in
+        [("allowance", places(&agents)), ("model_quota", places(&models)), ("repo", places(&repos))]
+    {
+        let entry = |(name, place)| EntryPlace { table, name, place };
+        policy.entries.extend(places.into_iter().map(entry));
+    }
     (policy.each_agent, policy.allowances) = both(agents)?;
     (policy.each_model, policy.model_quotas) = both(models)?;
     (policy.each_repo, policy.repos) = both(repos)?;
     Ok(())
+}
+
+/// The name of each entry, and its place in the policy.
+fn places<S>(all: &[(Location, Whom, S)]) -> Vec<(String, u32)> {
+    all.iter().map(|(place, whom, _)| (id(whom), place.order)).collect()
 }
 
 /// A setting that an entry with a name and an entry for each can have.

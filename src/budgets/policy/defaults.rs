@@ -8,11 +8,11 @@ use super::prices::read_price;
 use super::reader::{Location, Table};
 use super::rule::Mode;
 use super::scope::{Labels, label};
-use super::words::{MODES, checked_zone, shares};
-use crate::accounting::{CostSource, Invalid, Price};
+use super::words::{MODES, SHOWN, checked_zone, shares};
+use crate::accounting::{CostSource, Invalid, Price, Show};
 use crate::ledger::{OnError, Policy, Unsettled};
 
-const DEFAULTS: [&str; 13] = [
+const DEFAULTS: [&str; 14] = [
     "on_unknown_price",
     "fallback_price",
     "cost_source",
@@ -26,6 +26,7 @@ const DEFAULTS: [&str; 13] = [
     "output_tokens",
     "keep_runs",
     "require",
+    "show",
 ];
 const STORE: [&str; 2] = ["url", "lease_ttl"];
 const CHARGE_OR_RELEASE: [(&str, bool); 3] =
@@ -40,7 +41,7 @@ pub enum UnknownPrice {
     /// It counts $0.
     Zero,
     /// It costs this.
-    Fallback(Price),
+    Fallback(Box<Price>),
 }
 
 /// How the integrations estimate what a call may use.
@@ -85,6 +86,8 @@ pub struct Defaults {
     pub keep_runs: Duration,
     /// The labels that every request must have.
     pub require: Vec<String>,
+    /// What a model that is refused reads of names and totals.
+    pub show: Show,
 }
 
 impl Default for Defaults {
@@ -100,6 +103,7 @@ impl Default for Defaults {
             output_tokens: None,
             keep_runs: Duration::from_secs(24 * 3_600),
             require: Vec::new(),
+            show: Show::Own,
         }
     }
 }
@@ -135,7 +139,7 @@ impl Defaults {
         let price = table.read("fallback_price", read_price)?;
         let place = table.place.clone();
         self.unknown_price = match (unknown.unwrap_or(0), price) {
-            (2, Some(price)) => UnknownPrice::Fallback(price),
+            (2, Some(price)) => UnknownPrice::Fallback(Box::new(price)),
             (2, None) => return Err(place.error("\"fallback_price\" is missing")),
             (_, Some(_)) => {
                 let needed = "\"fallback_price\" needs on_unknown_price = \"fallback\"";
@@ -179,6 +183,9 @@ impl Defaults {
             self.keep_runs = keep;
         }
         self.require = table.read("require", names)?.unwrap_or_default();
+        if let Some(show) = table.read("show", |place, node| place.word(node, &SHOWN))? {
+            self.show = show;
+        }
         Ok(())
     }
 

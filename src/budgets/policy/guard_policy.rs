@@ -5,6 +5,9 @@ use super::rule::Rule;
 use crate::accounting::PriceTable;
 use crate::budgets::allowances::{AgentAllowance, ModelQuota, RepoLimit};
 
+/// The id that stands for all, in settings that need one id.
+pub(super) const EACH: &str = "*";
+
 /// The policy of an operator.
 ///
 /// ```
@@ -23,8 +26,7 @@ use crate::budgets::allowances::{AgentAllowance, ModelQuota, RepoLimit};
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct GuardPolicy {
-    /// The rules by table: budgets, workflows with their steps, pools, limiters, tools. Within a
-    /// table they have the order of the file.
+    /// The rules, in the order of the file. The steps of a workflow come before it.
     pub rules: Vec<Rule>,
     /// The settings of rules that say nothing else.
     pub defaults: Defaults,
@@ -45,12 +47,45 @@ pub struct GuardPolicy {
     pub each_model: Option<ModelQuota>,
     /// What all agents may do in each repository: `repo = "*"`.
     pub each_repo: Option<RepoLimit>,
+    /// Where the allowances, quotas and repositories stand.
+    pub entries: Vec<EntryPlace>,
+}
+
+/// The place of an allowance, a quota or a repository in the policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntryPlace {
+    /// The name of its table.
+    pub table: &'static str,
+    /// The agent, model or repository, or `"*"`.
+    pub name: String,
+    /// A number that grows from the beginning of the policy to its end.
+    pub place: u32,
 }
 
 impl GuardPolicy {
     /// Whether it has budgets or workflows.
     pub fn has_budgets(&self) -> bool {
         self.rules.iter().any(|rule| rule.kind.is_of_budgets())
+    }
+
+    /// The place of the limits of that name: its own entry, or the entry for each.
+    pub fn place(&self, table: &str, name: &str) -> u32 {
+        let of = |name: &str| {
+            let entry =
+                self.entries.iter().find(|entry| entry.table == table && entry.name == name);
+            entry.map(|entry| entry.place)
+        };
+        of(name).or_else(|| of(EACH)).unwrap_or(u32::MAX)
+    }
+
+    /// Numbers the places from 0 on, so that they are the same in every form of a policy.
+    pub(super) fn number_places(&mut self) {
+        let rules = self.rules.iter_mut().map(|rule| &mut rule.place);
+        let mut places: Vec<&mut u32> =
+            rules.chain(self.entries.iter_mut().map(|entry| &mut entry.place)).collect();
+        // A stable sort: the rules of one table keep their order.
+        places.sort();
+        (0..).zip(places).for_each(|(number, place)| *place = number);
     }
 
     /// Whether it limits no request at all.

@@ -12,8 +12,6 @@ const FIRST: [char; 6] = ['!', '~', '^', '=', '<', '>'];
 const ANYWHERE: [char; 5] = ['|', ',', '?', '[', ']'];
 /// What ends a regular expression in other languages.
 const LAST: char = '$';
-/// Labels that no request can have, because `reserve` has arguments with these names.
-const TAKEN: [&str; 4] = ["estimate", "ttl", "timeout", "self"];
 
 /// The subject of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +54,7 @@ pub(super) fn model(place: &Location, text: &str, instead: &str) -> Result<Strin
 
 /// The name of a label of requests.
 pub(super) fn label_name(place: &Location, name: &str) -> Result<String, Invalid> {
-    if TAKEN.contains(&name) || name.is_empty() || name.contains('*') {
+    if name.is_empty() || name.starts_with(' ') || name.contains('*') {
         return Err(place.error(&format!("{name:?} can be no label of a request")));
     }
     Key::check("a label", name).map_err(|bad| place.error(&bad.message))?;

@@ -42,6 +42,12 @@ impl GuardPolicy {
         }
     }
 
+    /// The tables of a policy file as JSON, without a check of what they say.
+    pub fn tables(file: &str, text: &str) -> Result<String, Invalid> {
+        let root = from_toml(file, text)?;
+        Ok(tool_table(&root).unwrap_or(&root).to_json().to_string())
+    }
+
     /// Reads a policy from JSON, the form in which a dict arrives.
     pub fn from_json(json: &str) -> Result<Self, Invalid> {
         let place = Location::root("policy");
@@ -73,6 +79,7 @@ fn read(place: &Location, node: &Node) -> Result<GuardPolicy, Invalid> {
     read_rules(&mut table, &mut policy)?;
     read_allowances(&mut table, &mut policy)?;
     read_prices(&mut table, &mut policy)?;
+    policy.number_places();
     let mut names = HashSet::new();
     let several = |rule: &&Rule| matches!(rule.kind, RuleKind::Step | RuleKind::Limiter);
     for rule in policy.rules.iter().filter(several) {

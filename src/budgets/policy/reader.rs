@@ -11,11 +11,13 @@ pub(super) struct Location {
     file: String,
     path: String,
     line: Option<usize>,
+    /// A number that grows from the beginning of the policy to its end.
+    pub(super) order: u32,
 }
 
 impl Location {
     pub(super) fn root(file: &str) -> Self {
-        Self { file: file.to_owned(), path: String::new(), line: None }
+        Self { file: file.to_owned(), path: String::new(), line: None, order: 0 }
     }
 
     pub(super) fn inside(&self, key: &str, node: &Node) -> Self {
@@ -24,6 +26,7 @@ impl Location {
             file: self.file.clone(),
             path: format!("{}{dot}{key}", self.path),
             line: node.line.or(self.line),
+            order: node.order,
         }
     }
 

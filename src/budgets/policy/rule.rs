@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::scope::Scope;
-use crate::accounting::{BUCKETS, CalendarUnit, Clock, Code, Invalid, Limit, Unit, Window};
+use crate::accounting::{BUCKETS, CalendarUnit, Clock, Code, Invalid, Limit, Show, Unit, Window};
 
 /// The table of a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -173,6 +173,10 @@ pub struct Rule {
     pub wait: Option<Duration>,
     /// Whether the headers of the provider lower it.
     pub adaptive: bool,
+    /// What the model that is refused reads of names and totals.
+    pub show: Show,
+    /// Its place in the policy. Of all rules that refuse, the first is named.
+    pub place: u32,
 }
 
 impl Rule {
@@ -186,6 +190,16 @@ impl Rule {
         (self.kind, &self.name, &self.scope, &self.span)
     }
 
+    /// The workflow and the step that it limits, if it is the rule of a step.
+    pub fn step(&self) -> Option<(String, &str)> {
+        if self.kind != RuleKind::Step {
+            return None;
+        }
+        let workflow = self.scope.0.iter().find(|(label, _)| label == "workflow")?.1.to_string();
+        let step = self.name.strip_prefix(workflow.as_str())?.strip_prefix(".step.")?;
+        Some((workflow, step))
+    }
+
     /// Whether each run has its own counter.
     pub fn is_per_run(&self) -> bool {
         self.span == Span::Run
@@ -196,7 +210,7 @@ impl Rule {
         let Some(rule) = self.limits.iter().find(|limit| limit.unit == unit) else {
             return Limit::new(unit, None);
         };
-        let mut limit = Limit::new(unit, rule.max).hard(self.mode == Mode::Hard);
+        let mut limit = Limit::new(unit, rule.max).hard(self.mode == Mode::Hard).spares_zero();
         if let Some(max) = rule.max {
             let kept_back = rule.kept_back.min(max);
             let lands = self.kind == RuleKind::Budget;

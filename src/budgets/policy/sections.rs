@@ -10,7 +10,7 @@ use super::node::{Node, Value};
 use super::reader::{Location, Table};
 use super::rule::{Rule, RuleKind, RuleLimit, Span};
 use super::scope::{Pattern, Scope};
-use super::words::{MODES, UNITS, checked_zone, keep_back, limits, shares, span};
+use super::words::{MODES, SHOWN, UNITS, checked_zone, keep_back, limits, shares, span};
 use crate::accounting::{Invalid, Key, Unit};
 
 const WORKFLOW_UNITS: [(&str, Unit); 5] = [
@@ -33,7 +33,10 @@ pub(super) fn read_rules(root: &mut Table<'_>, policy: &mut GuardPolicy) -> Resu
     each(root, ("workflow", "name"), |table| workflow(table, policy))?;
     each(root, ("pool", "name"), |table| pool(table, policy))?;
     each(root, ("limiter", "name"), |table| limiter(table, policy))?;
-    each(root, ("tool", "name"), |table| tool(table, policy))
+    each(root, ("tool", "name"), |table| tool(table, policy))?;
+    // By the order of the policy. The rules of one entry stay as they are.
+    policy.rules.sort_by_key(|rule| rule.place);
+    Ok(())
 }
 
 /// Reads every table of a list. The values of the key `by` must differ, except in limiters, where
@@ -83,6 +86,7 @@ fn common(
     let scope = table.read("scope", scope)?.unwrap_or_default();
     let mode = table.read("mode", |place, node| place.word(node, &MODES))?;
     let warn_at = table.read("warn_at", shares)?;
+    let show = table.read("show", |place, node| place.word(node, &SHOWN))?;
     let zone = table.read("timezone", |place, node| {
         checked_zone(place, place.text(node)?).map(str::to_owned)
     })?;
@@ -98,11 +102,13 @@ fn common(
         warn_at: warn_at.unwrap_or_else(|| defaults.warn_at.clone()),
         wait: None,
         adaptive: false,
+        show: show.unwrap_or(defaults.show),
+        place: table.place.order,
     })
 }
 
-const BUDGET: [&str; 8] =
-    ["name", "scope", "limit", "window", "timezone", "mode", "warn_at", "landing"];
+const BUDGET: [&str; 9] =
+    ["name", "scope", "limit", "window", "timezone", "mode", "warn_at", "show", "landing"];
 
 fn budget(mut table: Table<'_>, policy: &mut GuardPolicy) -> Result<(), Invalid> {
     table.only(&BUDGET)?;
@@ -113,8 +119,8 @@ fn budget(mut table: Table<'_>, policy: &mut GuardPolicy) -> Result<(), Invalid>
     Ok(())
 }
 
-const WORKFLOW: [&str; 8] =
-    ["name", "scope", "limit", "window", "timezone", "mode", "warn_at", "step"];
+const WORKFLOW: [&str; 9] =
+    ["name", "scope", "limit", "window", "timezone", "mode", "warn_at", "show", "step"];
 
 fn workflow(mut table: Table<'_>, policy: &mut GuardPolicy) -> Result<(), Invalid> {
     table.only(&WORKFLOW)?;
@@ -151,7 +157,7 @@ fn workflow(mut table: Table<'_>, policy: &mut GuardPolicy) -> Result<(), Invali
     Ok(())
 }
 
-const POOL: [&str; 10] = [
+const POOL: [&str; 11] = [
     "name",
     "scope",
     "limit",
@@ -159,6 +165,7 @@ const POOL: [&str; 10] = [
     "timezone",
     "mode",
     "warn_at",
+    "show",
     "max_concurrent",
     "stop_threshold",
     "on_limit",
@@ -192,7 +199,7 @@ fn pool(mut table: Table<'_>, policy: &mut GuardPolicy) -> Result<(), Invalid> {
 
 fn limiter(mut table: Table<'_>, policy: &mut GuardPolicy) -> Result<(), Invalid> {
     let rates = rate_words();
-    let own = ["name", "scope", "mode", "warn_at", "on_limit", "adaptive"];
+    let own = ["name", "scope", "mode", "warn_at", "show", "on_limit", "adaptive"];
     let words = own.into_iter().chain(rates.iter().map(|(word, ..)| word.as_str()));
     table.only(&words.collect::<Vec<_>>())?;
     let mut rule = common(&mut table, RuleKind::Limiter, &Span::Lifetime, &policy.defaults)?;
@@ -229,7 +236,7 @@ fn rate_words() -> Vec<(String, Unit, u64)> {
     words.collect()
 }
 
-const TOOL: [&str; 7] = ["name", "scope", "limit", "window", "timezone", "mode", "warn_at"];
+const TOOL: [&str; 8] = ["name", "scope", "limit", "window", "timezone", "mode", "warn_at", "show"];
 
 fn tool(mut table: Table<'_>, policy: &mut GuardPolicy) -> Result<(), Invalid> {
     table.only(&TOOL)?;

@@ -3,7 +3,10 @@
 use super::node::{Node, Value};
 use super::reader::Location;
 use super::rule::{Mode, RuleLimit, Span};
-use crate::accounting::{Calendar, CalendarUnit, Invalid, Moment, Tick, Unit};
+use crate::accounting::{Calendar, CalendarUnit, Invalid, Moment, Show, Tick, Unit};
+
+pub(super) const SHOWN: [(&str, Show); 3] =
+    [("all", Show::All), ("own", Show::Own), ("nothing", Show::Nothing)];
 
 pub(super) const MODES: [(&str, Mode); 4] =
     [("hard", Mode::Hard), ("enforce", Mode::Hard), ("soft", Mode::Soft), ("shadow", Mode::Shadow)];
@@ -93,7 +96,7 @@ pub(super) fn span(place: &Location, node: &Node, zone: &str) -> Result<Span, In
     let (kind, rest) = text.split_once(':').unwrap_or((text, ""));
     let duration = || {
         let value = Value::Text(rest.to_owned());
-        place.duration(&Node { value, line: node.line })
+        place.duration(&Node { value, line: node.line, order: node.order })
     };
     match kind {
         "lifetime" if rest.is_empty() => Ok(Span::Lifetime),

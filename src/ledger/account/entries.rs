@@ -10,7 +10,8 @@ use slab::Slab;
 use smallvec::SmallVec;
 
 use crate::accounting::{Expired, Hold, RequestBudget, Tick, Unit, Usage};
-use crate::ledger::claim::{MeterIndex, Request};
+use crate::ledger::claim::{Claim, MeterIndex, Request};
+use crate::ledger::core::event::EventLabels;
 use crate::ledger::ending::{End, LeaseState};
 
 /// Lease numbers are taken in blocks: one atomic step for a thousand leases.
@@ -57,6 +58,8 @@ pub(crate) struct BoxedFields {
     pub(crate) request_budget: RequestBudget,
     /// How many of the held calls were made, if that was reported.
     pub(crate) calls: Option<u64>,
+    /// The labels of the request, if somebody listened when it was made.
+    labels: Option<EventLabels>,
 }
 
 /// How a lease ran out.
@@ -76,6 +79,11 @@ impl Entry {
             (None, Some(_)) => LeaseState::Expired,
             (None, None) => LeaseState::Open,
         }
+    }
+
+    /// The labels of the request, if they are known.
+    pub(crate) fn labels(&self) -> Option<&EventLabels> {
+        self.boxed.as_ref()?.labels.as_ref()
     }
 
     fn calls(&self) -> Option<u64> {
@@ -101,10 +109,10 @@ impl Entry {
 
 impl BoxedFields {
     #[inline]
-    pub(crate) fn of(request: &Request) -> Option<Box<Self>> {
+    pub(crate) fn of(request: &Request, claim: &Claim<'_>) -> Option<Box<Self>> {
         let request_budget = request.request_budget;
-        let capped = request_budget != RequestBudget::unlimited();
-        capped.then(|| Box::new(Self { request_budget, ..Self::default() }))
+        let any = request_budget != RequestBudget::unlimited() || claim.labels.is_some();
+        any.then(|| Box::new(Self { request_budget, calls: None, labels: claim.labels.cloned() }))
     }
 }
 
@@ -135,7 +143,7 @@ impl Entries {
     /// A number that no other lease of this process has.
     #[inline]
     pub(crate) fn number(&mut self) -> u64 {
-        if self.next_number % NUMBERS == 0 {
+        if self.next_number.is_multiple_of(NUMBERS) {
             // Relaxed: each number must be given once, and nothing else is ordered by it.
             self.next_number = NEXT_NUMBERS.fetch_add(NUMBERS, Ordering::Relaxed);
         }

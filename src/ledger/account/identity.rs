@@ -7,6 +7,7 @@ use crate::accounting::{Clock, Code, Denied, Key, Meter, Moment, Window};
 use crate::ledger::account_id::AccountId;
 use crate::ledger::claim::MeterIndex;
 use crate::ledger::core::Core;
+use crate::ledger::core::event::{EventLabels, EventRule};
 use crate::ledger::post::outbox::Outbox;
 
 /// The identity of an account. It is stored inside its account, which never moves.
@@ -26,12 +27,14 @@ pub(crate) struct Step<'a> {
     pub(crate) identity: &'a Identity,
     pub(crate) now: Moment,
     pub(crate) outbox: &'a mut Outbox,
+    /// The labels of the request that the step is about, if somebody listens.
+    pub(crate) labels: Option<&'a EventLabels>,
 }
 
 impl Step<'_> {
     /// The same step at another time.
     pub(crate) fn at(&mut self, now: Moment) -> Step<'_> {
-        Step { identity: self.identity, now, outbox: self.outbox }
+        Step { identity: self.identity, now, outbox: self.outbox, labels: self.labels }
     }
 
     /// Whether there is a listener.
@@ -101,8 +104,23 @@ impl Identity {
     }
 
     /// The rule of a meter, if the account has several rules.
-    pub(crate) fn rule(&self, meter: MeterIndex) -> Option<Key> {
+    pub(crate) fn rule(&self, meter: MeterIndex) -> Option<EventRule> {
         self.naming.as_ref()?.rule(meter)
+    }
+
+    /// The share of the limit at which its rule warns, if the account has rules.
+    pub(crate) fn warn_share(&self, meter: MeterIndex, mark: u8) -> Option<u64> {
+        self.naming.as_ref()?.warn_share(meter, mark)
+    }
+
+    /// Whether the account reports its refusals.
+    pub(crate) fn tells_denied(&self) -> bool {
+        self.naming.as_ref().is_none_or(|naming| naming.tells_denied())
+    }
+
+    /// The place of a meter's rule in its policy, if the account has several rules.
+    pub(crate) fn place(&self, meter: MeterIndex) -> Option<u32> {
+        self.naming.as_ref()?.place(meter)
     }
 
     /// Completes a refusal by that meter.

@@ -2,7 +2,7 @@
 
 use super::Account;
 use super::state::State;
-use crate::accounting::{Meter, Moment, Tick};
+use crate::accounting::{Moment, Tick};
 
 /// What is still open in an account that shall close.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,20 +38,20 @@ pub(crate) enum Silent {
 }
 
 impl Account {
-    /// Whether the account has anything to say of the meters that `counts` selects. Changes nothing.
-    pub(crate) fn silent(&self, counts: impl Fn(&Meter) -> bool) -> Silent {
+    /// Whether the account has anything to say. Changes nothing.
+    pub(crate) fn silent(&self) -> Silent {
         let state = self.lock();
-        state.silent(counts, self.identity().present())
+        state.silent(self.identity().present())
     }
 }
 
 impl State {
-    fn silent(&self, counts: impl Fn(&Meter) -> bool, now: Moment) -> Silent {
+    fn silent(&self, now: Moment) -> Silent {
         let next_due = self.entries().and_then(|entries| entries.next_due());
         let is_open = self.entries().is_some_and(|entries| entries.open().next().is_some())
             || self.queues().is_some_and(|queues| queues.may_be_due(Tick::from_nanos(u64::MAX)));
         let mut from = is_open.then(|| next_due.unwrap_or(now.tick));
-        for meter in self.meters.iter().filter(|meter| counts(meter)) {
+        for meter in &self.meters {
             match meter.silent_from(now) {
                 Some(at) if at > now.tick => from = from.max(Some(at)),
                 Some(_) => {}

@@ -7,7 +7,8 @@ use smallvec::SmallVec;
 
 use super::entries::{BoxedFields, Entry, Expiry, HeldMeter};
 use super::identity::Step;
-use super::state::State;
+use super::state::{State, warn};
+use super::telling::Happened;
 use crate::accounting::{Meter, Tick, Usage};
 use crate::ledger::claim::{Claim, Demand, Request};
 use crate::ledger::core::Core;
@@ -53,7 +54,7 @@ impl State {
         if step.listening()
             && let Some(opened) = self.entry(entry)
         {
-            self.tell_held(EventKind::Reserved, opened, step);
+            tell_held(EventKind::Reserved, opened, &self.meters, step);
         }
         if !lease.request.stays {
             self.due_at(deadline, step.identity.core(), account);
@@ -88,7 +89,7 @@ impl State {
                 expiry: None,
                 end: None,
                 whole: None,
-                boxed: BoxedFields::of(request),
+                boxed: BoxedFields::of(request, &claim),
                 // Last, because nothing after it can fail.
                 estimate: request.estimate.clone(),
             },
@@ -137,12 +138,11 @@ impl State {
         if charged {
             entries.record_committed(&estimate, None);
         }
-        if step.listening()
-            && let Some(entry) = self.entry(index)
-        {
-            self.tell_held(EventKind::Expired, entry, step);
+        let Some(entry) = entries.get(index) else { return };
+        if step.listening() {
+            tell_held(EventKind::Expired, entry, meters, step);
         }
-        self.warn(step);
+        warn(meters, Happened::to(EventKind::Warned, entry), step);
     }
 
     /// Ends a lease for good, with `usage` or without. This replaces what its expiry charged.
@@ -165,13 +165,13 @@ impl State {
         if step.listening() {
             tell_ended(entry, usage, meters, step);
         }
+        warn(meters, Happened::to(EventKind::Warned, entry), step);
         let replaced = entry.expiry.as_ref().is_some_and(|expiry| expiry.charged);
         if usage.is_some() || replaced {
             let estimate = replaced.then(|| entry.estimate.clone());
             entries.record_committed(usage.unwrap_or(&Usage::zero()), estimate.as_ref());
         }
         entries.end(index, kept);
-        self.warn(step);
     }
 
     /// Whether the lease at `index` holds an amount of requests, such as calls or steps.
@@ -196,13 +196,12 @@ impl State {
         }
         self.entries_mut().remove(index);
     }
+}
 
-    #[cold]
-    fn tell_held(&self, kind: EventKind, entry: &Entry, step: &mut Step<'_>) {
-        let unit = |held: &HeldMeter| self.meters[usize::from(held.meter)].unit();
-        let amounts = entry.holds.iter().map(|held| (held.meter, unit(held), held.hold.amount));
-        step.tell(kind, Some(entry.id), amounts);
-    }
+#[cold]
+fn tell_held(kind: EventKind, entry: &Entry, meters: &[Meter], step: &mut Step<'_>) {
+    let amounts = entry.holds.iter().map(|held| (held.meter, held.hold.amount));
+    step.tell(Happened::to(kind, entry), meters, amounts);
 }
 
 /// Ends the holds of a lease with its usage.
@@ -237,8 +236,8 @@ fn tell_ended(entry: &Entry, usage: Option<&Usage>, meters: &[Meter], step: &mut
     let amount = |held: &HeldMeter| {
         let unit = meters[usize::from(held.meter)].unit();
         let amount = usage.map_or(held.hold.amount, |u| entry.actual(unit, held.hold.amount, u));
-        (held.meter, unit, amount)
+        (held.meter, amount)
     };
     let kind = if usage.is_some() { EventKind::Committed } else { EventKind::Released };
-    step.tell(kind, Some(entry.id), entry.holds.iter().map(amount));
+    step.tell(Happened::to(kind, entry), meters, entry.holds.iter().map(amount));
 }

@@ -105,7 +105,7 @@ impl State {
         };
         let waited = turn.wanted.timeout.unwrap_or_default().as_secs_f64();
         identity.complete(&mut denied, meter);
-        denied.reason = Some(format!("{} (waited {waited} s for it)", denied.message()));
+        denied.remark = Some(format!(" (waited {waited} s for it)"));
         Error::TimedOut(denied)
     }
 }

@@ -4,6 +4,7 @@ use smallvec::SmallVec;
 
 use super::entries::{Entries, Entry};
 use super::identity::Step;
+use super::telling::Happened;
 use crate::accounting::{Meter, Moment, Terms};
 use crate::ledger::claim::{Demand, MeterIndex};
 use crate::ledger::core::event::EventKind;
@@ -42,11 +43,11 @@ impl State {
             self.meters[usize::from(meter)].charge(amount);
         }
         if step.listening() {
-            let unit = |meter| self.meters[usize::from(meter)].unit();
-            let amounts = demands.iter().map(|of| (of.meter, unit(of.meter), of.amount));
-            step.tell(EventKind::Charged, None, amounts);
+            let amounts = demands.iter().map(|demand| (demand.meter, demand.amount));
+            step.tell(Happened::at_once(EventKind::Charged, step.labels), &self.meters, amounts);
         }
-        self.warn(step);
+        let happened = Happened::at_once(EventKind::Warned, step.labels);
+        warn(&mut self.meters, happened, step);
     }
 
     #[inline]
@@ -135,14 +136,16 @@ impl State {
     pub(crate) fn entries_mut(&mut self) -> &mut Entries {
         &mut self.rare_mut().entries
     }
+}
 
-    #[inline]
-    pub(crate) fn warn(&mut self, step: &mut Step<'_>) {
-        for (number, meter) in (0..).map(MeterIndex).zip(&mut self.meters) {
-            if meter.take_warning() && step.listening() {
-                let amounts = std::iter::once((number, meter.unit(), meter.used()));
-                step.tell(EventKind::Warned, None, amounts);
-            }
+/// Reports the warning marks that `used` has crossed.
+#[inline]
+pub(crate) fn warn(meters: &mut [Meter], happened: Happened<'_>, step: &mut Step<'_>) {
+    for number in 0..meters.len() {
+        let marks = meters[number].take_warnings();
+        if !marks.is_empty() && step.listening() {
+            let number = MeterIndex(u8::try_from(number).unwrap_or(u8::MAX));
+            step.tell_warned(meters, number, marks, happened);
         }
     }
 }

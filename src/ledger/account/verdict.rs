@@ -29,17 +29,23 @@ impl State {
     /// than `ticket` is queued on the same meter.
     #[inline]
     pub(crate) fn refuses(&self, demands: &[Demand], terms: Terms, ticket: u64) -> Option<usize> {
-        let alone = self.waits().is_none();
-        for (index, &Demand { meter: number, .. }) in demands.iter().enumerate() {
-            let passes = self.asked(demands, index).is_some_and(|(meter, amount)| {
-                meter.admits(amount, terms)
-                    && (alone || !self.is_behind(number, amount, terms, ticket))
-            });
-            if !passes || self.is_closed() {
-                return Some(index);
-            }
-        }
-        None
+        (0..demands.len()).find(|index| !self.passes(demands, *index, terms, ticket))
+    }
+
+    /// Whether the demand at `index` passes.
+    #[inline]
+    pub(crate) fn passes(
+        &self,
+        demands: &[Demand],
+        index: usize,
+        terms: Terms,
+        ticket: u64,
+    ) -> bool {
+        let Demand { meter: number, .. } = demands[index];
+        let passes = self.asked(demands, index).is_some_and(|(meter, amount)| {
+            meter.admits(amount, terms) && !self.is_behind(number, amount, terms, ticket)
+        });
+        passes && !self.is_closed()
     }
 
     /// The present by the precise clock, if more may be due by then than at `now`.
@@ -96,8 +102,8 @@ impl State {
             Held::Not(_) => (cause.unheld(), self.wait(identity, demands, now, terms)),
         };
         identity.complete(&mut denied, number);
-        if denied.reason.is_none() && meter.admits(amount, terms) {
-            denied.reason = Some(format!("{}: others are waiting for it", denied.message()));
+        if denied.reason.is_none() && denied.subject.is_none() && meter.admits(amount, terms) {
+            denied.remark = Some(": others are waiting for it".to_owned());
         }
         denied.into()
     }

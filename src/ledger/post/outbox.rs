@@ -27,6 +27,29 @@ struct Waits {
 }
 
 impl Outbox {
+    /// Puts the events of one step over several accounts in the order of their rules. `before` is the
+    /// number of the events that were there before it.
+    #[cold]
+    fn sort_events(&mut self, before: usize) {
+        if let Some(events) = self.events.get_mut(before..) {
+            events.sort_by_key(|(_, event)| event.order());
+        }
+    }
+
+    /// The number of events so far.
+    #[inline]
+    pub(crate) fn events(&self) -> usize {
+        self.events.len()
+    }
+
+    /// Puts the events since `before` in order, if there are any.
+    #[inline]
+    pub(crate) fn in_order(&mut self, before: usize) {
+        if self.events.len() > before {
+            self.sort_events(before);
+        }
+    }
+
     pub(crate) fn push(&mut self, core: &Arc<Core>, event: Event) {
         self.events.push((Arc::clone(core), event));
     }

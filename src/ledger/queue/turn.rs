@@ -8,7 +8,8 @@ use smallvec::SmallVec;
 
 use crate::accounting::{Follower, Terms, Tick};
 use crate::ledger::account_id::AccountId;
-use crate::ledger::claim::{Claim, Demands, MeterIndex, Request};
+use crate::ledger::claim::{AskPlace, Claim, Demands, MeterIndex, Request};
+use crate::ledger::core::event::EventLabels;
 use crate::ledger::core::sweep::Swept;
 use crate::ledger::error::Error;
 use crate::ledger::post::mailbox::Mailbox;
@@ -64,6 +65,9 @@ pub(crate) struct QueuedClaim {
     pub(crate) patient: bool,
     /// The deadline of the wait, by the clock of the account.
     pub(crate) deadline: Option<Tick>,
+    /// The labels of the request, if somebody listens.
+    pub(crate) labels: Option<EventLabels>,
+    pub(crate) place: AskPlace,
 }
 
 /// One wait. It is in at most one queue at a time.
@@ -109,7 +113,8 @@ impl QueuedClaim {
 
     /// The part of it that the account sees.
     pub(crate) fn claim(&self) -> Claim<'_> {
-        Claim { demands: &self.demands, multiplier: self.multiplier, terms: self.terms }
+        let Self { demands, multiplier, terms, labels, .. } = self;
+        Claim { demands, multiplier: *multiplier, terms: *terms, labels: labels.as_ref() }
     }
 }
 

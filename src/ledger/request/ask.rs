@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::accounting::{Invalid, Terms};
+use crate::accounting::{Invalid, Terms, Usage};
 use crate::ledger::account::Account;
-use crate::ledger::claim::{Claim, Demand, Demands};
+use crate::ledger::claim::{AskPlace, Claim, Demand, Demands};
+use crate::ledger::core::event::EventLabels;
 use crate::ledger::error::Error;
 
 /// What a request asks of one account.
@@ -21,13 +22,19 @@ pub struct Ask {
     /// Whether a waiting request may wait for this account. Otherwise a refusal of this account is
     /// final.
     pub patient: bool,
+    /// The labels of the request, for its events. `None` if nobody listens.
+    pub labels: Option<EventLabels>,
+    /// Where it stands among the asks of its request.
+    pub place: AskPlace,
 }
 
 impl Ask {
     /// A request of `demands` on `account`.
     pub fn new(account: &Arc<Account>, demands: Demands) -> Self {
         let account = Arc::clone(account);
-        Self { account, demands, multiplier: 1, terms: Terms::Plain, patient: true }
+        let (place, labels) = (AskPlace::default(), None);
+        let terms = Terms::Plain;
+        Self { account, demands, multiplier: 1, terms, patient: true, place, labels }
     }
 
     fn merge(&mut self, other: &Self) {
@@ -43,8 +50,14 @@ impl Ask {
 
     /// The same by reference.
     pub(crate) fn borrowed(&self) -> AskPart<'_> {
-        let Self { account, demands, multiplier, terms, .. } = self;
-        AskPart { account, demands, multiplier: *multiplier, terms: *terms }
+        let Self { account, demands, multiplier, terms, place, labels, .. } = self;
+        let (multiplier, terms, place) = (*multiplier, *terms, *place);
+        AskPart { account, demands, multiplier, terms, place, labels: labels.as_ref() }
+    }
+
+    /// Books what a call has used. Never refused; see [`Account::record_spent`].
+    pub fn record_spent(&self, usage: &Usage) -> Result<(), Error> {
+        self.account.record_spent_by(self.labels.as_ref(), &self.demands, usage)
     }
 }
 
@@ -59,25 +72,31 @@ pub struct AskPart<'a> {
     pub multiplier: u64,
     /// The mode of the request.
     pub terms: Terms,
+    /// The labels of the request, for its events. `None` if nobody listens.
+    pub labels: Option<&'a EventLabels>,
+    /// Where it stands among the asks of its request.
+    pub place: AskPlace,
 }
 
 impl<'a> AskPart<'a> {
     /// The demands of `claim` on `account`.
-    pub(crate) const fn of(account: &'a Arc<Account>, claim: Claim<'a>) -> Self {
-        let Claim { demands, multiplier, terms } = claim;
-        Self { account, demands, multiplier, terms }
+    pub(crate) const fn of(account: &'a Arc<Account>, claim: Claim<'a>, place: AskPlace) -> Self {
+        let Claim { demands, multiplier, terms, labels } = claim;
+        Self { account, demands, multiplier, terms, place, labels }
+    }
+
+    /// A request of `demands` on one account alone.
+    #[inline]
+    pub const fn alone(account: &'a Arc<Account>, demands: &'a [Demand]) -> Self {
+        let place = AskPlace { budget: 0, entry: 0 };
+        Self { account, demands, multiplier: 1, terms: Terms::Plain, place, labels: None }
     }
 
     /// The part of it that the account sees.
     #[inline]
     pub(crate) const fn claim(&self) -> Claim<'a> {
-        Claim { demands: self.demands, multiplier: self.multiplier, terms: self.terms }
-    }
-
-    /// The same with an account of its own.
-    pub(crate) fn to_ask(self) -> Ask {
-        let Self { account, demands, multiplier, terms } = self;
-        Ask { multiplier, terms, ..Ask::new(account, demands.into()) }
+        let Self { demands, multiplier, terms, labels, .. } = *self;
+        Claim { demands, multiplier, terms, labels }
     }
 }
 

@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 
 use crate::accounting::{CallPrice, Usage};
 use crate::ledger::ending::Actual;
+use crate::ledger::error::Error;
 
 /// An object that must live until a lease has ended.
 pub trait Kept: Send + Sync {
@@ -34,12 +35,37 @@ pub struct Carried {
     pub price: Option<Arc<CallPrice>>,
     /// Dropped when the lease has ended, or when its handle is dropped.
     pub keeps: Option<Arc<dyn Kept>>,
-    /// Called once the request has passed. A refusal does not call it.
-    pub passed: Option<Passed>,
+    /// Learns how the request was decided.
+    pub decides: Option<Arc<dyn Decides>>,
+    /// Whether the request waits for its decision.
+    pub waited: bool,
 }
 
-/// A function to call once a request has passed. The caller holds no lock.
-pub type Passed = Arc<dyn Fn() + Send + Sync>;
+/// Learns how a request was decided. The caller holds no lock.
+pub trait Decides: Send + Sync {
+    /// The request has passed. `lease` is the number of its lease, if it has one.
+    fn passed(&self, lease: Option<u64>, waited: bool);
+
+    /// A limit has refused the request.
+    fn refused(&self, refused: &Error, waited: bool);
+
+    /// Its caller gave up before it was decided. Does nothing if it was decided.
+    fn left(&self);
+}
+
+impl Decides for Vec<Arc<dyn Decides>> {
+    fn passed(&self, lease: Option<u64>, waited: bool) {
+        self.iter().for_each(|each| each.passed(lease, waited));
+    }
+
+    fn refused(&self, refused: &Error, waited: bool) {
+        self.iter().for_each(|each| each.refused(refused, waited));
+    }
+
+    fn left(&self) {
+        self.iter().for_each(|each| each.left());
+    }
+}
 
 /// What a lease carries beside its holds. Boxed in the lease: few leases carry anything.
 pub(crate) struct CarriedByLease {
@@ -50,26 +76,41 @@ pub(crate) struct CarriedByLease {
 impl Carried {
     /// Nothing.
     pub const fn none() -> Self {
-        Self { price: None, keeps: None, passed: None }
+        Self { price: None, keeps: None, decides: None, waited: false }
     }
 
     /// Reports usage without a lease, as a lease would at its end.
     pub fn ended(&self) {
-        self.tell_passed();
+        self.tell_passed(None);
         if let Some(kept) = &self.keeps {
             kept.ended();
         }
     }
 
-    fn tell_passed(&self) {
-        if let Some(passed) = &self.passed {
-            passed();
+    /// Reports that a limit has refused the request.
+    pub fn refused(&self, refused: &Error) {
+        if let Some(decides) = &self.decides {
+            decides.refused(refused, self.waited);
+        }
+    }
+
+    /// Reports that the caller gave up before the request was decided.
+    pub fn left(&self) {
+        if let Some(decides) = &self.decides {
+            decides.left();
+        }
+    }
+
+    /// Reports that the request has passed.
+    pub fn tell_passed(&self, lease: Option<u64>) {
+        if let Some(decides) = &self.decides {
+            decides.passed(lease, self.waited);
         }
     }
 
     /// Reports that the request has passed, and returns what its lease carries, if anything.
-    pub(crate) fn into_boxed(self) -> Option<Box<CarriedByLease>> {
-        self.tell_passed();
+    pub(crate) fn into_boxed(self, lease: u64) -> Option<Box<CarriedByLease>> {
+        self.tell_passed(Some(lease));
         let Self { price, keeps, .. } = self;
         let any = price.is_some() || keeps.is_some();
         any.then(|| Box::new(CarriedByLease { price, keeps: Mutex::new(keeps) }))

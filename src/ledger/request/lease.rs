@@ -102,6 +102,15 @@ impl Lease {
         self.locked(|locked, _| self.state_of(locked))
     }
 
+    /// What it was committed with, with its cost as it was booked. `None` while it is open, and for a
+    /// lease that was released or has run out without a commit.
+    pub fn committed(&self) -> Result<Option<Usage>, Error> {
+        self.locked(|locked, _| match self.end_of(locked) {
+            Some(End::Committed(usage)) => Some(usage),
+            Some(End::Released) | None => None,
+        })
+    }
+
     /// The time until it runs out, or zero once it has ended.
     pub fn expires_in(&self) -> Result<Duration, Error> {
         self.locked(|locked, _| {
@@ -183,7 +192,7 @@ impl Lease {
     /// Adds what the lease carries beside its holds.
     #[must_use]
     pub fn carrying(mut self, carried: Carried) -> Self {
-        self.0.carried = carried.into_boxed();
+        self.0.carried = carried.into_boxed(self.0.id);
         self
     }
 

@@ -30,7 +30,7 @@ impl<'a> Locked<'a> {
     /// The state of the account, and a step on it that sends into `outbox`.
     #[inline]
     pub(crate) fn step<'s>(&'s mut self, outbox: &'s mut Outbox) -> (&'s mut State, Step<'s>) {
-        let step = Step { identity: self.identity(), now: self.now, outbox };
+        let step = Step { identity: self.identity(), now: self.now, outbox, labels: None };
         (&mut self.state, step)
     }
 
@@ -101,9 +101,15 @@ fn with_locked_into<'a, R>(
     } else {
         let mut all: SmallVec<[Locked<'_>; 8]> = SmallVec::new();
         lock_all(&accounts.collect::<SmallVec<[&Account; 8]>>(), &mut all)?;
+        let before = outbox.events();
         all.iter_mut().for_each(|locked| locked.touch(outbox));
+        outbox.in_order(before);
+        let touched = outbox.events();
         let result = step(&mut all, outbox);
+        outbox.in_order(touched);
+        let done = outbox.events();
         all.iter_mut().for_each(|locked| locked.hand_on(outbox));
+        outbox.in_order(done);
         Ok(result)
     }
 }

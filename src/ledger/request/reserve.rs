@@ -29,6 +29,7 @@ pub fn charge(asks: &[Ask]) -> Result<(), Error> {
         decide(&asks, true, locked, outbox)?;
         for (ask, at) in asks.iter().zip(locked) {
             let (state, mut step) = at.step(outbox);
+            step.labels = ask.labels;
             state.charge(ask.demands, &mut step);
         }
         Ok(())
@@ -158,7 +159,8 @@ fn decide(
     verdict(asks, locked, outbox).map_err(|(refused, index)| {
         if tells {
             let (state, mut step) = locked[index].step(outbox);
-            step.tell_denied(&state.meters, asks[index].demands);
+            step.labels = asks[index].labels;
+            step.tell_denied(&state.meters, asks[index].demands, &refused);
         }
         refused
     })
@@ -171,29 +173,47 @@ fn verdict(
     locked: &mut [Locked<'_>],
     outbox: &mut Outbox,
 ) -> Result<(), (Error, usize)> {
-    if refuses(asks, locked).is_none() { Ok(()) } else { verdict_precisely(asks, locked, outbox) }
+    if passes(asks, locked) { Ok(()) } else { verdict_precisely(asks, locked, outbox) }
 }
 
+/// The refusal by the precise clock, if there is one, and the index of the refused ask.
 #[cold]
-fn verdict_precisely(
+pub(crate) fn verdict_precisely(
     asks: &[AskPart<'_>],
     locked: &mut [Locked<'_>],
     outbox: &mut Outbox,
 ) -> Result<(), (Error, usize)> {
     // A refusal by a clock that lags is checked again by the precise clock.
     locked.iter_mut().for_each(|at| at.use_precise_clock(outbox));
-    let Some((index, demand)) = refuses(asks, locked) else { return Ok(()) };
+    let Some((index, demand)) = first_refused(asks, locked) else { return Ok(()) };
     let (ask, at) = (&asks[index], &locked[index]);
     let refused = at.state.refusal(at.identity(), ask.demands, demand, at.now, ask.terms);
     Err((with_wait(refused, asks, locked), index))
 }
 
-/// The first ask that does not pass, and the first of its demands that does not.
+/// Whether all asks pass.
 #[inline]
-fn refuses(asks: &[AskPart<'_>], locked: &[Locked<'_>]) -> Option<(usize, usize)> {
-    asks.iter().zip(locked).enumerate().find_map(|(index, (ask, at))| {
-        Some((index, at.state.refuses(ask.demands, ask.terms, NO_TICKET)?))
-    })
+fn passes(asks: &[AskPart<'_>], locked: &[Locked<'_>]) -> bool {
+    let passes = |(ask, at): (&AskPart<'_>, &Locked<'_>)| {
+        at.state.refuses(ask.demands, ask.terms, NO_TICKET).is_none()
+    };
+    asks.iter().zip(locked).all(passes)
+}
+
+/// Of all demands that do not pass, the first: by the budget in a list, then by the place of its
+/// rule in the policy. Returns the index of the ask and that of the demand in it.
+#[cold]
+fn first_refused(asks: &[AskPart<'_>], locked: &[Locked<'_>]) -> Option<(usize, usize)> {
+    let refused = asks.iter().zip(locked).enumerate().flat_map(|(number, (ask, at))| {
+        let fails =
+            move |index: &usize| !at.state.passes(ask.demands, *index, ask.terms, NO_TICKET);
+        let place = move |index: usize| {
+            let entry = at.identity().place(ask.demands[index].meter);
+            ((ask.place.budget, entry.unwrap_or(ask.place.entry)), number, index)
+        };
+        (0..ask.demands.len()).filter(fails).map(place)
+    });
+    refused.min().map(|(_, number, index)| (number, index))
 }
 
 /// Completes the refusal by one of several accounts: the request can pass when all of them admit

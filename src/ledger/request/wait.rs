@@ -9,11 +9,11 @@ use super::ask::{Ask, AskPart, distinct};
 use super::lease::Lease;
 use super::locked::{Locked, with_locked_precisely};
 use super::places::{Place, Places};
-use super::reserve::{open, reserve};
+use super::reserve::{open, reserve, verdict_precisely};
 use crate::accounting::{Clock, Follower, Invalid};
 use crate::ledger::account::Account;
 use crate::ledger::account::serving::end;
-use crate::ledger::claim::Request;
+use crate::ledger::claim::{MeterIndex, Request};
 use crate::ledger::error::Error;
 use crate::ledger::post::mailbox::Mailbox;
 use crate::ledger::post::outbox::{Again, Outbox};
@@ -105,7 +105,8 @@ impl Wait {
             wait.pending.turn.decided_by(again);
         }
         wait.follow_clocks();
-        wait.pending.locked(|locked, outbox| wait.pending.advance(locked, outbox))??;
+        let joined = wait.pending.locked(|locked, outbox| wait.pending.advance(locked, outbox))?;
+        joined.map_err(|refused| wait.pending.named(refused))?;
         Ok(wait)
     }
 
@@ -155,7 +156,8 @@ impl Wait {
     /// The result, once. `None` while it waits.
     pub fn take(&self) -> Option<Result<Grant, Error>> {
         let ended = self.pending.turn.take()?;
-        Some(ended.map(|granted| self.pending.receive(granted)))
+        let named = ended.map_err(|refused| self.pending.named(refused));
+        Some(named.map(|granted| self.pending.receive(granted)))
     }
 
     /// Leaves the queue and releases a grant that was not taken.
@@ -243,6 +245,27 @@ impl Pending {
         result
     }
 
+    /// The refusal of a wait, by the first that refuses it in the order of its asks. It waited on one
+    /// meter, and others may refuse it too.
+    fn named(&self, refused: Error) -> Error {
+        let waited = matches!(refused, Error::TimedOut(_));
+        let (Error::TimedOut(mut own) | Error::Denied(mut own)) = refused else { return refused };
+        let has_rules = |account: &Arc<Account>| account.identity().place(MeterIndex(0)).is_some();
+        if self.accounts.iter().any(has_rules) {
+            let asks = self.accounts.iter().zip(&self.turn.claims);
+            let asks: SmallVec<[_; 4]> = asks
+                .map(|(account, claim)| AskPart::of(account, claim.claim(), claim.place))
+                .collect();
+            let verdict = self.locked(|locked, outbox| verdict_precisely(&asks, locked, outbox));
+            if let Ok(Err((Error::Denied(first), _))) = verdict {
+                let remark = own.remark.take();
+                own = first;
+                own.remark = remark.or(own.remark);
+            }
+        }
+        if waited { Error::TimedOut(own) } else { Error::Denied(own) }
+    }
+
     /// Grants the turn, or queues it on the meter that refuses it. Fails if it can never pass: then
     /// it is in no queue.
     fn advance(&self, locked: &mut [Locked<'_>], outbox: &mut Outbox) -> Result<(), Error> {
@@ -275,9 +298,11 @@ impl Pending {
             };
             if let Some(demand) = at.state.hopeless(&ask.demands, ask.terms).or_else(final_here) {
                 let (state, mut step) = at.step(outbox);
-                step.tell_denied(&state.meters, &ask.demands);
+                step.labels = ask.labels.as_ref();
                 let identity = step.identity;
-                return Err(state.refusal(identity, &ask.demands, demand, step.now, ask.terms));
+                let refused = state.refusal(identity, &ask.demands, demand, step.now, ask.terms);
+                step.tell_denied(&state.meters, &ask.demands, &refused);
+                return Err(refused);
             }
         }
         let at = &mut locked[index];
@@ -298,8 +323,9 @@ impl Pending {
             }
             Wants::Lease => {
                 let asks = self.accounts.iter().zip(claims);
-                let asks: SmallVec<[_; 4]> =
-                    asks.map(|(account, claim)| AskPart::of(account, claim.claim())).collect();
+                let asks: SmallVec<[_; 4]> = asks
+                    .map(|(account, claim)| AskPart::of(account, claim.claim(), claim.place))
+                    .collect();
                 let (id, places) = open(&asks, &wanted.request, locked, outbox);
                 let entries = places.iter().map(|place| place.entry).collect();
                 Granted::Lease(Opened { id, entries })
@@ -334,9 +360,19 @@ impl Pending {
 
 /// Splits an ask into the account, which the wait keeps, and the claim, which the queues see.
 fn queued(ask: Ask, timeout: Option<Duration>) -> (Arc<Account>, QueuedClaim) {
-    let Ask { account, demands, multiplier, terms, patient } = ask;
+    let Ask { account, demands, multiplier, terms, patient, place, labels } = ask;
     let deadline = timeout.map(|timeout| account.core().clock().precise_tick().plus(timeout));
     let (id, this) = (account.id(), account.as_swept());
-    let claim = QueuedClaim { id, account: this, demands, multiplier, terms, patient, deadline };
+    let claim = QueuedClaim {
+        id,
+        account: this,
+        demands,
+        multiplier,
+        terms,
+        patient,
+        deadline,
+        place,
+        labels,
+    };
     (account, claim)
 }

@@ -1,4 +1,4 @@
-//! Pickling: value classes can be copied, accounts cannot.
+//! Pickling: value classes can be pickled, accounts cannot.
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -12,11 +12,11 @@ pub(crate) fn new_args<'py>(
     (PyTuple::empty(py), keywords)
 }
 
-/// The error for a copy of an account. Accounts hold what was spent, so a copy would be a second
-/// budget.
+/// The error for a pickled account. Accounts hold what was spent, so what is unpickled would be a
+/// second budget.
 pub(crate) fn no_copies(class: &str) -> PyErr {
     PyTypeError::new_err(format!(
-        "{class} can not be pickled or copied: a copy would have a limit of its own; create it \
-         where it is used"
+        "{class} can not be pickled: what is unpickled would have a limit of its own; create it where \
+         it is used"
     ))
 }

@@ -2,6 +2,8 @@
 
 mod allotment;
 mod asking;
+mod bound;
+mod event;
 mod events;
 mod label_cache;
 mod labels;
@@ -11,5 +13,7 @@ mod report;
 mod request;
 
 pub(crate) use allotment::PyAllotment;
-pub(crate) use labels::{CallLabels, scope_begins, set_labels_var};
+pub(crate) use bound::PyBoundGuard;
+pub(crate) use labels::{CallLabels, GivenLabels, scope_begins, set_labels_var};
 pub(crate) use methods::{PyGuard, set_price_resolver};
+pub(crate) use policy::policy_tables;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use crate::accounting::{Cause, Code, Denied, Invalid, Key, Kind, Unit, nanos};
+use crate::accounting::{Cause, Code, Denied, Invalid, Key, Kind, Show, Subject, Unit, nanos};
 use crate::py::args;
 
 #[doc = stub!("Denial")]
@@ -56,7 +56,11 @@ impl PyDenial {
             resets_in: wait(resets_in, "resets_in")?,
             period: wait(period, "period")?,
             reason,
+            subject: None,
+            remark: None,
             scope: scope.unwrap_or_default(),
+            show: Show::default(),
+            shared: false,
         })))
     }
 
@@ -156,6 +160,11 @@ impl PyDenial {
         self.0.to_llm_message()
     }
 
+    #[doc = stub!("Denial.note")]
+    fn note(&self) -> String {
+        self.0.note()
+    }
+
     fn __repr__(&self) -> String {
         format!("Denial({})", self.0.to_llm_message())
     }
@@ -170,13 +179,17 @@ impl PyDenial {
             (denied.limit, denied.used, denied.reserved, denied.requested, denied.remaining);
         let times =
             [denied.retry_after, denied.resets_in, denied.period].map(|time| time.map(nanos));
-        let texts = (denied.reason.as_ref(), &denied.scope, denied.cause.name());
-        (restore, (names, numbers, times, texts)).into_pyobject(py)
+        let subject = denied.subject.as_ref().map(|subject| (subject.kind(), subject.name()));
+        let sentence = (denied.reason.as_ref(), subject, denied.remark.as_ref());
+        let texts = (sentence, &denied.scope, denied.cause.name());
+        let shown = (denied.show.name(), denied.shared);
+        (restore, (names, numbers, times, texts, shown)).into_pyobject(py)
     }
 }
 
 type NameFields<'a> = ((&'a str, &'a str, &'a str), Option<String>);
-type TextFields<'a> = (Option<String>, Vec<(String, String)>, &'a str);
+type SentenceFields<'a> = (Option<String>, Option<(&'a str, String)>, Option<String>);
+type TextFields<'a> = (SentenceFields<'a>, Vec<(String, String)>, &'a str);
 
 #[doc = stub!("restore_denial")]
 #[pyfunction]
@@ -185,6 +198,7 @@ pub(crate) fn restore_denial(
     numbers: [u64; 5],
     times: [Option<u64>; 3],
     texts: TextFields<'_>,
+    shown: (&str, bool),
 ) -> PyResult<PyDenial> {
     let ((error, kind, unit), id) = names;
     let (code, kind) = named(error, kind)?;
@@ -192,7 +206,10 @@ pub(crate) fn restore_denial(
     let id = id.map(|id| Key::parse("id", &id)).transpose()?;
     let [limit, used, reserved, requested, remaining] = numbers;
     let [retry_after, resets_in, period] = times.map(|time| time.map(Duration::from_nanos));
-    let (reason, scope, cause) = texts;
+    let ((reason, subject, remark), scope, cause) = texts;
+    let subject = subject.and_then(|(kind, name)| Subject::parse(kind, name));
+    let (show, shared) = shown;
+    let show = Show::parse(show).ok_or_else(|| unknown("show", &Show::ALL.map(Show::name)))?;
     let cause = Cause::parse(cause);
     let cause = cause.ok_or_else(|| unknown("cause", &Cause::ALL.map(Cause::name)))?;
     Ok(PyDenial(Box::new(Denied {
@@ -210,7 +227,11 @@ pub(crate) fn restore_denial(
         resets_in,
         period,
         reason,
+        subject,
+        remark,
         scope,
+        show,
+        shared,
     })))
 }
 

@@ -241,7 +241,8 @@ impl Naive {
             Place::Part(part, unit) => self.parts[part].of[unit],
         };
         let taken = self.used(hold.place) + self.reserved(hold.place);
-        taken + hold.amount <= limit.unwrap_or(u64::MAX)
+        let asks_nothing = hold.amount == 0 && hold.unit != CALLS;
+        asks_nothing || taken + hold.amount <= limit.unwrap_or(u64::MAX)
     }
 
     /// Whether the request passes; then the lease is the last one.

@@ -107,7 +107,7 @@ impl Shown {
     }
 
     /// When the next reading may change it, if the clock does not step.
-    fn changes(&self, unit: CalendarUnit, at: u64, wall: i64) -> u64 {
+    pub(crate) fn changes(&self, unit: CalendarUnit, at: u64, wall: i64) -> u64 {
         let end = window_start(unit, self.window + 1);
         let real = window_of(unit, wall);
         let natural = at + u64::try_from(end - wall).unwrap_or(0);

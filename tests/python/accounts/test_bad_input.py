@@ -346,13 +346,11 @@ def test_a_value_of_a_wrong_kind_is_a_typed_error(argument, make):
         make()
 
 
-def test_accounts_refuse_pickling_and_copying():
+def test_accounts_refuse_pickling():
     """A clear TypeError that names the class."""
-    import copy
     import pickle
 
     rig = Rig()
     for account in (rig.budget, rig.quota, rig.token, rig.manager, rig.agent, rig.pool, rig.lease):
-        for attempt in (copy.copy, copy.deepcopy, pickle.dumps):
-            with pytest.raises(TypeError, match=f"{type(account).__name__} can not be pickled or copied"):
-                attempt(account)
+        with pytest.raises(TypeError, match=f"{type(account).__name__} can not be pickled"):
+            pickle.dumps(account)

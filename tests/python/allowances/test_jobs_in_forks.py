@@ -61,7 +61,7 @@ def refused(calls):
         try:
             answer = call()
         except outlay.ForkedLedger as error:
-            assert "create it in the worker" in str(error), error
+            assert "give them a store in common" in str(error), error
         else:
             raise AssertionError(f"{name} answered {answer!r}")
 def fresh_ones_work():

@@ -13,9 +13,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from kit import Recorded, World
 
-from outlay import WorkflowQuota, WorkflowToken
+from outlay import Guard, PolicyError, WorkflowQuota, WorkflowToken
 
 THREADS = 32
 Check = Callable[[World], Awaitable[None]]
@@ -139,3 +140,39 @@ async def exception_type(world: World) -> None:
         error, text = await call("a")
     assert (error, own.asked, ran) == (True, 1, [])
     assert json.loads(text)["error"] == "threshold_exceeded"
+
+
+@step_case("Each call of a tool is one decision for the listeners of a guard, with the tool as a label.")
+async def decision_event(world: World) -> None:
+    guard, told = Guard({"tool": [{"name": "look_up", "limit": {"calls": 1}}]}), []
+    guard.events(told.append)
+    with guard.scope(user="ann"):
+        async with world.driver.tools(guard) as (call, ran):
+            assert [(await call(word))[0] for word in "ab"] == [False, True]
+    passed, refused = (event for event in told if event["event"] == "decision")
+    assert (passed["allowed"], refused["allowed"], ran) == (True, False, ["a"])
+    assert (refused["rule"], refused["kind"], refused["reason"]) == ("look_up", "tool", "spent")
+    for event in (passed, refused):
+        assert event["labels"].items() >= {"tool": "look_up", "user": "ann"}.items()
+
+
+@step_case("A user's own budget is given all labels; one that is async can not count steps.")
+async def own_budget(world: World) -> None:
+    given: list[dict[str, str]] = []
+
+    class Own(Recorded):
+        def reserve(self, estimate: Any, **labels: str) -> Any:
+            given.append(labels)
+            return super().reserve(estimate, **labels)
+
+    class Slow:
+        async def reserve(self, estimate: Any, **labels: str) -> Any:
+            raise AssertionError("it was asked")
+
+    with Guard({}).scope(user="ann"):
+        async with world.driver.tools(Own(world.pool())) as (call, _):
+            assert not (await call("a"))[0]
+    assert given[0].items() >= {"tool": "look_up", "user": "ann"}.items()
+    with pytest.raises(PolicyError, match=r"Slow\.reserve is async"):
+        async with world.driver.tools(Slow()) as (call, _):
+            await call("a")

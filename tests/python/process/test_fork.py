@@ -92,7 +92,7 @@ def refused_everywhere(calls=CALLS):
         try:
             answer = call()
         except outlay.ForkedLedger as error:
-            assert "create it in the worker" in str(error), error
+            assert "give them a store in common" in str(error), error
         except BaseException as error:
             raise AssertionError(f"{name} raised {error!r}")
         else:
@@ -133,7 +133,7 @@ def in_child(work):
 
 
 def test_a_parents_accounts_are_refused_in_a_forked_child_on_every_method():
-    """ForkedLedger, whose message says: create it in the worker. New ones work; grandchildren, too."""
+    """ForkedLedger, whose message says that new ones have the whole limit. They work; grandchildren, too."""
     ran_clean(
         RIG
         + """
@@ -258,7 +258,7 @@ if __name__ == "__main__":
             raise AssertionError("a budget was pickled")
         except TypeError as error:
             assert "can not be pickled" in str(error), error
-    expected = "create it in the worker" if method == "fork" else "worked"
+    expected = "give them a store in common" if method == "fork" else "worked"
     assert all(expected in answer for answer in answers), answers
     assert (shared.used(), shared.reserved(), held.state) == (0, 4, "open")
 """

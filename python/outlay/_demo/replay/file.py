@@ -11,7 +11,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import IO
 
-__all__ = ["Event", "TraceError", "TracedCall", "read_trace", "schedule"]
+__all__ = ["TraceError", "TraceEvent", "TracedCall", "read_trace", "schedule"]
 
 _COLUMNS = ("agent", "session", "turn", "t_ms", "in_tokens", "out_tokens")
 _TIME_MS_MAX = 10**12
@@ -60,7 +60,7 @@ class TracedCall:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class TraceEvent:
     """The start or the end of a call."""
 
     time_us: int
@@ -96,10 +96,10 @@ def read_trace(path: Path) -> list[TracedCall]:
     return _scheduled(rows)
 
 
-def schedule(calls: list[TracedCall]) -> list[Event]:
+def schedule(calls: list[TracedCall]) -> list[TraceEvent]:
     """List the starts and ends of all calls in order of time; at one time, ends come before starts."""
-    events = [Event(call.start_us, True, call) for call in calls]
-    events += [Event(call.end_us, False, call) for call in calls]
+    events = [TraceEvent(call.start_us, True, call) for call in calls]
+    events += [TraceEvent(call.end_us, False, call) for call in calls]
     return sorted(events, key=lambda event: (event.time_us, event.starts))
 
 

@@ -1,10 +1,10 @@
 """The allotment: a part of a guard's budgets."""
 
 from types import TracebackType
-from typing import Literal, Self, final
+from typing import Any, Literal, Self, final
 
 from outlay._stubs.amounts import Estimate
-from outlay._stubs.arguments import Amount, Headers, Period
+from outlay._stubs.arguments import Amount, Headers, Labels, Period
 from outlay._stubs.leases import BudgetLease, Mailbox, Wait
 
 @final
@@ -29,12 +29,19 @@ class Allotment:
         {'tokens': 800, 'calls': 9}
     """
 
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Self: ...
     @property
     def closed(self) -> bool:
         """Whether it was closed."""
 
     def reserve(
-        self, estimate: Estimate | None = None, *, ttl: Period | None = None, **labels: str
+        self,
+        estimate: Estimate | None = None,
+        *,
+        ttl: Period | None = None,
+        labels: Labels | None = None,
+        **named: str,
     ) -> BudgetLease:
         """Hold the estimate in the part, and under the limits that are not set aside.
 
@@ -42,7 +49,8 @@ class Allotment:
             estimate: What the call may use; default None, one call of no tokens.
             ttl: When the lease runs out, in seconds or as a timedelta; default None, the policy's
                 `lease_ttl`.
-            **labels: The labels of the call, beside those of the part.
+            labels: Labels as a mapping, beside the keywords; default None.
+            **named: The labels of the call, beside those of the part.
 
         Returns:
             The lease to commit.
@@ -60,7 +68,8 @@ class Allotment:
         *,
         ttl: Period | None = None,
         timeout: Period | None = None,
-        **labels: str,
+        labels: Labels | None = None,
+        **named: str,
     ) -> BudgetLease:
         """Do as `reserve` does, and wait as `Guard.reserve_wait` does; the part itself is not waited for.
 
@@ -70,7 +79,8 @@ class Allotment:
                 `lease_ttl`.
             timeout: How long to wait at most: seconds or a timedelta; default None, the shortest wait of the
                 rules that match.
-            **labels: The labels of the call, beside those of the part.
+            labels: Labels as a mapping, beside the keywords; default None.
+            **named: The labels of the call, beside those of the part.
 
         Returns:
             The lease to commit.
@@ -88,7 +98,8 @@ class Allotment:
         *,
         ttl: Period | None = None,
         timeout: Period | None = None,
-        **labels: str,
+        labels: Labels | None = None,
+        **named: str,
     ) -> BudgetLease:
         """Do as `reserve_wait` does, in a thread without the GIL, or in a greenlet. Ctrl-C ends it.
 
@@ -98,7 +109,8 @@ class Allotment:
                 `lease_ttl`.
             timeout: How long to wait at most: seconds or a timedelta; default None, the shortest wait of the
                 rules that match.
-            **labels: The labels of the call.
+            labels: Labels as a mapping, beside the keywords; default None.
+            **named: The labels of the call.
 
         Returns:
             The lease to commit.
@@ -114,12 +126,13 @@ class Allotment:
             'open'
         """
 
-    def check(self, estimate: Estimate | None = None, **labels: str) -> None:
+    def check(self, estimate: Estimate | None = None, *, labels: Labels | None = None, **named: str) -> None:
         """Raise what `reserve` would raise now; change nothing. Soft limits are checked as if they were hard.
 
         Args:
             estimate: What the call may use; default None, one call of no tokens.
-            **labels: The labels of the call.
+            labels: Labels as a mapping, beside the keywords; default None.
+            **named: The labels of the call.
 
         Raises:
             LimitExceeded: The part or a rule refuses.
@@ -134,11 +147,12 @@ class Allotment:
             300
         """
 
-    def charge_step(self, **labels: str) -> None:
+    def charge_step(self, *, labels: Labels | None = None, **named: str) -> None:
         """Charge one step to the guard's workflows that match, or refuse: steps are not set aside.
 
         Args:
-            **labels: The labels of the step, beside those of the part.
+            labels: Labels as a mapping, beside the keywords; default None.
+            **named: The labels of the step, beside those of the part.
 
         Raises:
             StepLimitExceeded: A workflow has no step left.
@@ -155,13 +169,16 @@ class Allotment:
             1
         """
 
-    def observe(self, headers: Headers, status: int = 200, **labels: str) -> None:
+    def observe(
+        self, headers: Headers, status: int = 200, *, labels: Labels | None = None, **named: str
+    ) -> None:
         """Take in what a provider says of its own rate limit, as `Guard.observe` does.
 
         Args:
             headers: The headers of the response: a mapping, or pairs.
             status: The status of the response; default 200.
-            **labels: The labels of the call, beside those of the part.
+            labels: Labels as a mapping, beside the keywords; default None.
+            **named: The labels of the call, beside those of the part.
 
         Raises:
             PolicyError: The headers are neither, or the status is no status code.
@@ -186,7 +203,8 @@ class Allotment:
         cost_micros_usd: Amount | None = None,
         calls: Amount | None = None,
         ttl: Period | None = None,
-        **labels: str,
+        labels: Labels | None = None,
+        **named: str,
     ) -> Allotment:
         """Set a part of this part aside, as `Guard.allot` does.
 
@@ -196,7 +214,8 @@ class Allotment:
             calls: Calls; default None, not set aside.
             ttl: When the part takes no more requests, in seconds or as a timedelta; it runs out then, or when
                 its last lease has ended; default None, 100 years.
-            **labels: More labels.
+            labels: Labels as a mapping, beside the keywords; default None.
+            **named: More labels.
 
         Returns:
             The part of the part.
@@ -238,13 +257,15 @@ class Allotment:
         estimate: Estimate | None,
         ttl: Period | None,
         timeout: Period | None,
-        labels: dict[str, str],
+        labels: Labels | None,
+        named: dict[str, str],
     ) -> BudgetLease | None: ...
     def _wait(
         self,
         estimate: Estimate | None,
         ttl: Period | None,
         timeout: Period | None,
-        labels: dict[str, str],
+        labels: Labels | None,
+        named: dict[str, str],
         mailbox: Mailbox,
     ) -> Wait: ...

@@ -5,7 +5,7 @@ from typing import Any, Literal, Self, final
 from outlay._allowances.service import AllowanceService
 from outlay._stubs.allowance_ledger import AllowanceLedger
 from outlay._stubs.amounts import Estimate
-from outlay._stubs.arguments import Amount, Ending, Headers, Path, Period, Policy
+from outlay._stubs.arguments import Amount, Ending, Headers, Labels, Path, Period, Policy
 from outlay._stubs.clocks import Clock
 from outlay._stubs.guard.allotment import Allotment
 from outlay._stubs.guard.reports import _GuardReports
@@ -50,6 +50,8 @@ class Guard(_GuardScopes, _GuardReports):
         'open'
     """
 
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Self: ...
     def __new__(
         cls,
         policy: Policy,
@@ -119,7 +121,12 @@ class Guard(_GuardScopes, _GuardReports):
         """
 
     def reserve(
-        self, estimate: Estimate | None = None, *, ttl: Period | None = None, **labels: str
+        self,
+        estimate: Estimate | None = None,
+        *,
+        ttl: Period | None = None,
+        labels: Labels | None = None,
+        **named: str,
     ) -> BudgetLease:
         """Hold the estimate under every limit that matches, or refuse and change nothing.
 
@@ -130,7 +137,8 @@ class Guard(_GuardScopes, _GuardReports):
             estimate: What the call may use: a `UsageEstimate`, or tokens; default None, one call of none.
                 Without a cost it costs what the price says, and so does the usage that is committed.
             ttl: When the lease runs out: seconds or a timedelta; default None, the policy's `lease_ttl`.
-            **labels: The labels of the call: agent, model, provider, workflow, run, repo, tool, user, ...
+            labels: Labels as a mapping, beside the keywords; default None.
+            **named: The labels of the call: agent, model, provider, workflow, run, repo, tool, user, ...
                 Those of the scopes around it are added. With `model=` a model is called; with `tool=` and no
                 `model=` a tool, in a scope of a model too.
 
@@ -160,7 +168,8 @@ class Guard(_GuardScopes, _GuardReports):
         *,
         ttl: Period | None = None,
         timeout: Period | None = None,
-        **labels: str,
+        labels: Labels | None = None,
+        **named: str,
     ) -> BudgetLease:
         """Do as `reserve` does, and wait, first in, first out, where a rule says `on_limit = { wait = ... }`.
 
@@ -171,7 +180,8 @@ class Guard(_GuardScopes, _GuardReports):
             estimate: What the call may use; default None, one call of no tokens.
             ttl: When the lease runs out: seconds or a timedelta; default None, the policy's `lease_ttl`.
             timeout: How long to wait at most, as `ttl` says it; default None, the shortest wait of the rules.
-            **labels: The labels of the call.
+            labels: Labels as a mapping, beside the keywords; default None.
+            **named: The labels of the call.
 
         Raises:
             LimitExceeded: A rule refuses that nobody waits for; nothing was changed.
@@ -191,7 +201,8 @@ class Guard(_GuardScopes, _GuardReports):
         *,
         ttl: Period | None = None,
         timeout: Period | None = None,
-        **labels: str,
+        labels: Labels | None = None,
+        **named: str,
     ) -> BudgetLease:
         """Do as `reserve_wait` does, in a thread without the GIL, or in a greenlet. Ctrl-C ends it.
 
@@ -199,7 +210,8 @@ class Guard(_GuardScopes, _GuardReports):
             estimate: What the call may use; default None, one call of no tokens.
             ttl: When the lease runs out: seconds or a timedelta; default None, the policy's `lease_ttl`.
             timeout: How long to wait at most, as `ttl` says it; default None, the shortest wait of the rules.
-            **labels: The labels of the call.
+            labels: Labels as a mapping, beside the keywords; default None.
+            **named: The labels of the call.
 
         Raises:
             LimitExceeded: A rule refuses that nobody waits for; nothing was changed.
@@ -207,23 +219,25 @@ class Guard(_GuardScopes, _GuardReports):
             PolicyError: A price or a required label is missing, or a time is not allowed.
         """
 
-    def check(self, estimate: Estimate | None = None, **labels: str) -> None:
+    def check(self, estimate: Estimate | None = None, *, labels: Labels | None = None, **named: str) -> None:
         """Raise what `reserve` would raise now; change nothing. Soft limits are checked as if they were hard.
 
         Args:
             estimate: What the call may use; default None, one call of no tokens.
-            **labels: The labels of the call.
+            labels: Labels as a mapping, beside the keywords; default None.
+            **named: The labels of the call.
 
         Raises:
             LimitExceeded: A rule refuses, or would if it were hard.
             PolicyError: A price or a required label is missing.
         """
 
-    def charge_step(self, **labels: str) -> None:
+    def charge_step(self, *, labels: Labels | None = None, **named: str) -> None:
         """Charge one step to the workflows that match, or refuse and change nothing.
 
         Args:
-            **labels: The labels of the step: `workflow` is the name of the rule.
+            labels: Labels as a mapping, beside the keywords; default None.
+            **named: The labels of the step: `workflow` is the name of the rule.
 
         Raises:
             StepLimitExceeded: A workflow has no step left.
@@ -237,7 +251,8 @@ class Guard(_GuardScopes, _GuardReports):
         cost_micros_usd: Amount | None = None,
         calls: Amount | None = None,
         ttl: Period | None = None,
-        **labels: str,
+        labels: Labels | None = None,
+        **named: str,
     ) -> Allotment:
         """Set a part of all budgets that match aside for a sub-agent, or refuse and change nothing.
 
@@ -248,7 +263,8 @@ class Guard(_GuardScopes, _GuardReports):
             cost_micros_usd: Millionths of a US dollar; default None, not set aside.
             calls: Calls; default None, not set aside.
             ttl: When the part takes no more requests: seconds or a timedelta; default None, 100 years.
-            **labels: Whose budgets; the requests of the part have these labels too.
+            labels: Labels as a mapping, beside the keywords; default None.
+            **named: Whose budgets; the requests of the part have these labels too.
 
         Returns:
             The part.
@@ -267,7 +283,9 @@ class Guard(_GuardScopes, _GuardReports):
             {'tokens': 900}
         """
 
-    def observe(self, headers: Headers, status: int = 200, **labels: str) -> None:
+    def observe(
+        self, headers: Headers, status: int = 200, *, labels: Labels | None = None, **named: str
+    ) -> None:
         """Take in what a provider says of its own rate limit, as `RateLimiter.observe` does.
 
         The limiters that match and say `adaptive = "headers"` use it.
@@ -275,7 +293,8 @@ class Guard(_GuardScopes, _GuardReports):
         Args:
             headers: The headers of the response: a mapping, or pairs.
             status: The status of the response; default 200.
-            **labels: The labels of the call.
+            labels: Labels as a mapping, beside the keywords; default None.
+            **named: The labels of the call.
 
         Raises:
             PolicyError: The headers are neither, or the status is no status code.
@@ -299,14 +318,20 @@ class Guard(_GuardScopes, _GuardReports):
         """
 
     def _try_reserve(
-        self, estimate: Estimate | None, ttl: Period | None, timeout: Period | None, labels: dict[str, str]
+        self,
+        estimate: Estimate | None,
+        ttl: Period | None,
+        timeout: Period | None,
+        labels: Labels | None,
+        named: dict[str, str],
     ) -> BudgetLease | None: ...
     def _wait(
         self,
         estimate: Estimate | None,
         ttl: Period | None,
         timeout: Period | None,
-        labels: dict[str, str],
+        labels: Labels | None,
+        named: dict[str, str],
         mailbox: Mailbox,
     ) -> Wait: ...
     def _estimating(self) -> tuple[Literal["strict", "expected"] | None, int | None]: ...

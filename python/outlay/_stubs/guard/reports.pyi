@@ -1,17 +1,18 @@
 """What a guard reports: counters, advice and events."""
 
 from collections.abc import Callable
-from typing import Any
 
 from outlay._stubs.amounts import UsageEstimate
-from outlay._stubs.arguments import Amount
+from outlay._stubs.arguments import Amount, Labels
+from outlay.types import Advice, Event, RuleReport
 
 class _GuardReports:  # methods of Guard
-    def explain(self, **labels: str) -> list[dict[str, Any]]:
+    def explain(self, *, labels: Labels | None = None, **named: str) -> list[RuleReport]:
         """Return the counters that a request with these labels meets, in the order of the policy.
 
         Args:
-            **labels: The labels of the request.
+            labels: Labels as a mapping, beside the keywords; default None.
+            **named: The labels of the request.
 
         Returns:
             Dicts with `name`, `kind` (the table of the rule), `scope`, `values` (the labels of the counter),
@@ -24,15 +25,21 @@ class _GuardReports:  # methods of Guard
             (['a'], [])
         """
 
-    def snapshot(self) -> list[dict[str, Any]]:
-        """Return every counter that was ever asked, as dicts like those of `explain`."""
+    def snapshot(self) -> list[RuleReport]:
+        """Return every counter that was ever asked, as dicts like those of `explain`.
 
-    def advice(self, *, estimate: UsageEstimate | Amount | None = None, **labels: str) -> dict[str, Any]:
+        They come in the order of the policy, and those of one rule in the order of their values.
+        """
+
+    def advice(
+        self, *, estimate: UsageEstimate | Amount | None = None, labels: Labels | None = None, **named: str
+    ) -> Advice:
         """Return what is left for requests with these labels: what a prompt may tell the model.
 
         Args:
             estimate: What the next call may use, as `reserve` takes it; default None, as the calls so far.
-            **labels: The labels of the requests.
+            labels: Labels as a mapping, beside the keywords; default None.
+            **named: The labels of the requests.
 
         Returns:
             `remaining`: the least that any hard limit leaves of "tokens", "cost_micros_usd", "calls",
@@ -51,15 +58,19 @@ class _GuardReports:  # methods of Guard
             {'remaining': {'tokens': 750}, 'rates': {}, 'calls_left_estimate': 3, 'landing': False}
         """
 
-    def events(self, callback: Callable[[dict[str, Any]], object]) -> None:
+    def events(self, callback: Callable[[Event], object]) -> None:
         """Call `callback` with everything that happens from now on, under no lock.
 
+        Each request is one "decision", beside the events of its rules. These are "reserved", then
+        "committed", "released" or "expired". Steps, and usage without a lease, are "charged". The rule that
+        refuses sends "denied", a soft limit "exceeded". "warned" comes once for each share of `warn_at`,
+        "unmatched" if no rule is about the request. Rules come in the order of the policy. A check, a new
+        window and a new policy send nothing.
+
         Args:
-            callback: Takes a dict with `event` ("reserved", "committed", "released", "expired", "charged",
-                "denied", "warned", "exceeded", "unmatched"), `name` of the rule, `lease` (its id or None) and
-                `amounts` by unit. "unmatched", with `labels`, is a request that no rule is about (in a policy
-                with budgets or workflows: none of these). What it raises is reported as unraisable, and
-                changes nothing. A lock that it takes must be reentrant: the collector may end a lease in it.
+            callback: Takes an `outlay.types.Event`, a dict with the keys that docs/guard.md explains. What it
+                raises is reported as unraisable, and changes nothing. A lock that it takes must be reentrant:
+                the collector may end a lease in it.
 
         Raises:
             PolicyError: It can not be called.
@@ -70,5 +81,5 @@ class _GuardReports:  # methods of Guard
             >>> guard.events(seen.append)
             >>> guard.reserve(11).commit()
             >>> [event["event"] for event in seen]
-            ['reserved', 'denied', 'committed']
+            ['reserved', 'denied', 'decision', 'committed']
         """

@@ -15,13 +15,13 @@ use super::allotted::{AllotmentSize, Allotted, Source, UNITS};
 use crate::accounting::{Invalid, LONGEST, Terms, Unit, Usage};
 use crate::budgets::guard::ask::GuardAsk;
 use crate::budgets::guard::counter::{Counter, Values};
-use crate::budgets::guard::matched::{Matched, Owned};
+use crate::budgets::guard::matched::{Matched, Owned, OwnedAsk};
 use crate::budgets::guard::rule_group::RuleGroup;
 use crate::budgets::guard::state::{Guard, GuardRequest};
 use crate::budgets::policy::{Labels, Mode, Rule, RuleKind, RuleLimit, Scope, Span, is_tool_call};
 use crate::ledger::{
     Account, Ask, AskPart, Carried, Demands, Error, Kept, Lease, Mailbox, MeterIndex, Request,
-    Wait, charge, reserve_quietly,
+    Wait, reserve_quietly,
 };
 
 /// An amount of a guard's budgets, set aside for a sub-agent. Dropping it closes it.
@@ -66,27 +66,29 @@ impl Guard {
             parent.ask_for(&estimate, calls, &units, &mut owned)?;
         }
         if owned.is_empty() {
-            owned.push((&self.nobody, Demands::new(), false));
+            owned.push(OwnedAsk::last(&self.nobody, Demands::new()));
         }
-        let asks: Vec<AskPart<'_>> = owned
-            .iter()
-            .map(|(account, demands, _)| AskPart {
-                account,
-                demands,
-                multiplier: 1,
-                terms: Terms::Plain,
-            })
-            .collect();
+        let event_labels = matched.labels.as_ref();
+        let asks: Vec<AskPart<'_>> =
+            owned.iter().map(|one| one.part(Terms::Plain, event_labels)).collect();
         // An amount of a window is worth nothing in the next window, or after the end of the
         // allotment around it.
         let now = self.core.clock().tick();
         let around = parent.map_or(LONGEST, |parent| parent.deadline.since(now));
         let ttl = ttl.unwrap_or(LONGEST).min(around).min(Allotted::resets_in(&sources)?);
         let request = Request { estimate, ttl: Some(ttl), stays: true, ..Request::default() };
+        let asked = of.asked();
         let lease = reserve_quietly(&asks, &request).map_err(|refused| {
-            parent.map_or(Ok(()), |parent| parent.check_open()).err().unwrap_or(refused)
+            let closed = parent.map_or(Ok(()), |parent| parent.check_open()).err();
+            closed.unwrap_or_else(|| {
+                self.tell_refused(&matched, &asked, &refused);
+                refused
+            })
         })?;
         self.tell_unmatched(&matched, &request.estimate);
+        if self.core.listening() {
+            matched.tell_passed(&self.core, &asked, Some(lease.id()), false);
+        }
         let keeps = parent.map(|p| Arc::clone(p) as Arc<dyn Kept>);
         let lease = lease.carrying(Carried { keeps, ..Carried::none() });
         let counter = self.allotted_counter(&of, Values::of(labels))?;
@@ -122,6 +124,8 @@ impl Guard {
             warn_at: Vec::new(),
             wait: None,
             adaptive: false,
+            show: self.in_force.read().policy.defaults.show,
+            place: u32::MAX,
         };
         Counter::new(&self.core, &RuleGroup::of(rule), (0, values))
     }
@@ -189,8 +193,13 @@ impl Allotment {
 
     /// Charges one step to the workflows that match, or refuses. Steps are not set aside.
     pub fn step(&self, labels: &Labels<'_>) -> Result<(), Error> {
-        let asks = self.step_asks(labels)?;
-        if asks.is_empty() { Ok(()) } else { charge(&asks) }
+        self.step_call(labels)?.charge()
+    }
+
+    /// One step, to be charged together with others; see [`Guard::step_call`].
+    pub fn step_call(&self, labels: &Labels<'_>) -> Result<GuardAsk, Error> {
+        self.allotted.check_open()?;
+        self.guard.step_call(&self.with(labels))
     }
 
     /// The asks of one step; see [`Guard::step_asks`].
@@ -289,7 +298,7 @@ fn set_aside<'a>(
                 |(number, _): &&(MeterIndex, Unit)| demands.iter().any(|of| of.meter == *number);
             let meters = asked.demands.iter().filter(held).copied().collect();
             sources.push(Source { counter: Arc::clone(&asked.counter), meters });
-            owned.push((&asked.counter.account, demands, false));
+            owned.push(OwnedAsk::last(&asked.counter.account, demands));
         }
     }
     (sources, owned)

@@ -10,7 +10,8 @@ use smallvec::SmallVec;
 use super::ends::Ends;
 use crate::accounting::{LONGEST, Tick, Unit, UsageEstimate};
 use crate::budgets::guard::counter::{Counter, amount};
-use crate::budgets::guard::matched::Owned;
+use crate::budgets::guard::matched::decision::Amounts;
+use crate::budgets::guard::matched::{Owned, OwnedAsk};
 use crate::ledger::{Account, Demand, Demands, Error, Lease, LeaseError, MeterIndex};
 
 /// The units that an allotment may set aside.
@@ -28,6 +29,11 @@ pub struct AllotmentSize {
 }
 
 impl AllotmentSize {
+    /// The amounts that are set aside, by unit.
+    pub(super) fn asked(&self) -> Amounts {
+        UNITS.into_iter().filter_map(|unit| Some((unit, self.of(unit)?))).collect()
+    }
+
     pub(super) const fn of(&self, unit: Unit) -> Option<u64> {
         match unit {
             Unit::Tokens => self.tokens,
@@ -163,7 +169,7 @@ impl Allotted {
             }
         }
         if !demands.is_empty() {
-            owned.push((&self.counter.account, demands, false));
+            owned.push(OwnedAsk::last(&self.counter.account, demands));
         }
         match &self.parent {
             Some(parent) => parent.ask_for(estimate, calls, &others, owned),

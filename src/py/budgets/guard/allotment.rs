@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use super::asking;
-use super::labels::CallLabels;
+use super::labels::{CallLabels, GivenLabels};
 use super::request::request;
 use crate::budgets::Allotment;
 use crate::ledger::{AccountId, Error, LeaseError};
@@ -31,15 +31,16 @@ impl PyAllotment {
 #[pymethods]
 impl PyAllotment {
     #[doc = stub!("Allotment.reserve")]
-    #[pyo3(signature = (estimate = None, *, ttl = None, **labels))]
+    #[pyo3(signature = (estimate = None, *, ttl = None, labels = None, **named))]
     fn reserve(
         &self,
         py: Python<'_>,
         estimate: Option<&Bound<'_, PyAny>>,
         ttl: Option<&Bound<'_, PyAny>>,
-        labels: Option<&Bound<'_, PyDict>>,
+        labels: Option<&Bound<'_, PyAny>>,
+        named: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<PyBudgetLease> {
-        let labels = CallLabels::of(py, labels)?;
+        let labels = CallLabels::of(GivenLabels::new(py, labels, named))?;
         let request = request(estimate, ttl, labels.landing)?;
         let lease = self.open()?.reserve(&labels.pairs()?, request)?;
         Ok(PyBudgetLease::new(lease, None))
@@ -51,9 +52,16 @@ impl PyAllotment {
         estimate: Option<&Bound<'_, PyAny>>,
         ttl: Option<&Bound<'_, PyAny>>,
         timeout: Option<&Bound<'_, PyAny>>,
-        labels: &Bound<'_, PyDict>,
+        labels: Option<&Bound<'_, PyAny>>,
+        named: &Bound<'_, PyDict>,
     ) -> PyResult<Option<PyBudgetLease>> {
-        asking::try_reserve(&self.open()?, estimate, ttl, timeout, labels)
+        asking::try_reserve(
+            &self.open()?,
+            estimate,
+            ttl,
+            timeout,
+            GivenLabels::new(named.py(), labels, Some(named)),
+        )
     }
 
     fn _wait(
@@ -61,44 +69,68 @@ impl PyAllotment {
         estimate: Option<&Bound<'_, PyAny>>,
         ttl: Option<&Bound<'_, PyAny>>,
         timeout: Option<&Bound<'_, PyAny>>,
-        labels: &Bound<'_, PyDict>,
+        labels: Option<&Bound<'_, PyAny>>,
+        named: &Bound<'_, PyDict>,
         mailbox: &Bound<'_, PyMailbox>,
     ) -> PyResult<PyWait> {
-        asking::wait(&self.open()?, estimate, ttl, timeout, labels, mailbox)
+        asking::wait(
+            &self.open()?,
+            estimate,
+            ttl,
+            timeout,
+            GivenLabels::new(named.py(), labels, Some(named)),
+            mailbox,
+        )
     }
 
     #[doc = stub!("Allotment.reserve_blocking")]
-    #[pyo3(signature = (estimate = None, *, ttl = None, timeout = None, **labels))]
+    #[pyo3(signature = (estimate = None, *, ttl = None, timeout = None, labels = None, **named))]
     fn reserve_blocking(
         &self,
         py: Python<'_>,
         estimate: Option<&Bound<'_, PyAny>>,
         ttl: Option<&Bound<'_, PyAny>>,
         timeout: Option<&Bound<'_, PyAny>>,
-        labels: Option<&Bound<'_, PyDict>>,
+        labels: Option<&Bound<'_, PyAny>>,
+        named: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<PyBudgetLease> {
-        asking::block(py, &self.open()?, estimate, ttl, timeout, labels)
+        asking::block(
+            py,
+            &self.open()?,
+            estimate,
+            ttl,
+            timeout,
+            GivenLabels::new(py, labels, named),
+        )
     }
 
     #[doc = stub!("Allotment.check")]
-    #[pyo3(signature = (estimate = None, **labels))]
+    #[pyo3(signature = (estimate = None, *, labels = None, **named))]
     fn check(
         &self,
         py: Python<'_>,
         estimate: Option<&Bound<'_, PyAny>>,
-        labels: Option<&Bound<'_, PyDict>>,
+        labels: Option<&Bound<'_, PyAny>>,
+        named: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<()> {
-        asking::check(py, &self.open()?, estimate, labels)
+        asking::check(&self.open()?, estimate, GivenLabels::new(py, labels, named))
     }
 
     #[doc = stub!("Allotment.charge_step")]
-    #[pyo3(signature = (**labels))]
-    fn charge_step(&self, py: Python<'_>, labels: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
-        Ok(self.open()?.step(&CallLabels::of(py, labels)?.pairs()?)?)
+    #[pyo3(signature = (*, labels = None, **named))]
+    fn charge_step(
+        &self,
+        py: Python<'_>,
+        labels: Option<&Bound<'_, PyAny>>,
+        named: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<()> {
+        Ok(self.open()?.step(&CallLabels::of(GivenLabels::new(py, labels, named))?.pairs()?)?)
     }
 
     #[doc = stub!("Allotment.allot")]
-    #[pyo3(signature = (*, tokens = None, cost_micros_usd = None, calls = None, ttl = None, **labels))]
+    #[pyo3(signature = (*, tokens = None, cost_micros_usd = None, calls = None, ttl = None,
+        labels = None, **named))]
+    #[expect(clippy::too_many_arguments, reason = "the keywords of the Python method")]
     fn allot(
         &self,
         py: Python<'_>,
@@ -106,10 +138,12 @@ impl PyAllotment {
         cost_micros_usd: Option<&Bound<'_, PyAny>>,
         calls: Option<&Bound<'_, PyAny>>,
         ttl: Option<&Bound<'_, PyAny>>,
-        labels: Option<&Bound<'_, PyDict>>,
+        labels: Option<&Bound<'_, PyAny>>,
+        named: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
         let amounts = [tokens, cost_micros_usd, calls];
-        let (labels, size, ttl) = asking::allot_args(py, amounts, ttl, labels)?;
+        let (labels, size, ttl) =
+            asking::allot_args(amounts, ttl, GivenLabels::new(py, labels, named))?;
         Ok(Self::new(self.open()?.allot(&labels.pairs()?, size, ttl)?))
     }
 
@@ -134,16 +168,17 @@ impl PyAllotment {
     }
 
     #[doc = stub!("Allotment.observe")]
-    #[pyo3(signature = (headers, status = StatusArg(200), **labels),
-        text_signature = "($self, headers, status=200, **labels)")]
+    #[pyo3(signature = (headers, status = StatusArg(200), *, labels = None, **named),
+        text_signature = "($self, headers, status=200, *, labels=None, **named)")]
     fn observe(
         &self,
         py: Python<'_>,
         headers: &Bound<'_, PyAny>,
         status: StatusArg,
-        labels: Option<&Bound<'_, PyDict>>,
+        labels: Option<&Bound<'_, PyAny>>,
+        named: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<()> {
-        let (headers, labels) = asking::observe_args(py, headers, labels)?;
+        let (headers, labels) = asking::observe_args(headers, GivenLabels::new(py, labels, named))?;
         Ok(self.open()?.observe(&labels.pairs()?, asking::pairs(&headers), status.0)?)
     }
 

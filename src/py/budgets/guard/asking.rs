@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyList};
 
-use super::labels::CallLabels;
+use super::labels::{CallLabels, GivenLabels};
+use super::report::{advice, explained};
 use super::request::{allotment_size, request};
 use crate::budgets::{Allotment, AllotmentSize, EstimateMode, Guard, GuardRequest, Labels};
 use crate::ledger::{Carried, Error, Lease, Mailbox, Wait};
@@ -70,10 +71,10 @@ pub(super) fn try_reserve(
     estimate: Given<'_, '_>,
     ttl: Given<'_, '_>,
     timeout: Given<'_, '_>,
-    labels: &Bound<'_, PyDict>,
+    labels: GivenLabels<'_, '_>,
 ) -> PyResult<Option<PyBudgetLease>> {
     args::timeout(timeout)?;
-    let labels = CallLabels::of(labels.py(), Some(labels))?;
+    let labels = CallLabels::of(labels)?;
     let (pairs, request) = (labels.pairs()?, request(estimate, ttl, labels.landing)?);
     let lease = of.try_reserve(&pairs, request)?;
     Ok(lease.map(|lease| PyBudgetLease::new(lease, None)))
@@ -85,10 +86,10 @@ pub(super) fn wait(
     estimate: Given<'_, '_>,
     ttl: Given<'_, '_>,
     timeout: Given<'_, '_>,
-    labels: &Bound<'_, PyDict>,
+    labels: GivenLabels<'_, '_>,
     mailbox: &Bound<'_, PyMailbox>,
 ) -> PyResult<PyWait> {
-    let labels = CallLabels::of(labels.py(), Some(labels))?;
+    let labels = CallLabels::of(labels)?;
     let request = request(estimate, ttl, labels.landing)?;
     let (timeout, mailbox) = (args::timeout(timeout)?, mailbox.get().0.clone());
     let (wait, carried) = of.wait(&labels.pairs()?, &request, timeout, mailbox)?;
@@ -102,13 +103,12 @@ pub(super) fn block(
     estimate: Given<'_, '_>,
     ttl: Given<'_, '_>,
     timeout: Given<'_, '_>,
-    labels: Option<&Bound<'_, PyDict>>,
+    labels: GivenLabels<'_, '_>,
 ) -> PyResult<PyBudgetLease> {
-    let given = labels.map_or_else(|| PyDict::new(py), Clone::clone);
-    if let Some(lease) = try_reserve(of, estimate, ttl, timeout, &given)? {
+    if let Some(lease) = try_reserve(of, estimate, ttl, timeout, labels)? {
         return Ok(lease);
     }
-    let labels = CallLabels::of(py, labels)?;
+    let labels = CallLabels::of(labels)?;
     let (pairs, request) = (labels.pairs()?, request(estimate, ttl, labels.landing)?);
     let timeout = args::timeout(timeout)?;
     PyWait::block(py, |mailbox| of.wait(&pairs, &request, timeout, mailbox))
@@ -116,12 +116,11 @@ pub(super) fn block(
 
 /// Whether a request would pass now.
 pub(super) fn check(
-    py: Python<'_>,
     of: &impl Asking,
     estimate: Given<'_, '_>,
-    labels: Option<&Bound<'_, PyDict>>,
+    labels: GivenLabels<'_, '_>,
 ) -> PyResult<()> {
-    let labels = CallLabels::of(py, labels)?;
+    let labels = CallLabels::of(labels)?;
     let pairs = labels.pairs()?;
     Ok(of.check(&pairs, &request(estimate, None, labels.landing)?)?)
 }
@@ -129,21 +128,41 @@ pub(super) fn check(
 /// The arguments of `allot`: labels, the amounts of tokens, micro-USD and calls, and a time to
 /// live.
 pub(super) fn allot_args<'py>(
-    py: Python<'py>,
     amounts: [Given<'_, 'py>; 3],
     ttl: Given<'_, 'py>,
-    labels: Option<&Bound<'py, PyDict>>,
+    labels: GivenLabels<'_, 'py>,
 ) -> PyResult<(CallLabels<'py>, AllotmentSize, Option<Duration>)> {
-    Ok((CallLabels::of(py, labels)?, allotment_size(amounts)?, args::ttl(ttl)?))
+    Ok((CallLabels::of(labels)?, allotment_size(amounts)?, args::ttl(ttl)?))
 }
 
 /// The arguments of `observe`: headers of a response, and labels.
 pub(super) fn observe_args<'py>(
-    py: Python<'py>,
     headers: &Bound<'py, PyAny>,
-    labels: Option<&Bound<'py, PyDict>>,
+    labels: GivenLabels<'_, 'py>,
 ) -> PyResult<(Vec<(String, String)>, CallLabels<'py>)> {
-    Ok((values::read_headers(headers)?, CallLabels::of(py, labels)?))
+    Ok((values::read_headers(headers)?, CallLabels::of(labels)?))
+}
+
+/// The counters that a request meets.
+pub(super) fn explain<'py>(
+    py: Python<'py>,
+    guard: &Guard,
+    labels: GivenLabels<'_, 'py>,
+) -> PyResult<Bound<'py, PyList>> {
+    explained(py, guard.explain(&CallLabels::of(labels)?.pairs()?)?)
+}
+
+/// What is left, for the prompt of a model.
+pub(super) fn advise<'py>(
+    py: Python<'py>,
+    guard: &Guard,
+    estimate: Given<'_, 'py>,
+    labels: GivenLabels<'_, 'py>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let labels = CallLabels::of(labels)?;
+    let given = |given| Ok::<_, PyErr>(request(Some(given), None, labels.landing)?.estimate);
+    let estimate = estimate.map(given).transpose()?;
+    advice(py, &guard.advice(&labels.pairs()?, estimate)?)
 }
 
 /// Headers as the core takes them.

@@ -6,8 +6,9 @@ use parking_lot::Mutex;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
-use super::report::event;
-use crate::ledger::{Core, Event};
+use super::event::event;
+use crate::budgets::Guard;
+use crate::ledger::Event;
 use crate::py::python_call::call_python;
 
 /// The callbacks. The guard shows them to the garbage collector, because a callback may hold its
@@ -17,7 +18,7 @@ pub(super) struct Listeners(Mutex<Vec<Py<PyAny>>>);
 
 impl Listeners {
     /// Calls `callback` for every event from now on.
-    pub(super) fn listen(self: &Arc<Self>, core: &Core, callback: Py<PyAny>) {
+    pub(super) fn listen(self: &Arc<Self>, guard: &Guard, callback: Py<PyAny>) {
         let first = {
             let mut callbacks = self.0.lock();
             callbacks.push(callback);
@@ -25,7 +26,7 @@ impl Listeners {
         };
         if first {
             let listeners = Arc::clone(self);
-            core.subscribe(move |happened| Python::attach(|py| listeners.notify(py, happened)));
+            guard.subscribe(move |happened| Python::attach(|py| listeners.notify(py, happened)));
         }
     }
 

@@ -9,11 +9,12 @@ use pyo3::types::{PyDict, PyList, PyType};
 
 use super::allotment::PyAllotment;
 use super::asking;
+use super::bound::PyBoundGuard;
 use super::events::Listeners;
 use super::label_cache::{LabelCache, addresses};
-use super::labels::{CallLabels, scope};
+use super::labels::{CallLabels, GivenLabels, scope};
 use super::policy::{read_dict, read_file, read_policy};
-use super::report::{advice, explained};
+use super::report::explained;
 use super::request::request;
 use crate::accounting::{Invalid, Price};
 use crate::budgets::{Guard, GuardPolicy};
@@ -127,29 +128,32 @@ impl PyGuard {
     }
 
     #[doc = stub!("Guard.reserve")]
-    #[pyo3(signature = (estimate = None, *, ttl = None, **labels))]
+    #[pyo3(signature = (estimate = None, *, ttl = None, labels = None, **named))]
     fn reserve(
         &self,
         py: Python<'_>,
         estimate: Option<&Bound<'_, PyAny>>,
         ttl: Option<&Bound<'_, PyAny>>,
-        labels: Option<&Bound<'_, PyDict>>,
+        labels: Option<&Bound<'_, PyAny>>,
+        named: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<PyBudgetLease> {
         let mut request = request(estimate, ttl, false)?;
         let scope = scope(py)?;
-        let plain = if scope.is_none() { labels.and_then(addresses) } else { None };
+        let given = GivenLabels::new(py, labels, named);
+        let own = if scope.is_none() { given.plain() } else { None };
+        let plain = own.and_then(addresses);
         if let Some(pairs) = &plain
             && let Some(known) = self.cache.get(pairs)
             && let Some(lease) = self.inner.reserve_known(&known, &request)?
         {
             return Ok(PyBudgetLease::new(lease, None));
         }
-        let all = CallLabels::with_scope(labels, scope)?;
+        let all = CallLabels::with_scope(given, scope)?;
         let pairs = all.pairs()?;
         request.landing = all.landing;
         let lease = self.inner.reserve(&pairs, request)?;
-        if let (Some(addresses), Some(labels)) = (plain, labels) {
-            self.cache.set(addresses, labels, self.inner.known(&pairs)?);
+        if let (Some(addresses), Some(own)) = (plain, own) {
+            self.cache.set(addresses, own, self.inner.known(&pairs)?);
         }
         Ok(PyBudgetLease::new(lease, None))
     }
@@ -160,9 +164,16 @@ impl PyGuard {
         estimate: Option<&Bound<'_, PyAny>>,
         ttl: Option<&Bound<'_, PyAny>>,
         timeout: Option<&Bound<'_, PyAny>>,
-        labels: &Bound<'_, PyDict>,
+        labels: Option<&Bound<'_, PyAny>>,
+        named: &Bound<'_, PyDict>,
     ) -> PyResult<Option<PyBudgetLease>> {
-        asking::try_reserve(&*self.inner, estimate, ttl, timeout, labels)
+        asking::try_reserve(
+            &*self.inner,
+            estimate,
+            ttl,
+            timeout,
+            GivenLabels::new(named.py(), labels, Some(named)),
+        )
     }
 
     fn _wait(
@@ -170,44 +181,73 @@ impl PyGuard {
         estimate: Option<&Bound<'_, PyAny>>,
         ttl: Option<&Bound<'_, PyAny>>,
         timeout: Option<&Bound<'_, PyAny>>,
-        labels: &Bound<'_, PyDict>,
+        labels: Option<&Bound<'_, PyAny>>,
+        named: &Bound<'_, PyDict>,
         mailbox: &Bound<'_, PyMailbox>,
     ) -> PyResult<PyWait> {
-        asking::wait(&*self.inner, estimate, ttl, timeout, labels, mailbox)
+        asking::wait(
+            &*self.inner,
+            estimate,
+            ttl,
+            timeout,
+            GivenLabels::new(named.py(), labels, Some(named)),
+            mailbox,
+        )
     }
 
     #[doc = stub!("Guard.reserve_blocking")]
-    #[pyo3(signature = (estimate = None, *, ttl = None, timeout = None, **labels))]
+    #[pyo3(signature = (estimate = None, *, ttl = None, timeout = None, labels = None, **named))]
     fn reserve_blocking(
         &self,
         py: Python<'_>,
         estimate: Option<&Bound<'_, PyAny>>,
         ttl: Option<&Bound<'_, PyAny>>,
         timeout: Option<&Bound<'_, PyAny>>,
-        labels: Option<&Bound<'_, PyDict>>,
+        labels: Option<&Bound<'_, PyAny>>,
+        named: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<PyBudgetLease> {
-        asking::block(py, &*self.inner, estimate, ttl, timeout, labels)
+        asking::block(py, &*self.inner, estimate, ttl, timeout, GivenLabels::new(py, labels, named))
+    }
+
+    #[doc = stub!("Guard.bind")]
+    #[pyo3(signature = (*, labels = None, **named))]
+    fn bind(
+        slf: &Bound<'_, Self>,
+        labels: Option<&Bound<'_, PyAny>>,
+        named: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<PyBoundGuard> {
+        let given = GivenLabels::new(slf.py(), labels, named);
+        let whose = slf.clone().into_any().unbind();
+        PyBoundGuard::of((whose, &slf.get().inner), given, None)
     }
 
     #[doc = stub!("Guard.check")]
-    #[pyo3(signature = (estimate = None, **labels))]
+    #[pyo3(signature = (estimate = None, *, labels = None, **named))]
     fn check(
         &self,
         py: Python<'_>,
         estimate: Option<&Bound<'_, PyAny>>,
-        labels: Option<&Bound<'_, PyDict>>,
+        labels: Option<&Bound<'_, PyAny>>,
+        named: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<()> {
-        asking::check(py, &*self.inner, estimate, labels)
+        asking::check(&*self.inner, estimate, GivenLabels::new(py, labels, named))
     }
 
     #[doc = stub!("Guard.charge_step")]
-    #[pyo3(signature = (**labels))]
-    fn charge_step(&self, py: Python<'_>, labels: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
-        Ok(self.inner.step(&CallLabels::of(py, labels)?.pairs()?)?)
+    #[pyo3(signature = (*, labels = None, **named))]
+    fn charge_step(
+        &self,
+        py: Python<'_>,
+        labels: Option<&Bound<'_, PyAny>>,
+        named: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<()> {
+        Ok(self.inner.step(&CallLabels::of(GivenLabels::new(py, labels, named))?.pairs()?)?)
     }
 
     #[doc = stub!("Guard.allot")]
-    #[pyo3(signature = (*, tokens = None, cost_micros_usd = None, calls = None, ttl = None, **labels))]
+    #[pyo3(signature = (*, tokens = None, cost_micros_usd = None, calls = None, ttl = None,
+        labels = None, **named))]
+    #[expect(clippy::too_many_arguments, reason = "the keywords of the Python method")]
     fn allot(
         &self,
         py: Python<'_>,
@@ -215,24 +255,27 @@ impl PyGuard {
         cost_micros_usd: Option<&Bound<'_, PyAny>>,
         calls: Option<&Bound<'_, PyAny>>,
         ttl: Option<&Bound<'_, PyAny>>,
-        labels: Option<&Bound<'_, PyDict>>,
+        labels: Option<&Bound<'_, PyAny>>,
+        named: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<PyAllotment> {
         let amounts = [tokens, cost_micros_usd, calls];
-        let (labels, size, ttl) = asking::allot_args(py, amounts, ttl, labels)?;
+        let (labels, size, ttl) =
+            asking::allot_args(amounts, ttl, GivenLabels::new(py, labels, named))?;
         Ok(PyAllotment::new(self.inner.allot(&labels.pairs()?, size, ttl)?))
     }
 
     #[doc = stub!("Guard.observe")]
-    #[pyo3(signature = (headers, status = StatusArg(200), **labels),
-        text_signature = "($self, headers, status=200, **labels)")]
+    #[pyo3(signature = (headers, status = StatusArg(200), *, labels = None, **named),
+        text_signature = "($self, headers, status=200, *, labels=None, **named)")]
     fn observe(
         &self,
         py: Python<'_>,
         headers: &Bound<'_, PyAny>,
         status: StatusArg,
-        labels: Option<&Bound<'_, PyDict>>,
+        labels: Option<&Bound<'_, PyAny>>,
+        named: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<()> {
-        let (headers, labels) = asking::observe_args(py, headers, labels)?;
+        let (headers, labels) = asking::observe_args(headers, GivenLabels::new(py, labels, named))?;
         Ok(self.inner.observe(&labels.pairs()?, asking::pairs(&headers), status.0)?)
     }
 
@@ -243,13 +286,14 @@ impl PyGuard {
     }
 
     #[doc = stub!("Guard.explain")]
-    #[pyo3(signature = (**labels))]
+    #[pyo3(signature = (*, labels = None, **named))]
     fn explain<'py>(
         &self,
         py: Python<'py>,
-        labels: Option<&Bound<'py, PyDict>>,
+        labels: Option<&Bound<'py, PyAny>>,
+        named: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyList>> {
-        explained(py, self.inner.explain(&CallLabels::of(py, labels)?.pairs()?)?)
+        asking::explain(py, &self.inner, GivenLabels::new(py, labels, named))
     }
 
     #[doc = stub!("Guard.snapshot")]
@@ -259,17 +303,15 @@ impl PyGuard {
     }
 
     #[doc = stub!("Guard.advice")]
-    #[pyo3(signature = (*, estimate = None, **labels))]
+    #[pyo3(signature = (*, estimate = None, labels = None, **named))]
     fn advice<'py>(
         &self,
         py: Python<'py>,
         estimate: Option<&Bound<'py, PyAny>>,
-        labels: Option<&Bound<'py, PyDict>>,
+        labels: Option<&Bound<'py, PyAny>>,
+        named: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyDict>> {
-        let labels = CallLabels::of(py, labels)?;
-        let given = |given| Ok::<_, PyErr>(request(Some(given), None, labels.landing)?.estimate);
-        let estimate = estimate.map(given).transpose()?;
-        advice(py, &self.inner.advice(&labels.pairs()?, estimate)?)
+        asking::advise(py, &self.inner, estimate, GivenLabels::new(py, labels, named))
     }
 
     #[doc = stub!("Guard.events")]
@@ -278,7 +320,7 @@ impl PyGuard {
             let given = args::type_name(callback.bind(py));
             return Err(Invalid::policy("callback", &format!("callable, not {given}")).into());
         }
-        self.listeners.listen(self.inner.core(), callback);
+        self.listeners.listen(&self.inner, callback);
         Ok(())
     }
     /// How its policy wants calls estimated, and the output to reserve; None where it does not say.

@@ -1,6 +1,6 @@
 //! Reads a policy that users pass: a dict, or the path of a file.
 
-use pyo3::exceptions::{PyException, PyOSError};
+use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
@@ -39,26 +39,46 @@ pub(super) fn read_dict(dict: &Bound<'_, PyDict>) -> PyResult<GuardPolicy> {
 }
 
 pub(super) fn read_file(path: &Bound<'_, PyAny>) -> PyResult<GuardPolicy> {
-    let path: std::path::PathBuf = path.extract().map_err(|_| {
-        let given = args::type_name(path);
+    let (shown, text) = file_text(path)?;
+    Ok(GuardPolicy::from_toml(&shown, &text)?)
+}
+
+#[doc = stub!("policy_tables")]
+#[pyfunction]
+pub(crate) fn policy_tables(path: &Bound<'_, PyAny>) -> PyResult<String> {
+    let (shown, text) = file_text(path)?;
+    Ok(GuardPolicy::tables(&shown, &text)?)
+}
+
+/// The path of a policy file as it is shown, and the text of the file.
+fn file_text(given: &Bound<'_, PyAny>) -> PyResult<(String, String)> {
+    let path: std::path::PathBuf = given.extract().map_err(|_| {
+        let given = args::type_name(given);
         PyErr::from(Invalid::policy(
             "policy",
             &format!("a dict or the path of a file, not {given}"),
         ))
     })?;
-    let shown = path.to_string_lossy();
+    let shown = path.to_string_lossy().into_owned();
     let bytes = std::fs::read(&path).map_err(|error| match error.raw_os_error() {
         Some(number) => {
             let said = error.to_string();
             let said = said.split(" (os error").next().map(str::to_owned);
-            PyOSError::new_err((number, said, shown.to_string()))
+            unreadable(given.py(), (number, said, &shown))
         }
         None => error.into(),
     })?;
-    let text = std::str::from_utf8(&bytes).map_err(|bad| {
-        let before = &bytes[..bad.valid_up_to()];
+    let text = String::from_utf8(bytes).map_err(|bad| {
+        let before = &bad.as_bytes()[..bad.utf8_error().valid_up_to()];
         let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
         Invalid::sentence(format!("{shown}:{line}: the policy is not UTF-8 text; save it as UTF-8"))
     })?;
-    Ok(GuardPolicy::from_toml(&shown, text)?)
+    Ok((shown, text))
+}
+
+/// The error of a file that the system cannot read: its number and text, and the path.
+fn unreadable(py: Python<'_>, what: (i32, Option<String>, &str)) -> PyErr {
+    let module = py.import("outlay._faults");
+    let made = module.and_then(|faults| faults.call_method1("policy_file_error", what));
+    made.map_or_else(|error| error, PyErr::from_value)
 }

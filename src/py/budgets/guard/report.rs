@@ -3,12 +3,11 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
-use crate::accounting::{MicroUsd, Unit};
+use crate::accounting::MicroUsd;
 use crate::budgets::{Advice, Explained, unit_word};
-use crate::ledger::{Event, EventKind};
 
 /// The name of a unit in reports: money is counted in micro-USD.
-fn unit(word: &str) -> &str {
+pub(super) fn unit(word: &str) -> &str {
     if word == "usd" { "cost_micros_usd" } else { word }
 }
 
@@ -22,6 +21,7 @@ pub(super) fn explained(py: Python<'_>, counters: Vec<Explained>) -> PyResult<Bo
         dict.set_item("values", pairs(py, &counter.values)?)?;
         dict.set_item("window", &counter.window)?;
         dict.set_item("mode", counter.mode)?;
+        dict.set_item("show", counter.show)?;
         dict.set_item("resets_in", counter.resets_in.map(|left| left.as_secs_f64()))?;
         dict.set_item("wait", counter.wait.map(|wait| wait.as_secs_f64()))?;
         let limits = PyDict::new(py);
@@ -40,7 +40,10 @@ pub(super) fn explained(py: Python<'_>, counters: Vec<Explained>) -> PyResult<Bo
     Ok(list)
 }
 
-fn pairs<'py>(py: Python<'py>, pairs: &[(String, String)]) -> PyResult<Bound<'py, PyDict>> {
+pub(super) fn pairs<'py>(
+    py: Python<'py>,
+    pairs: &[(String, String)],
+) -> PyResult<Bound<'py, PyDict>> {
     let dict = PyDict::new(py);
     for (name, value) in pairs {
         dict.set_item(name, value)?;
@@ -83,38 +86,4 @@ pub(super) fn advice<'py>(py: Python<'py>, advice: &Advice) -> PyResult<Bound<'p
     dict.set_item("calls_left_estimate", advice.calls_left_estimate)?;
     dict.set_item("landing", advice.landing)?;
     Ok(dict)
-}
-
-pub(super) fn event<'py>(py: Python<'py>, event: &Event) -> PyResult<Bound<'py, PyDict>> {
-    let amounts = PyDict::new(py);
-    for (counted, amount) in &event.amounts {
-        let name = match counted {
-            Unit::Cost => "cost_micros_usd",
-            other => other.name(),
-        };
-        amounts.set_item(name, amount)?;
-    }
-    let dict = PyDict::new(py);
-    dict.set_item("event", name(event.kind))?;
-    dict.set_item("name", event.key.as_str())?;
-    dict.set_item("lease", event.lease.map(|id| format!("lease-{id}")))?;
-    dict.set_item("amounts", amounts)?;
-    if event.kind == EventKind::Unmatched {
-        dict.set_item("labels", pairs(py, &event.labels)?)?;
-    }
-    Ok(dict)
-}
-
-const fn name(kind: EventKind) -> &'static str {
-    match kind {
-        EventKind::Reserved => "reserved",
-        EventKind::Committed => "committed",
-        EventKind::Released => "released",
-        EventKind::Expired => "expired",
-        EventKind::Charged => "charged",
-        EventKind::Denied => "denied",
-        EventKind::Warned => "warned",
-        EventKind::Exceeded => "exceeded",
-        EventKind::Unmatched => "unmatched",
-    }
 }

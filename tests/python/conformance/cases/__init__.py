@@ -1,6 +1,6 @@
 """The cases of the conformance suite. Importing this registers all of them."""
 
-from cases import guarded, settling, streams, usage
+from cases import accounts, guarded, settling, streams, usage
 from cases.base import CASES
 
-__all__ = ["CASES", "guarded", "settling", "streams", "usage"]
+__all__ = ["CASES", "accounts", "guarded", "settling", "streams", "usage"]

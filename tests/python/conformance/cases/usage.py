@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kit import TEXT, USAGE, billed, committed
 
-from cases.base import ALL, STREAMS, case
+from cases.base import ALL, PLAIN, STREAMS, case
 from outlay.testing import Reply
 
 
@@ -26,3 +26,14 @@ def input_not_reported(world):
     given, made, total = committed(other)
     assert (made, total) == (50, given + 50)
     assert given >= billed(counted)[0] > 0
+
+
+@case("Tokens read from a cache are booked as such under the names that gateways give them.", PLAIN)
+def cached_names(world):
+    names = ({"prompt_cache_hit_tokens": 30, "prompt_cache_miss_tokens": 70}, {"cached_tokens": 30})
+    for other in names:
+        usage = {"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150, **other}
+        server, pool = world.serve(Reply(text=TEXT, usage=usage)), world.pool()
+        world.ask(world.make(server, pool))
+        assert committed(pool) == (100, 50, 150)
+        assert pool.committed().cache_read_tokens == 30, other

@@ -15,6 +15,7 @@ class Driver:
     """A function of each kind: plain, async, a generator, an async generator."""
 
     name = "governed"
+    names_model = False
     package = "openai"
     gaps = {
         "fallback": "a function has no fallback models",

@@ -30,6 +30,7 @@ class Driver:
     name = "httpx-gemini"
     package = "google.genai"
     gaps = {
+        "cached_names": "the API has one name for them",
         "fallback": "an SDK has no fallback models",
         "sub_agent": "an SDK has no agents",
         "cache_hit": "an SDK has no cache of responses",

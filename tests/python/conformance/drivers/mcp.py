@@ -39,6 +39,8 @@ class Driver:
         "error_counts_request": "a tool that fails has made its step",
         "error_in_body": "a tool that fails has made its step",
         "unparsed_answer": "a tool call has no tokens",
+        "cached_names": "a tool call has no tokens",
+        "cost_of_a_call": "a tool call has no tokens",
         "retry_inside": "a server does not repeat a tool call of its own accord",
         "fallback": "a server has no fallback tools",
         "sub_agent": "a server has no agents",

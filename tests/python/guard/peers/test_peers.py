@@ -53,7 +53,7 @@ def test_spend_that_crosses_the_cap_is_booked():
     assert figures(guard) == (10_000, 0)
     assert figures(guard, "cost_micros_usd") == (usd("0.10"), 0)
     with pytest.raises(BudgetExceeded) as refused:
-        guard.reserve(0, model="m")
+        guard.reserve(1, model="m")
     assert (refused.value.used, refused.value.remaining) == (10_000, 0)
 
 

@@ -56,7 +56,7 @@ def test_a_refusal_is_not_sent_again_by_the_client():
         with pytest.raises(outlay.BudgetExceeded):
             client_of(server, guard).chat.completions.create(**ASKED)
         assert server.calls == 0
-    assert seen == ["denied"]
+    assert seen == ["denied", "decision"]
 
 
 def test_a_small_max_tokens_buys_nothing():
@@ -199,7 +199,7 @@ def test_a_rule_is_observed_before_it_is_enforced():
     assert figures(guard) == (180, 0)
     assert seen.count("denied") == 2
     guard.update({"budget": [{"name": "b", "limit": {"tokens": 100}}]})
-    assert passes(guard.reserve, 0) is None
+    assert passes(guard.reserve, 1) is None
 
 
 def test_a_run_goes_on_when_its_limit_is_raised():

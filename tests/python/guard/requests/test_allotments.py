@@ -143,10 +143,10 @@ def test_what_is_above_the_part_is_booked_and_stops_the_part(clock):
     guard = thousand(clock)
     part = guard.allot(tokens=100)
     part.reserve(100).commit(1300)
-    refused(part.reserve, 0)
+    refused(part.reserve, 1)
     part.close()
     assert figures(guard, "b") == (1300, 0)
-    refused(guard.reserve, 0)
+    refused(guard.reserve, 1)
 
 
 def test_what_is_above_the_part_is_missing_at_the_parent_at_once(clock):

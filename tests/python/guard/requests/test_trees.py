@@ -78,7 +78,8 @@ def step(nodes, kind, amount, number, other):
         except OutlayError:
             assert node.closed
         else:
-            assert amount <= room
+            # Nothing is not asked of a part that is overspent.
+            assert amount in (0, min(amount, room))
             nodes.append(Node(child, amount, node))
             node.children.append(nodes[-1])
     elif kind == "reserve":
@@ -91,7 +92,7 @@ def step(nodes, kind, amount, number, other):
             assert node.closed
         else:
             assert not node.closed
-            assert amount <= room
+            assert amount in (0, min(amount, room))
             node.open.append((lease, amount))
             del lease
     elif kind in ("commit", "overrun", "release", "drop") and node.open:

@@ -170,7 +170,7 @@ def test_a_callback_that_holds_its_guard_is_collected_with_it():
     watch = Watch(guard)
     guard.events(watch)
     guard.reserve(1).commit()
-    assert watch.seen == ["reserved", "committed"]
+    assert watch.seen == ["reserved", "decision", "committed"]
     left = [weakref.ref(guard), weakref.ref(watch)]
     del guard, watch
     gc.collect()
@@ -184,7 +184,7 @@ def test_a_guard_may_go_before_its_lease_and_its_callback_hears_on():
     del guard
     gc.collect()
     lease.commit()
-    assert seen == ["reserved", "committed"]
+    assert seen == ["reserved", "decision", "committed"]
 
 
 # Refusals.

@@ -68,6 +68,7 @@ GOOD = [
     },
     {"defaults": {"on_unknown_price": "zero", "warn_at": 0.8}},
     {"budget": []},
+    {"budget": [{**BUDGET, "scope": {"ttl": "5", "class": "*"}}], "defaults": {"require": ["timeout"]}},
     {"budget": [BUDGET]},
     {
         "budget": [
@@ -175,7 +176,7 @@ BAD = [
     {"budget": [{**BUDGET, "limit": {"tokens": None}}]},
     {"budget": [{**BUDGET, "max_concurrent": 5}]},
     {"budget": [{**BUDGET, "scope": {"agent": 5}}]},
-    {"budget": [{**BUDGET, "scope": {"ttl": "5"}}]},
+    {"budget": [{**BUDGET, "scope": {" ttl": "5"}}]},
     {"budget": [{**BUDGET, "scope": "a"}]},
     *(
         {"budget": [{**BUDGET, "window": window}]}
@@ -217,7 +218,7 @@ BAD = [
     {"repo": [{"repo": "r", "cooldown_after_failure": "soon"}]},
     {"defaults": {"require": "user"}},
     {"defaults": {"require": ["user", "user"]}},
-    {"defaults": {"require": ["ttl"]}},
+    {"defaults": {"require": [" ttl"]}},
     *({"defaults": {"require": [name]}} for name in (*OPERATORS, "*", "a*")),
     *({"budget": [{**BUDGET, "scope": {"model": name}}]} for name in OPERATORS),
     *({"budget": [{**BUDGET, "scope": {name: "x"}}]} for name in (*OPERATORS, "*", "a*")),

@@ -88,7 +88,7 @@ def test_c01_it_is_no_call_of_the_tool_but_a_scope_that_names_the_tool_means_it(
     spend(guard, tool="research")
     assert figures(guard, "calls", "tool_calls") == (1, 0)
     assert figures(guard, "calls", "calls") == (3, 0)
-    assert refused(guard.reserve, tool="research").scope == {"budget": "calls"}
+    assert refused(guard.reserve, tool="research").scope == {"tool": "research"}
 
 
 def test_a_request_that_names_its_own_tool_is_the_call_of_it_inside_a_scope_of_a_model(clock):

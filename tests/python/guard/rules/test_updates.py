@@ -21,7 +21,7 @@ def test_counts_stay_where_name_scope_and_window_stay(clock):
     held.commit(12)
     assert figures(guard, "b", agent="a") == (92, 0)
     guard.update(budget(scope={"agent": "*"}, limit={"tokens": 50}, window="fixed:1h"))
-    refused(guard.reserve, 0, agent="a")
+    refused(guard.reserve, 1, agent="a")
     clock.advance(3600)
     spend(guard, 50, agent="a")
 

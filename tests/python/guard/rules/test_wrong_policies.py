@@ -34,7 +34,6 @@ BAD = {
     "scope text": (HEAD + 'scope = "agent"\n', 4, "budget[0].scope", "must be a table"),
     "scope number": (HEAD + "scope = { agent = 5 }\n", 4, "scope.agent", "must be text, not 5"),
     "scope empty": (HEAD + 'scope = { agent = "" }\n', 4, "scope.agent", "must be text"),
-    "scope taken": (HEAD + 'scope = { ttl = "x" }\n', 4, "scope.ttl", '"ttl" can be no label'),
     "twice": (HEAD + HEAD, None, "", 'two budget entries are named "b"'),
     "version": ("version = 2\n", 1, "version", "must be 1, not 2"),
     "store": ('[store]\nurl = "mysql://"\n', 2, "store.url", "memory://"),

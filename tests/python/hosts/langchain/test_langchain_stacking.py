@@ -220,7 +220,13 @@ def test_own_budget_gets_estimate_labels_and_usage(pool, hi_estimate):
     assert isinstance(own, Budget)
     wrap(scripted(), [own, pool], agent="coder", repo="r").invoke("hi")
     ((estimate, labels),) = own.asked
-    assert (estimate.total_tokens, labels) == (hi_estimate, {"agent": "coder", "repo": "r"})
+    assert estimate.total_tokens == hi_estimate
+    assert labels == {
+        "provider": "scriptedchatmodel",
+        "model": "scripted",
+        "agent": "coder",
+        "repo": "r",
+    }
     assert own.ended == [("commit", 42)]
 
 

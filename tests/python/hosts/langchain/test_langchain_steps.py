@@ -1,4 +1,4 @@
-"""Steps that are charged once, that are not given back, and budgets that cannot count them."""
+"""Steps that are charged once, those that are given back, and budgets that cannot count them."""
 
 from __future__ import annotations
 
@@ -107,9 +107,9 @@ def test_what_cannot_count_steps_is_refused_at_once():
     assert part.remaining()["calls"] == 4
 
 
-@pytest.mark.parametrize("kind", ["workflow", "guard"])
-def test_a_tool_that_interrupts_the_graph_has_made_a_step_and_makes_another_as_it_is_resumed(kind):
-    """The graph runs it again from its start, and so does whatever it asks; a limit of one refuses that."""
+@pytest.mark.parametrize("kind", ["workflow", "guard", "tokens", "run"])
+def test_a_tool_that_interrupts_the_graph_pays_once(kind):
+    """The graph runs it again from its start: a limit of one step is enough for both."""
     runs = []
 
     def approve(word: str) -> str:
@@ -120,11 +120,14 @@ def test_a_tool_that_interrupts_the_graph_has_made_a_step_and_makes_another_as_i
     def resumed(limit):
         workflow = WorkflowQuota.hourly(1, limit).begin_workflow(f"w-{limit}")
         guard = Guard({"tool": [{"name": "approve", "limit": {"calls": limit}}]})
+        tokens = AgentTokenBudget.hourly("a", limit)
+        run = Guard({"workflow": [{"name": "w", "limit": {"tool_calls": limit}}]})
+        budgets = {"workflow": workflow, "guard": guard, "tokens": tokens, "run": run}
         script = [tool_call("approve", word="pay"), "Done."]
         agent = create_agent(
             ScriptedChatModel(script=script),
             [approve],
-            middleware=[BudgetMiddleware(workflow if kind == "workflow" else guard)],
+            middleware=[BudgetMiddleware(budgets[kind], workflow="w")],
             checkpointer=InMemorySaver(),
         )
         thread = {"configurable": {"thread_id": "t-1"}}
@@ -132,14 +135,14 @@ def test_a_tool_that_interrupts_the_graph_has_made_a_step_and_makes_another_as_i
         assert [one.value for one in stopped["__interrupt__"]] == ["pay"]
         messages = agent.invoke(Command(resume="yes"), thread)["messages"]
         told = [message for message in messages if message.type == "tool"]
-        return told[0].status, workflow.steps_executed(), guard.snapshot()
+        used = {
+            "workflow": workflow.steps_executed(),
+            "tokens": limit - tokens.remaining(),
+            "guard": sum(one["limits"]["calls"]["used"] for one in guard.snapshot()),
+            "run": sum(one["limits"]["tool_calls"]["used"] for one in run.snapshot()),
+        }
+        return told[0].status, used[kind]
 
-    status, steps, counters = resumed(2)
-    assert status == "success"
+    assert resumed(1) == ("success", 1)
     assert len(runs) == 2
-    if kind == "workflow":
-        assert steps == 2
-    else:
-        assert [one["limits"]["calls"]["used"] for one in counters] == [2]
-    assert resumed(1)[0] == "error"
-    assert len(runs) == 3
+    assert resumed(2) == ("success", 1)

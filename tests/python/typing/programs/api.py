@@ -17,6 +17,7 @@ from outlay import (
     AgentBudget,
     AgentTokenBudget,
     Allotment,
+    BoundGuard,
     BudgetInfo,
     BudgetLease,
     BudgetLimit,
@@ -35,6 +36,7 @@ from outlay import (
     WorkflowToken,
     usd,
 )
+from outlay.types import Advice, Event, EventFigures, LLMMessage, RuleReport
 
 
 def clocks() -> None:
@@ -244,7 +246,8 @@ def refusals(budget: AgentTokenBudget) -> str:
         assert_type(refused.retryable, bool)
         assert_type(refused.message + refused.kind + refused.suggestion, str)
         assert_type(refused.scope, dict[str, str])
-        assert_type(refused.payload, dict[str, Any])
+        assert_type(refused.payload, LLMMessage)
+        assert_type(refused.payload["details"]["remaining"], int)
         return refused.to_llm_message()
     except (KeyError, TimeoutError, ValueError):
         errors: list[type[ValueError]] = [outlay.InvalidAmount, outlay.InvalidId, outlay.PolicyError]
@@ -304,6 +307,16 @@ def estimate_reports() -> float:
     return sum(seen.calls * seen.input_mean + seen.output_p95 for seen in outlay.estimates().values())
 
 
+def note_event(event: Event) -> None:
+    """Read what an event says."""
+    assert_type(event["time"], float)
+    assert_type(event["labels"], dict[str, str])
+    assert_type(event["limits"]["tokens"], EventFigures)
+    assert_type(event["fraction"], float | None)
+    assert_type(event["allowed"], bool | None)
+    event["wrong"]  # type: ignore[typeddict-item]
+
+
 async def guards(path: Path) -> None:
     """Guard, its scopes and its parts."""
     guard = Guard({"budget": [{"name": "all", "limit": {"tokens": 1_000}}]}, clock=ManualClock())
@@ -331,12 +344,38 @@ async def guards(path: Path) -> None:
         part.close()
     guard.observe({"retry-after": "1"}, 429, model="m")
     guard.update(path)
-    assert_type(guard.explain(agent="a-1"), list[dict[str, Any]])
-    assert_type(guard.snapshot(), list[dict[str, Any]])
-    assert_type(guard.advice(agent="a-1"), dict[str, Any])
+    assert_type(guard.explain(agent="a-1"), list[RuleReport])
+    assert_type(guard.snapshot()[0]["limits"]["tokens"]["remaining"], int | None)
+    assert_type(guard.advice(agent="a-1"), Advice)
+    assert_type(guard.advice()["remaining"], dict[str, int])
+    guard.advice()["left"]  # type: ignore[typeddict-item]
     guard.events(print)
+    guard.events(note_event)
+    guard.events(5)  # type: ignore[arg-type]
+    assert_type(guard.reserve().committed, Usage | None)
+    assert_type(outlay.last_call(), Usage | None)
     assert_type(guard.allowances, outlay.AllowanceService)
     outlay.governed([guard, SharedPool()], 5)
     outlay.governed(guard.allot(calls=1), 5)
     assert_type(outlay.POLICY_SCHEMA, dict[str, Any])
     assert_type(outlay.doctor(), dict[str, Any])
+
+
+async def labels_as_a_mapping(guard: Guard, labels: dict[str, str], client: object) -> None:
+    """They may have any name, and each method takes them."""
+    assert_type(guard.reserve(10, labels=labels), BudgetLease)
+    assert_type(await guard.reserve_wait(10, timeout=5, labels=labels, user="ann"), BudgetLease)
+    assert_type(guard.bind(labels=labels), BoundGuard)
+    view = guard.bind(user="ann").run("r-1").bind(labels=labels)
+    assert_type(view, BoundGuard)
+    assert_type(await view.reserve_wait(10), BudgetLease)
+    assert_type(view.reserve_blocking(10, labels=labels), BudgetLease)
+    assert_type(view.allot(tokens=5, labels=labels), Allotment)
+    assert_type(view.labels, dict[str, str])
+    assert_type(view.guard, Guard)
+    with view.step("review") as step, guard.scope(labels=labels), guard.run(labels=labels) as run_id:
+        assert_type(step, BoundGuard)
+        assert_type(run_id, str)
+    guard.reserve(labels=["user"])  # type: ignore[arg-type]
+    BoundGuard()
+    outlay.governed(view, 5)

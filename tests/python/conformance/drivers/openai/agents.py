@@ -34,6 +34,8 @@ class Driver:
     name = "openai-agents"
     package = "agents.models.interface"
     gaps = {
+        "cost_of_a_call": "the SDK makes its calls in tasks of its own; the lease and the events say it",
+        "cached_names": "the API has one name for them",
         "error_in_body": "its get_response makes a ModelResponse of the answer's output, which is None, and "
         "drops the answer, so that the error is not to be seen: the estimate is booked",
         "running_totals": "a stream of responses tells its usage once, in response.completed",

@@ -15,6 +15,7 @@ class Driver(WrappedDriver):
     name = "openai-responses"
     package = "openai"
     gaps = {
+        "cached_names": "the API has one name for them",
         "running_totals": "a stream of responses tells its usage once, in response.completed",
         "fallback": "an SDK has no fallback models",
         "five_tools": "an SDK runs no tools",
