@@ -5,8 +5,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::allotments::Allotted;
-use super::counter::{Counter, amount};
-use super::matched::decision::amounts_of;
+use super::counter::{Amounts, Counter, amount, amounts_of};
 use super::matched::{Matched, Owned, OwnedAsk};
 use super::state::{Guard, GuardRequest, Known};
 use crate::accounting::{Invalid, Terms, Unit, UsageEstimate};
@@ -121,6 +120,13 @@ impl Guard {
             );
         }
         Ok(lease.carrying(carried(matched, allotted)))
+    }
+
+    /// Notifies listeners of a request that a limit has refused.
+    pub(super) fn tell_refused(&self, matched: &Matched, amounts: &Amounts, refused: &Error) {
+        if self.core.listening() {
+            matched.tell_refused(&self.core, amounts, refused, false);
+        }
     }
 
     /// The estimate with its cost. A call without a known price is refused if money is limited.
