@@ -156,7 +156,7 @@ impl Naive {
         let fits = |place: &&Place| {
             let kept_back = if place.0 == 0 && !landing { LANDING } else { 0 };
             let taken = self.used(**place) + self.reserved(**place);
-            taken + tokens <= LIMITS[place.0].1 - kept_back
+            tokens == 0 || taken + tokens <= LIMITS[place.0].1 - kept_back
         };
         if !places.iter().all(|place| fits(&place)) {
             return false;
