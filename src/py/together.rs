@@ -251,10 +251,8 @@ pub(crate) fn wait_together<'py>(
     // Imported only now: most requests never wait.
     let mailbox = call_python_late(py, || mailbox.call0())?.cast_into::<PyMailbox>()?;
     let mailbox = mailbox.get().0.clone();
-    let wait = Wait::for_lease(&asks, request, timeout, mailbox).map_err(|refused| {
-        carried.refused(&refused);
-        refused
-    })?;
+    let wait = Wait::for_lease(&asks, request, timeout, mailbox)
+        .inspect_err(|refused| carried.refused(refused))?;
     Ok(Some(Bound::new(py, PyWait::owned(wait, owner, carried))?.into_any()))
 }
 
