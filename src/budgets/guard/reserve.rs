@@ -5,7 +5,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::allotments::Allotted;
-use super::counter::{Amounts, Counter, amount, amounts_of};
+use super::counter::{Counter, amount, amounts_of};
 use super::matched::{Matched, Owned, OwnedAsk};
 use super::state::{Guard, GuardRequest, Known};
 use crate::accounting::{Invalid, Terms, Unit, UsageEstimate};
@@ -102,7 +102,10 @@ impl Guard {
             Err(Error::Denied(denied)) if !waits => {
                 allotted.map_or(Ok(()), |allotted| allotted.check_open())?;
                 let refused = denied.into();
-                self.tell_refused(matched, &amounts_of(&request.estimate), &refused);
+                if self.core.listening() {
+                    let asked = amounts_of(&request.estimate);
+                    matched.tell_refused(&self.core, &asked, &refused, false);
+                }
                 return Err(refused);
             }
             other => other?,
@@ -120,13 +123,6 @@ impl Guard {
             );
         }
         Ok(lease.carrying(carried(matched, allotted)))
-    }
-
-    /// Notifies listeners of a request that a limit has refused.
-    pub(super) fn tell_refused(&self, matched: &Matched, amounts: &Amounts, refused: &Error) {
-        if self.core.listening() {
-            matched.tell_refused(&self.core, amounts, refused, false);
-        }
     }
 
     /// The estimate with its cost. A call without a known price is refused if money is limited.

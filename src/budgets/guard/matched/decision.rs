@@ -7,7 +7,7 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use super::Matched;
-use crate::accounting::{Cause, Code, Denied, Key, Meter, Terms, Unit};
+use crate::accounting::{Cause, Code, Denied, Key, Meter, Terms};
 use crate::budgets::guard::counter::Amounts;
 use crate::budgets::policy::{RuleKind, Span};
 use crate::ledger::{
