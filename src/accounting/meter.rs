@@ -138,14 +138,15 @@ impl Meter {
 
     /// The same for requests that may also use the amount that is kept back.
     fn ceiling_on(&self, terms: Terms) -> u64 {
-        match (terms, &self.marks) {
-            (Terms::Landing, Some(marks)) if marks.lands => self.limit_now().unwrap_or(self.max),
-            _ => self.ceiling(),
+        let lands = self.marks.as_ref().is_some_and(|marks| marks.lands);
+        match self.provider() {
+            _ if terms != Terms::Landing || !lands => self.ceiling(),
+            Some(provider) => provider.ceiling(self.max),
+            None => self.max,
         }
     }
 
-    /// The largest `used + reserved` beside which `amount` passes, or `None` if none is small
-    /// enough.
+    /// The largest `used + reserved` beside which `amount` passes, or `None` if there is none.
     pub fn headroom(&self, amount: u64, terms: Terms) -> Option<u64> {
         let free = self.ceiling_on(terms).checked_sub(amount);
         match terms {
@@ -164,7 +165,6 @@ impl Meter {
     }
 
     /// [Gated](Terms::Gated) requests pass only below this.
-    #[inline]
     fn gate(&self) -> u64 {
         let gate = self.marks.as_ref().and_then(|marks| marks.gate);
         gate.map_or(u64::MAX, |gate| gate.min(self.ceiling()))

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::allotments::Allotted;
 use super::counter::amounts_of;
-use super::matched::decision::Undecided;
+use super::decision::Undecided;
 use super::reserve::carried;
 use super::state::{Guard, GuardRequest};
 use crate::accounting::{Terms, UsageEstimate};

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::Matched;
+use super::counter::Amounts;
+use super::matched::Matched;
 use crate::accounting::{Cause, Code, Denied, Key, Meter, Terms};
-use crate::budgets::guard::counter::Amounts;
 use crate::budgets::policy::{RuleKind, Span};
 use crate::ledger::{
     Account, Core, Decided, Decides, Demand, Error, Event, EventFigures, EventKind, EventLabels,
@@ -16,16 +16,16 @@ use crate::ledger::{
 };
 
 /// A request that is about to be made, until it is decided.
-pub(in crate::budgets::guard) struct Undecided {
-    pub(in crate::budgets::guard) core: Arc<Core>,
-    pub(in crate::budgets::guard) matched: Arc<Matched>,
+pub(super) struct Undecided {
+    pub(super) core: Arc<Core>,
+    pub(super) matched: Arc<Matched>,
     /// What it asks for. `None` if it is spent already, so that nothing is decided.
-    pub(in crate::budgets::guard) amounts: Option<Amounts>,
+    pub(super) amounts: Option<Amounts>,
     /// Events of soft limits, for when it has passed.
-    pub(in crate::budgets::guard) over: Vec<Event>,
+    pub(super) over: Vec<Event>,
     /// Whether it counts for the advice.
-    pub(in crate::budgets::guard) counts: bool,
-    pub(in crate::budgets::guard) decided: AtomicBool,
+    pub(super) counts: bool,
+    pub(super) decided: AtomicBool,
 }
 
 impl Undecided {
@@ -77,7 +77,7 @@ impl Matched {
 
     /// Notifies listeners of the decision of a request that has passed.
     #[cold]
-    pub(in crate::budgets::guard) fn tell_passed(
+    pub(super) fn tell_passed(
         &self,
         core: &Core,
         amounts: &Amounts,
@@ -90,7 +90,7 @@ impl Matched {
 
     /// Notifies listeners of a refusal: of the rule that refused, and of the decision.
     #[cold]
-    pub(in crate::budgets::guard) fn tell_refused(
+    pub(super) fn tell_refused(
         &self,
         core: &Core,
         amounts: &Amounts,
@@ -120,7 +120,7 @@ impl Matched {
 
     /// The event of a soft or shadow limit that would refuse `demand` if it were hard, with the
     /// figures after the request has passed.
-    pub(in crate::budgets::guard) fn over(
+    pub(super) fn over(
         &self,
         kind: EventKind,
         account: &Account,
