@@ -20,8 +20,8 @@
 //! So wrong readings that come back lose no count: rule 1 kept it, and rule 2 adds it again. A step
 //! backwards refills nothing: rules 2 and 3 only add. No window lies in the future for longer than
 //! one of its own length: a far one moves, and a near one is entered or at `over_at` by then. And a
-//! wrong clock passes at most one limit too much in a window: the first reading ahead begins a window
-//! of its own, and after the return no other does.
+//! wrong clock passes at most one limit too much in a window. The first reading ahead begins a window
+//! of its own; after the return no other does.
 //!
 //! What a refusal reports is never more than the length of the window. Inside a window the end is
 //! less than that away, and `over_at` is at most the length after the entry. In a near one that is to
@@ -51,7 +51,7 @@ pub struct Calendar {
     /// When it is over by the monotonic clock, if the reading that began it was right.
     over_at: Tick,
     /// The window that a reading ahead has ended. After a return its counts are back.
-    kept: Option<Box<Kept>>,
+    kept: Option<Box<KeptWindow>>,
     /// How long it is.
     seconds: u32,
     unit: CalendarUnit,
@@ -74,7 +74,7 @@ pub struct Counts {
 
 /// A window that a reading ahead has ended.
 #[derive(Clone, Debug)]
-struct Kept {
+struct KeptWindow {
     over_at: Tick,
     end_ns: i64,
     /// Its first era. After a return all eras from it on count in the present window.
@@ -95,7 +95,7 @@ pub enum Rolled {
     Returned(Counts),
 }
 
-impl Kept {
+impl KeptWindow {
     /// Whether an era is one from its first up to `end`, which is none of them.
     const fn has(&self, era: u32, end: u32) -> bool {
         era.wrapping_sub(self.since) < end.wrapping_sub(self.since)
@@ -161,7 +161,7 @@ impl Calendar {
             && let Some(kept) = &mut self.kept
             && now.wall_ns < kept.end_ns
         {
-            let Kept { used, reserved, warned, since: era, .. } = **kept;
+            let KeptWindow { used, reserved, warned, since: era, .. } = **kept;
             (kept.used, kept.reserved, self.doubted) = (0, 0, true);
             self.place(now);
             return Rolled::Returned(Counts { used, reserved, era, warned });
@@ -184,7 +184,8 @@ impl Calendar {
         self.drop_kept(now);
         let (over_at, since) = (self.over_at, counts.era);
         let end_ns = self.end_ns;
-        let fresh = || Box::new(Kept { over_at, end_ns, since, used: 0, reserved: 0, warned: 0 });
+        let fresh =
+            || Box::new(KeptWindow { over_at, end_ns, since, used: 0, reserved: 0, warned: 0 });
         let mut kept = self.kept.take().unwrap_or_else(fresh);
         kept.end_ns = end_ns;
         kept.used = kept.used.saturating_add(counts.used);

@@ -1,15 +1,14 @@
 //! The meter, on which all limits stand: `used + reserved + amount <= limit`.
 
-mod holds;
+pub(super) mod holds;
 
 use std::ops::Range;
-use std::time::Duration;
 
 use smallvec::SmallVec;
 
-pub use self::holds::{Expired, Hold};
+use self::holds::{Expired, Hold};
 use super::calendar::{Counts, Rolled};
-use super::clock::{Moment, Tick};
+use super::clock::Moment;
 use super::limit::{Hardness, Limit, Terms, Unit};
 use super::provider_limit::ProviderLimit;
 use super::window::Window;
@@ -105,12 +104,6 @@ impl Meter {
         self.bounded.then_some(self.max)
     }
 
-    /// The limit, or the limit of the provider behind it if that is lower. `None` for unlimited.
-    pub fn limit_now(&self) -> Option<u64> {
-        let limit = self.limit()?;
-        Some(self.provider().map_or(limit, |provider| provider.ceiling(limit)))
-    }
-
     /// What was charged in this window.
     #[inline]
     pub fn used(&self) -> u64 {
@@ -123,11 +116,6 @@ impl Meter {
     /// What open leases hold.
     pub const fn reserved(&self) -> u64 {
         self.reserved
-    }
-
-    /// limit - used - reserved, never below zero. `None` for unlimited.
-    pub fn remaining(&self) -> Option<u64> {
-        self.bounded.then(|| self.max.saturating_sub(self.used()).saturating_sub(self.reserved))
     }
 
     /// The window.
@@ -154,12 +142,6 @@ impl Meter {
             (Terms::Landing, Some(marks)) if marks.lands => self.limit_now().unwrap_or(self.max),
             _ => self.ceiling(),
         }
-    }
-
-    /// What could still be admitted: the `remaining` of a refusal.
-    pub fn room(&self) -> u64 {
-        let room = self.ceiling().saturating_sub(self.used()).saturating_sub(self.reserved);
-        self.provider().map_or(room, |provider| room.min(provider.room(self.reserved)))
     }
 
     /// The largest `used + reserved` beside which `amount` passes, or `None` if none is small
@@ -329,30 +311,90 @@ impl Meter {
         u64::try_from(share).ok()
     }
 
-    /// Whether time alone may change what it admits between `now` and `at`.
-    pub fn may_change_by(&self, at: Tick, now: Moment) -> bool {
-        let own = self.window.changes_at(now).is_some_and(|changes| changes <= at);
-        own || self.provider().is_some_and(|provider| provider.may_change_by(at))
+    /// Holds `amount` until [`commit`](Self::commit), [`release`](Self::release) or
+    /// [`expire`](Self::expire). [At the start](Limit::at_start) it is charged now.
+    #[inline]
+    pub fn reserve(&mut self, amount: u64) -> Hold {
+        if self.marks.as_ref().is_some_and(|marks| marks.at_start) {
+            self.charge(amount);
+            return Hold { amount: 0, era: self.era };
+        }
+        let amount = amount.min(u64::MAX - self.reserved);
+        self.reserved += amount;
+        Hold { amount, era: self.era }
     }
 
-    /// From when on nothing counts that it has counted, at the earliest. A time that is over if that
-    /// is so now, and `None` for never.
-    pub fn silent_from(&self, now: Moment) -> Option<Tick> {
-        let provider = match self.provider() {
-            Some(provider) => provider.silent_from()?,
-            None => now.tick,
-        };
-        let own = match &self.window {
-            Window::Sliding(ring) if self.reserved == 0 => ring.falls_at(0).unwrap_or(now.tick),
-            Window::Calendar(calendar) => calendar.silent_from(now, self.used, self.reserved),
-            _ if self.used == 0 && self.reserved == 0 => now.tick,
-            window => window.ends_at(now)?,
-        };
-        Some(own.max(provider))
+    /// Ends the hold and books `actual`. Returns how much was booked now. The held amount counts in
+    /// the window of the reservation. In a later window only what exceeds it is booked.
+    #[inline]
+    pub fn commit(&mut self, hold: &Hold, actual: u64) -> u64 {
+        if self.counts(hold) {
+            self.reserved = self.reserved.saturating_sub(hold.amount);
+            self.charge(actual)
+        } else {
+            self.settle_kept(hold, actual.min(hold.amount));
+            self.charge(actual.saturating_sub(hold.amount))
+        }
     }
 
-    /// The time until the next window, or `None` if there is none.
-    pub fn resets_in(&self, now: Moment) -> Option<Duration> {
-        self.window.ends_at(now).map(|end| end.since(now.tick))
+    /// Ends the hold and books nothing.
+    pub fn release(&mut self, hold: &Hold) {
+        if self.counts(hold) {
+            self.reserved = self.reserved.saturating_sub(hold.amount);
+        } else {
+            self.settle_kept(hold, 0);
+        }
+    }
+
+    /// Ends the hold provisionally: its estimate is charged, or returned. A later
+    /// [`recommit`](Self::recommit) replaces that by the actual usage.
+    pub fn expire(&mut self, hold: &Hold, charge: bool, now: Moment) -> Expired {
+        let (covered, booked) = if !self.counts(hold) {
+            let charged = if charge { hold.amount } else { 0 };
+            if self.settle_kept(hold, charged) { (charged, charged) } else { (hold.amount, 0) }
+        } else if charge && !matches!(self.window, Window::Gauge) {
+            (hold.amount, self.commit(hold, hold.amount))
+        } else {
+            self.release(hold);
+            (0, 0)
+        };
+        Expired { covered, booked, at: now.tick }
+    }
+
+    /// Replaces the charge of an expiry by `actual`.
+    pub fn recommit(&mut self, hold: &Hold, expired: &Expired, actual: u64) {
+        let replaced = self.counts(hold)
+            && match &mut self.window {
+                Window::Sliding(ring) => ring.remove(expired.booked, expired.at),
+                _ => {
+                    self.used = self.used.saturating_sub(expired.booked);
+                    true
+                }
+            };
+        let still_due = if replaced { actual } else { actual.saturating_sub(expired.covered) };
+        self.charge(still_due);
+    }
+
+    /// Whether `hold` is part of the reserved amount of the present window.
+    #[inline]
+    pub fn counts(&self, hold: &Hold) -> bool {
+        hold.era == self.era || self.counts_earlier(hold)
+    }
+
+    /// The same for a hold of an earlier era, which the wall clock may have returned to.
+    #[cold]
+    fn counts_earlier(&self, hold: &Hold) -> bool {
+        matches!(&self.window, Window::Calendar(calendar) if calendar.counts(hold.era, self.era))
+    }
+
+    /// Ends a hold of an earlier window with `used`, if that window may still come back.
+    #[cold]
+    fn settle_kept(&mut self, hold: &Hold, used: u64) -> bool {
+        match &mut self.window {
+            Window::Calendar(calendar) => {
+                calendar.settle_kept([hold.era, self.era], hold.amount, used)
+            }
+            _ => false,
+        }
     }
 }

@@ -107,6 +107,50 @@ impl Meter {
         own.max(opens_at)
     }
 
+    /// From when on nothing counts that it has counted, at the earliest. A time that is over if that
+    /// is so now, and `None` for never.
+    pub fn silent_from(&self, now: Moment) -> Option<Tick> {
+        let provider = match self.provider() {
+            Some(provider) => provider.silent_from()?,
+            None => now.tick,
+        };
+        let own = match self.window() {
+            Window::Sliding(ring) if self.reserved() == 0 => ring.falls_at(0).unwrap_or(now.tick),
+            Window::Calendar(calendar) => calendar.silent_from(now, self.used(), self.reserved()),
+            _ if self.used() == 0 && self.reserved() == 0 => now.tick,
+            window => window.ends_at(now)?,
+        };
+        Some(own.max(provider))
+    }
+
+    /// Whether time alone may change what it admits between `now` and `at`.
+    pub fn may_change_by(&self, at: Tick, now: Moment) -> bool {
+        let own = self.window().changes_at(now).is_some_and(|changes| changes <= at);
+        own || self.provider().is_some_and(|provider| provider.may_change_by(at))
+    }
+
+    /// The time until the next window, or `None` if there is none.
+    pub fn resets_in(&self, now: Moment) -> Option<Duration> {
+        self.window().ends_at(now).map(|end| end.since(now.tick))
+    }
+
+    /// What could still be admitted: the `remaining` of a refusal.
+    pub fn room(&self) -> u64 {
+        let room = self.ceiling().saturating_sub(self.used()).saturating_sub(self.reserved());
+        self.provider().map_or(room, |provider| room.min(provider.room(self.reserved())))
+    }
+
+    /// The limit, or the limit of the provider behind it if that is lower. `None` for unlimited.
+    pub fn limit_now(&self) -> Option<u64> {
+        let limit = self.limit()?;
+        Some(self.provider().map_or(limit, |provider| provider.ceiling(limit)))
+    }
+
+    /// limit - used - reserved, never below zero. `None` for unlimited.
+    pub fn remaining(&self) -> Option<u64> {
+        Some(self.limit()?.saturating_sub(self.used()).saturating_sub(self.reserved()))
+    }
+
     /// When the provider behind it may pass what it refuses now.
     fn provider_opens_at(&self, amount: u64) -> Option<Tick> {
         self.provider().and_then(|provider| provider.opens_at(self.reserved(), amount))

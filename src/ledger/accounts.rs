@@ -8,6 +8,7 @@ use std::sync::Arc;
 use dashmap::DashSet;
 
 use super::account::Account;
+use super::account::idle::Silent;
 
 /// Accounts by id.
 #[derive(Default)]
@@ -16,6 +17,14 @@ pub(crate) struct Accounts {
 }
 
 struct ByKey(Arc<Account>);
+
+impl Account {
+    /// Whether the account has anything to say. Changes nothing.
+    pub(crate) fn silent(&self) -> Silent {
+        let state = self.lock();
+        state.silent(self.identity().present())
+    }
+}
 
 impl Accounts {
     /// The account with that id. No lock is held when it returns.

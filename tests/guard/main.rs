@@ -2,7 +2,6 @@
 #![cfg(not(loom))]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
-mod forgotten;
 mod glitches;
 mod histories;
 mod kit;

@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 
 use self::naming::Named;
 pub(super) use self::values::Values;
-use super::forget::LastAsked;
+use super::forget::last_asked::LastAsked;
 use super::rule_group::RuleGroup;
 use super::rule_meter::{RuleMeter, RuleMeters, units_of};
 use crate::accounting::{Invalid, Key, Limit, Meter, Tick, Unit, UsageEstimate};
@@ -187,7 +187,7 @@ impl Counter {
     /// Whether its next admitted request also forgets counters.
     #[inline]
     pub(super) fn is_to_forget(&self) -> bool {
-        self.granted.load(Ordering::Relaxed) % FORGETS == 0
+        self.granted.load(Ordering::Relaxed).is_multiple_of(FORGETS)
     }
 
     /// Counts one admitted request.
@@ -195,6 +195,15 @@ impl Counter {
         // Relaxed: it is only read for an estimate.
         self.granted.fetch_add(1, Ordering::Relaxed);
     }
+}
+
+/// What a request asks for, by unit.
+pub(super) type Amounts = SmallVec<[(Unit, u64); 2]>;
+
+/// The amounts of an estimate: its tokens and its cost.
+pub(super) fn amounts_of(estimate: &UsageEstimate) -> Amounts {
+    let asked = [(Unit::Tokens, estimate.total_tokens), (Unit::Cost, estimate.cost_micros_usd)];
+    asked.into_iter().filter(|(_, amount)| *amount > 0).collect()
 }
 
 /// The amount that one request asks of a unit.

@@ -8,20 +8,19 @@
 //! Nobody may count on a counter that is forgotten, while another request makes a new one. So a
 //! counter goes only while nothing but the guard's map holds it, and that is read under the lock of
 //! its shard. A request, a cached match, an allotment and a wait each hold the counter; a lease holds
-//! its account for as long as a handle lives. Who wants to hold it anew needs that lock. So what is
+//! its account for as long as a handle lives. To hold it anew takes that lock. So what is
 //! committed late, after a lease has run out, is booked where the guard still counts.
 //!
 //! There is no thread for it. Counters stand in a queue, by the time at which they may go. A new
 //! counter, and one in four admitted requests, checks a few that are due; `snapshot` checks all.
 
-mod last_asked;
-mod queue;
+pub(super) mod last_asked;
+pub(super) mod queue;
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-pub(super) use self::last_asked::LastAsked;
-pub(super) use self::queue::Forgetting;
+use self::queue::SOON;
 use super::counter::Counter;
 use super::matched::Matched;
 use super::state::Guard;
@@ -30,11 +29,9 @@ use crate::ledger::Silent;
 
 /// How many counters one call checks.
 const FEW: usize = 16;
-/// When a counter is checked first, and when again if somebody holds it.
-pub(super) const SOON: Duration = Duration::from_secs(60);
 
-/// The result of a check.
-enum Checked {
+/// What has become of a counter that was checked.
+enum Forgotten {
     Gone,
     /// It may go at this time.
     Later(Tick),
@@ -97,7 +94,9 @@ impl Guard {
         if !held.is_empty() {
             self.matched.clear();
             // They are queued for later already.
-            held.iter().for_each(|counter| drop(self.checked(counter, keep, now)));
+            for counter in &held {
+                self.checked(counter, keep, now);
+            }
         }
         self.make_small();
     }
@@ -105,22 +104,22 @@ impl Guard {
     /// Forgets a counter, or queues it for later. Returns whether it has nothing to say and is held.
     fn forget(&self, counter: &Weak<Counter>, keep: Duration, now: Tick) -> bool {
         let later = match self.checked(counter, keep, now) {
-            Checked::Gone | Checked::Stays => return false,
-            Checked::Later(at) => at,
-            Checked::Held => now.plus(SOON),
+            Forgotten::Gone | Forgotten::Stays => return false,
+            Forgotten::Later(at) => at,
+            Forgotten::Held => now.plus(SOON),
         };
         self.forgetting.add(later, Weak::clone(counter));
         later == now.plus(SOON)
     }
 
-    fn checked(&self, counter: &Weak<Counter>, keep: Duration, now: Tick) -> Checked {
-        let Some(counter) = counter.upgrade() else { return Checked::Gone };
+    fn checked(&self, counter: &Weak<Counter>, keep: Duration, now: Tick) -> Forgotten {
+        let Some(counter) = counter.upgrade() else { return Forgotten::Gone };
         match counter.silent(now.minus(keep)) {
-            Silent::Never => return Checked::Stays,
+            Silent::Never => return Forgotten::Stays,
             Silent::From(at) if counter.last_asked.is_per_run() => {
-                return Checked::Later(at.plus(keep));
+                return Forgotten::Later(at.plus(keep));
             }
-            Silent::From(at) => return Checked::Later(at.max(now.plus(Duration::from_secs(1)))),
+            Silent::From(at) => return Forgotten::Later(at.max(now.plus(Duration::from_secs(1)))),
             Silent::Now => {}
         }
         let gone = self.counters.remove_if(&counter.key(), |_, present| {
@@ -130,7 +129,7 @@ impl Guard {
                 && Arc::strong_count(&present.account) == 1
                 && present.silent(now.minus(keep)) == Silent::Now
         });
-        if gone.is_some() { Checked::Gone } else { Checked::Held }
+        if gone.is_some() { Forgotten::Gone } else { Forgotten::Held }
     }
 
     /// Gives room back once most counters are gone.

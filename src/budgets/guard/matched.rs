@@ -1,7 +1,7 @@
 //! Matches: the rules, accounts and prices for requests with the same labels. They are found once
 //! and cached.
 
-mod cache;
+pub(super) mod cache;
 pub(super) mod decision;
 
 use std::sync::Arc;
@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-pub(super) use self::cache::MatchCache;
 use super::counter::{Counter, amount};
 use super::rule_group::RuleGroup;
 use super::unmatched::Stray;

@@ -10,9 +10,10 @@ use parking_lot::RwLock;
 use super::allotments::Ends;
 use super::allowances::set_allowances;
 use super::counter::{Counter, CounterKey};
-use super::forget::Forgetting;
+use super::forget::queue::Forgetting;
 use super::in_force::{InForce, Prices};
-use super::matched::{MatchCache, Matched};
+use super::matched::Matched;
+use super::matched::cache::MatchCache;
 use super::unmatched::{Unmatched, Warner};
 use crate::accounting::{
     CallPrice, Clock, Code, CostSource, Key, Price, TellUnpriced, UsageEstimate,
@@ -66,7 +67,7 @@ pub struct Guard {
     pub(super) in_force: RwLock<Arc<InForce>>,
     pub(super) generation: AtomicU64,
     pub(super) counters: DashMap<CounterKey, Arc<Counter>>,
-    pub(super) matched: MatchCache,
+    pub(super) matched: MatchCache<Matched>,
     pub(super) forgetting: Forgetting,
     pub(super) ends: Arc<Ends>,
     pub(super) prices: RwLock<Prices>,

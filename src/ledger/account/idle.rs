@@ -1,6 +1,5 @@
 //! Accounts of which nothing is open: they can be closed, and may have nothing left to say.
 
-use super::Account;
 use super::state::State;
 use crate::accounting::{Moment, Tick};
 
@@ -37,16 +36,9 @@ pub(crate) enum Silent {
     Never,
 }
 
-impl Account {
-    /// Whether the account has anything to say. Changes nothing.
-    pub(crate) fn silent(&self) -> Silent {
-        let state = self.lock();
-        state.silent(self.identity().present())
-    }
-}
-
 impl State {
-    fn silent(&self, now: Moment) -> Silent {
+    /// Whether the account has anything to say at `now`. Changes nothing.
+    pub(crate) fn silent(&self, now: Moment) -> Silent {
         let next_due = self.entries().and_then(|entries| entries.next_due());
         let is_open = self.entries().is_some_and(|entries| entries.open().next().is_some())
             || self.queues().is_some_and(|queues| queues.may_be_due(Tick::from_nanos(u64::MAX)));

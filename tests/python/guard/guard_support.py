@@ -20,12 +20,14 @@ def spend(guard, estimate=None, **labels):
 
 
 def figures(guard, name, unit="tokens", **values):
-    """Return used and reserved of one counter."""
+    """Return used and reserved of one counter. One of labels of which nothing counts is not there."""
     for counter in guard.snapshot():
         if counter["name"] == name and counter["values"] == values:
             limits = counter["limits"][unit]
             return limits["used"], limits["reserved"]
-    raise AssertionError(f"no counter {name} {values}")
+    if values:
+        return 0, 0
+    raise AssertionError(f"no counter {name}")
 
 
 def refused(call, *args, **kwargs):

@@ -4,12 +4,15 @@ use std::cmp::{Ordering as Order, Reverse};
 use std::collections::BinaryHeap;
 use std::sync::Weak;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::SOON;
 use crate::accounting::Tick;
 use crate::budgets::guard::counter::Counter;
+
+/// When a counter is checked first, and when again if somebody holds it.
+pub(in crate::budgets::guard) const SOON: Duration = Duration::from_secs(60);
 
 /// Room for so many is always kept.
 const ROOM: usize = 1_024;
@@ -18,14 +21,14 @@ const ROOM: usize = 1_024;
 pub(in crate::budgets::guard) struct Forgetting {
     /// The earliest time in the queue. Most calls read only this.
     earliest: AtomicU64,
-    queue: Mutex<BinaryHeap<Reverse<Due>>>,
+    queue: Mutex<BinaryHeap<Reverse<DueCounter>>>,
     /// When the cached matches turned last.
     turned: AtomicU64,
     /// The most counters since room was given back.
     peak: AtomicUsize,
 }
 
-struct Due {
+struct DueCounter {
     at: Tick,
     counter: Weak<Counter>,
 }
@@ -43,7 +46,7 @@ impl Forgetting {
     /// Queues a counter.
     pub(super) fn add(&self, at: Tick, counter: Weak<Counter>) {
         let mut queue = self.queue.lock();
-        queue.push(Reverse(Due { at, counter }));
+        queue.push(Reverse(DueCounter { at, counter }));
         self.publish(&queue);
     }
 
@@ -74,7 +77,7 @@ impl Forgetting {
         self.publish(&queue);
     }
 
-    fn publish(&self, queue: &BinaryHeap<Reverse<Due>>) {
+    fn publish(&self, queue: &BinaryHeap<Reverse<DueCounter>>) {
         let earliest = queue.peek().map_or(u64::MAX, |top| top.0.at.raw());
         self.earliest.store(earliest, Ordering::Relaxed);
     }
@@ -105,21 +108,21 @@ impl Forgetting {
     }
 }
 
-impl PartialEq for Due {
+impl PartialEq for DueCounter {
     fn eq(&self, other: &Self) -> bool {
         self.at == other.at
     }
 }
 
-impl Eq for Due {}
+impl Eq for DueCounter {}
 
-impl PartialOrd for Due {
+impl PartialOrd for DueCounter {
     fn partial_cmp(&self, other: &Self) -> Option<Order> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Due {
+impl Ord for DueCounter {
     fn cmp(&self, other: &Self) -> Order {
         self.at.cmp(&other.at)
     }

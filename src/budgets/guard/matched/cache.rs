@@ -5,18 +5,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dashmap::DashMap;
 
-use super::Matched;
-
 /// How many sets of labels each half holds. Other sets are matched again.
 const HALF: usize = 2_048;
 
-/// Matches by the bytes of their labels. What was not asked for two turns is gone.
-pub(in crate::budgets::guard) struct MatchCache {
-    halves: [DashMap<Box<[u8]>, Arc<Matched>>; 2],
+/// Matches (`T`) by the bytes of their labels. What was not asked for two turns is gone.
+pub(in crate::budgets::guard) struct MatchCache<T> {
+    halves: [DashMap<Box<[u8]>, Arc<T>>; 2],
     young: AtomicUsize,
 }
 
-impl MatchCache {
+impl<T> MatchCache<T> {
     pub(in crate::budgets::guard) fn new() -> Self {
         Self { halves: [DashMap::new(), DashMap::new()], young: AtomicUsize::new(0) }
     }
@@ -28,19 +26,19 @@ impl MatchCache {
 
     /// The match for these labels.
     #[inline]
-    pub(in crate::budgets::guard) fn get(&self, key: &[u8]) -> Option<Arc<Matched>> {
+    pub(in crate::budgets::guard) fn get(&self, key: &[u8]) -> Option<Arc<T>> {
         let found = self.halves[self.young()].get(key);
         found.map_or_else(|| self.get_old(key), |found| Some(Arc::clone(&found)))
     }
 
     #[cold]
-    fn get_old(&self, key: &[u8]) -> Option<Arc<Matched>> {
+    fn get_old(&self, key: &[u8]) -> Option<Arc<T>> {
         let found = Arc::clone(&*self.halves[1 - self.young()].get(key)?);
         self.insert(key, Arc::clone(&found));
         Some(found)
     }
 
-    pub(in crate::budgets::guard) fn insert(&self, key: &[u8], matched: Arc<Matched>) {
+    pub(in crate::budgets::guard) fn insert(&self, key: &[u8], matched: Arc<T>) {
         if self.halves[self.young()].len() >= HALF {
             self.turn();
         }

@@ -7,22 +7,13 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use super::Matched;
-use crate::accounting::{Cause, Code, Denied, Key, Meter, Terms, Unit, UsageEstimate};
-use crate::budgets::guard::state::Guard;
+use crate::accounting::{Cause, Code, Denied, Key, Meter, Terms};
+use crate::budgets::guard::counter::Amounts;
 use crate::budgets::policy::{RuleKind, Span};
 use crate::ledger::{
     Account, Core, Decided, Decides, Demand, Error, Event, EventFigures, EventKind, EventLabels,
     EventRule,
 };
-
-/// What a request asks for, by unit.
-pub(in crate::budgets::guard) type Amounts = SmallVec<[(Unit, u64); 2]>;
-
-/// The amounts of an estimate: its tokens and its cost.
-pub(in crate::budgets::guard) fn amounts_of(estimate: &UsageEstimate) -> Amounts {
-    let asked = [(Unit::Tokens, estimate.total_tokens), (Unit::Cost, estimate.cost_micros_usd)];
-    asked.into_iter().filter(|(_, amount)| *amount > 0).collect()
-}
 
 /// A request that is about to be made, until it is decided.
 pub(in crate::budgets::guard) struct Undecided {
@@ -71,20 +62,6 @@ impl Decides for Undecided {
     }
 }
 
-impl Guard {
-    /// Notifies listeners of a request that a limit has refused.
-    pub(in crate::budgets::guard) fn tell_refused(
-        &self,
-        matched: &Matched,
-        amounts: &Amounts,
-        refused: &Error,
-    ) {
-        if self.core.listening() {
-            matched.tell_refused(&self.core, amounts, refused, false);
-        }
-    }
-}
-
 impl Matched {
     /// The labels of its requests, as events carry them.
     fn event_labels(&self) -> EventLabels {
@@ -113,7 +90,13 @@ impl Matched {
 
     /// Notifies listeners of a refusal: of the rule that refused, and of the decision.
     #[cold]
-    fn tell_refused(&self, core: &Core, amounts: &Amounts, refused: &Error, waited: bool) {
+    pub(in crate::budgets::guard) fn tell_refused(
+        &self,
+        core: &Core,
+        amounts: &Amounts,
+        refused: &Error,
+        waited: bool,
+    ) {
         let Some(denied) = refused.denied() else { return };
         let rule = self.refusing_rule(denied);
         let complete = |event: Event| Event {

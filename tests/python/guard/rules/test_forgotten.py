@@ -15,7 +15,7 @@ from outlay import Guard, ManualClock
 DAY = 86_400
 RATE = {"name": "u", "scope": {"user": "*"}, "requests_per_minute": 10, "tokens_per_minute": 1_000}
 # In a fresh process, so that nothing else moves its memory.
-MEASURED = Path(__file__).with_name("forgotten_users.py")
+MEASURED = Path(__file__).parent.parent / "forgotten_users.py"
 
 
 def measured(*arguments):
