@@ -144,7 +144,8 @@ class LimitExceeded(OutlayError):
     @property
     def payload(self) -> LLMMessage:
         """The JSON of :meth:`to_llm_message` as a dict."""
-        return cast("LLMMessage", json.loads(self.to_llm_message()))
+        payload: LLMMessage = json.loads(self.to_llm_message())
+        return payload
 
     def to_llm_message(self) -> str:
         """Return the refusal as one line of JSON for the model."""

@@ -65,8 +65,8 @@ class Budget(Protocol):
 
         Args:
             estimate: What the call may use: tokens, and micro-USD where prices are known.
-            **labels: All labels that a rule of a guard could meet: those of the wrap and of the scopes
-                around, `provider`, `model`, `agent` if the framework knows it, and `tool` for a tool call.
+            **labels: All labels that a rule of a guard could meet. They are those of the wrap and of the
+                scopes around it, `provider`, `model`, `agent` if known, and `tool` for a tool call.
 
         Returns:
             A lease that is ended once: committed, released or closed.

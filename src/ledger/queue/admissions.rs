@@ -27,7 +27,7 @@ pub(crate) struct Admission {
 #[derive(Debug, Default)]
 pub(crate) struct Admissions {
     /// Oldest first, by number and by deadline.
-    held: VecDeque<Entry>,
+    held: VecDeque<SharedEntry>,
     /// The number of the next admission.
     next: u64,
     /// Numbers of shared entries that ended before an older one.
@@ -36,7 +36,7 @@ pub(crate) struct Admissions {
 
 /// Consecutive admissions that end together: nearly always one.
 #[derive(Debug)]
-struct Entry {
+struct SharedEntry {
     /// What all of them hold, and the latest time at which one of them ends.
     admission: Admission,
     /// The number of the oldest one, and the first number after them.
@@ -46,7 +46,7 @@ struct Entry {
     left: u64,
 }
 
-impl Entry {
+impl SharedEntry {
     /// Takes out one of them. What they hold is divided evenly.
     fn share(&mut self) -> Admission {
         let hold = self.admission.hold.take_share(self.left);
@@ -79,7 +79,7 @@ impl Admissions {
             }
             admission.deadline = admission.deadline.max(latest.admission.deadline);
         }
-        self.held.push_back(Entry { admission, first, until: self.next, left: 1 });
+        self.held.push_back(SharedEntry { admission, first, until: self.next, left: 1 });
         first
     }
 
@@ -90,7 +90,7 @@ impl Admissions {
             let latest = self.held.back().map(|latest| latest.admission.deadline);
             let shared = admission.deadline.plus(width / PARTS);
             admission.deadline = latest.map_or(shared, |latest| latest.max(shared));
-            self.held.push_back(Entry { admission, first, until: self.next, left: 1 });
+            self.held.push_back(SharedEntry { admission, first, until: self.next, left: 1 });
         }
         first
     }
