@@ -138,10 +138,10 @@ impl Meter {
 
     /// The same for requests that may also use the amount that is kept back.
     fn ceiling_on(&self, terms: Terms) -> u64 {
-        match (terms, &self.marks) {
-            (Terms::Landing, Some(marks)) if marks.lands => self.limit_now().unwrap_or(self.max),
-            _ => self.ceiling(),
+        if terms != Terms::Landing || self.marks.as_ref().is_none_or(|marks| !marks.lands) {
+            return self.ceiling();
         }
+        self.provider().map_or(self.max, |provider| provider.ceiling(self.max))
     }
 
     /// The largest `used + reserved` beside which `amount` passes, or `None` if none is small
