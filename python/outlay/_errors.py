@@ -144,8 +144,7 @@ class LimitExceeded(OutlayError):
     @property
     def payload(self) -> LLMMessage:
         """The JSON of :meth:`to_llm_message` as a dict."""
-        payload: LLMMessage = json.loads(self.to_llm_message())
-        return payload
+        return cast("LLMMessage", json.loads(self.to_llm_message()))
 
     def to_llm_message(self) -> str:
         """Return the refusal as one line of JSON for the model."""

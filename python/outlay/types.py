@@ -100,6 +100,8 @@ class RuleReport(TypedDict):
     values: dict[str, str]
     window: str
     mode: Literal["hard", "soft", "shadow"]
+    #: What a model that is refused reads of names and totals.
+    show: Literal["all", "own", "nothing"]
     resets_in: float | None
     wait: float | None
     limits: dict[str, LimitFigures]

@@ -144,8 +144,7 @@ impl Meter {
         self.provider().map_or(self.max, |provider| provider.ceiling(self.max))
     }
 
-    /// The largest `used + reserved` beside which `amount` passes, or `None` if none is small
-    /// enough.
+    /// The largest `used + reserved` beside which `amount` passes, or `None` if there is none.
     pub fn headroom(&self, amount: u64, terms: Terms) -> Option<u64> {
         let free = self.ceiling_on(terms).checked_sub(amount);
         match terms {
@@ -164,7 +163,6 @@ impl Meter {
     }
 
     /// [Gated](Terms::Gated) requests pass only below this.
-    #[inline]
     fn gate(&self) -> u64 {
         let gate = self.marks.as_ref().and_then(|marks| marks.gate);
         gate.map_or(u64::MAX, |gate| gate.min(self.ceiling()))

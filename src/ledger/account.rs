@@ -28,13 +28,12 @@ use self::verdict::Refused;
 use super::account_id::AccountId;
 use super::claim::{Demand, MeterIndex};
 use super::core::Core;
-use super::core::event::EventLabels;
 use super::core::sweep::Swept;
 use super::error::Error;
 use super::post::outbox::Outbox;
 use super::sync::{Mutex, MutexGuard};
 use crate::accounting::{
-    Cause, Code, Denied, Follower, Invalid, Key, Meter, Moment, Terms, Tick, Unit, Usage,
+    Cause, Code, Denied, Follower, Invalid, Key, Meter, Moment, Terms, Tick, Usage,
 };
 
 /// The most meters of an account. A byte numbers them, with room to count beyond.
@@ -142,28 +141,6 @@ impl Account {
     /// Books `demands` that have already happened. Never refused.
     pub fn record(&self, demands: &[Demand]) -> Result<(), Error> {
         self.locked(|state, step| state.charge(demands, step))
-    }
-
-    /// Books what a call has used. Never refused. Concurrency slots are skipped: the call has
-    /// already ended.
-    pub fn record_spent(&self, demands: &[Demand], usage: &Usage) -> Result<(), Error> {
-        self.record_spent_by(None, demands, usage)
-    }
-
-    /// The same for a request with these labels.
-    pub(crate) fn record_spent_by(
-        &self,
-        labels: Option<&EventLabels>,
-        demands: &[Demand],
-        usage: &Usage,
-    ) -> Result<(), Error> {
-        self.locked(|state, step| {
-            let step = &mut Step { labels, ..step.at(step.now) };
-            let mut lasting: SmallVec<[Demand; 4]> = SmallVec::from_slice(demands);
-            lasting.retain(|demand| state.meters[usize::from(demand.meter)].unit() != Unit::Slots);
-            state.charge(&lasting, step);
-            state.entries_mut().record_committed(usage, None);
-        })
     }
 
     /// [`record`](Self::record) in one step. If `known` returns an answer, it is returned and

@@ -61,7 +61,11 @@ fn snapshot_tells_every_counter_that_was_ever_asked() {
     let snapshot = world.guard.snapshot().unwrap();
     let names: Vec<(&str, usize)> =
         snapshot.iter().map(|c| (c.name.as_str(), c.values.len())).collect();
-    assert_eq!(names, [("day", 1), ("day", 1), ("ever", 0), ("p", 0)]);
+    assert_eq!(
+        names,
+        [("day", 1), ("day", 1), ("p", 0), ("ever", 0)],
+        "in the order of the policy"
+    );
     assert_eq!(snapshot[0].values[0].1, "a");
 }
 

@@ -43,6 +43,25 @@ fn one_record_ends_the_oldest_of_several_slots() {
 }
 
 #[test]
+fn a_million_slots_without_a_record_are_held_and_given_back() {
+    let (clock, limiter) = limiter(1_000_000_000);
+    for _ in 0..1_000_000 {
+        assert!(limiter.try_acquire(1).unwrap());
+    }
+    let lease = limiter.reserve(Usage::tokens(999_000_000), None).unwrap();
+    assert!(limiter.reserve(Usage::tokens(1), None).is_err(), "all of them are held");
+    limiter.record_usage(0).unwrap();
+    let one = limiter.reserve(Usage::tokens(1), None).expect("a record ends one of them");
+    one.release().unwrap();
+    lease.release().unwrap();
+    clock.advance(SECOND);
+    let most = Usage::tokens(1_000_000_000 - 1_000_000 + 1_024);
+    limiter.reserve(most, None).expect("the time ends the first, one by one").release().unwrap();
+    clock.advance(SECOND / 1_000);
+    limiter.reserve(Usage::tokens(1_000_000_000), None).expect("and all others").release().unwrap();
+}
+
+#[test]
 fn a_lease_uses_the_full_limit_and_settles_with_what_was_used() {
     let (clock, limiter) = limiter(1_000);
     let lease = limiter.reserve(Usage::tokens(1_000), None).unwrap();

@@ -85,7 +85,8 @@ def _runs(tables: Mapping[str, Any]) -> Iterator[str]:
         verb = "counts" if len(by_run) == 1 else "count"
         yield (
             f"{', '.join(by_run)} {verb} by run, and all requests without the label 'run' share one counter; "
-            "open a run with guard.run(), or bind one with guard.bind().run(); "
+            "BudgetMiddleware (LangChain) and BudgetCapability (Pydantic AI) open a run for each run of an "
+            "agent, other hosts open none: open one with guard.run(), or bind one with guard.bind().run(); "
             "[defaults] require = ['run'] refuses requests without one"
         )
 

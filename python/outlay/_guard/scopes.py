@@ -135,6 +135,11 @@ def run(
         yield run_id
 
 
+def within_run(run_id: str) -> AbstractContextManager[None]:
+    """Begin a run of this id for the `with` block."""
+    return _with({"run": _checked("run_id", run_id)})
+
+
 def new_run_id() -> str:
     """Return a new value of the label `run`."""
     return uuid.uuid4().hex

@@ -124,7 +124,17 @@ def record_together(
 
 @final
 class StepCharge:
-    """A step that `charge_together` has charged."""
+    """A step that `charge_together` has charged.
+
+    Example:
+        >>> from outlay._core import charge_together
+        >>> quota = WorkflowQuota.hourly(max_workflows=1, max_steps=1)
+        >>> token = quota.begin_workflow("w")
+        >>> charged = charge_together([token], "search", returnable=True)
+        >>> charged.give_back()
+        >>> token.steps_executed()
+        0
+    """
 
     def give_back(self) -> None:
         """Give the step back, in the windows that still run; once."""

@@ -33,6 +33,7 @@ from outlay._wraps.model_call import ModelCall
 from outlay._wraps.moved import move_usages, moved_usage
 from outlay._wraps.providers import provider_at
 from outlay._wraps.refusals import host_errors
+from outlay._wraps.runs import begin_run, named_run, open_run
 from outlay._wraps.unguarded import Unguarded, checked_unguarded, give_out, inside_call, pass_by
 
 __all__ = [
@@ -57,6 +58,7 @@ __all__ = [
     "Step",
     "StreamUsage",
     "Unguarded",
+    "begin_run",
     "billed",
     "charge_step",
     "checked_labels",
@@ -73,6 +75,8 @@ __all__ = [
     "media_tokens",
     "move_usages",
     "moved_usage",
+    "named_run",
+    "open_run",
     "openai_path",
     "operation_of",
     "outcome_of",

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Literal
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Annotated, Any, Literal, NotRequired
 
-from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse
-from langchain.agents.middleware.types import ToolCallRequest
+from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse
+from langchain.agents.middleware.types import PrivateStateAttr, ToolCallRequest
 from langchain_core.messages import AIMessage, ToolMessage
 from langgraph.errors import GraphInterrupt
 
 from outlay import LimitExceeded, PolicyError
-from outlay._wraps import AnyBudget, Step, charge_step, checked_labels, operation_of, step_budgets
+from outlay._wraps import (
+    AnyBudget,
+    Step,
+    begin_run,
+    charge_step,
+    checked_labels,
+    named_run,
+    open_run,
+    operation_of,
+    step_budgets,
+)
 from outlay.langchain._errors import as_model_error
 from outlay.langchain._estimate import running_agent
 
@@ -21,6 +32,13 @@ _STEPS = ("tools", "turns")
 # What a step may do where it is refused; the first is the default.
 _DENIED = {"tools": ("continue", "end", "error"), "turns": ("end", "error")}
 _ENDS = "outlay_ends_run"
+_RUN = "outlay_run"
+
+
+class _RunState(AgentState[Any]):
+    """The state of an agent, with its run: a checkpoint keeps it for the time when the run goes on."""
+
+    outlay_run: NotRequired[Annotated[str, PrivateStateAttr]]
 
 
 class BudgetMiddleware(AgentMiddleware[Any, Any, Any]):
@@ -39,6 +57,10 @@ class BudgetMiddleware(AgentMiddleware[Any, Any, Any]):
     charged one by one, in no order. A step counts from its start: a tool that fails has made one. A tool that
     interrupts the graph runs again later, and pays once. Of two such middlewares on one budget the outer one
     pays; a turn and the call of its wrapped model are one step of a `WorkflowToken`.
+
+    It opens a run for each run of the agent, so that rules with `window = "run"` count each by itself. Tools,
+    sub-agents and model calls are in that run. After an interrupt the same run goes on. A run that is open
+    around the agent (`guard.run`), or that `run=` or a bound view names, comes first.
 
     `wrap` guards the model's own calls. It also sees calls that a middleware does not see.
 
@@ -71,6 +93,8 @@ class BudgetMiddleware(AgentMiddleware[Any, Any, Any]):
 
     """
 
+    state_schema = _RunState
+
     def __init__(
         self,
         budget: AnyBudget | Sequence[AnyBudget],
@@ -97,41 +121,52 @@ class BudgetMiddleware(AgentMiddleware[Any, Any, Any]):
         """The name of this instance; no two are alike."""
         return self._name
 
+    def before_agent(self, state: Any, runtime: Any) -> dict[str, str]:  # noqa: ARG002 (the host's)
+        """Begin a run: the one that is open around the agent, or a new one."""
+        return {_RUN: begin_run(self._budgets, self._labels)}
+
+    async def abefore_agent(self, state: Any, runtime: Any) -> dict[str, str]:
+        """Begin a run: the one that is open around the agent, or a new one."""
+        return self.before_agent(state, runtime)
+
     def wrap_tool_call(self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Any]) -> Any:
         """Charge a step, then run the tool."""
-        if self._by_turns:
-            return handler(request)
-        try:
-            with self._tool_step(request):
+        with self._run(request.state):
+            if self._by_turns:
                 return handler(request)
-        except LimitExceeded as refusal:
-            return self._refused_tool(request, refusal)
+            try:
+                with self._tool_step(request):
+                    return handler(request)
+            except LimitExceeded as refusal:
+                return self._refused_tool(request, refusal)
 
     async def awrap_tool_call(
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Awaitable[Any]]
     ) -> Any:
         """Charge a step, then run the tool."""
-        if self._by_turns:
-            return await handler(request)
-        try:
-            with self._tool_step(request):
+        with self._run(request.state):
+            if self._by_turns:
                 return await handler(request)
-        except LimitExceeded as refusal:
-            return self._refused_tool(request, refusal)
+            try:
+                with self._tool_step(request):
+                    return await handler(request)
+            except LimitExceeded as refusal:
+                return self._refused_tool(request, refusal)
 
     def wrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
     ) -> ModelResponse[Any] | AIMessage:
         """Charge a step, then let the model take its turn."""
-        if not self._by_turns:
-            ending = _ending(request)
-            return handler(request) if ending is None else ending
-        try:
-            step = self._turn_step(request)
-        except LimitExceeded as refusal:
-            return self._refused_turn(refusal)
-        with step:
-            return handler(request)
+        with self._run(request.state):
+            if not self._by_turns:
+                ending = _ending(request)
+                return handler(request) if ending is None else ending
+            try:
+                step = self._turn_step(request)
+            except LimitExceeded as refusal:
+                return self._refused_turn(refusal)
+            with step:
+                return handler(request)
 
     async def awrap_model_call(
         self,
@@ -139,15 +174,21 @@ class BudgetMiddleware(AgentMiddleware[Any, Any, Any]):
         handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]],
     ) -> ModelResponse[Any] | AIMessage:
         """Charge a step, then let the model take its turn."""
-        if not self._by_turns:
-            ending = _ending(request)
-            return await handler(request) if ending is None else ending
-        try:
-            step = self._turn_step(request)
-        except LimitExceeded as refusal:
-            return self._refused_turn(refusal)
-        with step:
-            return await handler(request)
+        with self._run(request.state):
+            if not self._by_turns:
+                ending = _ending(request)
+                return await handler(request) if ending is None else ending
+            try:
+                step = self._turn_step(request)
+            except LimitExceeded as refusal:
+                return self._refused_turn(refusal)
+            with step:
+                return await handler(request)
+
+    def _run(self, state: Any) -> AbstractContextManager[None]:
+        # A ToolNode outside an agent has a state of its own, and no run.
+        begun = state.get(_RUN) if isinstance(state, Mapping) else None
+        return open_run(named_run(self._budgets, self._labels) or begun)
 
     def _tool_step(self, request: ToolCallRequest) -> Step:
         tool = request.tool_call["name"]

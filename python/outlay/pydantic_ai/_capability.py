@@ -22,6 +22,8 @@ from outlay._wraps import (
     charge_step,
     countable,
     make_layer,
+    named_run,
+    open_run,
     operation_of,
 )
 from outlay.pydantic_ai._model import guard
@@ -44,6 +46,10 @@ class BudgetCapability(AbstractCapability[Any]):
     its answer. The same happens if a tool raises a refusal, such as one of a sub-agent's own budget. Parallel
     tool calls are charged one by one, in no order. A step counts from its start. Output tools are free. A
     refused model call ends the run with an error that is also `pydantic_ai.UsageLimitExceeded`.
+
+    It opens a run for each run of the agent, by the host's `run_id`, so that rules with `window = "run"`
+    count each by itself. Sub-agents are in that run. A run that is open around the agent (`guard.run`), or
+    that `run=` or a bound view names, comes first.
 
     It guards the agent that it is given to. A sub-agent that a tool runs needs one of its own, with the same
     budget; or wrap the model that they share. It does not see what other capabilities ask of a model before
@@ -127,6 +133,11 @@ class BudgetCapability(AbstractCapability[Any]):
     def get_wrapper_model(self, model: Model) -> Model | None:
         """Guard the model that serves an attempt at a request."""
         return guard(model, (self._layer,)) if self._models else None
+
+    async def wrap_run(self, ctx: RunContext[Any], *, handler: Any) -> Any:
+        """Open a run of the host's own id, unless one is open around the agent or is named."""
+        with open_run(named_run(self._layer.budgets, self._layer.labels) or ctx.run_id):
+            return await handler()
 
     async def wrap_tool_execute(
         self,

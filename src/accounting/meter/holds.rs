@@ -22,6 +22,27 @@ pub struct Expired {
     pub(super) at: Tick,
 }
 
+impl Hold {
+    /// Adds the amount of `other`, if both were reserved in one window.
+    pub(crate) fn join(&mut self, other: &Self) -> bool {
+        let sum = self.amount.checked_add(other.amount).filter(|_| self.era == other.era);
+        if let Some(sum) = sum {
+            self.amount = sum;
+        }
+        sum.is_some()
+    }
+
+    /// Takes out one of `shares` even shares, rounded down.
+    pub(crate) const fn take_share(&mut self, shares: u64) -> Self {
+        let amount = match self.amount.checked_div(shares) {
+            Some(share) => share,
+            None => self.amount,
+        };
+        self.amount -= amount;
+        Self { amount, era: self.era }
+    }
+}
+
 impl Expired {
     /// Forgets what was booked: the count that it belongs to is replaced.
     pub fn forget(&mut self) {

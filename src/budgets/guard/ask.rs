@@ -5,7 +5,8 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::allotments::Allotted;
-use super::matched::decision::{Undecided, amounts_of};
+use super::counter::amounts_of;
+use super::decision::Undecided;
 use super::reserve::carried;
 use super::state::{Guard, GuardRequest};
 use crate::accounting::{Terms, UsageEstimate};

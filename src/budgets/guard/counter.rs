@@ -197,6 +197,15 @@ impl Counter {
     }
 }
 
+/// What a request asks for, by unit.
+pub(super) type Amounts = SmallVec<[(Unit, u64); 2]>;
+
+/// The amounts of an estimate: its tokens and its cost.
+pub(super) fn amounts_of(estimate: &UsageEstimate) -> Amounts {
+    let asked = [(Unit::Tokens, estimate.total_tokens), (Unit::Cost, estimate.cost_micros_usd)];
+    asked.into_iter().filter(|(_, amount)| *amount > 0).collect()
+}
+
 /// The amount that one request asks of a unit.
 pub(super) const fn amount(unit: Unit, estimate: &UsageEstimate, calls: u64) -> u64 {
     match (estimate.amount(unit), unit) {

@@ -8,10 +8,10 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use super::counter::{Counter, Values, checked_labels};
-use super::in_force::InForce;
 use super::matched::{Asked, Matched};
 use super::rule_group::RuleGroup;
 use super::state::Guard;
+use super::state::in_force::InForce;
 use super::unmatched::Stray;
 use crate::accounting::{CallPrice, CostSource, Meter, Price, Unit, UsageEstimate};
 use crate::budgets::allowances::PaidAccount;

@@ -2,7 +2,6 @@
 //! and cached.
 
 pub(super) mod cache;
-pub(super) mod decision;
 
 use std::sync::Arc;
 use std::time::Duration;

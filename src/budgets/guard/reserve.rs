@@ -5,8 +5,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::allotments::Allotted;
-use super::counter::{Counter, amount};
-use super::matched::decision::amounts_of;
+use super::counter::{Counter, amount, amounts_of};
 use super::matched::{Matched, Owned, OwnedAsk};
 use super::state::{Guard, GuardRequest, Known};
 use crate::accounting::{Invalid, Terms, Unit, UsageEstimate};
@@ -103,7 +102,10 @@ impl Guard {
             Err(Error::Denied(denied)) if !waits => {
                 allotted.map_or(Ok(()), |allotted| allotted.check_open())?;
                 let refused = denied.into();
-                self.tell_refused(matched, &amounts_of(&request.estimate), &refused);
+                if self.core.listening() {
+                    let asked = amounts_of(&request.estimate);
+                    matched.tell_refused(&self.core, &asked, &refused, false);
+                }
                 return Err(refused);
             }
             other => other?,

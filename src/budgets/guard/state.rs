@@ -1,5 +1,7 @@
 //! The guard itself: the state that all of its modules share.
 
+pub(super) mod in_force;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -7,11 +9,11 @@ use std::time::Duration;
 use dashmap::DashMap;
 use parking_lot::RwLock;
 
+use self::in_force::{InForce, Prices};
 use super::allotments::Ends;
 use super::allowances::set_allowances;
 use super::counter::{Counter, CounterKey};
 use super::forget::queue::Forgetting;
-use super::in_force::{InForce, Prices};
 use super::matched::Matched;
 use super::matched::cache::MatchCache;
 use super::unmatched::{Unmatched, Warner};

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
-use super::matched::decision::amounts_of;
+use super::counter::amounts_of;
 use crate::accounting::{Key, UsageEstimate};
 use crate::budgets::policy::Labels;
 use crate::ledger::{Core, Event, EventKind, EventLabels, event_labels};

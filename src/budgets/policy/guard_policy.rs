@@ -83,12 +83,10 @@ impl GuardPolicy {
         let rules = self.rules.iter_mut().map(|rule| &mut rule.place);
         let mut places: Vec<&mut u32> =
             rules.chain(self.entries.iter_mut().map(|entry| &mut entry.place)).collect();
-        places.sort();
-        let (mut last, mut number) = (None, 0);
-        for place in places {
-            number += u32::from(last.is_some_and(|last| last != *place));
-            last = Some(std::mem::replace(place, number));
-        }
+        // Stable: the rules of one entry stay in their order. Each has a number of its own, by which
+        // events tell them apart.
+        places.sort_by_key(|place| **place);
+        places.into_iter().zip(0..).for_each(|(place, number)| *place = number);
     }
 
     /// Whether it limits no request at all.

@@ -70,11 +70,10 @@ impl State {
     }
 
     fn end_admissions(&mut self, now: Tick) {
-        while let Some(queues) = self.queues_if_any()
-            && queues.admissions.next_over().is_some_and(|over| over <= now)
+        while let Some(over) =
+            self.queues_if_any().and_then(|queues| queues.admissions.pop_over(now))
         {
-            let Some(admission) = queues.admissions.pop() else { return };
-            self.meters[usize::from(admission.meter)].release(&admission.hold);
+            self.meters[usize::from(over.meter)].release(&over.hold);
         }
     }
 

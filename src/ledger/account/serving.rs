@@ -118,7 +118,7 @@ impl State {
         };
         let hold = own_meter.reserve(amount);
         let admission = Admission { meter, hold, deadline: now.tick.plus(width) };
-        Some(self.queues_mut().admissions.add(admission))
+        Some(self.queues_mut().admissions.add(admission, width))
     }
 
     /// Ends an admission before its time.

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::accounting::{Invalid, Terms, Usage};
+use smallvec::SmallVec;
+
+use crate::accounting::{Invalid, Terms, Unit, Usage};
 use crate::ledger::account::Account;
+use crate::ledger::account::identity::Step;
 use crate::ledger::claim::{AskPlace, Claim, Demand, Demands};
 use crate::ledger::core::event::EventLabels;
 use crate::ledger::error::Error;
@@ -58,6 +61,30 @@ impl Ask {
     /// Books what a call has used. Never refused; see [`Account::record_spent`].
     pub fn record_spent(&self, usage: &Usage) -> Result<(), Error> {
         self.account.record_spent_by(self.labels.as_ref(), &self.demands, usage)
+    }
+}
+
+impl Account {
+    /// Books what a call has used. Never refused. Concurrency slots are skipped: the call has
+    /// already ended.
+    pub fn record_spent(&self, demands: &[Demand], usage: &Usage) -> Result<(), Error> {
+        self.record_spent_by(None, demands, usage)
+    }
+
+    /// The same for a request with these labels.
+    fn record_spent_by(
+        &self,
+        labels: Option<&EventLabels>,
+        demands: &[Demand],
+        usage: &Usage,
+    ) -> Result<(), Error> {
+        self.locked(|state, step| {
+            let step = &mut Step { labels, ..step.at(step.now) };
+            let mut lasting: SmallVec<[Demand; 4]> = SmallVec::from_slice(demands);
+            lasting.retain(|demand| state.meters[usize::from(demand.meter)].unit() != Unit::Slots);
+            state.charge(&lasting, step);
+            state.entries_mut().record_committed(usage, None);
+        })
     }
 }
 

@@ -261,6 +261,7 @@ def test_check_warns_of_rules_by_run(tmp_path, capsys):
     rules = HEAD + 'window = "run"\n[[workflow]]\nname = "w"\nlimit = { steps = 5 }\n'
     (said,) = checked(write(tmp_path, rules), capsys)
     assert said.startswith("budget 'b', workflow 'w' count by run, and all requests without the label 'run'")
+    assert "BudgetMiddleware (LangChain) and BudgetCapability (Pydantic AI) open a run for each run" in said
     assert checked(write(tmp_path, '[defaults]\nrequire = ["run"]\n' + rules), capsys) == []
     assert checked(write(tmp_path, HEAD), capsys) == []
 

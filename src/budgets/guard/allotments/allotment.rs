@@ -81,7 +81,9 @@ impl Guard {
         let lease = reserve_quietly(&asks, &request).map_err(|refused| {
             let closed = parent.map_or(Ok(()), |parent| parent.check_open()).err();
             closed.unwrap_or_else(|| {
-                self.tell_refused(&matched, &asked, &refused);
+                if self.core.listening() {
+                    matched.tell_refused(&self.core, &asked, &refused, false);
+                }
                 refused
             })
         })?;

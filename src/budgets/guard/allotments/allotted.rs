@@ -9,8 +9,7 @@ use smallvec::SmallVec;
 
 use super::ends::Ends;
 use crate::accounting::{LONGEST, Tick, Unit, UsageEstimate};
-use crate::budgets::guard::counter::{Counter, amount};
-use crate::budgets::guard::matched::decision::Amounts;
+use crate::budgets::guard::counter::{Amounts, Counter, amount};
 use crate::budgets::guard::matched::{Owned, OwnedAsk};
 use crate::ledger::{Account, Demand, Demands, Error, Lease, LeaseError, MeterIndex};
 

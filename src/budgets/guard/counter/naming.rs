@@ -86,11 +86,11 @@ impl Named {
 /// The scope of a refusal by a rule: its name, and the values of its counter.
 pub(super) fn refusal_scope(rule: &Rule, values: &Values) -> Vec<(String, String)> {
     let label = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    let mut scope = match rule.name.split_once(".step.") {
-        Some((workflow, step)) if rule.kind == RuleKind::Step => {
-            vec![label(RuleKind::Workflow.name(), workflow), label("step", step)]
+    let mut scope = match rule.step() {
+        Some((workflow, step)) => {
+            vec![label(RuleKind::Workflow.name(), &workflow), label("step", step)]
         }
-        _ => vec![label(rule.kind.name(), &rule.name)],
+        None => vec![label(rule.kind.name(), &rule.name)],
     };
     scope.extend(values.pairs());
     scope

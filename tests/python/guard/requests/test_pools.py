@@ -204,7 +204,9 @@ def test_of_100_threads_exactly_so_many_are_admitted(allowed):
     assert figures(guard, "n", "calls") == (allowed, 0)
     assert figures(guard, "n") == (7 * allowed, 0)
     assert figures(guard, "soft", "calls") == (allowed, 0)
-    assert sum(figures(guard, "agent", "calls", agent=f"a{n}")[0] for n in range(3)) == allowed
+    # The counter of an agent that was only refused says nothing, and may be forgotten.
+    agents = [counter for counter in guard.snapshot() if counter["name"] == "agent"]
+    assert sum(counter["limits"]["calls"]["used"] for counter in agents) == allowed
 
 
 def test_of_100_threads_that_hold_exactly_so_many_have_a_slot():

@@ -278,7 +278,7 @@ def test_labels_reach_a_budget_of_the_users_own(serve, client, pool, hi):
             return pool.reserve(estimate)
 
     wrap(client(server), Own(), agent="writer").messages.create(**hi)
-    assert asked == [(105, {"agent": "writer"})]
+    assert asked == [(105, {"provider": "anthropic", "model": "claude-test", "agent": "writer"})]
 
 
 def test_output_tokens_stand_in_for_a_missing_limit(serve, client, make_pool):

@@ -190,12 +190,14 @@ class Recorded:
 
 
 def test_own_budget_reserves_a_tool_call_with_its_name(tools):
-    """Labels and the tool's name are passed; the step is committed after the tool."""
+    """Labels, the tool's name and the run are passed; the step is committed after the tool."""
     own = Recorded()
     model = ScriptedChatModel(script=[calls(1), "done"])
     middleware = BudgetMiddleware(own, agent="coder")
     create_agent(model, [tools.look_up()], middleware=[middleware]).invoke(USER)
-    assert own.asked == [(UsageEstimate(), {"agent": "coder", "tool": "look_up"})]
+    ((estimate, labels),) = own.asked
+    assert (estimate, labels.pop("run") != "") == (UsageEstimate(), True)
+    assert labels == {"agent": "coder", "tool": "look_up"}
     assert own.ended == ["commit"]
 
 
@@ -302,6 +304,7 @@ def test_own_budget_is_told_which_agent_runs(tools):
         middleware = BudgetMiddleware(Named(), **labels)
         model = ScriptedChatModel(script=[calls(1), "done"])
         create_agent(model, [tools.look_up()], middleware=[middleware], name="coder").invoke(USER)
+    assert [one.pop("run") != "" for one in asked] == [True, True]
     assert asked == [{"agent": "coder", "tool": "look_up"}, {"agent": "mine", "tool": "look_up"}]
 
 

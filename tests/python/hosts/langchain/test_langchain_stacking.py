@@ -7,6 +7,7 @@ import contextvars
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
+from langchain_openai import ChatOpenAI
 
 from outlay import (
     AgentTokenBudget,
@@ -14,6 +15,7 @@ from outlay import (
     BudgetExceeded,
     BudgetLimit,
     BudgetManager,
+    Guard,
     PolicyError,
     UsageEstimate,
     WorkflowQuota,
@@ -220,7 +222,13 @@ def test_own_budget_gets_estimate_labels_and_usage(pool, hi_estimate):
     assert isinstance(own, Budget)
     wrap(scripted(), [own, pool], agent="coder", repo="r").invoke("hi")
     ((estimate, labels),) = own.asked
-    assert (estimate.total_tokens, labels) == (hi_estimate, {"agent": "coder", "repo": "r"})
+    assert estimate.total_tokens == hi_estimate
+    assert labels == {
+        "provider": "scriptedchatmodel",
+        "model": "scripted",
+        "agent": "coder",
+        "repo": "r",
+    }
     assert own.ended == [("commit", 42)]
 
 
@@ -291,3 +299,28 @@ def test_manager_is_refused_with_the_way_out():
     """A manager has a `reserve` of another meaning."""
     with pytest.raises(PolicyError, match=r"manager\.agent"):
         wrap(scripted(), BudgetManager())
+
+
+def anthropic(**keywords):
+    return pytest.importorskip("langchain_anthropic").ChatAnthropic(**keywords)
+
+
+@pytest.mark.parametrize("mode", ["invoke", "ainvoke"])
+@pytest.mark.parametrize(
+    ("model", "address", "provider"),
+    [
+        (ChatOpenAI, "https://api.deepseek.com", "deepseek"),
+        (ChatOpenAI, "https://gateway.example.com/v1", "openai"),
+        (ChatOpenAI, None, "openai"),
+        (anthropic, "https://api.moonshot.ai/anthropic", "moonshotai"),
+        (anthropic, None, "anthropic"),
+    ],
+)
+async def test_the_label_provider_is_that_of_the_address(model, address, provider, mode):
+    """The limit of a provider refuses its models, before they send anything."""
+    names = ("openai", "anthropic", "deepseek", "moonshotai")
+    rules = [{"name": one, "scope": {"provider": one}, "limit": {"calls": 0}} for one in names]
+    made = wrap(model(model="m", base_url=address, api_key="k", max_retries=0), Guard({"budget": rules}))
+    with pytest.raises(BudgetExceeded) as caught:
+        made.invoke("Hi") if mode == "invoke" else await made.ainvoke("Hi")
+    assert caught.value.scope["budget"] == provider

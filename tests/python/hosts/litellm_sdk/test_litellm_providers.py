@@ -5,6 +5,7 @@ from __future__ import annotations
 import litellm
 import pytest
 
+from outlay import BudgetExceeded, Guard
 from outlay.litellm import wrap
 from outlay.testing import Reply
 
@@ -43,3 +44,19 @@ def test_the_label_provider_is_litellms_name_of_it(model):
     assert prompt.labels == {"provider": model.split("/")[0]}
     assert read_prompt("completion", (), {"model": "gpt-4o"}).labels == {"provider": "openai"}
     assert read_prompt("completion", (), {"model": "a-group"}).labels == {"provider": "litellm"}
+
+
+@pytest.mark.parametrize(
+    ("address", "provider"),
+    [("https://api.deepseek.com", "deepseek"), ("https://gateway.example.com/v1", "openai")],
+)
+def test_the_label_provider_follows_the_address_of_an_openai_model(address, provider):
+    """The limit of a provider refuses its models, before they send anything."""
+    rules = [
+        {"name": one, "scope": {"provider": one}, "limit": {"calls": 0}} for one in ("openai", "deepseek")
+    ]
+    asked = wrap(litellm.completion, Guard({"budget": rules}))
+    messages = [{"role": "user", "content": "Hi"}]
+    with pytest.raises(BudgetExceeded) as caught:
+        asked(model="openai/m", api_base=address, api_key="k", messages=messages)
+    assert caught.value.scope["budget"] == provider

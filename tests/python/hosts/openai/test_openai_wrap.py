@@ -132,7 +132,10 @@ def test_wraps_stack_and_charge_an_account_once(serve, plain, pool, make_pool):
     inner, outer = Recorded(make_pool()), Recorded(make_pool())
     ask(wrap(wrap(plain(server), [pool, inner], who="in"), [pool, outer], who="out"))
     assert pool.committed().total_tokens == 1_100
-    assert [labels for _, labels in inner.asked + outer.asked] == [{"who": "in"}, {"who": "out"}]
+    assert [labels for _, labels in inner.asked + outer.asked] == [
+        {"provider": "openai", "model": "gpt-x", "who": "in"},
+        {"provider": "openai", "model": "gpt-x", "who": "out"},
+    ]
 
 
 def test_a_wrapped_client_under_a_wrapped_langchain_model_charges_once(serve, plain, pool):

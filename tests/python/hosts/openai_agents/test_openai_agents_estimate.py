@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import pytest
-from agents import Agent, AgentOutputSchema, ModelSettings, function_tool, handoff
+from agents import (
+    Agent,
+    AgentOutputSchema,
+    ModelSettings,
+    OpenAIChatCompletionsModel,
+    OpenAIResponsesModel,
+    Runner,
+    function_tool,
+    handoff,
+)
 from agents.testing import ScriptedModel
+from openai import AsyncOpenAI
 from pydantic import BaseModel
 
+from outlay import BudgetExceeded, Guard
+from outlay.openai_agents import wrap
 from outlay.openai_agents._estimate import current_agent, read_prompt
 
 SETTINGS = ModelSettings()
@@ -64,3 +76,19 @@ def test_provider_is_the_prefix_of_the_name():
 
 def test_outside_a_run_no_agent_is_known():
     assert current_agent() is None
+
+
+@pytest.mark.parametrize("api", [OpenAIChatCompletionsModel, OpenAIResponsesModel])
+@pytest.mark.parametrize(
+    ("address", "provider"),
+    [("https://api.deepseek.com", "deepseek"), ("https://gateway.example.com/v1", "openai")],
+)
+async def test_the_label_provider_is_that_of_the_address(api, address, provider, quiet):
+    """The limit of a provider refuses its models, before they send anything."""
+    rules = [
+        {"name": one, "scope": {"provider": one}, "limit": {"calls": 0}} for one in ("openai", "deepseek")
+    ]
+    model = wrap(api("m", AsyncOpenAI(base_url=address, api_key="k")), Guard({"budget": rules}))
+    with pytest.raises(BudgetExceeded) as caught:
+        await Runner.run(Agent("a", model=model), "Hi", run_config=quiet)
+    assert caught.value.scope["budget"] == provider

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 
@@ -19,7 +20,15 @@ from agents import (
     tool_input_guardrail,
 )
 
-from outlay import AgentTokenBudget, BudgetExceeded, PolicyError, RateLimiter, UsageEstimate, WorkflowQuota
+from outlay import (
+    AgentTokenBudget,
+    BudgetExceeded,
+    Guard,
+    PolicyError,
+    RateLimiter,
+    UsageEstimate,
+    WorkflowQuota,
+)
 from outlay.openai_agents import BudgetProvider, guard_tools, wrap
 from outlay.testing import Reply
 
@@ -260,3 +269,34 @@ async def test_tools_guarded_twice_with_one_budget_are_charged_once(chat, serve,
     run = await Runner.run(Agent("a", tools=tools, model=chat(server)), "Hi", run_config=quiet)
     assert outputs(run) == ["found a"]
     assert (shared.steps_executed(), other.steps_executed()) == (1, 1)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_a_run_of_the_caller_is_the_run_of_all_that_the_agent_asks(chat, serve, quiet, streamed):
+    """Side by side, with tools and with an agent inside a tool; the integration opens none."""
+    guard = Guard({"budget": [{"name": "runs", "limit": {"calls": 9}, "window": "run"}]})
+    replies = [
+        Reply(tool_calls=[{"name": "helper", "args": {"input": "Help"}}]),
+        Reply(tool_calls=FIVE[:1]),
+        Reply(text="in"),
+        Reply(text="out"),
+    ]
+
+    async def one(run_id):
+        model = wrap(chat(serve(replies)), guard)
+        helper = Agent("helper", model=model, tools=guard_tools([look_up], guard))
+        agent = Agent("a", model=model, tools=[helper.as_tool("helper", "Helps.", run_config=quiet)])
+        with guard.run(run_id):
+            if not streamed:
+                return (await Runner.run(agent, "Hi", run_config=quiet)).final_output
+            run = Runner.run_streamed(agent, "Hi", run_config=quiet)
+        async for _ in run.stream_events():
+            pass
+        return run.final_output
+
+    assert await asyncio.gather(one("r-1"), one("r-2")) == ["out", "out"]
+    used = {counter["values"]["run"]: counter["limits"]["calls"]["used"] for counter in guard.snapshot()}
+    assert used == {"r-1": 5, "r-2": 5}
+    model = wrap(chat(serve([Reply(text="a")])), guard)
+    await Runner.run(Agent("a", model=model), "Hi", run_config=quiet)
+    assert [c["limits"]["calls"]["used"] for c in guard.snapshot() if "run" not in c["values"]] == [1]

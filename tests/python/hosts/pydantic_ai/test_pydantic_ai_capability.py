@@ -105,8 +105,8 @@ class Recorded:
 
 async def test_own_budget_reads_the_tool_the_agent_and_the_labels(chat, serve):
     server, own = serve([Reply(tool_calls=FIVE[:1]), Reply(text="done")]), Recorded()
-    await reader(chat(server), BudgetCapability(own, models=False, team="t-1")).run("Hi")
-    labels = {"tool": "look_up", "agent": "reader", "team": "t-1"}
+    run = await reader(chat(server), BudgetCapability(own, models=False, team="t-1")).run("Hi")
+    labels = {"tool": "look_up", "agent": "reader", "team": "t-1", "run": run.run_id}
     assert own.log == [("reserve", labels, True), ("commit", None)]
 
 

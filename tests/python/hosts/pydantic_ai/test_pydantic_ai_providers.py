@@ -8,8 +8,10 @@ import pytest
 from pydantic_ai import Agent
 from pydantic_ai.direct import model_request_stream
 from pydantic_ai.messages import ModelRequest, PartDeltaEvent, PartStartEvent
+from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
+from pydantic_ai.providers.openai import OpenAIProvider
 
-from outlay import BudgetExceeded
+from outlay import BudgetExceeded, Guard
 from outlay.pydantic_ai import wrap
 from outlay.testing import Reply
 
@@ -74,3 +76,19 @@ async def test_refusal_asks_no_provider(make, serve, make_pool):
     with pytest.raises(BudgetExceeded):
         await Agent(wrap(make(server), make_pool(10))).run("Hi")
     assert server.calls == 0
+
+
+@pytest.mark.parametrize("api", [OpenAIChatModel, OpenAIResponsesModel])
+@pytest.mark.parametrize(
+    ("address", "provider"),
+    [("https://api.deepseek.com", "deepseek"), ("https://gateway.example.com/v1", "openai")],
+)
+async def test_the_label_provider_is_that_of_the_address(api, address, provider):
+    """The limit of a provider refuses its models, before they send anything."""
+    rules = [
+        {"name": one, "scope": {"provider": one}, "limit": {"calls": 0}} for one in ("openai", "deepseek")
+    ]
+    model = api("m", provider=OpenAIProvider(base_url=address, api_key="k"))
+    with pytest.raises(BudgetExceeded) as caught:
+        await Agent(wrap(model, Guard({"budget": rules}))).run("Hi")
+    assert caught.value.scope["budget"] == provider

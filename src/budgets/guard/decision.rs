@@ -6,35 +6,26 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::Matched;
-use crate::accounting::{Cause, Code, Denied, Key, Meter, Terms, Unit, UsageEstimate};
-use crate::budgets::guard::state::Guard;
+use super::counter::Amounts;
+use super::matched::Matched;
+use crate::accounting::{Cause, Code, Denied, Key, Meter, Terms};
 use crate::budgets::policy::{RuleKind, Span};
 use crate::ledger::{
     Account, Core, Decided, Decides, Demand, Error, Event, EventFigures, EventKind, EventLabels,
     EventRule,
 };
 
-/// What a request asks for, by unit.
-pub(in crate::budgets::guard) type Amounts = SmallVec<[(Unit, u64); 2]>;
-
-/// The amounts of an estimate: its tokens and its cost.
-pub(in crate::budgets::guard) fn amounts_of(estimate: &UsageEstimate) -> Amounts {
-    let asked = [(Unit::Tokens, estimate.total_tokens), (Unit::Cost, estimate.cost_micros_usd)];
-    asked.into_iter().filter(|(_, amount)| *amount > 0).collect()
-}
-
 /// A request that is about to be made, until it is decided.
-pub(in crate::budgets::guard) struct Undecided {
-    pub(in crate::budgets::guard) core: Arc<Core>,
-    pub(in crate::budgets::guard) matched: Arc<Matched>,
+pub(super) struct Undecided {
+    pub(super) core: Arc<Core>,
+    pub(super) matched: Arc<Matched>,
     /// What it asks for. `None` if it is spent already, so that nothing is decided.
-    pub(in crate::budgets::guard) amounts: Option<Amounts>,
+    pub(super) amounts: Option<Amounts>,
     /// Events of soft limits, for when it has passed.
-    pub(in crate::budgets::guard) over: Vec<Event>,
+    pub(super) over: Vec<Event>,
     /// Whether it counts for the advice.
-    pub(in crate::budgets::guard) counts: bool,
-    pub(in crate::budgets::guard) decided: AtomicBool,
+    pub(super) counts: bool,
+    pub(super) decided: AtomicBool,
 }
 
 impl Undecided {
@@ -71,20 +62,6 @@ impl Decides for Undecided {
     }
 }
 
-impl Guard {
-    /// Notifies listeners of a request that a limit has refused.
-    pub(in crate::budgets::guard) fn tell_refused(
-        &self,
-        matched: &Matched,
-        amounts: &Amounts,
-        refused: &Error,
-    ) {
-        if self.core.listening() {
-            matched.tell_refused(&self.core, amounts, refused, false);
-        }
-    }
-}
-
 impl Matched {
     /// The labels of its requests, as events carry them.
     fn event_labels(&self) -> EventLabels {
@@ -100,7 +77,7 @@ impl Matched {
 
     /// Notifies listeners of the decision of a request that has passed.
     #[cold]
-    pub(in crate::budgets::guard) fn tell_passed(
+    pub(super) fn tell_passed(
         &self,
         core: &Core,
         amounts: &Amounts,
@@ -113,7 +90,13 @@ impl Matched {
 
     /// Notifies listeners of a refusal: of the rule that refused, and of the decision.
     #[cold]
-    fn tell_refused(&self, core: &Core, amounts: &Amounts, refused: &Error, waited: bool) {
+    pub(super) fn tell_refused(
+        &self,
+        core: &Core,
+        amounts: &Amounts,
+        refused: &Error,
+        waited: bool,
+    ) {
         let Some(denied) = refused.denied() else { return };
         let rule = self.refusing_rule(denied);
         let complete = |event: Event| Event {
@@ -137,7 +120,7 @@ impl Matched {
 
     /// The event of a soft or shadow limit that would refuse `demand` if it were hard, with the
     /// figures after the request has passed.
-    pub(in crate::budgets::guard) fn over(
+    pub(super) fn over(
         &self,
         kind: EventKind,
         account: &Account,

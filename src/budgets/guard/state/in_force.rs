@@ -2,44 +2,48 @@
 
 use std::sync::Arc;
 
-use super::rule_group::RuleGroup;
 use crate::accounting::{Price, PriceTable, model_names};
+use crate::budgets::guard::rule_group::RuleGroup;
 use crate::budgets::policy::GuardPolicy;
 
 /// The policy in force, and its rules in groups. A group keeps its number.
 #[derive(Debug)]
-pub(super) struct InForce {
-    pub(super) policy: GuardPolicy,
-    pub(super) groups: Vec<RuleGroup>,
+pub(in crate::budgets::guard) struct InForce {
+    pub(in crate::budgets::guard) policy: GuardPolicy,
+    pub(in crate::budgets::guard) groups: Vec<RuleGroup>,
 }
 
 impl InForce {
-    pub(super) fn new(policy: GuardPolicy, known: &[RuleGroup]) -> Self {
+    pub(in crate::budgets::guard) fn new(policy: GuardPolicy, known: &[RuleGroup]) -> Self {
         let groups = RuleGroup::all(&policy, known);
         Self { policy, groups }
     }
 }
 
 /// The prices of models: those of the policy, and those that the resolver has found.
-pub(super) struct Prices {
+pub(in crate::budgets::guard) struct Prices {
     policy: PriceTable,
     /// By the exact name that was asked for, because another version may cost something else.
-    pub(super) resolved: PriceTable,
+    pub(in crate::budgets::guard) resolved: PriceTable,
 }
 
 impl Prices {
-    pub(super) fn new(policy: &GuardPolicy) -> Self {
+    pub(in crate::budgets::guard) fn new(policy: &GuardPolicy) -> Self {
         Self { policy: policy.prices.clone(), resolved: PriceTable::default() }
     }
 
     /// The price of a model at a provider, under the closest of its names.
-    pub(super) fn get(&self, model: &str, provider: Option<&str>) -> Option<&Arc<Price>> {
+    pub(in crate::budgets::guard) fn get(
+        &self,
+        model: &str,
+        provider: Option<&str>,
+    ) -> Option<&Arc<Price>> {
         let known = model_names(model).find_map(|name| exactly(&self.policy, name, provider));
         known.or_else(|| exactly(&self.resolved, model, provider))
     }
 
     /// The price of a call of a tool.
-    pub(super) fn tool(&self, tool: &str) -> Option<&Arc<Price>> {
+    pub(in crate::budgets::guard) fn tool(&self, tool: &str) -> Option<&Arc<Price>> {
         self.policy.exactly(&format!("tool:{tool}"))
     }
 }

@@ -1,0 +1,33 @@
+"""The run that a host opens around an agent where none is open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+
+from outlay._calls.budgets import Budgets
+from outlay._core import BoundGuard
+from outlay._guard.scopes import current_labels, new_run_id, within_run
+
+
+def named_run(budgets: Budgets, labels: Mapping[str, str]) -> str | None:
+    """Return the run that the labels of a host name, or a bound view among its budgets; else None."""
+    views = (one.labels.get("run") for _, one in budgets.native if isinstance(one, BoundGuard))
+    return labels.get("run") or next((run for run in views if run), None)
+
+
+def begin_run(budgets: Budgets, labels: Mapping[str, str]) -> str:
+    """Return the run of an agent that begins: the one that is open, the one that is named, or a new one."""
+    return current_labels().get("run") or named_run(budgets, labels) or new_run_id()
+
+
+def open_run(run: str | None) -> AbstractContextManager[None]:
+    """Open a run for the `with` block, unless one is open around it.
+
+    Args:
+        run: The label `run`; None opens none.
+
+    """
+    if run is None or "run" in current_labels():
+        return nullcontext()
+    return within_run(run)
