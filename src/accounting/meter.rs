@@ -138,12 +138,10 @@ impl Meter {
 
     /// The same for requests that may also use the amount that is kept back.
     fn ceiling_on(&self, terms: Terms) -> u64 {
-        let lands = self.marks.as_ref().is_some_and(|marks| marks.lands);
-        match self.provider() {
-            _ if terms != Terms::Landing || !lands => self.ceiling(),
-            Some(provider) => provider.ceiling(self.max),
-            None => self.max,
+        if terms != Terms::Landing || self.marks.as_ref().is_none_or(|marks| !marks.lands) {
+            return self.ceiling();
         }
+        self.provider().map_or(self.max, |provider| provider.ceiling(self.max))
     }
 
     /// The largest `used + reserved` beside which `amount` passes, or `None` if there is none.
