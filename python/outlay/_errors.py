@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar
 
 from outlay._core import Denial, set_exceptions
 from outlay._faults import (
@@ -144,8 +144,7 @@ class LimitExceeded(OutlayError):
     @property
     def payload(self) -> LLMMessage:
         """The JSON of :meth:`to_llm_message` as a dict."""
-        payload: LLMMessage = json.loads(self.to_llm_message())
-        return payload
+        return json.loads(self.to_llm_message())  # type: ignore[no-any-return]
 
     def to_llm_message(self) -> str:
         """Return the refusal as one line of JSON for the model."""
