@@ -13,7 +13,7 @@ use super::reserve::{open, reserve, verdict_precisely};
 use crate::accounting::{Clock, Follower, Invalid};
 use crate::ledger::account::Account;
 use crate::ledger::account::serving::end;
-use crate::ledger::claim::{MeterIndex, Request};
+use crate::ledger::claim::{AskPlace, MeterIndex, Request};
 use crate::ledger::error::Error;
 use crate::ledger::post::mailbox::Mailbox;
 use crate::ledger::post::outbox::{Again, Outbox};
@@ -253,11 +253,18 @@ impl Pending {
         let has_rules = |account: &Arc<Account>| account.identity().place(MeterIndex(0)).is_some();
         if self.accounts.iter().any(has_rules) {
             let asks = self.accounts.iter().zip(&self.turn.claims);
+            // A refusal at once comes from what nobody waits for: that is named first.
+            let place = |claim: &QueuedClaim| match claim.patient && !waited {
+                true => AskPlace { budget: u32::MAX, ..claim.place },
+                false => claim.place,
+            };
             let asks: SmallVec<[_; 4]> = asks
-                .map(|(account, claim)| AskPart::of(account, claim.claim(), claim.place))
+                .map(|(account, claim)| AskPart::of(account, claim.claim(), place(claim)))
                 .collect();
             let verdict = self.locked(|locked, outbox| verdict_precisely(&asks, locked, outbox));
-            if let Ok(Err((Error::Denied(first), _))) = verdict {
+            if let Ok(Err((Error::Denied(first), index))) = verdict
+                && (waited || !self.turn.claims[index].patient)
+            {
                 let remark = own.remark.take();
                 own = first;
                 own.remark = remark.or(own.remark);

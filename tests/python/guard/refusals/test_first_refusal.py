@@ -166,3 +166,12 @@ def test_the_step_of_another_workflow_does_not_stand_in_for_the_default():
     )
     with guard.run(workflow="a"), guard.step("b.step.c"):
         assert refused(guard.reserve, 3).limit == 1
+
+
+def test_a_refusal_at_once_names_a_rule_that_nobody_waits_for():
+    """The first rule of the file is full too, but a request would wait for it."""
+    slow = {"name": "slow", "requests_per_minute": 1, "on_limit": {"wait": "60s"}}
+    hourly = {"name": "hourly", "requests_per_hour": 1}
+    guard = Guard({"limiter": [slow, hourly]}, clock=ManualClock())
+    guard.reserve(1).commit(1)
+    assert refused(guard.reserve_blocking, 1, timeout=5).scope == {"limiter": "hourly"}
