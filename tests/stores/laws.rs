@@ -12,7 +12,7 @@ use crate::plan::{steps, world};
 use crate::shrink::{run, shortest, traced};
 use crate::world::Run;
 
-fn number(name: &str, default: u64) -> u64 {
+pub(crate) fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().map_or(default, |text| text.parse().unwrap())
 }
 
@@ -41,7 +41,9 @@ fn conserved(run: &mut Run<'_>) -> Result<(), Broken> {
     let living: Vec<u128> = run.holders.iter().flatten().map(|holder| holder.id().0).collect();
     run.auditor.pass(i64::MAX);
     for limit in 0..run.world.specs.len() {
-        let present = run.rows.limits.get(&LimitId(limit as u128)).map(|row| row.era);
+        let time = run.rows.store.map_or(0, |store| store.latest);
+        let row = run.rows.limits.get(&LimitId(limit as u128));
+        let present = row.filter(|row| row.ends > time).map(|row| row.era);
         for ((generation, begins), uses) in run.auditor.windows(limit) {
             let era = Era { generation, begins };
             let Some((_, shares)) = run.rows.eras.get(&(LimitId(limit as u128), era)) else {
