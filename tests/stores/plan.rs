@@ -23,7 +23,9 @@ pub(crate) struct Faults {
     pub(crate) memory: bool,
     /// The store forgets, but all holders live and speak.
     pub(crate) quiet: bool,
-    /// The store's clock steps forward.
+    /// The store's clock steps.
+    pub(crate) steps: bool,
+    /// It steps forward, too.
     pub(crate) leaps: bool,
 }
 
@@ -34,6 +36,8 @@ pub(crate) struct World {
     pub(crate) faults: Faults,
     /// Answers are often slow, and holders often cut off.
     pub(crate) remote: bool,
+    /// Limits are often reset.
+    pub(crate) resets: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +115,11 @@ pub(crate) enum Op {
         holder: usize,
         limit: usize,
     },
+    /// The store calls what is free in.
+    CallIn {
+        holder: usize,
+        limit: usize,
+    },
     SetLimit {
         holder: usize,
         limit: usize,
@@ -132,7 +141,7 @@ pub(crate) fn world(seed: u64) -> World {
     let strict = seed.is_multiple_of(2);
     let quiet = profile == 4;
     let memory = profile == 5 || profile == 7;
-    let leaps = profile == 1 || profile == 3 || profile == 7;
+    let leaps = profile == 1 || profile == 7;
     let tight = random.thousandths(500);
     let spec = |random: &mut Random| {
         let (span, most) = match random.below(6) {
@@ -147,8 +156,10 @@ pub(crate) fn world(seed: u64) -> World {
     let count = if tight { random.between(1, 2) } else { random.between(1, 4) };
     let specs = (0..count).map(|_| spec(&mut random)).collect();
     let holders = usize::try_from(random.between(2, 4)).unwrap();
+    let steps = leaps || random.thousandths(250);
+    let resets = random.thousandths(300);
     let remote = !quiet && random.thousandths(300);
-    World { holders, specs, faults: Faults { strict, memory, quiet, leaps }, remote }
+    World { holders, specs, faults: Faults { strict, memory, quiet, steps, leaps }, remote, resets }
 }
 
 /// The steps of a seed.
@@ -171,17 +182,19 @@ fn step(random: &mut Random, world: &World, shaky: u64) -> Step {
     let holder = usize::try_from(random.below(world.holders as u64)).unwrap();
     let op = match random.below(1_000) {
         0..30 if !world.faults.strict => {
-            let limit = usize::try_from(random.below(world.specs.len() as u64)).unwrap();
+            let limit = limit(random, world);
             Op::Record { holder, limit, amount: random.between(1, 30) }
         }
         0..330 => call(random, world, holder),
-        330..560 => {
+        330..540 => {
             let pick = usize::try_from(random.below(64)).unwrap();
             let over = !world.faults.strict && random.thousandths(150);
             let tenths = if over { random.between(11, 30) } else { random.between(0, 10) };
             Op::End { holder, pick, tenths }
         }
         560..975 if quiet => Op::Sync { holder },
+        540..550 => Op::CallIn { holder, limit: limit(random, world) },
+        550..560 if world.resets => Op::Reset { holder, limit: limit(random, world) },
         560..580 if world.remote => remote(random, holder),
         560..680 => Op::Sync { holder },
         680..800 => Op::Plan { holder },
@@ -189,6 +202,10 @@ fn step(random: &mut Random, world: &World, shaky: u64) -> Step {
         _ => fault(random, world, holder),
     };
     Step { after, op }
+}
+
+fn limit(random: &mut Random, world: &World) -> usize {
+    usize::try_from(random.below(world.specs.len() as u64)).unwrap()
 }
 
 fn carry(random: &mut Random, shaky: u64) -> Op {
@@ -228,8 +245,8 @@ fn remote(random: &mut Random, holder: usize) -> Op {
 }
 
 fn fault(random: &mut Random, world: &World, holder: usize) -> Op {
-    let limit = usize::try_from(random.below(world.specs.len() as u64)).unwrap();
-    let Faults { memory, quiet, leaps, .. } = world.faults;
+    let limit = limit(random, world);
+    let Faults { memory, quiet, steps, leaps, .. } = world.faults;
     let child = usize::try_from(random.below(world.holders as u64)).unwrap();
     if quiet {
         return if random.thousandths(400) { Op::Forget } else { Op::Pass };
@@ -245,7 +262,7 @@ fn fault(random: &mut Random, world: &World, holder: usize) -> Op {
         11 if memory => Op::Forget,
         12 if memory => Op::Copy,
         13 if memory => Op::Failover,
-        14 => {
+        14 if steps => {
             let millis = i64::try_from(random.below(5_000)).unwrap();
             Op::StepClock {
                 millis: if leaps && random.thousandths(500) { millis } else { -millis },

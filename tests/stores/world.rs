@@ -211,6 +211,9 @@ impl<'a> Run<'a> {
                     holder.supply.reset(LimitId(limit as u128), &mut holder.inner);
                 }
             }
+            Op::CallIn { holder, limit } => {
+                self.set(holder, |holder| holder.supply.call_in(LimitId(limit as u128)));
+            }
             Op::SetLimit { holder, limit, most } => {
                 let now = self.now;
                 if let Some((holder, auditor)) = self.awake(holder) {
@@ -258,7 +261,7 @@ impl<'a> Run<'a> {
         self.holders[child] = forked;
     }
 
-    fn call(
+    pub(crate) fn call(
         &mut self,
         holder: usize,
         demands: Vec<(usize, u64)>,
