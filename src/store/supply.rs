@@ -34,7 +34,7 @@ struct Sent {
 }
 
 /// What one holder knows of one store.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Supply {
     rules: SupplyRules,
     me: HolderId,
