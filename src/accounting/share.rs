@@ -6,8 +6,8 @@
 //! store counts as taken.
 
 use super::clock::Tick;
-use super::seeded::{self, Bug};
 use super::window::Window;
+use crate::seeded::{self, Bug};
 
 /// What a share is. It depends on the window of its limit alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,7 +1,8 @@
 //! Every order of events, not a random one: two holders, two eras, and the shipped book and supply.
 //!
-//! Messages are repeated and late; one that is lost is one that never comes. Each holder uses what its share allows. The clocks stand
-//! still, but for the edge between the eras: the store passes it first, each holder later.
+//! Messages are repeated and late; one that is lost is one that never comes. Each holder uses what
+//! its share allows. The clocks stand still, but for the edge between the eras: the store passes it
+//! first, each holder later.
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
