@@ -94,8 +94,8 @@ soak-cargo:
 .PHONY: soak-stores
 soak-stores:
 	OUTLAY_SEEDS=10000 OUTLAY_STEPS=10000 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
-	    $(LIMITED) cargo test --quiet --release --test stores -- --nocapture laws_hold
-	OUTLAY_LIMIT=2 OUTLAY_MESSAGES=3 $(LIMITED) cargo test --quiet --test stores no_order -- --nocapture
+	    $(LIMITED) cargo test --quiet --release --test store -- --nocapture laws_hold
+	OUTLAY_LIMIT=2 OUTLAY_MESSAGES=3 $(LIMITED) cargo test --quiet --test store no_order -- --nocapture
 
 pytest: $(INSTALLED)
 	$(BIN)/python -m pytest
