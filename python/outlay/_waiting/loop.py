@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from outlay._core import BudgetLease, Wait
 
 
-# The longest that a loop sleeps at a time: its timers do not count the time in which the machine was suspended.
+# The longest that a loop sleeps at a time. Its timers do not count the time of a suspension.
 _LONGEST = 10.0
 STANDSTILL = 5.0  # how many seconds a loop that stands still keeps what its waits were given
 
