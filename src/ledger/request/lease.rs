@@ -240,22 +240,14 @@ impl Lease {
         locked: &mut [Locked<'_>],
         outbox: &mut Outbox,
     ) -> Result<(), LeaseError> {
-        if let Some(end) = self.end_of(locked) {
-            return match (finish, end) {
-                (Finish::Commit(usage) | Finish::Settle(usage, _), End::Committed(booked))
-                    if *usage == booked =>
-                {
-                    Ok(())
-                }
-                (Finish::Release, End::Released) => Ok(()),
-                (Finish::Abandon(..) | Finish::GiveBack, _) => Ok(()),
-                _ => Err(LeaseError::Finalized),
-            };
-        }
-        let (mut expired, mut alone) = (false, true);
+        let (mut ended, mut expired, mut alone) = (self.0.end.is_set(), false, true);
         for (entry, _) in self.entries(locked) {
+            ended |= entry.end.is_some();
             expired |= entry.expiry.is_some();
             alone &= entry.handles == 1;
+        }
+        if ended {
+            return self.finish_again(finish, locked);
         }
         if expired {
             match finish {
@@ -293,13 +285,33 @@ impl Lease {
                 }
             };
             let (state, mut step) = at.step(outbox);
-            state.finish(place.entry, usage, (!alone).then(|| End::of(end)), &mut step);
+            state.finish(place.entry, usage, &mut step);
+            if alone {
+                state.entries_mut().remove(place.entry);
+            } else {
+                state.entries_mut().end(place.entry, End::of(end));
+            }
         }
         // The only handle keeps the end itself. Otherwise the accounts keep it for all handles.
         if alone {
             self.0.end.set(end);
         }
         Ok(())
+    }
+
+    /// Ends it once more. It must be the same end.
+    #[cold]
+    fn finish_again(&self, finish: &Finish, locked: &[Locked<'_>]) -> Result<(), LeaseError> {
+        match (finish, self.end_of(locked)) {
+            (Finish::Commit(usage) | Finish::Settle(usage, _), Some(End::Committed(booked)))
+                if *usage == booked =>
+            {
+                Ok(())
+            }
+            (Finish::Release, Some(End::Released)) => Ok(()),
+            (Finish::Abandon(..) | Finish::GiveBack, _) => Ok(()),
+            _ => Err(LeaseError::Finalized),
+        }
     }
 
     /// What is booked for the whole lease when it is abandoned. If the policies of its accounts
