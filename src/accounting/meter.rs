@@ -19,6 +19,8 @@ struct Marks {
     stop: u64,
     lands: bool,
     warn_at: SmallVec<[u64; 1]>,
+    /// The lowest of them.
+    warn_from: Option<u64>,
     gate: Option<u64>,
     at_start: bool,
     provider: Option<Box<ProviderLimit>>,
@@ -68,7 +70,8 @@ impl Meter {
         let provider = self.marks.as_mut().and_then(|marks| marks.provider.take());
         let Limit { stop, lands, warn_at, gate, at_start, .. } = limit.clone();
         let empty = stop == 0 && warn_at.is_empty() && gate.is_none() && !at_start;
-        let marks = Marks { stop, lands, warn_at, gate, at_start, provider };
+        let warn_from = warn_at.iter().min().map(|lowest| (*lowest).max(1));
+        let marks = Marks { stop, lands, warn_at, warn_from, gate, at_start, provider };
         self.marks = (!empty || marks.provider.is_some()).then(|| Box::new(marks));
     }
 
@@ -175,12 +178,13 @@ impl Meter {
 
     #[inline]
     fn fits_under(&self, amount: u64, ceiling: u64) -> bool {
-        if !self.bounded || self.hardness.spares(amount) {
+        if !self.bounded {
             return true;
         }
         let taken = self.used().checked_add(self.reserved);
         let sum = taken.and_then(|taken| taken.checked_add(amount));
-        sum.is_some_and(|sum| sum <= ceiling) && self.provider_admits(self.reserved, amount)
+        let fits = sum.is_some_and(|sum| sum <= ceiling);
+        (fits && self.provider_admits(self.reserved, amount)) || self.hardness.spares(amount)
     }
 
     /// Whether a charge or reservation of `amount` is admitted in this mode.
@@ -205,13 +209,21 @@ impl Meter {
         if let Some(provider) = self.marks.as_mut().and_then(|marks| marks.provider.as_mut()) {
             provider.roll(now.tick);
         }
-        let Self { used, reserved, era, warned, .. } = *self;
-        let counts = Counts { used, reserved, era, warned };
-        match self.window.roll(now, counts) {
+        if self.window.needs_wall() {
+            self.roll_calendar(now);
+        } else if self.window.roll(now.tick) {
+            self.begin();
+        } else if self.warned > 0 && matches!(self.window, Window::Sliding(_)) {
             // A sliding window never begins again. It warns again after it was below its mark.
-            Rolled::Same if self.warned > 0 && matches!(self.window, Window::Sliding(_)) => {
-                self.rewarn();
-            }
+            self.rewarn();
+        }
+    }
+
+    #[inline(never)]
+    fn roll_calendar(&mut self, now: Moment) {
+        let Self { used, reserved, era, warned, .. } = *self;
+        let Window::Calendar(calendar) = &mut self.window else { return };
+        match calendar.roll(now, Counts { used, reserved, era, warned }) {
             Rolled::Same => {}
             Rolled::Next => self.begin(),
             Rolled::Returned(kept) => self.take_back(kept),
@@ -290,9 +302,15 @@ impl Meter {
         }
     }
 
+    /// Whether `used` has reached any of its warning marks.
+    #[inline]
+    pub fn is_marked(&self) -> bool {
+        let lowest = self.marks.as_ref().and_then(|marks| marks.warn_from);
+        lowest.is_some_and(|lowest| self.used() >= lowest)
+    }
+
     /// The warning marks that `used` has reached since the last call, by their order: 0 is the
     /// lowest. Each is returned once per window.
-    #[inline]
     pub fn take_warnings(&mut self) -> Range<u8> {
         let reached = self.marks.as_ref().map_or(0, |_| self.marks_reached());
         let before = self.warned;

@@ -7,7 +7,7 @@ use crate::accounting::{Clock, Code, Denied, Key, Meter, Moment, Window};
 use crate::ledger::account_id::AccountId;
 use crate::ledger::claim::MeterIndex;
 use crate::ledger::core::Core;
-use crate::ledger::core::event::{EventLabels, EventRule};
+use crate::ledger::core::event::{EventKind, EventLabels, EventRule};
 use crate::ledger::post::outbox::Outbox;
 
 /// The identity of an account. It is stored inside its account, which never moves.
@@ -37,10 +37,10 @@ impl Step<'_> {
         Step { identity: self.identity, now, outbox: self.outbox, labels: self.labels }
     }
 
-    /// Whether there is a listener.
+    /// Whether anybody listens to events of a kind.
     #[inline]
-    pub(crate) fn listening(&self) -> bool {
-        self.identity.core.listening()
+    pub(crate) fn hears(&self, kind: EventKind) -> bool {
+        self.identity.core.hears(kind)
     }
 }
 
