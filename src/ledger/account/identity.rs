@@ -40,7 +40,7 @@ impl Step<'_> {
     /// Whether there is a listener.
     #[inline]
     pub(crate) fn listening(&self) -> bool {
-        self.identity.core.listening()
+        self.identity.core.listening() && self.identity.tells()
     }
 }
 
@@ -111,6 +111,11 @@ impl Identity {
     /// The share of the limit at which its rule warns, if the account has rules.
     pub(crate) fn warn_share(&self, meter: MeterIndex, mark: u8) -> Option<u64> {
         self.naming.as_ref()?.warn_share(meter, mark)
+    }
+
+    /// Whether the account reports anything.
+    fn tells(&self) -> bool {
+        self.naming.as_ref().is_none_or(|naming| naming.tells())
     }
 
     /// Whether the account reports its refusals.
