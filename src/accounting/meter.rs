@@ -8,9 +8,10 @@ use smallvec::SmallVec;
 
 use self::holds::{Expired, Hold};
 use super::calendar::{Counts, Rolled};
-use super::clock::Moment;
+use super::clock::{Moment, Tick};
+use super::headers::RateHeaders;
 use super::limit::{Hardness, Limit, Terms, Unit};
-use super::provider_limit::ProviderLimit;
+use super::provider_limit::{Hearing, ProviderLimit};
 use super::window::Window;
 
 /// Marks that few meters have. Boxed, to keep the other meters small.
@@ -89,11 +90,25 @@ impl Meter {
         self.provider().is_none_or(|provider| provider.admits(reserved, amount))
     }
 
-    /// Counts an admitted request, whatever it asks for.
+    /// Updates what is known of the limit of the provider behind it, from a response at `now`.
+    /// `requests` says whether it bounds requests too, beside the tokens that it may count.
+    pub fn hear(&mut self, said: &RateHeaders, status: u16, requests: bool, now: Tick) {
+        let Window::Sliding(ring) = &self.window else { return };
+        let by = Hearing {
+            period: ring.period(),
+            slot: ring.width(),
+            limit: self.max,
+            tokens: self.unit == Unit::Tokens,
+            requests,
+        };
+        self.provider_mut().hear(said, status, by, now);
+    }
+
+    /// Counts an admitted request that asks for `amount`.
     #[inline]
-    pub fn take_request(&mut self) {
+    pub fn start(&mut self, amount: u64) {
         if let Some(provider) = self.marks.as_mut().and_then(|marks| marks.provider.as_mut()) {
-            provider.take_request();
+            provider.start(amount);
         }
     }
 

@@ -40,7 +40,7 @@ impl Step<'_> {
     /// Whether anybody listens to events of a kind.
     #[inline]
     pub(crate) fn hears(&self, kind: EventKind) -> bool {
-        self.identity.core.hears(kind)
+        self.identity.core.hears(kind) && self.identity.tells()
     }
 }
 
@@ -111,6 +111,11 @@ impl Identity {
     /// The share of the limit at which its rule warns, if the account has rules.
     pub(crate) fn warn_share(&self, meter: MeterIndex, mark: u8) -> Option<u64> {
         self.naming.as_ref()?.warn_share(meter, mark)
+    }
+
+    /// Whether the account reports anything.
+    fn tells(&self) -> bool {
+        self.naming.as_ref().is_none_or(|naming| naming.tells())
     }
 
     /// Whether the account reports its refusals.

@@ -66,7 +66,7 @@ impl State {
         let Self { meters, rare } = self;
         let mut holds: SmallVec<[HeldMeter; 2]> = SmallVec::new();
         for &Demand { meter, amount } in claim.demands {
-            meters[usize::from(meter)].take_request();
+            meters[usize::from(meter)].start(amount);
             let hold = meters[usize::from(meter)].reserve(amount);
             match holds.iter_mut().find(|held: &&mut HeldMeter| held.meter == meter) {
                 None => holds.push(HeldMeter { meter, hold }),
