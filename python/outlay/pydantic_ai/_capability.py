@@ -46,7 +46,8 @@ class BudgetCapability(AbstractCapability[Any]):
     its answer. The same happens if a tool raises a refusal, such as one of a sub-agent's own budget. Parallel
     tool calls are charged one by one, in no order. A step counts from its start. A tool that asks for
     approval pays when it runs again, and one whose result comes later (`CallDeferred`) when it runs. Output
-    tools are free. A refused model call ends the run with an error that is also `pydantic_ai.UsageLimitExceeded`.
+    tools are free. A refused model call ends the run with an error that is also
+    `pydantic_ai.UsageLimitExceeded`.
 
     It opens a run for each run of the agent, by the host's `run_id`, so that rules with `window = "run"`
     count each by itself. Sub-agents are in that run. A run that is open around the agent (`guard.run`), or
