@@ -12,7 +12,7 @@ from outlay._calls.ends import ending_failed
 from outlay._core import Usage
 from outlay._errors import LimitExceeded
 from outlay._guard.scopes import current_labels
-from outlay._usage.fields import Fields
+from outlay._usage.fields import Fields, larger
 from outlay._usage.outcome import End, Outcome, error_in, handled, outcome_of
 from outlay._usage.prompt import Prompt
 from outlay._usage.responses import as_usage, known_fields, plus
@@ -141,12 +141,18 @@ class ModelCall:
         else:
             self.commit(fields)
 
-    def finish(self, seen: StreamSeen) -> None:
-        """Book a stream that came to its end; one that failed before its first piece costs no tokens."""
+    def finish(self, seen: StreamSeen, heard: AnswerHeard | None = None) -> None:
+        """Book a stream that came to its end; one that failed before its first piece costs no tokens.
+
+        Args:
+            seen: What the stream has shown.
+            heard: What the client inside was answered, of which the host may drop a part; default None.
+
+        """
         if seen.refused and not seen.started:
             self._call.close()
         else:
-            self.commit(seen.fields())
+            self.commit(larger(seen.fields(), None if heard is None else heard.fields()))
 
     def observe(self, headers: Any, status: int, body: Any = None) -> None:
         """Pass the rate limit in the provider's answer to the limiters of all layers.

@@ -81,8 +81,8 @@ def add_answer(fields: Fields, read: Reader) -> Fields:
         add_ways(fields, (tier if isinstance(tier, str) else reader(tier)("type"),))
     kept = read("provider_details")
     if kept is not None:
-        # Pydantic AI.
-        add_ways(fields, (reader(kept)("service_tier"),))
+        # Pydantic AI: what its models of OpenAI and OpenRouter keep beside the tokens.
+        add_beside(fields, reader(kept))
     add_calls(fields, read("output"))
     candidates = read("candidates")
     if isinstance(candidates, list):
@@ -154,7 +154,8 @@ def _cost(read: Reader) -> int:
     paid = _micros(cost)
     if read("is_byok") is True:
         # OpenRouter, "BYOK": its own fee, beside what the provider bills to the caller's own key.
-        paid += _micros(reader(read("cost_details"))("upstream_inference_cost"))
+        details = read("cost_details")
+        paid += _micros((read if details is None else reader(details))("upstream_inference_cost"))
     return paid
 
 
