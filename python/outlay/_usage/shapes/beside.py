@@ -31,9 +31,12 @@ _COUNTED = {
 }
 # In the usage, by the name of the tool: Anthropic and OpenRouter; xAI, "Tools Overview".
 _TOOLS = {"server_tool_use": "_requests", "server_side_tool_usage_details": "_calls"}
+# Perplexity, "Agent API": {"search_web": {"invocation": 1}}.
+_INVOKED = "tool_calls_details"
+_INVOKED_AS = {"search_web": "web_search", "fetch_url": "web_fetch"}
 _WAYS = ("service_tier", "speed", "inference_geo")
 _COSTS = ("cost", "cost_in_usd_ticks", "estimated_cost")
-_NAMES = frozenset((*_COUNTED, *_TOOLS, *_WAYS, *_COSTS))
+_NAMES = frozenset((*_COUNTED, *_TOOLS, _INVOKED, *_WAYS, *_COSTS))
 # OpenAI, "Web search" and "File search": the items of an answer that are billed by the call.
 _CALLS = {"web_search_call": "web_search", "file_search_call": "file_search"}
 # Gemini, "Grounding with Google Search": up to the models of version 2, a prompt is billed once.
@@ -59,6 +62,7 @@ def add_beside(fields: Fields, read: Reader) -> None:
             for tool, calls in _items(tools):
                 if tool.endswith(end) and calls:
                     add_unit(fields, tool.removesuffix(end), calls)
+    _add_invoked(fields, read(_INVOKED))
     add_ways(fields, map(read, _WAYS))
     cost = _cost(read)
     if cost:
@@ -108,11 +112,23 @@ def add_unit(fields: Fields, unit: str, number: int) -> None:
         units[unit] = units.get(unit, 0) + number
 
 
+def _add_invoked(fields: Fields, tools: Any) -> None:
+    read = reader(tools)
+    for tool in _names(tools):
+        if _NAME.fullmatch(tool):
+            add_unit(fields, _INVOKED_AS.get(tool, tool), count(reader(read(tool)), "invocation"))
+
+
 def _items(tools: Any) -> list[tuple[str, int]]:
     """Return the counts in an object, by their names."""
     read = reader(tools)
-    names = tools if isinstance(tools, Mapping) else getattr(tools, "__dict__", {})
-    return [(name, count(read, name)) for name in names if isinstance(name, str) and name[0] != "_"]
+    return [(name, count(read, name)) for name in _names(tools)]
+
+
+def _names(obj: Any) -> list[str]:
+    """Return the names of what is in an object."""
+    names = obj if isinstance(obj, Mapping) else getattr(obj, "__dict__", {})
+    return [name for name in names if isinstance(name, str) and name[:1] not in ("", "_")]
 
 
 def add_calls(fields: Fields, items: Any) -> None:
