@@ -143,6 +143,17 @@ READ = {
         },
         (4, 3, "batch"),
     ),
+    "batch of anthropic whose usage does not say so": (
+        {
+            "custom_id": "1",
+            "result": {"type": "succeeded", "message": {"usage": {"input_tokens": 4, "output_tokens": 3}}},
+        },
+        (4, 3, "batch"),
+    ),
+    "batch of gemini": (
+        {"key": "1", "response": {"usageMetadata": {"promptTokenCount": 5, "candidatesTokenCount": 3}}},
+        (5, 3, "batch"),
+    ),
 }
 
 
