@@ -247,10 +247,19 @@ def test_check_finds_labels_that_are_one_letter_off(tmp_path, capsys):
             ("c", "customer"),
             ("d", "custmer"),
             ("e", "team"),
+            ("f", "taem"),
+            ("g", "usr"),
         )
     )
     said = checked(write(tmp_path, rules), capsys)
-    assert [re.findall(r"did you mean '(\w+)'", line) for line in said] == [["agent"], [], ["customer"], []]
+    assert [re.findall(r"did you mean '(\w+)'", line) for line in said] == [
+        ["agent"],
+        [],
+        ["customer"],
+        [],
+        ["team"],
+        ["user"],
+    ]
     said = checked(write(tmp_path, '[defaults]\nrequire = ["customer", "modle"]\n' + rules), capsys)
     assert "the label 'modle', which [defaults] requires, is one letter off 'model'" in said
     assert any("'custmer' (did you mean 'customer'?)" in line for line in said)
@@ -286,6 +295,26 @@ def test_check_warns_of_exact_scopes_that_another_name_passes_by(scope, named, p
     path = write(tmp_path, HEAD + f'scope = {{ model = "{scope}" }}\n' + price)
     said = checked(path, capsys)
     assert [line.split("'")[3] for line in said] == ([passes] if passes else [])
+    if passes:
+        assert Guard(path).explain(model=passes) == []
+
+
+@pytest.mark.parametrize(
+    ("scope", "passes"),
+    [
+        ("gpt-4o-2024-08-06", "gpt-4o"),
+        ("us.anthropic.claude-x-20250929-v1:0", "claude-x"),
+        ("m-latest", "m"),
+        ("azure:gpt-4o", None),
+        ("gpt-4o", None),
+    ],
+)
+def test_check_warns_of_a_dated_scope_that_the_name_without_its_date_passes_by(
+    scope, passes, tmp_path, capsys
+):
+    """Also where the policy does not name it."""
+    path = write(tmp_path, HEAD + f'scope = {{ model = "{scope}" }}\n')
+    assert [line.split("'")[3] for line in checked(path, capsys)] == ([passes] if passes else [])
     if passes:
         assert Guard(path).explain(model=passes) == []
 
