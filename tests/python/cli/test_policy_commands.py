@@ -111,6 +111,16 @@ def test_explain_shows_allowances_waits_landing_and_warnings(tmp_path, capsys):
     assert "model not in allowlist: gpt-y" in capsys.readouterr().err
 
 
+def test_explain_finds_the_warnings_of_a_workflow_whose_name_is_odd(tmp_path, capsys):
+    """Of the workflow and of its step."""
+    rule = '[[workflow]]\nname = "{}"\nlimit = {{ steps = 5 }}\nstep = {{ c = {{ tokens = 9 }} }}\nwarn_at = {}\n'
+    path = write(tmp_path, rule.format("a", 0.25) + rule.format("a.step.b", 0.75))
+    assert main(["explain", path, "workflow=a.step.b", "step=c", "run=r"]) == 0
+    said = capsys.readouterr().out
+    assert "warning: a.step.b at 75 %" in said
+    assert "25 %" not in said
+
+
 def test_explain_finds_the_price_of_a_dated_name(tmp_path, capsys):
     """As the guard does."""
     path = write(tmp_path, LINES)
@@ -208,9 +218,11 @@ def test_lines_fit_the_terminal(width, tmp_path, capsys, monkeypatch):
         monkeypatch.setenv("COLUMNS", str(width))
         assert main(command) == 0
         said = capsys.readouterr().out
+        assert max(map(len, said.splitlines())) <= width, said
         if width == 80 or command == ["doctor"]:
-            assert max(map(len, said.splitlines())) <= width, said
-        assert sorted(re.sub(r"\s", "", said)) == sorted(re.sub(r"\s", "", whole))
+            assert sorted(re.sub(r"\s", "", said)) == sorted(re.sub(r"\s", "", whole))
+        else:
+            assert "\nunit: tokens\nlimit: 700\nused: 0\nremaining: 700\n" in said
         monkeypatch.delenv("COLUMNS")
 
 
