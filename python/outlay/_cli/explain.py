@@ -103,7 +103,7 @@ def _warn_at(counter: Mapping[str, Any], tables: Mapping[str, Any]) -> list[floa
     rules = tables.get(counter["kind"], tables.get("workflow", ()))
     # Names may have ".step." in them.
     of = [rule for rule in rules if name == rule["name"] or name.startswith(f"{rule['name']}.step.")]
-    rule = max(of, key=lambda rule: len(rule["name"]), default={})
+    rule: Mapping[str, Any] = max(of, key=lambda rule: len(rule["name"]), default={})
     said = rule.get("warn_at", tables.get("defaults", {}).get("warn_at", []))
     return said if isinstance(said, list) else [said]
 

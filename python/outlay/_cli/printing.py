@@ -27,7 +27,7 @@ def warn(text: str) -> None:
 
 
 def say_table(rows: Sequence[Iterable[str]]) -> None:
-    """Print rows, the first of which names the columns; a terminal too narrow for them gets a line for each cell."""
+    """Print rows, of which the first names the columns; a narrow terminal has a line for each cell."""
     cells = [[printable(str(cell)) for cell in row] for row in rows]
     width = _width(sys.stdout)
     text = table(cells, width)
