@@ -93,10 +93,10 @@ fn heard(usage: Usage, input: u64, output: u64) -> Usage {
 }
 
 #[test]
-fn sound_has_its_own_price_or_the_dearest() {
+fn sound_has_its_own_price_or_the_highest_of_its_side() {
     let text = [("input", "1"), ("output", "4"), ("cache_read", "0.25")];
     let price = Price::parse("p", text).unwrap();
-    assert_eq!(price.cost(&heard(usage(100, 10), 60, 10)), 40 + 60 * 4 + 10 * 4);
+    assert_eq!(price.cost(&heard(usage(100, 10), 60, 10)), 100 + 10 * 4);
     let sound = [("audio_input", "10"), ("audio_output", "20"), ("audio_cache_read", "2")];
     let price = Price::parse("p", text.into_iter().chain(sound)).unwrap();
     assert_eq!(price.cost(&heard(usage(100, 10), 60, 4)), 40 + 600 + 6 * 4 + 80);
@@ -109,8 +109,14 @@ fn sound_has_its_own_price_or_the_dearest() {
 #[test]
 fn what_no_price_knows_is_named() {
     let mut used = billed(usage(1, 1), &["default", "batch", "moon"]);
-    used.billing = used.billing.with_unit("units", "page", 1).unwrap();
-    assert_eq!(price().unpriced(&used).collect::<Vec<_>>(), ["page", "moon"]);
+    used.billing = used.billing.with_unit("units", "page", 1).unwrap().with_audio(1, 1);
+    let mut price = price();
+    assert_eq!(
+        price.unpriced(&used).collect::<Vec<_>>(),
+        ["page", "moon", "audio_input", "audio_output"]
+    );
+    (price.rates.audio_input, used.billing) = (Some(1), used.billing.with_audio(1, 0));
+    assert_eq!(price.unpriced(&used).collect::<Vec<_>>(), ["page", "moon"]);
 }
 
 #[test]

@@ -247,14 +247,21 @@ impl Price {
         u64::try_from(sum.div_ceil(denominator)).unwrap_or(u64::MAX)
     }
 
-    /// What of a usage has no price here: its units, and the ways in which it is billed.
+    /// What of a usage has no price here: its units, the ways in which it is billed, and its sound,
+    /// which then costs what text costs.
     pub fn unpriced<'a>(&'a self, usage: &'a Usage) -> impl Iterator<Item = &'a str> {
+        let (billing, rates) = (&usage.billing, &self.rates);
+        let sound = [
+            ("audio_input", billing.audio_input_tokens(), rates.audio_input),
+            ("audio_output", billing.audio_output_tokens(), rates.audio_output),
+        ];
+        let sound = sound.into_iter().filter(|&(_, tokens, rate)| tokens > 0 && rate.is_none());
         let units = usage.billing.units().map(|(name, _)| name);
         let units = units.filter(|name| !self.units.contains_key(*name));
         let ways = usage.billing.ways();
         let ways =
             ways.filter(|way| !self.multipliers.contains_key(*way) && !STANDARD.contains(way));
-        units.chain(ways)
+        units.chain(ways).chain(sound.map(|(name, ..)| name))
     }
 }
 

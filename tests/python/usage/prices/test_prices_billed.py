@@ -64,9 +64,10 @@ def test_each_kind_has_its_own_tiers():
     assert cost(price, input_tokens=2_200, output_tokens=10, cache_read_tokens=200) == 10_000 + 200 + 200
 
 
-def test_sound_costs_its_own_price_or_the_dearest_of_all():
+def test_sound_costs_its_own_price_or_the_highest_of_its_side():
     sound = {"input_tokens": 100, "output_tokens": 10, "audio_input_tokens": 60, "audio_output_tokens": 10}
-    assert cost(PRICE, **sound) == 40 * 5 // 2 + 60 * 10 + 10 * 10
+    assert cost(PRICE, **sound) == 100 * 5 // 2 + 10 * 10
+    assert cost({**PRICE, "cache_write": "4", "reasoning": "12"}, **sound) == 100 + 60 * 4 + 10 * 12
     own = {**PRICE, "audio_input": "40", "audio_output": "80", "audio_cache_read": "2.5"}
     assert cost(own, **sound) == 100 + 60 * 40 + 10 * 80
     # 70 of 100 were read from a cache: at least 30 of the sound.
@@ -150,6 +151,12 @@ def test_what_nobody_can_price_is_named_once(caplog):
         assert len([one for one in said if model in one and "moon_walk" in one]) == 1
         assert len([one for one in said if model in one and "by_night" in one]) == 1
     assert len(said) == 4
+    for _ in range(3):
+        cost(PRICE, "named-once", **USAGE, audio_input_tokens=1)
+    assert [
+        one for one in caplog.messages[4:] if "audio_input" in one and "price of text" in one
+    ] == caplog.messages[4:]
+    assert len(caplog.messages) == 5
 
 
 SOURCES = pytest.mark.parametrize(
