@@ -8,7 +8,7 @@ from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 from outlay._usage.fields import Fields
-from outlay._usage.shapes.reading import Reader, count, lacks, reader
+from outlay._usage.shapes.reading import Reader, count, lacks, listed, reader
 
 # OpenAI and Anthropic, "Service tiers"; Anthropic, "Data residency"; Groq, "Service Tiers"; Vertex AI,
 # "TrafficType"; Bedrock, "ServiceTier". What is billed at the usual price, or was bought before.
@@ -61,7 +61,7 @@ def add_beside(fields: Fields, read: Reader) -> None:
         if tools is not None:
             for tool, calls in _items(tools):
                 if tool.endswith(end) and calls:
-                    add_unit(fields, tool.removesuffix(end), calls)
+                    add_unit(fields, tool.removesuffix(end).lower(), calls)
     _add_invoked(fields, read(_INVOKED))
     add_ways(fields, map(read, _WAYS))
     cost = _cost(read)
@@ -106,8 +106,8 @@ def add_ways(fields: Fields, ways: Iterable[Any]) -> None:
 
 
 def add_unit(fields: Fields, unit: str, number: int) -> None:
-    """Add so many of a unit."""
-    if number:
+    """Add so many of a unit. A name that no price can have says nothing of the cost."""
+    if number and _NAME.fullmatch(unit):
         units = fields.setdefault("units", {})
         units[unit] = units.get(unit, 0) + number
 
@@ -147,7 +147,7 @@ def _add_grounding(fields: Fields, candidates: list[Any], answer: Reader) -> Non
     for candidate in candidates:
         read = reader(candidate)
         found = reader(read("grounding_metadata") or read("groundingMetadata"))
-        searched = found("web_search_queries") or found("webSearchQueries") or ()
+        searched = listed(found("web_search_queries") or found("webSearchQueries"))
         queries += sum(1 for query in searched if query)
     version = answer("model_version") or answer("modelVersion")
     if queries and isinstance(version, str) and version.startswith(_BILLED_BY_PROMPT):
