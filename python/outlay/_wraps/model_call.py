@@ -62,6 +62,11 @@ class ModelCall:
         self._attempts = self._call.attempts = Attempts()
         self._before = handled()
 
+    @property
+    def parsed(self) -> bool:
+        """Whether the caller's client may parse the answer, and raise while a stream of it is read."""
+        return self._prompt.parsed
+
     def reserve(self) -> None:
         """Reserve in all layers, or raise the refusal as an error of the host."""
         try:
