@@ -182,6 +182,11 @@ impl PyAllotment {
         Ok(self.open()?.observe(&labels.pairs()?, asking::pairs(&headers), status.0)?)
     }
 
+    /// The run that its labels name; None where they name none.
+    fn _run(&self) -> PyResult<Option<String>> {
+        Ok(self.open()?.label("run").map(str::to_owned))
+    }
+
     /// The accounts that its requests pay, as numbers.
     fn _accounts(&self) -> PyResult<Vec<AccountId>> {
         Ok(self.open()?.accounts().iter().map(|account| account.id()).collect())
