@@ -172,11 +172,6 @@ impl Allotment {
         Ok(ask)
     }
 
-    /// The value of one of its labels; `None` if it has no such label.
-    pub fn label(&self, name: &str) -> Option<&str> {
-        self.labels.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
-    }
-
     /// All accounts that its requests pay: its own, and those it was taken from.
     pub fn accounts(&self) -> Vec<Arc<Account>> {
         [self.allotted.own_accounts(), self.allotted.source_accounts()].concat()

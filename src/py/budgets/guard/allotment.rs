@@ -184,7 +184,9 @@ impl PyAllotment {
 
     /// The run that its labels name; None where they name none.
     fn _run(&self) -> PyResult<Option<String>> {
-        Ok(self.open()?.label("run").map(str::to_owned))
+        let open = self.open()?;
+        let run = open.labels().iter().find(|(name, _)| name == "run");
+        Ok(run.map(|(_, value)| value.clone()))
     }
 
     /// The accounts that its requests pay, as numbers.
