@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
+from outlay._http.ahead import ReadAhead
 from outlay._http.body import BodyReader, Decode
 from outlay._wraps.model_call import ModelCall
 from outlay._wraps.said import body_of
@@ -34,21 +35,29 @@ class AnswerEnd:
 
     def __init__(self, call: ModelCall, reader: BodyReader, tell: Callable[[], None] | None) -> None:
         self._reader = reader
+        ahead = ReadAhead(active=call.parsed and reader.streams)
+        self.held = ahead.held
+        self._passed = ahead.passed
         self._tell = tell
         # Taking the one element is atomic, and decides which caller ends the call.
         self._open = [call]
         self._call = call
 
-    def feed(self, piece: bytes) -> None:
+    def feed(self, piece: bytes) -> bytes:
         """Pass a piece of the body to the reader, and end the call if the provider says that it is the last.
 
         A layer around this one may stop reading here. It would then end first, and this call would be booked
         twice.
+
+        Returns:
+            What the caller is given now.
+
         """
         if self._open:
             self._reader.feed(piece)
             if self._reader.ended:
                 self.end(complete=True)
+        return self._passed(piece, ended=self._reader.ended)
 
     def end(self, *, complete: bool) -> None:
         """Book the call, once.
@@ -213,17 +222,22 @@ def _sync_stream_class(hx: ModuleType) -> type[Any]:
             pieces = iter(self._inner)
             try:
                 for piece in pieces:
-                    self._ending.feed(piece)
-                    yield piece
-            except BaseException:
+                    if passed := self._ending.feed(piece):
+                        yield passed
+            except BaseException as error:
                 # A layer further in ends first: one that outlived this one would be booked beside it.
                 try:
                     if hasattr(pieces, "close"):
                         pieces.close()
                 finally:
                     self._ending.end(complete=False)
+                if isinstance(error, Exception) and (held := self._ending.held()):
+                    # What came is given first.
+                    yield held
                 raise
             self._ending.end(complete=True)
+            if held := self._ending.held():
+                yield held
 
         def close(self) -> None:
             try:
@@ -251,8 +265,8 @@ def _async_stream_class(hx: ModuleType) -> type[Any]:
             pieces = aiter(self._inner)
             try:
                 async for piece in pieces:
-                    self._ending.feed(piece)
-                    yield piece
+                    if passed := self._ending.feed(piece):
+                        yield passed
             except BaseException as error:
                 # Now, and not when the event loop comes to it; a layer further in ends first.
                 try:
@@ -261,9 +275,13 @@ def _async_stream_class(hx: ModuleType) -> type[Any]:
                 finally:
                     self._ending.end(complete=False)
                     await self._ending.ended(error)
+                if isinstance(error, Exception) and (held := self._ending.held()):
+                    yield held
                 raise
             self._ending.end(complete=True)
             await self._ending.ended()
+            if held := self._ending.held():
+                yield held
 
         async def aclose(self) -> None:
             try:

@@ -66,6 +66,11 @@ class ModelCall:
         #: An answer to it was passed to the limiters, as a whole.
         self.observed = False
 
+    @property
+    def parsed(self) -> bool:
+        """Whether the caller's client may parse the answer, and raise while a stream of it is read."""
+        return self._prompt.parsed
+
     def reserve(self) -> None:
         """Reserve in all layers, or raise the refusal as an error of the host."""
         try:

@@ -185,6 +185,13 @@ impl PyAllotment {
         })
     }
 
+    /// The run that its labels name; None where they name none.
+    fn _run(&self) -> PyResult<Option<String>> {
+        let open = self.open()?;
+        let run = open.labels().iter().find(|(name, _)| name == "run");
+        Ok(run.map(|(_, value)| value.clone()))
+    }
+
     /// The accounts that its requests pay, as numbers.
     fn _accounts(&self) -> PyResult<Vec<AccountId>> {
         Ok(self.open()?.accounts().iter().map(|account| account.id()).collect())
