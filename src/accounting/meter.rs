@@ -224,13 +224,18 @@ impl Meter {
         if let Some(provider) = self.marks.as_mut().and_then(|marks| marks.provider.as_mut()) {
             provider.roll(now.tick);
         }
-        if self.window.needs_wall() {
-            self.roll_calendar(now);
-        } else if self.window.roll(now.tick) {
-            self.begin();
-        } else if self.warned > 0 && matches!(self.window, Window::Sliding(_)) {
-            // A sliding window never begins again. It warns again after it was below its mark.
-            self.rewarn();
+        match &mut self.window {
+            Window::Lifetime | Window::Gauge => {}
+            Window::Calendar(_) => self.roll_calendar(now),
+            window => {
+                if window.roll(now.tick) {
+                    self.begin();
+                } else if self.warned > 0 && matches!(self.window, Window::Sliding(_)) {
+                    // A sliding window never begins again. It warns again after it was below its
+                    // mark.
+                    self.rewarn();
+                }
+            }
         }
     }
 

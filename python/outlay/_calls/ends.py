@@ -29,9 +29,12 @@ def end_each(endings: Iterable[Ending]) -> Sequence[Awaitable[Any]]:
     under_way: list[Awaitable[Any]] = []
     for ending, arguments in endings:
         try:
-            going = ended(ending(*arguments), getattr(ending, "__self__", ending))
-            if going is not None:
-                under_way.append(going)
+            result = ending(*arguments)
+            # The leases of outlay's own return None.
+            if result is not None:
+                going = ended(result, getattr(ending, "__self__", ending))
+                if going is not None:
+                    under_way.append(going)
         except Exception as error:
             # The other leases must be ended all the same: money already spent is never lost.
             failed = failed or error

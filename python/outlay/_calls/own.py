@@ -78,8 +78,7 @@ def ended(result: Any, owner: object) -> asyncio.Future[Any] | None:
         PolicyError: No loop runs here, so nobody can await it.
 
     """
-    # This runs for every lease of outlay's own too, so the usual case comes first.
-    if result is None or not inspect.isawaitable(result):
+    if not inspect.isawaitable(result):
         return None
     try:
         asyncio.get_running_loop()

@@ -78,7 +78,7 @@ def scope(
     labels: Mapping[str, str | uuid.UUID] | None = None,
     **named: str | uuid.UUID,
 ) -> AbstractContextManager[None]:
-    given = given_labels(labels, named)
+    given = named if labels is None else given_labels(labels, named)
     return _with({name: _checked(name, value) for name, value in given.items()})
 
 

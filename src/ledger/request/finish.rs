@@ -39,14 +39,14 @@ impl Ending<'_> {
 
 impl Lease {
     #[inline]
-    pub(super) fn finish(&self, finish: &Finish) -> Result<(), Error> {
+    pub(super) fn finish(&self, finish: &Finish<'_>) -> Result<(), Error> {
         Ok(self.locked(|locked, outbox| self.finish_locked(finish, locked, outbox))??)
     }
 
     #[inline]
     fn finish_locked(
         &self,
-        finish: &Finish,
+        finish: &Finish<'_>,
         locked: &mut [Locked<'_>],
         outbox: &mut Outbox,
     ) -> Result<(), LeaseError> {
@@ -69,7 +69,7 @@ impl Lease {
             }
         }
         let committed = match finish {
-            Finish::Commit(usage) | Finish::Settle(usage, _) => Some(usage),
+            Finish::Commit(usage) | Finish::Settle(usage, _) => Some(*usage),
             Finish::Release | Finish::GiveBack => None,
             Finish::Abandon(..) => {
                 self.abandon_locked(finish, alone, locked, outbox);
@@ -94,10 +94,10 @@ impl Lease {
 
     /// Ends it once more. It must be the same end.
     #[cold]
-    fn finish_again(&self, finish: &Finish, locked: &[Locked<'_>]) -> Result<(), LeaseError> {
+    fn finish_again(&self, finish: &Finish<'_>, locked: &[Locked<'_>]) -> Result<(), LeaseError> {
         match (finish, self.end_of(locked)) {
             (Finish::Commit(usage) | Finish::Settle(usage, _), Some(End::Committed(booked)))
-                if *usage == booked =>
+                if **usage == booked =>
             {
                 Ok(())
             }
@@ -112,7 +112,7 @@ impl Lease {
     #[cold]
     fn abandon_locked(
         &self,
-        finish: &Finish,
+        finish: &Finish<'_>,
         alone: bool,
         locked: &mut [Locked<'_>],
         outbox: &mut Outbox,

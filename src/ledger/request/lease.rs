@@ -10,7 +10,7 @@ use super::places::Places;
 use crate::accounting::{RequestBudget, Usage, UsageEstimate};
 use crate::ledger::account::Account;
 use crate::ledger::account::entries::Entry;
-use crate::ledger::ending::{Abandoned, Actual, End, Finish, LeaseState};
+use crate::ledger::ending::{Abandoned, Actual, ActualRef, End, Finish, LeaseState};
 use crate::ledger::error::{Error, LeaseError};
 use crate::ledger::post::outbox::Outbox;
 
@@ -124,33 +124,53 @@ impl Lease {
 
     /// Ends it with the actual usage. Never refused for lack of budget: usage above the estimate is
     /// booked as an overrun. After an expiry it replaces what the expiry charged.
-    #[inline(always)] // a usage is large: not copied on its way
+    #[inline]
     pub fn commit(&self, actual: Actual) -> Result<(), Error> {
+        self.commit_ref(actual.by_ref())
+    }
+
+    #[inline]
+    pub(crate) fn commit_ref(&self, actual: ActualRef<'_>) -> Result<(), Error> {
         if self.0.carried.is_some() {
             return self.commit_priced(actual);
         }
-        self.finish(&Finish::Commit(actual.usage(&self.0.estimate)))
+        match actual {
+            ActualRef::Estimate => self.finish(&Finish::Commit(&self.0.estimate)),
+            ActualRef::Usage(usage) => self.finish(&Finish::Commit(usage)),
+            ActualRef::Tokens(tokens) => {
+                let usage = Usage::priced(tokens, self.0.estimate.cost_micros_usd);
+                self.finish(&Finish::Commit(&usage))
+            }
+        }
     }
 
     #[inline(never)]
-    fn commit_priced(&self, actual: Actual) -> Result<(), Error> {
-        let usage = self.priced(&actual).unwrap_or_else(|| actual.usage(&self.0.estimate));
-        self.ended(self.finish(&Finish::Commit(usage)))
+    fn commit_priced(&self, actual: ActualRef<'_>) -> Result<(), Error> {
+        let usage = self.priced(actual).unwrap_or_else(|| actual.usage(&self.0.estimate));
+        self.ended(self.finish(&Finish::Commit(&usage)))
     }
 
-    fn priced(&self, actual: &Actual) -> Option<Usage> {
+    fn priced(&self, actual: ActualRef<'_>) -> Option<Usage> {
         self.0.carried.as_ref().and_then(|carried| carried.priced(actual))
     }
 
     /// [`commit`](Self::commit) after `requests` were made for one answer. Each of them counts as a
     /// call. Tokens without a price keep the cost of the estimate.
     pub fn commit_after(&self, actual: Actual, requests: u64) -> Result<(), Error> {
-        let usage = self.priced(&actual).unwrap_or_else(|| actual.never_free(&self.0.estimate));
-        self.ended(self.finish(&Finish::Settle(usage, requests)))
+        self.commit_ref_after(actual.by_ref(), requests)
+    }
+
+    pub(crate) fn commit_ref_after(
+        &self,
+        actual: ActualRef<'_>,
+        requests: u64,
+    ) -> Result<(), Error> {
+        let usage = self.priced(actual).unwrap_or_else(|| actual.never_free(&self.0.estimate));
+        self.ended(self.finish(&Finish::Settle(&usage, requests)))
     }
 
     /// [`commit`](Self::commit) of a lease that held many calls, of which `calls` were made.
-    pub(crate) fn settle(&self, usage: Usage, calls: u64) -> Result<(), Error> {
+    pub(crate) fn settle(&self, usage: &Usage, calls: u64) -> Result<(), Error> {
         self.finish(&Finish::Settle(usage, calls))
     }
 

@@ -130,13 +130,18 @@ impl<'py> CallLabels<'py> {
         scope: Option<Bound<'py, PyDict>>,
     ) -> PyResult<Self> {
         let mut labels = Self { held: SmallVec::new(), landing: false };
-        for (name, value) in given.own()?.iter().flatten() {
-            let name = name.cast_into()?;
-            check_name(&name)?;
-            labels.add(name, &value)?;
+        if let Some(own) = given.own()? {
+            for (name, value) in &own {
+                let name = name.cast_into()?;
+                check_name(&name)?;
+                labels.add(name, &value)?;
+            }
         }
-        for around in [given.bound, scope.as_ref()].into_iter().flatten() {
-            labels.add_around(around)?;
+        if let Some(bound) = given.bound {
+            labels.add_around(bound)?;
+        }
+        if let Some(scope) = &scope {
+            labels.add_around(scope)?;
         }
         Ok(labels)
     }
