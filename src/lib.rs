@@ -8,10 +8,10 @@ mod py;
 
 pub use accounting::{
     Billing, Calendar, CalendarUnit, CallPrice, Cause, Clock, Code, CostSource, Counts, Denied,
-    Expired, Follower, Hold, Invalid, InvalidKind, Key, Kind, Left, Limit, MESSAGE_BYTES_MAX,
+    Expired, Follower, Hold, Invalid, InvalidKind, Key, Kind, Limit, MESSAGE_BYTES_MAX,
     ManualClock, Meter, MicroUsd, Moment, Open, Price, PriceTable, ProviderLimit, RateHeaders,
     Rates, RequestBudget, Ring, Rolled, Show, Subject, SystemClock, TellUnpriced, Terms, Tick,
-    Unit, Usage, UsageEstimate, Window,
+    Told, ToldUnit, Unit, Usage, UsageEstimate, Window,
 };
 pub use budgets::{
     Advice, AgentAllowance, AgentBudget, AgentTokenBudget, Allotment, AllotmentSize,

@@ -28,12 +28,15 @@
 //! be entered again the end may be further away. Then the length is reported, and later the time that
 //! is left.
 
+mod counts;
 mod edges;
 
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use self::counts::KeptWindow;
+pub use self::counts::{Counts, Rolled};
 pub use self::edges::CalendarUnit;
 use self::edges::{SECOND_NS, bounds};
 use super::clock::{Moment, Tick};
@@ -59,49 +62,6 @@ pub struct Calendar {
     doubted: bool,
 }
 
-/// The counts of a window.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// What was charged.
-    pub used: u64,
-    /// What open leases hold.
-    pub reserved: u64,
-    /// The era of the meter.
-    pub era: u32,
-    /// How many warning marks were reported.
-    pub warned: u8,
-}
-
-/// A window that a reading ahead has ended.
-#[derive(Clone, Debug)]
-struct KeptWindow {
-    over_at: Tick,
-    end_ns: i64,
-    /// Its first era. After a return all eras from it on count in the present window.
-    since: u32,
-    used: u64,
-    reserved: u64,
-    warned: u8,
-}
-
-/// What a new reading of the clocks means for a window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rolled {
-    /// It goes on.
-    Same,
-    /// A new one has begun, in which nothing is used.
-    Next,
-    /// It goes on, and these counts belong to it too.
-    Returned(Counts),
-}
-
-impl KeptWindow {
-    /// Whether an era is one from its first up to `end`, which is none of them.
-    const fn has(&self, era: u32, end: u32) -> bool {
-        era.wrapping_sub(self.since) < end.wrapping_sub(self.since)
-    }
-}
-
 impl Calendar {
     /// The window of `unit` around `now` in the IANA time zone `zone` (such as "UTC").
     pub fn new(unit: CalendarUnit, zone: &str, now: Moment) -> Result<Self, Invalid> {
@@ -122,12 +82,28 @@ impl Calendar {
             self.pass(now, counts)
         } else if now.wall_ns < self.start_ns() {
             self.step_back(now)
+        } else if now.tick >= self.over_at && self.was_before(now) {
+            self.begin_again(now)
         } else {
             if self.kept.is_some() && !self.doubted {
                 self.drop_kept(now);
             }
             Rolled::Same
         }
+    }
+
+    /// Whether the wall clock was still before the start when the window was over, and nobody read
+    /// the clocks between then and `now`.
+    #[cold]
+    fn was_before(&self, now: Moment) -> bool {
+        now.back_to(self.over_at).wall_ns < self.start_ns()
+    }
+
+    fn begin_again(&mut self, now: Moment) -> Rolled {
+        self.doubted = false;
+        self.kept = None;
+        self.place(now);
+        Rolled::Next
     }
 
     /// Forgets what was kept of a window that is over.
@@ -167,10 +143,7 @@ impl Calendar {
             return Rolled::Returned(Counts { used, reserved, era, warned });
         }
         if now.tick >= self.over_at {
-            self.doubted = false;
-            self.kept = None;
-            self.place(now);
-            return Rolled::Next;
+            return self.begin_again(now);
         }
         if self.start_ns().saturating_sub(now.wall_ns) > self.length_ns() {
             self.place(now);
@@ -318,6 +291,15 @@ mod tests {
         assert_eq!(hours(CalendarUnit::Month, "UTC", "2026-02-01T00:00:00Z"), 28 * 24);
         assert_eq!(hours(CalendarUnit::Week, "UTC", "2028-02-29T00:00:00Z"), 7 * 24);
         assert_eq!(hours(CalendarUnit::Hour, "Asia/Kathmandu", "2026-01-01T00:20:00Z"), 1);
+    }
+
+    #[test]
+    fn a_window_that_was_over_before_it_was_entered_again_has_ended() {
+        let mut day = day("2026-05-02T23:59:30Z");
+        assert_eq!(day.roll(at("2026-05-01T23:30:00Z", 0), NONE), Rolled::Same);
+        // It was over at 30 s. Nobody looked until its day came for the second time.
+        assert_eq!(day.roll(at("2026-05-02T00:10:00Z", 2_400), NONE), Rolled::Next);
+        assert_eq!(day.roll(at("2026-05-02T00:11:00Z", 2_460), NONE), Rolled::Same);
     }
 
     #[test]

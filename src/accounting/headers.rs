@@ -1,7 +1,7 @@
 //! Rate limits that providers report in the headers of a response. The sources:
 //!
 //! - OpenAI, guide "Rate limits": `x-ratelimit-{limit,remaining,reset}-{requests,tokens}`, and
-//!   `-project-tokens` where a project has a limit of its own. A reset is a duration as Go writes
+//!   `-project-tokens` where a project has a limit of its own, and `-tokens_usage_based`. A reset is a duration as Go writes
 //!   it ("6m0s", "20ms"; "2m59.56s" in the docs of Groq, which has the same names).
 //! - Azure OpenAI, docs and answers of Microsoft: the same names, a reset in plain seconds, and
 //!   `retry-after-ms`. What Azure does not know is -1, so negative amounts are ignored.
@@ -12,46 +12,46 @@
 //!   `ratelimitbysize-reset`, for tokens.
 //! - Together: `x-tokenlimit-{limit,remaining}` for tokens, and names without a thing for requests.
 //!   OpenRouter: `x-ratelimit-{limit,remaining,reset}`, a reset in milliseconds since 1970.
+//! - Fireworks: the names of OpenAI with `-tokens-prompt` and `-tokens-generated`.
 //! - draft-ietf-httpapi-ratelimit-headers: `ratelimit-{limit,remaining,reset}` (03 to 06), and the field
-//!   `ratelimit` with `remaining=`, `reset=` (07) or `r=`, `t=` (08 on). They count requests.
+//!   `ratelimit` with `remaining=`, `reset=` (07) or `r=`, `t=` by the name of a policy (08 on).
+//!   `ratelimit-policy` says how long the window of a policy is, and what it counts if not requests.
 //! - RFC 9110: `retry-after` in seconds or as an HTTP-date (sections 10.2.3 and 5.6.7), and values
 //!   of a repeated header that were joined with commas (section 5.3).
 
+mod body;
+mod draft;
 mod names;
+mod told;
 mod values;
 
-use std::cmp::Reverse;
 use std::time::Duration;
 
-use self::names::{Family, Field, LimitName, NamedWindow, What, draft, parse};
+use self::body::body_wait;
+use self::draft::{draft_items, draft_name};
+pub(super) use self::names::LimitName;
+use self::names::{Family, Field, What, parse};
+pub use self::told::{Told, ToldUnit};
 use self::values::{
     MILLISECOND, SECOND, decimal, epoch, go_duration, http_date, merge, until, wait,
 };
 
-/// The longest name and value that are read. Real ones have about 40 bytes.
+/// The longest name and value that are read. Real ones have about 40 bytes; the fields of the IETF
+/// draft name several policies.
 const LEN_MAX: usize = 128;
+const DRAFT_LEN_MAX: usize = 1024;
+/// The most limits that are read of one response. Real ones name six.
+const LIMITS_MAX: usize = 16;
 
 /// The rate limits that a provider's response reports.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RateHeaders {
-    /// The tokens a minute that the provider allows.
-    pub limit_tokens: Option<u64>,
-    /// Tokens left, and the time until all of them are back.
-    pub tokens: Option<Left>,
-    /// Requests left, and the time until all of them are back.
-    pub requests: Option<Left>,
-    /// How long the provider asks to wait (`retry-after-ms`, else `retry-after`).
+    /// Each limit, by the name of what it counts and of its window.
+    pub limits: Vec<Told>,
+    /// How long the provider asks to wait (`retry-after-ms`, else the longer one of `retry-after` and
+    /// the wait in the body).
     pub retry_after: Option<Duration>,
     /// The time until the first limit is back of which nothing is said but that.
-    pub reset: Option<Duration>,
-}
-
-/// What is left of a provider's limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Left {
-    /// The tokens or requests left, fractions rounded down.
-    pub remaining: u64,
-    /// The time until all are back, rounded up to the nanosecond; `None` where it is not said.
     pub reset: Option<Duration>,
 }
 
@@ -60,33 +60,59 @@ impl RateHeaders {
     /// in time are counted from it, and past ones are zero away.
     ///
     /// Names may have any case. Values that are unknown, unreadable, negative or beyond 31 days are
-    /// skipped, so this never fails. Of several values of one header, the strictest counts. Of
-    /// several limits on one thing, the one with the least left counts, with its own reset.
+    /// skipped, so this never fails. Of several values of one header, the strictest counts.
     ///
     /// ```
-    /// use outlay::{Left, RateHeaders};
+    /// use outlay::{RateHeaders, ToldUnit};
     ///
     /// let read = RateHeaders::read([("X-RateLimit-Remaining-Tokens", "90")], 0);
-    /// assert_eq!(read.tokens, Some(Left { remaining: 90, reset: None }));
+    /// let told = &read.limits[0];
+    /// assert_eq!((told.unit(), told.remaining(), told.reset()), (ToldUnit::Tokens, Some(90), None));
     /// ```
     pub fn read<'a>(headers: impl IntoIterator<Item = (&'a str, &'a str)>, wall_ns: i64) -> Self {
         let mut seen = Seen::default();
         for (name, value) in headers {
             let value = value.trim_ascii();
-            if name.len() <= LEN_MAX && value.len() <= LEN_MAX {
+            if name.len() <= LEN_MAX && value.len() <= DRAFT_LEN_MAX {
                 seen.note(&name.to_ascii_lowercase(), value, wall_ns);
             }
         }
         seen.verdict()
     }
+
+    /// The same with the wait that the body of an error names, if it names one: as a field
+    /// (`retryDelay`, `retry_after`, `retry_after_ms`, `retry_after_seconds`), or in a sentence ("Please
+    /// try again in 1.2s.", "retry after 26 seconds"). The longer one counts of that and `retry-after`.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let read = outlay::RateHeaders::default().with_body("Please try again in 6m0s.");
+    /// assert_eq!(read.retry_after, Some(Duration::from_secs(360)));
+    /// ```
+    #[must_use]
+    pub fn with_body(mut self, body: &str) -> Self {
+        self.retry_after = self.retry_after.max(body_wait(body));
+        self
+    }
+
+    /// How long what is empty stays empty.
+    pub(super) fn empty_for(&self) -> Option<Duration> {
+        let empty = self.limits.iter().filter(|told| told.remaining() == Some(0));
+        empty.filter_map(Told::reset).max()
+    }
 }
 
-/// The three headers of one limit.
+/// What the headers of one limit say.
 #[derive(Clone, Copy, Debug, Default)]
 struct HeaderGroup {
     limit: Option<u64>,
     remaining: Option<u64>,
     reset: Option<Duration>,
+    /// The length of the window, if a policy says it.
+    period: Option<Duration>,
+    /// What it counts, if a policy says it; `None` inside for something else than requests or tokens.
+    what: Option<Option<What>>,
 }
 
 impl HeaderGroup {
@@ -99,15 +125,7 @@ impl HeaderGroup {
             Field::Reset => merge(&mut self.reset, value, reset, Ord::max),
         }
     }
-
-    fn left(self) -> Option<Left> {
-        self.remaining.map(|remaining| Left { remaining, reset: self.reset })
-    }
 }
-
-/// The limit that the field `RateLimit` describes.
-const DRAFT: LimitName =
-    LimitName { family: Family::Draft, what: What::Requests, span: NamedWindow::Unnamed };
 
 /// All values that were read, by limit, so that the order of the headers does not matter.
 #[derive(Debug, Default)]
@@ -119,75 +137,110 @@ struct Seen {
 
 impl Seen {
     fn note(&mut self, name: &str, value: &str, wall_ns: i64) {
+        match name {
+            "ratelimit" => return self.note_draft(value, false),
+            "ratelimit-policy" => return self.note_draft(value, true),
+            // The value may hold policies: `100, 100;w=60`.
+            "ratelimit-limit" => return self.note_draft(value, true),
+            _ if value.len() > LEN_MAX => return,
+            _ => {}
+        }
         if name == "retry-after" {
             let parse =
                 |text: &str| wait(text, SECOND).or_else(|| until(http_date(text)?, wall_ns));
             merge(&mut self.retry_after, value, parse, Ord::max);
         } else if name == "retry-after-ms" {
             merge(&mut self.retry_after_ms, value, |text| wait(text, MILLISECOND), Ord::max);
-        } else if name == "ratelimit" {
-            for (field, value) in draft(value) {
-                self.group(DRAFT).note(field, value, |text| wait(text, SECOND));
-            }
         } else if let Some((limit, field)) = parse(name) {
             let timestamp = |text: &str| until(text.parse().ok()?, wall_ns);
             let seconds = |text: &str| wait(text, SECOND).or_else(|| epoch(text, wall_ns));
-            let group = self.group(limit);
-            match limit.family {
+            let family = limit.family;
+            let Some(group) = self.group(limit) else { return };
+            match family {
                 Family::Anthropic => group.note(field, value, timestamp),
                 _ => group.note(field, value, |text| seconds(text).or_else(|| go_duration(text))),
             }
         }
     }
 
-    fn group(&mut self, name: LimitName) -> &mut HeaderGroup {
-        let known = self.limits.iter().position(|(limit, _)| *limit == name);
-        let at = known.unwrap_or_else(|| {
-            self.limits.push((name, HeaderGroup::default()));
-            self.limits.len() - 1
-        });
-        &mut self.limits[at].1
+    /// Reads a field of the draft. A policy says more of its limit: its window, and what it counts.
+    fn note_draft(&mut self, value: &str, is_policy: bool) {
+        for item in draft_items(value) {
+            let Some(group) = self.group(draft_name(item.window())) else { return };
+            for (field, value) in &item.fields {
+                group.note(*field, value, |text| wait(text, SECOND));
+            }
+            if is_policy {
+                group.period = group.period.max(item.period);
+                group.what = Some(item.what());
+            }
+        }
     }
 
-    /// The strictest of all limits. Input counts as tokens if its family does not report tokens.
-    /// Output counts only if none is left of it, because then the provider takes no request.
-    fn verdict(self) -> RateHeaders {
-        let all = |what: What| self.limits.iter().filter(move |(limit, _)| limit.what == what);
+    /// The group of a limit, or `None` if there are too many.
+    fn group(&mut self, name: LimitName) -> Option<&mut HeaderGroup> {
+        let known = self.limits.iter().position(|(limit, _)| *limit == name);
+        let at = known.unwrap_or(self.limits.len());
+        if at >= LIMITS_MAX {
+            return None;
+        }
+        if known.is_none() {
+            self.limits.push((name, HeaderGroup::default()));
+        }
+        Some(&mut self.limits[at].1)
+    }
+
+    /// What counts of it. Input counts as tokens if its family does not report tokens. Output
+    /// counts only if none is left of it, because then the provider takes no request.
+    fn verdict(mut self) -> RateHeaders {
+        self.limits.retain_mut(|(limit, group)| match group.what {
+            Some(Some(what)) => {
+                limit.what = what;
+                true
+            }
+            Some(None) => false,
+            None => true,
+        });
         let has_tokens = |family: Family, says: fn(&HeaderGroup) -> bool| {
-            all(What::Tokens).any(|(limit, group)| limit.family == family && says(group))
+            let tokens = self.limits.iter().filter(|(limit, _)| limit.what == What::Tokens);
+            tokens.into_iter().any(|(limit, group)| limit.family == family && says(group))
         };
-        let input = || {
-            all(What::InputTokens).filter(|(limit, group)| {
+        let counts = |(limit, group): &(LimitName, HeaderGroup)| match limit.what {
+            What::Tokens | What::ProjectTokens | What::UsageBasedTokens | What::Requests => true,
+            What::InputTokens => {
                 group.remaining == Some(0)
                     || !has_tokens(limit.family, |group| group.remaining.is_some())
-            })
+            }
+            What::OutputTokens => group.remaining == Some(0),
         };
-        let empty = all(What::OutputTokens).filter(|(_, group)| group.remaining == Some(0));
-        let tokens = all(What::Tokens).chain(all(What::ProjectTokens));
-        let a_minute = |(limit, _): &&(LimitName, HeaderGroup)| {
-            matches!(limit.span, NamedWindow::Unnamed | NamedWindow::Minute)
+        let limits_tokens = |limit: &LimitName| match limit.what {
+            What::InputTokens => !has_tokens(limit.family, |group| group.limit.is_some()),
+            What::OutputTokens => false,
+            _ => true,
         };
-        let input_limits = all(What::InputTokens)
-            .filter(|(limit, _)| !has_tokens(limit.family, |group| group.limit.is_some()));
-        let limits = tokens.clone().chain(input_limits).filter(a_minute);
+        let told = |found: &(LimitName, HeaderGroup)| {
+            let (limit, group) = found;
+            let said_period = group.period.or_else(|| limit.period());
+            let period = said_period.or_else(|| limit.usual_period());
+            let max = group.limit.filter(|_| limits_tokens(limit));
+            let counts = counts(found);
+            let (name, HeaderGroup { remaining, reset, .. }) = (limit.clone(), *group);
+            let max = max.filter(|_| period.is_some());
+            Told { name, period, said_period, max, remaining, reset, counts }
+        };
         let lone = self.limits.iter().filter(|(_, group)| group.remaining.is_none());
         RateHeaders {
-            limit_tokens: limits.filter_map(|(_, group)| group.limit).min(),
-            tokens: strictest(tokens.chain(input()).chain(empty).map(|(_, group)| group.left())),
-            requests: strictest(all(What::Requests).map(|(_, group)| group.left())),
+            limits: self.limits.iter().map(told).collect(),
             retry_after: self.retry_after_ms.or(self.retry_after),
             reset: lone.filter_map(|(_, group)| group.reset).min(),
         }
     }
 }
 
-/// The limit with the least left. Of equal ones, the one that comes back last.
-fn strictest(lefts: impl IntoIterator<Item = Option<Left>>) -> Option<Left> {
-    lefts.into_iter().flatten().min_by_key(|left| (left.remaining, Reverse(left.reset)))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::cmp::Reverse;
+
     use super::*;
 
     /// 2025-08-21T12:00:00Z, a Thursday.
@@ -219,9 +272,18 @@ mod tests {
     /// The limit, tokens@reset, requests@reset and the wait.
     fn shown(read: RateHeaders) -> String {
         let time = |time: Option<Duration>| time.map_or("-".into(), |time| format!("{time:?}"));
-        let left = |left: Left| format!("{}@{}", left.remaining, time(left.reset));
-        let [tokens, requests] = [read.tokens, read.requests].map(|of| of.map_or("-".into(), left));
-        let limit = read.limit_tokens.map_or("-".into(), |limit| limit.to_string());
+        let strictest = |unit: ToldUnit| {
+            let told = read.limits.iter().filter(|told| told.unit() == unit);
+            let left = told.filter_map(|told| Some((told.remaining()?, told.reset())));
+            let least = left.min_by_key(|(left, reset)| (*left, Reverse(*reset)));
+            least.map_or("-".into(), |(left, reset)| format!("{left}@{}", time(reset)))
+        };
+        let [tokens, requests] = [ToldUnit::Tokens, ToldUnit::Requests].map(strictest);
+        let a_minute = Some(Duration::from_secs(60));
+        let of_a_minute = read.limits.iter().filter(|told| told.period() == a_minute);
+        let limit = of_a_minute.filter(|told| told.unit() == ToldUnit::Tokens);
+        let limit = limit.filter_map(Told::max).min();
+        let limit = limit.map_or("-".into(), |limit| limit.to_string());
         format!("{limit} {tokens} {requests} {}", time(read.retry_after))
     }
 
@@ -382,7 +444,8 @@ mod tests {
     fn a_reset_without_an_amount_is_kept_and_of_several_the_first() {
         let headers = [("x-ratelimit-reset-requests", "20s"), ("x-ratelimit-reset-tokens", "6s")];
         let read = RateHeaders::read(headers, NOW);
-        assert_eq!((read.reset, read.tokens), (Some(Duration::from_secs(6)), None));
+        assert_eq!(read.reset, Some(Duration::from_secs(6)));
+        assert!(read.limits.iter().all(|told| told.remaining().is_none()));
         let known = [("x-ratelimit-remaining-tokens", "1"), ("x-ratelimit-reset-tokens", "6s")];
         assert_eq!(RateHeaders::read(known, NOW).reset, None);
     }

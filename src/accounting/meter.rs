@@ -8,9 +8,10 @@ use smallvec::SmallVec;
 
 use self::holds::{Expired, Hold};
 use super::calendar::{Counts, Rolled};
-use super::clock::Moment;
+use super::clock::{Moment, Tick};
+use super::headers::RateHeaders;
 use super::limit::{Hardness, Limit, Terms, Unit};
-use super::provider_limit::ProviderLimit;
+use super::provider_limit::{Hearing, ProviderLimit};
 use super::window::Window;
 
 /// Marks that few meters have. Boxed, to keep the other meters small.
@@ -19,6 +20,8 @@ struct Marks {
     stop: u64,
     lands: bool,
     warn_at: SmallVec<[u64; 1]>,
+    /// The lowest of them.
+    warn_from: Option<u64>,
     gate: Option<u64>,
     at_start: bool,
     provider: Option<Box<ProviderLimit>>,
@@ -68,7 +71,8 @@ impl Meter {
         let provider = self.marks.as_mut().and_then(|marks| marks.provider.take());
         let Limit { stop, lands, warn_at, gate, at_start, .. } = limit.clone();
         let empty = stop == 0 && warn_at.is_empty() && gate.is_none() && !at_start;
-        let marks = Marks { stop, lands, warn_at, gate, at_start, provider };
+        let warn_from = warn_at.iter().min().map(|lowest| (*lowest).max(1));
+        let marks = Marks { stop, lands, warn_at, warn_from, gate, at_start, provider };
         self.marks = (!empty || marks.provider.is_some()).then(|| Box::new(marks));
     }
 
@@ -86,11 +90,25 @@ impl Meter {
         self.provider().is_none_or(|provider| provider.admits(reserved, amount))
     }
 
-    /// Counts an admitted request, whatever it asks for.
+    /// Updates what is known of the limit of the provider behind it, from a response at `now`.
+    /// `requests` says whether it bounds requests too, beside the tokens that it may count.
+    pub fn hear(&mut self, said: &RateHeaders, status: u16, requests: bool, now: Tick) {
+        let Window::Sliding(ring) = &self.window else { return };
+        let by = Hearing {
+            period: ring.period(),
+            slot: ring.width(),
+            limit: self.max,
+            tokens: self.unit == Unit::Tokens,
+            requests,
+        };
+        self.provider_mut().hear(said, status, by, now);
+    }
+
+    /// Counts an admitted request that asks for `amount`.
     #[inline]
-    pub fn take_request(&mut self) {
+    pub fn start(&mut self, amount: u64) {
         if let Some(provider) = self.marks.as_mut().and_then(|marks| marks.provider.as_mut()) {
-            provider.take_request();
+            provider.start(amount);
         }
     }
 
@@ -175,12 +193,13 @@ impl Meter {
 
     #[inline]
     fn fits_under(&self, amount: u64, ceiling: u64) -> bool {
-        if !self.bounded || self.hardness.spares(amount) {
+        if !self.bounded {
             return true;
         }
         let taken = self.used().checked_add(self.reserved);
         let sum = taken.and_then(|taken| taken.checked_add(amount));
-        sum.is_some_and(|sum| sum <= ceiling) && self.provider_admits(self.reserved, amount)
+        let fits = sum.is_some_and(|sum| sum <= ceiling);
+        (fits && self.provider_admits(self.reserved, amount)) || self.hardness.spares(amount)
     }
 
     /// Whether a charge or reservation of `amount` is admitted in this mode.
@@ -205,13 +224,21 @@ impl Meter {
         if let Some(provider) = self.marks.as_mut().and_then(|marks| marks.provider.as_mut()) {
             provider.roll(now.tick);
         }
-        let Self { used, reserved, era, warned, .. } = *self;
-        let counts = Counts { used, reserved, era, warned };
-        match self.window.roll(now, counts) {
+        if self.window.needs_wall() {
+            self.roll_calendar(now);
+        } else if self.window.roll(now.tick) {
+            self.begin();
+        } else if self.warned > 0 && matches!(self.window, Window::Sliding(_)) {
             // A sliding window never begins again. It warns again after it was below its mark.
-            Rolled::Same if self.warned > 0 && matches!(self.window, Window::Sliding(_)) => {
-                self.rewarn();
-            }
+            self.rewarn();
+        }
+    }
+
+    #[inline(never)]
+    fn roll_calendar(&mut self, now: Moment) {
+        let Self { used, reserved, era, warned, .. } = *self;
+        let Window::Calendar(calendar) = &mut self.window else { return };
+        match calendar.roll(now, Counts { used, reserved, era, warned }) {
             Rolled::Same => {}
             Rolled::Next => self.begin(),
             Rolled::Returned(kept) => self.take_back(kept),
@@ -290,9 +317,15 @@ impl Meter {
         }
     }
 
+    /// Whether `used` has reached any of its warning marks.
+    #[inline]
+    pub fn is_marked(&self) -> bool {
+        let lowest = self.marks.as_ref().and_then(|marks| marks.warn_from);
+        lowest.is_some_and(|lowest| self.used() >= lowest)
+    }
+
     /// The warning marks that `used` has reached since the last call, by their order: 0 is the
     /// lowest. Each is returned once per window.
-    #[inline]
     pub fn take_warnings(&mut self) -> Range<u8> {
         let reached = self.marks.as_ref().map_or(0, |_| self.marks_reached());
         let before = self.warned;

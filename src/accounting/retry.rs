@@ -111,7 +111,7 @@ impl Meter {
     /// is so now, and `None` for never.
     pub fn silent_from(&self, now: Moment) -> Option<Tick> {
         let provider = match self.provider() {
-            Some(provider) => provider.silent_from()?,
+            Some(provider) => provider.silent_from(),
             None => now.tick,
         };
         let own = match self.window() {

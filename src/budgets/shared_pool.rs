@@ -86,7 +86,7 @@ impl SharedPool {
     }
 
     /// Holds the estimate until the lease ends, or refuses and changes nothing.
-    #[inline]
+    #[inline(always)] // a request is large: not copied on its way
     pub fn reserve(&self, request: Request) -> Result<Lease, Error> {
         self.reserve_now(&request)
     }

@@ -127,7 +127,9 @@ fn makers_say_what_a_price_does_not() {
     let searched = Usage { billing: searched, ..usage(1_000, 0) };
     assert_eq!(claude.cost(&billed(searched.clone(), &["batch"])), 500 + 10_000);
     assert_eq!(claude.cost(&billed(usage(1_000, 0), &["us"])), 1_100);
-    assert_eq!(claude.cost(&billed(usage(1_000, 0), &["fast"])), 6_000);
+    assert_eq!(claude.cost(&billed(usage(1_000, 0), &["fast"])), 2_000);
+    let old = given.clone().with_maker_rates(None, "claude-opus-4-6");
+    assert_eq!(old.cost(&billed(usage(1_000, 0), &["fast"])), 6_000);
     let vertex = given.clone().with_maker_rates(Some("google_vertexai"), "claude-x");
     assert_eq!(vertex.cost(&billed(usage(1_000, 0), &["batch"])), 500);
     let other = given.clone().with_maker_rates(Some("bedrock"), "anthropic.claude-x");

@@ -19,7 +19,7 @@ from outlay._calls.ends import Ending, cancelling, committing, end_each, ending_
 from outlay._calls.inner_usage import InnerUsage, Spare
 from outlay._calls.last import note_end, note_failure
 from outlay._calls.late import book_late
-from outlay._calls.own import reserve_each, reserve_each_async
+from outlay._calls.own import all_ended, reserve_each, reserve_each_async
 from outlay._calls.protocols import Lease
 from outlay._calls.reserving import Reserving
 from outlay._core import Usage, UsageEstimate, reserve_together
@@ -251,8 +251,7 @@ class Call:
         """
         ending, self.ending = self.ending, ()
         with ending_failed() if quietly else nullcontext():
-            for each in ending:
-                await each
+            await all_ended(ending)
 
     def _take_leases(self, requests: int) -> tuple[list[list[Lease]], int]:
         """Close the call; return its leases, and the largest known number of its requests."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from outlay._errors import PolicyError
@@ -85,17 +85,44 @@ def ended(result: Any, owner: object) -> asyncio.Future[Any] | None:
         asyncio.get_running_loop()
     except RuntimeError:
         _not_awaitable(result, owner, "commit")
-    task = asyncio.ensure_future(result)
+    return _kept(asyncio.ensure_future(result))
+
+
+def failure(error: Exception) -> asyncio.Future[Any]:
+    """Return an ending that has failed, to be awaited with those that are under way."""
+    failed: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    failed.set_exception(error)
+    return _kept(failed)
+
+
+def _kept(task: asyncio.Future[Any]) -> asyncio.Future[Any]:
     _ending.add(task)
     task.add_done_callback(_log_failure)
     return task
+
+
+async def all_ended(endings: Iterable[Awaitable[Any]]) -> None:
+    """Wait until all endings are done, then raise the first exception that one of them raised.
+
+    What was spent must reach the user's service. So a cancellation is raised after them; a second one is
+    raised at once, and they go on.
+    """
+    together = asyncio.gather(*endings, return_exceptions=True)
+    try:
+        done = await asyncio.shield(together)
+    except asyncio.CancelledError:
+        await asyncio.shield(together)
+        raise
+    for result in done:
+        if isinstance(result, BaseException):
+            raise result
 
 
 def _log_failure(task: asyncio.Future[Any]) -> None:
     _ending.discard(task)
     # Who awaits the call is told of it as well; a stream that was dropped has nobody.
     if not task.cancelled() and task.exception() is not None:
-        _log.error("an async lease could not be ended: %s", task.exception())
+        _log.error("a lease could not be ended: %s", task.exception())
 
 
 def book(budget: Budget, usage: Usage, estimate: UsageEstimate, labels: Mapping[str, str]) -> None:

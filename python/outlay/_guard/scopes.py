@@ -108,14 +108,19 @@ def given_labels(
 
 def _checked(name: str, value: str | uuid.UUID) -> str:
     """Return the text of a label, as `reserve` takes it."""
-    if name == _LANDING:
-        raise InvalidId(f"label {name!r}: this name is reserved; use landing() for a final answer")
+    _check_text("a name in labels", name, "a str")
+    if name.startswith(_LANDING[0]):
+        raise InvalidId(f"a name in labels must be text without a space at its start, not {name!r:.100}")
     text = str(value) if isinstance(value, uuid.UUID) else value
-    if not isinstance(text, str) or not 0 < len(text.encode(errors="surrogatepass")) <= _LONGEST:
-        raise InvalidId(f"{name} must be a str or a uuid.UUID of 1 to 1,024 bytes, not {value!r:.100}")
-    if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
-        raise InvalidId(f"{name} must be text that has a UTF-8 form: no lone surrogates")
+    _check_text(name, text, "a str or a uuid.UUID")
     return text
+
+
+def _check_text(what: str, text: object, allowed: str) -> None:
+    if not isinstance(text, str) or not 0 < len(text.encode(errors="surrogatepass")) <= _LONGEST:
+        raise InvalidId(f"{what} must be {allowed} of 1 to 1,024 bytes, not {text!r:.100}")
+    if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
+        raise InvalidId(f"{what} must be text that has a UTF-8 form: no lone surrogates")
 
 
 def landing(self: Guard) -> AbstractContextManager[None]:  # noqa: ARG001 (a method)

@@ -14,9 +14,12 @@ from typing import Any
 
 from outlay._http.body import BodyReader, Decode
 from outlay._wraps.model_call import ModelCall
+from outlay._wraps.said import body_of
 
 _log = logging.getLogger("outlay")
 _TOO_MANY_REQUESTS = 429
+# The most bytes of an error that are kept to be read.
+_ERROR_BYTES = 65_536
 
 
 class AnswerEnd:
@@ -80,6 +83,45 @@ class AnswerEnd:
             _log.exception("the lease of a dropped answer could not be ended")
 
 
+class ErrorEnd:
+    """The end of an error that is still to be read: its body may say when to come back.
+
+    Args:
+        response: The response.
+        call: Its call, which has ended.
+        decode: The decoder of its content coding; None if there is none.
+
+    """
+
+    def __init__(self, response: Any, call: ModelCall, decode: Decode | None) -> None:
+        self._headers, self._status = response.headers, response.status_code
+        self._decode = decode
+        self._call = call
+        self._pieces: list[bytes] = []
+        self._left = _ERROR_BYTES
+
+    def feed(self, piece: bytes) -> None:
+        """Keep a piece of the body, of a body that is no longer than errors are."""
+        self._left -= len(piece)
+        if self._left >= 0:
+            self._pieces.append(piece)
+        else:
+            self._pieces.clear()
+
+    def end(self, *, complete: bool) -> None:
+        """Pass what was read to the limiters, if it came to its end."""
+        body, self._pieces = b"".join(self._pieces), []
+        if complete and body:
+            self._call.observe(self._headers, self._status, self._decode(body) if self._decode else body)
+
+    async def ended(self, error: BaseException | None = None) -> None:
+        """Do nothing: the call has ended."""
+
+    def drop(self) -> None:
+        """Do nothing: what was not read is not known."""
+        self._pieces = []
+
+
 class Answers:
     """Ends calls by the answers to them, of httpx or httpx2.
 
@@ -116,16 +158,23 @@ class Answers:
             # Not at the end of the stream: what the headers say would be old by then.
             _tell(response, call)
             tell = None
-        sync, asynchronous = self._streams
-        watched = sync if isinstance(response.stream, self._hx.SyncByteStream) else asynchronous
-        response.stream = watched(response.stream, AnswerEnd(call, reader, tell))
+        self._watch(response, AnswerEnd(call, reader, tell))
 
     def _refused(self, response: Any, call: ModelCall) -> None:
         if response.status_code == _TOO_MANY_REQUESTS:
             call.unbilled()
         else:
             call.refused()
+        if response.is_closed:
+            call.observe(response.headers, response.status_code, body_of(response))
+            return
         _tell(response, call)
+        self._watch(response, ErrorEnd(response, call, decoder(self._hx, response.headers)))
+
+    def _watch(self, response: Any, ending: AnswerEnd | ErrorEnd) -> None:
+        sync, asynchronous = self._streams
+        watched = sync if isinstance(response.stream, self._hx.SyncByteStream) else asynchronous
+        response.stream = watched(response.stream, ending)
 
 
 def decoder(hx: ModuleType, headers: Mapping[str, str]) -> Decode | None:

@@ -34,6 +34,7 @@ from outlay._wraps.moved import move_usages, moved_usage
 from outlay._wraps.providers import provider_at
 from outlay._wraps.refusals import host_errors
 from outlay._wraps.runs import begin_run, named_run, open_run
+from outlay._wraps.said import body_of
 from outlay._wraps.unguarded import Unguarded, checked_unguarded, give_out, inside_call, pass_by
 
 __all__ = [
@@ -60,6 +61,7 @@ __all__ = [
     "Unguarded",
     "begin_run",
     "billed",
+    "body_of",
     "charge_step",
     "checked_labels",
     "checked_unguarded",

@@ -44,8 +44,10 @@ class BudgetCapability(AbstractCapability[Any]):
 
     A refused tool does not run: the model reads the JSON of the refusal as the tool's result, and can finish
     its answer. The same happens if a tool raises a refusal, such as one of a sub-agent's own budget. Parallel
-    tool calls are charged one by one, in no order. A step counts from its start. Output tools are free. A
-    refused model call ends the run with an error that is also `pydantic_ai.UsageLimitExceeded`.
+    tool calls are charged one by one, in no order. A step counts from its start. A tool that asks for
+    approval pays when it runs again, and one whose result comes later (`CallDeferred`) when it runs. Output
+    tools are free. A refused model call ends the run with an error that is also
+    `pydantic_ai.UsageLimitExceeded`.
 
     It opens a run for each run of the agent, by the host's `run_id`, so that rules with `window = "run"`
     count each by itself. Sub-agents are in that run. A run that is open around the agent (`guard.run`), or
@@ -154,12 +156,17 @@ class BudgetCapability(AbstractCapability[Any]):
         tool, agent = call.tool_name, getattr(ctx.agent, "name", None)
         known = {"agent": agent} if agent else {}
         labels = {**known, **self._layer.labels, "tool": tool}
+        operation, interrupts = operation_of(tool), (ApprovalRequired,)
         try:
-            operation, interrupts = operation_of(tool), (CallDeferred, ApprovalRequired)
             with charge_step(
                 self._steps, operation=operation, labels=labels, about=call, interrupts=interrupts
             ):
-                return await handler(args)
+                try:
+                    return await handler(args)
+                except CallDeferred as error:
+                    # Its result comes from outside, and it is not run again: this was its step.
+                    deferred = error
         except LimitExceeded as refusal:
             # Of the step, or of what the tool did: the agent goes on with what it has.
             return str(refusal)
+        raise deferred

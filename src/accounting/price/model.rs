@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::decimal::scaled;
-use super::makers::{HOUR_TIMES, STANDARD, is_anthropic, maker};
+use super::makers::{HOUR_TIMES, STANDARD, fees, is_anthropic, ways};
 use super::rates::{
-    ByKind, HOUR, KINDS, ONE, Rates, all_tokens_cost, kind, multiplier, rate, resolved,
+    ByKind, CACHED, HOUR, KINDS, ONE, Rates, all_tokens_cost, kind, multiplier, rate, resolved,
 };
 use crate::accounting::invalid::Invalid;
 use crate::accounting::usage::{Usage, check_name};
@@ -174,13 +174,17 @@ impl Price {
     #[must_use]
     pub fn with_maker_rates(mut self, provider: Option<&str>, model: &str) -> Self {
         self = self.with_hour(provider, model);
-        for (name, text) in maker(provider, model).map_or(&[][..], |maker| maker.units) {
+        for (name, text) in fees(provider, model) {
             let fee = || fee("units", name, text).unwrap_or_default();
-            self.units.entry((*name).into()).or_insert_with(fee);
+            self.units.entry(name.into()).or_insert_with(fee);
         }
-        for (name, text) in maker(provider, model).map_or(&[][..], |maker| maker.multipliers) {
-            let times = || [multiplier("multipliers", text).unwrap_or(ONE); KINDS.len()];
-            self.multipliers.entry((*name).into()).or_insert_with(times);
+        let read = |text| multiplier("multipliers", text).unwrap_or(ONE);
+        for (name, (text, cached)) in ways(provider, model) {
+            self.multipliers.entry(name.into()).or_insert_with(|| {
+                let mut times = [read(text); KINDS.len()];
+                CACHED.iter().for_each(|kind| times[*kind] = read(cached));
+                times
+            });
         }
         self
     }

@@ -19,6 +19,8 @@ pub(super) const KINDS: [&str; 9] = [
 ];
 /// The place of "cache_write_1h" in it.
 pub(super) const HOUR: usize = 4;
+/// The places of "cache_read" and "audio_cache_read" in it.
+pub(super) const CACHED: [usize; 2] = [2, 8];
 /// The decimals of a multiplier.
 const DECIMALS: usize = 9;
 /// A multiplier of 1.

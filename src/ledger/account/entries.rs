@@ -185,18 +185,18 @@ impl Entries {
     }
 
     #[inline]
-    pub(crate) fn remove(&mut self, index: usize) -> Option<Entry> {
-        let removed = self.slab.try_remove(index);
+    pub(crate) fn remove(&mut self, index: usize) {
+        drop(self.slab.try_remove(index));
         if self.slab.is_empty() {
             self.due.clear();
             if self.opened <= ROOM_FROM {
                 self.give_room_back();
             }
         }
-        removed
     }
 
     /// Gives the room for leases back, if there is no lease. The next one makes room again.
+    #[cold]
     pub(crate) fn give_room_back(&mut self) {
         if self.slab.is_empty() {
             (self.slab, self.due) = (Slab::new(), BinaryHeap::new());
@@ -212,25 +212,26 @@ impl Entries {
         }
     }
 
-    /// Adds to the committed usage. `replaced` was charged for the same lease before.
-    #[inline]
-    pub(crate) fn record_committed(&mut self, usage: &Usage, replaced: Option<&Usage>) {
-        if let Some(replaced) = replaced {
-            self.committed = self.committed.saturating_sub(replaced);
+    /// Adds the estimate of a lease to the committed usage.
+    pub(crate) fn record_estimate(&mut self, index: usize) {
+        if let Some(entry) = self.slab.get(index) {
+            self.committed.add(&entry.estimate);
         }
-        self.committed.add(usage);
     }
 
-    /// Keeps the end of a lease for its other handles. Without other handles the lease is removed.
-    #[inline]
-    pub(crate) fn end(&mut self, index: usize, kept: Option<End>) {
-        match kept {
-            None => drop(self.remove(index)),
-            Some(end) => {
-                if let Some(entry) = self.slab.get_mut(index) {
-                    entry.end = Some(Box::new(end));
-                }
-            }
+    /// Takes the estimate of a lease, which was charged, from the committed usage.
+    #[cold]
+    pub(crate) fn take_estimate_back(&mut self, index: usize) {
+        if let Some(entry) = self.slab.get(index) {
+            self.committed = self.committed.saturating_sub(&entry.estimate);
+        }
+    }
+
+    /// Keeps the end of a lease for its other handles.
+    #[cold]
+    pub(crate) fn end(&mut self, index: usize, end: End) {
+        if let Some(entry) = self.slab.get_mut(index) {
+            entry.end = Some(Box::new(end));
         }
     }
 

@@ -10,7 +10,7 @@ use super::places::Places;
 use crate::accounting::{RequestBudget, Usage, UsageEstimate};
 use crate::ledger::account::Account;
 use crate::ledger::account::entries::Entry;
-use crate::ledger::ending::{Abandoned, Actual, Books, End, Finish, LeaseState, NOTHING};
+use crate::ledger::ending::{Abandoned, Actual, End, Finish, LeaseState};
 use crate::ledger::error::{Error, LeaseError};
 use crate::ledger::post::outbox::Outbox;
 
@@ -124,23 +124,28 @@ impl Lease {
 
     /// Ends it with the actual usage. Never refused for lack of budget: usage above the estimate is
     /// booked as an overrun. After an expiry it replaces what the expiry charged.
-    #[inline]
+    #[inline(always)] // a usage is large: not copied on its way
     pub fn commit(&self, actual: Actual) -> Result<(), Error> {
-        match &self.0.carried {
-            None => self.finish(&Finish::Commit(actual.usage(&self.0.estimate))),
-            Some(carried) => {
-                let priced = carried.priced(&actual);
-                let usage = priced.unwrap_or_else(|| actual.usage(&self.0.estimate));
-                self.ended(self.finish(&Finish::Commit(usage)))
-            }
+        if self.0.carried.is_some() {
+            return self.commit_priced(actual);
         }
+        self.finish(&Finish::Commit(actual.usage(&self.0.estimate)))
+    }
+
+    #[inline(never)]
+    fn commit_priced(&self, actual: Actual) -> Result<(), Error> {
+        let usage = self.priced(&actual).unwrap_or_else(|| actual.usage(&self.0.estimate));
+        self.ended(self.finish(&Finish::Commit(usage)))
+    }
+
+    fn priced(&self, actual: &Actual) -> Option<Usage> {
+        self.0.carried.as_ref().and_then(|carried| carried.priced(actual))
     }
 
     /// [`commit`](Self::commit) after `requests` were made for one answer. Each of them counts as a
     /// call. Tokens without a price keep the cost of the estimate.
     pub fn commit_after(&self, actual: Actual, requests: u64) -> Result<(), Error> {
-        let priced = self.0.carried.as_ref().and_then(|carried| carried.priced(&actual));
-        let usage = priced.unwrap_or_else(|| actual.never_free(&self.0.estimate));
+        let usage = self.priced(&actual).unwrap_or_else(|| actual.never_free(&self.0.estimate));
         self.ended(self.finish(&Finish::Settle(usage, requests)))
     }
 
@@ -228,102 +233,6 @@ impl Lease {
         done
     }
 
-    #[inline]
-    fn finish(&self, finish: &Finish) -> Result<(), Error> {
-        Ok(self.locked(|locked, outbox| self.finish_locked(finish, locked, outbox))??)
-    }
-
-    #[inline]
-    fn finish_locked(
-        &self,
-        finish: &Finish,
-        locked: &mut [Locked<'_>],
-        outbox: &mut Outbox,
-    ) -> Result<(), LeaseError> {
-        if let Some(end) = self.end_of(locked) {
-            return match (finish, end) {
-                (Finish::Commit(usage) | Finish::Settle(usage, _), End::Committed(booked))
-                    if *usage == booked =>
-                {
-                    Ok(())
-                }
-                (Finish::Release, End::Released) => Ok(()),
-                (Finish::Abandon(..) | Finish::GiveBack, _) => Ok(()),
-                _ => Err(LeaseError::Finalized),
-            };
-        }
-        let (mut expired, mut alone) = (false, true);
-        for (entry, _) in self.entries(locked) {
-            expired |= entry.expiry.is_some();
-            alone &= entry.handles == 1;
-        }
-        if expired {
-            match finish {
-                Finish::Commit(_) | Finish::Settle(..) | Finish::GiveBack => {
-                    self.expire_all(locked, outbox);
-                }
-                Finish::Release => return Err(LeaseError::Expired),
-                Finish::Abandon(..) => return Ok(()),
-            }
-        }
-        let booked;
-        let end = match finish {
-            Finish::Commit(usage) | Finish::Settle(usage, _) => Some(usage),
-            Finish::Release | Finish::GiveBack => None,
-            Finish::Abandon(why, _, open) => {
-                booked = self.booked(*why, *open);
-                booked.as_ref()
-            }
-        };
-        for (place, at) in self.0.places.iter().zip(locked) {
-            if let (Some(calls), Some(entry)) = (finish.calls(), at.state.entry_mut(place.entry)) {
-                entry.boxed.get_or_insert_default().calls = Some(calls);
-            }
-            let books;
-            let usage = match finish {
-                Finish::Commit(usage) | Finish::Settle(usage, _) => Some(usage),
-                Finish::Release | Finish::GiveBack => None,
-                Finish::Abandon(why, _, open) => {
-                    books = self.books(at.account, *why, *open);
-                    match &books {
-                        Books::Usage(usage) => Some(usage),
-                        Books::Requests if at.state.holds_requests(place.entry) => Some(&NOTHING),
-                        Books::Requests | Books::Nothing => None,
-                    }
-                }
-            };
-            let (state, mut step) = at.step(outbox);
-            state.finish(place.entry, usage, (!alone).then(|| End::of(end)), &mut step);
-        }
-        // The only handle keeps the end itself. Otherwise the accounts keep it for all handles.
-        if alone {
-            self.0.end.set(end);
-        }
-        Ok(())
-    }
-
-    /// What is booked for the whole lease when it is abandoned. If the policies of its accounts
-    /// differ, it is committed if any of them charges it.
-    fn booked(&self, why: Abandoned, open: u64) -> Option<Usage> {
-        self.0.places.iter().find_map(|place| match self.books(&place.account, why, open) {
-            Books::Usage(usage) => Some(usage),
-            Books::Requests | Books::Nothing => None,
-        })
-    }
-
-    /// What an account books for it when it is abandoned.
-    fn books(&self, account: &Account, why: Abandoned, open: u64) -> Books {
-        Books::abandoned(why, account.core().policy(), &self.0.estimate, open)
-    }
-
-    /// Expires it in all accounts: a lease that expired in one has expired in all of them.
-    fn expire_all(&self, locked: &mut [Locked<'_>], outbox: &mut Outbox) {
-        for (place, at) in self.0.places.iter().zip(locked) {
-            let (state, mut step) = at.step(outbox);
-            state.expire(place.entry, &mut step);
-        }
-    }
-
     /// The furthest state of its entries: an account may not have noticed yet that it ran out.
     #[inline]
     fn state_of(&self, locked: &[Locked<'_>]) -> LeaseState {
@@ -335,7 +244,7 @@ impl Lease {
     }
 
     #[inline]
-    fn end_of(&self, locked: &[Locked<'_>]) -> Option<End> {
+    pub(super) fn end_of(&self, locked: &[Locked<'_>]) -> Option<End> {
         if self.0.end.is_set() {
             return self.0.end.get();
         }
@@ -343,7 +252,7 @@ impl Lease {
     }
 
     #[inline]
-    fn entries<'a, 'b>(
+    pub(super) fn entries<'a, 'b>(
         &'a self,
         locked: &'a [Locked<'b>],
     ) -> impl Iterator<Item = (&'a Entry, &'a Locked<'b>)> {

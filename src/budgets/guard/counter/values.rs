@@ -2,6 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::accounting::undated;
+
+/// The texts of other values begin with a digit.
+const OF_PROVIDER: char = '~';
+
 /// Names and values of labels, each after its length: `4:user=3:bob;`. So different labels have
 /// different texts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -16,6 +21,19 @@ impl Values {
         Self(text.into())
     }
 
+    /// The values of what a provider says of a model, for the counter with these values. They differ
+    /// from all values of counters that users see.
+    pub(in crate::budgets::guard) fn of_provider(named: &[(&str, &str)], model: &str) -> Self {
+        let others = named.iter().filter(|(name, _)| *name != "model");
+        let all: Vec<_> = others.copied().chain([("model", undated(model))]).collect();
+        Self(format!("{OF_PROVIDER}{}", Self::of(&all).0).into())
+    }
+
+    /// Whether it is made by [`of_provider`](Self::of_provider).
+    pub(in crate::budgets::guard) fn is_of_provider(&self) -> bool {
+        self.0.starts_with(OF_PROVIDER)
+    }
+
     /// Whether there is any.
     pub(in crate::budgets::guard) fn is_any(&self) -> bool {
         !self.0.is_empty()
@@ -23,7 +41,7 @@ impl Values {
 
     /// The names and values.
     pub(in crate::budgets::guard) fn pairs(&self) -> Vec<(String, String)> {
-        let mut left: &str = &self.0;
+        let mut left = self.0.strip_prefix(OF_PROVIDER).unwrap_or(&self.0);
         let mut pairs = Vec::new();
         while let Some((name, after)) = first(left)
             && let Some((value, after)) = first(after)
@@ -50,6 +68,13 @@ fn first(text: &str) -> Option<(&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_provider_says_has_values_of_its_own() {
+        let own = Values::of_provider(&[("user", "a"), ("model", "m-2025-01-31")], "m-2025-01-31");
+        assert_eq!(own.pairs(), Values::of(&[("user", "a"), ("model", "m")]).pairs());
+        assert!(own.is_of_provider() && own != Values::of(&[("user", "a"), ("model", "m")]));
+    }
 
     #[test]
     fn any_text_is_read_back() {

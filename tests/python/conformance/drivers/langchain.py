@@ -30,7 +30,7 @@ class Driver:
 
     name = "langchain"
     package = "langchain_openai"
-    gaps: dict[str, str] = {"cached_names": "LangChain's own usage is read, which has one name for them"}
+    gaps: dict[str, str] = {}
     scripts = {
         "sub_agent": [
             Reply(tool_calls=[{"name": "ask_helper", "args": {"question": "How?"}, "id": "call-1"}]),
