@@ -15,7 +15,7 @@ const FIRST: MeterIndex = MeterIndex(0);
 /// For how long, at least, a workflow is kept that nobody has and nobody has ended.
 const KEPT: Duration = Duration::from_secs(24 * 3_600);
 /// How often, at most, such workflows are looked for.
-const LOOKS: Duration = Duration::from_secs(3_600);
+const SEARCHES: Duration = Duration::from_secs(3_600);
 
 /// How many workflows may begin in a period, and how many steps each may take.
 ///
@@ -40,7 +40,7 @@ struct Quota {
     period: Duration,
     active: Mutex<HashMap<Key, Arc<Workflow>>>,
     /// When to look for workflows that nobody has any more.
-    look_at: AtomicU64,
+    search_at: AtomicU64,
 }
 
 /// One workflow. All its handles, also the one in the quota, share one counter. A quota forgets a
@@ -73,8 +73,8 @@ impl WorkflowQuota {
         let key = Key::fixed("workflows");
         let account = Account::new(&core, key, Code::WorkflowQuotaExceeded, [meter]);
         let active = Mutex::new(HashMap::new());
-        let look_at = AtomicU64::new(core.clock().tick().plus(LOOKS).raw());
-        Ok(Self(Arc::new(Quota { account, max_workflows, max_steps, period, active, look_at })))
+        let search_at = AtomicU64::new(core.clock().tick().plus(SEARCHES).raw());
+        Ok(Self(Arc::new(Quota { account, max_workflows, max_steps, period, active, search_at })))
     }
 
     /// Begins a workflow. An id that is active already is refused. With `resume` its running token
@@ -96,7 +96,7 @@ impl WorkflowQuota {
         };
         let begun = quota.account.charge_once(taken, &[Demand::new(FIRST, 1)], begin);
         if let Ok(Ok(token)) = &begun
-            && token.0.began.raw() >= quota.look_at.load(Ordering::Relaxed)
+            && token.0.began.raw() >= quota.search_at.load(Ordering::Relaxed)
         {
             quota.forget(token.0.began);
         }
@@ -176,7 +176,7 @@ impl Quota {
     /// Forgets the workflows that nobody has ended and nobody has had for long.
     fn forget(&self, now: Tick) {
         // Relaxed: two threads that look at once do no harm.
-        self.look_at.store(now.plus(LOOKS).raw(), Ordering::Relaxed);
+        self.search_at.store(now.plus(SEARCHES).raw(), Ordering::Relaxed);
         let kept = KEPT.max(self.period);
         let is_left = |workflow: &Arc<Workflow>| {
             // A new handle would be made of this one, which is locked.
