@@ -8,6 +8,8 @@ from outlay import PolicyError, SharedPool, governed
 
 
 class Lease:
+    """A lease without `close`."""
+
     def commit(self, usage=None):
         """End it."""
 
@@ -22,11 +24,15 @@ class Gives:
         self._lease = lease
 
     def reserve(self, _estimate, **_labels):
+        """Give it."""
         return self._lease
 
 
 class GivesLater(Gives):
+    """The same behind a network."""
+
     async def reserve(self, _estimate, **_labels):
+        """Give it."""
         return self._lease
 
 
