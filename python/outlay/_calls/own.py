@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from outlay._calls.protocols import Budget, Lease
     from outlay._core import Usage, UsageEstimate
 
+_ENDINGS = ("commit", "release", "close")
 _log = logging.getLogger("outlay")
 # The loop keeps only weak references to its tasks.
 _ending: set[asyncio.Future[Any]] = set()
@@ -35,10 +36,26 @@ def reserve_each(
     for _, one in own:
         check_no_coroutine(one)
         lease = _not_awaitable(one.reserve(estimate, **labels), one, "reserve")
+        _check_lease(lease, one)
         leases.append(lease)
-        for ending in ("commit", "release", "close"):
-            if inspect.iscoroutinefunction(getattr(lease, ending, None)):
+        for ending in _ENDINGS:
+            if inspect.iscoroutinefunction(getattr(lease, ending)):
                 raise _cannot_await(lease, ending)
+
+
+def _check_lease(lease: Any, budget: Budget) -> None:
+    """Refuse what is no lease, before anything is sent: nothing could end it then.
+
+    Raises:
+        PolicyError: It lacks a method of a lease.
+
+    """
+    for ending in _ENDINGS:
+        if not callable(getattr(lease, ending, None)):
+            raise PolicyError(
+                f"budget: {type(budget).__name__}.reserve has returned a {type(lease).__name__}, which is no "
+                f"lease: it has no method {ending}; a lease has commit(usage), release() and close()"
+            )
 
 
 def check_no_coroutine(budget: Budget) -> None:
@@ -61,7 +78,9 @@ async def reserve_each_async(
     """Do as `reserve_each` does, and await those that are async."""
     for _, one in own:
         lease = one.reserve(estimate, **labels)
-        leases.append(await lease if inspect.isawaitable(lease) else lease)
+        given = await lease if inspect.isawaitable(lease) else lease
+        _check_lease(given, one)
+        leases.append(given)
 
 
 def ended(result: Any, owner: object) -> asyncio.Future[Any] | None:

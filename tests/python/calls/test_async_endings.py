@@ -8,18 +8,23 @@ from outlay import governed
 
 
 class RemoteLease:
+    """A lease whose ends wait for the service."""
+
     def __init__(self, remote):
         self._remote = remote
 
     async def commit(self, usage=None):
+        """Book."""
         self._remote.asked.set()
         await self._remote.answers.wait()
         self._remote.booked.append(usage.total_tokens)
 
     async def release(self):
+        """Give back."""
         await self.close()
 
     async def close(self):
+        """End what has failed."""
         self._remote.asked.set()
         await self._remote.answers.wait()
         self._remote.booked.append(0)
@@ -34,6 +39,7 @@ class RemoteBudget:
         self.answers = asyncio.Event()
 
     async def reserve(self, _estimate, **_labels):
+        """Give a lease."""
         return RemoteLease(self)
 
 
@@ -41,26 +47,35 @@ class Broken:
     """A budget whose leases cannot be ended."""
 
     async def reserve(self, _estimate, **_labels):
+        """Give a lease."""
         return self
 
     def commit(self, _usage=None):
+        """Fail."""
         raise RuntimeError("no commit")
 
     def release(self):
+        """Fail."""
         raise RuntimeError("no release")
 
     def close(self):
+        """Fail."""
         raise RuntimeError("no close")
 
 
 class BrokenAsync(Broken):
+    """The same behind a network."""
+
     async def commit(self, _usage=None):
+        """Fail."""
         raise RuntimeError("no commit")
 
     async def release(self):
+        """Fail."""
         raise RuntimeError("no release")
 
     async def close(self):
+        """Fail."""
         raise RuntimeError("no close")
 
 

@@ -178,6 +178,8 @@ def test_a_step_whose_full_name_is_too_long_is_refused_when_it_is_read():
 
 
 class Agent(enum.Enum):
+    """Names of agents, of which the text is "Agent.CODER"."""
+
     CODER = "coder"
 
 

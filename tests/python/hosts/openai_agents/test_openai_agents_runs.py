@@ -194,6 +194,12 @@ class Recorded:
         """Write down what was used."""
         self.log.append(("commit", usage))
 
+    def release(self):
+        """Write down that nothing was used."""
+        self.log.append(("release",))
+
+    close = release
+
 
 async def test_own_budget_reads_the_tool_the_agent_and_the_labels(chat, serve, quiet):
     server, own = serve([Reply(tool_calls=[{"name": "broken"}]), Reply(text="done")]), Recorded()
