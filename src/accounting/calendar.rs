@@ -13,19 +13,18 @@
 //!    monotonic clock. What was kept is counted again, in the
 //!    window of the reading. From then on this clock is doubted: until `over_at` of the window no
 //!    reading ends it.
-//! 3. Any other reading before the start refills nothing. A window that is further away than its own
-//!    length moves to the reading and keeps its counts. A nearer one stays. It ends at its end, or at
-//!    `over_at` if the wall clock is still before its start then.
+//! 3. Any other reading before the start changes nothing: the clock may come back. The window ends at
+//!    its end, or at `over_at` if the wall clock is still before its start then.
 //!
 //! So wrong readings that come back lose no count: rule 1 kept it, and rule 2 adds it again. A step
 //! backwards refills nothing: rules 2 and 3 only add. No window lies in the future for longer than
-//! one of its own length: a far one moves, and a near one is entered or at `over_at` by then. And a
-//! wrong clock passes at most one limit too much in a window. The first reading ahead begins a window
-//! of its own; after the return no other does.
+//! one of its own length: it is entered or at `over_at` by then. And a wrong clock passes at most one
+//! limit too much in a window. The first reading ahead begins a window of its own; after the return no
+//! other does.
 //!
 //! What a refusal reports is never more than the length of the window. Inside a window the end is
-//! less than that away, and `over_at` is at most the length after the entry. In a near one that is to
-//! be entered again the end may be further away. Then the length is reported, and later the time that
+//! less than that away, and `over_at` is at most the length after the entry. In one that is to be
+//! entered again the end may be further away. Then the length is reported, and later the time that
 //! is left.
 
 mod counts;
@@ -144,9 +143,6 @@ impl Calendar {
         }
         if now.tick >= self.over_at {
             return self.begin_again(now);
-        }
-        if self.start_ns().saturating_sub(now.wall_ns) > self.length_ns() {
-            self.place(now);
         }
         Rolled::Same
     }
@@ -352,19 +348,28 @@ mod tests {
     }
 
     #[test]
-    fn a_window_in_the_future_ends_with_the_true_day_or_after_its_own_length() {
-        // Made by a wrong reading: far away it moves, and keeps its counts.
-        let mut far = day("2036-05-01T20:00:00Z");
-        let now = at("2026-05-01T10:00:00Z", 60);
-        assert_eq!(far.roll(now, NONE), Rolled::Same);
-        assert_eq!(far.start_ns(), ns("2026-05-01T00:00:00Z"));
-        // A day away it stays, for no longer than it would have lasted.
-        let mut near = day("2026-05-02T20:00:00Z");
-        let now = at("2026-05-01T10:00:00Z", 60);
-        assert_eq!(near.roll(now, NONE), Rolled::Same);
-        assert_eq!(near.ends_at(now), Tick::from_nanos(4 * HOUR * 1_000_000_000));
-        assert_eq!(near.roll(at("2026-05-01T14:00:00Z", 4 * HOUR), NONE), Rolled::Next);
-        assert_eq!(near.start_ns(), ns("2026-05-01T00:00:00Z"));
+    fn a_window_in_the_future_ends_after_its_own_length() {
+        for made in ["2036-05-01T20:00:00Z", "2026-05-02T20:00:00Z"] {
+            let mut day = day(made);
+            let now = at("2026-05-01T10:00:00Z", 60);
+            assert_eq!(day.roll(now, NONE), Rolled::Same, "{made}");
+            assert_eq!(day.ends_at(now), Tick::from_nanos(4 * HOUR * 1_000_000_000), "{made}");
+            assert_eq!(day.roll(at("2026-05-01T14:00:00Z", 4 * HOUR), NONE), Rolled::Next);
+            assert_eq!(day.start_ns(), ns("2026-05-01T00:00:00Z"), "{made}");
+        }
+    }
+
+    #[test]
+    fn readings_behind_that_come_back_change_nothing() {
+        for behind in ["1970-01-01T00:00:00Z", "2026-04-30T23:59:59Z", "2026-01-01T12:00:00Z"] {
+            let mut day = day("2026-05-02T08:00:00Z");
+            for seconds in [60, 600] {
+                assert_eq!(day.roll(at(behind, seconds), NONE), Rolled::Same, "{behind}");
+                let back = at("2026-05-02T08:20:00Z", seconds + 60);
+                assert_eq!(day.roll(back, NONE), Rolled::Same, "{behind}");
+            }
+            assert_eq!(day.roll(at("2026-05-03T00:00:01Z", 16 * HOUR + 1), NONE), Rolled::Next);
+        }
     }
 
     #[test]

@@ -91,7 +91,6 @@ impl Shown {
             self.id += 1;
             self.place(unit, at, wall);
         } else if real < self.window {
-            let length = window_start(unit, self.window + 1) - window_start(unit, self.window);
             if let Some((first, ..)) = self.kept.take_if(|kept| real <= kept.2) {
                 self.joined.push((first, self.id));
                 self.doubted = true;
@@ -99,8 +98,6 @@ impl Shown {
             } else if at >= self.over_at {
                 self.doubted = false;
                 self.id += 1;
-                self.place(unit, at, wall);
-            } else if window_start(unit, self.window) - wall > length {
                 self.place(unit, at, wall);
             }
         }
