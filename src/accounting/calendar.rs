@@ -15,7 +15,7 @@
 //!    reading ends it.
 //! 3. Any other reading before the start refills nothing. A window that is further away than its own
 //!    length moves to the reading and keeps its counts. A nearer one stays. It ends at its end, or at
-//!    `over_at` if the wall clock is still before its start then.
+//!    the first reading after `over_at` at which the wall clock is still before its start.
 //!
 //! So wrong readings that come back lose no count: rule 1 kept it, and rule 2 adds it again. A step
 //! backwards refills nothing: rules 2 and 3 only add. No window lies in the future for longer than

@@ -279,6 +279,22 @@ impl Driver {
     }
 
     fn advance_to(&mut self, to: u64) {
+        // A window that the wall clock is before ends when somebody reads it.
+        while let Some(next) = self.next_reading().filter(|next| *next < to) {
+            self.step_to(next);
+            self.shown();
+        }
+        self.step_to(to);
+    }
+
+    fn next_reading(&self) -> Option<u64> {
+        let Book { now, walls, accounts, .. } = &self.book;
+        let meters = accounts.iter().flat_map(|account| &account.meters);
+        let next = meters.filter_map(|meter| meter.next_reading(*now, walls));
+        next.filter(|next| next > now).min()
+    }
+
+    fn step_to(&mut self, to: u64) {
         if let Some(by) = to.checked_sub(self.book.now) {
             self.clock.advance(Duration::from_nanos(by));
             self.book.advance_to(to);
