@@ -6,7 +6,7 @@
 /// price.
 pub(super) const HOUR_TIMES: u64 = 2;
 
-/// Who sells the model at its own API.
+/// A maker that sells its models at its own API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Maker {
     Anthropic,
@@ -40,7 +40,7 @@ const FEES: [Row<&str>; 10] = [
     (OpenAi, &["gpt-3", "gpt-4"], "web_search", "0.025"),
     (OpenAi, ALL, "web_search", "0.01"),
     (OpenAi, ALL, "file_search", "0.0025"),
-    // The retail prices of Azure OpenAI: 2.50 USD for 1,000 calls, and up to 3.30 in some regions.
+    // https://prices.azure.com/api/retail/prices: 2.50 USD for 1,000 calls, and up to 3.30 in some regions.
     (Azure, ALL, "file_search", "0.0033"),
     // https://ai.google.dev/gemini-api/docs/pricing: 35 USD for 1,000 prompts up to version 2, then
     // 14 USD for 1,000 searches. On Vertex AI, Claude costs what it costs at Anthropic.
