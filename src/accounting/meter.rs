@@ -11,7 +11,7 @@ use super::calendar::{Counts, Rolled};
 use super::clock::{Moment, Tick};
 use super::headers::RateHeaders;
 use super::limit::{Hardness, Limit, Terms, Unit};
-use super::provider_limit::{Hearing, ProviderLimit};
+use super::provider_limit::{Heard, Hearing, ProviderLimit};
 use super::window::Window;
 
 /// Marks that few meters have. Boxed, to keep the other meters small.
@@ -22,7 +22,19 @@ struct Marks {
     warn_at: SmallVec<[u64; 1]>,
     gate: Option<u64>,
     at_start: bool,
-    provider: Option<Box<ProviderLimit>>,
+    provider: Option<Box<Heard>>,
+}
+
+/// Whom a response that reports a provider's limit is told to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// A meter that all that is said bounds.
+    Whole,
+    /// The same, beside a meter that counts the requests.
+    TokensAlone,
+    /// A meter of the calls of all models. What was said of one of them bounds those that do not
+    /// [name](Terms::Named) theirs.
+    Nameless,
 }
 
 /// One limit in one window, and what counts against it. It fits a cache line.
@@ -75,30 +87,34 @@ impl Meter {
 
     /// The limit that the provider behind it reports. No more than this is ever admitted.
     pub fn provider_mut(&mut self) -> &mut ProviderLimit {
+        self.heard_mut().all_mut()
+    }
+
+    fn heard_mut(&mut self) -> &mut Heard {
         self.marks.get_or_insert_default().provider.get_or_insert_default()
     }
 
-    pub(super) fn provider(&self) -> Option<&ProviderLimit> {
+    pub(super) fn provider(&self) -> Option<&Heard> {
         self.marks.as_ref()?.provider.as_deref()
     }
 
     /// Whether the provider behind it, if there is one, admits `amount` beside `reserved`.
-    pub(super) fn provider_admits(&self, reserved: u64, amount: u64) -> bool {
-        self.provider().is_none_or(|provider| provider.admits(reserved, amount))
+    pub(super) fn provider_admits(&self, reserved: u64, amount: u64, terms: Terms) -> bool {
+        self.provider().is_none_or(|provider| provider.admits(reserved, amount, terms))
     }
 
     /// Updates what is known of the limit of the provider behind it, from a response at `now`.
-    /// `requests` says whether it bounds requests too, beside the tokens that it may count.
-    pub fn hear(&mut self, said: &RateHeaders, status: u16, requests: bool, now: Tick) {
+    pub fn hear(&mut self, said: &RateHeaders, status: u16, to: Audience, now: Tick) {
         let Window::Sliding(ring) = &self.window else { return };
         let by = Hearing {
             period: ring.period(),
             slot: ring.width(),
             limit: self.max,
             tokens: self.unit == Unit::Tokens,
-            requests,
+            requests: to != Audience::TokensAlone,
+            of_model: to == Audience::Nameless,
         };
-        self.provider_mut().hear(said, status, by, now);
+        self.heard_mut().hear(said, status, by, now);
     }
 
     /// Counts an admitted request that asks for `amount`.
@@ -148,15 +164,15 @@ impl Meter {
     pub fn ceiling(&self) -> u64 {
         let Some(marks) = &self.marks else { return self.max };
         let max = self.max.saturating_sub(marks.stop);
-        marks.provider.as_ref().map_or(max, |provider| provider.ceiling(max))
+        marks.provider.as_ref().map_or(max, |provider| provider.ceiling(max, Terms::Plain))
     }
 
     /// The same for requests that may also use the amount that is kept back.
     fn ceiling_on(&self, terms: Terms) -> u64 {
-        if terms != Terms::Landing || self.marks.as_ref().is_none_or(|marks| !marks.lands) {
-            return self.ceiling();
-        }
-        self.provider().map_or(self.max, |provider| provider.ceiling(self.max))
+        let Some(marks) = &self.marks else { return self.max };
+        let stop = if terms == Terms::Landing && marks.lands { 0 } else { marks.stop };
+        let max = self.max.saturating_sub(stop);
+        marks.provider.as_ref().map_or(max, |provider| provider.ceiling(max, terms))
     }
 
     /// The largest `used + reserved` beside which `amount` passes, or `None` if there is none.
@@ -164,7 +180,7 @@ impl Meter {
         let free = self.ceiling_on(terms).checked_sub(amount);
         match terms {
             Terms::Gated => Some(self.gate().checked_sub(1)?.min(free?)),
-            Terms::Plain | Terms::Strict | Terms::Landing => free,
+            Terms::Plain | Terms::Named | Terms::Strict | Terms::Landing => free,
             Terms::Recorded => Some(u64::MAX),
         }
     }
@@ -185,17 +201,18 @@ impl Meter {
 
     /// The law. In debt it does not even admit zero, unless the limit spares it.
     pub fn fits(&self, amount: u64) -> bool {
-        self.fits_under(amount, self.ceiling())
+        self.fits_under(amount, Terms::Plain)
     }
 
     #[inline]
-    fn fits_under(&self, amount: u64, ceiling: u64) -> bool {
+    fn fits_under(&self, amount: u64, terms: Terms) -> bool {
         if !self.bounded || self.hardness.spares(amount) {
             return true;
         }
         let taken = self.used().checked_add(self.reserved);
         let sum = taken.and_then(|taken| taken.checked_add(amount));
-        sum.is_some_and(|sum| sum <= ceiling) && self.provider_admits(self.reserved, amount)
+        sum.is_some_and(|sum| sum <= self.ceiling_on(terms))
+            && self.provider_admits(self.reserved, amount, terms)
     }
 
     /// Whether a charge or reservation of `amount` is admitted in this mode.
@@ -204,7 +221,7 @@ impl Meter {
         let soft = !self.hardness.is_hard();
         match terms {
             Terms::Plain => soft || self.fits(amount),
-            Terms::Landing => soft || self.fits_under(amount, self.ceiling_on(terms)),
+            Terms::Landing | Terms::Named => soft || self.fits_under(amount, terms),
             Terms::Strict => self.fits(amount),
             Terms::Recorded => true,
             Terms::Gated => {
