@@ -15,7 +15,7 @@ use super::clock::Moment;
 use super::key::Key;
 use super::limit::Unit;
 use super::meter::Meter;
-use super::provider_limit::Heard;
+use super::meter::heard::Heard;
 
 /// A refusal. Nothing was changed. Its message is made only when it is read
 /// ([`to_llm_message`](Self::to_llm_message)).

@@ -1,41 +1,23 @@
 //! The meter, on which all limits stand: `used + reserved + amount <= limit`.
 
+pub(super) mod heard;
 pub(super) mod holds;
+mod marks;
 
 use std::ops::Range;
 
 use smallvec::SmallVec;
 
+pub use self::heard::Audience;
+use self::heard::{Heard, hearing};
 use self::holds::{Expired, Hold};
+use self::marks::Marks;
 use super::calendar::{Counts, Rolled};
 use super::clock::{Moment, Tick};
 use super::headers::RateHeaders;
 use super::limit::{Hardness, Limit, Terms, Unit};
-use super::provider_limit::{Heard, Hearing, ProviderLimit};
+use super::provider_limit::ProviderLimit;
 use super::window::Window;
-
-/// Marks that few meters have. Boxed, to keep the other meters small.
-#[derive(Clone, Debug, Default)]
-struct Marks {
-    stop: u64,
-    lands: bool,
-    warn_at: SmallVec<[u64; 1]>,
-    gate: Option<u64>,
-    at_start: bool,
-    provider: Option<Box<Heard>>,
-}
-
-/// Whom a response that reports a provider's limit is told to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Audience {
-    /// A meter that all that is said bounds.
-    Whole,
-    /// The same, beside a meter that counts the requests.
-    TokensAlone,
-    /// A meter of the calls of all models. What was said of one of them bounds those that do not
-    /// [name](Terms::Named) theirs.
-    Nameless,
-}
 
 /// One limit in one window, and what counts against it. It fits a cache line.
 #[derive(Clone, Debug)]
@@ -85,13 +67,17 @@ impl Meter {
         self.marks = (!empty || marks.provider.is_some()).then(|| Box::new(marks));
     }
 
-    /// The limit that the provider behind it reports. No more than this is ever admitted.
+    /// The limit that the provider behind it reports: no more is ever admitted.
     pub fn provider_mut(&mut self) -> &mut ProviderLimit {
         self.heard_mut().all_mut()
     }
 
     fn heard_mut(&mut self) -> &mut Heard {
         self.marks.get_or_insert_default().provider.get_or_insert_default()
+    }
+
+    fn heard_if_any(&mut self) -> Option<&mut Heard> {
+        self.marks.as_mut()?.provider.as_deref_mut()
     }
 
     pub(super) fn provider(&self) -> Option<&Heard> {
@@ -105,24 +91,14 @@ impl Meter {
 
     /// Updates what is known of the limit of the provider behind it, from a response at `now`.
     pub fn hear(&mut self, said: &RateHeaders, status: u16, to: Audience, now: Tick) {
-        let Window::Sliding(ring) = &self.window else { return };
-        let by = Hearing {
-            period: ring.period(),
-            slot: ring.width(),
-            limit: self.max,
-            tokens: self.unit == Unit::Tokens,
-            requests: to != Audience::TokensAlone,
-            of_model: to == Audience::Nameless,
-        };
-        self.heard_mut().hear(said, status, by, now);
+        if let Some(by) = hearing(&self.window, (self.unit, self.max), to) {
+            self.heard_mut().hear(said, status, by, now);
+        }
     }
 
     /// Counts an admitted request that asks for `amount`.
-    #[inline]
     pub fn start(&mut self, amount: u64) {
-        if let Some(provider) = self.marks.as_mut().and_then(|marks| marks.provider.as_mut()) {
-            provider.start(amount);
-        }
+        self.heard_if_any().into_iter().for_each(|heard| heard.start(amount));
     }
 
     /// What is counted.
@@ -234,9 +210,7 @@ impl Meter {
     /// Moves on to `now`. In a new window nothing is used or reserved.
     #[inline]
     pub fn roll(&mut self, now: Moment) {
-        if let Some(provider) = self.marks.as_mut().and_then(|marks| marks.provider.as_mut()) {
-            provider.roll(now.tick);
-        }
+        self.heard_if_any().into_iter().for_each(|heard| heard.roll(now.tick));
         let Self { used, reserved, era, warned, .. } = *self;
         let counts = Counts { used, reserved, era, warned };
         match self.window.roll(now, counts) {
@@ -283,9 +257,7 @@ impl Meter {
     /// Books `amount` as used, and returns how much was booked. It saturates and never wraps.
     #[inline]
     pub fn charge(&mut self, amount: u64) -> u64 {
-        if let Some(provider) = self.marks.as_mut().and_then(|marks| marks.provider.as_mut()) {
-            provider.charge(amount);
-        }
+        self.heard_if_any().into_iter().for_each(|heard| heard.charge(amount));
         match &mut self.window {
             Window::Sliding(ring) => {
                 ring.add(amount);

@@ -1,6 +1,5 @@
 //! The rate limit that a provider reports. No more than this limit is ever admitted.
 
-mod heard;
 mod kept;
 mod pace;
 
@@ -8,7 +7,6 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-pub(super) use self::heard::Heard;
 use self::kept::Kept;
 use self::pace::Pace;
 use super::clock::Tick;

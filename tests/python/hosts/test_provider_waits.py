@@ -150,10 +150,10 @@ def test_the_wait_in_a_body_closes_the_model_alone(host, guard, server):
     call, provider = HOSTS[host]
     text, seconds = SAYS[provider]
     server.says += [Reply(status=429, text=text), Reply(text="Hello")]
-    with pytest.raises(Exception) as failed:  # noqa: PT011 (each host has its own)
+    with pytest.raises(Exception) as failed:
         call(server, guard, "model-a")
     assert (getattr(failed.value, "status_code", 429), server.calls) == (429, 1)
-    with pytest.raises(Exception) as refused:  # noqa: PT011
+    with pytest.raises(Exception) as refused:
         call(server, guard, "model-a")
     denied = next(one for one in _causes(refused.value) if isinstance(one, RateLimitExceeded))
     assert (denied.retry_after, server.calls) == (pytest.approx(seconds), 1)

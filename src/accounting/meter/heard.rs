@@ -1,9 +1,39 @@
 //! What a meter has heard of its provider: what bounds all calls, and what was said of models.
 
-use super::{Hearing, ProviderLimit};
 use crate::accounting::clock::Tick;
 use crate::accounting::headers::RateHeaders;
-use crate::accounting::limit::Terms;
+use crate::accounting::limit::{Terms, Unit};
+use crate::accounting::provider_limit::{Hearing, ProviderLimit};
+use crate::accounting::window::Window;
+
+/// Whom a response that reports a provider's limit is told to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// A meter that all that is said bounds.
+    Whole,
+    /// The same, beside a meter that counts the requests.
+    TokensAlone,
+    /// A meter of the calls of all models. What was said of one of them bounds those that do not
+    /// [name](Terms::Named) theirs.
+    Nameless,
+}
+
+/// A meter with this window, unit and limit, as it hears of a provider. Only those that slide do.
+pub(super) fn hearing(
+    window: &Window,
+    (unit, limit): (Unit, u64),
+    to: Audience,
+) -> Option<Hearing> {
+    let Window::Sliding(ring) = window else { return None };
+    Some(Hearing {
+        period: ring.period(),
+        slot: ring.width(),
+        limit,
+        tokens: unit == Unit::Tokens,
+        requests: to != Audience::TokensAlone,
+        of_model: to == Audience::Nameless,
+    })
+}
 
 /// What was heard. Calls that [name their model](Terms::Named) have an account for what was said of
 /// it. So here it bounds only those that do not, because they may be calls of any model.
