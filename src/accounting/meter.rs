@@ -138,9 +138,7 @@ impl Meter {
     /// The largest `used + reserved` that is admitted.
     #[inline]
     pub fn ceiling(&self) -> u64 {
-        let Some(marks) = &self.marks else { return self.max };
-        let max = self.max.saturating_sub(marks.stop);
-        marks.provider.as_ref().map_or(max, |provider| provider.ceiling(max, Terms::Plain))
+        self.ceiling_on(Terms::Plain)
     }
 
     /// The same for requests that may also use the amount that is kept back.
