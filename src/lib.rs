@@ -7,8 +7,8 @@ mod ledger;
 mod py;
 
 pub use accounting::{
-    Billing, Calendar, CalendarUnit, CallPrice, Cause, Clock, Code, CostSource, Counts, Denied,
-    Expired, Follower, Hold, Invalid, InvalidKind, Key, Kind, Limit, MESSAGE_BYTES_MAX,
+    Audience, Billing, Calendar, CalendarUnit, CallPrice, Cause, Clock, Code, CostSource, Counts,
+    Denied, Expired, Follower, Hold, Invalid, InvalidKind, Key, Kind, Limit, MESSAGE_BYTES_MAX,
     ManualClock, Meter, MicroUsd, Moment, Open, Price, PriceTable, ProviderLimit, RateHeaders,
     Rates, RequestBudget, Ring, Rolled, Show, Subject, SystemClock, TellUnpriced, Terms, Tick,
     Told, ToldUnit, Unit, Usage, UsageEstimate, Window,

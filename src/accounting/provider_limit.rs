@@ -27,6 +27,8 @@ pub(super) struct Hearing {
     /// Whether what is said of tokens bounds it, and what is said of requests.
     pub(super) tokens: bool,
     pub(super) requests: bool,
+    /// Whether all this was said of one model, of which the meter does not know the calls.
+    pub(super) of_model: bool,
 }
 
 /// The latest limits that a provider has reported.
@@ -66,7 +68,8 @@ impl ProviderLimit {
             status if AWAY.contains(&status) => said.retry_after,
             _ => None,
         };
-        if let Some(wait) = closed {
+        // A time that has passed closes nothing.
+        if let Some(wait) = closed.filter(|wait| !wait.is_zero()) {
             let opens = self.closed_until.max(Some(now.plus(wait))).unwrap_or(now);
             self.closed_until = Some(opens);
             if status == TOO_MANY_REQUESTS {
@@ -182,6 +185,7 @@ mod tests {
         limit: 600,
         tokens: true,
         requests: true,
+        of_model: false,
     };
 
     fn at(seconds: u64) -> Tick {

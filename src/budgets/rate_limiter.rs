@@ -10,8 +10,8 @@ use smallvec::{SmallVec, smallvec};
 use self::models::Models;
 
 use crate::accounting::{
-    BUCKETS, Clock, Code, Invalid, Key, Limit, Meter, RateHeaders, Terms, Unit, UsageEstimate,
-    Window,
+    Audience, BUCKETS, Clock, Code, Invalid, Key, Limit, Meter, RateHeaders, Terms, Unit,
+    UsageEstimate, Window,
 };
 use crate::ledger::{
     Account, Ask, AskPart, Core, Demand, Error, Lease, Mailbox, MeterIndex, Policy, Request,
@@ -160,8 +160,9 @@ impl RateLimiter {
         estimate: &UsageEstimate,
         model: Option<&str>,
     ) -> Result<SmallVec<[Ask; 2]>, Error> {
-        let mut asks = smallvec![self.ask(estimate)];
+        let mut asks: SmallVec<[Ask; 2]> = smallvec![self.ask(estimate)];
         if let Some(model) = model {
+            asks[0].terms = Terms::Named;
             let demands = smallvec![Demand::new(TOKENS, estimate.total_tokens)];
             asks.push(Ask::new(&self.of_model(model)?, demands));
         }
@@ -205,11 +206,15 @@ impl RateLimiter {
 
     /// Updates the limit from what a provider's response says: no more than the provider reports is
     /// ever admitted. After status 429 nothing is admitted until the reported time, and then at most
-    /// a slot's worth in each slot of one window. With a `model`, all this holds for its calls alone.
+    /// a slot's worth in each slot of one window. With a `model`, all this holds for its calls,
+    /// and for those that do not name theirs.
     pub fn hear(&self, said: &RateHeaders, status: u16, model: Option<&str>) -> Result<(), Error> {
-        let own = model.map(|model| self.of_model(model)).transpose()?;
-        let account = own.as_ref().unwrap_or(&self.account);
-        account.adjust(|meters, now| meters[0].hear(said, status, true, now.tick))
+        let hear = |account: &Account, to| {
+            account.adjust(|meters, now| meters[0].hear(said, status, to, now.tick))
+        };
+        let Some(model) = model else { return hear(&self.account, Audience::Whole) };
+        hear(&self.account, Audience::Nameless)?;
+        hear(&*self.of_model(model)?, Audience::Whole)
     }
 
     /// Tokens in a window.

@@ -304,7 +304,9 @@ impl Driver {
             let closed = empty.filter_map(|(_, reset)| reset).max().unwrap_or(meters::WIDTH);
             told.closed = told.closed.max(Some(now + closed));
             let limit = (*own_max).min(told.max.unwrap_or(u64::MAX)).max(1);
-            told.again = told.closed.map(|from| (from, limit, Vec::new()));
+            if closed > 0 {
+                told.again = told.closed.map(|from| (from, limit, Vec::new()));
+            }
         }
         self.book.step(&[0]);
     }

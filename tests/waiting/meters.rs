@@ -5,6 +5,9 @@ pub(crate) const PERIOD: u64 = 600;
 pub(crate) const WIDTH: u64 = 10;
 const SLOTS: u64 = 60;
 
+/// The moment from which calls may start again, the limit, and the starts: when, and how much.
+pub(crate) type Again = (u64, u64, Vec<(u64, u64)>);
+
 /// What a provider said: what is left, and until when that counts.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Told {
@@ -13,7 +16,7 @@ pub(crate) struct Told {
     pub(crate) requests: Option<(u64, u64)>,
     pub(crate) closed: Option<u64>,
     /// After a 429: when calls may start again, the limit of then, and the starts since.
-    pub(crate) again: Option<(u64, u64, Vec<(u64, u64)>)>,
+    pub(crate) again: Option<Again>,
 }
 
 impl Told {

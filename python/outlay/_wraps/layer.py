@@ -164,7 +164,7 @@ class Layer:
                     one.observe(said.headers, said.status, body=said.body, labels=every)
             except Exception:
                 # The answer is billed, so it must reach the caller.
-                _log.exception("the rate limit that an answer reports could not be read")
+                _log.exception("the rate-limit headers of an answer could not be read")
 
     def cost_to_book(self, reported: int, computed: int) -> int:
         """Return the cost of a call, as the policies of its guards say; if they differ, the larger.

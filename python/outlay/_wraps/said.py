@@ -33,7 +33,7 @@ def body_of(response: Any) -> Any:
 
 
 def said_by(error: BaseException) -> Said | None:
-    """Return what the answer said that an error is about; None where it is about none that says when to return.
+    """Return what the answer to a failed call said of its rate; None where it said nothing of it.
 
     Args:
         error: What an SDK or a host raised. Its causes are read too.

@@ -12,7 +12,7 @@ use super::decision::Undecided;
 use super::rule_meter::RuleMeter;
 use super::state::Guard;
 use super::state::in_force::{InForce, Prices};
-use crate::accounting::{RateHeaders, Unit, UsageEstimate};
+use crate::accounting::{Audience, RateHeaders, Unit, UsageEstimate};
 use crate::budgets::policy::{GuardPolicy, Labels};
 use crate::ledger::{Ask, Carried, Decides, Demand, Demands, Error, MeterIndex};
 
@@ -83,10 +83,11 @@ impl Guard {
             asked.counter.account.adjust(|meters, now| {
                 for (meter, RuleMeter { rule, unit, .. }) in meters.iter_mut().zip(&*rule_meters) {
                     // Where a limiter limits calls, they bound the requests.
-                    let requests = *unit == Unit::Calls
-                        || !rule.limits.iter().any(|limit| limit.unit == Unit::Calls);
+                    let counts_calls = rule.limits.iter().any(|limit| limit.unit == Unit::Calls);
+                    let beside = counts_calls && *unit != Unit::Calls;
+                    let to = if beside { Audience::TokensAlone } else { Audience::Whole };
                     if rule.adaptive && matches!(unit, Unit::Tokens | Unit::Calls) {
-                        meter.hear(said, status, requests, now.tick);
+                        meter.hear(said, status, to, now.tick);
                     }
                 }
             })?;

@@ -115,7 +115,7 @@ impl State {
     ) -> bool {
         let Some(queues) = self.waits() else { return false };
         let stands_behind = match terms {
-            Terms::Plain | Terms::Strict | Terms::Landing => amount > 0,
+            Terms::Plain | Terms::Named | Terms::Strict | Terms::Landing => amount > 0,
             Terms::Gated => true,
             Terms::Recorded => false,
         };

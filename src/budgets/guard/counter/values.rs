@@ -22,10 +22,11 @@ impl Values {
     }
 
     /// The values of what a provider says of a model, for the counter with these values. They differ
-    /// from all values of counters that users see.
+    /// from all values of counters that users see. The first is the model, beside their own.
     pub(in crate::budgets::guard) fn of_provider(named: &[(&str, &str)], model: &str) -> Self {
-        let others = named.iter().filter(|(name, _)| *name != "model");
-        let all: Vec<_> = others.copied().chain([("model", undated(model))]).collect();
+        let of_own = |&(name, value)| (name, if name == "model" { undated(value) } else { value });
+        let own = named.iter().map(of_own);
+        let all: Vec<_> = std::iter::once(("model", undated(model))).chain(own).collect();
         Self(format!("{OF_PROVIDER}{}", Self::of(&all).0).into())
     }
 
@@ -49,6 +50,9 @@ impl Values {
             pairs.push((name.to_owned(), value.to_owned()));
             left = after;
         }
+        if self.is_of_provider() {
+            pairs.remove(0);
+        }
         pairs
     }
 
@@ -70,10 +74,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_provider_says_has_values_of_its_own() {
-        let own = Values::of_provider(&[("user", "a"), ("model", "m-2025-01-31")], "m-2025-01-31");
-        assert_eq!(own.pairs(), Values::of(&[("user", "a"), ("model", "m")]).pairs());
-        assert!(own.is_of_provider() && own != Values::of(&[("user", "a"), ("model", "m")]));
+    fn what_a_provider_says_of_a_model_has_values_of_its_own() {
+        let (own, bare) = ([("user", "a"), ("model", "m-2025-01-31")], [("user", "a")]);
+        let of = Values::of_provider(&own, "m-2025-01-31");
+        assert_eq!(of.pairs(), Values::of(&[("user", "a"), ("model", "m")]).pairs());
+        assert_eq!(Values::of_provider(&bare, "m").pairs(), Values::of(&bare).pairs());
+        assert_ne!(Values::of_provider(&bare, "m"), Values::of_provider(&bare, "n"));
+        assert!(of.is_of_provider() && !Values::of(&own).is_of_provider());
     }
 
     #[test]
