@@ -237,6 +237,3 @@ impl Seen {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

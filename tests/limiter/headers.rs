@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
-use crate::accounting::{RateHeaders, Told, ToldUnit};
+use outlay::{RateHeaders, Told, ToldUnit};
 
 /// 2025-08-21T12:00:00Z, a Thursday.
 const NOW: i64 = 1_755_777_600_000_000_000;
