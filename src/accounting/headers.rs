@@ -67,8 +67,9 @@ impl RateHeaders {
     /// use outlay::{RateHeaders, ReportedUnit};
     ///
     /// let read = RateHeaders::read([("X-RateLimit-Remaining-Tokens", "90")], 0);
-    /// let reported = &read.limits[0];
-    /// assert_eq!((reported.unit(), reported.remaining(), reported.reset()), (ReportedUnit::Tokens, Some(90), None));
+    /// let limit = &read.limits[0];
+    /// assert_eq!((limit.unit(), limit.remaining()), (ReportedUnit::Tokens, Some(90)));
+    /// assert_eq!(limit.reset(), None);
     /// ```
     pub fn read<'a>(headers: impl IntoIterator<Item = (&'a str, &'a str)>, wall_ns: i64) -> Self {
         let mut seen = Seen::default();
