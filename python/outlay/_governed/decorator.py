@@ -31,7 +31,8 @@ def governed(
     wait: float | timedelta | None = None,
     prices: Mapping[str, Mapping[str, str]] | PriceTable | None = None,
     model: str | None = None,
-    **labels: str,
+    labels: Mapping[str, str] | None = None,
+    **named: str,
 ) -> Callable[[FuncT], FuncT]:
     """Decorate a function so that each call reserves from its budgets first and is settled after it.
 
@@ -59,7 +60,8 @@ def governed(
             None, not at all. A generator waits at its first item.
         prices: USD per million tokens, as text, by model name; for limits on cost, unless estimates carry it.
         model: The name under which the price is looked up.
-        **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
+        labels: Labels as a mapping, beside the keywords; default None.
+        **named: Labels, passed to guards, and to objects with the `outlay.Budget` protocol.
 
     Returns:
         The decorator.
@@ -67,6 +69,7 @@ def governed(
     Raises:
         PolicyError: An argument is not what it should be, or a budget limits cost and nothing names one.
         InvalidAmount: An estimate is no whole number of tokens (at the call where a function makes it).
+        InvalidId: The name or the value of a label is empty, or longer than 1,024 bytes.
 
     Example:
         >>> from outlay import SharedPool
@@ -80,8 +83,11 @@ def governed(
         5
 
     """
+    if isinstance(model, str) and model:
+        # It is a label too, so that `labels` may not name another model.
+        named = {**named, "model": model}
     layer = make_layer(
-        budget, operation=operation, prices=prices, wait=wait, labels=labels, made_by="governed"
+        budget, operation=operation, prices=prices, wait=wait, labels=labels, named=named, made_by="governed"
     )
     settings = Settings(layer, estimate, usage, model)
 

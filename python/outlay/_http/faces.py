@@ -31,8 +31,11 @@ class Faces(Generic[TransportT, AsyncTransportT]):
     def __init__(self, hx: ModuleType) -> None:
         self._hx = hx
 
-    def _layer(self, budget: Any, labels: Mapping[str, str], **terms: Any) -> Layer:
-        return make_layer(budget, labels=labels, made_by=self._hx.__name__, **terms)
+    def _layer(self, budget: Any, provider: Any, named: Mapping[str, str], **terms: Any) -> Layer:
+        if isinstance(provider, str) and provider:
+            # It is a label too, so that `labels` may not name another provider.
+            named = {**named, "provider": provider}
+        return make_layer(budget, named=named, made_by=self._hx.__name__, **terms)
 
     def transport(
         self,
@@ -46,7 +49,8 @@ class Faces(Generic[TransportT, AsyncTransportT]):
         estimate: EstimateMode | None = None,
         unguarded: Unguarded = "warn",
         provider: str | None = None,
-        **labels: str,
+        labels: Mapping[str, str] | None = None,
+        **named: str,
     ) -> TransportT:
         """Return a transport that reserves from its budgets before each request to a model.
 
@@ -71,7 +75,8 @@ class Faces(Generic[TransportT, AsyncTransportT]):
                 output.
             unguarded: What costs money and is not guarded: "warn" once (default), "refuse" or "allow".
             provider: The provider's label; default: read from the host ("google", "groq", else the host).
-            **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
+            labels: Labels as a mapping, beside the keywords; default None.
+            **named: Labels, passed to guards, and to objects with the `outlay.Budget` protocol.
 
         Returns:
             A transport for `Client(transport=...)`; its `close` closes `inner`.
@@ -79,6 +84,7 @@ class Faces(Generic[TransportT, AsyncTransportT]):
         Raises:
             PolicyError: An argument is not what it should be.
             InvalidAmount: `output_tokens` is no whole number, or negative.
+            InvalidId: The name or the value of a label is empty, or longer than 1,024 bytes.
 
         Example:
             >>> import httpx
@@ -94,7 +100,9 @@ class Faces(Generic[TransportT, AsyncTransportT]):
         """
         layer = self._layer(
             budget,
-            labels,
+            provider,
+            named,
+            labels=labels,
             operation=operation,
             prices=prices,
             output_tokens=output_tokens,
@@ -117,7 +125,8 @@ class Faces(Generic[TransportT, AsyncTransportT]):
         estimate: EstimateMode | None = None,
         unguarded: Unguarded = "warn",
         provider: str | None = None,
-        **labels: str,
+        labels: Mapping[str, str] | None = None,
+        **named: str,
     ) -> AsyncTransportT:
         """Return the transport for an `AsyncClient`; all else is as for `transport`.
 
@@ -135,7 +144,8 @@ class Faces(Generic[TransportT, AsyncTransportT]):
                 output.
             unguarded: What costs money and is not guarded: "warn" once (default), "refuse" or "allow".
             provider: The provider's label; default: read from the host ("google", "groq", else the host).
-            **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
+            labels: Labels as a mapping, beside the keywords; default None.
+            **named: Labels, passed to guards, and to objects with the `outlay.Budget` protocol.
 
         Returns:
             A transport for `AsyncClient(transport=...)`; its `aclose` closes `inner`.
@@ -143,6 +153,7 @@ class Faces(Generic[TransportT, AsyncTransportT]):
         Raises:
             PolicyError: An argument is not what it should be.
             InvalidAmount: `output_tokens` is no whole number, or negative.
+            InvalidId: The name or the value of a label is empty, or longer than 1,024 bytes.
 
         Example:
             >>> import httpx
@@ -153,7 +164,9 @@ class Faces(Generic[TransportT, AsyncTransportT]):
         """
         layer = self._layer(
             budget,
-            labels,
+            provider,
+            named,
+            labels=labels,
             operation=operation,
             prices=prices,
             output_tokens=output_tokens,
@@ -176,7 +189,8 @@ class Faces(Generic[TransportT, AsyncTransportT]):
         estimate: EstimateMode | None = None,
         unguarded: Unguarded = "warn",
         provider: str | None = None,
-        **labels: str,
+        labels: Mapping[str, str] | None = None,
+        **named: str,
     ) -> ClientT:
         """Return a guarded copy of a client that exists already; the original stays unguarded.
 
@@ -197,7 +211,8 @@ class Faces(Generic[TransportT, AsyncTransportT]):
                 output.
             unguarded: What costs money and is not guarded: "warn" once (default), "refuse" or "allow".
             provider: The provider's label; default: read from the host ("google", "groq", else the host).
-            **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
+            labels: Labels as a mapping, beside the keywords; default None.
+            **named: Labels, passed to guards, and to objects with the `outlay.Budget` protocol.
 
         Returns:
             A guarded copy of the client.
@@ -205,6 +220,7 @@ class Faces(Generic[TransportT, AsyncTransportT]):
         Raises:
             PolicyError: An argument is not what it should be.
             InvalidAmount: `output_tokens` is no whole number, or negative.
+            InvalidId: The name or the value of a label is empty, or longer than 1,024 bytes.
 
         Example:
             >>> import httpx
@@ -217,7 +233,9 @@ class Faces(Generic[TransportT, AsyncTransportT]):
         """
         layer = self._layer(
             budget,
-            labels,
+            provider,
+            named,
+            labels=labels,
             operation=operation,
             prices=prices,
             output_tokens=output_tokens,

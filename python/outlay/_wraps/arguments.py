@@ -28,7 +28,8 @@ def make_layer(
     wait: float | timedelta | None = None,
     estimate: EstimateMode | None = None,
     unguarded: Unguarded = "warn",
-    labels: Mapping[str, str],
+    labels: Mapping[str, str] | None,
+    named: Mapping[str, str],
     made_by: str,
 ) -> Layer:
     """Check the arguments that every `wrap` takes.
@@ -44,12 +45,14 @@ def make_layer(
             None: the policy of a guard decides, else a third of the bytes and the whole output.
         unguarded: The treatment of methods that cost money and are not guarded; see
             `outlay._wraps.unguarded`.
-        labels: The labels of the wrap.
+        labels: The labels of the wrap, as a mapping.
+        named: The labels of the wrap, as keywords.
         made_by: The name of the integration, as `outlay.doctor` shows it.
 
     Raises:
         PolicyError: An argument is not what it should be.
         InvalidAmount: `output_tokens` is no whole number, or negative.
+        InvalidId: The name or the value of a label is empty, or longer than 1,024 bytes.
 
     """
     layer = Layer(
@@ -57,7 +60,7 @@ def make_layer(
         operation=_checked_operation(operation),
         prices=_checked_prices(prices),
         output_tokens=_checked_output(output_tokens),
-        labels=checked_labels(labels),
+        labels=checked_labels(labels, named),
         wait=_checked_wait(wait),
         estimate_mode=_checked_mode(estimate),
         unguarded=checked_unguarded(unguarded),

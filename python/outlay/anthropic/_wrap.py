@@ -24,7 +24,8 @@ def wrap(
     wait: float | timedelta | None = None,
     estimate: EstimateMode | None = None,
     unguarded: Unguarded = "warn",
-    **labels: str,
+    labels: Mapping[str, str] | None = None,
+    **named: str,
 ) -> ClientT:
     """Return a copy of an Anthropic client that reserves from its budgets before each request to a model.
 
@@ -49,7 +50,8 @@ def wrap(
         estimate: "strict" takes half of the prompt's bytes for tokens; "expected" what its model has used, so
             that more run side by side. Default None: the policy's, else a third and the whole output.
         unguarded: What costs money and is not guarded: "warn" once (default), "refuse" or "allow".
-        **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
+        labels: Labels as a mapping, beside the keywords; default None.
+        **named: Labels, passed to guards, and to objects with the `outlay.Budget` protocol.
 
     Returns:
         A guarded copy of the client, of the same class.
@@ -57,6 +59,7 @@ def wrap(
     Raises:
         PolicyError: An argument is not what it should be, or a budget limits cost and there are no prices.
         InvalidAmount: `output_tokens` is no whole number, or negative.
+        InvalidId: The name or the value of a label is empty, or longer than 1,024 bytes.
 
     Example:
         >>> from anthropic import Anthropic, AnthropicError
@@ -79,6 +82,7 @@ def wrap(
         estimate=estimate,
         unguarded=unguarded,
         labels=labels,
+        named=named,
         made_by="anthropic",
     )
     layer.check_price(None)

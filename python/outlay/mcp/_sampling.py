@@ -26,7 +26,8 @@ def wrap_sampling(
     operation: str = "sampling",
     prices: Mapping[str, str] | None = None,
     wait: float | timedelta | None = None,
-    **labels: str,
+    labels: Mapping[str, str] | None = None,
+    **named: str,
 ) -> Callable[..., Awaitable[Any]]:
     """Return a sampling callback that reserves before it asks the client's model.
 
@@ -45,13 +46,15 @@ def wrap_sampling(
         prices: USD per million tokens, as text, of the client's model: input and output. Needed where a
             budget limits cost.
         wait: Seconds or a timedelta that a call may wait for a pool or a limiter; default None, not at all.
-        **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
+        labels: Labels as a mapping, beside the keywords; default None.
+        **named: Labels, passed to guards, and to objects with the `outlay.Budget` protocol.
 
     Returns:
         The guarded callback.
 
     Raises:
         PolicyError: An argument is not what it should be.
+        InvalidId: The name or the value of a label is empty, or longer than 1,024 bytes.
 
     Example:
         >>> import asyncio
@@ -78,6 +81,7 @@ def wrap_sampling(
         prices=None if prices is None else {_MODEL: prices},
         wait=wait,
         labels=labels,
+        named=named,
         made_by="mcp",
     )
     layer.check_price(_MODEL)

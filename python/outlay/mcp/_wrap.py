@@ -30,7 +30,8 @@ def wrap(
     agent: str | None = None,
     prices: Mapping[str, Mapping[str, str]] | PriceTable | None = None,
     unguarded: Unguarded = "warn",
-    **labels: str,
+    labels: Mapping[str, str] | None = None,
+    **named: str,
 ) -> TargetT:
     """Charge one step for each tool call of a server, or of a client; in place.
 
@@ -51,13 +52,15 @@ def wrap(
         prices: As in every wrap, and checked as there; a tool call has no tokens that they would price.
         unguarded: A server's sampling, which asks a client's model: "warn" once (default), "refuse" or
             "allow". Guarded is a callback of `wrap_sampling`.
-        **labels: Passed to objects with the `outlay.Budget` protocol.
+        labels: Labels as a mapping, beside the keywords; default None.
+        **named: Labels, passed to guards, and to objects with the `outlay.Budget` protocol.
 
     Returns:
         The same object.
 
     Raises:
-        PolicyError: The target is none of these, a budget cannot count steps, or a label is not text.
+        PolicyError: The target is none of these, a budget cannot count steps, or a label is given twice.
+        InvalidId: The name or the value of a label is empty, or longer than 1,024 bytes.
 
     Example:
         >>> import asyncio
@@ -78,7 +81,7 @@ def wrap(
     """
     if prices is not None and not isinstance(prices, PriceTable):
         PriceTable(prices)
-    layer = make_step_layer(budget, agent, labels, unguarded)
+    layer = make_step_layer(budget, agent, labels, named, unguarded)
     method = _client_method(target)
     if method is not None:
         tell_sampling(target, layer)

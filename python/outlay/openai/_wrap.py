@@ -28,7 +28,8 @@ def wrap(
     wait: float | timedelta | None = None,
     estimate: EstimateMode | None = None,
     unguarded: Unguarded = "warn",
-    **labels: str,
+    labels: Mapping[str, str] | None = None,
+    **named: str,
 ) -> ClientT:
     """Return a copy of a client that reserves from its budgets before each call of a model.
 
@@ -49,7 +50,8 @@ def wrap(
         estimate: "strict" takes half of the prompt's bytes for tokens; "expected" what its model has used, so
             that more run side by side. Default None: the policy's, else a third and the whole output.
         unguarded: What costs money and is not guarded: "warn" once (default), "refuse" or "allow".
-        **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
+        labels: Labels as a mapping, beside the keywords; default None.
+        **named: Labels, passed to guards, and to objects with the `outlay.Budget` protocol.
 
     Returns:
         A guarded copy of the client.
@@ -57,6 +59,7 @@ def wrap(
     Raises:
         PolicyError: An argument is not what it should be, or a model that must be priced has no price.
         InvalidAmount: `output_tokens` is no whole number, or negative.
+        InvalidId: The name or the value of a label is empty, or longer than 1,024 bytes.
 
     Example:
         >>> from openai import OpenAI
@@ -83,6 +86,7 @@ def wrap(
         estimate=estimate,
         unguarded=unguarded,
         labels=labels,
+        named=named,
         made_by="openai",
     )
     _check(client)

@@ -25,7 +25,11 @@ from outlay._wraps import (
 
 
 def guard_tools(
-    tools: Iterable[FunctionTool], budget: AnyBudget | Sequence[AnyBudget], **labels: str
+    tools: Iterable[FunctionTool],
+    budget: AnyBudget | Sequence[AnyBudget],
+    *,
+    labels: Mapping[str, str] | None = None,
+    **named: str,
 ) -> list[FunctionTool]:
     """Return copies of the tools that charge one step before each call.
 
@@ -45,13 +49,15 @@ def guard_tools(
             those of MCP servers, have no such guardrail.
         budget: A `WorkflowToken`, `AgentTokenBudget` or `AgentBudget`, an object with the `outlay.Budget`
             protocol, or a list of them.
-        **labels: Passed to objects with the `outlay.Budget` protocol.
+        labels: Labels as a mapping, beside the keywords; default None.
+        **named: Labels, passed to guards, and to objects with the `outlay.Budget` protocol.
 
     Returns:
         The copies, in the same order.
 
     Raises:
         PolicyError: A tool is no function tool, or a budget cannot count steps.
+        InvalidId: The name or the value of a label is empty, or longer than 1,024 bytes.
 
     Example:
         >>> from agents import Agent, RunConfig, Runner, function_tool
@@ -69,7 +75,7 @@ def guard_tools(
         ['found a', '{"error":']
 
     """
-    layer = _ToolLayer(step_budgets(budget), checked_labels(labels))
+    layer = _ToolLayer(step_budgets(budget), checked_labels(labels, named))
     if not isinstance(tools, Iterable):
         raise PolicyError(f"tools: a list of FunctionTool is allowed, not {type(tools).__name__}")
     return [_guarded(tool, layer) for tool in tools]

@@ -69,11 +69,13 @@ class BudgetCapability(AbstractCapability[Any]):
         estimate: "strict" takes half of the prompt's bytes for tokens; "expected" what its model has used, so
             that more run side by side. Default None: the policy's, else a third and the whole output.
         unguarded: What costs money and is not guarded: "warn" once (default), "refuse" or "allow".
-        **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
+        labels: Labels as a mapping, beside the keywords; default None.
+        **named: Labels, passed to guards, and to objects with the `outlay.Budget` protocol.
 
     Raises:
         PolicyError: An argument is not what it should be, or nothing is left to guard.
         InvalidAmount: `output_tokens` is no whole number, or negative.
+        InvalidId: The name or the value of a label is empty, or longer than 1,024 bytes.
 
     Example:
         >>> from pydantic_ai import Agent
@@ -103,7 +105,8 @@ class BudgetCapability(AbstractCapability[Any]):
         wait: float | timedelta | None = None,
         estimate: EstimateMode | None = None,
         unguarded: Unguarded = "warn",
-        **labels: str,
+        labels: Mapping[str, str] | None = None,
+        **named: str,
     ) -> None:
         if steps not in ("tools", None):
             raise PolicyError(f"steps: 'tools' or None is allowed, not {steps!r:.100}")
@@ -116,6 +119,7 @@ class BudgetCapability(AbstractCapability[Any]):
             estimate=estimate,
             unguarded=unguarded,
             labels=labels,
+            named=named,
             made_by="pydantic_ai",
         )
         self._models, self._tools = models, steps is not None

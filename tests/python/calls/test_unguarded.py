@@ -87,7 +87,9 @@ def test_what_has_no_body_asks_for_nothing():
 
 
 def layer(word, budget=None):
-    return make_layer(budget or SharedPool(capacity_tokens=1), unguarded=word, labels={}, made_by="test")
+    return make_layer(
+        budget or SharedPool(capacity_tokens=1), unguarded=word, labels=None, named={}, made_by="test"
+    )
 
 
 @pytest.mark.parametrize("word", ["Warn", "", None, True, ["warn"]])

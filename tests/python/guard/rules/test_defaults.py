@@ -19,7 +19,7 @@ PROMPT = Prompt(model_name="gpt-x", input_tokens=101)
 
 def held(budgets, **keywords):
     """Return what a wrap would reserve for the prompt."""
-    estimate = make_layer(budgets, labels={}, made_by="test", **keywords).estimate(PROMPT)
+    estimate = make_layer(budgets, labels=None, named={}, made_by="test", **keywords).estimate(PROMPT)
     return estimate.input_tokens, estimate.output_tokens
 
 
@@ -47,7 +47,7 @@ def test_a_policy_speaks_for_wraps_that_do_not():
 
 def test_an_update_speaks_for_wraps_that_are_there():
     guard = guard_of()
-    layer = make_layer(guard, labels={}, made_by="test")
+    layer = make_layer(guard, labels=None, named={}, made_by="test")
     guard.update({"defaults": {"output_tokens": 9}})
     assert layer.estimate(PROMPT).output_tokens == 9
 
