@@ -50,7 +50,7 @@ impl PyPriceTable {
                 &format!("a Usage or UsageEstimate, not {}", args::type_name(usage)),
             )
         })?;
-        let price = self.0.price_by(provider, model, &usage)?;
+        let price = self.0.price_by(provider, model, usage)?;
         price.unpriced(&usage).for_each(|name| tell_unpriced(model, name));
         Ok(price.cost(&usage))
     }
