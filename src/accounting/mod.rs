@@ -25,7 +25,6 @@ pub(crate) use clock::{LONGEST, nanos};
 pub use denied::{Cause, Code, Denied, Kind, Show, Subject};
 pub use headers::{RateHeaders, ReportedLimit, ReportedUnit};
 #[cfg(test)]
-pub(crate) use headers::{ReportedLimit as Told, ReportedUnit as ToldUnit};
 pub use invalid::{Invalid, InvalidKind};
 pub use key::Key;
 pub use limit::{Limit, Terms, Unit};
