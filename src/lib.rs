@@ -10,8 +10,8 @@ pub use accounting::{
     Audience, Billing, Calendar, CalendarUnit, CallPrice, Cause, Clock, Code, CostSource, Counts,
     Denied, Expired, Follower, Hold, Invalid, InvalidKind, Key, Kind, Limit, MESSAGE_BYTES_MAX,
     ManualClock, Meter, MicroUsd, Moment, Open, Price, PriceTable, ProviderLimit, RateHeaders,
-    Rates, RequestBudget, Ring, Rolled, Show, Subject, SystemClock, TellUnpriced, Terms, Tick,
-    Told, ToldUnit, Unit, Usage, UsageEstimate, Window,
+    Rates, ReportedLimit, ReportedUnit, RequestBudget, Ring, Rolled, Show, Subject, SystemClock,
+    TellUnpriced, Terms, Tick, Unit, Usage, UsageEstimate, Window,
 };
 pub use budgets::{
     Advice, AgentAllowance, AgentBudget, AgentTokenBudget, Allotment, AllotmentSize,

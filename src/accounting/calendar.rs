@@ -80,9 +80,9 @@ impl Calendar {
         if now.wall_ns >= self.end_ns {
             self.pass(now, counts)
         } else if now.wall_ns < self.start_ns() {
-            self.step_back(now)
+            self.step_back(now, counts)
         } else if now.tick >= self.over_at && self.was_before(now) {
-            self.begin_again(now)
+            self.begin_again(now, counts)
         } else {
             if self.kept.is_some() && !self.doubted {
                 self.drop_kept(now);
@@ -91,16 +91,25 @@ impl Calendar {
         }
     }
 
-    /// Whether the wall clock was still before the start when the window was over, and nobody read
-    /// the clocks between then and `now`.
+    /// The reading is in the window, which is over by the monotonic clock. Whether the wall clock was
+    /// still before the start at that time, if it has not stepped since.
     #[cold]
-    fn was_before(&self, now: Moment) -> bool {
-        now.back_to(self.over_at).wall_ns < self.start_ns()
+    fn was_before(&mut self, now: Moment) -> bool {
+        let was_before = now.back_to(self.over_at).wall_ns < self.start_ns();
+        // It is in the window now: a later step back is no new entry.
+        self.over_at = now.tick;
+        was_before
     }
 
-    fn begin_again(&mut self, now: Moment) -> Rolled {
+    /// Ends a window in the future, which is over by the monotonic clock. If a window before it may
+    /// still come back, what this one has counted belongs to that one.
+    fn begin_again(&mut self, now: Moment, counts: Counts) -> Rolled {
+        self.drop_kept(now);
+        self.kept.take_if(|_| self.doubted);
+        if let Some(kept) = &mut self.kept {
+            kept.add(counts);
+        }
         self.doubted = false;
-        self.kept = None;
         self.place(now);
         Rolled::Next
     }
@@ -130,7 +139,7 @@ impl Calendar {
 
     /// The reading is before the start.
     #[cold]
-    fn step_back(&mut self, now: Moment) -> Rolled {
+    fn step_back(&mut self, now: Moment, counts: Counts) -> Rolled {
         self.drop_kept(now);
         if !self.doubted
             && let Some(kept) = &mut self.kept
@@ -142,7 +151,7 @@ impl Calendar {
             return Rolled::Returned(Counts { used, reserved, era, warned });
         }
         if now.tick >= self.over_at {
-            return self.begin_again(now);
+            return self.begin_again(now, counts);
         }
         Rolled::Same
     }
@@ -157,9 +166,7 @@ impl Calendar {
             || Box::new(KeptWindow { over_at, end_ns, since, used: 0, reserved: 0, warned: 0 });
         let mut kept = self.kept.take().unwrap_or_else(fresh);
         kept.end_ns = end_ns;
-        kept.used = kept.used.saturating_add(counts.used);
-        kept.reserved = kept.reserved.saturating_add(counts.reserved);
-        kept.warned = kept.warned.max(counts.warned);
+        kept.add(counts);
         self.kept = Some(kept);
     }
 
@@ -197,7 +204,7 @@ impl Calendar {
         let until_end = self.end_ns.saturating_sub(now.wall_ns);
         let apart = Duration::from_nanos(until_end.unsigned_abs());
         if now.wall_ns >= self.end_ns {
-            return if self.doubted { self.over_at } else { now.tick.minus(apart) };
+            return if self.doubted { self.confirmed_at() } else { now.tick.minus(apart) };
         }
         let until_start = self.start_ns().saturating_sub(now.wall_ns);
         let enters_at = now.tick.plus(Duration::from_nanos(until_start.max(0).unsigned_abs()));
@@ -205,7 +212,13 @@ impl Calendar {
             return self.over_at;
         }
         let length = Duration::from_nanos(self.length_ns().unsigned_abs());
-        now.tick.plus(apart.min(length))
+        let end = now.tick.plus(apart.min(length));
+        if self.doubted { end.max(self.confirmed_at()) } else { end }
+    }
+
+    /// From when on the monotonic clock confirms that the window is over.
+    fn confirmed_at(&self) -> Tick {
+        self.over_at.minus(APART)
     }
 
     /// From when on nothing counts of what it has counted. A time that is over if that is so now.
@@ -214,8 +227,8 @@ impl Calendar {
             return self.over_at.max(self.kept.as_ref().map_or(now.tick, |kept| kept.over_at));
         }
         // An end that the monotonic clock does not confirm may not be the end.
-        let over = self.over_at.minus(APART);
-        if used == 0 && reserved == 0 { now.tick } else { over.max(self.ends_at(now)) }
+        let silent = used == 0 && reserved == 0;
+        if silent { now.tick } else { self.confirmed_at().max(self.ends_at(now)) }
     }
 
     /// When the window began, in nanoseconds since 1970 UTC.
@@ -320,7 +333,7 @@ mod tests {
         // The clock has been wrong once. It ends nothing alone.
         let again = at("2036-01-01T12:00:00Z", 2 * HOUR);
         assert_eq!(day.roll(again, NONE), Rolled::Same);
-        assert_eq!(day.ends_at(again), midnight);
+        assert_eq!(day.ends_at(again), midnight.minus(APART));
         assert_eq!(day.roll(at("2026-05-02T00:00:00Z", 14 * HOUR), NONE), Rolled::Next);
         assert!(!day.doubted && day.kept.is_none());
     }

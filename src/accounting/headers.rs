@@ -23,7 +23,7 @@
 mod body;
 mod draft;
 mod names;
-mod told;
+mod reported;
 mod values;
 
 use std::time::Duration;
@@ -32,7 +32,7 @@ use self::body::body_wait;
 use self::draft::{draft_items, draft_name};
 pub(super) use self::names::LimitName;
 use self::names::{Family, Field, What, parse};
-pub use self::told::{Told, ToldUnit};
+pub use self::reported::{ReportedLimit, ReportedUnit};
 use self::values::{
     MILLISECOND, SECOND, decimal, epoch, go_duration, http_date, merge, until, wait,
 };
@@ -48,7 +48,7 @@ const LIMITS_MAX: usize = 16;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RateHeaders {
     /// Each limit, by the name of what it counts and of its window.
-    pub limits: Vec<Told>,
+    pub limits: Vec<ReportedLimit>,
     /// How long the provider asks to wait (`retry-after-ms`, else the longer one of `retry-after` and
     /// the wait in the body).
     pub retry_after: Option<Duration>,
@@ -64,11 +64,12 @@ impl RateHeaders {
     /// skipped, so this never fails. Of several values of one header, the strictest counts.
     ///
     /// ```
-    /// use outlay::{RateHeaders, ToldUnit};
+    /// use outlay::{RateHeaders, ReportedUnit};
     ///
     /// let read = RateHeaders::read([("X-RateLimit-Remaining-Tokens", "90")], 0);
-    /// let told = &read.limits[0];
-    /// assert_eq!((told.unit(), told.remaining(), told.reset()), (ToldUnit::Tokens, Some(90), None));
+    /// let limit = &read.limits[0];
+    /// assert_eq!((limit.unit(), limit.remaining()), (ReportedUnit::Tokens, Some(90)));
+    /// assert_eq!(limit.reset(), None);
     /// ```
     pub fn read<'a>(headers: impl IntoIterator<Item = (&'a str, &'a str)>, wall_ns: i64) -> Self {
         let mut seen = Seen::default();
@@ -81,9 +82,10 @@ impl RateHeaders {
         seen.verdict()
     }
 
-    /// The same with the wait that the body of an error names, if it names one: as a field
-    /// (`retryDelay`, `retry_after`, `retry_after_ms`, `retry_after_seconds`), or in a sentence ("Please
-    /// try again in 1.2s.", "retry after 26 seconds"). The longer one counts of that and `retry-after`.
+    /// The same with the wait that the body of an error names, if it names one. It may be a field:
+    /// `retryDelay`, `retry_after`, `retry_after_ms` or `retry_after_seconds`. Or it stands in a
+    /// sentence: "Please try again in 1.2s.", "retry after 26 seconds". The longer one counts of that
+    /// and `retry-after`.
     ///
     /// ```
     /// use std::time::Duration;
@@ -99,8 +101,8 @@ impl RateHeaders {
 
     /// How long what is empty stays empty.
     pub(super) fn empty_for(&self) -> Option<Duration> {
-        let empty = self.limits.iter().filter(|told| told.remaining() == Some(0));
-        empty.filter_map(Told::reset).max()
+        let empty = self.limits.iter().filter(|reported| reported.remaining() == Some(0));
+        empty.filter_map(ReportedLimit::reset).max()
     }
 }
 
@@ -219,7 +221,7 @@ impl Seen {
             What::OutputTokens => false,
             _ => true,
         };
-        let told = |found: &(LimitName, HeaderGroup)| {
+        let reported = |found: &(LimitName, HeaderGroup)| {
             let (limit, group) = found;
             let said_period = group.period.or_else(|| limit.period());
             let period = said_period.or_else(|| limit.usual_period());
@@ -227,16 +229,13 @@ impl Seen {
             let counts = counts(found);
             let (name, HeaderGroup { remaining, reset, .. }) = (limit.clone(), *group);
             let max = max.filter(|_| period.is_some());
-            Told { name, period, said_period, max, remaining, reset, counts }
+            ReportedLimit { name, period, said_period, max, remaining, reset, counts }
         };
         let lone = self.limits.iter().filter(|(_, group)| group.remaining.is_none());
         RateHeaders {
-            limits: self.limits.iter().map(told).collect(),
+            limits: self.limits.iter().map(reported).collect(),
             retry_after: self.retry_after_ms.or(self.retry_after),
             reset: lone.filter_map(|(_, group)| group.reset).min(),
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -86,9 +86,8 @@ impl Meter {
 
     /// Updates what is known of the limit of the provider behind it, from a response at `now`.
     pub fn hear(&mut self, said: &RateHeaders, status: u16, to: Audience, now: Tick) {
-        if let Some(by) = hearing(&self.window, (self.unit, self.max), to) {
-            self.heard_mut().hear(said, status, by, now);
-        }
+        let Some(by) = hearing(&self.window, (self.unit, self.max), to) else { return };
+        self.heard_mut().hear(said, status, by, now);
     }
 
     /// Counts an admitted request that asks for `amount`.

@@ -23,7 +23,8 @@ pub use calendar::{Calendar, CalendarUnit, Counts, Rolled};
 pub use clock::{Clock, Follower, ManualClock, Moment, SystemClock, Tick};
 pub(crate) use clock::{LONGEST, nanos};
 pub use denied::{Cause, Code, Denied, Kind, Show, Subject};
-pub use headers::{RateHeaders, Told, ToldUnit};
+pub use headers::{RateHeaders, ReportedLimit, ReportedUnit};
+#[cfg(test)]
 pub use invalid::{Invalid, InvalidKind};
 pub use key::Key;
 pub use limit::{Limit, Terms, Unit};

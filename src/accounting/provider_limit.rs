@@ -1,16 +1,16 @@
 //! The rate limit that a provider reports. No more than this limit is ever admitted.
 
-mod kept;
+mod known;
 mod pace;
 
 use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use self::kept::Kept;
+use self::known::KnownLimit;
 use self::pace::Pace;
 use super::clock::Tick;
-use super::headers::{RateHeaders, ToldUnit};
+use super::headers::{RateHeaders, ReportedUnit};
 
 const TOO_MANY_REQUESTS: u16 = 429;
 /// Unavailable and overloaded (Anthropic). They close the limit only if they report for how long.
@@ -28,14 +28,14 @@ pub(super) struct Hearing {
     pub(super) tokens: bool,
     pub(super) requests: bool,
     /// Whether all this was said of one model, of which the meter does not know the calls.
-    pub(super) of_model: bool,
+    pub(super) for_model: bool,
 }
 
 /// The latest limits that a provider has reported.
 #[derive(Clone, Debug, Default)]
 pub struct ProviderLimit {
     /// Each limit by its name.
-    kept: SmallVec<[Kept; 2]>,
+    kept: SmallVec<[KnownLimit; 2]>,
     /// Closed until this time: nothing is admitted before it.
     closed_until: Option<Tick>,
     /// How requests start again after that.
@@ -46,18 +46,18 @@ impl ProviderLimit {
     /// Updates the limits from a response. What the response does not report stays. An older response
     /// does not open a closed limit.
     pub(super) fn hear(&mut self, said: &RateHeaders, status: u16, by: Hearing, now: Tick) {
-        for told in &said.limits {
-            let bounds = match told.unit() {
-                ToldUnit::Tokens => by.tokens,
-                ToldUnit::Requests => by.requests,
+        for reported in &said.limits {
+            let bounds = match reported.unit() {
+                ReportedUnit::Tokens => by.tokens,
+                ReportedUnit::Requests => by.requests,
             };
             if !bounds {
                 continue;
             }
-            if let Some(known) = self.kept.iter_mut().find(|known| known.is_of(told)) {
-                known.hear(told, by.period, now);
+            if let Some(known) = self.kept.iter_mut().find(|known| known.is_of(reported)) {
+                known.hear(reported, by.period, now);
             } else if self.kept.len() < KEPT_MAX {
-                self.kept.push(Kept::new(told, by.period, now));
+                self.kept.push(KnownLimit::new(reported, by.period, now));
             }
         }
         let closed = match status {
@@ -102,24 +102,24 @@ impl ProviderLimit {
 
     /// Whether what it admits may change by `at`.
     pub fn may_change_by(&self, at: Tick) -> bool {
-        let kept = self.kept.iter().filter_map(Kept::ends_first);
+        let kept = self.kept.iter().filter_map(KnownLimit::ends_first);
         let paced = self.pace.iter().map(Pace::next);
         kept.chain(paced).chain(self.closed_until).any(|until| until <= at)
     }
 
     /// From when on nothing counts of what was reported.
     pub fn silent_from(&self) -> Tick {
-        let kept = self.kept.iter().filter_map(Kept::ends_last);
+        let kept = self.kept.iter().filter_map(KnownLimit::ends_last);
         let paced = self.pace.iter().map(Pace::until);
         kept.chain(paced).chain(self.closed_until).max().unwrap_or(Tick::from_nanos(0))
     }
 
     /// The limit of a window, where the meter itself allows `max`.
     pub fn ceiling(&self, max: u64) -> u64 {
-        self.kept.iter().filter_map(Kept::max).fold(max, u64::min)
+        self.kept.iter().filter_map(KnownLimit::max).fold(max, u64::min)
     }
 
-    fn tokens(&self) -> impl Iterator<Item = &Kept> {
+    fn tokens(&self) -> impl Iterator<Item = &KnownLimit> {
         self.kept.iter().filter(|kept| kept.counts_tokens())
     }
 
@@ -129,7 +129,7 @@ impl ProviderLimit {
         if self.is_shut() {
             return 0;
         }
-        let left = self.tokens().filter_map(Kept::left);
+        let left = self.tokens().filter_map(KnownLimit::left);
         let paced = self.pace.iter().map(Pace::room);
         left.map(|left| left.saturating_sub(reserved)).chain(paced).min().unwrap_or(u64::MAX)
     }
@@ -138,7 +138,7 @@ impl ProviderLimit {
     pub fn admits(&self, reserved: u64, amount: u64) -> bool {
         let fits = |left: u64| left.checked_sub(reserved).is_some_and(|room| amount <= room);
         !self.is_shut()
-            && self.tokens().filter_map(Kept::left).all(fits)
+            && self.tokens().filter_map(KnownLimit::left).all(fits)
             && self.pace.is_none_or(|pace| pace.admits(amount))
     }
 
@@ -149,12 +149,12 @@ impl ProviderLimit {
     /// When [`admits`](Self::admits) may pass what it refuses now: the latest time of all reports
     /// that refuse it.
     pub fn opens_at(&self, reserved: u64, amount: u64) -> Option<Tick> {
-        let refuses = |kept: &&Kept| {
+        let refuses = |kept: &&KnownLimit| {
             let fits = |left: u64| left.checked_sub(reserved).is_some_and(|room| amount <= room);
             kept.left() == Some(0)
                 || (kept.counts_tokens() && kept.left().is_some_and(|left| !fits(left)))
         };
-        let kept = self.kept.iter().filter(refuses).filter_map(Kept::left_until);
+        let kept = self.kept.iter().filter(refuses).filter_map(KnownLimit::left_until);
         let paced = self.pace.iter().filter(|pace| !pace.admits(amount));
         let paced = paced.map(|pace| pace.opens_at(amount));
         kept.chain(paced).chain(self.closed_until).max()
@@ -185,7 +185,7 @@ mod tests {
         limit: 600,
         tokens: true,
         requests: true,
-        of_model: false,
+        for_model: false,
     };
 
     fn at(seconds: u64) -> Tick {
@@ -245,18 +245,18 @@ mod tests {
         assert!(limit.admits(0, 80) && !limit.admits(0, 81), "the newer report of the minute");
         limit.charge(70);
         limit.roll(at(25));
-        assert!(limit.admits(0, 230) && !limit.admits(0, 231), "the day, told once");
+        assert!(limit.admits(0, 230) && !limit.admits(0, 231), "the day, reported once");
         assert_eq!(limit.opens_at(0, 231), Some(at(3600)));
     }
 
     #[test]
-    fn a_reset_that_is_told_alone_moves_what_is_known() {
+    fn a_reset_that_is_reported_alone_moves_what_is_known() {
         let limit = heard(&[(0, 200, &tokens(10, 30)), (5, 200, "x-ratelimit-reset-tokens: 50")]);
         assert_eq!(limit.opens_at(0, 11), Some(at(55)));
     }
 
     #[test]
-    fn a_maximum_is_forgotten_a_day_after_it_was_told_last() {
+    fn a_maximum_is_forgotten_a_day_after_it_was_reported_last() {
         let mut limit = heard(&[(0, 200, "x-ratelimit-limit-tokens: 50")]);
         assert_eq!((limit.ceiling(600), limit.silent_from()), (50, at(86_400)));
         limit.roll(at(86_400));

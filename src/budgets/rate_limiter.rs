@@ -164,13 +164,13 @@ impl RateLimiter {
         if let Some(model) = model {
             asks[0].terms = Terms::Named;
             let demands = smallvec![Demand::new(TOKENS, estimate.total_tokens)];
-            asks.push(Ask::new(&self.of_model(model)?, demands));
+            asks.push(Ask::new(&self.model_account(model)?, demands));
         }
         Ok(asks)
     }
 
     /// The account of a model.
-    fn of_model(&self, model: &str) -> Result<Arc<Account>, Error> {
+    fn model_account(&self, model: &str) -> Result<Arc<Account>, Error> {
         let core = self.account.core();
         let limits = [self.limit, gate(self.limit, self.threshold)];
         self.models.account(model, core, || meter(core, limits, self.window))
@@ -214,7 +214,7 @@ impl RateLimiter {
         };
         let Some(model) = model else { return hear(&self.account, Audience::Whole) };
         hear(&self.account, Audience::Nameless)?;
-        hear(&*self.of_model(model)?, Audience::Whole)
+        hear(&*self.model_account(model)?, Audience::Whole)
     }
 
     /// Tokens in a window.

@@ -95,7 +95,8 @@ def _in_envelope(inner: Any, answer: Reader) -> Fields | None:
     if isinstance(inner, str) or callable(inner):
         return None
     fields = usage_fields(inner)
-    # A line of a batch has the name that its caller gave it: Anthropic, "Message Batches"; Gemini, "Batch API".
+    # A line of a batch has the name that its caller gave it: Anthropic, "Message Batches"; Gemini, "Batch
+    # API".
     if fields is not None and any(isinstance(answer(name), str) for name in ("custom_id", "key")):
         add_ways(fields, ("batch",))
     return fields

@@ -39,6 +39,15 @@ pub enum Rolled {
 }
 
 impl KeptWindow {
+    /// Adds what a later window has counted.
+    pub(super) const fn add(&mut self, counts: Counts) {
+        self.used = self.used.saturating_add(counts.used);
+        self.reserved = self.reserved.saturating_add(counts.reserved);
+        if counts.warned > self.warned {
+            self.warned = counts.warned;
+        }
+    }
+
     /// Whether an era is one from its first up to `end`, which is none of them.
     pub(super) const fn has(&self, era: u32, end: u32) -> bool {
         era.wrapping_sub(self.since) < end.wrapping_sub(self.since)

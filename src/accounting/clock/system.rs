@@ -3,8 +3,8 @@
 //! On Linux the precise clock is the kernel's boot-time clock, which counts the time in which the
 //! machine was suspended. The kernel has no coarse clock of this kind. So the coarse clock, a third
 //! as dear, is the kernel's monotonic one plus the time that it did not count. That time is read
-//! once for each kernel tick (1 to 10 ms): a machine that wakes up ticks before any program runs,
-//! so no program sees a time without its last sleep.
+//! once for each kernel tick (1 to 10 ms). A machine that wakes up ticks before any program runs.
+//! So no program sees a time without the last sleep of its machine.
 //! The clocks of other systems are those of Rust's `Instant`; on macOS it stops while the machine
 //! sleeps.
 #![cfg_attr(

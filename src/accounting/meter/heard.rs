@@ -6,7 +6,7 @@ use crate::accounting::limit::{Terms, Unit};
 use crate::accounting::provider_limit::{Hearing, ProviderLimit};
 use crate::accounting::window::Window;
 
-/// Whom a response that reports a provider's limit is told to.
+/// What a meter takes from a response that reports a provider's limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Audience {
     /// A meter that all that is said bounds.
@@ -31,7 +31,7 @@ pub(super) fn hearing(
         limit,
         tokens: unit == Unit::Tokens,
         requests: to != Audience::TokensAlone,
-        of_model: to == Audience::Nameless,
+        for_model: to == Audience::Nameless,
     })
 }
 
@@ -40,7 +40,7 @@ pub(super) fn hearing(
 #[derive(Clone, Debug, Default)]
 pub(in crate::accounting) struct Heard {
     all: ProviderLimit,
-    of_models: Option<ProviderLimit>,
+    for_models: Option<ProviderLimit>,
 }
 
 impl Heard {
@@ -56,18 +56,19 @@ impl Heard {
         by: Hearing,
         now: Tick,
     ) {
-        let of = if by.of_model { self.of_models.get_or_insert_default() } else { &mut self.all };
-        of.hear(said, status, by, now);
+        let limit =
+            if by.for_model { self.for_models.get_or_insert_default() } else { &mut self.all };
+        limit.hear(said, status, by, now);
     }
 
     /// Those that bound a request.
     fn bounding(&self, terms: Terms) -> impl Iterator<Item = &ProviderLimit> {
-        let of_models = self.of_models.iter().filter(move |_| terms != Terms::Named);
-        std::iter::once(&self.all).chain(of_models)
+        let for_models = self.for_models.iter().filter(move |_| terms != Terms::Named);
+        std::iter::once(&self.all).chain(for_models)
     }
 
     fn each_mut(&mut self) -> impl Iterator<Item = &mut ProviderLimit> {
-        std::iter::once(&mut self.all).chain(&mut self.of_models)
+        std::iter::once(&mut self.all).chain(&mut self.for_models)
     }
 
     pub(in crate::accounting) fn is_closed(&self) -> bool {

@@ -74,7 +74,7 @@ impl Guard {
         self.core.same_process()?;
         let matched = self.matched(labels)?;
         let heard =
-            if matched.of_provider.is_empty() { &matched.asked } else { &matched.of_provider };
+            if matched.by_provider.is_empty() { &matched.asked } else { &matched.by_provider };
         for asked in heard {
             let rule_meters = asked.counter.rule_meters();
             if !rule_meters.iter().any(|rule_meter| rule_meter.rule.adaptive) {

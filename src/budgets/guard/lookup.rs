@@ -98,7 +98,7 @@ impl Guard {
         let mut matched = Matched {
             generation,
             asked: Vec::new(),
-            of_provider: Vec::new(),
+            by_provider: Vec::new(),
             order: Vec::new(),
             allowances: if is_tool {
                 Vec::new()
@@ -131,10 +131,10 @@ impl Guard {
             if !group.stands_back(&in_force.groups, labels) {
                 let keep = in_force.policy.defaults.keep_runs;
                 let counter = self.counter(number, group, Values::of(&values), keep)?;
-                if let Some((of, model)) = group.of_provider().zip(model.filter(|_| !is_tool)) {
-                    let values = Values::of_provider(&values, model);
+                if let Some((of, model)) = group.provider_group().zip(model.filter(|_| !is_tool)) {
+                    let values = Values::for_provider(&values, model);
                     let counter = self.counter(number, of, values, keep)?;
-                    matched.of_provider.push(Asked::of(&counter, of, false));
+                    matched.by_provider.push(Asked::of(&counter, of, false));
                 }
                 add(&mut matched, &counter, group);
                 meets_a_budget |= group.has_budgets();

@@ -174,7 +174,7 @@ impl Guard {
         matched.touch_runs(self.core.clock());
         self.ends.run(self.core.clock());
         let counters = matched.order.iter().map(|index| &matched.asked[*index]);
-        for asked in counters.chain(&matched.of_provider) {
+        for asked in counters.chain(&matched.by_provider) {
             let demands = asked.amounts(estimate, 1, paid);
             if !demands.is_empty() {
                 let (account, patient) = (&asked.counter.account, asked.patient);

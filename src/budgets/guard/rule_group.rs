@@ -57,7 +57,7 @@ pub(super) struct RuleGroup {
     /// The meters of a new counter.
     pub(super) meters: RuleMeters,
     /// The rules of it that providers lower, for one model each.
-    of_provider: Option<Box<Self>>,
+    provider_group: Option<Box<Self>>,
 }
 
 impl RuleGroup {
@@ -65,7 +65,7 @@ impl RuleGroup {
     pub(super) fn of(rule: Rule) -> Self {
         let (shared, rules) = (Shared::of(&rule), vec![Arc::new(rule)]);
         let meters = rule_meters_of(&rules);
-        Self { shared, rules, gone: Vec::new(), meters, of_provider: None }
+        Self { shared, rules, gone: Vec::new(), meters, provider_group: None }
     }
 
     /// The rules of a policy in groups. The groups of `known` keep their numbers, even without
@@ -95,7 +95,7 @@ impl RuleGroup {
                 let number = room.unwrap_or_else(|| {
                     let (shared, rules, gone) = (Shared::of(rule), Vec::new(), Vec::new());
                     let meters = Arc::default();
-                    groups.push(Self { shared, rules, gone, meters, of_provider: None });
+                    groups.push(Self { shared, rules, gone, meters, provider_group: None });
                     taken.push(0);
                     // Full groups are not tried again.
                     *numbers = vec![groups.len() - 1];
@@ -110,7 +110,7 @@ impl RuleGroup {
         }
         for group in &mut groups {
             group.meters = rule_meters_of(&group.rules);
-            group.of_provider = group.lowered().map(Box::new);
+            group.provider_group = group.lowered().map(Box::new);
         }
         groups
     }
@@ -126,12 +126,12 @@ impl RuleGroup {
         rules.retain(|rule| !rule.limits.is_empty());
         let rules: Vec<_> = rules.into_iter().map(Arc::new).collect();
         let (shared, gone, meters) = (self.shared.clone(), Vec::new(), rule_meters_of(&rules));
-        (!rules.is_empty()).then_some(Self { shared, rules, gone, meters, of_provider: None })
+        (!rules.is_empty()).then_some(Self { shared, rules, gone, meters, provider_group: None })
     }
 
     /// The group for what providers say of one model, if it has rules that they lower.
-    pub(super) fn of_provider(&self) -> Option<&Self> {
-        self.of_provider.as_deref()
+    pub(super) fn provider_group(&self) -> Option<&Self> {
+        self.provider_group.as_deref()
     }
 
     /// The group without its rules, which it remembers.
@@ -144,7 +144,7 @@ impl RuleGroup {
             rules: Vec::new(),
             gone,
             meters: Arc::default(),
-            of_provider: None,
+            provider_group: None,
         }
     }
 

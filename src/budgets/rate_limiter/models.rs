@@ -14,10 +14,10 @@ const FEW: usize = 64;
 
 /// The accounts of models.
 #[derive(Debug, Default)]
-pub(super) struct Models(Mutex<Accounts>);
+pub(super) struct Models(Mutex<ModelAccounts>);
 
 #[derive(Debug, Default)]
-struct Accounts {
+struct ModelAccounts {
     by_model: HashMap<CompactString, Arc<Account>>,
     /// How many were left when they were looked through last.
     left: usize,
@@ -49,7 +49,7 @@ impl Models {
     }
 }
 
-impl Accounts {
+impl ModelAccounts {
     /// Forgets the accounts that nobody holds and that have nothing to say, once there are twice as
     /// many as after the last time.
     fn forget(&mut self) {

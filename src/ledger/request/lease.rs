@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use super::carried::{Carried, CarriedByLease};
 use super::end_cell::EndCell;
+use super::finish::Ends;
 use super::locked::{Locked, with_locked};
 use super::places::Places;
 use crate::accounting::{RequestBudget, Usage, UsageEstimate};
 use crate::ledger::account::Account;
-use crate::ledger::account::entries::Entry;
 use crate::ledger::ending::{Abandoned, Actual, ActualRef, End, Finish, LeaseState};
 use crate::ledger::error::{Error, LeaseError};
 use crate::ledger::post::outbox::Outbox;
@@ -105,7 +105,7 @@ impl Lease {
     /// What it was committed with, with its cost as it was booked. `None` while it is open, and for a
     /// lease that was released or has run out without a commit.
     pub fn committed(&self) -> Result<Option<Usage>, Error> {
-        self.locked(|locked, _| match self.end_of(locked) {
+        self.locked(|locked, _| match self.ends().end_of(locked) {
             Some(End::Committed(usage)) => Some(usage),
             Some(End::Released) | None => None,
         })
@@ -117,7 +117,8 @@ impl Lease {
             if self.state_of(locked) != LeaseState::Open {
                 return Duration::ZERO;
             }
-            let left = self.entries(locked).map(|(entry, at)| entry.deadline.since(at.now.tick));
+            let left =
+                self.ends().entries(locked).map(|(entry, at)| entry.deadline.since(at.now.tick));
             left.min().unwrap_or_default()
         })
     }
@@ -223,7 +224,7 @@ impl Lease {
 
     /// Ends it provisionally, as if its time were over.
     pub(crate) fn run_out(&self) -> Result<(), Error> {
-        self.locked(|locked, outbox| self.expire_all(locked, outbox))
+        self.locked(|locked, outbox| self.ends().expire_all(locked, outbox))
     }
 
     /// Ends a lease that no caller received. It was never used, even if it has run out meanwhile.
@@ -259,25 +260,18 @@ impl Lease {
         if let Some(end) = self.0.end.get() {
             return end.state();
         }
-        let states = self.entries(locked).map(|(entry, _)| entry.state());
+        let states = self.ends().entries(locked).map(|(entry, _)| entry.state());
         states.max().unwrap_or(LeaseState::Released)
     }
 
     #[inline]
-    pub(super) fn end_of(&self, locked: &[Locked<'_>]) -> Option<End> {
-        if self.0.end.is_set() {
-            return self.0.end.get();
-        }
-        self.entries(locked).find_map(|(entry, _)| entry.end.as_deref().cloned())
+    fn ends(&self) -> Ends<'_> {
+        Ends { places: &self.0.places, end: &self.0.end, estimate: &self.0.estimate }
     }
 
     #[inline]
-    pub(super) fn entries<'a, 'b>(
-        &'a self,
-        locked: &'a [Locked<'b>],
-    ) -> impl Iterator<Item = (&'a Entry, &'a Locked<'b>)> {
-        let places = self.0.places.iter().zip(locked);
-        places.filter_map(|(place, at)| Some((at.state.entry(place.entry)?, at)))
+    fn finish(&self, finish: &Finish<'_>) -> Result<(), Error> {
+        Ok(self.locked(|locked, outbox| self.ends().finish(finish, locked, outbox))??)
     }
 
     #[inline]

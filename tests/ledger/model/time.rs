@@ -137,10 +137,11 @@ impl Shown {
         let [start, end] = [self.window, self.window + 1].map(|of| window_start(unit, of));
         let left = self.over_at.saturating_sub(at);
         let until = |to: i64| u64::try_from(to - wall).unwrap_or(0);
-        if wall >= end || (wall < start && until(start) >= left) {
+        if wall < start && until(start) >= left {
             return left;
         }
-        until(end).min(u64::try_from(end - start).unwrap_or(0))
+        let confirmed = if self.doubted { left.saturating_sub(APART_NS) } else { 0 };
+        until(end).min(u64::try_from(end - start).unwrap_or(0)).max(confirmed)
     }
 
     /// Whether the wall clock is before the window.

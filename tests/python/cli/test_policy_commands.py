@@ -113,7 +113,10 @@ def test_explain_shows_allowances_waits_landing_and_warnings(tmp_path, capsys):
 
 def test_explain_finds_the_warnings_of_a_workflow_whose_name_is_odd(tmp_path, capsys):
     """Of the workflow and of its step."""
-    rule = '[[workflow]]\nname = "{}"\nlimit = {{ steps = 5 }}\nstep = {{ c = {{ tokens = 9 }} }}\nwarn_at = {}\n'
+    rule = (
+        '[[workflow]]\nname = "{}"\nlimit = {{ steps = 5 }}\nstep = {{ c = {{ tokens = 9 }} }}\n'
+        "warn_at = {}\n"
+    )
     path = write(tmp_path, rule.format("a", 0.25) + rule.format("a.step.b", 0.75))
     assert main(["explain", path, "workflow=a.step.b", "step=c", "run=r"]) == 0
     said = capsys.readouterr().out

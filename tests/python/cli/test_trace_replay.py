@@ -1,9 +1,9 @@
 """``outlay demo --trace``: outlay's verdicts and totals equal the plain re-computation, to the token."""
 
-import json
 import csv
 import gzip
 import io
+import json
 import random
 from itertools import pairwise
 from pathlib import Path

@@ -26,7 +26,7 @@ impl InForce {
         (number, values): &CounterKey,
     ) -> Option<&RuleGroup> {
         let group = self.groups.get(*number as usize)?;
-        if values.is_of_provider() { group.of_provider() } else { Some(group) }
+        if values.is_of_provider() { group.provider_group() } else { Some(group) }
     }
 }
 

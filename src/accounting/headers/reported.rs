@@ -6,16 +6,16 @@ use super::names::{LimitName, What};
 
 /// What a provider's limit counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ToldUnit {
+pub enum ReportedUnit {
     /// Tokens: all, those of a project, of the input or of the output.
     Tokens,
     /// Requests.
     Requests,
 }
 
-/// One limit that a response reports. It is kept by its name until it is over or is told anew.
+/// One limit that a response reports. It is kept by its name until it is over or is reported anew.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct ReportedLimit {
     /// What it counts, in which window, and whose name that is.
     pub(in crate::accounting) name: LimitName,
     pub(super) period: Option<Duration>,
@@ -28,12 +28,12 @@ pub struct Told {
     pub(super) counts: bool,
 }
 
-impl Told {
+impl ReportedLimit {
     /// What it counts.
-    pub const fn unit(&self) -> ToldUnit {
+    pub const fn unit(&self) -> ReportedUnit {
         match self.name.what {
-            What::Requests => ToldUnit::Requests,
-            _ => ToldUnit::Tokens,
+            What::Requests => ReportedUnit::Requests,
+            _ => ReportedUnit::Tokens,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
-use crate::accounting::{RateHeaders, Told, ToldUnit};
+use outlay::{RateHeaders, ReportedLimit, ReportedUnit};
 
 /// 2025-08-21T12:00:00Z, a Thursday.
 const NOW: i64 = 1_755_777_600_000_000_000;
@@ -33,17 +33,17 @@ fn check(headers: &str, read: &str, rows: &[(&str, &str)]) {
 /// The limit, tokens@reset, requests@reset and the wait.
 fn shown(read: RateHeaders) -> String {
     let time = |time: Option<Duration>| time.map_or("-".into(), |time| format!("{time:?}"));
-    let strictest = |unit: ToldUnit| {
+    let strictest = |unit: ReportedUnit| {
         let told = read.limits.iter().filter(|told| told.unit() == unit);
         let left = told.filter_map(|told| Some((told.remaining()?, told.reset())));
         let least = left.min_by_key(|(left, reset)| (*left, Reverse(*reset)));
         least.map_or("-".into(), |(left, reset)| format!("{left}@{}", time(reset)))
     };
-    let [tokens, requests] = [ToldUnit::Tokens, ToldUnit::Requests].map(strictest);
+    let [tokens, requests] = [ReportedUnit::Tokens, ReportedUnit::Requests].map(strictest);
     let a_minute = Some(Duration::from_secs(60));
     let of_a_minute = read.limits.iter().filter(|told| told.period() == a_minute);
-    let limit = of_a_minute.filter(|told| told.unit() == ToldUnit::Tokens);
-    let limit = limit.filter_map(Told::max).min();
+    let limit = of_a_minute.filter(|told| told.unit() == ReportedUnit::Tokens);
+    let limit = limit.filter_map(ReportedLimit::max).min();
     let limit = limit.map_or("-".into(), |limit| limit.to_string());
     format!("{limit} {tokens} {requests} {}", time(read.retry_after))
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::accounting::clock::Tick;
-use crate::accounting::headers::{LimitName, Told, ToldUnit};
+use crate::accounting::headers::{LimitName, ReportedLimit, ReportedUnit};
 
 /// A maximum is believed for a day since it was reported last.
 const MAX_LASTS: Duration = Duration::from_secs(24 * 3600);
@@ -17,38 +17,39 @@ struct Until {
 
 /// One limit, by its name.
 #[derive(Clone, Debug)]
-pub(super) struct Kept {
+pub(super) struct KnownLimit {
     name: LimitName,
-    unit: ToldUnit,
+    unit: ReportedUnit,
     /// What the meter may use in its own window.
     max: Option<Until>,
     left: Option<Until>,
 }
 
-impl Kept {
+impl KnownLimit {
     /// What a response reports, to a meter with a window of `period`.
-    pub(super) fn new(told: &Told, period: Duration, now: Tick) -> Self {
-        let mut kept = Self { name: told.name.clone(), unit: told.unit(), max: None, left: None };
-        kept.hear(told, period, now);
+    pub(super) fn new(report: &ReportedLimit, period: Duration, now: Tick) -> Self {
+        let mut kept =
+            Self { name: report.name.clone(), unit: report.unit(), max: None, left: None };
+        kept.hear(report, period, now);
         kept
     }
 
-    /// Whether `told` is about the same limit.
-    pub(super) fn is_of(&self, told: &Told) -> bool {
-        self.name == told.name
+    /// Whether `report` is about the same limit.
+    pub(super) fn is_of(&self, report: &ReportedLimit) -> bool {
+        self.name == report.name
     }
 
-    pub(super) fn hear(&mut self, told: &Told, period: Duration, now: Tick) {
-        if let Some((max, own)) = told.max().zip(told.period()) {
+    pub(super) fn hear(&mut self, report: &ReportedLimit, period: Duration, now: Tick) {
+        if let Some((max, own)) = report.max().zip(report.period()) {
             let until = now.plus(MAX_LASTS.max(own));
             self.max = Some(Until { amount: scaled(max, own, period), until });
         }
-        match (told.remaining(), told.reset(), &mut self.left) {
+        match (report.remaining(), report.reset(), &mut self.left) {
             (Some(amount), _, _) => {
                 // Without a reported time, all of it is back by the end of a whole window.
-                self.left = Some(Until { amount, until: now.plus(told.back_within(period)) });
+                self.left = Some(Until { amount, until: now.plus(report.back_within(period)) });
             }
-            _ if told.frees() => self.left = None,
+            _ if report.frees() => self.left = None,
             (None, Some(reset), Some(known)) => known.until = now.plus(reset),
             _ => {}
         }
@@ -62,7 +63,7 @@ impl Kept {
     }
 
     pub(super) fn counts_tokens(&self) -> bool {
-        self.unit == ToldUnit::Tokens
+        self.unit == ReportedUnit::Tokens
     }
 
     /// The most in a window of a meter that counts the same.
