@@ -51,8 +51,8 @@ impl PyPriceTable {
             )
         })?;
         let price = self.0.price_by(provider, model, usage)?;
-        price.unpriced(&usage).for_each(|name| tell_unpriced(model, name));
-        Ok(price.cost(&usage))
+        price.unpriced(usage).for_each(|name| tell_unpriced(model, name));
+        Ok(price.cost(usage))
     }
 
     fn __repr__(&self) -> &'static str {
