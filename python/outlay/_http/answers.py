@@ -109,13 +109,23 @@ class ErrorEnd:
         self._pieces: list[bytes] = []
         self._left = _ERROR_BYTES
 
-    def feed(self, piece: bytes) -> None:
-        """Keep a piece of the body, of a body that is no longer than errors are."""
+    def feed(self, piece: bytes) -> bytes:
+        """Keep a piece of the body, of a body that is no longer than errors are.
+
+        Returns:
+            The piece, which the caller is given at once.
+
+        """
         self._left -= len(piece)
         if self._left >= 0:
             self._pieces.append(piece)
         else:
             self._pieces.clear()
+        return piece
+
+    def held(self) -> bytes:
+        """Return nothing: the caller has all that was read."""
+        return b""
 
     def end(self, *, complete: bool) -> None:
         """Pass what was read to the limiters, if it came to its end."""
