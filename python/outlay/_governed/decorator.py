@@ -14,7 +14,7 @@ from outlay._errors import PolicyError
 from outlay._governed.run import Run
 from outlay._governed.settings import Settings
 from outlay._guard.relay import relay_async_generator, relay_generator
-from outlay._wraps.arguments import make_layer
+from outlay._wraps.arguments import CallOptions, make_layer
 
 FuncT = TypeVar("FuncT", bound=Callable[..., Any])
 Estimate: TypeAlias = int | UsageEstimate
@@ -86,9 +86,8 @@ def governed(
     if isinstance(model, str) and model:
         # It is a label too, so that `labels` may not name another model.
         named = {**named, "model": model}
-    layer = make_layer(
-        budget, operation=operation, prices=prices, wait=wait, labels=labels, named=named, made_by="governed"
-    )
+    options = CallOptions(operation, prices, wait=wait)
+    layer = make_layer(budget, options, labels=(labels, named), made_by="governed")
     settings = Settings(layer, estimate, usage, model)
 
     def decorate(function: FuncT) -> FuncT:

@@ -11,7 +11,7 @@ from outlay._calls.budgets import AnyBudget
 from outlay._core import PriceTable
 from outlay._http.client import make_async_transport, make_transport, wrap_client
 from outlay._usage.calibration import EstimateMode
-from outlay._wraps.arguments import make_layer
+from outlay._wraps.arguments import CallOptions, LabelsTwice, make_layer
 from outlay._wraps.layer import Layer
 from outlay._wraps.unguarded import Unguarded
 
@@ -31,11 +31,12 @@ class Faces(Generic[TransportT, AsyncTransportT]):
     def __init__(self, hx: ModuleType) -> None:
         self._hx = hx
 
-    def _layer(self, budget: Any, provider: Any, named: Mapping[str, str], **terms: Any) -> Layer:
+    def _layer(self, budget: Any, options: CallOptions, provider: Any, labels: LabelsTwice) -> Layer:
+        given, named = labels
         if isinstance(provider, str) and provider:
             # It is a label too, so that `labels` may not name another provider.
             named = {**named, "provider": provider}
-        return make_layer(budget, named=named, made_by=self._hx.__name__, **terms)
+        return make_layer(budget, options, labels=(given, named), made_by=self._hx.__name__)
 
     def transport(
         self,
@@ -98,18 +99,8 @@ class Faces(Generic[TransportT, AsyncTransportT]):
             100
 
         """
-        layer = self._layer(
-            budget,
-            provider,
-            named,
-            labels=labels,
-            operation=operation,
-            prices=prices,
-            output_tokens=output_tokens,
-            wait=wait,
-            estimate=estimate,
-            unguarded=unguarded,
-        )
+        options = CallOptions(operation, prices, output_tokens, wait, estimate, unguarded)
+        layer = self._layer(budget, options, provider, (labels, named))
         made: TransportT = make_transport(self._hx, layer, inner, provider)
         return made
 
@@ -162,18 +153,8 @@ class Faces(Generic[TransportT, AsyncTransportT]):
             >>> client = httpx.AsyncClient(transport=async_transport(SharedPool(capacity_tokens=10_000)))
 
         """
-        layer = self._layer(
-            budget,
-            provider,
-            named,
-            labels=labels,
-            operation=operation,
-            prices=prices,
-            output_tokens=output_tokens,
-            wait=wait,
-            estimate=estimate,
-            unguarded=unguarded,
-        )
+        options = CallOptions(operation, prices, output_tokens, wait, estimate, unguarded)
+        layer = self._layer(budget, options, provider, (labels, named))
         made: AsyncTransportT = make_async_transport(self._hx, layer, inner, provider)
         return made
 
@@ -231,17 +212,7 @@ class Faces(Generic[TransportT, AsyncTransportT]):
             True
 
         """
-        layer = self._layer(
-            budget,
-            provider,
-            named,
-            labels=labels,
-            operation=operation,
-            prices=prices,
-            output_tokens=output_tokens,
-            wait=wait,
-            estimate=estimate,
-            unguarded=unguarded,
-        )
+        options = CallOptions(operation, prices, output_tokens, wait, estimate, unguarded)
+        layer = self._layer(budget, options, provider, (labels, named))
         made: ClientT = wrap_client(self._hx, client, layer, provider)
         return made

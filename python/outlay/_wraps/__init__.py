@@ -25,7 +25,7 @@ from outlay._usage.prompt import (
 )
 from outlay._usage.responses import known_fields
 from outlay._usage.stream import Parts, StreamUsage
-from outlay._wraps.arguments import make_layer
+from outlay._wraps.arguments import CallOptions, make_layer
 from outlay._wraps.endpoints import OPENAI_CALLS, billed, may_cost, openai_path, plain_path
 from outlay._wraps.labels import checked_labels
 from outlay._wraps.layer import Layer
@@ -47,6 +47,7 @@ __all__ = [
     "AnyBudget",
     "Budgets",
     "Call",
+    "CallOptions",
     "End",
     "EstimateMode",
     "Fields",

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from outlay import PolicyError, PriceTable
-from outlay._wraps import AnyBudget, EstimateMode, Unguarded, make_layer
+from outlay._wraps import AnyBudget, CallOptions, EstimateMode, Unguarded, make_layer
 from outlay.anthropic._copies import keep_budgets
 from outlay.anthropic._middleware import ReservingMiddleware
 
@@ -75,14 +75,8 @@ def wrap(
     """
     layer = make_layer(
         budget,
-        operation=operation,
-        prices=prices,
-        output_tokens=output_tokens,
-        wait=wait,
-        estimate=estimate,
-        unguarded=unguarded,
-        labels=labels,
-        named=named,
+        CallOptions(operation, prices, output_tokens, wait, estimate, unguarded),
+        labels=(labels, named),
         made_by="anthropic",
     )
     layer.check_price(None)

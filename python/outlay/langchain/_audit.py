@@ -21,6 +21,7 @@ from outlay import PriceTable, SharedPool, Usage, UsageEstimate
 from outlay._wraps import (
     AnyBudget,
     Call,
+    CallOptions,
     End,
     Fields,
     Layer,
@@ -122,11 +123,8 @@ def audit(
     # A pool without limits stands in if there is no budget.
     layer = make_layer(
         SharedPool() if budget is None else budget,
-        operation=operation,
-        prices=prices,
-        output_tokens=output_tokens,
-        labels=labels,
-        named=named,
+        CallOptions(operation=operation, prices=prices, output_tokens=output_tokens),
+        labels=(labels, named),
         made_by="langchain.audit",
     )
     return Audit(layer, on_call, books=budget is not None)

@@ -11,7 +11,7 @@ from langchain_core.runnables import Runnable, RunnableWithFallbacks
 from langchain_core.runnables.base import RunnableBindingBase
 
 from outlay import PolicyError, PriceTable
-from outlay._wraps import AnyBudget, EstimateMode, Layer, Unguarded, make_layer
+from outlay._wraps import AnyBudget, CallOptions, EstimateMode, Layer, Unguarded, make_layer
 from outlay.langchain._beside import tell_inside
 from outlay.langchain._call import LAYERS
 from outlay.langchain._estimate import called_name
@@ -82,14 +82,8 @@ def wrap(
     """
     layer = make_layer(
         budget,
-        operation=operation,
-        prices=prices,
-        output_tokens=output_tokens,
-        wait=wait,
-        estimate=estimate,
-        unguarded=unguarded,
-        labels=labels,
-        named=named,
+        CallOptions(operation, prices, output_tokens, wait, estimate, unguarded),
+        labels=(labels, named),
         made_by="langchain",
     )
     guarded: ModelT = _guard(model, layer)

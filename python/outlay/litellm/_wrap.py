@@ -13,7 +13,7 @@ import litellm
 from litellm.router import Router
 
 from outlay import PolicyError, PriceTable
-from outlay._wraps import AnyBudget, EstimateMode, Layer, Unguarded, make_layer
+from outlay._wraps import AnyBudget, CallOptions, EstimateMode, Layer, Unguarded, make_layer
 from outlay.litellm._call import LiteCall, from_cache, lite_call, named
 from outlay.litellm._methods import GUARDED, guarded_of, positional, tell_unguarded
 from outlay.litellm._streams import AsyncStream, SyncStream
@@ -83,14 +83,8 @@ def wrap(
     """
     layer = make_layer(
         budget,
-        operation=operation,
-        prices=prices,
-        output_tokens=output_tokens,
-        wait=wait,
-        estimate=estimate,
-        unguarded=unguarded,
-        labels=labels,
-        named=named,
+        CallOptions(operation, prices, output_tokens, wait, estimate, unguarded),
+        labels=(labels, named),
         made_by="litellm",
     )
     layer.check_price(None)

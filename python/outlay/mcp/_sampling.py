@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from outlay import LimitExceeded, PolicyError
-from outlay._wraps import AnyBudget, Layer, ModelCall, Prompt, make_layer, pass_by, read_body
+from outlay._wraps import AnyBudget, CallOptions, Layer, ModelCall, Prompt, make_layer, pass_by, read_body
 from outlay.mcp._steps import StepLayer
 
 _REFUSED = -32000  # JSON-RPC: the first code that is left to implementations
@@ -77,11 +77,8 @@ def wrap_sampling(
         raise PolicyError(f"callback: a function is allowed, not {type(callback).__name__}")
     layer = make_layer(
         budget,
-        operation=operation,
-        prices=None if prices is None else {_MODEL: prices},
-        wait=wait,
-        labels=labels,
-        named=named,
+        CallOptions(operation=operation, prices=None if prices is None else {_MODEL: prices}, wait=wait),
+        labels=(labels, named),
         made_by="mcp",
     )
     layer.check_price(_MODEL)

@@ -12,7 +12,7 @@ from typing import TypeVar
 import openai
 
 from outlay import PolicyError, PriceTable
-from outlay._wraps import AnyBudget, EstimateMode, Layer, Unguarded, make_layer
+from outlay._wraps import AnyBudget, CallOptions, EstimateMode, Layer, Unguarded, make_layer
 from outlay.openai._guarded import LAYERS, guarded_class
 
 ClientT = TypeVar("ClientT", bound="openai.OpenAI | openai.AsyncOpenAI")
@@ -79,14 +79,8 @@ def wrap(
     """
     layer = make_layer(
         budget,
-        operation=operation,
-        prices=prices,
-        output_tokens=output_tokens,
-        wait=wait,
-        estimate=estimate,
-        unguarded=unguarded,
-        labels=labels,
-        named=named,
+        CallOptions(operation, prices, output_tokens, wait, estimate, unguarded),
+        labels=(labels, named),
         made_by="openai",
     )
     _check(client)

@@ -9,7 +9,7 @@ from typing import Any
 from agents.models.interface import Model, ModelProvider
 
 from outlay import PolicyError, PriceTable
-from outlay._wraps import AnyBudget, EstimateMode, Unguarded, make_layer
+from outlay._wraps import AnyBudget, CallOptions, EstimateMode, Unguarded, make_layer
 from outlay.openai_agents._model import guard
 
 
@@ -75,14 +75,8 @@ class BudgetProvider(ModelProvider):
         self._provider = given
         self._layer = make_layer(
             budget,
-            operation=operation,
-            prices=prices,
-            output_tokens=output_tokens,
-            wait=wait,
-            estimate=estimate,
-            unguarded=unguarded,
-            labels=labels,
-            named=named,
+            CallOptions(operation, prices, output_tokens, wait, estimate, unguarded),
+            labels=(labels, named),
             made_by="openai_agents",
         )
 

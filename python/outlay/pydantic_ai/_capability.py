@@ -17,6 +17,7 @@ from outlay import LimitExceeded, PolicyError, PriceTable
 from outlay._wraps import (
     AnyBudget,
     Budgets,
+    CallOptions,
     EstimateMode,
     Unguarded,
     charge_step,
@@ -112,14 +113,8 @@ class BudgetCapability(AbstractCapability[Any]):
             raise PolicyError(f"steps: 'tools' or None is allowed, not {steps!r:.100}")
         self._layer = make_layer(
             budget,
-            operation=operation,
-            prices=prices,
-            output_tokens=output_tokens,
-            wait=wait,
-            estimate=estimate,
-            unguarded=unguarded,
-            labels=labels,
-            named=named,
+            CallOptions(operation, prices, output_tokens, wait, estimate, unguarded),
+            labels=(labels, named),
             made_by="pydantic_ai",
         )
         self._models, self._tools = models, steps is not None

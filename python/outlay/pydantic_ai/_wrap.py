@@ -10,7 +10,7 @@ from pydantic_ai.models import Model, infer_model
 from pydantic_ai.models.wrapper import WrapperModel
 
 from outlay import PolicyError, PriceTable
-from outlay._wraps import AnyBudget, EstimateMode, Unguarded, make_layer
+from outlay._wraps import AnyBudget, CallOptions, EstimateMode, Unguarded, make_layer
 from outlay.pydantic_ai._model import guard
 
 
@@ -76,14 +76,8 @@ def wrap(
     """
     layer = make_layer(
         budget,
-        operation=operation,
-        prices=prices,
-        output_tokens=output_tokens,
-        wait=wait,
-        estimate=estimate,
-        unguarded=unguarded,
-        labels=labels,
-        named=named,
+        CallOptions(operation, prices, output_tokens, wait, estimate, unguarded),
+        labels=(labels, named),
         made_by="pydantic_ai",
     )
     return cast(WrapperModel, guard(infer_model(_checked(model)), (layer,)))

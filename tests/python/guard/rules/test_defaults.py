@@ -12,14 +12,14 @@ from guard_support import budget, figures, listen, names, new_guard, refused
 from outlay import Guard, LeaseFinalized, RateLimitExceeded, SharedPool, UsageEstimate, WorkflowQuota
 from outlay._core import charge_together, record_together
 from outlay._usage.prompt import Prompt
-from outlay._wraps.arguments import make_layer
+from outlay._wraps.arguments import CallOptions, make_layer
 
 PROMPT = Prompt(model_name="gpt-x", input_tokens=101)
 
 
 def held(budgets, **keywords):
     """Return what a wrap would reserve for the prompt."""
-    estimate = make_layer(budgets, labels=None, named={}, made_by="test", **keywords).estimate(PROMPT)
+    estimate = make_layer(budgets, CallOptions(**keywords), made_by="test").estimate(PROMPT)
     return estimate.input_tokens, estimate.output_tokens
 
 
