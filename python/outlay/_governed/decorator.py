@@ -51,8 +51,7 @@ def governed(
     Args:
         budget: A `SharedPool`, `AgentTokenBudget`, `AgentBudget`, `RateLimiter` or `WorkflowToken` (one step
             a call), an object with the `outlay.Budget` protocol, or a list of them.
-        estimate: What a call may use: tokens, a `UsageEstimate`, or a function of the call's arguments that
-            returns one of these; default None, no tokens.
+        estimate: Tokens, a `UsageEstimate`, or a function of the call's arguments; default None, no tokens.
         usage: Returns what was used, of the result; for a generator, of the list of its items. Tokens, a
             `Usage`, or None for the estimate. If it fails, that is logged and the estimate is booked.
         operation: The operation that an `AgentTokenBudget` weighs; default "query".
@@ -90,11 +89,7 @@ def governed(
     layer = make_layer(budget, options, labels=(labels, named), made_by="governed")
     settings = Settings(layer, estimate, usage, model)
 
-    def decorate(function: FuncT) -> FuncT:
-        decorated: FuncT = _govern(function, settings)
-        return decorated
-
-    return decorate
+    return lambda function: _govern(function, settings)
 
 
 # The wrappers, one for each kind of function.
