@@ -10,11 +10,12 @@ pub mod seeded;
 pub mod store;
 
 pub use accounting::{
-    Billing, Calendar, CalendarUnit, CallPrice, Cause, Clock, Code, CostSource, Counts, Denied,
-    Era, Expired, Fit, Follower, Hold, Invalid, InvalidKind, Key, Kind, Left, Limit,
+    Audience, Billing, Calendar, CalendarUnit, CallPrice, Cause, Clock, Code, CostSource, Counts,
+    Denied, Era, Expired, Fit, Follower, Hold, Invalid, InvalidKind, Key, Kind, Limit,
     MESSAGE_BYTES_MAX, ManualClock, Meter, MicroUsd, Moment, NextShare, Open, PastEra, Price,
-    PriceTable, ProviderLimit, RateHeaders, Rates, RequestBudget, Ring, Rolled, Share, ShareKind,
-    Show, Subject, SystemClock, TellUnpriced, Terms, Tick, Unit, Usage, UsageEstimate, Window,
+    PriceTable, ProviderLimit, RateHeaders, Rates, ReportedLimit, ReportedUnit, RequestBudget,
+    Ring, Rolled, Share, ShareKind, Show, Subject, SystemClock, TellUnpriced, Terms, Tick, Unit,
+    Usage, UsageEstimate, Window,
 };
 pub use budgets::{
     Advice, AgentAllowance, AgentBudget, AgentTokenBudget, Allotment, AllotmentSize,

@@ -147,7 +147,7 @@ mod self_tests {
     fn a_clock_elsewhere_is_found() {
         for text in ["Instant::now()", "SystemTime::now()", "clock_gettime(x)"] {
             assert_eq!(rules::reads_clock(&source("src/ledger/a.rs", text)).len(), 1);
-            assert!(rules::reads_clock(&source("src/accounting/clock.rs", text)).is_empty());
+            assert!(rules::reads_clock(&source("src/accounting/clock/system.rs", text)).is_empty());
         }
         let text = "a = time.time()\nb = time.monotonic()  # a real server waits in real time\n";
         let found = rules::reads_python_clock(&source("python/outlay/a.py", text));

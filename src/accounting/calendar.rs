@@ -13,27 +13,29 @@
 //!    monotonic clock. What was kept is counted again, in the
 //!    window of the reading. From then on this clock is doubted: until `over_at` of the window no
 //!    reading ends it.
-//! 3. Any other reading before the start refills nothing. A window that is further away than its own
-//!    length moves to the reading and keeps its counts. A nearer one stays. It ends at its end, or at
-//!    `over_at` if the wall clock is still before its start then.
+//! 3. Any other reading before the start changes nothing: the clock may come back. The window ends at
+//!    its end, or at `over_at` if the wall clock is still before its start then.
 //!
 //! So wrong readings that come back lose no count: rule 1 kept it, and rule 2 adds it again. A step
 //! backwards refills nothing: rules 2 and 3 only add. No window lies in the future for longer than
-//! one of its own length: a far one moves, and a near one is entered or at `over_at` by then. And a
-//! wrong clock passes at most one limit too much in a window. The first reading ahead begins a window
-//! of its own; after the return no other does.
+//! one of its own length: it is entered or at `over_at` by then. And a wrong clock passes at most one
+//! limit too much in a window. The first reading ahead begins a window of its own; after the return no
+//! other does.
 //!
 //! What a refusal reports is never more than the length of the window. Inside a window the end is
-//! less than that away, and `over_at` is at most the length after the entry. In a near one that is to
-//! be entered again the end may be further away. Then the length is reported, and later the time that
+//! less than that away, and `over_at` is at most the length after the entry. In one that is to be
+//! entered again the end may be further away. Then the length is reported, and later the time that
 //! is left.
 
+mod counts;
 mod edges;
 
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use self::counts::KeptWindow;
+pub use self::counts::{Counts, Rolled};
 pub use self::edges::CalendarUnit;
 use self::edges::{SECOND_NS, bounds};
 use super::clock::{Moment, Tick};
@@ -59,49 +61,6 @@ pub struct Calendar {
     doubted: bool,
 }
 
-/// The counts of a window.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// What was charged.
-    pub used: u64,
-    /// What open leases hold.
-    pub reserved: u64,
-    /// The era of the meter.
-    pub era: u32,
-    /// How many warning marks were reported.
-    pub warned: u8,
-}
-
-/// A window that a reading ahead has ended.
-#[derive(Clone, Debug)]
-struct KeptWindow {
-    over_at: Tick,
-    end_ns: i64,
-    /// Its first era. After a return all eras from it on count in the present window.
-    since: u32,
-    used: u64,
-    reserved: u64,
-    warned: u8,
-}
-
-/// What a new reading of the clocks means for a window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rolled {
-    /// It goes on.
-    Same,
-    /// A new one has begun, in which nothing is used.
-    Next,
-    /// It goes on, and these counts belong to it too.
-    Returned(Counts),
-}
-
-impl KeptWindow {
-    /// Whether an era is one from its first up to `end`, which is none of them.
-    const fn has(&self, era: u32, end: u32) -> bool {
-        era.wrapping_sub(self.since) < end.wrapping_sub(self.since)
-    }
-}
-
 impl Calendar {
     /// The window of `unit` around `now` in the IANA time zone `zone` (such as "UTC").
     pub fn new(unit: CalendarUnit, zone: &str, now: Moment) -> Result<Self, Invalid> {
@@ -121,13 +80,38 @@ impl Calendar {
         if now.wall_ns >= self.end_ns {
             self.pass(now, counts)
         } else if now.wall_ns < self.start_ns() {
-            self.step_back(now)
+            self.step_back(now, counts)
+        } else if now.tick >= self.over_at && self.was_before(now) {
+            self.begin_again(now, counts)
         } else {
             if self.kept.is_some() && !self.doubted {
                 self.drop_kept(now);
             }
             Rolled::Same
         }
+    }
+
+    /// The reading is in the window, which is over by the monotonic clock. Whether the wall clock was
+    /// still before the start at that time, if it has not stepped since.
+    #[cold]
+    fn was_before(&mut self, now: Moment) -> bool {
+        let was_before = now.back_to(self.over_at).wall_ns < self.start_ns();
+        // It is in the window now: a later step back is no new entry.
+        self.over_at = now.tick;
+        was_before
+    }
+
+    /// Ends a window in the future, which is over by the monotonic clock. If a window before it may
+    /// still come back, what this one has counted belongs to that one.
+    fn begin_again(&mut self, now: Moment, counts: Counts) -> Rolled {
+        self.drop_kept(now);
+        self.kept.take_if(|_| self.doubted);
+        if let Some(kept) = &mut self.kept {
+            kept.add(counts);
+        }
+        self.doubted = false;
+        self.place(now);
+        Rolled::Next
     }
 
     /// Forgets what was kept of a window that is over.
@@ -155,7 +139,7 @@ impl Calendar {
 
     /// The reading is before the start.
     #[cold]
-    fn step_back(&mut self, now: Moment) -> Rolled {
+    fn step_back(&mut self, now: Moment, counts: Counts) -> Rolled {
         self.drop_kept(now);
         if !self.doubted
             && let Some(kept) = &mut self.kept
@@ -167,13 +151,7 @@ impl Calendar {
             return Rolled::Returned(Counts { used, reserved, era, warned });
         }
         if now.tick >= self.over_at {
-            self.doubted = false;
-            self.kept = None;
-            self.place(now);
-            return Rolled::Next;
-        }
-        if self.start_ns().saturating_sub(now.wall_ns) > self.length_ns() {
-            self.place(now);
+            return self.begin_again(now, counts);
         }
         Rolled::Same
     }
@@ -188,9 +166,7 @@ impl Calendar {
             || Box::new(KeptWindow { over_at, end_ns, since, used: 0, reserved: 0, warned: 0 });
         let mut kept = self.kept.take().unwrap_or_else(fresh);
         kept.end_ns = end_ns;
-        kept.used = kept.used.saturating_add(counts.used);
-        kept.reserved = kept.reserved.saturating_add(counts.reserved);
-        kept.warned = kept.warned.max(counts.warned);
+        kept.add(counts);
         self.kept = Some(kept);
     }
 
@@ -228,7 +204,7 @@ impl Calendar {
         let until_end = self.end_ns.saturating_sub(now.wall_ns);
         let apart = Duration::from_nanos(until_end.unsigned_abs());
         if now.wall_ns >= self.end_ns {
-            return if self.doubted { self.over_at } else { now.tick.minus(apart) };
+            return if self.doubted { self.confirmed_at() } else { now.tick.minus(apart) };
         }
         let until_start = self.start_ns().saturating_sub(now.wall_ns);
         let enters_at = now.tick.plus(Duration::from_nanos(until_start.max(0).unsigned_abs()));
@@ -236,7 +212,13 @@ impl Calendar {
             return self.over_at;
         }
         let length = Duration::from_nanos(self.length_ns().unsigned_abs());
-        now.tick.plus(apart.min(length))
+        let end = now.tick.plus(apart.min(length));
+        if self.doubted { end.max(self.confirmed_at()) } else { end }
+    }
+
+    /// From when on the monotonic clock confirms that the window is over.
+    fn confirmed_at(&self) -> Tick {
+        self.over_at.minus(APART)
     }
 
     /// From when on nothing counts of what it has counted. A time that is over if that is so now.
@@ -245,8 +227,8 @@ impl Calendar {
             return self.over_at.max(self.kept.as_ref().map_or(now.tick, |kept| kept.over_at));
         }
         // An end that the monotonic clock does not confirm may not be the end.
-        let over = self.over_at.minus(APART);
-        if used == 0 && reserved == 0 { now.tick } else { over.max(self.ends_at(now)) }
+        let silent = used == 0 && reserved == 0;
+        if silent { now.tick } else { self.confirmed_at().max(self.ends_at(now)) }
     }
 
     /// When the window began, in nanoseconds since 1970 UTC.
@@ -321,6 +303,15 @@ mod tests {
     }
 
     #[test]
+    fn a_window_that_was_over_before_it_was_entered_again_has_ended() {
+        let mut day = day("2026-05-02T23:59:30Z");
+        assert_eq!(day.roll(at("2026-05-01T23:30:00Z", 0), NONE), Rolled::Same);
+        // It was over at 30 s. Nobody looked until its day came for the second time.
+        assert_eq!(day.roll(at("2026-05-02T00:10:00Z", 2_400), NONE), Rolled::Next);
+        assert_eq!(day.roll(at("2026-05-02T00:11:00Z", 2_460), NONE), Rolled::Same);
+    }
+
+    #[test]
     fn a_step_backwards_stays_in_the_window() {
         let mut day = day("2026-05-02T00:00:00Z");
         assert_eq!(day.roll(at("2026-05-01T23:59:59Z", 0), NONE), Rolled::Same);
@@ -342,7 +333,7 @@ mod tests {
         // The clock has been wrong once. It ends nothing alone.
         let again = at("2036-01-01T12:00:00Z", 2 * HOUR);
         assert_eq!(day.roll(again, NONE), Rolled::Same);
-        assert_eq!(day.ends_at(again), midnight);
+        assert_eq!(day.ends_at(again), midnight.minus(APART));
         assert_eq!(day.roll(at("2026-05-02T00:00:00Z", 14 * HOUR), NONE), Rolled::Next);
         assert!(!day.doubted && day.kept.is_none());
     }
@@ -370,19 +361,28 @@ mod tests {
     }
 
     #[test]
-    fn a_window_in_the_future_ends_with_the_true_day_or_after_its_own_length() {
-        // Made by a wrong reading: far away it moves, and keeps its counts.
-        let mut far = day("2036-05-01T20:00:00Z");
-        let now = at("2026-05-01T10:00:00Z", 60);
-        assert_eq!(far.roll(now, NONE), Rolled::Same);
-        assert_eq!(far.start_ns(), ns("2026-05-01T00:00:00Z"));
-        // A day away it stays, for no longer than it would have lasted.
-        let mut near = day("2026-05-02T20:00:00Z");
-        let now = at("2026-05-01T10:00:00Z", 60);
-        assert_eq!(near.roll(now, NONE), Rolled::Same);
-        assert_eq!(near.ends_at(now), Tick::from_nanos(4 * HOUR * 1_000_000_000));
-        assert_eq!(near.roll(at("2026-05-01T14:00:00Z", 4 * HOUR), NONE), Rolled::Next);
-        assert_eq!(near.start_ns(), ns("2026-05-01T00:00:00Z"));
+    fn a_window_in_the_future_ends_after_its_own_length() {
+        for made in ["2036-05-01T20:00:00Z", "2026-05-02T20:00:00Z"] {
+            let mut day = day(made);
+            let now = at("2026-05-01T10:00:00Z", 60);
+            assert_eq!(day.roll(now, NONE), Rolled::Same, "{made}");
+            assert_eq!(day.ends_at(now), Tick::from_nanos(4 * HOUR * 1_000_000_000), "{made}");
+            assert_eq!(day.roll(at("2026-05-01T14:00:00Z", 4 * HOUR), NONE), Rolled::Next);
+            assert_eq!(day.start_ns(), ns("2026-05-01T00:00:00Z"), "{made}");
+        }
+    }
+
+    #[test]
+    fn readings_behind_that_come_back_change_nothing() {
+        for behind in ["1970-01-01T00:00:00Z", "2026-04-30T23:59:59Z", "2026-01-01T12:00:00Z"] {
+            let mut day = day("2026-05-02T08:00:00Z");
+            for seconds in [60, 600] {
+                assert_eq!(day.roll(at(behind, seconds), NONE), Rolled::Same, "{behind}");
+                let back = at("2026-05-02T08:20:00Z", seconds + 60);
+                assert_eq!(day.roll(back, NONE), Rolled::Same, "{behind}");
+            }
+            assert_eq!(day.roll(at("2026-05-03T00:00:01Z", 16 * HOUR + 1), NONE), Rolled::Next);
+        }
     }
 
     #[test]

@@ -1,14 +1,12 @@
 //! The clocks, the only source of time: every other module receives a [`Moment`].
 //!
-//! Durations are monotonic, so a step of the wall clock refills nothing. Calendar windows use wall
-//! time. On Linux the monotonic clock is the kernel's coarse one: a tick of 1 to 10 ms, about 3 ns
-//! a read. It lags true time by some ticks, and by more if a virtual machine is paused. So a window
-//! starts late by that much and never early. Sliding windows, where a late clock would let
-//! something through, read the precise clock.
-#![cfg_attr(
-    not(target_os = "linux"),
-    expect(clippy::disallowed_methods, reason = "this file is the one that reads clocks")
-)]
+//! Durations are monotonic, so a step of the wall clock refills nothing. They count the time in
+//! which the machine was suspended. Calendar windows use wall time. `system.rs` reads the machine's
+//! clocks. On Linux [`Clock::tick`] reads a coarse one, which lags true time by some kernel ticks,
+//! and by more if a virtual machine is paused. So a window starts late by that much and never
+//! early. Sliding windows, where a late clock would let something through, read the precise clock.
+
+mod system;
 
 use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -205,7 +203,7 @@ impl Clock {
     #[inline]
     pub fn tick(&self) -> Tick {
         match self {
-            Self::System => system_tick(),
+            Self::System => system::tick(),
             Self::Manual(clock) => clock.tick(),
         }
     }
@@ -214,7 +212,7 @@ impl Clock {
     /// [`tick`](Self::tick), and is used before a refusal or a wake-up.
     pub fn precise_tick(&self) -> Tick {
         match self {
-            Self::System => precise_system_tick(),
+            Self::System => system::precise_tick(),
             Self::Manual(clock) => clock.tick(),
         }
     }
@@ -223,7 +221,7 @@ impl Clock {
     /// something may be due within it, the precise clock is read. Nothing else depends on it.
     pub fn lag(&self) -> Duration {
         match self {
-            Self::System => system_lag(),
+            Self::System => system::lag(),
             Self::Manual(_) => Duration::ZERO,
         }
     }
@@ -236,7 +234,7 @@ impl Clock {
     /// The wall time now, in nanoseconds since 1970-01-01 UTC.
     pub fn wall_ns(&self) -> i64 {
         match self {
-            Self::System => system_wall_ns(),
+            Self::System => system::wall_ns(),
             Self::Manual(clock) => clock.wall_ns(),
         }
     }
@@ -265,72 +263,6 @@ impl From<SystemClock> for Clock {
 impl From<Arc<ManualClock>> for Clock {
     fn from(clock: Arc<ManualClock>) -> Self {
         Self::Manual(clock)
-    }
-}
-
-#[cfg(target_os = "linux")]
-#[inline]
-fn system_tick() -> Tick {
-    linux_tick(rustix::time::ClockId::MonotonicCoarse)
-}
-
-/// Both clocks of Linux count from the same origin, and the coarse one lags.
-#[cfg(target_os = "linux")]
-fn precise_system_tick() -> Tick {
-    linux_tick(rustix::time::ClockId::Monotonic)
-}
-
-#[cfg(target_os = "linux")]
-fn system_lag() -> Duration {
-    use std::sync::OnceLock;
-    static LAG: OnceLock<Duration> = OnceLock::new();
-    *LAG.get_or_init(|| {
-        let tick = rustix::time::clock_getres(rustix::time::ClockId::MonotonicCoarse);
-        4 * Duration::from_nanos(u64::try_from(tick.tv_nsec).unwrap_or(0))
-    })
-}
-
-#[cfg(target_os = "linux")]
-#[inline]
-fn linux_tick(clock: rustix::time::ClockId) -> Tick {
-    let now = rustix::time::clock_gettime(clock);
-    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
-    let fraction = u64::try_from(now.tv_nsec).unwrap_or(0);
-    Tick::from_nanos(seconds.saturating_mul(1_000_000_000).saturating_add(fraction))
-}
-
-#[cfg(not(target_os = "linux"))]
-fn system_tick() -> Tick {
-    use std::sync::OnceLock;
-    use std::time::Instant;
-    static BASE: OnceLock<Instant> = OnceLock::new();
-    Tick::from_nanos(nanos(BASE.get_or_init(Instant::now).elapsed()))
-}
-
-#[cfg(not(target_os = "linux"))]
-fn precise_system_tick() -> Tick {
-    system_tick()
-}
-
-#[cfg(not(target_os = "linux"))]
-fn system_lag() -> Duration {
-    Duration::ZERO
-}
-
-/// The kernel's coarse wall clock. A calendar window that begins some ticks late gives nothing out
-/// twice.
-#[cfg(target_os = "linux")]
-fn system_wall_ns() -> i64 {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
-    now.tv_sec.saturating_mul(1_000_000_000).saturating_add(now.tv_nsec)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn system_wall_ns() -> i64 {
-    use std::time::{SystemTime, UNIX_EPOCH};
-    match SystemTime::now().duration_since(UNIX_EPOCH) {
-        Ok(since) => i64::try_from(since.as_nanos()).unwrap_or(i64::MAX),
-        Err(before) => i64::try_from(before.duration().as_nanos()).map_or(i64::MIN, |n| -n),
     }
 }
 

@@ -15,7 +15,7 @@ use super::clock::Moment;
 use super::key::Key;
 use super::limit::Unit;
 use super::meter::Meter;
-use super::provider_limit::ProviderLimit;
+use super::meter::heard::Heard;
 
 /// A refusal. Nothing was changed. Its message is made only when it is read
 /// ([`to_llm_message`](Self::to_llm_message)).
@@ -72,8 +72,8 @@ impl Denied {
         requested: u64,
         now: Moment,
     ) -> Box<Self> {
-        let cools_down = code == Code::AllowanceExceeded
-            && meter.provider().is_some_and(ProviderLimit::is_closed);
+        let cools_down =
+            code == Code::AllowanceExceeded && meter.provider().is_some_and(Heard::is_closed);
         Box::new(Self {
             code,
             kind: if cools_down { Kind::Cooldown } else { Kind::of(code, meter.unit()) },

@@ -1,7 +1,8 @@
 //! Rate limits that providers report in the headers of a response. The sources:
 //!
 //! - OpenAI, guide "Rate limits": `x-ratelimit-{limit,remaining,reset}-{requests,tokens}`, and
-//!   `-project-tokens` where a project has a limit of its own. A reset is a duration as Go writes
+//!   `-project-tokens` where a project has a limit of its own, and `-tokens_usage_based`.
+//!   A reset is a duration as Go writes
 //!   it ("6m0s", "20ms"; "2m59.56s" in the docs of Groq, which has the same names).
 //! - Azure OpenAI, docs and answers of Microsoft: the same names, a reset in plain seconds, and
 //!   `retry-after-ms`. What Azure does not know is -1, so negative amounts are ignored.
@@ -12,46 +13,46 @@
 //!   `ratelimitbysize-reset`, for tokens.
 //! - Together: `x-tokenlimit-{limit,remaining}` for tokens, and names without a thing for requests.
 //!   OpenRouter: `x-ratelimit-{limit,remaining,reset}`, a reset in milliseconds since 1970.
+//! - Fireworks: the names of OpenAI with `-tokens-prompt` and `-tokens-generated`.
 //! - draft-ietf-httpapi-ratelimit-headers: `ratelimit-{limit,remaining,reset}` (03 to 06), and the field
-//!   `ratelimit` with `remaining=`, `reset=` (07) or `r=`, `t=` (08 on). They count requests.
+//!   `ratelimit` with `remaining=`, `reset=` (07) or `r=`, `t=` by the name of a policy (08 on).
+//!   `ratelimit-policy` says how long the window of a policy is, and what it counts if not requests.
 //! - RFC 9110: `retry-after` in seconds or as an HTTP-date (sections 10.2.3 and 5.6.7), and values
 //!   of a repeated header that were joined with commas (section 5.3).
 
+mod body;
+mod draft;
 mod names;
+mod reported;
 mod values;
 
-use std::cmp::Reverse;
 use std::time::Duration;
 
-use self::names::{Family, Field, LimitName, NamedWindow, What, draft, parse};
+use self::body::body_wait;
+use self::draft::{draft_items, draft_name};
+pub(super) use self::names::LimitName;
+use self::names::{Family, Field, What, parse};
+pub use self::reported::{ReportedLimit, ReportedUnit};
 use self::values::{
     MILLISECOND, SECOND, decimal, epoch, go_duration, http_date, merge, until, wait,
 };
 
-/// The longest name and value that are read. Real ones have about 40 bytes.
+/// The longest name and value that are read. Real ones have about 40 bytes; the fields of the IETF
+/// draft name several policies.
 const LEN_MAX: usize = 128;
+const DRAFT_LEN_MAX: usize = 1024;
+/// The most limits that are read of one response. Real ones name six.
+const LIMITS_MAX: usize = 16;
 
 /// The rate limits that a provider's response reports.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RateHeaders {
-    /// The tokens a minute that the provider allows.
-    pub limit_tokens: Option<u64>,
-    /// Tokens left, and the time until all of them are back.
-    pub tokens: Option<Left>,
-    /// Requests left, and the time until all of them are back.
-    pub requests: Option<Left>,
-    /// How long the provider asks to wait (`retry-after-ms`, else `retry-after`).
+    /// Each limit, by the name of what it counts and of its window.
+    pub limits: Vec<ReportedLimit>,
+    /// How long the provider asks to wait (`retry-after-ms`, else the longer one of `retry-after` and
+    /// the wait in the body).
     pub retry_after: Option<Duration>,
     /// The time until the first limit is back of which nothing is said but that.
-    pub reset: Option<Duration>,
-}
-
-/// What is left of a provider's limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Left {
-    /// The tokens or requests left, fractions rounded down.
-    pub remaining: u64,
-    /// The time until all are back, rounded up to the nanosecond; `None` where it is not said.
     pub reset: Option<Duration>,
 }
 
@@ -60,33 +61,61 @@ impl RateHeaders {
     /// in time are counted from it, and past ones are zero away.
     ///
     /// Names may have any case. Values that are unknown, unreadable, negative or beyond 31 days are
-    /// skipped, so this never fails. Of several values of one header, the strictest counts. Of
-    /// several limits on one thing, the one with the least left counts, with its own reset.
+    /// skipped, so this never fails. Of several values of one header, the strictest counts.
     ///
     /// ```
-    /// use outlay::{Left, RateHeaders};
+    /// use outlay::{RateHeaders, ReportedUnit};
     ///
     /// let read = RateHeaders::read([("X-RateLimit-Remaining-Tokens", "90")], 0);
-    /// assert_eq!(read.tokens, Some(Left { remaining: 90, reset: None }));
+    /// let limit = &read.limits[0];
+    /// assert_eq!((limit.unit(), limit.remaining()), (ReportedUnit::Tokens, Some(90)));
+    /// assert_eq!(limit.reset(), None);
     /// ```
     pub fn read<'a>(headers: impl IntoIterator<Item = (&'a str, &'a str)>, wall_ns: i64) -> Self {
         let mut seen = Seen::default();
         for (name, value) in headers {
             let value = value.trim_ascii();
-            if name.len() <= LEN_MAX && value.len() <= LEN_MAX {
+            if name.len() <= LEN_MAX && value.len() <= DRAFT_LEN_MAX {
                 seen.note(&name.to_ascii_lowercase(), value, wall_ns);
             }
         }
         seen.verdict()
     }
+
+    /// The same with the wait that the body of an error names, if it names one. It may be a field:
+    /// `retryDelay`, `retry_after`, `retry_after_ms` or `retry_after_seconds`. Or it stands in a
+    /// sentence: "Please try again in 1.2s.", "retry after 26 seconds". The longer one counts of that
+    /// and `retry-after`.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let read = outlay::RateHeaders::default().with_body("Please try again in 6m0s.");
+    /// assert_eq!(read.retry_after, Some(Duration::from_secs(360)));
+    /// ```
+    #[must_use]
+    pub fn with_body(mut self, body: &str) -> Self {
+        self.retry_after = self.retry_after.max(body_wait(body));
+        self
+    }
+
+    /// How long what is empty stays empty.
+    pub(super) fn empty_for(&self) -> Option<Duration> {
+        let empty = self.limits.iter().filter(|reported| reported.remaining() == Some(0));
+        empty.filter_map(ReportedLimit::reset).max()
+    }
 }
 
-/// The three headers of one limit.
+/// What the headers of one limit say.
 #[derive(Clone, Copy, Debug, Default)]
 struct HeaderGroup {
     limit: Option<u64>,
     remaining: Option<u64>,
     reset: Option<Duration>,
+    /// The length of the window, if a policy says it.
+    period: Option<Duration>,
+    /// What it counts, if a policy says it; `None` inside for something else than requests or tokens.
+    what: Option<Option<What>>,
 }
 
 impl HeaderGroup {
@@ -99,15 +128,7 @@ impl HeaderGroup {
             Field::Reset => merge(&mut self.reset, value, reset, Ord::max),
         }
     }
-
-    fn left(self) -> Option<Left> {
-        self.remaining.map(|remaining| Left { remaining, reset: self.reset })
-    }
 }
-
-/// The limit that the field `RateLimit` describes.
-const DRAFT: LimitName =
-    LimitName { family: Family::Draft, what: What::Requests, span: NamedWindow::Unnamed };
 
 /// All values that were read, by limit, so that the order of the headers does not matter.
 #[derive(Debug, Default)]
@@ -119,271 +140,102 @@ struct Seen {
 
 impl Seen {
     fn note(&mut self, name: &str, value: &str, wall_ns: i64) {
+        match name {
+            "ratelimit" => return self.note_draft(value, false),
+            "ratelimit-policy" => return self.note_draft(value, true),
+            // The value may hold policies: `100, 100;w=60`.
+            "ratelimit-limit" => return self.note_draft(value, true),
+            _ if value.len() > LEN_MAX => return,
+            _ => {}
+        }
         if name == "retry-after" {
             let parse =
                 |text: &str| wait(text, SECOND).or_else(|| until(http_date(text)?, wall_ns));
             merge(&mut self.retry_after, value, parse, Ord::max);
         } else if name == "retry-after-ms" {
             merge(&mut self.retry_after_ms, value, |text| wait(text, MILLISECOND), Ord::max);
-        } else if name == "ratelimit" {
-            for (field, value) in draft(value) {
-                self.group(DRAFT).note(field, value, |text| wait(text, SECOND));
-            }
         } else if let Some((limit, field)) = parse(name) {
             let timestamp = |text: &str| until(text.parse().ok()?, wall_ns);
             let seconds = |text: &str| wait(text, SECOND).or_else(|| epoch(text, wall_ns));
-            let group = self.group(limit);
-            match limit.family {
+            let family = limit.family;
+            let Some(group) = self.group(limit) else { return };
+            match family {
                 Family::Anthropic => group.note(field, value, timestamp),
                 _ => group.note(field, value, |text| seconds(text).or_else(|| go_duration(text))),
             }
         }
     }
 
-    fn group(&mut self, name: LimitName) -> &mut HeaderGroup {
-        let known = self.limits.iter().position(|(limit, _)| *limit == name);
-        let at = known.unwrap_or_else(|| {
-            self.limits.push((name, HeaderGroup::default()));
-            self.limits.len() - 1
-        });
-        &mut self.limits[at].1
+    /// Reads a field of the draft. A policy says more of its limit: its window, and what it counts.
+    fn note_draft(&mut self, value: &str, is_policy: bool) {
+        for item in draft_items(value) {
+            let Some(group) = self.group(draft_name(item.window())) else { return };
+            for (field, value) in &item.fields {
+                group.note(*field, value, |text| wait(text, SECOND));
+            }
+            if is_policy {
+                group.period = group.period.max(item.period);
+                group.what = Some(item.what());
+            }
+        }
     }
 
-    /// The strictest of all limits. Input counts as tokens if its family does not report tokens.
-    /// Output counts only if none is left of it, because then the provider takes no request.
-    fn verdict(self) -> RateHeaders {
-        let all = |what: What| self.limits.iter().filter(move |(limit, _)| limit.what == what);
+    /// The group of a limit, or `None` if there are too many.
+    fn group(&mut self, name: LimitName) -> Option<&mut HeaderGroup> {
+        let known = self.limits.iter().position(|(limit, _)| *limit == name);
+        let at = known.unwrap_or(self.limits.len());
+        if at >= LIMITS_MAX {
+            return None;
+        }
+        if known.is_none() {
+            self.limits.push((name, HeaderGroup::default()));
+        }
+        Some(&mut self.limits[at].1)
+    }
+
+    /// What counts of it. Input counts as tokens if its family does not report tokens. Output
+    /// counts only if none is left of it, because then the provider takes no request.
+    fn verdict(mut self) -> RateHeaders {
+        self.limits.retain_mut(|(limit, group)| match group.what {
+            Some(Some(what)) => {
+                limit.what = what;
+                true
+            }
+            Some(None) => false,
+            None => true,
+        });
         let has_tokens = |family: Family, says: fn(&HeaderGroup) -> bool| {
-            all(What::Tokens).any(|(limit, group)| limit.family == family && says(group))
+            let tokens = self.limits.iter().filter(|(limit, _)| limit.what == What::Tokens);
+            tokens.into_iter().any(|(limit, group)| limit.family == family && says(group))
         };
-        let input = || {
-            all(What::InputTokens).filter(|(limit, group)| {
+        let counts = |(limit, group): &(LimitName, HeaderGroup)| match limit.what {
+            What::Tokens | What::ProjectTokens | What::UsageBasedTokens | What::Requests => true,
+            What::InputTokens => {
                 group.remaining == Some(0)
                     || !has_tokens(limit.family, |group| group.remaining.is_some())
-            })
+            }
+            What::OutputTokens => group.remaining == Some(0),
         };
-        let empty = all(What::OutputTokens).filter(|(_, group)| group.remaining == Some(0));
-        let tokens = all(What::Tokens).chain(all(What::ProjectTokens));
-        let a_minute = |(limit, _): &&(LimitName, HeaderGroup)| {
-            matches!(limit.span, NamedWindow::Unnamed | NamedWindow::Minute)
+        let limits_tokens = |limit: &LimitName| match limit.what {
+            What::InputTokens => !has_tokens(limit.family, |group| group.limit.is_some()),
+            What::OutputTokens => false,
+            _ => true,
         };
-        let input_limits = all(What::InputTokens)
-            .filter(|(limit, _)| !has_tokens(limit.family, |group| group.limit.is_some()));
-        let limits = tokens.clone().chain(input_limits).filter(a_minute);
+        let reported = |found: &(LimitName, HeaderGroup)| {
+            let (limit, group) = found;
+            let said_period = group.period.or_else(|| limit.period());
+            let period = said_period.or_else(|| limit.usual_period());
+            let max = group.limit.filter(|_| limits_tokens(limit));
+            let counts = counts(found);
+            let (name, HeaderGroup { remaining, reset, .. }) = (limit.clone(), *group);
+            let max = max.filter(|_| period.is_some());
+            ReportedLimit { name, period, said_period, max, remaining, reset, counts }
+        };
         let lone = self.limits.iter().filter(|(_, group)| group.remaining.is_none());
         RateHeaders {
-            limit_tokens: limits.filter_map(|(_, group)| group.limit).min(),
-            tokens: strictest(tokens.chain(input()).chain(empty).map(|(_, group)| group.left())),
-            requests: strictest(all(What::Requests).map(|(_, group)| group.left())),
+            limits: self.limits.iter().map(reported).collect(),
             retry_after: self.retry_after_ms.or(self.retry_after),
             reset: lone.filter_map(|(_, group)| group.reset).min(),
         }
-    }
-}
-
-/// The limit with the least left. Of equal ones, the one that comes back last.
-fn strictest(lefts: impl IntoIterator<Item = Option<Left>>) -> Option<Left> {
-    lefts.into_iter().flatten().min_by_key(|left| (left.remaining, Reverse(left.reset)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// 2025-08-21T12:00:00Z, a Thursday.
-    const NOW: i64 = 1_755_777_600_000_000_000;
-
-    const HOSTILE: &str = "-1|-0|+5|nan|inf|1e400|1e3|١٢|5 s|m|.|1.|.5|1,000|0x1|1;w=60|1.2.3||\
-        99999999999999999999999999999999999999999";
-
-    /// Checks each row: its values ("a|b") replace the `{}` of `headers`, in both orders. The `{}`
-    /// of `read` is the expected result, as [`shown`] shows it. "x-" and "a-" begin the two
-    /// families.
-    fn check(headers: &str, read: &str, rows: &[(&str, &str)]) {
-        for (expected, values) in rows {
-            for value in values.split('|') {
-                let text = format!("; {headers}").replace("{}", value);
-                let text = text.replace("; x-", "; X-RateLimit-");
-                let text = text.replace("; a-", "; Anthropic-RateLimit-");
-                let mut pairs: Vec<_> =
-                    text.split("; ").filter_map(|s| s.split_once(": ")).collect();
-                for _ in 0..2 {
-                    let found = shown(RateHeaders::read(pairs.iter().copied(), NOW));
-                    assert_eq!(found, read.replace("{}", expected), "{headers} {value:.50}");
-                    pairs.reverse();
-                }
-            }
-        }
-    }
-
-    /// The limit, tokens@reset, requests@reset and the wait.
-    fn shown(read: RateHeaders) -> String {
-        let time = |time: Option<Duration>| time.map_or("-".into(), |time| format!("{time:?}"));
-        let left = |left: Left| format!("{}@{}", left.remaining, time(left.reset));
-        let [tokens, requests] = [read.tokens, read.requests].map(|of| of.map_or("-".into(), left));
-        let limit = read.limit_tokens.map_or("-".into(), |limit| limit.to_string());
-        format!("{limit} {tokens} {requests} {}", time(read.retry_after))
-    }
-
-    #[test]
-    fn hostile_values_are_as_if_the_header_were_missing() {
-        let values = format!("{HOSTILE}|{}", "1".repeat(1 << 20));
-        let all = "x-limit-tokens: {}; x-remaining-tokens: {}; a-tokens-limit: {}; \
-            a-requests-remaining: {}; retry-after: {}; retry-after-ms: {}; {}: 1; x-: 1; \
-            x-limit-bytes: 1; x-limit-tokens-day: 1; a-tokens: 1; a-unified-limit: 1; é: 1";
-        let resets = "x-remaining-tokens: 7; x-reset-tokens: {}; \
-            a-requests-remaining: 8; a-requests-reset: {}";
-        check(all, "- - - -", &[("", &values)]);
-        check(resets, "- 7@- 8@- -", &[("", &values)]);
-    }
-
-    #[test]
-    fn resets_of_the_openai_family_are_durations_of_go_or_seconds() {
-        let rows = [
-            ("0ns", "0|0s|0.0"),
-            ("360s", "6m0s|6m|0h6m|360|360.0| 360\t"),
-            ("2678400s", "744h|2678400"),
-            ("0ns", "1755777600|1755777600000|1700000000"),
-            ("5s", "1755777605|1755777605000"),
-            ("5.25s", "1755777605.25|1755777605250"),
-            ("20ms", "20ms|0.02|0.02s"),
-            ("3723.5s", "1h2m3.5s"),
-            ("86.4s", "1m26.4s|86.4"),
-            ("7.66s", "7.66s"),
-            ("250µs", "250us|250µs|250Âµs"),
-            ("2ns", "1.5ns|0.0000000011"),
-            ("1ns", "0.0000000000000000000001"),
-            ("-", "1h-2m|1m1m|1s1m|1h30|5S|1d|744h0.1ns|2678400.1|18446744073709551616s"),
-            ("-", "18446744073709551615h|2025-08-21T12:00:05Z"),
-        ];
-        check("x-remaining-requests: 1; x-reset-requests: {}", "- - 1@{} -", &rows);
-    }
-
-    #[test]
-    fn amounts_are_whole_and_only_what_remains_is_rounded_down() {
-        let rows = [
-            ("1500 1500@-", "1500|1500.0"),
-            ("- 1500@-", "1500.9"),
-            ("0 0@-", "0|0.0"),
-            ("- 0@-", "0.99999999999999999999"),
-            ("18446744073709551615 18446744073709551615@-", "18446744073709551615"),
-            ("- -", "18446744073709551616"),
-        ];
-        check("x-limit-tokens: {}; x-remaining-tokens: {}", "{} - -", &rows);
-    }
-
-    #[test]
-    fn a_wait_is_seconds_or_a_date_and_milliseconds_win() {
-        let rows = [
-            ("250ms", "0.25"),
-            ("30s", "Thu, 21 Aug 2025 12:00:30 GMT|Thursday, 21-Aug-25 12:00:30 GMT"),
-            ("30s", "Thu Aug 21 12:00:30 2025|30|3, 30"),
-            ("0ns", "Sun Nov  6 08:49:37 1994|Thu, 21 Aug 2025 11:59:59 GMT|0"),
-            ("-", "Fri, 21 Aug 2026 12:00:00 GMT|Fri, 21 Aug 2025 12:00:30 GMT"),
-        ];
-        check("Retry-After: {}", "- - - {}", &rows);
-        let rows = [("1.5005s", "1500.5"), ("0ns", "0"), ("9s", "soon|-1|")];
-        check("retry-after-ms: {}; retry-after: 9", "- - - {}", &rows);
-    }
-
-    #[test]
-    fn of_one_header_the_strictest_value_counts_and_of_two_limits_the_tighter() {
-        let twice = "x-limit-tokens: 80, 90; x-limit-tokens: 100; x-remaining-tokens: 20; \
-            x-REMAINING-tokens: 10; x-reset-tokens: 1s, 2s; x-reset-tokens: 3ms";
-        let both = "a-tokens-limit: 70; x-limit-tokens: 60; a-tokens-remaining: 5; \
-            x-remaining-tokens: 6; x-reset-tokens: 9s; a-requests-remaining: 5; \
-            a-requests-reset: 2025-08-21T12:00:05Z; x-remaining-requests: 5; x-reset-requests: 9s";
-        let project = "x-remaining-tokens: 1; x-remaining-project-tokens: 0";
-        let rows = [("80 10@2s - -", twice), ("60 5@- 5@9s -", both), ("- 0@- - -", project)];
-        check("{}", "{}", &rows);
-    }
-
-    #[test]
-    fn input_stands_in_for_tokens_and_what_is_at_zero_closes_the_door() {
-        let output = "a-output-tokens-remaining: {}; a-output-tokens-reset: 2025-08-21T12:00:40Z";
-        let input = "a-input-tokens-remaining: 9; a-input-tokens-reset: 2025-08-21T12:00:10Z";
-        let tokens = "a-tokens-remaining: 50; a-tokens-reset: 2025-08-21T12:00:50Z";
-        let closed = input.replace("9;", "0;");
-        for (headers, open, none_left) in [
-            (output.to_owned(), "-", "0@40s"),
-            (format!("{output}; {input}"), "9@10s", "0@40s"),
-            (format!("{output}; {input}; {tokens}"), "50@50s", "0@40s"),
-            (format!("{output}; {closed}; {tokens}"), "0@10s", "0@40s"),
-            (format!("{output}; {closed}; {}", tokens.replace("50;", "0;")), "0@50s", "0@50s"),
-        ] {
-            check(&headers, "- {} - -", &[(open, "1"), (none_left, "0")]);
-        }
-    }
-
-    #[test]
-    fn resets_of_anthropic_are_timestamps_and_zero_once_past() {
-        let rows = [
-            ("5s", "2025-08-21T12:00:05Z|2025-08-21T12:00:05.000+00:00"),
-            ("5.000000001s", "2025-08-21T14:00:05.000000001+02:00"),
-            ("0ns", "2025-08-21T12:00:00Z|1970-01-01T00:00:00Z|0001-01-01T00:00:00Z"),
-            ("-", "2025-09-21T12:00:01Z|9999-12-30T00:00:00Z|2025-08-21T12:00:05|12s|1755777605"),
-        ];
-        check("a-requests-remaining: 1; a-requests-reset: {}", "- - 1@{} -", &rows);
-    }
-
-    #[test]
-    fn names_say_the_window_and_a_day_has_no_limit_of_a_minute() {
-        let rows = [
-            (
-                "60000 51000@15s -",
-                "x-limit-tokens-minute: 60000; x-remaining-tokens-minute: 51000; \
-                x-reset-tokens-minute: 15s",
-            ),
-            (
-                "- 40@3600s 7@60s",
-                "x-limit-tokens-day: 1000000; x-remaining-tokens-day: 40; \
-                x-reset-tokens-day: 3600; x-remaining-requests-day: 7; x-reset-requests-day: 60",
-            ),
-            (
-                "900 3@9s -",
-                "x-limit-tokens-minute: 900; x-remaining-tokens-minute: 500; \
-                x-remaining-tokens-day: 3; x-reset-tokens-day: 9",
-            ),
-            ("- - 4@-", "x-limit-req-minute: 5; x-remaining-req-minute: 4"),
-            (
-                "500000 467993@40s -",
-                "ratelimitbysize-limit: 500000; ratelimitbysize-reset: 40; \
-                x-ratelimitbysize-remaining-minute: 467993; ratelimitbysize-query-cost: 32007",
-            ),
-            (
-                "60000 9@- 4@2s",
-                "x-tokenlimit-limit: 60000; x-tokenlimit-remaining: 9; x-limit: 10; \
-                x-remaining: 4; x-reset: 2",
-            ),
-            ("- - 19@5s", "x-limit: 20; x-remaining: 19; x-reset: 1755777605000"),
-            (
-                "- - 50@30s",
-                "ratelimit: \"default\";r=50;t=30; ratelimit-policy: \"default\";q=100;w=60",
-            ),
-            ("- - 50@30s", "ratelimit: limit=100, remaining=50, reset=30"),
-            ("- - 280@53s", "ratelimit-limit: 300; ratelimit-remaining: 280; ratelimit-reset: 53"),
-        ];
-        for (expected, headers) in rows {
-            // In their own order and backwards; a value of the field `ratelimit` has semicolons.
-            let text = format!("; {headers}").replace("; x-", "\nX-RateLimit-");
-            let text = text.replace("X-RateLimit-ratelimitbysize", "x-ratelimitbysize");
-            let text = text.replace("X-RateLimit-tokenlimit", "x-tokenlimit");
-            let text = text.replace("; ratelimit", "\nratelimit");
-            let mut pairs: Vec<_> = text.lines().filter_map(|line| line.split_once(": ")).collect();
-            for _ in 0..2 {
-                let found = shown(RateHeaders::read(pairs.iter().copied(), NOW));
-                assert_eq!(found, format!("{expected} -"), "{headers}");
-                pairs.reverse();
-            }
-        }
-    }
-
-    #[test]
-    fn a_reset_without_an_amount_is_kept_and_of_several_the_first() {
-        let headers = [("x-ratelimit-reset-requests", "20s"), ("x-ratelimit-reset-tokens", "6s")];
-        let read = RateHeaders::read(headers, NOW);
-        assert_eq!((read.reset, read.tokens), (Some(Duration::from_secs(6)), None));
-        let known = [("x-ratelimit-remaining-tokens", "1"), ("x-ratelimit-reset-tokens", "6s")];
-        assert_eq!(RateHeaders::read(known, NOW).reset, None);
     }
 }

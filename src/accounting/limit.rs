@@ -140,6 +140,8 @@ pub enum Terms {
     /// Limits apply as they are: soft ones never refuse.
     #[default]
     Plain,
+    /// As they are, for a call that names its model: what was said of other models does not bound it.
+    Named,
     /// Soft limits refuse as if they were hard.
     Strict,
     /// Hard limits admit it only below their gate, whatever amount it asks for.

@@ -1,28 +1,21 @@
 //! The meter, on which all limits stand: `used + reserved + amount <= limit`.
 
+pub(super) mod heard;
 pub(super) mod holds;
+mod marks;
 
 use std::ops::Range;
 
-use smallvec::SmallVec;
-
+pub use self::heard::Audience;
+use self::heard::{Heard, hearing};
 use self::holds::{Expired, Hold};
+use self::marks::Marks;
 use super::calendar::{Counts, Rolled};
-use super::clock::Moment;
+use super::clock::{Moment, Tick};
+use super::headers::RateHeaders;
 use super::limit::{Hardness, Limit, Terms, Unit};
 use super::provider_limit::ProviderLimit;
 use super::window::Window;
-
-/// Marks that few meters have. Boxed, to keep the other meters small.
-#[derive(Clone, Debug, Default)]
-struct Marks {
-    stop: u64,
-    lands: bool,
-    warn_at: SmallVec<[u64; 1]>,
-    gate: Option<u64>,
-    at_start: bool,
-    provider: Option<Box<ProviderLimit>>,
-}
 
 /// One limit in one window, and what counts against it. It fits a cache line.
 #[derive(Clone, Debug)]
@@ -66,32 +59,40 @@ impl Meter {
         self.hardness = limit.hardness(&self.window);
         self.unit = limit.unit;
         let provider = self.marks.as_mut().and_then(|marks| marks.provider.take());
-        let Limit { stop, lands, warn_at, gate, at_start, .. } = limit.clone();
-        let empty = stop == 0 && warn_at.is_empty() && gate.is_none() && !at_start;
-        let marks = Marks { stop, lands, warn_at, gate, at_start, provider };
-        self.marks = (!empty || marks.provider.is_some()).then(|| Box::new(marks));
+        self.marks = Marks::of(limit, provider);
     }
 
-    /// The limit that the provider behind it reports. No more than this is ever admitted.
+    /// The limit that the provider behind it reports: no more is ever admitted.
     pub fn provider_mut(&mut self) -> &mut ProviderLimit {
+        self.heard_mut().all_mut()
+    }
+
+    fn heard_mut(&mut self) -> &mut Heard {
         self.marks.get_or_insert_default().provider.get_or_insert_default()
     }
 
-    pub(super) fn provider(&self) -> Option<&ProviderLimit> {
+    fn heard_if_any(&mut self) -> Option<&mut Heard> {
+        self.marks.as_mut()?.provider.as_deref_mut()
+    }
+
+    pub(super) fn provider(&self) -> Option<&Heard> {
         self.marks.as_ref()?.provider.as_deref()
     }
 
     /// Whether the provider behind it, if there is one, admits `amount` beside `reserved`.
-    pub(super) fn provider_admits(&self, reserved: u64, amount: u64) -> bool {
-        self.provider().is_none_or(|provider| provider.admits(reserved, amount))
+    pub(super) fn provider_admits(&self, reserved: u64, amount: u64, terms: Terms) -> bool {
+        self.provider().is_none_or(|provider| provider.admits(reserved, amount, terms))
     }
 
-    /// Counts an admitted request, whatever it asks for.
-    #[inline]
-    pub fn take_request(&mut self) {
-        if let Some(provider) = self.marks.as_mut().and_then(|marks| marks.provider.as_mut()) {
-            provider.take_request();
-        }
+    /// Updates what is known of the limit of the provider behind it, from a response at `now`.
+    pub fn hear(&mut self, said: &RateHeaders, status: u16, to: Audience, now: Tick) {
+        let Some(by) = hearing(&self.window, (self.unit, self.max), to) else { return };
+        self.heard_mut().hear(said, status, by, now);
+    }
+
+    /// Counts an admitted request that asks for `amount`.
+    pub fn start(&mut self, amount: u64) {
+        self.heard_if_any().into_iter().for_each(|heard| heard.start(amount));
     }
 
     /// What is counted.
@@ -131,17 +132,12 @@ impl Meter {
     /// The largest `used + reserved` that is admitted.
     #[inline]
     pub fn ceiling(&self) -> u64 {
-        let Some(marks) = &self.marks else { return self.max };
-        let max = self.max.saturating_sub(marks.stop);
-        marks.provider.as_ref().map_or(max, |provider| provider.ceiling(max))
+        self.ceiling_on(Terms::Plain)
     }
 
     /// The same for requests that may also use the amount that is kept back.
     fn ceiling_on(&self, terms: Terms) -> u64 {
-        if terms != Terms::Landing || self.marks.as_ref().is_none_or(|marks| !marks.lands) {
-            return self.ceiling();
-        }
-        self.provider().map_or(self.max, |provider| provider.ceiling(self.max))
+        self.marks.as_ref().map_or(self.max, |marks| marks.ceiling(self.max, terms))
     }
 
     /// The largest `used + reserved` beside which `amount` passes, or `None` if there is none.
@@ -149,7 +145,7 @@ impl Meter {
         let free = self.ceiling_on(terms).checked_sub(amount);
         match terms {
             Terms::Gated => Some(self.gate().checked_sub(1)?.min(free?)),
-            Terms::Plain | Terms::Strict | Terms::Landing => free,
+            Terms::Plain | Terms::Named | Terms::Strict | Terms::Landing => free,
             Terms::Recorded => Some(u64::MAX),
         }
     }
@@ -170,17 +166,18 @@ impl Meter {
 
     /// The law. In debt it does not even admit zero, unless the limit spares it.
     pub fn fits(&self, amount: u64) -> bool {
-        self.fits_under(amount, self.ceiling())
+        self.fits_under(amount, Terms::Plain)
     }
 
     #[inline]
-    fn fits_under(&self, amount: u64, ceiling: u64) -> bool {
-        if !self.bounded || self.hardness.spares(amount) {
+    fn fits_under(&self, amount: u64, terms: Terms) -> bool {
+        if !self.bounded {
             return true;
         }
         let taken = self.used().checked_add(self.reserved);
         let sum = taken.and_then(|taken| taken.checked_add(amount));
-        sum.is_some_and(|sum| sum <= ceiling) && self.provider_admits(self.reserved, amount)
+        let fits = sum.is_some_and(|sum| sum <= self.ceiling_on(terms));
+        (fits && self.provider_admits(self.reserved, amount, terms)) || self.hardness.spares(amount)
     }
 
     /// Whether a charge or reservation of `amount` is admitted in this mode.
@@ -189,7 +186,7 @@ impl Meter {
         let soft = !self.hardness.is_hard();
         match terms {
             Terms::Plain => soft || self.fits(amount),
-            Terms::Landing => soft || self.fits_under(amount, self.ceiling_on(terms)),
+            Terms::Landing | Terms::Named => soft || self.fits_under(amount, terms),
             Terms::Strict => self.fits(amount),
             Terms::Recorded => true,
             Terms::Gated => {
@@ -202,28 +199,35 @@ impl Meter {
     /// Moves on to `now`. In a new window nothing is used or reserved.
     #[inline]
     pub fn roll(&mut self, now: Moment) {
-        if let Some(provider) = self.marks.as_mut().and_then(|marks| marks.provider.as_mut()) {
-            provider.roll(now.tick);
-        }
-        let Self { used, reserved, era, warned, .. } = *self;
-        let counts = Counts { used, reserved, era, warned };
-        match self.window.roll(now, counts) {
-            // A sliding window never begins again. It warns again after it was below its mark.
-            Rolled::Same if self.warned > 0 && matches!(self.window, Window::Sliding(_)) => {
-                self.rewarn();
+        self.heard_if_any().into_iter().for_each(|heard| heard.roll(now.tick));
+        match &mut self.window {
+            Window::Lifetime | Window::Gauge => {}
+            Window::Calendar(_) => self.roll_calendar(now),
+            window => {
+                if window.roll(now.tick) {
+                    self.begin();
+                } else if self.warned > 0 && matches!(self.window, Window::Sliding(_)) {
+                    // It never begins again. It warns again after it was below its mark.
+                    self.rewarn();
+                }
             }
-            Rolled::Same => {}
-            Rolled::Next => self.begin(),
-            Rolled::Returned(kept) => self.take_back(kept),
         }
     }
 
-    /// Counts again what an earlier window had counted: the wall clock has returned to it.
-    #[cold]
-    fn take_back(&mut self, kept: Counts) {
-        self.used = self.used.saturating_add(kept.used);
-        self.reserved = self.reserved.saturating_add(kept.reserved);
-        self.warned = self.warned.max(kept.warned);
+    #[inline(never)]
+    fn roll_calendar(&mut self, now: Moment) {
+        let Self { used, reserved, era, warned, .. } = *self;
+        let Window::Calendar(calendar) = &mut self.window else { return };
+        match calendar.roll(now, Counts { used, reserved, era, warned }) {
+            Rolled::Same => {}
+            Rolled::Next => self.begin(),
+            // The wall clock has returned to an earlier window.
+            Rolled::Returned(kept) => {
+                self.used = used.saturating_add(kept.used);
+                self.reserved = reserved.saturating_add(kept.reserved);
+                self.warned = warned.max(kept.warned);
+            }
+        }
     }
 
     /// Lets marks warn again that are now above the usage.
@@ -232,9 +236,7 @@ impl Meter {
     }
 
     fn marks_reached(&self) -> u8 {
-        let marks = self.marks.iter().flat_map(|marks| &marks.warn_at);
-        let reached = |mark: &&u64| self.used() >= (**mark).max(1);
-        u8::try_from(marks.filter(reached).count()).unwrap_or(u8::MAX)
+        self.marks.as_ref().map_or(0, |marks| marks.reached(self.used()))
     }
 
     /// Starts a new window at `now`.
@@ -251,9 +253,7 @@ impl Meter {
     /// Books `amount` as used, and returns how much was booked. It saturates and never wraps.
     #[inline]
     pub fn charge(&mut self, amount: u64) -> u64 {
-        if let Some(provider) = self.marks.as_mut().and_then(|marks| marks.provider.as_mut()) {
-            provider.charge(amount);
-        }
+        self.heard_if_any().into_iter().for_each(|heard| heard.charge(amount));
         match &mut self.window {
             Window::Sliding(ring) => {
                 ring.add(amount);
@@ -290,11 +290,17 @@ impl Meter {
         }
     }
 
+    /// Whether `used` has reached any of its warning marks.
+    #[inline]
+    pub fn is_marked(&self) -> bool {
+        let lowest = self.marks.as_ref().and_then(|marks| marks.warn_from);
+        lowest.is_some_and(|lowest| self.used() >= lowest)
+    }
+
     /// The warning marks that `used` has reached since the last call, by their order: 0 is the
     /// lowest. Each is returned once per window.
-    #[inline]
     pub fn take_warnings(&mut self) -> Range<u8> {
-        let reached = self.marks.as_ref().map_or(0, |_| self.marks_reached());
+        let reached = self.marks_reached();
         let before = self.warned;
         self.warned = before.max(reached);
         before..self.warned
@@ -302,11 +308,7 @@ impl Meter {
 
     /// The share of the limit at which a warning mark stands, in millionths. 0 is the lowest mark.
     pub fn share_at(&self, mark: u8) -> Option<u64> {
-        let mut marks: SmallVec<[u64; 1]> = self.marks.as_ref()?.warn_at.clone();
-        marks.sort_unstable();
-        let mark = u128::from(*marks.get(usize::from(mark))?);
-        let share = (mark * 1_000_000).checked_div(u128::from(self.limit()?))?;
-        u64::try_from(share).ok()
+        self.marks.as_ref()?.share_at(mark, self.limit()?)
     }
 
     /// Holds `amount` until [`commit`](Self::commit), [`release`](Self::release) or

@@ -20,7 +20,7 @@ pub use rates::Rates;
 use super::invalid::Invalid;
 use super::usage::Usage;
 
-pub(crate) use model_name::model_names;
+pub(crate) use model_name::{model_names, undated};
 
 /// The prices of models by name. An unknown model is an error, never $0.
 #[derive(Clone, Debug, Default)]

@@ -1,61 +1,81 @@
 //! The rate limit that a provider reports. No more than this limit is ever admitted.
 
+mod known;
+mod pace;
+
 use std::time::Duration;
 
-use super::clock::Tick;
-use super::headers::{Left, RateHeaders};
+use smallvec::SmallVec;
 
-/// A provider's limits count for a minute.
-const MINUTE: Duration = Duration::from_secs(60);
+use self::known::KnownLimit;
+use self::pace::Pace;
+use super::clock::Tick;
+use super::headers::{RateHeaders, ReportedUnit};
+
 const TOO_MANY_REQUESTS: u16 = 429;
 /// Unavailable and overloaded (Anthropic). They close the limit only if they report for how long.
 const AWAY: [u16; 2] = [503, 529];
+/// The most limits that are kept. A response reports at most as many.
+const KEPT_MAX: usize = 16;
 
-/// The amount that the provider takes until a time.
+/// The meter that hears of a provider's limit: its window, the width of a slot in it, and its limit.
 #[derive(Clone, Copy, Debug)]
-struct LeftUntil {
-    left: u64,
-    until: Tick,
+pub(super) struct Hearing {
+    pub(super) period: Duration,
+    pub(super) slot: Duration,
+    pub(super) limit: u64,
+    /// Whether what is said of tokens bounds it, and what is said of requests.
+    pub(super) tokens: bool,
+    pub(super) requests: bool,
+    /// Whether all this was said of one model, of which the meter does not know the calls.
+    pub(super) for_model: bool,
 }
 
 /// The latest limits that a provider has reported.
 #[derive(Clone, Debug, Default)]
 pub struct ProviderLimit {
-    /// The limit of a window, if it was reported.
-    max: Option<u64>,
-    tokens: Option<LeftUntil>,
-    requests: Option<LeftUntil>,
+    /// Each limit by its name.
+    kept: SmallVec<[KnownLimit; 2]>,
     /// Closed until this time: nothing is admitted before it.
     closed_until: Option<Tick>,
+    /// How requests start again after that.
+    pace: Option<Pace>,
 }
 
 impl ProviderLimit {
-    /// Updates the limits from a response, over a window of `period` with buckets of `bucket`. What
-    /// the response does not report stays. An older response does not open a closed limit.
-    pub fn hear(
-        &mut self,
-        said: &RateHeaders,
-        status: u16,
-        [period, bucket]: [Duration; 2],
-        now: Tick,
-    ) {
-        let left_until = |left: Left| LeftUntil {
-            left: left.remaining,
-            // Without a reported time, all of it is back by the end of a whole window.
-            until: now.plus(left.reset.unwrap_or(period)),
-        };
-        self.max = said.limit_tokens.map(|limit| scaled(limit, period)).or(self.max);
-        self.tokens = said.tokens.map(left_until).or(self.tokens);
-        self.requests = said.requests.map(left_until).or(self.requests);
+    /// Updates the limits from a response. What the response does not report stays. An older response
+    /// does not open a closed limit.
+    pub(super) fn hear(&mut self, said: &RateHeaders, status: u16, by: Hearing, now: Tick) {
+        for reported in &said.limits {
+            let bounds = match reported.unit() {
+                ReportedUnit::Tokens => by.tokens,
+                ReportedUnit::Requests => by.requests,
+            };
+            if !bounds {
+                continue;
+            }
+            if let Some(known) = self.kept.iter_mut().find(|known| known.is_of(reported)) {
+                known.hear(reported, by.period, now);
+            } else if self.kept.len() < KEPT_MAX {
+                self.kept.push(KnownLimit::new(reported, by.period, now));
+            }
+        }
         let closed = match status {
             TOO_MANY_REQUESTS => {
-                let known = said.retry_after.or_else(|| empty_for(said)).or(said.reset);
-                Some(known.unwrap_or(bucket))
+                let known = said.retry_after.or_else(|| said.empty_for()).or(said.reset);
+                Some(known.unwrap_or(by.slot))
             }
             status if AWAY.contains(&status) => said.retry_after,
             _ => None,
         };
-        self.closed_until = self.closed_until.max(closed.map(|wait| now.plus(wait)));
+        // A time that has passed closes nothing.
+        if let Some(wait) = closed.filter(|wait| !wait.is_zero()) {
+            let opens = self.closed_until.max(Some(now.plus(wait))).unwrap_or(now);
+            self.closed_until = Some(opens);
+            if status == TOO_MANY_REQUESTS {
+                self.pace = Some(Pace::new(opens, by.period, self.ceiling(by.limit)));
+            }
+        }
         // Amounts that are back at once refuse nothing.
         self.roll(now);
     }
@@ -72,122 +92,124 @@ impl ProviderLimit {
 
     /// Forgets reports that are over at `now`.
     pub fn roll(&mut self, now: Tick) {
-        let over = |known: &LeftUntil| known.until <= now;
-        self.tokens.take_if(|known| over(known));
-        self.requests.take_if(|known| over(known));
+        self.kept.retain(|kept| kept.roll(now));
         self.closed_until.take_if(|until| *until <= now);
+        self.pace.take_if(|pace| pace.until() <= now);
+        if let Some(pace) = &mut self.pace {
+            pace.roll(now);
+        }
     }
 
-    /// Whether a report is over by `at`.
+    /// Whether what it admits may change by `at`.
     pub fn may_change_by(&self, at: Tick) -> bool {
-        let ends = [self.tokens, self.requests].map(|known| known.map(|known| known.until));
-        let [tokens, requests] = ends;
-        [tokens, requests, self.closed_until].into_iter().flatten().any(|until| until <= at)
+        let kept = self.kept.iter().filter_map(KnownLimit::ends_first);
+        let paced = self.pace.iter().map(Pace::next);
+        kept.chain(paced).chain(self.closed_until).any(|until| until <= at)
     }
 
-    /// From when on nothing counts of what was reported, or `None` for never: a limit of a window
-    /// counts on.
-    pub fn silent_from(&self) -> Option<Tick> {
-        let ends = [self.tokens, self.requests].map(|known| known.map(|known| known.until));
-        let last = ends.into_iter().chain([self.closed_until]).flatten().max();
-        self.max.is_none().then(|| last.unwrap_or(Tick::from_nanos(0)))
+    /// From when on nothing counts of what was reported.
+    pub fn silent_from(&self) -> Tick {
+        let kept = self.kept.iter().filter_map(KnownLimit::ends_last);
+        let paced = self.pace.iter().map(Pace::until);
+        kept.chain(paced).chain(self.closed_until).max().unwrap_or(Tick::from_nanos(0))
     }
 
     /// The limit of a window, where the meter itself allows `max`.
     pub fn ceiling(&self, max: u64) -> u64 {
-        self.max.map_or(max, |limit| max.min(limit))
+        self.kept.iter().filter_map(KnownLimit::max).fold(max, u64::min)
+    }
+
+    fn tokens(&self) -> impl Iterator<Item = &KnownLimit> {
+        self.kept.iter().filter(|kept| kept.counts_tokens())
     }
 
     /// What could still be admitted beside the `reserved` amounts of running calls, which the
     /// provider may not have counted yet.
     pub fn room(&self, reserved: u64) -> u64 {
-        let none_left = self.requests.is_some_and(|known| known.left == 0);
-        match &self.tokens {
-            _ if none_left || self.closed_until.is_some() => 0,
-            Some(known) => known.left.saturating_sub(reserved),
-            None => u64::MAX,
+        if self.is_shut() {
+            return 0;
         }
+        let left = self.tokens().filter_map(KnownLimit::left);
+        let paced = self.pace.iter().map(Pace::room);
+        left.map(|left| left.saturating_sub(reserved)).chain(paced).min().unwrap_or(u64::MAX)
     }
 
     /// Whether `amount` is admitted. If nothing is left, not even zero is.
     pub fn admits(&self, reserved: u64, amount: u64) -> bool {
-        let room = self.room(reserved);
-        amount <= room && (room > 0 || !(self.is_shut() || self.is_overdrawn(reserved)))
+        let fits = |left: u64| left.checked_sub(reserved).is_some_and(|room| amount <= room);
+        !self.is_shut()
+            && self.tokens().filter_map(KnownLimit::left).all(fits)
+            && self.pace.is_none_or(|pace| pace.admits(amount))
     }
 
     fn is_shut(&self) -> bool {
-        let empty = |known: &Option<LeftUntil>| known.is_some_and(|known| known.left == 0);
-        self.closed_until.is_some() || empty(&self.tokens) || empty(&self.requests)
-    }
-
-    /// Whether running calls hold more than is left. Then not even zero is admitted.
-    fn is_overdrawn(&self, reserved: u64) -> bool {
-        self.tokens.is_some_and(|known| known.left < reserved)
+        self.closed_until.is_some() || self.kept.iter().any(|kept| kept.left() == Some(0))
     }
 
     /// When [`admits`](Self::admits) may pass what it refuses now: the latest time of all reports
     /// that refuse it.
     pub fn opens_at(&self, reserved: u64, amount: u64) -> Option<Tick> {
-        let empty = |known: &&LeftUntil| known.left == 0;
-        let fits = |known: &&LeftUntil| {
-            known.left.checked_sub(reserved).is_some_and(|room| amount <= room)
+        let refuses = |kept: &&KnownLimit| {
+            let fits = |left: u64| left.checked_sub(reserved).is_some_and(|room| amount <= room);
+            kept.left() == Some(0)
+                || (kept.counts_tokens() && kept.left().is_some_and(|left| !fits(left)))
         };
-        let short = |known: &&LeftUntil| empty(known) || !fits(known);
-        let tokens = self.tokens.as_ref().filter(short).map(|known| known.until);
-        let requests = self.requests.as_ref().filter(empty).map(|known| known.until);
-        [self.closed_until, tokens, requests].into_iter().max().flatten()
+        let kept = self.kept.iter().filter(refuses).filter_map(KnownLimit::left_until);
+        let paced = self.pace.iter().filter(|pace| !pace.admits(amount));
+        let paced = paced.map(|pace| pace.opens_at(amount));
+        kept.chain(paced).chain(self.closed_until).max()
     }
 
     /// Counts `amount` as used since the report.
     pub fn charge(&mut self, amount: u64) {
-        if let Some(known) = &mut self.tokens {
-            known.left = known.left.saturating_sub(amount);
-        }
+        self.kept.iter_mut().filter(|kept| kept.counts_tokens()).for_each(|kept| kept.take(amount));
     }
 
-    /// Counts a request as admitted since the report.
-    pub fn take_request(&mut self) {
-        if let Some(known) = &mut self.requests {
-            known.left = known.left.saturating_sub(1);
+    /// Counts a request of `amount` as started since the report.
+    pub fn start(&mut self, amount: u64) {
+        self.kept.iter_mut().filter(|kept| !kept.counts_tokens()).for_each(|kept| kept.take(1));
+        if let Some(pace) = &mut self.pace {
+            pace.start(amount);
         }
     }
-}
-
-/// A limit per minute, scaled to `period`.
-fn scaled(limit: u64, period: Duration) -> u64 {
-    let minutes = period.as_nanos().div_ceil(MINUTE.as_nanos()).max(1);
-    limit.saturating_mul(u64::try_from(minutes).unwrap_or(u64::MAX))
-}
-
-/// How long an empty limit stays empty.
-fn empty_for(said: &RateHeaders) -> Option<Duration> {
-    let both = [said.tokens, said.requests].into_iter().flatten();
-    both.filter(|left| left.remaining == 0).filter_map(|left| left.reset).max()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const SPANS: [Duration; 2] = [MINUTE, Duration::from_secs(1)];
+    const MINUTE: Duration = Duration::from_secs(60);
+    const BY: Hearing = Hearing {
+        period: MINUTE,
+        slot: Duration::from_secs(1),
+        limit: 600,
+        tokens: true,
+        requests: true,
+        for_model: false,
+    };
 
     fn at(seconds: u64) -> Tick {
         Tick::from_nanos(seconds * 1_000_000_000)
     }
 
-    fn left(remaining: u64, seconds: u64) -> Option<Left> {
-        Some(Left { remaining, reset: Some(Duration::from_secs(seconds)) })
+    /// A limit that has heard of headers ("a: 1; b: 2") with a status, each at its second.
+    fn heard(responses: &[(u64, u16, &str)]) -> ProviderLimit {
+        let mut limit = ProviderLimit::default();
+        for (seconds, status, headers) in responses {
+            let pairs = headers.split("; ").filter_map(|pair| pair.split_once(": "));
+            limit.roll(at(*seconds));
+            limit.hear(&RateHeaders::read(pairs, 0), *status, BY, at(*seconds));
+        }
+        limit
+    }
+
+    fn tokens(left: u64, seconds: u64) -> String {
+        format!("x-ratelimit-remaining-tokens: {left}; x-ratelimit-reset-tokens: {seconds}")
     }
 
     #[test]
     fn what_is_left_is_never_admitted_above_and_is_over_at_its_reset() {
-        let mut limit = ProviderLimit::default();
-        limit.hear(
-            &RateHeaders { tokens: left(100, 30), ..RateHeaders::default() },
-            200,
-            SPANS,
-            at(0),
-        );
+        let mut limit = heard(&[(0, 200, &tokens(100, 30))]);
         assert!(limit.admits(40, 60) && !limit.admits(40, 61));
         limit.charge(90);
         assert!(limit.admits(0, 10) && !limit.admits(0, 11));
@@ -198,9 +220,7 @@ mod tests {
 
     #[test]
     fn t12_more_under_way_than_is_left_refuses_even_nothing() {
-        let mut limit = ProviderLimit::default();
-        let said = RateHeaders { tokens: left(1, 30), ..RateHeaders::default() };
-        limit.hear(&said, 200, SPANS, at(0));
+        let limit = heard(&[(0, 200, &tokens(1, 30))]);
         assert!(!limit.admits(2, 0));
         assert_eq!(limit.opens_at(2, 0), Some(at(30)));
         assert!(limit.admits(1, 0), "full is not over");
@@ -209,46 +229,69 @@ mod tests {
 
     #[test]
     fn nothing_left_refuses_even_nothing() {
-        for (tokens, requests) in [(left(0, 5), None), (None, left(0, 5))] {
-            let mut limit = ProviderLimit::default();
-            let said = RateHeaders { tokens, requests, ..RateHeaders::default() };
-            limit.hear(&said, 200, SPANS, at(0));
+        for what in ["tokens", "requests"] {
+            let limit = heard(&[(0, 200, &tokens(0, 5).replace("tokens", what))]);
             assert!(!limit.admits(0, 0));
             assert_eq!(limit.opens_at(0, 0), Some(at(5)));
         }
     }
 
     #[test]
+    fn each_window_is_kept_by_its_name_until_its_own_reset() {
+        let day = "x-ratelimit-remaining-tokens-day: 300; x-ratelimit-reset-tokens-day: 3600";
+        let minute = |left: u64| tokens(left, 20).replace("-tokens", "-tokens-minute");
+        let mut limit =
+            heard(&[(0, 200, &format!("{day}; {}", minute(50))), (5, 200, &minute(80))]);
+        assert!(limit.admits(0, 80) && !limit.admits(0, 81), "the newer report of the minute");
+        limit.charge(70);
+        limit.roll(at(25));
+        assert!(limit.admits(0, 230) && !limit.admits(0, 231), "the day, reported once");
+        assert_eq!(limit.opens_at(0, 231), Some(at(3600)));
+    }
+
+    #[test]
+    fn a_reset_that_is_reported_alone_moves_what_is_known() {
+        let limit = heard(&[(0, 200, &tokens(10, 30)), (5, 200, "x-ratelimit-reset-tokens: 50")]);
+        assert_eq!(limit.opens_at(0, 11), Some(at(55)));
+    }
+
+    #[test]
+    fn a_maximum_is_forgotten_a_day_after_it_was_reported_last() {
+        let mut limit = heard(&[(0, 200, "x-ratelimit-limit-tokens: 50")]);
+        assert_eq!((limit.ceiling(600), limit.silent_from()), (50, at(86_400)));
+        limit.roll(at(86_400));
+        assert_eq!((limit.ceiling(600), limit.silent_from()), (600, at(0)));
+    }
+
+    #[test]
     fn a_refusal_closes_until_its_retry_after_and_an_older_answer_does_not_open() {
-        let mut limit = ProviderLimit::default();
-        let after = |seconds| RateHeaders {
-            retry_after: Some(Duration::from_secs(seconds)),
-            tokens: left(500, 60),
-            ..RateHeaders::default()
-        };
-        limit.hear(&after(7), 429, SPANS, at(0));
-        limit.hear(&after(1), 200, SPANS, at(1));
+        let mut limit = heard(&[
+            (0, 429, &format!("retry-after: 7; {}", tokens(500, 60))),
+            (1, 200, &format!("retry-after: 1; {}", tokens(500, 60))),
+        ]);
         assert_eq!((limit.room(0), limit.opens_at(0, 1)), (0, Some(at(7))));
         limit.roll(at(7));
         assert_eq!(limit.room(0), 500);
     }
 
     #[test]
-    fn a_refusal_that_says_nothing_closes_for_a_bucket_and_an_error_not_at_all() {
-        let mut limit = ProviderLimit::default();
-        limit.hear(&RateHeaders::default(), 429, SPANS, at(0));
-        assert_eq!(limit.opens_at(0, 1), Some(at(1)));
-        let mut limit = ProviderLimit::default();
-        limit.hear(&RateHeaders::default(), 500, SPANS, at(0));
-        limit.hear(&RateHeaders::default(), 503, SPANS, at(0));
-        assert!(limit.admits(0, u64::MAX));
+    fn after_a_refusal_a_slots_worth_starts_in_each_slot_of_one_window() {
+        let mut limit = heard(&[(0, 429, "retry-after: 7")]);
+        limit.roll(at(7));
+        assert!(limit.admits(0, 10));
+        limit.start(10);
+        assert!(!limit.admits(0, 1));
+        assert_eq!(limit.opens_at(0, 1), Some(at(8)));
+        limit.roll(at(66));
+        limit.start(10);
+        assert!(!limit.admits(0, 1));
+        limit.roll(at(67));
+        assert!(limit.admits(0, 600), "back to normal");
     }
 
     #[test]
-    fn a_limit_a_minute_is_scaled_up_to_longer_windows() {
-        assert_eq!(scaled(100, Duration::from_secs(1)), 100);
-        assert_eq!(scaled(100, MINUTE), 100);
-        assert_eq!(scaled(100, Duration::from_secs(3600)), 6_000);
-        assert_eq!(scaled(u64::MAX, Duration::from_secs(3600)), u64::MAX);
+    fn a_refusal_that_says_nothing_closes_for_a_slot_and_an_error_not_at_all() {
+        assert_eq!(heard(&[(0, 429, "")]).opens_at(0, 1), Some(at(1)));
+        assert!(heard(&[(0, 500, ""), (0, 503, "")]).admits(0, u64::MAX));
     }
 }

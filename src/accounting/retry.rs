@@ -36,7 +36,7 @@ impl Meter {
     ) -> Option<Duration> {
         let free = self.headroom(amount, terms)?;
         let returned = || returned_in(free, self.used(), self.reserved(), sorted(open()), now.tick);
-        let opens_at = self.provider_opens_at(amount);
+        let opens_at = self.provider_opens_at(amount, terms);
         let wait = match self.window() {
             // Only the limit of the provider refuses it.
             _ if opens_at.is_some() && self.used().saturating_add(self.reserved()) <= free => {
@@ -54,7 +54,8 @@ impl Meter {
     /// Why `amount` does not pass.
     pub fn cause(&self, amount: u64, terms: Terms) -> Cause {
         let Some(free) = self.headroom(amount, terms) else { return Cause::TooLarge };
-        let held = self.reserved() > 0 && self.used() <= free && self.provider_admits(0, amount);
+        let held =
+            self.reserved() > 0 && self.used() <= free && self.provider_admits(0, amount, terms);
         if held && !self.admits(amount, terms) { Cause::Held } else { Cause::Spent }
     }
 
@@ -85,7 +86,7 @@ impl Meter {
         let mut reserved = self.reserved();
         for lease in sorted(open) {
             reserved = reserved.saturating_sub(lease.amount);
-            let admitted = self.provider_admits(reserved, amount);
+            let admitted = self.provider_admits(reserved, amount, terms);
             if admitted && self.used().saturating_add(reserved) <= self.headroom(amount, terms)? {
                 return Some(lease.deadline.since(now.tick)).filter(|wait| *wait < FOR_EVER);
             }
@@ -98,7 +99,7 @@ impl Meter {
     /// before `now`.
     pub fn frees_at(&self, amount: u64, terms: Terms, now: Moment) -> Option<Tick> {
         let free = self.headroom(amount, terms)?;
-        let opens_at = self.provider_opens_at(amount);
+        let opens_at = self.provider_opens_at(amount, terms);
         let own = match self.window() {
             _ if self.used().saturating_add(self.reserved()) <= free => None,
             Window::Sliding(ring) => ring.falls_at(free.checked_sub(self.reserved())?),
@@ -111,7 +112,7 @@ impl Meter {
     /// is so now, and `None` for never.
     pub fn silent_from(&self, now: Moment) -> Option<Tick> {
         let provider = match self.provider() {
-            Some(provider) => provider.silent_from()?,
+            Some(provider) => provider.silent_from(),
             None => now.tick,
         };
         let own = match self.window() {
@@ -143,7 +144,7 @@ impl Meter {
     /// The limit, or the limit of the provider behind it if that is lower. `None` for unlimited.
     pub fn limit_now(&self) -> Option<u64> {
         let limit = self.limit()?;
-        Some(self.provider().map_or(limit, |provider| provider.ceiling(limit)))
+        Some(self.provider().map_or(limit, |provider| provider.ceiling(limit, Terms::Plain)))
     }
 
     /// limit - used - reserved, never below zero. `None` for unlimited.
@@ -152,8 +153,8 @@ impl Meter {
     }
 
     /// When the provider behind it may pass what it refuses now.
-    fn provider_opens_at(&self, amount: u64) -> Option<Tick> {
-        self.provider().and_then(|provider| provider.opens_at(self.reserved(), amount))
+    fn provider_opens_at(&self, amount: u64, terms: Terms) -> Option<Tick> {
+        self.provider().and_then(|provider| provider.opens_at(self.reserved(), amount, terms))
     }
 }
 

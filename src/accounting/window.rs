@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::calendar::{Calendar, CalendarUnit, Counts, Rolled};
+use super::calendar::{Calendar, CalendarUnit};
 use super::clock::{LONGEST, Moment, Tick, nanos};
 use super::invalid::Invalid;
 use super::ring::Ring;
@@ -66,24 +66,24 @@ impl Window {
         }
     }
 
-    /// Moves on to `now`, when the window has counted `counts`.
+    /// Moves on to `now`. Returns true if a new window began, in which nothing is used yet. A
+    /// calendar window needs more than that: [`Calendar::roll`].
     #[inline]
-    pub fn roll(&mut self, now: Moment, counts: Counts) -> Rolled {
+    pub fn roll(&mut self, now: Tick) -> bool {
         match self {
-            Self::Lifetime | Self::Gauge => Rolled::Same,
+            Self::Lifetime | Self::Gauge | Self::Calendar(_) => false,
             Self::Fixed { period_ns, start } => {
-                let elapsed = now.tick.raw().saturating_sub(start.raw());
-                if elapsed < *period_ns {
-                    return Rolled::Same;
+                let elapsed = now.raw().saturating_sub(start.raw());
+                let over = elapsed >= *period_ns;
+                if over {
+                    let whole = elapsed - elapsed % *period_ns;
+                    *start = Tick::from_raw(start.raw().saturating_add(whole));
                 }
-                let whole = elapsed - elapsed % *period_ns;
-                *start = Tick::from_raw(start.raw().saturating_add(whole));
-                Rolled::Next
+                over
             }
-            Self::Calendar(calendar) => calendar.roll(now, counts),
             Self::Sliding(ring) => {
-                ring.advance(now.tick);
-                Rolled::Same
+                ring.advance(now);
+                false
             }
         }
     }
@@ -138,11 +138,10 @@ mod tests {
     #[test]
     fn a_fixed_window_steps_by_whole_periods() {
         let mut window = Window::fixed(Duration::from_secs(60), moment(5).tick).unwrap();
-        assert_eq!(window.roll(moment(64), Counts::default()), Rolled::Same);
-        assert_eq!(window.roll(moment(200), Counts::default()), Rolled::Next);
+        assert!(!window.roll(moment(64).tick));
+        assert!(window.roll(moment(200).tick));
         assert_eq!(window.ends_at(moment(200)), Some(moment(245).tick));
-        let back = window.roll(moment(100), Counts::default());
-        assert_eq!(back, Rolled::Same, "a step backwards refills nothing");
+        assert!(!window.roll(moment(100).tick), "a step backwards refills nothing");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use smallvec::smallvec;
 
 use crate::accounting::{
-    Clock, Code, Counts, Denied, Key, Limit, Meter, Moment, Unit, UsageEstimate, Window, nanos,
+    Clock, Code, Denied, Key, Limit, Meter, Moment, Unit, UsageEstimate, Window, nanos,
 };
 use crate::ledger::{
     Account, Accounts, Ask, Core, Demand, Error, Lease, MeterIndex, Policy, Request, reserve,
@@ -277,7 +277,7 @@ fn change(account: &Account, limit: &BudgetLimit, window: &Window) -> Result<(),
                 (present, new) => *present = new.clone(),
             }
             // A shorter window may be over by now. The usage stays even then.
-            meter.window_mut().roll(now, Counts::default());
+            meter.window_mut().roll(now.tick);
         }
     })
 }

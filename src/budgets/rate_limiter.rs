@@ -1,13 +1,17 @@
 //! A rate limiter: a sliding window of actual usage, with waiting.
 
+mod models;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use smallvec::smallvec;
+use smallvec::{SmallVec, smallvec};
+
+use self::models::Models;
 
 use crate::accounting::{
-    BUCKETS, Clock, Code, Invalid, Key, Limit, Meter, RateHeaders, Terms, Unit, UsageEstimate,
-    Window,
+    Audience, BUCKETS, Clock, Code, Invalid, Key, Limit, Meter, RateHeaders, Terms, Unit,
+    UsageEstimate, Window,
 };
 use crate::ledger::{
     Account, Ask, AskPart, Core, Demand, Error, Lease, Mailbox, MeterIndex, Policy, Request,
@@ -52,6 +56,7 @@ pub struct RateLimiter {
     limit: u64,
     window: Duration,
     threshold: f64,
+    models: Models,
 }
 
 impl RateLimiter {
@@ -67,12 +72,11 @@ impl RateLimiter {
             return Err(Invalid::policy("threshold", "a number above 0 and at most 1").into());
         }
         let core = Core::new(clock, policy);
-        let window = Window::sliding(period, BUCKETS, core.clock().tick())?;
-        let limit = Limit::new(Unit::Tokens, Some(tokens)).gate(gate(tokens, threshold));
-        let meter = Meter::new(limit, window);
+        let meter = meter(&core, [tokens, gate(tokens, threshold)], period)?;
         let key = Key::fixed("limiter");
         let account = Account::new(&core, key, Code::RateLimitExceeded, [meter]);
-        Ok(Self { account, limit: tokens, window: period, threshold })
+        let models = Models::default();
+        Ok(Self { account, limit: tokens, window: period, threshold, models })
     }
 
     /// Admits a caller, or not. `tokens` above zero are held until the next
@@ -149,6 +153,29 @@ impl RateLimiter {
         Ask::new(&self.account, smallvec![Demand::new(TOKENS, estimate.total_tokens)])
     }
 
+    /// The asks of a request of `estimate` that may name its model: of the limiter, and of what it
+    /// has heard of that model.
+    pub fn asks(
+        &self,
+        estimate: &UsageEstimate,
+        model: Option<&str>,
+    ) -> Result<SmallVec<[Ask; 2]>, Error> {
+        let mut asks: SmallVec<[Ask; 2]> = smallvec![self.ask(estimate)];
+        if let Some(model) = model {
+            asks[0].terms = Terms::Named;
+            let demands = smallvec![Demand::new(TOKENS, estimate.total_tokens)];
+            asks.push(Ask::new(&self.model_account(model)?, demands));
+        }
+        Ok(asks)
+    }
+
+    /// The account of a model.
+    fn model_account(&self, model: &str) -> Result<Arc<Account>, Error> {
+        let core = self.account.core();
+        let limits = [self.limit, gate(self.limit, self.threshold)];
+        self.models.account(model, core, || meter(core, limits, self.window))
+    }
+
     /// Books usage. Never refused. The oldest amount that [`try_acquire`](Self::try_acquire) and
     /// its like hold is released.
     pub fn record_usage(&self, tokens: u64) -> Result<(), Error> {
@@ -166,21 +193,28 @@ impl RateLimiter {
         self.account.retry_after(&[Demand::new(TOKENS, tokens)], Terms::Gated)
     }
 
-    /// Updates the limit from a provider's response: no more than the provider reports is ever
-    /// admitted. After status 429 nothing is admitted until the reported time.
+    /// Updates the limit from the headers of a provider's response, for all calls. See
+    /// [`hear`](Self::hear).
     pub fn observe<'a>(
         &self,
         headers: impl IntoIterator<Item = (&'a str, &'a str)>,
         status: u16,
     ) -> Result<(), Error> {
         let said = RateHeaders::read(headers, self.account.core().clock().wall_ns());
-        self.account.adjust(|meters, now| {
-            let bucket = match meters[0].window() {
-                Window::Sliding(ring) => ring.width(),
-                _ => self.window,
-            };
-            meters[0].provider_mut().hear(&said, status, [self.window, bucket], now.tick);
-        })
+        self.hear(&said, status, None)
+    }
+
+    /// Updates the limit from what a provider's response says: no more than the provider reports is
+    /// ever admitted. After status 429 nothing is admitted until the reported time, and then at most
+    /// a slot's worth in each slot of one window. With a `model`, all this holds for its calls,
+    /// and for those that do not name theirs.
+    pub fn hear(&self, said: &RateHeaders, status: u16, model: Option<&str>) -> Result<(), Error> {
+        let hear = |account: &Account, to| {
+            account.adjust(|meters, now| meters[0].hear(said, status, to, now.tick))
+        };
+        let Some(model) = model else { return hear(&self.account, Audience::Whole) };
+        hear(&self.account, Audience::Nameless)?;
+        hear(&*self.model_account(model)?, Audience::Whole)
     }
 
     /// Tokens in a window.
@@ -202,6 +236,12 @@ impl RateLimiter {
     pub const fn account(&self) -> &Arc<Account> {
         &self.account
     }
+}
+
+/// A meter with this limit and this gate.
+fn meter(core: &Core, [tokens, gate]: [u64; 2], period: Duration) -> Result<Meter, Invalid> {
+    let window = Window::sliding(period, BUCKETS, core.clock().tick())?;
+    Ok(Meter::new(Limit::new(Unit::Tokens, Some(tokens)).gate(gate), window))
 }
 
 /// The least usage that is not below `threshold` of `limit`.

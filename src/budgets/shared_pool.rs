@@ -86,7 +86,7 @@ impl SharedPool {
     }
 
     /// Holds the estimate until the lease ends, or refuses and changes nothing.
-    #[inline]
+    #[inline(always)] // a request is large: not copied on its way
     pub fn reserve(&self, request: Request) -> Result<Lease, Error> {
         self.reserve_now(&request)
     }
@@ -149,7 +149,7 @@ impl SharedPool {
             self.account.core().same_process()?;
             return Err(LeaseError::Unknown.into());
         }
-        let usage = actual.clone().usage(lease.estimate());
+        let usage = actual.by_ref().usage(lease.estimate());
         lease.commit(actual)?;
         match lease.request_budget().broken_by(&usage) {
             Some((unit, cap, used)) => Err(Denied::by_request(unit, cap, used).into()),

@@ -1,6 +1,7 @@
 //! Workflow quotas: a number of workflows per period, and a number of steps in each.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering, fence};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -11,6 +12,10 @@ use crate::accounting::{Clock, Code, Key, Limit, Meter, Tick, Unit, Window};
 use crate::ledger::{Account, Ask, Core, Demand, Error, MeterIndex, Policy};
 
 const FIRST: MeterIndex = MeterIndex(0);
+/// For how long, at least, a workflow is kept that nobody has and nobody has ended.
+const KEPT: Duration = Duration::from_secs(24 * 3_600);
+/// How often, at most, such workflows are looked for.
+const SEARCHES: Duration = Duration::from_secs(3_600);
 
 /// How many workflows may begin in a period, and how many steps each may take.
 ///
@@ -33,10 +38,13 @@ struct Quota {
     max_workflows: u64,
     max_steps: u64,
     period: Duration,
-    active: Mutex<HashMap<Key, WorkflowToken>>,
+    active: Mutex<HashMap<Key, Arc<Workflow>>>,
+    /// When to look for workflows that nobody has any more.
+    search_at: AtomicU64,
 }
 
-/// One workflow. All its handles, also the one in the quota, share one counter.
+/// One workflow. All its handles, also the one in the quota, share one counter. A quota forgets a
+/// workflow that nobody has ended a day, or a period if that is longer, after its last handle is gone.
 #[derive(Clone, Debug)]
 pub struct WorkflowToken(Arc<Workflow>);
 
@@ -45,6 +53,8 @@ struct Workflow {
     account: Arc<Account>,
     max_steps: u64,
     began: Tick,
+    /// When the last handle outside of the quota was dropped.
+    dropped: AtomicU64,
     ended: Mutex<Option<Tick>>,
     quota: Weak<Quota>,
 }
@@ -63,7 +73,8 @@ impl WorkflowQuota {
         let key = Key::fixed("workflows");
         let account = Account::new(&core, key, Code::WorkflowQuotaExceeded, [meter]);
         let active = Mutex::new(HashMap::new());
-        Ok(Self(Arc::new(Quota { account, max_workflows, max_steps, period, active })))
+        let search_at = AtomicU64::new(core.clock().tick().plus(SEARCHES).raw());
+        Ok(Self(Arc::new(Quota { account, max_workflows, max_steps, period, active, search_at })))
     }
 
     /// Begins a workflow. An id that is active already is refused. With `resume` its running token
@@ -72,7 +83,7 @@ impl WorkflowQuota {
         let key = Key::parse("workflow_id", workflow_id)?;
         let quota = &self.0;
         let taken = || match quota.active.lock().get(&key) {
-            Some(running) if resume => Some(Ok(running.clone())),
+            Some(running) if resume => Some(Ok(WorkflowToken(Arc::clone(running)))),
             Some(_) => Some(Err(Error::Conflict(format!(
                 "workflow_id {workflow_id:?} is active already: end it first, or pass resume=True"
             )))),
@@ -80,10 +91,15 @@ impl WorkflowQuota {
         };
         let begin = || {
             let token = WorkflowToken::new(key.clone(), quota);
-            quota.active.lock().insert(key.clone(), token.clone());
+            quota.active.lock().insert(key.clone(), Arc::clone(&token.0));
             Ok(token)
         };
         let begun = quota.account.charge_once(taken, &[Demand::new(FIRST, 1)], begin);
+        if let Ok(Ok(token)) = &begun
+            && token.0.began.raw() >= quota.search_at.load(Ordering::Relaxed)
+        {
+            quota.forget(token.0.began);
+        }
         begun.map_err(|error| match error {
             Error::Denied(mut denied) => {
                 denied.id = Some(key.clone());
@@ -104,12 +120,14 @@ impl WorkflowQuota {
     /// The active workflow with that id.
     pub fn get(&self, workflow_id: &str) -> Result<Option<WorkflowToken>, Error> {
         self.0.account.core().same_process()?;
-        Ok(self.0.active.lock().get(workflow_id).cloned())
+        Ok(self.0.active.lock().get(workflow_id).cloned().map(WorkflowToken))
     }
 
     /// How many workflows are active.
     pub fn active_count(&self) -> Result<usize, Error> {
-        self.0.account.core().same_process()?;
+        let core = self.0.account.core();
+        core.same_process()?;
+        self.0.forget(core.clock().tick());
         Ok(self.0.active.lock().len())
     }
 
@@ -154,14 +172,50 @@ impl WorkflowQuota {
     }
 }
 
+impl Quota {
+    /// Forgets the workflows that nobody has ended and nobody has had for long.
+    fn forget(&self, now: Tick) {
+        // Relaxed: two threads that look at once do no harm.
+        self.search_at.store(now.plus(SEARCHES).raw(), Ordering::Relaxed);
+        let kept = KEPT.max(self.period);
+        let is_left = |workflow: &Arc<Workflow>| {
+            // A new handle would be made of this one, which is locked.
+            let is_ours = Arc::strong_count(workflow) == 1;
+            fence(Ordering::Acquire);
+            let dropped = Tick::from_raw(workflow.dropped.load(Ordering::Relaxed));
+            is_ours && now.since(dropped) >= kept
+        };
+        let mut active = self.active.lock();
+        let left: Vec<_> = active.extract_if(|_, workflow| is_left(workflow)).collect();
+        if active.len() < active.capacity() / 4 {
+            active.shrink_to_fit();
+        }
+        drop(active);
+        // Their accounts end under no lock.
+        drop(left);
+    }
+}
+
+impl Drop for WorkflowToken {
+    fn drop(&mut self) {
+        // The quota, or somebody else, has it still.
+        if Arc::strong_count(&self.0) > 1 {
+            let now = self.0.account.core().clock().tick();
+            self.0.dropped.store(now.raw(), Ordering::Relaxed);
+        }
+    }
+}
+
 impl WorkflowToken {
     fn new(key: Key, quota: &Arc<Quota>) -> Self {
         let core = quota.account.core();
         let meter = Meter::new(Limit::new(Unit::Steps, Some(quota.max_steps)), Window::Lifetime);
+        let began = core.clock().tick();
         Self(Arc::new(Workflow {
             account: Account::new(core, key, Code::WorkflowQuotaExceeded, [meter]),
             max_steps: quota.max_steps,
-            began: core.clock().tick(),
+            began,
+            dropped: AtomicU64::new(began.raw()),
             ended: Mutex::new(None),
             quota: Arc::downgrade(quota),
         }))
@@ -210,7 +264,8 @@ impl WorkflowToken {
         // First it leaves the active ones, so that nobody gets a token that has ended.
         if let Some(quota) = self.0.quota.upgrade() {
             let mut active = quota.active.lock();
-            let ours = active.get(self.0.account.key()).is_some_and(|token| *token == *self);
+            let ours =
+                active.get(self.0.account.key()).is_some_and(|own| Arc::ptr_eq(own, &self.0));
             if ours {
                 active.remove(self.0.account.key());
             }

@@ -9,6 +9,7 @@ pub(crate) mod naming;
 pub(crate) mod passing;
 pub(crate) mod retry;
 pub(crate) mod serving;
+mod slots;
 pub(crate) mod state;
 pub(crate) mod telling;
 pub(crate) mod verdict;

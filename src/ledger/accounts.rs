@@ -21,8 +21,12 @@ struct ByKey(Arc<Account>);
 impl Account {
     /// Whether the account has anything to say. Changes nothing.
     pub(crate) fn silent(&self) -> Silent {
-        let state = self.lock();
-        state.silent(self.identity().present())
+        self.lock().silent(self.identity().present(), |_| true)
+    }
+
+    /// The same, where what has no limit and counts for ever says nothing.
+    pub(crate) fn silent_within_limits(&self) -> Silent {
+        self.lock().silent(self.identity().present(), |meter| meter.limit().is_some())
     }
 }
 

@@ -7,11 +7,11 @@ pub(crate) mod sweep;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use smallvec::SmallVec;
 
-use self::event::Event;
+use self::event::{Event, EventKind};
 use self::policy::Policy;
 use self::sweep::Sweep;
 use super::error::Error;
@@ -26,8 +26,10 @@ pub struct Core {
     clock: Clock,
     policy: Policy,
     generation: u64,
-    listening: AtomicBool,
-    listeners: Mutex<Vec<Listener>>,
+    /// The [bits](EventKind::bit) of the kinds of events that somebody listens to.
+    heard: AtomicU16,
+    /// Each with the bits of the kinds that it listens to.
+    listeners: Mutex<Vec<(u16, Listener)>>,
     pub(crate) sweep: Sweep,
 }
 
@@ -38,7 +40,7 @@ impl Core {
             clock,
             policy,
             generation: fork::generation(),
-            listening: AtomicBool::new(false),
+            heard: AtomicU16::new(0),
             listeners: Mutex::new(Vec::new()),
             sweep: Sweep::new(),
         })
@@ -56,31 +58,52 @@ impl Core {
 
     /// Calls `listener` for every event from now on, never under a lock.
     pub fn subscribe(&self, listener: impl Fn(&Event) + Send + Sync + 'static) {
-        self.listeners.lock().push(Arc::new(listener));
-        // Release pairs with the load in `listening`: a thread that reads true also sees the
-        // listener.
-        self.listening.store(true, Ordering::Release);
+        self.add_listener(u16::MAX, Arc::new(listener));
+    }
+
+    /// The same for events of one kind. Nobody makes the others for it.
+    pub fn subscribe_to(&self, kind: EventKind, listener: impl Fn(&Event) + Send + Sync + 'static) {
+        self.add_listener(kind.bit(), Arc::new(listener));
+    }
+
+    fn add_listener(&self, kinds: u16, listener: Listener) {
+        self.listeners.lock().push((kinds, listener));
+        // Release pairs with the load in `heard`: a thread that reads a bit also sees the listener.
+        self.heard.fetch_or(kinds, Ordering::Release);
     }
 
     /// Notifies the listeners of an event that no account caused.
     pub(crate) fn publish(&self, event: &Event) {
-        if self.listening() {
+        if self.hears(event.kind) {
             self.tell(event);
         }
     }
 
-    /// Whether anybody listens.
+    /// Whether anybody listens to anything.
     #[inline]
     pub(crate) fn listening(&self) -> bool {
-        self.listening.load(Ordering::Acquire)
+        self.heard() != 0
+    }
+
+    /// Whether anybody listens to events of a kind.
+    #[inline]
+    pub(crate) fn hears(&self, kind: EventKind) -> bool {
+        self.heard() & kind.bit() != 0
+    }
+
+    #[inline]
+    fn heard(&self) -> u16 {
+        self.heard.load(Ordering::Acquire)
     }
 
     /// Calls the listeners. The caller holds no lock.
     pub(crate) fn tell(&self, event: &Event) {
         // There is nearly always one listener. Its copy is kept without an allocation.
-        let listeners: SmallVec<[Listener; 2]> = self.listeners.lock().iter().cloned().collect();
-        for listener in &listeners {
-            listener(event);
+        let listeners: SmallVec<[_; 2]> = self.listeners.lock().iter().cloned().collect();
+        for (kinds, listener) in &listeners {
+            if kinds & event.kind.bit() != 0 {
+                listener(event);
+            }
         }
     }
 

@@ -62,14 +62,42 @@ impl From<Usage> for Actual {
     }
 }
 
+/// An [`Actual`] by reference. A usage is large: it is not copied on its way to the accounts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum ActualRef<'a> {
+    Estimate,
+    Tokens(u64),
+    Usage(&'a Usage),
+}
+
+impl From<ActualRef<'_>> for Actual {
+    fn from(actual: ActualRef<'_>) -> Self {
+        match actual {
+            ActualRef::Estimate => Self::Estimate,
+            ActualRef::Tokens(tokens) => Self::Tokens(tokens),
+            ActualRef::Usage(usage) => Self::Usage(usage.clone()),
+        }
+    }
+}
+
 impl Actual {
-    /// The usage of a call with this estimate.
     #[inline]
+    pub(crate) const fn by_ref(&self) -> ActualRef<'_> {
+        match self {
+            Self::Estimate => ActualRef::Estimate,
+            Self::Tokens(tokens) => ActualRef::Tokens(*tokens),
+            Self::Usage(usage) => ActualRef::Usage(usage),
+        }
+    }
+}
+
+impl ActualRef<'_> {
+    /// The usage of a call with this estimate.
     pub(crate) fn usage(self, estimate: &UsageEstimate) -> Usage {
         match self {
             Self::Estimate => estimate.clone(),
             Self::Tokens(tokens) => Usage::priced(tokens, estimate.cost_micros_usd),
-            Self::Usage(usage) => usage,
+            Self::Usage(usage) => usage.clone(),
         }
     }
 
@@ -101,10 +129,10 @@ pub enum Abandoned {
 pub(crate) const NOTHING: Usage = Usage::zero();
 
 /// How a lease ends.
-pub(crate) enum Finish {
-    Commit(Usage),
+pub(crate) enum Finish<'a> {
+    Commit(&'a Usage),
     /// The usage, and how many of the held calls were made.
-    Settle(Usage, u64),
+    Settle(&'a Usage, u64),
     Release,
     /// Why it ends, how many requests were made, and how many of them may still be running.
     Abandon(Abandoned, u64, u64),
@@ -112,7 +140,7 @@ pub(crate) enum Finish {
     GiveBack,
 }
 
-impl Finish {
+impl Finish<'_> {
     /// How many calls were made, if that differs from the number held.
     #[inline]
     pub(crate) const fn calls(&self) -> Option<u64> {

@@ -41,6 +41,8 @@ pub use core::Core;
 pub(crate) use core::event::event_labels;
 pub use core::event::{Decided, Event, EventFigures, EventKind, EventLabels, EventRule};
 pub use core::policy::{OnError, Policy, Unsettled};
+#[cfg(feature = "python")]
+pub(crate) use ending::ActualRef;
 pub use ending::{Abandoned, Actual, LeaseState};
 pub use error::{Error, LeaseError, StoreError};
 pub use fork::after_fork_in_child;

@@ -3,6 +3,7 @@
 mod ask;
 mod carried;
 mod end_cell;
+mod finish;
 mod handles;
 mod lease;
 mod locked;

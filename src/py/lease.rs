@@ -9,7 +9,7 @@ use pyo3::types::PyType;
 use super::python_call::{call_python, interruptible};
 use super::values::{PyRequestBudget, PyUsage, PyUsageEstimate};
 use crate::accounting::Invalid;
-use crate::ledger::{Abandoned, AccountId, Actual, Error, Lease, LeaseState};
+use crate::ledger::{Abandoned, AccountId, ActualRef, Error, Lease, LeaseState};
 use crate::py::{args, values};
 
 #[doc = stub!("BudgetLease")]
@@ -30,9 +30,9 @@ impl PyBudgetLease {
     fn commit_as(
         &self,
         usage: Option<&Bound<'_, PyAny>>,
-        commit: impl FnOnce(Actual) -> Result<(), Error>,
+        commit: impl FnOnce(ActualRef<'_>) -> Result<(), Error>,
     ) -> PyResult<()> {
-        let actual = usage.map_or(Ok(Actual::Estimate), values::actual)?;
+        let actual = usage.map_or(Ok(ActualRef::Estimate), values::actual)?;
         if self.owner.is_none() {
             return Ok(commit(actual)?);
         }
@@ -113,12 +113,12 @@ impl PyBudgetLease {
     #[doc = stub!("BudgetLease.commit")]
     #[pyo3(signature = (usage = None))]
     fn commit(&self, usage: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
-        self.commit_as(usage, |actual| self.inner.commit(actual))
+        self.commit_as(usage, |actual| self.inner.commit_ref(actual))
     }
 
     /// Books what was used after so many requests; tokens that nothing prices are never free.
     fn _commit(&self, usage: Option<&Bound<'_, PyAny>>, requests: u64) -> PyResult<()> {
-        self.commit_as(usage, |actual| self.inner.commit_after(actual, requests))
+        self.commit_as(usage, |actual| self.inner.commit_ref_after(actual, requests))
     }
 
     /// The accounts of the lease, as numbers.

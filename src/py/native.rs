@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
+use smallvec::{SmallVec, smallvec};
 
 use crate::accounting::{Invalid, Usage};
 use crate::ledger::{Account, Ask};
@@ -50,15 +51,21 @@ impl<'a, 'py> Native<'a, 'py> {
         })
     }
 
-    /// The ask of a model call of `estimate`.
-    pub(super) fn ask(&self, operation: &str, estimate: &Usage) -> PyResult<Ask> {
-        Ok(match self {
+    /// The asks of a call of `model`, if it is known, of `estimate`.
+    pub(super) fn asks(
+        &self,
+        operation: &str,
+        estimate: &Usage,
+        model: Option<&str>,
+    ) -> PyResult<SmallVec<[Ask; 2]>> {
+        let ask = match self {
             Self::Tokens(budget) => budget.get().inner.ask(operation, estimate)?,
             Self::Agent(agent) => agent.get().0.ask(estimate)?,
             Self::Pool(pool) => pool.get().0.ask(estimate),
-            Self::Limiter(limiter) => limiter.get().0.ask(estimate),
+            Self::Limiter(limiter) => return Ok(limiter.get().0.asks(estimate, model)?),
             Self::Workflow(token) => token.get().0.ask(1),
-        })
+        };
+        Ok(smallvec![ask])
     }
 
     /// The ask of a tool call.

@@ -61,6 +61,7 @@ impl Together {
             carried: Carried::none(),
             wait: None,
         };
+        let model = model_of(keywords.labels)?;
         let (mut owners, mut keeps) = (Vec::new(), Vec::new());
         let mut decides: Vec<Arc<dyn Decides>> = Vec::new();
         let mut guarded = Vec::new();
@@ -77,9 +78,10 @@ impl Together {
             }
             let native = Native::of(budget)?;
             let patient = native.is_waited_for();
-            let mut ask = Ask { patient, ..native.ask(operation, &usage)? };
-            ask.place.budget = number;
-            together.asks.push(ask);
+            for mut ask in native.asks(operation, &usage, model.as_deref())? {
+                (ask.patient, ask.place.budget) = (patient, number);
+                together.asks.push(ask);
+            }
             owners.extend(native.remember());
         }
         together.asks.extend(guarded);
@@ -95,6 +97,12 @@ impl Together {
         }
         Ok(together)
     }
+}
+
+/// The model that labels name.
+fn model_of(labels: Option<&Bound<'_, PyDict>>) -> PyResult<Option<String>> {
+    let model = labels.map(|labels| labels.get_item("model")).transpose()?.flatten();
+    model.map(|model| model.extract()).transpose()
 }
 
 /// All of them as one.

@@ -15,6 +15,6 @@ pub(super) use checks::{check_amount, check_id, check_period};
 pub(super) use clock::{PyManualClock, PySystemClock, clock};
 pub(super) use denial::{PyDenial, restore_denial};
 pub(super) use given::{actual, estimate};
-pub(super) use headers::read_headers;
+pub(super) use headers::read_said;
 pub(super) use prices::{PyPriceTable, model_names, price};
 pub(super) use unpriced::tell_unpriced;

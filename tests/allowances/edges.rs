@@ -350,6 +350,7 @@ fn unknown_agents_and_models_of_reports_are_forgotten_the_next_day() {
     let report_of = |number: u32| UsageReport {
         agent_id: format!("agent-{number}"),
         model: format!("model-{number}"),
+        cost_micros_usd: 3,
         ..report("j", JobCompleted, 5)
     };
     service.start_job("a", "1", "m", None, 0).unwrap();

@@ -93,10 +93,10 @@ fn heard(usage: Usage, input: u64, output: u64) -> Usage {
 }
 
 #[test]
-fn sound_has_its_own_price_or_the_dearest() {
+fn sound_has_its_own_price_or_the_highest_of_its_side() {
     let text = [("input", "1"), ("output", "4"), ("cache_read", "0.25")];
     let price = Price::parse("p", text).unwrap();
-    assert_eq!(price.cost(&heard(usage(100, 10), 60, 10)), 40 + 60 * 4 + 10 * 4);
+    assert_eq!(price.cost(&heard(usage(100, 10), 60, 10)), 100 + 10 * 4);
     let sound = [("audio_input", "10"), ("audio_output", "20"), ("audio_cache_read", "2")];
     let price = Price::parse("p", text.into_iter().chain(sound)).unwrap();
     assert_eq!(price.cost(&heard(usage(100, 10), 60, 4)), 40 + 600 + 6 * 4 + 80);
@@ -109,8 +109,14 @@ fn sound_has_its_own_price_or_the_dearest() {
 #[test]
 fn what_no_price_knows_is_named() {
     let mut used = billed(usage(1, 1), &["default", "batch", "moon"]);
-    used.billing = used.billing.with_unit("units", "page", 1).unwrap();
-    assert_eq!(price().unpriced(&used).collect::<Vec<_>>(), ["page", "moon"]);
+    used.billing = used.billing.with_unit("units", "page", 1).unwrap().with_audio(1, 1);
+    let mut price = price();
+    assert_eq!(
+        price.unpriced(&used).collect::<Vec<_>>(),
+        ["page", "moon", "audio_input", "audio_output"]
+    );
+    (price.rates.audio_input, used.billing) = (Some(1), used.billing.with_audio(1, 0));
+    assert_eq!(price.unpriced(&used).collect::<Vec<_>>(), ["page", "moon"]);
 }
 
 #[test]
@@ -121,7 +127,9 @@ fn makers_say_what_a_price_does_not() {
     let searched = Usage { billing: searched, ..usage(1_000, 0) };
     assert_eq!(claude.cost(&billed(searched.clone(), &["batch"])), 500 + 10_000);
     assert_eq!(claude.cost(&billed(usage(1_000, 0), &["us"])), 1_100);
-    assert_eq!(claude.cost(&billed(usage(1_000, 0), &["fast"])), 6_000);
+    assert_eq!(claude.cost(&billed(usage(1_000, 0), &["fast"])), 2_000);
+    let old = given.clone().with_maker_rates(None, "claude-opus-4-6");
+    assert_eq!(old.cost(&billed(usage(1_000, 0), &["fast"])), 6_000);
     let vertex = given.clone().with_maker_rates(Some("google_vertexai"), "claude-x");
     assert_eq!(vertex.cost(&billed(usage(1_000, 0), &["batch"])), 500);
     let other = given.clone().with_maker_rates(Some("bedrock"), "anthropic.claude-x");

@@ -95,6 +95,24 @@ def said(monkeypatch):
     return said
 
 
+class Counted:
+    """A budget that counts how often it is asked, and lets another one decide."""
+
+    def __init__(self, budget):
+        self.budget, self.asked = budget, 0
+
+    def reserve(self, estimate, **labels):
+        """Count, and ask the budget inside."""
+        self.asked += 1
+        return self.budget.reserve(estimate)
+
+
+@pytest.fixture
+def counted():
+    """Return what counts how often a budget is asked; without a budget, one that refuses every call."""
+    return lambda budget=None: Counted(budget or SharedPool(capacity_tokens=1))
+
+
 @pytest.fixture
 def clock():
     """Return a clock that stands still until the test moves it."""

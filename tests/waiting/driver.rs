@@ -294,7 +294,7 @@ impl Driver {
         let pairs = headers.iter().map(|(name, value)| (*name, value.as_str()));
         self.limiter.observe(pairs, status).unwrap();
         let now = self.book.now;
-        let told = &mut self.book.accounts[0].meters[0].told;
+        let Meter { told, max: own_max, .. } = &mut self.book.accounts[0].meters[0];
         let rest = |(left, reset): (u64, Option<u64>)| (left, now + reset.unwrap_or(PERIOD));
         told.max = max.or(told.max);
         told.tokens = tokens.map(rest).or(told.tokens.filter(|(_, until)| *until > now));
@@ -303,6 +303,10 @@ impl Driver {
             let empty = [tokens, requests].into_iter().flatten().filter(|(left, _)| *left == 0);
             let closed = empty.filter_map(|(_, reset)| reset).max().unwrap_or(meters::WIDTH);
             told.closed = told.closed.max(Some(now + closed));
+            let limit = (*own_max).min(told.max.unwrap_or(u64::MAX)).max(1);
+            if closed > 0 {
+                told.again = told.closed.map(|from| (from, limit, Vec::new()));
+            }
         }
         self.book.step(&[0]);
     }

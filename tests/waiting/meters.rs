@@ -5,13 +5,45 @@ pub(crate) const PERIOD: u64 = 600;
 pub(crate) const WIDTH: u64 = 10;
 const SLOTS: u64 = 60;
 
+/// The moment from which calls may start again, the limit, and the starts: when, and how much.
+pub(crate) type Again = (u64, u64, Vec<(u64, u64)>);
+
 /// What a provider said: what is left, and until when that counts.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Told {
     pub(crate) max: Option<u64>,
     pub(crate) tokens: Option<(u64, u64)>,
     pub(crate) requests: Option<(u64, u64)>,
     pub(crate) closed: Option<u64>,
+    /// After a 429: when calls may start again, the limit of then, and the starts since.
+    pub(crate) again: Option<Again>,
+}
+
+impl Told {
+    /// What starts take of the slots since a 429, in sixtieths of tokens, slot by slot.
+    fn may_start(&self, amount: u64, now: u64) -> bool {
+        let Some((from, limit, starts)) = &self.again else { return true };
+        if now < *from || now >= from + PERIOD {
+            return true;
+        }
+        let whole = i128::from(*limit);
+        let takes = |amount: u64| if amount == 0 { whole } else { i128::from(amount) * 60 };
+        let mut taken = 0;
+        for slot in 0..=(now - from) / WIDTH {
+            taken = (taken - if slot > 0 { whole } else { 0 }).max(0);
+            let begins = from + slot * WIDTH;
+            let within = starts.iter().filter(|(at, _)| (begins..begins + WIDTH).contains(at));
+            taken += within.map(|(_, amount)| takes(*amount)).sum::<i128>();
+        }
+        taken == 0 || taken + takes(amount) <= whole
+    }
+
+    /// When the next slot begins.
+    pub(crate) fn next_slot(&self, now: u64) -> Option<u64> {
+        let (from, ..) = self.again.as_ref().filter(|(from, ..)| now < from + PERIOD)?;
+        let slots = now.checked_sub(*from).map_or(0, |since| since / WIDTH + 1);
+        Some(from + slots * WIDTH)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -70,6 +102,7 @@ impl Meter {
         let tokens = self.told.tokens.filter(|(_, until)| *until > now);
         sum <= u128::from(self.ceiling())
             && !shut
+            && self.told.may_start(amount, now)
             && tokens.is_none_or(|(left, _)| reserved + amount <= left)
             && (!gated || taken < self.gate.min(self.ceiling()))
     }
@@ -97,7 +130,10 @@ impl Meter {
         }
     }
 
-    pub(crate) fn take_request(&mut self, now: u64) {
+    pub(crate) fn start(&mut self, amount: u64, now: u64) {
+        if let Some((_, _, starts)) = &mut self.told.again {
+            starts.push((now, amount));
+        }
         if let Some((left, until)) = &mut self.told.requests
             && *until > now
         {

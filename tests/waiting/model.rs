@@ -98,7 +98,7 @@ impl Book {
         for (account, demands) in asks {
             for &(meter, amount) in demands {
                 let of_meter = &mut self.accounts[*account].meters[meter];
-                of_meter.take_request(self.now);
+                of_meter.start(amount, self.now);
                 let (era, ended) = (of_meter.era, None);
                 holds.push(Hold { account: *account, meter, amount, era, ended });
             }
@@ -110,7 +110,7 @@ impl Book {
 
     pub(crate) fn take_slot(&mut self, amount: u64) -> Option<usize> {
         let meter = &mut self.accounts[0].meters[0];
-        meter.take_request(self.now);
+        meter.start(amount, self.now);
         let hold = Hold { account: 0, meter: 0, amount, era: meter.era, ended: None };
         (amount > 0).then(|| {
             self.slots.push(Some((hold, self.now + WIDTH)));
@@ -265,8 +265,10 @@ impl Book {
             let until = [meter.told.tokens, meter.told.requests].map(|told| told.map(|t| t.1));
             until.into_iter().chain([meter.told.closed]).flatten()
         });
+        let again = meters.clone().filter_map(|meter| meter.told.next_slot(self.now));
         let slides = meters.filter(|meter| meter.slides).flat_map(|meter| &meter.log);
-        let all = leases.chain(slots).chain(waits.filter_map(|wait| wait.deadline)).chain(told);
+        let all = leases.chain(slots).chain(waits.filter_map(|wait| wait.deadline));
+        let all = all.chain(told).chain(again);
         all.chain(slides.map(|entry| entry.leaves)).filter(|at| *at > self.now).min()
     }
 

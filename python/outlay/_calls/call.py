@@ -15,11 +15,11 @@ from typing import Any, Unpack
 from outlay._calls.asked import Asked, Keywords, asked_of
 from outlay._calls.attempts import Attempts
 from outlay._calls.budgets import Budgets, Key
-from outlay._calls.ends import Ending, cancelling, committing, end_each, ending_failed, failing, release_each
+from outlay._calls.ends import cancelling, committing, end_each, ending_failed, failing, release_each
 from outlay._calls.inner_usage import InnerUsage, Spare
 from outlay._calls.last import note_end, note_failure
 from outlay._calls.late import book_late
-from outlay._calls.own import reserve_each, reserve_each_async
+from outlay._calls.own import all_ended, reserve_each, reserve_each_async
 from outlay._calls.protocols import Lease
 from outlay._calls.reserving import Reserving
 from outlay._core import Usage, UsageEstimate, reserve_together
@@ -197,7 +197,7 @@ class Call:
         paid = zip(leases, usages, strict=True)
         ends = [committing(lease, usage, requests) for each, usage in paid for lease in each]
         noting = (note_end, (leases, usages, self._estimates))
-        self._end_each([*ends, noting, (self._settle_late, (usages,))])
+        self.ending = end_each([*ends, noting, (self._settle_late, (usages,))])
 
     def release(self) -> None:
         """Give everything back, the last reserved first; never raises."""
@@ -231,16 +231,13 @@ class Call:
         paid = zip(leases, usages, strict=True)
         ends = [cancelling(lease, usage, requests, lost) for each, usage in paid for lease in each]
         noting = (note_end, (leases, usages, self._estimates))
-        self._end_each([*ends, noting, (self._settle_late, (usages,))])
+        self.ending = end_each([*ends, noting, (self._settle_late, (usages,))])
 
     def _end(self, ending: str, requests: int) -> None:
         leases, requests = self._take_leases(requests)
         self._tell_attempts(requests)
         ends = [failing(lease, ending, requests) for each in leases for lease in each]
-        self._end_each([*ends, (note_failure, (leases,))])
-
-    def _end_each(self, endings: Iterable[Ending]) -> None:
-        self.ending = end_each(endings)
+        self.ending = end_each([*ends, (note_failure, (leases,))])
 
     async def ended(self, *, quietly: bool = False) -> None:
         """Wait for the leases of a user's own budgets that end in coroutines.
@@ -251,8 +248,7 @@ class Call:
         """
         ending, self.ending = self.ending, ()
         with ending_failed() if quietly else nullcontext():
-            for each in ending:
-                await each
+            await all_ended(ending)
 
     def _take_leases(self, requests: int) -> tuple[list[list[Lease]], int]:
         """Close the call; return its leases, and the largest known number of its requests."""

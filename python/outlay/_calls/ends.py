@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from outlay._calls.own import ended
+from outlay._calls.own import ended, failure
 from outlay._core import BudgetLease, Usage
 
 if TYPE_CHECKING:
@@ -21,22 +21,29 @@ def end_each(endings: Iterable[Ending]) -> Sequence[Awaitable[Any]]:
     """Call each ending, then raise the first exception that one of them raised.
 
     Returns:
-        What is still under way: the async endings of a user's own leases.
+        What is still under way: the async endings of a user's own leases. An exception comes with them, to
+        be raised once they are done.
 
     """
     failed: Exception | None = None
     under_way: list[Awaitable[Any]] = []
     for ending, arguments in endings:
         try:
-            going = ended(ending(*arguments), getattr(ending, "__self__", ending))
-            if going is not None:
-                under_way.append(going)
+            result = ending(*arguments)
+            # The leases of outlay's own return None.
+            if result is not None:
+                going = ended(result, getattr(ending, "__self__", ending))
+                if going is not None:
+                    under_way.append(going)
         except Exception as error:
             # The other leases must be ended all the same: money already spent is never lost.
             failed = failed or error
-    if failed is not None:
+    if failed is None:
+        return under_way
+    if not under_way:
         raise failed
-    return under_way
+    # To raise it here would let the caller go, while the service of another lease has not answered.
+    return [failure(failed), *under_way]
 
 
 @contextmanager

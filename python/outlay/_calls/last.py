@@ -50,16 +50,16 @@ def note_end(
         estimates: What each reserve was for.
 
     """
-    booked: list[Usage] = []
-    for each in leases:
-        for lease in each:
-            if isinstance(lease, BudgetLease):
-                usage = lease.committed
-                if usage is not None:
-                    booked.append(usage)
+    booked = [
+        usage
+        for each in leases
+        for lease in each
+        if isinstance(lease, BudgetLease) and (usage := lease.committed) is not None
+    ]
     if not booked:
         booked = [as_usage(one or guess) for one, guess in zip(usages, estimates, strict=True)]
-    _last.set(max(booked, key=_size, default=None))
+    # Nearly every call has one lease.
+    _last.set(booked[0] if len(booked) == 1 else max(booked, key=_size, default=None))
 
 
 def note_failure(leases: Iterable[Iterable[Lease]]) -> None:

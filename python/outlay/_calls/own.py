@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from outlay._errors import PolicyError
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from outlay._calls.protocols import Budget, Lease
     from outlay._core import Usage, UsageEstimate
 
+_ENDINGS = ("commit", "release", "close")
 _log = logging.getLogger("outlay")
 # The loop keeps only weak references to its tasks.
 _ending: set[asyncio.Future[Any]] = set()
@@ -35,10 +36,26 @@ def reserve_each(
     for _, one in own:
         check_no_coroutine(one)
         lease = _not_awaitable(one.reserve(estimate, **labels), one, "reserve")
+        _check_lease(lease, one)
         leases.append(lease)
-        for ending in ("commit", "release", "close"):
-            if inspect.iscoroutinefunction(getattr(lease, ending, None)):
+        for ending in _ENDINGS:
+            if inspect.iscoroutinefunction(getattr(lease, ending)):
                 raise _cannot_await(lease, ending)
+
+
+def _check_lease(lease: Any, budget: Budget) -> None:
+    """Refuse what is no lease, before anything is sent: nothing could end it then.
+
+    Raises:
+        PolicyError: It lacks a method of a lease.
+
+    """
+    for ending in _ENDINGS:
+        if not callable(getattr(lease, ending, None)):
+            raise PolicyError(
+                f"budget: {type(budget).__name__}.reserve has returned a {type(lease).__name__}, which is no "
+                f"lease: it has no method {ending}; a lease has commit(usage), release() and close()"
+            )
 
 
 def check_no_coroutine(budget: Budget) -> None:
@@ -61,7 +78,9 @@ async def reserve_each_async(
     """Do as `reserve_each` does, and await those that are async."""
     for _, one in own:
         lease = one.reserve(estimate, **labels)
-        leases.append(await lease if inspect.isawaitable(lease) else lease)
+        given = await lease if inspect.isawaitable(lease) else lease
+        _check_lease(given, one)
+        leases.append(given)
 
 
 def ended(result: Any, owner: object) -> asyncio.Future[Any] | None:
@@ -78,24 +97,50 @@ def ended(result: Any, owner: object) -> asyncio.Future[Any] | None:
         PolicyError: No loop runs here, so nobody can await it.
 
     """
-    # This runs for every lease of outlay's own too, so the usual case comes first.
-    if result is None or not inspect.isawaitable(result):
+    if not inspect.isawaitable(result):
         return None
     try:
         asyncio.get_running_loop()
     except RuntimeError:
         _not_awaitable(result, owner, "commit")
-    task = asyncio.ensure_future(result)
+    return _kept(asyncio.ensure_future(result))
+
+
+def failure(error: Exception) -> asyncio.Future[Any]:
+    """Return an ending that has failed, to be awaited with those that are under way."""
+    failed: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    failed.set_exception(error)
+    return _kept(failed)
+
+
+def _kept(task: asyncio.Future[Any]) -> asyncio.Future[Any]:
     _ending.add(task)
     task.add_done_callback(_log_failure)
     return task
+
+
+async def all_ended(endings: Iterable[Awaitable[Any]]) -> None:
+    """Wait until all endings are done, then raise the first exception that one of them raised.
+
+    What was spent must reach the user's service. So a cancellation is raised after them; a second one is
+    raised at once, and they go on.
+    """
+    together = asyncio.gather(*endings, return_exceptions=True)
+    try:
+        done = await asyncio.shield(together)
+    except asyncio.CancelledError:
+        await asyncio.shield(together)
+        raise
+    for result in done:
+        if isinstance(result, BaseException):
+            raise result
 
 
 def _log_failure(task: asyncio.Future[Any]) -> None:
     _ending.discard(task)
     # Who awaits the call is told of it as well; a stream that was dropped has nobody.
     if not task.cancelled() and task.exception() is not None:
-        _log.error("an async lease could not be ended: %s", task.exception())
+        _log.error("a lease could not be ended: %s", task.exception())
 
 
 def book(budget: Budget, usage: Usage, estimate: UsageEstimate, labels: Mapping[str, str]) -> None:

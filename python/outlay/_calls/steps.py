@@ -151,7 +151,7 @@ def charge_step(
     try:
         # The step is the call of the tool, also where the wrap has the label of a model.
         tool_labels = {name: value for name, value in labels.items() if name != "model"}
-        leases.extend(guard.reserve(**tool_labels) for guard in requests)
+        leases.extend(guard.reserve(labels=tool_labels) for guard in requests)
         # The core's charge is final, so the objects that can still give back come first.
         if own:
             reserve_each(own, leases, UsageEstimate(), all_labels(None, labels))

@@ -11,6 +11,8 @@ from outlay._core import model_names
 
 # The labels that wraps, runs and steps give; all others are the user's own.
 _GIVEN = ("provider", "model", "agent", "tool", "run", "workflow", "step")
+# Labels that the user's own code often gives.
+_USUAL = ("user", "team", "org", "repo")
 # Suffixes that are not removed, and that a provider may give the same model.
 _OTHER_VERSION = re.compile(r"-(?:\d{3,4}|preview|exp)(?:-[\d-]+)?$")
 
@@ -40,7 +42,8 @@ def _labels(tables: Mapping[str, Any]) -> Iterator[str]:
     for label, rules in named.items():
         if label in _GIVEN:
             continue
-        close = next((other for other in _others(label, named) if one_off(label, other)), None)
+        others = () if label in _USUAL else _others(label, named)
+        close = next((other for other in others if one_off(label, other)), None)
         meant = f" (did you mean {close!r}?)" if close else ""
         if label not in required:
             yield (
@@ -52,8 +55,8 @@ def _labels(tables: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _others(label: str, named: Mapping[str, list[str]]) -> Iterator[str]:
-    """Yield the labels that it may be mistaken for: those of hosts, and those that more rules have."""
-    yield from _GIVEN
+    """Yield the labels that it may be mistaken for: those that are usual, and those that more rules have."""
+    yield from (*_GIVEN, *_USUAL)
     for other, rules in named.items():
         if (len(rules), label) > (len(named[label]), other) and other != label:
             yield other
@@ -92,7 +95,7 @@ def _runs(tables: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _models(tables: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a warning for each rule about one model that another name of the policy passes by."""
+    """Yield a warning for each rule about one model that another name of this model passes by."""
     exact: dict[str, list[str]] = {}
     for shown, rule in _rules(tables):
         model = rule.get("scope", {}).get("model", "*")
@@ -104,9 +107,13 @@ def _models(tables: Mapping[str, Any]) -> Iterator[str]:
     for model, rules in exact.items():
         wider = [name for name in model_names(model)[1:] if name in names]
         other = [name for name in sorted(names) if _is_other_version(name, model)]
+        undated = model_names(model)[-1]
+        if not wider and not model.endswith(undated):
+            wider = [undated]
         for name in (*wider, *other):
+            named = ", which the policy names too," if name in names else ""
             yield (
-                f"{', '.join(rules)}: a request of {name!r}, which the policy names too, passes by, "
+                f"{', '.join(rules)}: a request of {name!r}{named} passes by, "
                 f"because the scope is about {model!r} alone and its dated or prefixed forms"
             )
 

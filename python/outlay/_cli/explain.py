@@ -99,10 +99,11 @@ def _warned(counters: list[dict[str, Any]]) -> Iterator[str]:
 
 def _warn_at(counter: Mapping[str, Any], tables: Mapping[str, Any]) -> list[float]:
     """Return the shares of the limit at which a rule warns, as the policy says them."""
-    name, step, _ = counter["name"].partition(".step.")
-    rules = tables.get(counter["kind"], tables.get("workflow", ()) if step else ())
-    known = {rule["name"]: rule for rule in rules}
-    rule = known.get(counter["name"], known.get(name, {}))
+    name = counter["name"]
+    rules = tables.get(counter["kind"], tables.get("workflow", ()))
+    # Names may have ".step." in them.
+    of = [rule for rule in rules if name == rule["name"] or name.startswith(f"{rule['name']}.step.")]
+    rule: Mapping[str, Any] = max(of, key=lambda rule: len(rule["name"]), default={})
     said = rule.get("warn_at", tables.get("defaults", {}).get("warn_at", []))
     return said if isinstance(said, list) else [said]
 

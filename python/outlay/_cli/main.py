@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.command != "demo":
         return _policy_command(arguments)
     try:
-        return _demo(arguments.trace, plain=arguments.plain)
+        return _demo(arguments.trace, plain=arguments.plain, as_json=arguments.json)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("outlay"):
             raise
@@ -92,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument(
         "--imports", action="store_true", help="import each integration too; some hosts take seconds"
     )
-    for command in (check, explain, doctor):
+    for command in (demo, check, explain, doctor):
         command.add_argument("--json", action="store_true", help="print JSON")
     return parser
 
@@ -116,20 +116,24 @@ def _policy_command(arguments: argparse.Namespace) -> int:
     return explain(arguments.policy, dict(arguments.labels), as_json=arguments.json)
 
 
-def _demo(trace: Path | None, *, plain: bool) -> int:
+def _demo(trace: Path | None, *, plain: bool, as_json: bool) -> int:
     # Imported here: the package itself never imports a vendor, and --version must work without one.
-    from outlay._demo.show import make_console
+    from outlay._demo.show import Report, make_console
 
-    console = make_console(plain=plain)
+    console = make_console(plain=plain, as_json=as_json)
     if trace is None:
         from outlay._demo.run import run_demo
 
-        return 0 if run_demo(console) else 1
-    from outlay._demo.replay.file import TraceError
-    from outlay._demo.replay.show import run_trace
+        held = run_demo(console)
+    else:
+        from outlay._demo.replay.file import TraceError
+        from outlay._demo.replay.show import run_trace
 
-    try:
-        return 0 if run_trace(trace, console) else 1
-    except TraceError as error:
-        print(f"outlay: {printable(str(error))}", file=sys.stderr)
-        return 2
+        try:
+            held = run_trace(trace, console)
+        except TraceError as error:
+            print(f"outlay: {printable(str(error))}", file=sys.stderr)
+            return 2
+    if isinstance(console, Report):
+        console.print_json_of(held=held)
+    return 0 if held else 1

@@ -27,8 +27,18 @@ def warn(text: str) -> None:
 
 
 def say_table(rows: Sequence[Iterable[str]]) -> None:
-    """Print rows under each other; cells that do not fit the terminal have several lines."""
-    print(table([[printable(str(cell)) for cell in row] for row in rows], _width(sys.stdout)))
+    """Print rows, of which the first names the columns; a narrow terminal has a line for each cell."""
+    cells = [[printable(str(cell)) for cell in row] for row in rows]
+    width = _width(sys.stdout)
+    text = table(cells, width)
+    if not width or max(map(len, text.splitlines())) <= width:
+        print(text)
+        return
+    head, *others = cells
+    for row in others:
+        for name, cell in zip(head, row, strict=True):
+            print(_wrapped(f"{name}: {cell}", width))
+        print()
 
 
 def say_json(value: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from outlay import AgentTokenBudget, LimitExceeded
 
-__all__ = ["View", "make_console", "print_figures", "print_verdict"]
+__all__ = ["Report", "View", "make_console", "print_figures", "print_verdict"]
 
 _COLUMNS = ("#", "call", "estimate", "actual", "used / limit", "remaining", "state")
 _STYLES = {"open": "cyan", "ok": "green", "warned": "bold yellow", "denied": "bold red"}
@@ -25,8 +26,22 @@ _PAUSE_SECONDS = 0.15
 _FIGURES_WIDTH = 73
 
 
-def make_console(*, plain: bool) -> Console:
+class Report(Console):
+    """A console that keeps the tables of figures for JSON, and prints to stderr."""
+
+    def __init__(self) -> None:
+        super().__init__(file=sys.stderr, no_color=True, force_terminal=False, highlight=False)
+        self.tables: dict[str, list[dict[str, object]]] = {}
+
+    def print_json_of(self, *, held: bool) -> None:
+        """Print the tables and the verdict to stdout as one object."""
+        sys.stdout.write(json.dumps({"held": held, "tables": self.tables}, indent=2) + "\n")
+
+
+def make_console(*, plain: bool, as_json: bool = False) -> Console:
     """Make the console; without a terminal, lines are as wide as they need to be to stay whole."""
+    if as_json:
+        return Report()
     console = (
         Console(no_color=True, force_terminal=False, highlight=False) if plain else Console(highlight=False)
     )
@@ -146,6 +161,9 @@ def print_figures(
     console: Console, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]
 ) -> None:
     """Print a table of figures; the first column is text."""
+    if isinstance(console, Report):
+        names = [name or "figure" for name in columns]
+        console.tables[title] = [dict(zip(names, row, strict=True)) for row in rows]
     table = Table(box=None, pad_edge=False, header_style="bold")
     for number, name in enumerate(columns):
         table.add_column(name, justify="right" if number else "left", no_wrap=True)

@@ -14,7 +14,7 @@ from outlay._errors import PolicyError
 from outlay._governed.run import Run
 from outlay._governed.settings import Settings
 from outlay._guard.relay import relay_async_generator, relay_generator
-from outlay._wraps.arguments import make_layer
+from outlay._wraps.arguments import CallOptions, make_layer
 
 FuncT = TypeVar("FuncT", bound=Callable[..., Any])
 Estimate: TypeAlias = int | UsageEstimate
@@ -31,7 +31,8 @@ def governed(
     wait: float | timedelta | None = None,
     prices: Mapping[str, Mapping[str, str]] | PriceTable | None = None,
     model: str | None = None,
-    **labels: str,
+    labels: Mapping[str, str] | None = None,
+    **named: str,
 ) -> Callable[[FuncT], FuncT]:
     """Decorate a function so that each call reserves from its budgets first and is settled after it.
 
@@ -50,8 +51,7 @@ def governed(
     Args:
         budget: A `SharedPool`, `AgentTokenBudget`, `AgentBudget`, `RateLimiter` or `WorkflowToken` (one step
             a call), an object with the `outlay.Budget` protocol, or a list of them.
-        estimate: What a call may use: tokens, a `UsageEstimate`, or a function of the call's arguments that
-            returns one of these; default None, no tokens.
+        estimate: Tokens, a `UsageEstimate`, or a function of the call's arguments; default None, no tokens.
         usage: Returns what was used, of the result; for a generator, of the list of its items. Tokens, a
             `Usage`, or None for the estimate. If it fails, that is logged and the estimate is booked.
         operation: The operation that an `AgentTokenBudget` weighs; default "query".
@@ -59,7 +59,8 @@ def governed(
             None, not at all. A generator waits at its first item.
         prices: USD per million tokens, as text, by model name; for limits on cost, unless estimates carry it.
         model: The name under which the price is looked up.
-        **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
+        labels: Labels as a mapping, beside the keywords; default None.
+        **named: Labels, passed to guards, and to objects with the `outlay.Budget` protocol.
 
     Returns:
         The decorator.
@@ -67,6 +68,7 @@ def governed(
     Raises:
         PolicyError: An argument is not what it should be, or a budget limits cost and nothing names one.
         InvalidAmount: An estimate is no whole number of tokens (at the call where a function makes it).
+        InvalidId: The name or the value of a label is empty, or longer than 1,024 bytes.
 
     Example:
         >>> from outlay import SharedPool
@@ -80,16 +82,14 @@ def governed(
         5
 
     """
-    layer = make_layer(
-        budget, operation=operation, prices=prices, wait=wait, labels=labels, made_by="governed"
-    )
+    if isinstance(model, str) and model:
+        # It is a label too, so that `labels` may not name another model.
+        named = {**named, "model": model}
+    options = CallOptions(operation, prices, wait=wait)
+    layer = make_layer(budget, options, labels=(labels, named), made_by="governed")
     settings = Settings(layer, estimate, usage, model)
 
-    def decorate(function: FuncT) -> FuncT:
-        decorated: FuncT = _govern(function, settings)
-        return decorated
-
-    return decorate
+    return lambda function: _govern(function, settings)
 
 
 # The wrappers, one for each kind of function.

@@ -78,8 +78,7 @@ def scope(
     labels: Mapping[str, str | uuid.UUID] | None = None,
     **named: str | uuid.UUID,
 ) -> AbstractContextManager[None]:
-    given = given_labels(labels, named)
-    return _with({name: _checked(name, value) for name, value in given.items()})
+    return _with({name: checked_label(name, value) for name, value in given_labels(labels, named).items()})
 
 
 def given_labels(
@@ -106,16 +105,26 @@ def given_labels(
     return {**labels, **named}
 
 
-def _checked(name: str, value: str | uuid.UUID) -> str:
-    """Return the text of a label, as `reserve` takes it."""
-    if name == _LANDING:
-        raise InvalidId(f"label {name!r}: this name is reserved; use landing() for a final answer")
+def checked_label(name: str, value: str | uuid.UUID) -> str:
+    """Return the text of a label, as `reserve` takes it.
+
+    Raises:
+        InvalidId: The name or the value is not text of 1 to 1,024 bytes.
+
+    """
+    _check_text("a name in labels", name, "a str")
+    if name.startswith(_LANDING[0]):
+        raise InvalidId(f"a name in labels must be text without a space at its start, not {name!r:.100}")
     text = str(value) if isinstance(value, uuid.UUID) else value
-    if not isinstance(text, str) or not 0 < len(text.encode(errors="surrogatepass")) <= _LONGEST:
-        raise InvalidId(f"{name} must be a str or a uuid.UUID of 1 to 1,024 bytes, not {value!r:.100}")
-    if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
-        raise InvalidId(f"{name} must be text that has a UTF-8 form: no lone surrogates")
+    _check_text(name, text, "a str or a uuid.UUID")
     return text
+
+
+def _check_text(what: str, text: object, allowed: str) -> None:
+    if not isinstance(text, str) or not 0 < len(text.encode(errors="surrogatepass")) <= _LONGEST:
+        raise InvalidId(f"{what} must be {allowed} of 1 to 1,024 bytes, not {text!r:.100}")
+    if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
+        raise InvalidId(f"{what} must be text that has a UTF-8 form: no lone surrogates")
 
 
 def landing(self: Guard) -> AbstractContextManager[None]:  # noqa: ARG001 (a method)
@@ -130,14 +139,14 @@ def run(
     labels: Mapping[str, str | uuid.UUID] | None = None,
     **named: str | uuid.UUID,
 ) -> Iterator[str]:
-    run_id = new_run_id() if run_id is None else _checked("run_id", run_id)
+    run_id = new_run_id() if run_id is None else checked_label("run_id", run_id)
     with scope(self, labels=labels, run=run_id, **named):
         yield run_id
 
 
 def within_run(run_id: str) -> AbstractContextManager[None]:
     """Begin a run of this id for the `with` block."""
-    return _with({"run": _checked("run_id", run_id)})
+    return _with({"run": checked_label("run_id", run_id)})
 
 
 def new_run_id() -> str:

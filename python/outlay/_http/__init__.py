@@ -1,5 +1,6 @@
 """Budgets for HTTP clients: the functions of `outlay.httpx` and `outlay.httpx2`."""
 
+from outlay._http.ahead import ReadAhead
 from outlay._http.answers import Answers
 from outlay._http.body import BodyReader, parsed
 from outlay._http.errors import speaking
@@ -9,6 +10,7 @@ __all__ = [
     "Answers",
     "BodyReader",
     "Faces",
+    "ReadAhead",
     "parsed",
     "speaking",
 ]

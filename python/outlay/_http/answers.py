@@ -12,11 +12,15 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
+from outlay._http.ahead import ReadAhead
 from outlay._http.body import BodyReader, Decode
 from outlay._wraps.model_call import ModelCall
+from outlay._wraps.said import body_of
 
 _log = logging.getLogger("outlay")
 _TOO_MANY_REQUESTS = 429
+# The most bytes of an error that are kept to be read.
+_ERROR_BYTES = 65_536
 
 
 class AnswerEnd:
@@ -31,21 +35,29 @@ class AnswerEnd:
 
     def __init__(self, call: ModelCall, reader: BodyReader, tell: Callable[[], None] | None) -> None:
         self._reader = reader
+        ahead = ReadAhead(active=call.parsed and reader.streams)
+        self.held = ahead.held
+        self._passed = ahead.passed
         self._tell = tell
         # Taking the one element is atomic, and decides which caller ends the call.
         self._open = [call]
         self._call = call
 
-    def feed(self, piece: bytes) -> None:
+    def feed(self, piece: bytes) -> bytes:
         """Pass a piece of the body to the reader, and end the call if the provider says that it is the last.
 
         A layer around this one may stop reading here. It would then end first, and this call would be booked
         twice.
+
+        Returns:
+            What the caller is given now.
+
         """
         if self._open:
             self._reader.feed(piece)
             if self._reader.ended:
                 self.end(complete=True)
+        return self._passed(piece, ended=self._reader.ended)
 
     def end(self, *, complete: bool) -> None:
         """Book the call, once.
@@ -78,6 +90,55 @@ class AnswerEnd:
             self.end(complete=False)
         except Exception:
             _log.exception("the lease of a dropped answer could not be ended")
+
+
+class ErrorEnd:
+    """The end of an error that is still to be read: its body may say when to come back.
+
+    Args:
+        response: The response.
+        call: Its call, which has ended.
+        decode: The decoder of its content coding; None if there is none.
+
+    """
+
+    def __init__(self, response: Any, call: ModelCall, decode: Decode | None) -> None:
+        self._headers, self._status = response.headers, response.status_code
+        self._decode = decode
+        self._call = call
+        self._pieces: list[bytes] = []
+        self._left = _ERROR_BYTES
+
+    def feed(self, piece: bytes) -> bytes:
+        """Keep a piece of the body, of a body that is no longer than errors are.
+
+        Returns:
+            The piece, which the caller is given at once.
+
+        """
+        self._left -= len(piece)
+        if self._left >= 0:
+            self._pieces.append(piece)
+        else:
+            self._pieces.clear()
+        return piece
+
+    def held(self) -> bytes:
+        """Return nothing: the caller has all that was read."""
+        return b""
+
+    def end(self, *, complete: bool) -> None:
+        """Pass what was read to the limiters, if it came to its end."""
+        body, self._pieces = b"".join(self._pieces), []
+        if complete and body:
+            self._call.observe(self._headers, self._status, self._decode(body) if self._decode else body)
+
+    async def ended(self, error: BaseException | None = None) -> None:
+        """Do nothing: the call has ended."""
+
+    def drop(self) -> None:
+        """Do nothing: what was not read is not known."""
+        self._pieces = []
 
 
 class Answers:
@@ -116,16 +177,23 @@ class Answers:
             # Not at the end of the stream: what the headers say would be old by then.
             _tell(response, call)
             tell = None
-        sync, asynchronous = self._streams
-        watched = sync if isinstance(response.stream, self._hx.SyncByteStream) else asynchronous
-        response.stream = watched(response.stream, AnswerEnd(call, reader, tell))
+        self._watch(response, AnswerEnd(call, reader, tell))
 
     def _refused(self, response: Any, call: ModelCall) -> None:
         if response.status_code == _TOO_MANY_REQUESTS:
             call.unbilled()
         else:
             call.refused()
+        if response.is_closed:
+            call.observe(response.headers, response.status_code, body_of(response))
+            return
         _tell(response, call)
+        self._watch(response, ErrorEnd(response, call, decoder(self._hx, response.headers)))
+
+    def _watch(self, response: Any, ending: AnswerEnd | ErrorEnd) -> None:
+        sync, asynchronous = self._streams
+        watched = sync if isinstance(response.stream, self._hx.SyncByteStream) else asynchronous
+        response.stream = watched(response.stream, ending)
 
 
 def decoder(hx: ModuleType, headers: Mapping[str, str]) -> Decode | None:
@@ -164,17 +232,22 @@ def _sync_stream_class(hx: ModuleType) -> type[Any]:
             pieces = iter(self._inner)
             try:
                 for piece in pieces:
-                    self._ending.feed(piece)
-                    yield piece
-            except BaseException:
+                    if passed := self._ending.feed(piece):
+                        yield passed
+            except BaseException as error:
                 # A layer further in ends first: one that outlived this one would be booked beside it.
                 try:
                     if hasattr(pieces, "close"):
                         pieces.close()
                 finally:
                     self._ending.end(complete=False)
+                if isinstance(error, Exception) and (held := self._ending.held()):
+                    # What came is given first.
+                    yield held
                 raise
             self._ending.end(complete=True)
+            if held := self._ending.held():
+                yield held
 
         def close(self) -> None:
             try:
@@ -202,8 +275,8 @@ def _async_stream_class(hx: ModuleType) -> type[Any]:
             pieces = aiter(self._inner)
             try:
                 async for piece in pieces:
-                    self._ending.feed(piece)
-                    yield piece
+                    if passed := self._ending.feed(piece):
+                        yield passed
             except BaseException as error:
                 # Now, and not when the event loop comes to it; a layer further in ends first.
                 try:
@@ -212,9 +285,13 @@ def _async_stream_class(hx: ModuleType) -> type[Any]:
                 finally:
                     self._ending.end(complete=False)
                     await self._ending.ended(error)
+                if isinstance(error, Exception) and (held := self._ending.held()):
+                    yield held
                 raise
             self._ending.end(complete=True)
             await self._ending.ended()
+            if held := self._ending.held():
+                yield held
 
         async def aclose(self) -> None:
             try:

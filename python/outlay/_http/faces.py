@@ -11,7 +11,7 @@ from outlay._calls.budgets import AnyBudget
 from outlay._core import PriceTable
 from outlay._http.client import make_async_transport, make_transport, wrap_client
 from outlay._usage.calibration import EstimateMode
-from outlay._wraps.arguments import make_layer
+from outlay._wraps.arguments import CallOptions, LabelsTwice, make_layer
 from outlay._wraps.layer import Layer
 from outlay._wraps.unguarded import Unguarded
 
@@ -31,8 +31,12 @@ class Faces(Generic[TransportT, AsyncTransportT]):
     def __init__(self, hx: ModuleType) -> None:
         self._hx = hx
 
-    def _layer(self, budget: Any, labels: Mapping[str, str], **terms: Any) -> Layer:
-        return make_layer(budget, labels=labels, made_by=self._hx.__name__, **terms)
+    def _layer(self, budget: Any, options: CallOptions, provider: Any, labels: LabelsTwice) -> Layer:
+        given, named = labels
+        if isinstance(provider, str) and provider:
+            # It is a label too, so that `labels` may not name another provider.
+            named = {**named, "provider": provider}
+        return make_layer(budget, options, labels=(given, named), made_by=self._hx.__name__)
 
     def transport(
         self,
@@ -46,7 +50,8 @@ class Faces(Generic[TransportT, AsyncTransportT]):
         estimate: EstimateMode | None = None,
         unguarded: Unguarded = "warn",
         provider: str | None = None,
-        **labels: str,
+        labels: Mapping[str, str] | None = None,
+        **named: str,
     ) -> TransportT:
         """Return a transport that reserves from its budgets before each request to a model.
 
@@ -71,7 +76,8 @@ class Faces(Generic[TransportT, AsyncTransportT]):
                 output.
             unguarded: What costs money and is not guarded: "warn" once (default), "refuse" or "allow".
             provider: The provider's label; default: read from the host ("google", "groq", else the host).
-            **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
+            labels: Labels as a mapping, beside the keywords; default None.
+            **named: Labels, passed to guards, and to objects with the `outlay.Budget` protocol.
 
         Returns:
             A transport for `Client(transport=...)`; its `close` closes `inner`.
@@ -79,6 +85,7 @@ class Faces(Generic[TransportT, AsyncTransportT]):
         Raises:
             PolicyError: An argument is not what it should be.
             InvalidAmount: `output_tokens` is no whole number, or negative.
+            InvalidId: The name or the value of a label is empty, or longer than 1,024 bytes.
 
         Example:
             >>> import httpx
@@ -92,16 +99,8 @@ class Faces(Generic[TransportT, AsyncTransportT]):
             100
 
         """
-        layer = self._layer(
-            budget,
-            labels,
-            operation=operation,
-            prices=prices,
-            output_tokens=output_tokens,
-            wait=wait,
-            estimate=estimate,
-            unguarded=unguarded,
-        )
+        options = CallOptions(operation, prices, output_tokens, wait, estimate, unguarded)
+        layer = self._layer(budget, options, provider, (labels, named))
         made: TransportT = make_transport(self._hx, layer, inner, provider)
         return made
 
@@ -117,7 +116,8 @@ class Faces(Generic[TransportT, AsyncTransportT]):
         estimate: EstimateMode | None = None,
         unguarded: Unguarded = "warn",
         provider: str | None = None,
-        **labels: str,
+        labels: Mapping[str, str] | None = None,
+        **named: str,
     ) -> AsyncTransportT:
         """Return the transport for an `AsyncClient`; all else is as for `transport`.
 
@@ -135,7 +135,8 @@ class Faces(Generic[TransportT, AsyncTransportT]):
                 output.
             unguarded: What costs money and is not guarded: "warn" once (default), "refuse" or "allow".
             provider: The provider's label; default: read from the host ("google", "groq", else the host).
-            **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
+            labels: Labels as a mapping, beside the keywords; default None.
+            **named: Labels, passed to guards, and to objects with the `outlay.Budget` protocol.
 
         Returns:
             A transport for `AsyncClient(transport=...)`; its `aclose` closes `inner`.
@@ -143,6 +144,7 @@ class Faces(Generic[TransportT, AsyncTransportT]):
         Raises:
             PolicyError: An argument is not what it should be.
             InvalidAmount: `output_tokens` is no whole number, or negative.
+            InvalidId: The name or the value of a label is empty, or longer than 1,024 bytes.
 
         Example:
             >>> import httpx
@@ -151,16 +153,8 @@ class Faces(Generic[TransportT, AsyncTransportT]):
             >>> client = httpx.AsyncClient(transport=async_transport(SharedPool(capacity_tokens=10_000)))
 
         """
-        layer = self._layer(
-            budget,
-            labels,
-            operation=operation,
-            prices=prices,
-            output_tokens=output_tokens,
-            wait=wait,
-            estimate=estimate,
-            unguarded=unguarded,
-        )
+        options = CallOptions(operation, prices, output_tokens, wait, estimate, unguarded)
+        layer = self._layer(budget, options, provider, (labels, named))
         made: AsyncTransportT = make_async_transport(self._hx, layer, inner, provider)
         return made
 
@@ -176,7 +170,8 @@ class Faces(Generic[TransportT, AsyncTransportT]):
         estimate: EstimateMode | None = None,
         unguarded: Unguarded = "warn",
         provider: str | None = None,
-        **labels: str,
+        labels: Mapping[str, str] | None = None,
+        **named: str,
     ) -> ClientT:
         """Return a guarded copy of a client that exists already; the original stays unguarded.
 
@@ -197,7 +192,8 @@ class Faces(Generic[TransportT, AsyncTransportT]):
                 output.
             unguarded: What costs money and is not guarded: "warn" once (default), "refuse" or "allow".
             provider: The provider's label; default: read from the host ("google", "groq", else the host).
-            **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
+            labels: Labels as a mapping, beside the keywords; default None.
+            **named: Labels, passed to guards, and to objects with the `outlay.Budget` protocol.
 
         Returns:
             A guarded copy of the client.
@@ -205,6 +201,7 @@ class Faces(Generic[TransportT, AsyncTransportT]):
         Raises:
             PolicyError: An argument is not what it should be.
             InvalidAmount: `output_tokens` is no whole number, or negative.
+            InvalidId: The name or the value of a label is empty, or longer than 1,024 bytes.
 
         Example:
             >>> import httpx
@@ -215,15 +212,7 @@ class Faces(Generic[TransportT, AsyncTransportT]):
             True
 
         """
-        layer = self._layer(
-            budget,
-            labels,
-            operation=operation,
-            prices=prices,
-            output_tokens=output_tokens,
-            wait=wait,
-            estimate=estimate,
-            unguarded=unguarded,
-        )
+        options = CallOptions(operation, prices, output_tokens, wait, estimate, unguarded)
+        layer = self._layer(budget, options, provider, (labels, named))
         made: ClientT = wrap_client(self._hx, client, layer, provider)
         return made

@@ -9,7 +9,8 @@ from outlay._stubs.arguments import Period
 class SystemClock:
     """The machine's clocks: the default of every class that keeps time.
 
-    Windows and leases are timed by the monotonic clock, so that a step of the wall clock refills nothing.
+    Windows and leases are timed by a monotonic clock, so that a step of the wall clock refills nothing. On
+    Linux it counts the time in which the machine was suspended.
 
     Example:
         >>> budget = AgentTokenBudget.hourly("a-1", 1_000, clock=SystemClock())

@@ -200,7 +200,7 @@ class Wait:
         >>> from outlay import _core
         >>> limiter = RateLimiter(100)
         >>> lease = limiter.reserve(100)
-        >>> wait = limiter._wait(50, None, None, _core.Mailbox(lambda: None))
+        >>> wait = limiter._wait(50, None, None, None, _core.Mailbox(lambda: None))
         >>> wait.pending
         True
         >>> lease.release()

@@ -160,13 +160,17 @@ class RateLimiter:
             InvalidAmount: `tokens` is no whole number.
         """
 
-    def reserve(self, tokens: Estimate, *, ttl: Period | None = None) -> BudgetLease:
+    def reserve(
+        self, tokens: Estimate, *, ttl: Period | None = None, model: str | None = None
+    ) -> BudgetLease:
         """Hold the estimate against the full limit until the lease ends.
 
         Args:
             tokens: What the call may use: tokens, or a `UsageEstimate`.
             ttl: When the lease runs out, in seconds or as a timedelta; default None, the limiter's
                 `lease_ttl`.
+            model: The model of the call, which is then bound by what was heard of it, and not of others;
+                default None, what was heard of any model bounds it.
 
         Returns:
             The lease to commit with what was used.
@@ -178,7 +182,12 @@ class RateLimiter:
         """
 
     async def reserve_wait(
-        self, tokens: Estimate, *, ttl: Period | None = None, timeout: Period | None = None
+        self,
+        tokens: Estimate,
+        *,
+        ttl: Period | None = None,
+        timeout: Period | None = None,
+        model: str | None = None,
     ) -> BudgetLease:
         """Wait, first in, first out, until `reserve` is possible.
 
@@ -187,6 +196,8 @@ class RateLimiter:
             ttl: When the lease runs out, in seconds or as a timedelta; default None, the limiter's
                 `lease_ttl`.
             timeout: How long to wait at most: seconds or a timedelta, 0 to not wait; default None, for ever.
+            model: The model of the call, which is then bound by what was heard of it, and not of others;
+                default None, what was heard of any model bounds it.
 
         Returns:
             The lease to commit with what was used.
@@ -209,7 +220,12 @@ class RateLimiter:
         """
 
     def reserve_blocking(
-        self, tokens: Estimate, *, ttl: Period | None = None, timeout: Period | None = None
+        self,
+        tokens: Estimate,
+        *,
+        ttl: Period | None = None,
+        timeout: Period | None = None,
+        model: str | None = None,
     ) -> BudgetLease:
         """Do as `reserve_wait` does, in a thread without the GIL, or in a greenlet. Ctrl-C ends it.
 
@@ -218,6 +234,8 @@ class RateLimiter:
             ttl: When the lease runs out, in seconds or as a timedelta; default None, the limiter's
                 `lease_ttl`.
             timeout: How long to wait at most: seconds or a timedelta, 0 to not wait; default None, for ever.
+            model: The model of the call, which is then bound by what was heard of it, and not of others;
+                default None, what was heard of any model bounds it.
 
         Returns:
             The lease to commit with what was used.
@@ -261,14 +279,19 @@ class RateLimiter:
         self,
         headers: Headers,
         status: int = 200,
+        *,
+        body: str | bytes | dict[str, Any] | list[Any] | None = None,
+        model: str | None = None,
     ) -> None:
         """Take in the rate limit that a provider's response reports; the limiter never admits above it.
 
-        It reads the headers of the OpenAI family (`x-ratelimit-limit-tokens`, `-remaining-tokens`,
-        `-reset-tokens` and the same of `-requests`), of Anthropic (`anthropic-ratelimit-tokens-limit`, ...),
-        `retry-after` (RFC 9110) and `retry-after-ms`, in any case. What is missing, negative or unreadable is
-        ignored; 0 is honoured. With status 429 nothing is admitted until the time that the response names, or
-        for a sixtieth of the window if it names none. With 503 and 529 this holds only if it names a time.
+        It reads the rate-limit headers of providers, in any case, and the wait in the body of an error. The
+        page on the limiter lists them. What is missing, negative or unreadable is ignored; 0 is honoured.
+        Each limit is kept by the name of what it counts and of its window, until its reset.
+
+        With status 429 nothing is admitted until the time that the response names, or for a sixtieth of the
+        window if it names none. After that, at most a sixtieth of the limit starts in each sixtieth of the
+        window, for one window. With 503 and 529 nothing is admitted only if the response names a time.
 
         Book a call (`record_usage`, or the commit of its lease) before you observe its response: then the
         remaining amount is exactly that of the response. The other way round, the call counts a second time.
@@ -276,9 +299,13 @@ class RateLimiter:
         Args:
             headers: The headers of the response: a mapping, or pairs.
             status: The status of the response; default 200.
+            body: The body of an error: its text or bytes, or the dict or list that they hold; default None.
+            model: The model of the call: what is heard bounds its calls, and those that name no model;
+                default None, it bounds all calls. A date at the end of the name is left out.
 
         Raises:
-            PolicyError: The headers are neither, or the status is no status code.
+            PolicyError: The headers or the body are neither, or the status is no status code.
+            InvalidId: The name of the model is empty or too long.
 
         Example:
             >>> limiter = RateLimiter(100_000)
@@ -290,8 +317,13 @@ class RateLimiter:
     def _try_slot(self, tokens: Amount, timeout: Period | None) -> bool: ...
     def _wait_for_slot(self, tokens: Amount, timeout: Period | None, mailbox: Mailbox) -> Wait: ...
     def _try_reserve(
-        self, tokens: Estimate, ttl: Period | None, timeout: Period | None
+        self, tokens: Estimate, ttl: Period | None, timeout: Period | None, model: str | None
     ) -> BudgetLease | None: ...
     def _wait(
-        self, tokens: Estimate, ttl: Period | None, timeout: Period | None, mailbox: Mailbox
+        self,
+        tokens: Estimate,
+        ttl: Period | None,
+        timeout: Period | None,
+        model: str | None,
+        mailbox: Mailbox,
     ) -> Wait: ...

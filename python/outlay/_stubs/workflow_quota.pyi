@@ -11,6 +11,8 @@ class WorkflowQuota:
     """How many workflows may begin in each period, and how many steps each may take.
 
     The first period starts when the quota is made. It counts what begins: ending a workflow makes no room.
+    A workflow that nobody ends is forgotten when nobody has had its token for a day, or for a period if
+    that is longer.
 
     Args:
         max_workflows: How many workflows may begin in a period.

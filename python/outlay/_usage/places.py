@@ -88,18 +88,23 @@ def _in_usage(usage: Any, answer: Reader) -> Fields | None:
     return add_answer(fields, answer)
 
 
-def _in_envelope(inner: Any, _answer: Reader) -> Fields | None:
+def _in_envelope(inner: Any, answer: Reader) -> Fields | None:
     # Events of a stream: OpenAI response.completed keeps the whole response in .response, Anthropic
     # message_start the message in .message; so does a LangChain ChatGeneration. Cohere's message-end keeps
     # the usage in .delta, Cloudflare the answer in .result.
     if isinstance(inner, str) or callable(inner):
         return None
-    return usage_fields(inner)
+    fields = usage_fields(inner)
+    # A line of a batch has the name that its caller gave it: Anthropic, "Message Batches"; Gemini, "Batch
+    # API".
+    if fields is not None and any(isinstance(answer(name), str) for name in ("custom_id", "key")):
+        add_ways(fields, ("batch",))
+    return fields
 
 
-def _in_batch(line: Any, _answer: Reader) -> Fields | None:
-    # OpenAI, "Batch": .response.body. Anthropic, "Message Batches": .result.message, whose usage says so.
-    fields = _in_envelope(line, _answer)
+def _in_batch(line: Any, answer: Reader) -> Fields | None:
+    # OpenAI, "Batch": .response.body.
+    fields = _in_envelope(line, answer)
     if fields is not None:
         add_ways(fields, ("batch",))
     return fields

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from outlay._usage.billed import ways_asked
+from outlay._usage.shapes.reading import get
 
 BYTES_PER_TOKEN = 3
 MESSAGE_TOKENS = 4
@@ -40,6 +41,7 @@ class Prompt:
         choices: How many answers are asked for; each may use the whole output.
         labels: What the host knows of the request, for a guard's scopes: provider, agent, ...
         billed_as: How it asks to be billed: the names of multipliers, such as "priority".
+        parsed: The caller's client may parse the answer, and raise while a stream of it is read.
 
     """
 
@@ -49,6 +51,7 @@ class Prompt:
     choices: int = 1
     labels: Mapping[str, str] = field(default_factory=dict)
     billed_as: tuple[str, ...] = ()
+    parsed: bool = False
 
 
 def read_body(body: Mapping[str, Any], *, provider: str, model: str | None = None) -> Prompt:
@@ -82,6 +85,18 @@ def read_body(body: Mapping[str, Any], *, provider: str, model: str | None = Non
         choices=choices if isinstance(choices, int) and choices > 0 else 1,
         labels={"provider": provider},
         billed_as=ways_asked(body),
+        parsed=choices in (None, 1) and _is_parsed(body),
+    )
+
+
+def _is_parsed(body: Mapping[str, Any]) -> bool:
+    """Return whether an answer has a schema: its text, or what it gives to a tool."""
+    forms = [body.get("response_format"), body.get("output_format")]
+    forms += [get(body.get(holder), "format") for holder in ("text", "output_config")]
+    tools = body.get("tools")
+    functions = (get(tool, "function") for tool in tools) if isinstance(tools, list) else ()
+    return any(get(form, "type") == "json_schema" for form in forms) or any(
+        get(function, "strict") is True for function in functions
     )
 
 

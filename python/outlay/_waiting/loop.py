@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from outlay._core import BudgetLease, Wait
 
 
-_DAY = 86_400.0  # the longest that loops sleep at a time
+# The longest that a loop sleeps at a time. Its timers do not count the time of a suspension.
+_LONGEST = 10.0
 STANDSTILL = 5.0  # how many seconds a loop that stands still keeps what its waits were given
 
 
@@ -177,7 +178,7 @@ class LoopState:
 
     def arm(self, seconds: float | None) -> None:
         """Set the timer to fire in `seconds`, unless it already fires earlier."""
-        seconds = _DAY if seconds is None else min(seconds, _DAY)
+        seconds = _LONGEST if seconds is None else min(seconds, _LONGEST)
         fires_at = self.loop.time() + seconds
         if self.waits and fires_at < self.fires_at:
             self.disarm()

@@ -31,12 +31,13 @@ async def limiter_reserve_wait(
     *,
     ttl: float | timedelta | None = None,
     timeout: float | timedelta | None = None,
+    model: str | None = None,
 ) -> BudgetLease:
     if first_call.comes:
         first_call.came()
-    lease = self._try_reserve(tokens, ttl, timeout)
+    lease = self._try_reserve(tokens, ttl, timeout, model)
     if lease is None:
-        lease = await loop_state().wait(partial(self._wait, tokens, ttl, timeout))
+        lease = await loop_state().wait(partial(self._wait, tokens, ttl, timeout, model))
         assert lease is not None
     return lease
 

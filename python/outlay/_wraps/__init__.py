@@ -25,7 +25,7 @@ from outlay._usage.prompt import (
 )
 from outlay._usage.responses import known_fields
 from outlay._usage.stream import Parts, StreamUsage
-from outlay._wraps.arguments import make_layer
+from outlay._wraps.arguments import CallOptions, make_layer
 from outlay._wraps.endpoints import OPENAI_CALLS, billed, may_cost, openai_path, plain_path
 from outlay._wraps.labels import checked_labels
 from outlay._wraps.layer import Layer
@@ -34,6 +34,7 @@ from outlay._wraps.moved import move_usages, moved_usage
 from outlay._wraps.providers import provider_at
 from outlay._wraps.refusals import host_errors
 from outlay._wraps.runs import begin_run, named_run, open_run
+from outlay._wraps.said import body_of
 from outlay._wraps.unguarded import Unguarded, checked_unguarded, give_out, inside_call, pass_by
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "AnyBudget",
     "Budgets",
     "Call",
+    "CallOptions",
     "End",
     "EstimateMode",
     "Fields",
@@ -60,6 +62,7 @@ __all__ = [
     "Unguarded",
     "begin_run",
     "billed",
+    "body_of",
     "charge_step",
     "checked_labels",
     "checked_unguarded",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 from outlay._calls.budgets import AnyBudget
 from outlay._calls.listing import normalise
@@ -19,48 +19,60 @@ from outlay._wraps.unguarded import Unguarded, checked_unguarded
 _CENTURY = 100 * 365 * 24 * 3_600
 
 
+LabelsTwice: TypeAlias = tuple[Mapping[str, str] | None, Mapping[str, str]]
+"""Labels as a mapping, and as keywords."""
+
+
+class CallOptions(NamedTuple):
+    """What the wraps of calls take beside budgets and labels."""
+
+    operation: str = "query"
+    """The operation that an `AgentTokenBudget` weighs."""
+    prices: Mapping[str, Mapping[str, str]] | PriceTable | None = None
+    """USD per million tokens, as text, by model name."""
+    output_tokens: int | None = None
+    """Output to reserve if the call does not limit it. None: the policy of a guard decides, else 1,024."""
+    wait: float | timedelta | None = None
+    """How long a call may wait where a pool or a limiter is full. None: not at all."""
+    estimate: EstimateMode | None = None
+    """How much is reserved: "strict", "expected", or None for the policy of a guard."""
+    unguarded: Unguarded = "warn"
+    """The treatment of methods that cost money and are not guarded; see `outlay._wraps.unguarded`."""
+
+
+_DEFAULTS = CallOptions()
+
+
 def make_layer(
     budget: AnyBudget | Sequence[AnyBudget],
+    options: CallOptions = _DEFAULTS,
     *,
-    operation: str = "query",
-    prices: Mapping[str, Mapping[str, str]] | PriceTable | None = None,
-    output_tokens: int | None = None,
-    wait: float | timedelta | None = None,
-    estimate: EstimateMode | None = None,
-    unguarded: Unguarded = "warn",
-    labels: Mapping[str, str],
+    labels: LabelsTwice = (None, {}),
     made_by: str,
 ) -> Layer:
     """Check the arguments that every `wrap` takes.
 
     Args:
         budget: One budget or a list of them.
-        operation: The operation that an `AgentTokenBudget` weighs; default "query".
-        prices: USD per million tokens, as text, by model name.
-        output_tokens: The output to reserve if the call does not limit it. Default None: the policy of a
-            guard decides, else 1,024.
-        wait: How long a call may wait where a pool or a limiter is full; default None, not at all.
-        estimate: "strict" reserves half of the prompt's bytes, "expected" the model's usual usage. Default
-            None: the policy of a guard decides, else a third of the bytes and the whole output.
-        unguarded: The treatment of methods that cost money and are not guarded; see
-            `outlay._wraps.unguarded`.
-        labels: The labels of the wrap.
+        options: What else the wrap was given.
+        labels: The labels of the wrap: as a mapping, and as keywords.
         made_by: The name of the integration, as `outlay.doctor` shows it.
 
     Raises:
         PolicyError: An argument is not what it should be.
         InvalidAmount: `output_tokens` is no whole number, or negative.
+        InvalidId: The name or the value of a label is empty, or longer than 1,024 bytes.
 
     """
     layer = Layer(
         budgets=normalise(budget),
-        operation=_checked_operation(operation),
-        prices=_checked_prices(prices),
-        output_tokens=_checked_output(output_tokens),
-        labels=checked_labels(labels),
-        wait=_checked_wait(wait),
-        estimate_mode=_checked_mode(estimate),
-        unguarded=checked_unguarded(unguarded),
+        operation=_checked_operation(options.operation),
+        prices=_checked_prices(options.prices),
+        output_tokens=_checked_output(options.output_tokens),
+        labels=checked_labels(*labels),
+        wait=_checked_wait(options.wait),
+        estimate_mode=_checked_mode(options.estimate),
+        unguarded=checked_unguarded(options.unguarded),
     )
     remember(layer, made_by)
     return layer

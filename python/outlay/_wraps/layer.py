@@ -21,6 +21,7 @@ from outlay._usage.calibration import Calibration, EstimateMode
 from outlay._usage.fields import Fields
 from outlay._usage.prompt import Prompt
 from outlay._usage.responses import UNREADABLE, with_input
+from outlay._wraps.said import Said
 from outlay._wraps.unguarded import Unguarded
 
 DEFAULT_OUTPUT_TOKENS = 1_024
@@ -144,12 +145,11 @@ class Layer:
             _log.warning(UNREADABLE, error)
             return None
 
-    def observe(self, headers: Any, status: int, labels: Mapping[str, str], scope: Mapping[str, str]) -> None:
+    def observe(self, said: Said, labels: Mapping[str, str], scope: Mapping[str, str]) -> None:
         """Pass the rate limit that a provider reports to its limiters and those of its guards.
 
         Args:
-            headers: The headers of an answer.
-            status: Its status.
+            said: What an answer says.
             labels: What a guard matches its limiters by.
             scope: The labels of the scopes around the call, which come after those.
 
@@ -157,10 +157,11 @@ class Layer:
         for _, one in self.budgets.native:
             try:
                 if isinstance(one, RateLimiter):
-                    one.observe(headers, status)
+                    one.observe(said.headers, said.status, body=said.body, model=labels.get("model"))
                 elif isinstance(one, LABELLED):
                     bound = one.labels if isinstance(one, BoundGuard) else {}
-                    one.observe(headers, status, labels={**scope, **bound, **labels})
+                    every = {**scope, **bound, **labels}
+                    one.observe(said.headers, said.status, body=said.body, labels=every)
             except Exception:
                 # The answer is billed, so it must reach the caller.
                 _log.exception("the rate-limit headers of an answer could not be read")

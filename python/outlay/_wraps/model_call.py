@@ -12,14 +12,16 @@ from outlay._calls.ends import ending_failed
 from outlay._core import Usage
 from outlay._errors import LimitExceeded
 from outlay._guard.scopes import current_labels
-from outlay._usage.fields import Fields
+from outlay._usage.fields import Fields, larger
 from outlay._usage.outcome import End, Outcome, error_in, handled, outcome_of
 from outlay._usage.prompt import Prompt
 from outlay._usage.responses import as_usage, known_fields, plus
 from outlay._wraps.layer import Layer
+from outlay._wraps.said import Said, said_by
 
 # The label of a model without a name.
 _NAMELESS = "unknown"
+_ERRORS_FROM = 400
 AsHostError = Callable[[LimitExceeded], LimitExceeded]
 
 
@@ -61,6 +63,13 @@ class ModelCall:
         self._call = Call()
         self._attempts = self._call.attempts = Attempts()
         self._before = handled()
+        #: An answer to it was passed to the limiters, as a whole.
+        self.observed = False
+
+    @property
+    def parsed(self) -> bool:
+        """Whether the caller's client may parse the answer, and raise while a stream of it is read."""
+        return self._prompt.parsed
 
     def reserve(self) -> None:
         """Reserve in all layers, or raise the refusal as an error of the host."""
@@ -137,19 +146,43 @@ class ModelCall:
         else:
             self.commit(fields)
 
-    def finish(self, seen: StreamSeen) -> None:
-        """Book a stream that came to its end; one that failed before its first piece costs no tokens."""
+    def finish(self, seen: StreamSeen, heard: AnswerHeard | None = None) -> None:
+        """Book a stream that came to its end; one that failed before its first piece costs no tokens.
+
+        Args:
+            seen: What the stream has shown.
+            heard: What the client inside was answered, of which the host may drop a part; default None.
+
+        """
         if seen.refused and not seen.started:
             self._call.close()
         else:
-            self.commit(seen.fields())
+            self.commit(larger(seen.fields(), None if heard is None else heard.fields()))
 
-    def observe(self, headers: Any, status: int) -> None:
-        """Pass the rate limit in the provider's answer to the limiters of all layers."""
+    def observe(self, headers: Any, status: int, body: Any = None) -> None:
+        """Pass the rate limit in the provider's answer to the limiters of all layers.
+
+        Args:
+            headers: The headers of the answer.
+            status: Its status.
+            body: The body of an error: text, bytes or what they hold; default None, it is no error.
+
+        """
+        self._tell(Said(headers, status, body))
+
+    def tell_error(self, error: BaseException) -> None:
+        """Pass the rate limit in the answer that an error is about to the limiters, unless it was passed."""
+        said = None if self.observed else said_by(error)
+        if said is not None:
+            self._tell(said)
+
+    def _tell(self, said: Said) -> None:
+        # The body of an error may come later than its headers.
+        self.observed = said.body is not None or said.status < _ERRORS_FROM
         for layer in self._layers:
             keywords = layer.keywords(self._prompt)
             labels = {**(keywords.get("facts") or {}), **keywords["labels"]}
-            layer.observe(headers, status, labels, self._scope)
+            layer.observe(said, labels, self._scope)
 
     def release(self) -> None:
         """Give everything back: no request was made."""
@@ -191,6 +224,7 @@ class ModelCall:
         """
         with ending_failed():
             self._fail(error, seen, requests, heard)
+        self.tell_error(error)
 
     def _fail(
         self,

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 from outlay._calls.budgets import Budgets
-from outlay._core import BoundGuard
+from outlay._core import Allotment, BoundGuard
 from outlay._guard.scopes import current_labels, new_run_id, within_run
 
 
 def named_run(budgets: Budgets, labels: Mapping[str, str]) -> str | None:
-    """Return the run that the labels of a host name, or a bound view among its budgets; else None."""
-    views = (one.labels.get("run") for _, one in budgets.native if isinstance(one, BoundGuard))
-    return labels.get("run") or next((run for run in views if run), None)
+    """Return the run that the labels of a host name, or a view or a part among its budgets; else None."""
+    runs = (_run_of(one) for _, one in budgets.native)
+    return labels.get("run") or next((run for run in runs if run), None)
+
+
+def _run_of(budget: Any) -> str | None:
+    if isinstance(budget, Allotment):
+        return None if budget.closed else budget._run()
+    return budget.labels.get("run") if isinstance(budget, BoundGuard) else None
 
 
 def begin_run(budgets: Budgets, labels: Mapping[str, str]) -> str:

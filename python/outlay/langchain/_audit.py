@@ -21,6 +21,7 @@ from outlay import PriceTable, SharedPool, Usage, UsageEstimate
 from outlay._wraps import (
     AnyBudget,
     Call,
+    CallOptions,
     End,
     Fields,
     Layer,
@@ -74,7 +75,8 @@ def audit(
     operation: str = "query",
     prices: Mapping[str, Mapping[str, str]] | PriceTable | None = None,
     output_tokens: int | None = None,
-    **labels: str,
+    labels: Mapping[str, str] | None = None,
+    **named: str,
 ) -> Audit:
     """Watch for calls of models that are not wrapped, and book their usage.
 
@@ -92,7 +94,8 @@ def audit(
         prices: USD per million tokens, as text, by model name. A model without a price is not booked.
         output_tokens: The output to charge where neither the response tells it nor the call limits it;
             default 1,024.
-        **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
+        labels: Labels as a mapping, beside the keywords; default None.
+        **named: Labels, passed to guards, and to objects with the `outlay.Budget` protocol.
 
     Returns:
         The watcher: `calls` (the last 1,000), `count`, and `unbooked`, the usage that no budget was charged.
@@ -100,6 +103,7 @@ def audit(
     Raises:
         PolicyError: An argument is not what it should be.
         InvalidAmount: `output_tokens` is no whole number, or negative.
+        InvalidId: The name or the value of a label is empty, or longer than 1,024 bytes.
 
     Example:
         >>> from outlay import SharedPool
@@ -119,10 +123,8 @@ def audit(
     # A pool without limits stands in if there is no budget.
     layer = make_layer(
         SharedPool() if budget is None else budget,
-        operation=operation,
-        prices=prices,
-        output_tokens=output_tokens,
-        labels=labels,
+        CallOptions(operation=operation, prices=prices, output_tokens=output_tokens),
+        labels=(labels, named),
         made_by="langchain.audit",
     )
     return Audit(layer, on_call, books=budget is not None)

@@ -150,7 +150,7 @@ def _guard_stream(original: Callable[..., Iterator[Any]]) -> Callable[..., Itera
             close = getattr(chunks, "close", None)
             if close is not None:
                 close()
-        call.finish(seen)
+        call.finish(seen, heard)
 
     return _stream
 
@@ -180,7 +180,7 @@ def _guard_astream(original: Callable[..., AsyncIterator[Any]]) -> Callable[...,
             aclose = getattr(chunks, "aclose", None)
             if aclose is not None:
                 await aclose()
-        call.finish(seen)
+        call.finish(seen, heard)
         await call.ended()
 
     return _astream

@@ -70,10 +70,12 @@ class BudgetMiddleware(AgentMiddleware[Any, Any, Any]):
         steps: What a step is: "tools" (default), each tool call; "turns", each turn of the model.
         on_denied: What a refused step does: "continue" (default, tools only), "end" (default for turns) or
             "error".
-        **labels: Passed to objects with the `outlay.Budget` protocol.
+        labels: Labels as a mapping, beside the keywords; default None.
+        **named: Labels, passed to guards, and to objects with the `outlay.Budget` protocol.
 
     Raises:
         PolicyError: `steps` or `on_denied` is none of those, or a budget cannot count steps.
+        InvalidId: The name or the value of a label is empty, or longer than 1,024 bytes.
 
     Example:
         >>> from langchain.agents import create_agent
@@ -101,7 +103,8 @@ class BudgetMiddleware(AgentMiddleware[Any, Any, Any]):
         *,
         steps: Literal["tools", "turns"] = "tools",
         on_denied: Literal["continue", "end", "error"] | None = None,
-        **labels: str,
+        labels: Mapping[str, str] | None = None,
+        **named: str,
     ) -> None:
         super().__init__()
         if steps not in _STEPS:
@@ -111,7 +114,7 @@ class BudgetMiddleware(AgentMiddleware[Any, Any, Any]):
             raise PolicyError(f"on_denied: for {steps} one of {allowed} is allowed, not {on_denied!r:.100}")
         self._on_denied = on_denied or allowed[0]
         self._budgets = step_budgets(budget)
-        self._labels = checked_labels(labels)
+        self._labels = checked_labels(labels, named)
         self._by_turns = steps == "turns"
         # An agent refuses two middlewares of one name, but steps and turns may well be counted together.
         self._name = f"BudgetMiddleware-{next(_numbers)}"

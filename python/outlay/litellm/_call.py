@@ -47,6 +47,8 @@ class LiteCall(ModelCall):
 
     def heard(self, said: Any) -> None:
         """Pass the provider's headers in an answer, a stream or an error to the limiters."""
+        if self.observed:
+            return
         for headers in (
             getattr(said, "litellm_response_headers", None),
             getattr(said, "_response_headers", None),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastmcp.exceptions import ToolError
@@ -33,10 +33,12 @@ class BudgetMiddleware(Middleware):
         budget: A `WorkflowToken`, `AgentTokenBudget` or `AgentBudget`, an object with the `outlay.Budget`
             protocol, or a list of them.
         agent: The calling agent, as the label `agent`; default None, no such label.
-        **labels: Passed to objects with the `outlay.Budget` protocol.
+        labels: Labels as a mapping, beside the keywords; default None.
+        **named: Labels, passed to guards, and to objects with the `outlay.Budget` protocol.
 
     Raises:
-        PolicyError: A budget cannot count steps, or a label is not text.
+        PolicyError: A budget cannot count steps, or a label is given twice.
+        InvalidId: The name or the value of a label is empty, or longer than 1,024 bytes.
 
     Example:
         >>> import asyncio
@@ -57,9 +59,14 @@ class BudgetMiddleware(Middleware):
     """
 
     def __init__(
-        self, budget: AnyBudget | Sequence[AnyBudget], *, agent: str | None = None, **labels: str
+        self,
+        budget: AnyBudget | Sequence[AnyBudget],
+        *,
+        agent: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        **named: str,
     ) -> None:
-        self.layer = make_step_layer(budget, agent, labels)
+        self.layer = make_step_layer(budget, agent, labels, named)
 
     @classmethod
     def of_layer(cls, layer: StepLayer) -> BudgetMiddleware:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from outlay import LimitExceeded, PolicyError
-from outlay._wraps import AnyBudget, Layer, ModelCall, Prompt, make_layer, pass_by, read_body
+from outlay._wraps import AnyBudget, CallOptions, Layer, ModelCall, Prompt, make_layer, pass_by, read_body
 from outlay.mcp._steps import StepLayer
 
 _REFUSED = -32000  # JSON-RPC: the first code that is left to implementations
@@ -26,7 +26,8 @@ def wrap_sampling(
     operation: str = "sampling",
     prices: Mapping[str, str] | None = None,
     wait: float | timedelta | None = None,
-    **labels: str,
+    labels: Mapping[str, str] | None = None,
+    **named: str,
 ) -> Callable[..., Awaitable[Any]]:
     """Return a sampling callback that reserves before it asks the client's model.
 
@@ -45,13 +46,15 @@ def wrap_sampling(
         prices: USD per million tokens, as text, of the client's model: input and output. Needed where a
             budget limits cost.
         wait: Seconds or a timedelta that a call may wait for a pool or a limiter; default None, not at all.
-        **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
+        labels: Labels as a mapping, beside the keywords; default None.
+        **named: Labels, passed to guards, and to objects with the `outlay.Budget` protocol.
 
     Returns:
         The guarded callback.
 
     Raises:
         PolicyError: An argument is not what it should be.
+        InvalidId: The name or the value of a label is empty, or longer than 1,024 bytes.
 
     Example:
         >>> import asyncio
@@ -74,10 +77,8 @@ def wrap_sampling(
         raise PolicyError(f"callback: a function is allowed, not {type(callback).__name__}")
     layer = make_layer(
         budget,
-        operation=operation,
-        prices=None if prices is None else {_MODEL: prices},
-        wait=wait,
-        labels=labels,
+        CallOptions(operation=operation, prices=None if prices is None else {_MODEL: prices}, wait=wait),
+        labels=(labels, named),
         made_by="mcp",
     )
     layer.check_price(_MODEL)

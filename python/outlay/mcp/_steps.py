@@ -49,18 +49,21 @@ class StepLayer:
 def make_step_layer(
     budget: AnyBudget | Sequence[AnyBudget],
     agent: str | None,
-    labels: Mapping[str, str],
+    labels: Mapping[str, str] | None,
+    named: Mapping[str, str],
     unguarded: Unguarded = "warn",
 ) -> StepLayer:
     """Check the arguments that everything here takes.
 
     Raises:
         PolicyError: An argument is not what it should be, or a budget cannot count steps.
+        InvalidId: The name or the value of a label is empty, or longer than 1,024 bytes.
 
     """
     budgets = step_budgets(budget)
-    checked = checked_labels(labels if agent is None else {**labels, "agent": agent})
-    return StepLayer(budgets, checked, checked_unguarded(unguarded))
+    if agent is not None:
+        named = {**named, "agent": agent}
+    return StepLayer(budgets, checked_labels(labels, named), checked_unguarded(unguarded))
 
 
 def refused(refusal: LimitExceeded) -> Any:

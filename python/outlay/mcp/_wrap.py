@@ -30,14 +30,14 @@ def wrap(
     agent: str | None = None,
     prices: Mapping[str, Mapping[str, str]] | PriceTable | None = None,
     unguarded: Unguarded = "warn",
-    **labels: str,
+    labels: Mapping[str, str] | None = None,
+    **named: str,
 ) -> TargetT:
     """Charge one step for each tool call of a server, or of a client; in place.
 
     A refused tool does not run, and a refused call of a client is not sent: the caller gets a tool result
     with `isError` whose text is the refusal's JSON. FastMCP's `Client.call_tool` raises its own `ToolError`
     for such a result, as for any other, unless it is called with `raise_on_error=False`.
-
     On a server each `tools/call` is one step; on a client each call is one, however many rounds it takes
     because the tool asks for input. A step counts from its start. The same account in two wraps of one
     server or client is charged once. A server and a client in one process are two parties: wrap one.
@@ -45,19 +45,19 @@ def wrap(
     Args:
         target: An `MCPServer` or low-level `Server` of mcp 2, a `FastMCP` server, a `Client`,
             `ClientSession` or `ClientSessionGroup` of mcp, or a `Client` of FastMCP.
-        budget: A `WorkflowToken`, `AgentTokenBudget` or `AgentBudget`, an object with the `outlay.Budget`
-            protocol, or a list of them.
+        budget: A `WorkflowToken`, `AgentTokenBudget`, `AgentBudget`, own `outlay.Budget`, or a list of these.
         agent: The calling agent, as the label `agent`; default None, no such label.
         prices: As in every wrap, and checked as there; a tool call has no tokens that they would price.
-        unguarded: A server's sampling, which asks a client's model: "warn" once (default), "refuse" or
-            "allow". Guarded is a callback of `wrap_sampling`.
-        **labels: Passed to objects with the `outlay.Budget` protocol.
+        unguarded: A server's sampling outside `wrap_sampling`: "warn" once (default), "refuse" or "allow".
+        labels: Labels as a mapping, beside the keywords; default None.
+        **named: Labels, passed to guards, and to objects with the `outlay.Budget` protocol.
 
     Returns:
         The same object.
 
     Raises:
-        PolicyError: The target is none of these, a budget cannot count steps, or a label is not text.
+        PolicyError: The target is none of these, a budget cannot count steps, or a label is given twice.
+        InvalidId: The name or the value of a label is empty, or longer than 1,024 bytes.
 
     Example:
         >>> import asyncio
@@ -78,7 +78,7 @@ def wrap(
     """
     if prices is not None and not isinstance(prices, PriceTable):
         PriceTable(prices)
-    layer = make_step_layer(budget, agent, labels, unguarded)
+    layer = make_step_layer(budget, agent, labels, named, unguarded)
     method = _client_method(target)
     if method is not None:
         tell_sampling(target, layer)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Protocol
 
-from outlay._http import parsed
+from outlay._http import ReadAhead, parsed
 from outlay._wraps import StreamUsage, refusal_in
 
 # A usage with counts; most chunks say "usage": null. Nested in text, the quotes are escaped.
@@ -27,33 +27,40 @@ class Reader(Protocol):
     def end(self) -> bytes:
         """Return what is passed on after the last byte came."""
 
+    def held(self) -> bytes:
+        """Return what was kept back until now: the stream is broken."""
+
 
 class Events:
     """Server-sent events, line by line.
 
     Args:
         hide: Keep back the chunk of chat completions that tells nothing but the usage.
+        ahead: Read the usage before a piece is passed on that the client may be unable to parse.
 
     """
 
-    def __init__(self, *, hide: bool) -> None:
+    def __init__(self, *, hide: bool, ahead: bool = False) -> None:
         self.seen = StreamUsage()
         self.complete = False
         self.refused = False
         self._hide = hide
         self._line = b""
         self._hidden = False
+        self._ahead = ReadAhead(active=ahead)
+        self.held = self._ahead.held
 
     def feed(self, chunk: bytes) -> bytes:
         """Take bytes from the provider, and return the whole lines among them."""
         lines = (self._line + chunk).split(b"\n")
         self._line = lines.pop()
-        return b"".join(line + b"\n" for line in lines if self._keep(line))
+        passed = b"".join(line + b"\n" for line in lines if self._keep(line))
+        return self._ahead.passed(passed, ended=self.complete)
 
     def end(self) -> bytes:
-        """Return a last line that had no end."""
+        """Return what was kept back, and a last line that had no end."""
         line, self._line = self._line, b""
-        return line if self._keep(line) else b""
+        return self.held() + (line if self._keep(line) else b"")
 
     def _keep(self, line: bytes) -> bool:
         if not line.startswith(b"data:"):
@@ -105,6 +112,10 @@ class Body:
         elif isinstance(answer, dict):
             self.refused = refusal_in(answer)
             self.seen.add(answer)
+        return b""
+
+    def held(self) -> bytes:
+        """Return nothing: all is passed on."""
         return b""
 
     def _read_events(self, body: bytes) -> None:

@@ -152,7 +152,11 @@ def _settle(call: ModelCall, asked: Request, result: Any, *, stream: bool) -> No
     if response is None:
         call.settle(result)
         return
-    reader: Reader = Events(hide=asked.hide) if asked.streamed and not _is_json(response) else Body()
+    reader: Reader = (
+        Events(hide=asked.hide, ahead=asked.prompt.parsed)
+        if asked.streamed and not _is_json(response)
+        else Body()
+    )
     if stream or not response.is_closed:
         Tap(call, reader).attach(response)
         return

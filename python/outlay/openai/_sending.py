@@ -14,7 +14,7 @@ from typing import Any
 
 import openai
 
-from outlay._wraps import ModelCall, ending_failed, known_fields
+from outlay._wraps import ModelCall, body_of, ending_failed, known_fields
 from outlay.openai._request import Request
 
 _TOO_MANY_REQUESTS = 429
@@ -36,7 +36,6 @@ class Sending:
         self._sent = 0
         self._ended = False
         self._answer: Any = None
-        self._was_observed = False
         self._token: Token[Sending | None] | None = None
 
     def __enter__(self) -> None:
@@ -115,13 +114,13 @@ class Sending:
         """
         if self._answer is not None:
             self._tell(self._answer)
-        elif isinstance(error, openai.APIStatusError) and not self._was_observed:
-            # The older clients of version 2 show no request but the last.
+        elif isinstance(error, openai.APIStatusError) and not self.call.observed:
+            # The older clients of version 2 show no request but the last, and a stream's error is read late.
             self._tell(error.response)
 
     def _tell(self, response: Any) -> None:
-        self._was_observed = True
-        self.call.observe(response.headers, response.status_code)
+        body = None if response.is_success else body_of(response)
+        self.call.observe(response.headers, response.status_code, body)
 
 
 _current: ContextVar[Sending | None] = ContextVar("outlay_openai_sending", default=None)

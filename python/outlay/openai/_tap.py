@@ -48,6 +48,12 @@ class Tap:
                 self._reading = True
                 try:
                     chunk = next(chunks, _END)
+                except Exception:
+                    # What came is given first.
+                    self._reading = False
+                    if held := self._reader.held():
+                        yield held
+                    raise
                 finally:
                     self._reading = False
                 passed = self._read(chunk)
@@ -67,6 +73,12 @@ class Tap:
                 self._reading = True
                 try:
                     chunk = await anext(chunks, _END)
+                except Exception:
+                    # What came is given first.
+                    self._reading = False
+                    if held := self._reader.held():
+                        yield held
+                    raise
                 finally:
                     self._reading = False
                 passed = self._read(chunk)

@@ -12,7 +12,7 @@ from typing import TypeVar
 import openai
 
 from outlay import PolicyError, PriceTable
-from outlay._wraps import AnyBudget, EstimateMode, Layer, Unguarded, make_layer
+from outlay._wraps import AnyBudget, CallOptions, EstimateMode, Layer, Unguarded, make_layer
 from outlay.openai._guarded import LAYERS, guarded_class
 
 ClientT = TypeVar("ClientT", bound="openai.OpenAI | openai.AsyncOpenAI")
@@ -28,7 +28,8 @@ def wrap(
     wait: float | timedelta | None = None,
     estimate: EstimateMode | None = None,
     unguarded: Unguarded = "warn",
-    **labels: str,
+    labels: Mapping[str, str] | None = None,
+    **named: str,
 ) -> ClientT:
     """Return a copy of a client that reserves from its budgets before each call of a model.
 
@@ -49,7 +50,8 @@ def wrap(
         estimate: "strict" takes half of the prompt's bytes for tokens; "expected" what its model has used, so
             that more run side by side. Default None: the policy's, else a third and the whole output.
         unguarded: What costs money and is not guarded: "warn" once (default), "refuse" or "allow".
-        **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
+        labels: Labels as a mapping, beside the keywords; default None.
+        **named: Labels, passed to guards, and to objects with the `outlay.Budget` protocol.
 
     Returns:
         A guarded copy of the client.
@@ -57,6 +59,7 @@ def wrap(
     Raises:
         PolicyError: An argument is not what it should be, or a model that must be priced has no price.
         InvalidAmount: `output_tokens` is no whole number, or negative.
+        InvalidId: The name or the value of a label is empty, or longer than 1,024 bytes.
 
     Example:
         >>> from openai import OpenAI
@@ -76,13 +79,8 @@ def wrap(
     """
     layer = make_layer(
         budget,
-        operation=operation,
-        prices=prices,
-        output_tokens=output_tokens,
-        wait=wait,
-        estimate=estimate,
-        unguarded=unguarded,
-        labels=labels,
+        CallOptions(operation, prices, output_tokens, wait, estimate, unguarded),
+        labels=(labels, named),
         made_by="openai",
     )
     _check(client)

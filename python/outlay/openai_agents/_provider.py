@@ -9,7 +9,7 @@ from typing import Any
 from agents.models.interface import Model, ModelProvider
 
 from outlay import PolicyError, PriceTable
-from outlay._wraps import AnyBudget, EstimateMode, Unguarded, make_layer
+from outlay._wraps import AnyBudget, CallOptions, EstimateMode, Unguarded, make_layer
 from outlay.openai_agents._model import guard
 
 
@@ -30,12 +30,14 @@ class BudgetProvider(ModelProvider):
         estimate: "strict" takes half of the prompt's bytes for tokens; "expected" what its model has used, so
             that more run side by side. Default None: the policy's, else a third and the whole output.
         unguarded: What costs money and is not guarded: "warn" once (default), "refuse" or "allow".
-        **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
+        labels: Labels as a mapping, beside the keywords; default None.
+        **named: Labels, passed to guards, and to objects with the `outlay.Budget` protocol.
 
     Raises:
         PolicyError: An argument is not what it should be; a model without a price that needs one, when the
             run looks it up.
         InvalidAmount: `output_tokens` is no whole number, or negative.
+        InvalidId: The name or the value of a label is empty, or longer than 1,024 bytes.
 
     Example:
         >>> from agents import Agent, ModelProvider, RunConfig, Runner
@@ -64,7 +66,8 @@ class BudgetProvider(ModelProvider):
         wait: float | timedelta | None = None,
         estimate: EstimateMode | None = None,
         unguarded: Unguarded = "warn",
-        **labels: str,
+        labels: Mapping[str, str] | None = None,
+        **named: str,
     ) -> None:
         given: Any = provider
         if not isinstance(given, ModelProvider):
@@ -72,13 +75,8 @@ class BudgetProvider(ModelProvider):
         self._provider = given
         self._layer = make_layer(
             budget,
-            operation=operation,
-            prices=prices,
-            output_tokens=output_tokens,
-            wait=wait,
-            estimate=estimate,
-            unguarded=unguarded,
-            labels=labels,
+            CallOptions(operation, prices, output_tokens, wait, estimate, unguarded),
+            labels=(labels, named),
             made_by="openai_agents",
         )
 

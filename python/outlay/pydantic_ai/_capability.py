@@ -17,6 +17,7 @@ from outlay import LimitExceeded, PolicyError, PriceTable
 from outlay._wraps import (
     AnyBudget,
     Budgets,
+    CallOptions,
     EstimateMode,
     Unguarded,
     charge_step,
@@ -44,8 +45,10 @@ class BudgetCapability(AbstractCapability[Any]):
 
     A refused tool does not run: the model reads the JSON of the refusal as the tool's result, and can finish
     its answer. The same happens if a tool raises a refusal, such as one of a sub-agent's own budget. Parallel
-    tool calls are charged one by one, in no order. A step counts from its start. Output tools are free. A
-    refused model call ends the run with an error that is also `pydantic_ai.UsageLimitExceeded`.
+    tool calls are charged one by one, in no order. A step counts from its start. A tool that asks for
+    approval pays when it runs again, and one whose result comes later (`CallDeferred`) when it runs. Output
+    tools are free. A refused model call ends the run with an error that is also
+    `pydantic_ai.UsageLimitExceeded`.
 
     It opens a run for each run of the agent, by the host's `run_id`, so that rules with `window = "run"`
     count each by itself. Sub-agents are in that run. A run that is open around the agent (`guard.run`), or
@@ -67,11 +70,13 @@ class BudgetCapability(AbstractCapability[Any]):
         estimate: "strict" takes half of the prompt's bytes for tokens; "expected" what its model has used, so
             that more run side by side. Default None: the policy's, else a third and the whole output.
         unguarded: What costs money and is not guarded: "warn" once (default), "refuse" or "allow".
-        **labels: Passed to guards, and to objects with the `outlay.Budget` protocol.
+        labels: Labels as a mapping, beside the keywords; default None.
+        **named: Labels, passed to guards, and to objects with the `outlay.Budget` protocol.
 
     Raises:
         PolicyError: An argument is not what it should be, or nothing is left to guard.
         InvalidAmount: `output_tokens` is no whole number, or negative.
+        InvalidId: The name or the value of a label is empty, or longer than 1,024 bytes.
 
     Example:
         >>> from pydantic_ai import Agent
@@ -101,19 +106,15 @@ class BudgetCapability(AbstractCapability[Any]):
         wait: float | timedelta | None = None,
         estimate: EstimateMode | None = None,
         unguarded: Unguarded = "warn",
-        **labels: str,
+        labels: Mapping[str, str] | None = None,
+        **named: str,
     ) -> None:
         if steps not in ("tools", None):
             raise PolicyError(f"steps: 'tools' or None is allowed, not {steps!r:.100}")
         self._layer = make_layer(
             budget,
-            operation=operation,
-            prices=prices,
-            output_tokens=output_tokens,
-            wait=wait,
-            estimate=estimate,
-            unguarded=unguarded,
-            labels=labels,
+            CallOptions(operation, prices, output_tokens, wait, estimate, unguarded),
+            labels=(labels, named),
             made_by="pydantic_ai",
         )
         self._models, self._tools = models, steps is not None
@@ -154,12 +155,17 @@ class BudgetCapability(AbstractCapability[Any]):
         tool, agent = call.tool_name, getattr(ctx.agent, "name", None)
         known = {"agent": agent} if agent else {}
         labels = {**known, **self._layer.labels, "tool": tool}
+        operation, interrupts = operation_of(tool), (ApprovalRequired,)
         try:
-            operation, interrupts = operation_of(tool), (CallDeferred, ApprovalRequired)
             with charge_step(
                 self._steps, operation=operation, labels=labels, about=call, interrupts=interrupts
             ):
-                return await handler(args)
+                try:
+                    return await handler(args)
+                except CallDeferred as error:
+                    # Its result comes from outside, and it is not run again: this was its step.
+                    deferred = error
         except LimitExceeded as refusal:
             # Of the step, or of what the tool did: the agent goes on with what it has.
             return str(refusal)
+        raise deferred

@@ -20,7 +20,8 @@ class Reply:
             one is made.
         usage: ``"count"`` (default) counts the request and the answer with `count_tokens`. A mapping is
             reported as it stands (``prompt_tokens`` and ``completion_tokens``; missing totals and details are
-            filled in). None reports no usage at all, as some compatible servers do.
+            filled in). A ``cost`` in USD is reported too, but not in Gemini's API. None reports no usage
+            at all, as some compatible servers do.
         totals: Each chunk of a stream of chat completions or of messages reports the usage so far, as
             Perplexity and vLLM do; default False, it is reported once. Gemini's streams always do.
         status: The HTTP status; default 200. Any other sends an OpenAI error object.

@@ -1,28 +1,35 @@
 //! The names of rate-limit headers: what is limited, in which window, and what a header says of it.
 
+use std::time::Duration;
+
+use compact_str::CompactString;
+
 /// What a limit counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum What {
+pub(in crate::accounting) enum What {
     Tokens,
     ProjectTokens,
+    /// OpenAI has a second limit of this name beside the tokens, in some tiers.
+    UsageBasedTokens,
     InputTokens,
     OutputTokens,
     Requests,
 }
 
 /// The window of a limit, where its name says it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NamedWindow {
-    /// The name does not say it: a minute, with all providers that limit tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::accounting) enum NamedWindow {
+    /// The name does not say it.
     Unnamed,
-    Minute,
-    /// A second, an hour, a day, a month. Their maximum is not that of a minute.
-    Other(&'static str),
+    /// A second, a minute, an hour, a day, a month of 31 days.
+    Of(Duration),
+    /// The policy of that name, in the fields of the IETF draft.
+    Policy(CompactString),
 }
 
 /// The three things that headers say of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Field {
+pub(in crate::accounting) enum Field {
     Limit,
     Remaining,
     Reset,
@@ -30,7 +37,7 @@ pub(super) enum Field {
 
 /// Whose names they are: limits of different families are different limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Family {
+pub(in crate::accounting) enum Family {
     OpenAi,
     Anthropic,
     BySize,
@@ -39,8 +46,8 @@ pub(super) enum Family {
 }
 
 /// A limit: what, and in which window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct LimitName {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::accounting) struct LimitName {
     pub(super) family: Family,
     pub(super) what: What,
     pub(super) span: NamedWindow,
@@ -54,13 +61,34 @@ const PREFIXES: [(&str, Family); 6] = [
     ("x-tokenlimit-", Family::TokenLimit),
     ("ratelimit-", Family::Draft),
 ];
-const SPANS: [(&str, NamedWindow); 5] = [
-    ("-minute", NamedWindow::Minute),
-    ("-second", NamedWindow::Other("second")),
-    ("-hour", NamedWindow::Other("hour")),
-    ("-day", NamedWindow::Other("day")),
-    ("-month", NamedWindow::Other("month")),
+const DAY: Duration = Duration::from_secs(24 * 3600);
+const MINUTE: Duration = Duration::from_secs(60);
+const WINDOWS: [(&str, Duration); 5] = [
+    ("-minute", MINUTE),
+    ("-second", Duration::from_secs(1)),
+    ("-hour", Duration::from_secs(3600)),
+    ("-day", DAY),
+    ("-month", DAY.saturating_mul(31)),
 ];
+
+impl LimitName {
+    /// The length of its window, if its name says it.
+    pub(super) const fn period(&self) -> Option<Duration> {
+        match self.span {
+            NamedWindow::Of(period) => Some(period),
+            NamedWindow::Unnamed | NamedWindow::Policy(_) => None,
+        }
+    }
+
+    /// The length that its window has if nothing says it: limits of tokens are of a minute, with all
+    /// providers.
+    pub(super) const fn usual_period(&self) -> Option<Duration> {
+        match (&self.span, self.what) {
+            (NamedWindow::Unnamed, What::Requests) | (NamedWindow::Policy(_), _) => None,
+            _ => Some(MINUTE),
+        }
+    }
+}
 
 /// The limit and the field that a header names, in small letters.
 pub(super) fn parse(name: &str) -> Option<(LimitName, Field)> {
@@ -72,7 +100,9 @@ pub(super) fn parse(name: &str) -> Option<(LimitName, Field)> {
         let (what, field) = (what_of(what)?, field_of(field)?);
         return Some((LimitName { family, what, span: NamedWindow::Unnamed }, field));
     }
-    let named = SPANS.into_iter().find_map(|(word, span)| Some((words.strip_suffix(word)?, span)));
+    let named = WINDOWS
+        .into_iter()
+        .find_map(|(word, period)| Some((words.strip_suffix(word)?, NamedWindow::Of(period))));
     let (words, span) = named.unwrap_or((words, NamedWindow::Unnamed));
     let (field, what) = words.split_once('-').map_or((words, None), |(f, w)| (f, Some(w)));
     let what = match (family, what) {
@@ -82,10 +112,9 @@ pub(super) fn parse(name: &str) -> Option<(LimitName, Field)> {
         _ => return None,
     };
     // Mistral names the window with some of the three and not with others.
-    let span = if (family, span) == (Family::BySize, NamedWindow::Unnamed) {
-        NamedWindow::Minute
-    } else {
-        span
+    let span = match (family, span) {
+        (Family::BySize, NamedWindow::Unnamed) => NamedWindow::Of(MINUTE),
+        (_, span) => span,
     };
     Some((LimitName { family, what, span }, field_of(field)?))
 }
@@ -94,8 +123,9 @@ fn what_of(word: &str) -> Option<What> {
     match word {
         "tokens" => Some(What::Tokens),
         "project-tokens" => Some(What::ProjectTokens),
-        "input-tokens" => Some(What::InputTokens),
-        "output-tokens" => Some(What::OutputTokens),
+        "tokens_usage_based" => Some(What::UsageBasedTokens),
+        "input-tokens" | "tokens-prompt" => Some(What::InputTokens),
+        "output-tokens" | "tokens-generated" => Some(What::OutputTokens),
         "requests" | "req" => Some(What::Requests),
         _ => None,
     }
@@ -108,17 +138,4 @@ fn field_of(word: &str) -> Option<Field> {
         "reset" => Some(Field::Reset),
         _ => None,
     }
-}
-
-/// What the field `RateLimit` says: what remains, and the seconds until it resets.
-/// Both forms of the drafts: `"default";r=50;t=30`, and `limit=100, remaining=50, reset=30`.
-pub(super) fn draft(value: &str) -> Vec<(Field, &str)> {
-    let parameters = value.split([';', ',']).filter_map(|part| part.trim().split_once('='));
-    parameters
-        .filter_map(|(key, value)| match key.trim() {
-            "r" | "remaining" => Some((Field::Remaining, value.trim())),
-            "t" | "reset" => Some((Field::Reset, value.trim())),
-            _ => None,
-        })
-        .collect()
 }

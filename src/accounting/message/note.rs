@@ -31,10 +31,12 @@ impl Denied {
     /// The labels of its counter. The rule is in the sentence.
     fn labels(&self) -> Vec<String> {
         let by_rule = usize::from(matches!(self.subject, Some(Subject::Rule(_))));
-        let shown = |(name, value): &(String, String)| format!("{}={:?}", visible(name), value);
+        let quoted = |text: &str| visible(&format!("{text:?}"));
+        let shown =
+            |(name, value): &(String, String)| format!("{}={}", visible(name), quoted(value));
         let mut labels: Vec<String> = self.scope.iter().skip(by_rule).map(shown).collect();
         if let Some(id) = self.id.as_ref().filter(|_| self.subject.is_none()) {
-            labels.insert(0, format!("{}={:?}", self.id_name(), id.as_str()));
+            labels.insert(0, format!("{}={}", self.id_name(), quoted(id.as_str())));
         }
         labels
     }
@@ -111,7 +113,7 @@ mod tests {
     fn a_note_has_dollars_rule_labels_and_times() {
         let mut denied = Denied::plain(Code::BudgetExceeded, Kind::Cost, None);
         denied.subject = Some(Subject::Rule("per-user".to_owned()));
-        denied.scope = [("budget", "per-user"), ("user", "u\u{202e}1")]
+        denied.scope = [("budget", "per-user"), ("user", "u\u{202e}\u{3164}1")]
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .to_vec();
         (denied.limit, denied.used, denied.reserved) = (20_000_000, 19_870_000, 100_000);
@@ -120,7 +122,7 @@ mod tests {
         denied.resets_in = Some(Duration::from_secs(11_525));
         assert_eq!(
             denied.note(),
-            "Cost budget exceeded: per-user. Labels: user=\"u\\u{202e}1\". Limit $20.00, used \
+            "Cost budget exceeded: per-user. Labels: user=\"u\\u{202e}\\u{3164}1\". Limit $20.00, used \
              $19.87, held by open calls $0.10, left $0.03, asked for $0.05. It could pass in \
              3 h 12 min; its window ends in 3 h 12 min. Wait for budget reset or request a higher \
              allocation."

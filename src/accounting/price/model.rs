@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::decimal::scaled;
-use super::makers::{HOUR_TIMES, STANDARD, is_anthropic, maker};
+use super::makers::{HOUR_TIMES, STANDARD, fees, is_anthropic, ways};
 use super::rates::{
-    ByKind, HOUR, KINDS, ONE, Rates, all_tokens_cost, kind, multiplier, rate, resolved,
+    ByKind, CACHED, HOUR, KINDS, ONE, Rates, all_tokens_cost, kind, multiplier, rate, resolved,
 };
 use crate::accounting::invalid::Invalid;
 use crate::accounting::usage::{Usage, check_name};
@@ -174,13 +174,17 @@ impl Price {
     #[must_use]
     pub fn with_maker_rates(mut self, provider: Option<&str>, model: &str) -> Self {
         self = self.with_hour(provider, model);
-        for (name, text) in maker(provider, model).map_or(&[][..], |maker| maker.units) {
+        for (name, text) in fees(provider, model) {
             let fee = || fee("units", name, text).unwrap_or_default();
-            self.units.entry((*name).into()).or_insert_with(fee);
+            self.units.entry(name.into()).or_insert_with(fee);
         }
-        for (name, text) in maker(provider, model).map_or(&[][..], |maker| maker.multipliers) {
-            let times = || [multiplier("multipliers", text).unwrap_or(ONE); KINDS.len()];
-            self.multipliers.entry((*name).into()).or_insert_with(times);
+        let read = |text| multiplier("multipliers", text).unwrap_or(ONE);
+        for (name, (text, cached)) in ways(provider, model) {
+            self.multipliers.entry(name.into()).or_insert_with(|| {
+                let mut times = [read(text); KINDS.len()];
+                CACHED.iter().for_each(|kind| times[*kind] = read(cached));
+                times
+            });
         }
         self
     }
@@ -243,14 +247,21 @@ impl Price {
         u64::try_from(sum.div_ceil(denominator)).unwrap_or(u64::MAX)
     }
 
-    /// What of a usage has no price here: its units, and the ways in which it is billed.
+    /// What of a usage has no price here: its units, the ways in which it is billed, and its sound,
+    /// which then costs what text costs.
     pub fn unpriced<'a>(&'a self, usage: &'a Usage) -> impl Iterator<Item = &'a str> {
+        let (billing, rates) = (&usage.billing, &self.rates);
+        let sound = [
+            ("audio_input", billing.audio_input_tokens(), rates.audio_input),
+            ("audio_output", billing.audio_output_tokens(), rates.audio_output),
+        ];
+        let sound = sound.into_iter().filter(|&(_, tokens, rate)| tokens > 0 && rate.is_none());
         let units = usage.billing.units().map(|(name, _)| name);
         let units = units.filter(|name| !self.units.contains_key(*name));
         let ways = usage.billing.ways();
         let ways =
             ways.filter(|way| !self.multipliers.contains_key(*way) && !STANDARD.contains(way));
-        units.chain(ways)
+        units.chain(ways).chain(sound.map(|(name, ..)| name))
     }
 }
 

@@ -41,6 +41,14 @@ pub(crate) fn model_names(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// The name without dates and versions at its end. A provider limits all of its versions together.
+pub(crate) fn undated(text: &str) -> &str {
+    std::iter::successors(Some(text), |name| without_suffix(name))
+        .take(SUFFIXES + 1)
+        .last()
+        .unwrap_or(text)
+}
+
 /// The name without the date or version at its end, or `None` if it has none.
 fn without_suffix(name: &str) -> Option<&str> {
     let base = without_version(name)

@@ -19,6 +19,8 @@ pub(super) const KINDS: [&str; 9] = [
 ];
 /// The place of "cache_write_1h" in it.
 pub(super) const HOUR: usize = 4;
+/// The places of "cache_read" and "audio_cache_read" in it.
+pub(super) const CACHED: [usize; 2] = [2, 8];
 /// The decimals of a multiplier.
 const DECIMALS: usize = 9;
 /// A multiplier of 1.
@@ -40,9 +42,9 @@ pub struct Rates {
     pub cache_write_1h: Option<u64>,
     /// Reasoning, which is part of the output. Default: the price of output.
     pub reasoning: u64,
-    /// Sound in the input. `None` means the highest of all these prices.
+    /// Sound in the input. `None` means the highest price of input.
     pub audio_input: Option<u64>,
-    /// Sound in the output. `None` means the highest of all these prices.
+    /// Sound in the output. `None` means the highest price of output.
     pub audio_output: Option<u64>,
     /// Sound read from a cache. `None` means the higher price of cache reads and sound.
     pub audio_cache_read: Option<u64>,
@@ -111,21 +113,10 @@ impl Rates {
     /// The price of each kind.
     pub(super) fn by_kind(&self) -> [u128; KINDS.len()] {
         let hour = self.cache_write_1h.unwrap_or(self.cache_write);
-        let known = [
-            self.input,
-            self.output,
-            self.cache_read,
-            self.cache_write,
-            hour,
-            self.reasoning,
-            self.audio_input.unwrap_or(0),
-            self.audio_output.unwrap_or(0),
-        ];
-        let dearest = known.into_iter().max().unwrap_or(0);
-        let heard = self.audio_input.unwrap_or(dearest);
-        let spoken = self.audio_output.unwrap_or(dearest);
-        let audio_read = self.audio_cache_read.unwrap_or_else(|| self.cache_read.max(heard));
-        let [input, output, read, write, hour, reasoning, ..] = known;
+        let Self { input, output, cache_read: read, cache_write: write, reasoning, .. } = *self;
+        let heard = self.audio_input.unwrap_or_else(|| input.max(read).max(write).max(hour));
+        let spoken = self.audio_output.unwrap_or_else(|| output.max(reasoning));
+        let audio_read = self.audio_cache_read.unwrap_or_else(|| read.max(heard));
         [input, output, read, write, hour, reasoning, heard, spoken, audio_read].map(u128::from)
     }
 

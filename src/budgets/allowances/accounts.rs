@@ -28,6 +28,8 @@ pub(super) const PULL_REQUESTS: MeterIndex = MeterIndex(0);
 pub(super) const ISSUES: MeterIndex = MeterIndex(1);
 pub(super) const COOLDOWN: MeterIndex = MeterIndex(2);
 
+/// Of so many accounts what has no limit is kept for ever too, in case a limit is set later.
+const KEPT: usize = 1_024;
 const HOUR: Duration = Duration::from_secs(3600);
 
 type Opener = fn(&Arc<Core>, Key, &Arc<Showing>) -> Result<Arc<Account>, Error>;
@@ -84,17 +86,20 @@ impl<S> Limited<S> {
     }
 
     /// Forgets two accounts for each new one, if they say nothing: no limit of their own is set,
-    /// nothing is open, and their windows are over. The cost of a model counts for ever.
+    /// nothing is open, and their windows are over. The cost of a model that has a ceiling, or is one
+    /// of few, counts for ever.
     fn forget_few(&self) {
+        // Not within `remove_if`, which has a part of the set locked.
+        let are_many = self.accounts.len() > KEPT;
         for _ in 0..2 {
             let oldest = self.checked.lock().pop_front();
             let Some(account) = oldest.and_then(|account| account.upgrade()) else { continue };
             // Nothing but the set may hold it, beside this function. See the forgetting of a guard.
-            let is_forgotten = self.says_nothing(&account)
+            let is_forgotten = self.says_nothing(&account, are_many)
                 && self.accounts.remove_if(account.key().as_str(), |present| {
                     Arc::ptr_eq(present, &account)
                         && Arc::strong_count(present) == 2
-                        && self.says_nothing(present)
+                        && self.says_nothing(present, are_many)
                 });
             if !is_forgotten {
                 self.checked.lock().push_back(Arc::downgrade(&account));
@@ -102,8 +107,9 @@ impl<S> Limited<S> {
         }
     }
 
-    fn says_nothing(&self, account: &Account) -> bool {
-        account.silent() == Silent::Now && !self.settings.read().contains_key(account.key())
+    fn says_nothing(&self, account: &Account, are_many: bool) -> bool {
+        let silent = if are_many { account.silent_within_limits() } else { account.silent() };
+        silent == Silent::Now && !self.settings.read().contains_key(account.key())
     }
 
     /// The account with that id, if there is one or if limits are set for every id.

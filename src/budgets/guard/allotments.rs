@@ -8,4 +8,4 @@ mod settle;
 pub use allotment::Allotment;
 pub use allotted::AllotmentSize;
 pub(super) use allotted::Allotted;
-pub(super) use ends::Ends;
+pub(super) use ends::AllotmentEnds;

@@ -9,10 +9,11 @@ use super::allowances::{set_allowances, take_back_allowances};
 use super::ask::GuardAsk;
 use super::counter::Counter;
 use super::decision::Undecided;
+use super::rule_meter::RuleMeter;
 use super::state::Guard;
 use super::state::in_force::{InForce, Prices};
-use crate::accounting::{RateHeaders, Unit, UsageEstimate, Window};
-use crate::budgets::policy::{GuardPolicy, Labels, Rule};
+use crate::accounting::{Audience, RateHeaders, Unit, UsageEstimate};
+use crate::budgets::policy::{GuardPolicy, Labels};
 use crate::ledger::{Ask, Carried, Decides, Demand, Demands, Error, MeterIndex};
 
 impl Guard {
@@ -56,35 +57,37 @@ impl Guard {
         Ok(matched.steps.iter().map(ask).collect())
     }
 
-    /// Updates the adaptive limiters that match from the headers of a provider's response.
+    /// Updates the adaptive limiters that match from the headers of a provider's response. See
+    /// [`hear`](Self::hear).
     pub fn observe<'a>(
         &self,
         labels: &Labels<'_>,
         headers: impl IntoIterator<Item = (&'a str, &'a str)>,
         status: u16,
     ) -> Result<(), Error> {
+        self.hear(labels, &RateHeaders::read(headers, self.core.clock().wall_ns()), status)
+    }
+
+    /// Updates the adaptive limiters that match from what a provider's response says. If the labels
+    /// name a model, that holds for its calls alone.
+    pub fn hear(&self, labels: &Labels<'_>, said: &RateHeaders, status: u16) -> Result<(), Error> {
         self.core.same_process()?;
         let matched = self.matched(labels)?;
-        let said = RateHeaders::read(headers, self.core.clock().wall_ns());
-        let requests_only = RateHeaders { limit_tokens: None, tokens: None, ..said };
-        let limits_tokens = |rule: &Rule| rule.limits.iter().any(|l| l.unit == Unit::Tokens);
-        for asked in &matched.asked {
+        let heard =
+            if matched.by_provider.is_empty() { &matched.asked } else { &matched.by_provider };
+        for asked in heard {
             let rule_meters = asked.counter.rule_meters();
             if !rule_meters.iter().any(|rule_meter| rule_meter.rule.adaptive) {
                 continue;
             }
             asked.counter.account.adjust(|meters, now| {
-                for (meter, rule_meter) in meters.iter_mut().zip(rule_meters.iter()) {
-                    let Window::Sliding(ring) = meter.window() else { continue };
-                    let spans = [ring.period(), ring.width()];
-                    match rule_meter.unit {
-                        _ if !rule_meter.rule.adaptive => {}
-                        Unit::Tokens => meter.provider_mut().hear(&said, status, spans, now.tick),
-                        // A limiter that also limits tokens counts the requests there.
-                        Unit::Calls if !limits_tokens(&rule_meter.rule) => {
-                            meter.provider_mut().hear(&requests_only, status, spans, now.tick);
-                        }
-                        _ => {}
+                for (meter, RuleMeter { rule, unit, .. }) in meters.iter_mut().zip(&*rule_meters) {
+                    // Where a limiter limits calls, they bound the requests.
+                    let counts_calls = rule.limits.iter().any(|limit| limit.unit == Unit::Calls);
+                    let beside = counts_calls && *unit != Unit::Calls;
+                    let to = if beside { Audience::TokensAlone } else { Audience::Whole };
+                    if rule.adaptive && matches!(unit, Unit::Tokens | Unit::Calls) {
+                        meter.hear(said, status, to, now.tick);
                     }
                 }
             })?;
@@ -99,14 +102,14 @@ impl Guard {
         let mut in_force = self.in_force.write();
         let next = Arc::new(InForce::new(policy, &in_force.groups));
         for entry in &self.counters {
-            let ((number, _), counter) = entry.pair();
-            next.groups.get(*number as usize).map_or(Ok(()), |group| counter.check_room(group))?;
+            let (key, counter) = entry.pair();
+            next.group_of(key).map_or(Ok(()), |group| counter.check_room(group))?;
         }
         take_back_allowances(&self.allowances, &in_force.policy, &next.policy)?;
         set_allowances(&self.allowances, &next.policy)?;
         for entry in &self.counters {
-            let ((number, _), counter) = entry.pair();
-            if let Some(group) = next.groups.get(*number as usize) {
+            let (key, counter) = entry.pair();
+            if let Some(group) = next.group_of(key) {
                 counter.take_over(group, &self.core)?;
             }
         }

@@ -152,7 +152,7 @@ impl Matched {
 
     /// The rule that a refusal names.
     fn refusing_rule(&self, denied: &Denied) -> Option<EventRule> {
-        let meters = self.asked.iter().flat_map(|asked| {
+        let meters = self.asked.iter().chain(&self.by_provider).flat_map(|asked| {
             let numbered = (0_u8..).zip(asked.counter.rule_meters().to_vec());
             numbered.map(|(number, rule_meter)| (&asked.counter, number, rule_meter))
         });

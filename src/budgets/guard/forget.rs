@@ -63,6 +63,9 @@ impl Guard {
     }
 
     fn forget_few(&self, keep_runs: impl FnOnce() -> Duration) {
+        if self.forgetting.is_idle() {
+            return;
+        }
         let now = self.core.clock().tick();
         if !self.forgetting.is_due(now) {
             return;

@@ -98,6 +98,7 @@ impl Guard {
         let mut matched = Matched {
             generation,
             asked: Vec::new(),
+            by_provider: Vec::new(),
             order: Vec::new(),
             allowances: if is_tool {
                 Vec::new()
@@ -128,8 +129,13 @@ impl Guard {
         for (number, group) in in_force.groups.iter().enumerate() {
             let Some(values) = group.values(labels) else { continue };
             if !group.stands_back(&in_force.groups, labels) {
-                let counter =
-                    self.counter(number, group, &values, in_force.policy.defaults.keep_runs)?;
+                let keep = in_force.policy.defaults.keep_runs;
+                let counter = self.counter(number, group, Values::of(&values), keep)?;
+                if let Some((of, model)) = group.provider_group().zip(model.filter(|_| !is_tool)) {
+                    let values = Values::for_provider(&values, model);
+                    let counter = self.counter(number, of, values, keep)?;
+                    matched.by_provider.push(Asked::of(&counter, of, false));
+                }
                 add(&mut matched, &counter, group);
                 meets_a_budget |= group.has_budgets();
             }
@@ -149,10 +155,10 @@ impl Guard {
         &self,
         number: usize,
         group: &RuleGroup,
-        values: &[(&str, &str)],
+        values: Values,
         keep: Duration,
     ) -> Result<Arc<Counter>, Error> {
-        let key = (u32::try_from(number).unwrap_or(u32::MAX), Values::of(values));
+        let key = (u32::try_from(number).unwrap_or(u32::MAX), values);
         if let Some(found) = self.counters.get(&key) {
             found.last_asked.touch(self.core.clock().tick());
             return Ok(Arc::clone(&found));

@@ -66,6 +66,8 @@ pub(super) struct Matched {
     pub(super) generation: u64,
     /// In the order of the policy.
     pub(super) asked: Vec<Asked>,
+    /// What providers say of the model, for each of them that they lower.
+    pub(super) by_provider: Vec<Asked>,
     /// The order in which the ledger locks them.
     pub(super) order: Vec<usize>,
     /// Accounts of allowances, which are charged tokens and cost, and their places in the policy.

@@ -72,7 +72,8 @@ impl Guard {
         self.core.same_process()?;
         self.ends.run(self.core.clock());
         self.forget_all();
-        let counters: Vec<_> = self.counters.iter().map(|entry| entry.value().clone()).collect();
+        let shown = self.counters.iter().filter(|entry| !entry.key().1.is_of_provider());
+        let counters: Vec<_> = shown.map(|entry| entry.value().clone()).collect();
         let mut all = Vec::new();
         for counter in &counters {
             all.extend(explained(counter)?);

@@ -173,7 +173,8 @@ impl Guard {
         let mut owned: Owned<'_> = SmallVec::new();
         matched.touch_runs(self.core.clock());
         self.ends.run(self.core.clock());
-        for asked in matched.order.iter().map(|index| &matched.asked[*index]) {
+        let counters = matched.order.iter().map(|index| &matched.asked[*index]);
+        for asked in counters.chain(&matched.by_provider) {
             let demands = asked.amounts(estimate, 1, paid);
             if !demands.is_empty() {
                 let (account, patient) = (&asked.counter.account, asked.patient);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::rule_meter::{RuleMeters, rule_meters_of};
-use crate::accounting::Code;
+use crate::accounting::{Code, Unit};
 use crate::budgets::policy::{
     GuardPolicy, Labels, Pattern, Rule, RuleKind, Scope, Span, is_tool_call, label,
 };
@@ -56,6 +56,8 @@ pub(super) struct RuleGroup {
     gone: Vec<Arc<Rule>>,
     /// The meters of a new counter.
     pub(super) meters: RuleMeters,
+    /// The rules of it that providers lower, for one model each.
+    provider_group: Option<Box<Self>>,
 }
 
 impl RuleGroup {
@@ -63,7 +65,7 @@ impl RuleGroup {
     pub(super) fn of(rule: Rule) -> Self {
         let (shared, rules) = (Shared::of(&rule), vec![Arc::new(rule)]);
         let meters = rule_meters_of(&rules);
-        Self { shared, rules, gone: Vec::new(), meters }
+        Self { shared, rules, gone: Vec::new(), meters, provider_group: None }
     }
 
     /// The rules of a policy in groups. The groups of `known` keep their numbers, even without
@@ -92,7 +94,8 @@ impl RuleGroup {
                 let room = numbers.iter().find(|number| taken[**number] < RULES).copied();
                 let number = room.unwrap_or_else(|| {
                     let (shared, rules, gone) = (Shared::of(rule), Vec::new(), Vec::new());
-                    groups.push(Self { shared, rules, gone, meters: Arc::default() });
+                    let meters = Arc::default();
+                    groups.push(Self { shared, rules, gone, meters, provider_group: None });
                     taken.push(0);
                     // Full groups are not tried again.
                     *numbers = vec![groups.len() - 1];
@@ -105,8 +108,30 @@ impl RuleGroup {
             group.gone.retain(|gone| !gone.counts_like(rule));
             group.rules.push(Arc::new(rule.clone()));
         }
-        groups.iter_mut().for_each(|group| group.meters = rule_meters_of(&group.rules));
+        for group in &mut groups {
+            group.meters = rule_meters_of(&group.rules);
+            group.provider_group = group.lowered().map(Box::new);
+        }
         groups
+    }
+
+    /// The rules that providers lower, as far as they do: they count calls and tokens, and never warn.
+    fn lowered(&self) -> Option<Self> {
+        let mut rules: Vec<Rule> =
+            self.rules.iter().filter(|rule| rule.adaptive).map(|rule| Rule::clone(rule)).collect();
+        for rule in &mut rules {
+            rule.warn_at.clear();
+            rule.limits.retain(|limit| matches!(limit.unit, Unit::Tokens | Unit::Calls));
+        }
+        rules.retain(|rule| !rule.limits.is_empty());
+        let rules: Vec<_> = rules.into_iter().map(Arc::new).collect();
+        let (shared, gone, meters) = (self.shared.clone(), Vec::new(), rule_meters_of(&rules));
+        (!rules.is_empty()).then_some(Self { shared, rules, gone, meters, provider_group: None })
+    }
+
+    /// The group for what providers say of one model, if it has rules that they lower.
+    pub(super) fn provider_group(&self) -> Option<&Self> {
+        self.provider_group.as_deref()
     }
 
     /// The group without its rules, which it remembers.
@@ -114,7 +139,13 @@ impl RuleGroup {
         let gone: Vec<_> = self.gone.iter().chain(&self.rules).cloned().collect();
         let forgotten = gone.len().saturating_sub(GONE);
         let gone = gone[forgotten..].to_vec();
-        Self { shared: self.shared.clone(), rules: Vec::new(), gone, meters: Arc::default() }
+        Self {
+            shared: self.shared.clone(),
+            rules: Vec::new(),
+            gone,
+            meters: Arc::default(),
+            provider_group: None,
+        }
     }
 
     /// The name of the first rule.

@@ -10,7 +10,7 @@ use dashmap::DashMap;
 use parking_lot::RwLock;
 
 use self::in_force::{InForce, Prices};
-use super::allotments::Ends;
+use super::allotments::AllotmentEnds;
 use super::allowances::set_allowances;
 use super::counter::{Counter, CounterKey};
 use super::forget::queue::Forgetting;
@@ -71,7 +71,7 @@ pub struct Guard {
     pub(super) counters: DashMap<CounterKey, Arc<Counter>>,
     pub(super) matched: MatchCache<Matched>,
     pub(super) forgetting: Forgetting,
-    pub(super) ends: Arc<Ends>,
+    pub(super) ends: Arc<AllotmentEnds>,
     pub(super) prices: RwLock<Prices>,
     pub(super) allowances: Arc<AllowanceService>,
     /// The account of requests that no rule matches, so that they get a lease too.
@@ -102,7 +102,7 @@ impl Guard {
             counters: DashMap::new(),
             matched: MatchCache::new(),
             forgetting: Forgetting::new(),
-            ends: Ends::new(),
+            ends: AllotmentEnds::new(),
             prices,
             allowances,
             nobody,

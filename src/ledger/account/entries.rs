@@ -6,9 +6,9 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use slab::Slab;
 use smallvec::SmallVec;
 
+use super::slots::Slots;
 use crate::accounting::{Expired, Hold, RequestBudget, Tick, Unit, Usage};
 use crate::ledger::claim::{Claim, MeterIndex, Request};
 use crate::ledger::core::event::EventLabels;
@@ -126,7 +126,7 @@ struct Due {
 /// The leases of one account.
 #[derive(Debug, Default)]
 pub(crate) struct Entries {
-    slab: Slab<Entry>,
+    leases: Slots<Entry>,
     /// May hold leases that have ended or moved. They are skipped, and removed when they outnumber
     /// the others.
     due: BinaryHeap<Reverse<Due>>,
@@ -162,12 +162,12 @@ impl Entries {
     #[inline]
     pub(crate) fn insert(&mut self, stays: bool, entry: Entry) -> usize {
         let (deadline, order) = (entry.deadline, entry.order);
-        if self.slab.capacity() == 0 {
+        if self.leases.is_new() {
             // Most accounts have one lease at a time. A vector would begin with room for four.
-            self.slab.reserve_exact(1);
+            self.leases.reserve_one();
             self.due.reserve_exact(1);
         }
-        let index = self.slab.insert(entry);
+        let index = self.leases.insert(entry);
         if !stays {
             self.set_due(index, order, deadline);
         }
@@ -176,67 +176,68 @@ impl Entries {
 
     #[inline]
     pub(crate) fn get(&self, index: usize) -> Option<&Entry> {
-        self.slab.get(index)
+        self.leases.get(index)
     }
 
     #[inline]
     pub(crate) fn get_mut(&mut self, index: usize) -> Option<&mut Entry> {
-        self.slab.get_mut(index)
+        self.leases.get_mut(index)
     }
 
     #[inline]
-    pub(crate) fn remove(&mut self, index: usize) -> Option<Entry> {
-        let removed = self.slab.try_remove(index);
-        if self.slab.is_empty() {
+    pub(crate) fn remove(&mut self, index: usize) {
+        self.leases.remove(index);
+        if self.leases.is_empty() {
             self.due.clear();
             if self.opened <= ROOM_FROM {
                 self.give_room_back();
             }
         }
-        removed
     }
 
     /// Gives the room for leases back, if there is no lease. The next one makes room again.
+    #[cold]
     pub(crate) fn give_room_back(&mut self) {
-        if self.slab.is_empty() {
-            (self.slab, self.due) = (Slab::new(), BinaryHeap::new());
+        if self.leases.is_empty() {
+            (self.leases, self.due) = (Slots::default(), BinaryHeap::new());
         }
     }
 
     /// Forgets what was booked for expired leases: the counts are replaced.
     pub(crate) fn forget_expired(&mut self) {
-        for (_, entry) in &mut self.slab {
+        for entry in self.leases.values_mut() {
             if let Some(expiry) = &mut entry.expiry {
                 expiry.holds.iter_mut().for_each(Expired::forget);
             }
         }
     }
 
-    /// Adds to the committed usage. `replaced` was charged for the same lease before.
-    #[inline]
-    pub(crate) fn record_committed(&mut self, usage: &Usage, replaced: Option<&Usage>) {
-        if let Some(replaced) = replaced {
-            self.committed = self.committed.saturating_sub(replaced);
+    /// Adds the estimate of a lease to the committed usage.
+    pub(crate) fn record_estimate(&mut self, index: usize) {
+        if let Some(entry) = self.leases.get(index) {
+            self.committed.add(&entry.estimate);
         }
-        self.committed.add(usage);
     }
 
-    /// Keeps the end of a lease for its other handles. Without other handles the lease is removed.
-    #[inline]
-    pub(crate) fn end(&mut self, index: usize, kept: Option<End>) {
-        match kept {
-            None => drop(self.remove(index)),
-            Some(end) => {
-                if let Some(entry) = self.slab.get_mut(index) {
-                    entry.end = Some(Box::new(end));
-                }
-            }
+    /// Takes the estimate of a lease, which was charged, from the committed usage.
+    #[cold]
+    pub(crate) fn take_estimate_back(&mut self, index: usize) {
+        if let Some(entry) = self.leases.get(index) {
+            self.committed = self.committed.saturating_sub(&entry.estimate);
+        }
+    }
+
+    /// Keeps the end of a lease for its other handles.
+    #[cold]
+    pub(crate) fn end(&mut self, index: usize, end: End) {
+        if let Some(entry) = self.leases.get_mut(index) {
+            entry.end = Some(Box::new(end));
         }
     }
 
     /// Gives the lease a new deadline.
     pub(crate) fn extend(&mut self, index: usize, deadline: Tick) {
-        let Some(entry) = self.slab.get_mut(index) else {
+        let Some(entry) = self.leases.get_mut(index) else {
             return;
         };
         entry.deadline = deadline;
@@ -246,7 +247,7 @@ impl Entries {
 
     /// The open leases, with their indexes.
     pub(crate) fn open(&self) -> impl Iterator<Item = (usize, &Entry)> {
-        self.slab.iter().filter(|(_, entry)| entry.is_open())
+        self.leases.iter().filter(|(_, entry)| entry.is_open())
     }
 
     /// Whether the sweep must learn that a lease is due at `deadline`.
@@ -281,14 +282,14 @@ impl Entries {
     }
 
     fn is_current(&self, due: &Due) -> bool {
-        self.slab.get(due.index).is_some_and(|entry| {
+        self.leases.get(due.index).is_some_and(|entry| {
             entry.order == due.order && entry.is_open() && entry.deadline == due.deadline
         })
     }
 
     #[inline]
     fn set_due(&mut self, index: usize, order: u64, deadline: Tick) {
-        if self.due.len() > 2 * self.slab.len() + 64 {
+        if self.due.len() > 2 * self.leases.len() + 64 {
             let mut due = std::mem::take(&mut self.due).into_vec();
             due.retain(|due| self.is_current(&due.0));
             self.due = due.into();

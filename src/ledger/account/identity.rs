@@ -7,7 +7,7 @@ use crate::accounting::{Clock, Code, Denied, Key, Meter, Moment, Window};
 use crate::ledger::account_id::AccountId;
 use crate::ledger::claim::MeterIndex;
 use crate::ledger::core::Core;
-use crate::ledger::core::event::{EventLabels, EventRule};
+use crate::ledger::core::event::{EventKind, EventLabels, EventRule};
 use crate::ledger::post::outbox::Outbox;
 
 /// The identity of an account. It is stored inside its account, which never moves.
@@ -37,10 +37,10 @@ impl Step<'_> {
         Step { identity: self.identity, now, outbox: self.outbox, labels: self.labels }
     }
 
-    /// Whether there is a listener.
+    /// Whether anybody listens to events of a kind.
     #[inline]
-    pub(crate) fn listening(&self) -> bool {
-        self.identity.core.listening()
+    pub(crate) fn hears(&self, kind: EventKind) -> bool {
+        self.identity.core.hears(kind) && self.identity.tells()
     }
 }
 
@@ -111,6 +111,11 @@ impl Identity {
     /// The share of the limit at which its rule warns, if the account has rules.
     pub(crate) fn warn_share(&self, meter: MeterIndex, mark: u8) -> Option<u64> {
         self.naming.as_ref()?.warn_share(meter, mark)
+    }
+
+    /// Whether the account reports anything.
+    fn tells(&self) -> bool {
+        self.naming.as_ref().is_none_or(|naming| naming.tells())
     }
 
     /// Whether the account reports its refusals.

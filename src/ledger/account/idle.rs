@@ -1,7 +1,7 @@
 //! Accounts of which nothing is open: they can be closed, and may have nothing left to say.
 
 use super::state::State;
-use crate::accounting::{Moment, Tick};
+use crate::accounting::{Meter, Moment, Tick};
 
 /// What is still open in an account that shall close.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +37,9 @@ pub(crate) enum Silent {
 }
 
 impl State {
-    /// Whether the account has anything to say at `now`. Changes nothing.
-    pub(crate) fn silent(&self, now: Moment) -> Silent {
+    /// Whether the account has anything to say at `now`. Changes nothing. `for_ever` tells whether
+    /// what a meter has counted for ever is kept.
+    pub(crate) fn silent(&self, now: Moment, for_ever: impl Fn(&Meter) -> bool) -> Silent {
         let next_due = self.entries().and_then(|entries| entries.next_due());
         let is_open = self.entries().is_some_and(|entries| entries.open().next().is_some())
             || self.queues().is_some_and(|queues| queues.may_be_due(Tick::from_nanos(u64::MAX)));
@@ -47,7 +48,7 @@ impl State {
             match meter.silent_from(now) {
                 Some(at) if at > now.tick => from = from.max(Some(at)),
                 Some(_) => {}
-                None if is_open => {}
+                None if is_open || !for_ever(meter) => {}
                 None => return Silent::Never,
             }
         }

@@ -15,7 +15,6 @@ use crate::ledger::core::Core;
 use crate::ledger::core::event::EventKind;
 use crate::ledger::core::policy::Unsettled;
 use crate::ledger::core::sweep::Swept;
-use crate::ledger::ending::End;
 
 /// A lease to open in an account.
 pub(crate) struct NewLease<'a> {
@@ -51,7 +50,7 @@ impl State {
     ) -> usize {
         let deadline = step.now.tick.plus(lease.ttl);
         let entry = self.insert(claim, lease, deadline);
-        if step.listening()
+        if step.hears(EventKind::Reserved)
             && let Some(opened) = self.entry(entry)
         {
             tell_held(EventKind::Reserved, opened, &self.meters, step);
@@ -67,7 +66,7 @@ impl State {
         let Self { meters, rare } = self;
         let mut holds: SmallVec<[HeldMeter; 2]> = SmallVec::new();
         for &Demand { meter, amount } in claim.demands {
-            meters[usize::from(meter)].take_request();
+            meters[usize::from(meter)].start(amount);
             let hold = meters[usize::from(meter)].reserve(amount);
             match holds.iter_mut().find(|held: &&mut HeldMeter| held.meter == meter) {
                 None => holds.push(HeldMeter { meter, hold }),
@@ -130,31 +129,25 @@ impl State {
             return;
         };
         let now = step.now;
-        let end =
-            |held: &HeldMeter| meters[usize::from(held.meter)].expire(&held.hold, charged, now);
-        let holds = entry.holds.iter().map(end).collect();
+        let mut holds = SmallVec::new();
+        for held in &entry.holds {
+            holds.push(meters[usize::from(held.meter)].expire(&held.hold, charged, now));
+        }
         entry.expiry = Some(Box::new(Expiry { charged, holds }));
-        let estimate = entry.estimate.clone();
         if charged {
-            entries.record_committed(&estimate, None);
+            entries.record_estimate(index);
         }
         let Some(entry) = entries.get(index) else { return };
-        if step.listening() {
+        if step.hears(EventKind::Expired) {
             tell_held(EventKind::Expired, entry, meters, step);
         }
-        warn(meters, Happened::to(EventKind::Warned, entry), step);
+        warn(meters, || Happened::to(EventKind::Warned, entry), step);
     }
 
-    /// Ends a lease for good, with `usage` or without. This replaces what its expiry charged.
-    /// `kept` is the end of the whole lease, kept for its other handles if there are any.
+    /// Ends a lease for good, with `usage` or without. This replaces what its expiry charged. Its
+    /// entry stays.
     #[inline]
-    pub(crate) fn finish(
-        &mut self,
-        index: usize,
-        usage: Option<&Usage>,
-        kept: Option<End>,
-        step: &mut Step<'_>,
-    ) {
+    pub(crate) fn finish(&mut self, index: usize, usage: Option<&Usage>, step: &mut Step<'_>) {
         let Self { meters, rare: Some(rare) } = self else { return };
         let entries = &mut rare.entries;
         let Some(entry) = entries.get(index) else { return };
@@ -162,16 +155,17 @@ impl State {
             Some(usage) => commit(entry, usage, meters),
             None => release(entry, meters),
         }
-        if step.listening() {
-            tell_ended(entry, usage, meters, step);
+        let kind = if usage.is_some() { EventKind::Committed } else { EventKind::Released };
+        if step.hears(kind) {
+            tell_ended(kind, entry, usage, meters, step);
         }
-        warn(meters, Happened::to(EventKind::Warned, entry), step);
-        let replaced = entry.expiry.as_ref().is_some_and(|expiry| expiry.charged);
-        if usage.is_some() || replaced {
-            let estimate = replaced.then(|| entry.estimate.clone());
-            entries.record_committed(usage.unwrap_or(&Usage::zero()), estimate.as_ref());
+        warn(meters, || Happened::to(EventKind::Warned, entry), step);
+        if entry.expiry.as_ref().is_some_and(|expiry| expiry.charged) {
+            entries.take_estimate_back(index);
         }
-        entries.end(index, kept);
+        if let Some(usage) = usage {
+            entries.committed.add(usage);
+        }
     }
 
     /// Whether the lease at `index` holds an amount of requests, such as calls or steps.
@@ -232,12 +226,17 @@ fn release(entry: &Entry, meters: &mut [Meter]) {
 }
 
 #[cold]
-fn tell_ended(entry: &Entry, usage: Option<&Usage>, meters: &[Meter], step: &mut Step<'_>) {
+fn tell_ended(
+    kind: EventKind,
+    entry: &Entry,
+    usage: Option<&Usage>,
+    meters: &[Meter],
+    step: &mut Step<'_>,
+) {
     let amount = |held: &HeldMeter| {
         let unit = meters[usize::from(held.meter)].unit();
         let amount = usage.map_or(held.hold.amount, |u| entry.actual(unit, held.hold.amount, u));
         (held.meter, amount)
     };
-    let kind = if usage.is_some() { EventKind::Committed } else { EventKind::Released };
     step.tell(Happened::to(kind, entry), meters, entry.holds.iter().map(amount));
 }

@@ -24,6 +24,11 @@ pub(crate) trait Naming: Send + Sync {
         None
     }
 
+    /// Whether the account reports anything. Another one of the same rule may do it.
+    fn tells(&self) -> bool {
+        true
+    }
+
     /// Whether the account reports its refusals. The counters of a guard do not: the guard does.
     fn tells_denied(&self) -> bool {
         true

@@ -111,7 +111,7 @@ impl State {
     pub(crate) fn take_admission(&mut self, demands: &[Demand], now: Moment) -> Option<u64> {
         let &Demand { meter, amount } = demands.first()?;
         let own_meter = &mut self.meters[usize::from(meter)];
-        own_meter.take_request();
+        own_meter.start(amount);
         let width = match own_meter.window() {
             Window::Sliding(ring) if amount > 0 => ring.width(),
             _ => return None,

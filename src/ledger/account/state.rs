@@ -42,12 +42,12 @@ impl State {
         for &Demand { meter, amount } in demands {
             self.meters[usize::from(meter)].charge(amount);
         }
-        if step.listening() {
+        if step.hears(EventKind::Charged) {
             let amounts = demands.iter().map(|demand| (demand.meter, demand.amount));
             step.tell(Happened::at_once(EventKind::Charged, step.labels), &self.meters, amounts);
         }
-        let happened = Happened::at_once(EventKind::Warned, step.labels);
-        warn(&mut self.meters, happened, step);
+        let labels = step.labels;
+        warn(&mut self.meters, || Happened::at_once(EventKind::Warned, labels), step);
     }
 
     #[inline]
@@ -115,7 +115,7 @@ impl State {
     ) -> bool {
         let Some(queues) = self.waits() else { return false };
         let stands_behind = match terms {
-            Terms::Plain | Terms::Strict | Terms::Landing => amount > 0,
+            Terms::Plain | Terms::Named | Terms::Strict | Terms::Landing => amount > 0,
             Terms::Gated => true,
             Terms::Recorded => false,
         };
@@ -140,10 +140,21 @@ impl State {
 
 /// Reports the warning marks that `used` has crossed.
 #[inline]
-pub(crate) fn warn(meters: &mut [Meter], happened: Happened<'_>, step: &mut Step<'_>) {
+pub(crate) fn warn<'a>(
+    meters: &mut [Meter],
+    happened: impl FnOnce() -> Happened<'a>,
+    step: &mut Step<'_>,
+) {
+    if meters.iter().any(Meter::is_marked) {
+        warn_at_marks(meters, happened(), step);
+    }
+}
+
+#[inline(never)]
+fn warn_at_marks(meters: &mut [Meter], happened: Happened<'_>, step: &mut Step<'_>) {
     for number in 0..meters.len() {
         let marks = meters[number].take_warnings();
-        if !marks.is_empty() && step.listening() {
+        if !marks.is_empty() && step.hears(EventKind::Warned) {
             let number = MeterIndex(u8::try_from(number).unwrap_or(u8::MAX));
             step.tell_warned(meters, number, marks, happened);
         }

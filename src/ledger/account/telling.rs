@@ -34,7 +34,7 @@ impl Step<'_> {
     /// counters are reported by the guard, which knows the rule.
     #[cold]
     pub(crate) fn tell_denied(&mut self, meters: &[Meter], demands: &[Demand], refused: &Error) {
-        if !self.listening() || !self.identity.tells_denied() {
+        if !self.hears(EventKind::Denied) || !self.identity.tells_denied() {
             return;
         }
         let happened = Happened::at_once(EventKind::Denied, self.labels);

@@ -29,11 +29,20 @@ impl State {
     /// than `ticket` is queued on the same meter.
     #[inline]
     pub(crate) fn refuses(&self, demands: &[Demand], terms: Terms, ticket: u64) -> Option<usize> {
-        (0..demands.len()).find(|index| !self.passes(demands, *index, terms, ticket))
+        // Asked once: nearly always nobody waits, and only the meters decide.
+        let quiet = self.waits().is_none() && !self.is_closed();
+        for index in 0..demands.len() {
+            let fits = self
+                .asked(demands, index)
+                .is_some_and(|(meter, amount)| meter.admits(amount, terms));
+            if !fits || !(quiet || self.passes(demands, index, terms, ticket)) {
+                return Some(index);
+            }
+        }
+        None
     }
 
     /// Whether the demand at `index` passes.
-    #[inline]
     pub(crate) fn passes(
         &self,
         demands: &[Demand],

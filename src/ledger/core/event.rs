@@ -31,6 +31,13 @@ pub enum EventKind {
     Decision,
 }
 
+impl EventKind {
+    /// A bit that no other kind has.
+    pub(crate) const fn bit(self) -> u16 {
+        1 << self as u16
+    }
+}
+
 /// The labels of a request, or the values of a counter.
 pub type EventLabels = Arc<[(String, String)]>;
 

@@ -12,19 +12,24 @@ pub struct Sleeper {
 }
 
 impl Sleeper {
+    /// The longest sleep: 10 s. The timers of an operating system do not count the time in which
+    /// the machine was suspended. What became due meanwhile is noticed this long after it woke up.
+    pub const LONGEST: Duration = Duration::from_secs(10);
+
     /// A parker that nobody has woken yet.
     pub fn new() -> Arc<Self> {
         Arc::default()
     }
 
-    /// Sleeps until it is woken, or for `limit`. If it was woken before, it returns at once.
+    /// Sleeps until it is woken, or for `limit`, at most [`LONGEST`](Self::LONGEST). If it was woken
+    /// before, it returns at once.
     pub fn sleep(&self, limit: Option<Duration>) {
         let mut woken = self.woken.lock().unwrap_or_else(PoisonError::into_inner);
         if !*woken {
             woken = match limit {
                 None => self.condition.wait(woken).unwrap_or_else(PoisonError::into_inner),
                 Some(limit) => {
-                    let result = self.condition.wait_timeout(woken, limit);
+                    let result = self.condition.wait_timeout(woken, limit.min(Self::LONGEST));
                     result.unwrap_or_else(PoisonError::into_inner).0
                 }
             };

@@ -83,7 +83,7 @@ impl Account {
             let mut lasting: SmallVec<[Demand; 4]> = SmallVec::from_slice(demands);
             lasting.retain(|demand| state.meters[usize::from(demand.meter)].unit() != Unit::Slots);
             state.charge(&lasting, step);
-            state.entries_mut().record_committed(usage, None);
+            state.entries_mut().committed.add(usage);
         })
     }
 }

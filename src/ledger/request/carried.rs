@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::accounting::{CallPrice, Usage};
-use crate::ledger::ending::Actual;
+use crate::ledger::ending::ActualRef;
 use crate::ledger::error::Error;
 
 /// An object that must live until a lease has ended.
@@ -125,12 +125,12 @@ impl fmt::Debug for Carried {
 
 impl CarriedByLease {
     /// The usage with the cost to book, if the price is known. An estimate has its cost already.
-    pub(crate) fn priced(&self, actual: &Actual) -> Option<Usage> {
+    pub(crate) fn priced(&self, actual: ActualRef<'_>) -> Option<Usage> {
         let price = self.price.as_ref()?;
         match actual {
-            Actual::Estimate => None,
-            Actual::Tokens(tokens) => Some(price.booked(Usage::tokens(*tokens))),
-            Actual::Usage(usage) => Some(price.booked(usage.clone())),
+            ActualRef::Estimate => None,
+            ActualRef::Tokens(tokens) => Some(price.booked(Usage::tokens(tokens))),
+            ActualRef::Usage(usage) => Some(price.booked(usage.clone())),
         }
     }
 

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use super::carried::{Carried, CarriedByLease};
 use super::end_cell::EndCell;
+use super::finish::Ends;
 use super::locked::{Locked, with_locked};
 use super::places::Places;
 use crate::accounting::{RequestBudget, Usage, UsageEstimate};
 use crate::ledger::account::Account;
-use crate::ledger::account::entries::Entry;
-use crate::ledger::ending::{Abandoned, Actual, Books, End, Finish, LeaseState, NOTHING};
+use crate::ledger::ending::{Abandoned, Actual, ActualRef, End, Finish, LeaseState};
 use crate::ledger::error::{Error, LeaseError};
 use crate::ledger::post::outbox::Outbox;
 
@@ -105,7 +105,7 @@ impl Lease {
     /// What it was committed with, with its cost as it was booked. `None` while it is open, and for a
     /// lease that was released or has run out without a commit.
     pub fn committed(&self) -> Result<Option<Usage>, Error> {
-        self.locked(|locked, _| match self.end_of(locked) {
+        self.locked(|locked, _| match self.ends().end_of(locked) {
             Some(End::Committed(usage)) => Some(usage),
             Some(End::Released) | None => None,
         })
@@ -117,7 +117,8 @@ impl Lease {
             if self.state_of(locked) != LeaseState::Open {
                 return Duration::ZERO;
             }
-            let left = self.entries(locked).map(|(entry, at)| entry.deadline.since(at.now.tick));
+            let left =
+                self.ends().entries(locked).map(|(entry, at)| entry.deadline.since(at.now.tick));
             left.min().unwrap_or_default()
         })
     }
@@ -126,26 +127,51 @@ impl Lease {
     /// booked as an overrun. After an expiry it replaces what the expiry charged.
     #[inline]
     pub fn commit(&self, actual: Actual) -> Result<(), Error> {
-        match &self.0.carried {
-            None => self.finish(&Finish::Commit(actual.usage(&self.0.estimate))),
-            Some(carried) => {
-                let priced = carried.priced(&actual);
-                let usage = priced.unwrap_or_else(|| actual.usage(&self.0.estimate));
-                self.ended(self.finish(&Finish::Commit(usage)))
+        self.commit_ref(actual.by_ref())
+    }
+
+    #[inline]
+    pub(crate) fn commit_ref(&self, actual: ActualRef<'_>) -> Result<(), Error> {
+        if self.0.carried.is_some() {
+            return self.commit_priced(actual);
+        }
+        match actual {
+            ActualRef::Estimate => self.finish(&Finish::Commit(&self.0.estimate)),
+            ActualRef::Usage(usage) => self.finish(&Finish::Commit(usage)),
+            ActualRef::Tokens(tokens) => {
+                let usage = Usage::priced(tokens, self.0.estimate.cost_micros_usd);
+                self.finish(&Finish::Commit(&usage))
             }
         }
+    }
+
+    #[inline(never)]
+    fn commit_priced(&self, actual: ActualRef<'_>) -> Result<(), Error> {
+        let usage = self.priced(actual).unwrap_or_else(|| actual.usage(&self.0.estimate));
+        self.ended(self.finish(&Finish::Commit(&usage)))
+    }
+
+    fn priced(&self, actual: ActualRef<'_>) -> Option<Usage> {
+        self.0.carried.as_ref().and_then(|carried| carried.priced(actual))
     }
 
     /// [`commit`](Self::commit) after `requests` were made for one answer. Each of them counts as a
     /// call. Tokens without a price keep the cost of the estimate.
     pub fn commit_after(&self, actual: Actual, requests: u64) -> Result<(), Error> {
-        let priced = self.0.carried.as_ref().and_then(|carried| carried.priced(&actual));
-        let usage = priced.unwrap_or_else(|| actual.never_free(&self.0.estimate));
-        self.ended(self.finish(&Finish::Settle(usage, requests)))
+        self.commit_ref_after(actual.by_ref(), requests)
+    }
+
+    pub(crate) fn commit_ref_after(
+        &self,
+        actual: ActualRef<'_>,
+        requests: u64,
+    ) -> Result<(), Error> {
+        let usage = self.priced(actual).unwrap_or_else(|| actual.never_free(&self.0.estimate));
+        self.ended(self.finish(&Finish::Settle(&usage, requests)))
     }
 
     /// [`commit`](Self::commit) of a lease that held many calls, of which `calls` were made.
-    pub(crate) fn settle(&self, usage: Usage, calls: u64) -> Result<(), Error> {
+    pub(crate) fn settle(&self, usage: &Usage, calls: u64) -> Result<(), Error> {
         self.finish(&Finish::Settle(usage, calls))
     }
 
@@ -198,7 +224,7 @@ impl Lease {
 
     /// Ends it provisionally, as if its time were over.
     pub(crate) fn run_out(&self) -> Result<(), Error> {
-        self.locked(|locked, outbox| self.expire_all(locked, outbox))
+        self.locked(|locked, outbox| self.ends().expire_all(locked, outbox))
     }
 
     /// Ends a lease that no caller received. It was never used, even if it has run out meanwhile.
@@ -228,127 +254,24 @@ impl Lease {
         done
     }
 
-    #[inline]
-    fn finish(&self, finish: &Finish) -> Result<(), Error> {
-        Ok(self.locked(|locked, outbox| self.finish_locked(finish, locked, outbox))??)
-    }
-
-    #[inline]
-    fn finish_locked(
-        &self,
-        finish: &Finish,
-        locked: &mut [Locked<'_>],
-        outbox: &mut Outbox,
-    ) -> Result<(), LeaseError> {
-        if let Some(end) = self.end_of(locked) {
-            return match (finish, end) {
-                (Finish::Commit(usage) | Finish::Settle(usage, _), End::Committed(booked))
-                    if *usage == booked =>
-                {
-                    Ok(())
-                }
-                (Finish::Release, End::Released) => Ok(()),
-                (Finish::Abandon(..) | Finish::GiveBack, _) => Ok(()),
-                _ => Err(LeaseError::Finalized),
-            };
-        }
-        let (mut expired, mut alone) = (false, true);
-        for (entry, _) in self.entries(locked) {
-            expired |= entry.expiry.is_some();
-            alone &= entry.handles == 1;
-        }
-        if expired {
-            match finish {
-                Finish::Commit(_) | Finish::Settle(..) | Finish::GiveBack => {
-                    self.expire_all(locked, outbox);
-                }
-                Finish::Release => return Err(LeaseError::Expired),
-                Finish::Abandon(..) => return Ok(()),
-            }
-        }
-        let booked;
-        let end = match finish {
-            Finish::Commit(usage) | Finish::Settle(usage, _) => Some(usage),
-            Finish::Release | Finish::GiveBack => None,
-            Finish::Abandon(why, _, open) => {
-                booked = self.booked(*why, *open);
-                booked.as_ref()
-            }
-        };
-        for (place, at) in self.0.places.iter().zip(locked) {
-            if let (Some(calls), Some(entry)) = (finish.calls(), at.state.entry_mut(place.entry)) {
-                entry.boxed.get_or_insert_default().calls = Some(calls);
-            }
-            let books;
-            let usage = match finish {
-                Finish::Commit(usage) | Finish::Settle(usage, _) => Some(usage),
-                Finish::Release | Finish::GiveBack => None,
-                Finish::Abandon(why, _, open) => {
-                    books = self.books(at.account, *why, *open);
-                    match &books {
-                        Books::Usage(usage) => Some(usage),
-                        Books::Requests if at.state.holds_requests(place.entry) => Some(&NOTHING),
-                        Books::Requests | Books::Nothing => None,
-                    }
-                }
-            };
-            let (state, mut step) = at.step(outbox);
-            state.finish(place.entry, usage, (!alone).then(|| End::of(end)), &mut step);
-        }
-        // The only handle keeps the end itself. Otherwise the accounts keep it for all handles.
-        if alone {
-            self.0.end.set(end);
-        }
-        Ok(())
-    }
-
-    /// What is booked for the whole lease when it is abandoned. If the policies of its accounts
-    /// differ, it is committed if any of them charges it.
-    fn booked(&self, why: Abandoned, open: u64) -> Option<Usage> {
-        self.0.places.iter().find_map(|place| match self.books(&place.account, why, open) {
-            Books::Usage(usage) => Some(usage),
-            Books::Requests | Books::Nothing => None,
-        })
-    }
-
-    /// What an account books for it when it is abandoned.
-    fn books(&self, account: &Account, why: Abandoned, open: u64) -> Books {
-        Books::abandoned(why, account.core().policy(), &self.0.estimate, open)
-    }
-
-    /// Expires it in all accounts: a lease that expired in one has expired in all of them.
-    fn expire_all(&self, locked: &mut [Locked<'_>], outbox: &mut Outbox) {
-        for (place, at) in self.0.places.iter().zip(locked) {
-            let (state, mut step) = at.step(outbox);
-            state.expire(place.entry, &mut step);
-        }
-    }
-
     /// The furthest state of its entries: an account may not have noticed yet that it ran out.
     #[inline]
     fn state_of(&self, locked: &[Locked<'_>]) -> LeaseState {
         if let Some(end) = self.0.end.get() {
             return end.state();
         }
-        let states = self.entries(locked).map(|(entry, _)| entry.state());
+        let states = self.ends().entries(locked).map(|(entry, _)| entry.state());
         states.max().unwrap_or(LeaseState::Released)
     }
 
     #[inline]
-    fn end_of(&self, locked: &[Locked<'_>]) -> Option<End> {
-        if self.0.end.is_set() {
-            return self.0.end.get();
-        }
-        self.entries(locked).find_map(|(entry, _)| entry.end.as_deref().cloned())
+    fn ends(&self) -> Ends<'_> {
+        Ends { places: &self.0.places, end: &self.0.end, estimate: &self.0.estimate }
     }
 
     #[inline]
-    fn entries<'a, 'b>(
-        &'a self,
-        locked: &'a [Locked<'b>],
-    ) -> impl Iterator<Item = (&'a Entry, &'a Locked<'b>)> {
-        let places = self.0.places.iter().zip(locked);
-        places.filter_map(|(place, at)| Some((at.state.entry(place.entry)?, at)))
+    fn finish(&self, finish: &Finish<'_>) -> Result<(), Error> {
+        Ok(self.locked(|locked, outbox| self.ends().finish(finish, locked, outbox))??)
     }
 
     #[inline]

@@ -204,16 +204,23 @@ fn passes(asks: &[AskPart<'_>], locked: &[Locked<'_>]) -> bool {
 /// rule in the policy. Returns the index of the ask and that of the demand in it.
 #[cold]
 fn first_refused(asks: &[AskPart<'_>], locked: &[Locked<'_>]) -> Option<(usize, usize)> {
-    let refused = asks.iter().zip(locked).enumerate().flat_map(|(number, (ask, at))| {
-        let fails =
-            move |index: &usize| !at.state.passes(ask.demands, *index, ask.terms, NO_TICKET);
-        let place = move |index: usize| {
-            let entry = at.identity().place(ask.demands[index].meter);
-            ((ask.place.budget, entry.unwrap_or(ask.place.entry)), number, index)
-        };
-        (0..ask.demands.len()).filter(fails).map(place)
-    });
-    refused.min().map(|(_, number, index)| (number, index))
+    let mut first: Option<((u32, u32), (usize, usize))> = None;
+    for (number, (ask, at)) in asks.iter().zip(locked).enumerate() {
+        for (index, demand) in ask.demands.iter().enumerate() {
+            if at.state.passes(ask.demands, index, ask.terms, NO_TICKET) {
+                continue;
+            }
+            let entry = at.identity().place(demand.meter);
+            let place = (ask.place.budget, entry.unwrap_or(ask.place.entry));
+            if first.is_none_or(|(earlier, _)| place < earlier) {
+                first = Some((place, (number, index)));
+            }
+            if entry.is_none() {
+                break; // All demands on an account without rules have one place.
+            }
+        }
+    }
+    first.map(|(_, found)| found)
 }
 
 /// Completes the refusal by one of several accounts: the request can pass when all of them admit

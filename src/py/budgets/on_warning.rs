@@ -23,10 +23,8 @@ impl OnWarning {
     pub(super) fn listen(callback: Py<PyAny>, core: &Core) -> Arc<Self> {
         let warner = Arc::new(Self { callback, budget: PyOnceLock::new() });
         let weak = Arc::downgrade(&warner);
-        core.subscribe(move |event| {
-            if event.kind == EventKind::Warned
-                && let Some(warner) = weak.upgrade()
-            {
+        core.subscribe_to(EventKind::Warned, move |_| {
+            if let Some(warner) = weak.upgrade() {
                 Python::attach(|py| warner.call(py));
             }
         });

@@ -1,10 +1,12 @@
 //! `RateLimiter`.
 
+use std::time::Duration;
+
 use pyo3::prelude::*;
 
-use crate::accounting::Usage;
+use crate::accounting::{Invalid, Usage};
 use crate::budgets::{RateLimiter, RateOptions};
-use crate::ledger::Error;
+use crate::ledger::{Error, Lease, Request, Wait, reserve};
 use crate::py::args::{self, OnErrorArg, StatusArg, TokensArg, UnsettledArg};
 use crate::py::lease::PyBudgetLease;
 use crate::py::values;
@@ -122,13 +124,16 @@ impl PyRateLimiter {
     }
 
     #[doc = stub!("RateLimiter.reserve")]
-    #[pyo3(signature = (tokens, *, ttl = None))]
+    #[pyo3(signature = (tokens, *, ttl = None, model = None),
+        text_signature = "($self, tokens, *, ttl=None, model=None)")]
     fn reserve(
         &self,
         tokens: &Bound<'_, PyAny>,
         ttl: Option<&Bound<'_, PyAny>>,
+        model: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<PyBudgetLease> {
-        let lease = self.0.reserve(estimate(tokens)?, args::ttl(ttl)?)?;
+        let model = model_name(model)?;
+        let lease = self.lease(estimate(tokens)?, args::ttl(ttl)?, model.as_deref())?;
         Ok(PyBudgetLease::new(lease, None))
     }
 
@@ -138,9 +143,11 @@ impl PyRateLimiter {
         tokens: &Bound<'_, PyAny>,
         ttl: Option<&Bound<'_, PyAny>>,
         timeout: Option<&Bound<'_, PyAny>>,
+        model: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Option<PyBudgetLease>> {
         args::timeout(timeout)?;
-        match self.0.reserve(estimate(tokens)?, args::ttl(ttl)?) {
+        let model = model_name(model)?;
+        match self.lease(estimate(tokens)?, args::ttl(ttl)?, model.as_deref()) {
             Ok(lease) => Ok(Some(PyBudgetLease::new(lease, None))),
             Err(Error::Denied(_)) => Ok(None),
             Err(other) => Err(other.into()),
@@ -152,28 +159,37 @@ impl PyRateLimiter {
         tokens: &Bound<'_, PyAny>,
         ttl: Option<&Bound<'_, PyAny>>,
         timeout: Option<&Bound<'_, PyAny>>,
+        model: Option<&Bound<'_, PyAny>>,
         mailbox: &Bound<'_, PyMailbox>,
     ) -> PyResult<PyWait> {
+        let model = model_name(model)?;
         let (estimate, ttl) = (estimate(tokens)?, args::ttl(ttl)?);
         let (timeout, mailbox) = (args::timeout(timeout)?, mailbox.get().0.clone());
-        Ok(PyWait::new(self.0.wait(estimate, ttl, timeout, mailbox)?, None))
+        let asks = self.0.asks(&estimate, model.as_deref())?;
+        let request = Request { ttl, ..estimate.into() };
+        Ok(PyWait::new(Wait::for_lease(&asks, request, timeout, mailbox)?, None))
     }
 
     #[doc = stub!("RateLimiter.reserve_blocking")]
-    #[pyo3(signature = (tokens, *, ttl = None, timeout = None))]
+    #[pyo3(signature = (tokens, *, ttl = None, timeout = None, model = None),
+        text_signature = "($self, tokens, *, ttl=None, timeout=None, model=None)")]
     fn reserve_blocking(
         &self,
         py: Python<'_>,
         tokens: &Bound<'_, PyAny>,
         ttl: Option<&Bound<'_, PyAny>>,
         timeout: Option<&Bound<'_, PyAny>>,
+        model: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<PyBudgetLease> {
-        if let Some(lease) = self._try_reserve(tokens, ttl, timeout)? {
+        if let Some(lease) = self._try_reserve(tokens, ttl, timeout, model)? {
             return Ok(lease);
         }
+        let model = model_name(model)?;
         let (estimate, ttl) = (estimate(tokens)?, args::ttl(ttl)?);
         let timeout = args::timeout(timeout)?;
-        let join = |mailbox| self.0.wait(estimate, ttl, timeout, mailbox);
+        let asks = self.0.asks(&estimate, model.as_deref())?;
+        let request = Request { ttl, ..estimate.into() };
+        let join = |mailbox| Wait::for_lease(&asks, request, timeout, mailbox);
         Ok(PyBudgetLease::new(block_for_lease(py, join)?, None))
     }
 
@@ -195,12 +211,17 @@ impl PyRateLimiter {
     }
 
     #[doc = stub!("RateLimiter.observe")]
-    #[pyo3(signature = (headers, status = StatusArg(200)),
-        text_signature = "($self, headers, status=200)")]
-    fn observe(&self, headers: &Bound<'_, PyAny>, status: StatusArg) -> PyResult<()> {
-        let headers = values::read_headers(headers)?;
-        let pairs = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        Ok(self.0.observe(pairs, status.0)?)
+    #[pyo3(signature = (headers, status = StatusArg(200), *, body = None, model = None),
+        text_signature = "($self, headers, status=200, *, body=None, model=None)")]
+    fn observe(
+        &self,
+        headers: &Bound<'_, PyAny>,
+        status: StatusArg,
+        body: Option<&Bound<'_, PyAny>>,
+        model: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let said = values::read_said(headers, body, self.0.account().core().clock())?;
+        Ok(self.0.hear(&said, status.0, model_name(model)?.as_deref())?)
     }
 
     fn __repr__(&self) -> String {
@@ -214,6 +235,32 @@ impl PyRateLimiter {
     fn __reduce__(&self) -> PyResult<()> {
         Err(args::no_copies("RateLimiter"))
     }
+}
+
+impl PyRateLimiter {
+    /// A lease of a call, which may name its model.
+    #[inline]
+    fn lease(
+        &self,
+        estimate: Usage,
+        ttl: Option<Duration>,
+        model: Option<&str>,
+    ) -> Result<Lease, Error> {
+        if model.is_none() {
+            return self.0.reserve(estimate, ttl);
+        }
+        let asks = self.0.asks(&estimate, model)?;
+        reserve(&asks, &Request { ttl, ..estimate.into() })
+    }
+}
+
+/// The model that a call names.
+fn model_name(value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<String>> {
+    let Some(value) = value else { return Ok(None) };
+    value.extract().map(Some).map_err(|_| {
+        let given = args::type_name(value);
+        Invalid::policy("model", &format!("a text or None, not {given}")).into()
+    })
 }
 
 fn estimate(value: &Bound<'_, PyAny>) -> PyResult<Usage> {

@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 
 use super::amounts::{PyUsage, PyUsageEstimate};
 use crate::accounting::Usage;
-use crate::ledger::Actual;
+use crate::ledger::ActualRef;
 use crate::py::args::{amount, small_amount};
 
 /// Reads an estimate: a `UsageEstimate` (or `Usage`), or a number of tokens.
@@ -14,26 +14,26 @@ pub(crate) fn estimate(value: &Bound<'_, PyAny>, argument: &str) -> PyResult<Usa
         return Ok(Usage::tokens(tokens));
     }
     match usage(value) {
-        Some(usage) => Ok(usage),
+        Some(usage) => Ok(usage.clone()),
         None => amount(value, argument).map(Usage::tokens),
     }
 }
 
 /// Reads a `Usage` or `UsageEstimate`.
 #[inline]
-pub(crate) fn usage(value: &Bound<'_, PyAny>) -> Option<Usage> {
+pub(crate) fn usage<'a>(value: &'a Bound<'_, PyAny>) -> Option<&'a Usage> {
     // Neither class can be subclassed.
     if let Ok(estimate) = value.cast_exact::<PyUsageEstimate>() {
-        return Some(estimate.get().0.clone());
+        return Some(&estimate.get().0);
     }
-    value.cast_exact::<PyUsage>().ok().map(|usage| usage.get().0.clone())
+    value.cast_exact::<PyUsage>().ok().map(|usage| &usage.get().0)
 }
 
 /// Reads actual usage: a `Usage` (or `UsageEstimate`), or a number of tokens.
 #[inline]
-pub(crate) fn actual(value: &Bound<'_, PyAny>) -> PyResult<Actual> {
+pub(crate) fn actual<'a>(value: &'a Bound<'_, PyAny>) -> PyResult<ActualRef<'a>> {
     if let Some(usage) = usage(value) {
-        return Ok(Actual::Usage(usage));
+        return Ok(ActualRef::Usage(usage));
     }
-    amount(value, "usage").map(Actual::Tokens)
+    amount(value, "usage").map(ActualRef::Tokens)
 }

@@ -11,7 +11,7 @@ const PAIRS: usize = 1_024;
 
 static WARNED: Mutex<BTreeSet<(String, String)>> = Mutex::new(BTreeSet::new());
 
-/// Warns that the price of a model does not know a unit or a way of billing.
+/// Warns that the price of a model does not know sound, a unit or a way of billing.
 pub(crate) fn tell_unpriced(model: &str, name: &str) {
     let pair = (model.to_owned(), name.to_owned());
     let is_new = {
@@ -19,10 +19,15 @@ pub(crate) fn tell_unpriced(model: &str, name: &str) {
         (warned.len() < PAIRS && warned.insert(pair)).then_some(())
     };
     if is_new.is_some() {
+        let then = if name.starts_with("audio_") {
+            "sound in its calls is counted at the price of text; name it in the price"
+        } else {
+            "the cost of its calls is counted without it; name it in the units or in the \
+             multipliers of the price"
+        };
         log_warning(&format!(
-            "the price of {model:?} does not know {name:?}, so the cost of its calls is counted \
-             without it; name it in the units or in the multipliers of the price. This is said \
-             once for each model and name"
+            "the price of {model:?} does not know {name:?}, so {then}. This is said once for each \
+             model and name"
         ));
     }
 }

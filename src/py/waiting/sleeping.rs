@@ -57,7 +57,7 @@ impl<'py> Sleep<'py> {
                 py.check_signals()
             }
             Self::Gevent { event } => {
-                event.call_method1("wait", (limit.map(|limit| limit.as_secs_f64()),))?;
+                event.call_method1("wait", (at_most(Sleeper::LONGEST).as_secs_f64(),))?;
                 event.call_method0("clear").map(drop)
             }
             Self::Green { sleep } => sleep.call1((at_most(GLANCES).as_secs_f64(),)).map(drop),

@@ -236,9 +236,12 @@ impl Driver {
             Op::GiveBack(account, meter, amount) => {
                 let (account, meter) = self.meter_at(account, meter);
                 let (window, at) = (self.book.window(account, meter), self.book.now);
+                // No more than the window has used so far: a clock that steps back later, in the
+                // same moment, may join it with another one.
+                let given = amount.min(self.book.used(account, meter));
                 let naive = &mut self.book.accounts[account].meters[meter];
                 if matches!(naive.kind, Kind::Lifetime | Kind::Fixed(_) | Kind::Calendar(_)) {
-                    naive.events.push(meter::Event::GiveBack { window, at, amount });
+                    naive.events.push(meter::Event::GiveBack { window, at, amount: given });
                     let _ = self.accounts[account].adjust(|m, _| m[meter].give_back(amount));
                 }
             }

@@ -156,6 +156,7 @@ impl Meter {
         let mut expired: BTreeMap<u64, u64> = BTreeMap::new();
         for event in &self.events {
             self.join(&mut sums, event.at(), walls);
+            // A clock that steps back in the same moment joins the windows of the event, too.
             let mine = |window| self.canonical(window, event.at(), walls);
             let mut add = |window, amount: u64| {
                 let window = mine(window);
@@ -164,7 +165,7 @@ impl Meter {
             };
             match *event {
                 Event::Charge { window, amount, .. } => add(window, amount),
-                Event::Commit { opened, window, actual, .. } if mine(opened) == window => {
+                Event::Commit { opened, window, actual, .. } if mine(opened) == mine(window) => {
                     add(window, actual);
                 }
                 // What was held belongs to the window of the reservation; no spend is lost.
@@ -179,13 +180,13 @@ impl Meter {
                 }
                 Event::Expire { .. } => {}
                 Event::GiveBack { window, amount, .. } => {
-                    let sum = sums.entry(window).or_default();
+                    let sum = sums.entry(mine(window)).or_default();
                     *sum = sum.saturating_sub(amount);
                 }
                 Event::Recommit { window, actual, lease, .. } => {
                     let (opened, covered, charged) = self.expiry(lease, walls);
-                    let sum = sums.entry(window).or_default();
-                    if mine(opened) == window && charged {
+                    let sum = sums.entry(mine(window)).or_default();
+                    if mine(opened) == mine(window) && charged {
                         let booked = expired.get(&lease).copied().unwrap_or(0);
                         *sum = sum.saturating_sub(booked).saturating_add(actual);
                     } else {

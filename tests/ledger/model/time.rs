@@ -91,7 +91,6 @@ impl Shown {
             self.id += 1;
             self.place(unit, at, wall);
         } else if real < self.window {
-            let length = window_start(unit, self.window + 1) - window_start(unit, self.window);
             if let Some((first, ..)) = self.kept.take_if(|kept| real <= kept.2) {
                 self.joined.push((first, self.id));
                 self.doubted = true;
@@ -99,8 +98,6 @@ impl Shown {
             } else if at >= self.over_at {
                 self.doubted = false;
                 self.id += 1;
-                self.place(unit, at, wall);
-            } else if window_start(unit, self.window) - wall > length {
                 self.place(unit, at, wall);
             }
         }
@@ -140,10 +137,11 @@ impl Shown {
         let [start, end] = [self.window, self.window + 1].map(|of| window_start(unit, of));
         let left = self.over_at.saturating_sub(at);
         let until = |to: i64| u64::try_from(to - wall).unwrap_or(0);
-        if wall >= end || (wall < start && until(start) >= left) {
+        if wall < start && until(start) >= left {
             return left;
         }
-        until(end).min(u64::try_from(end - start).unwrap_or(0))
+        let confirmed = if self.doubted { left.saturating_sub(APART_NS) } else { 0 };
+        until(end).min(u64::try_from(end - start).unwrap_or(0)).max(confirmed)
     }
 
     /// Whether the wall clock is before the window.

@@ -142,6 +142,36 @@ def test_a_refused_workflow_is_not_active_and_not_counted():
     assert (quota.period_count(), quota.active_count(), quota.get("w")) == (0, 0, None)
 
 
+def test_a_workflow_that_nobody_ends_is_forgotten_a_day_after_its_last_token_is_gone(clock):
+    """One whose token somebody has is kept, and so is one that was asked for since."""
+    quota = WorkflowQuota(10_000, 5, 60, clock=clock)
+    for number in range(1_000):
+        quota.begin_workflow(f"w-{number}").execute_step()
+    held = quota.begin_workflow("held")
+    clock.advance(23 * HOUR)
+    assert quota.active_count() == 1_001
+    quota.get("w-7").execute_step()
+    clock.advance(HOUR)
+    quota.begin_workflow("new")
+    assert [quota.get(name) is None for name in ("w-0", "w-7", "held", "new")] == [True, False, False, False]
+    assert quota.get("w-7").steps_executed() == 2
+    clock.advance(24 * HOUR)
+    assert quota.active_count() == 1
+    held.execute_step()
+    assert quota.get("held") == held
+    assert quota.begin_workflow("w-7").steps_executed() == 0
+
+
+def test_a_workflow_that_nobody_ends_is_kept_for_its_period(clock):
+    """Where that is longer than a day."""
+    quota = WorkflowQuota(1, 5, 48 * HOUR, clock=clock)
+    quota.begin_workflow("w")
+    clock.advance(47 * HOUR)
+    assert quota.active_count() == 1
+    clock.advance(HOUR)
+    assert quota.active_count() == 0
+
+
 def test_a_token_outlives_its_quota():
     """It keeps counting."""
     token = WorkflowQuota(1, 2, 60).begin_workflow("w")

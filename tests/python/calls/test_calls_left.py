@@ -112,7 +112,7 @@ def test_a_stream_that_is_cut_after_its_part_was_closed_is_booked_as_reserved():
         {"budget": [{"name": "job", "limit": {"tokens": 10_000}}], "defaults": {"output_tokens": 70}}
     )
     part = guard.allot(tokens=5_000)
-    layer = make_layer(part, labels={}, made_by="test")
+    layer = make_layer(part, made_by="test")
     model = wrap(ScriptedChatModel(script=["one two three"], model_name="gpt-x"), part)
     stream = model.stream("Count.")
     next(stream)

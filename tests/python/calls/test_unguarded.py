@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from outlay import Guard, PolicyError, SharedPool, governed
-from outlay._wraps.arguments import make_layer
+from outlay._wraps.arguments import CallOptions, make_layer
 from outlay._wraps.endpoints import billed, may_cost, plain_path
 from outlay._wraps.unguarded import pass_by
 
@@ -87,7 +87,7 @@ def test_what_has_no_body_asks_for_nothing():
 
 
 def layer(word, budget=None):
-    return make_layer(budget or SharedPool(capacity_tokens=1), unguarded=word, labels={}, made_by="test")
+    return make_layer(budget or SharedPool(capacity_tokens=1), CallOptions(unguarded=word), made_by="test")
 
 
 @pytest.mark.parametrize("word", ["Warn", "", None, True, ["warn"]])

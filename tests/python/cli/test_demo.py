@@ -89,6 +89,16 @@ def test_it_prints_the_accounts_and_the_audit(printed):
     assert "\x1b" not in printed
 
 
+def test_json_has_the_tables_and_the_verdict(capsys):
+    assert main(["demo", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["held"] is True
+    assert list(said["tables"]) == ["Accounts", "Audit against the server's own bill"]
+    for figures in said["tables"].values():
+        assert figures
+    assert {line["difference"] for line in said["tables"]["Audit against the server's own bill"]} == {0}
+
+
 def test_the_audit_sees_a_call_that_was_billed_behind_its_back(monkeypatch):
     console = Console(file=io.StringIO(), width=120)
     run_agent = agent.run_agent

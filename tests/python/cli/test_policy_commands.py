@@ -111,6 +111,19 @@ def test_explain_shows_allowances_waits_landing_and_warnings(tmp_path, capsys):
     assert "model not in allowlist: gpt-y" in capsys.readouterr().err
 
 
+def test_explain_finds_the_warnings_of_a_workflow_whose_name_is_odd(tmp_path, capsys):
+    """Of the workflow and of its step."""
+    rule = (
+        '[[workflow]]\nname = "{}"\nlimit = {{ steps = 5 }}\nstep = {{ c = {{ tokens = 9 }} }}\n'
+        "warn_at = {}\n"
+    )
+    path = write(tmp_path, rule.format("a", 0.25) + rule.format("a.step.b", 0.75))
+    assert main(["explain", path, "workflow=a.step.b", "step=c", "run=r"]) == 0
+    said = capsys.readouterr().out
+    assert "warning: a.step.b at 75 %" in said
+    assert "25 %" not in said
+
+
 def test_explain_finds_the_price_of_a_dated_name(tmp_path, capsys):
     """As the guard does."""
     path = write(tmp_path, LINES)
@@ -208,9 +221,11 @@ def test_lines_fit_the_terminal(width, tmp_path, capsys, monkeypatch):
         monkeypatch.setenv("COLUMNS", str(width))
         assert main(command) == 0
         said = capsys.readouterr().out
+        assert max(map(len, said.splitlines())) <= width, said
         if width == 80 or command == ["doctor"]:
-            assert max(map(len, said.splitlines())) <= width, said
-        assert sorted(re.sub(r"\s", "", said)) == sorted(re.sub(r"\s", "", whole))
+            assert sorted(re.sub(r"\s", "", said)) == sorted(re.sub(r"\s", "", whole))
+        else:
+            assert "\nunit: tokens\nlimit: 700\nused: 0\nremaining: 700\n" in said
         monkeypatch.delenv("COLUMNS")
 
 
@@ -247,10 +262,19 @@ def test_check_finds_labels_that_are_one_letter_off(tmp_path, capsys):
             ("c", "customer"),
             ("d", "custmer"),
             ("e", "team"),
+            ("f", "taem"),
+            ("g", "usr"),
         )
     )
     said = checked(write(tmp_path, rules), capsys)
-    assert [re.findall(r"did you mean '(\w+)'", line) for line in said] == [["agent"], [], ["customer"], []]
+    assert [re.findall(r"did you mean '(\w+)'", line) for line in said] == [
+        ["agent"],
+        [],
+        ["customer"],
+        [],
+        ["team"],
+        ["user"],
+    ]
     said = checked(write(tmp_path, '[defaults]\nrequire = ["customer", "modle"]\n' + rules), capsys)
     assert "the label 'modle', which [defaults] requires, is one letter off 'model'" in said
     assert any("'custmer' (did you mean 'customer'?)" in line for line in said)
@@ -286,6 +310,26 @@ def test_check_warns_of_exact_scopes_that_another_name_passes_by(scope, named, p
     path = write(tmp_path, HEAD + f'scope = {{ model = "{scope}" }}\n' + price)
     said = checked(path, capsys)
     assert [line.split("'")[3] for line in said] == ([passes] if passes else [])
+    if passes:
+        assert Guard(path).explain(model=passes) == []
+
+
+@pytest.mark.parametrize(
+    ("scope", "passes"),
+    [
+        ("gpt-4o-2024-08-06", "gpt-4o"),
+        ("us.anthropic.claude-x-20250929-v1:0", "claude-x"),
+        ("m-latest", "m"),
+        ("azure:gpt-4o", None),
+        ("gpt-4o", None),
+    ],
+)
+def test_check_warns_of_a_dated_scope_that_the_name_without_its_date_passes_by(
+    scope, passes, tmp_path, capsys
+):
+    """Also where the policy does not name it."""
+    path = write(tmp_path, HEAD + f'scope = {{ model = "{scope}" }}\n')
+    assert [line.split("'")[3] for line in checked(path, capsys)] == ([passes] if passes else [])
     if passes:
         assert Guard(path).explain(model=passes) == []
 

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import json
 import random
 from itertools import pairwise
 from pathlib import Path
@@ -139,6 +140,13 @@ def test_the_command_replays_and_names_what_it_cut(tmp_path, capsys, name):
     assert "Sessions cut" in output
     assert "The audit held" in output
     assert "\x1b" not in output
+
+
+def test_the_command_replays_as_json(tmp_path, capsys):
+    assert main(["demo", "--json", "--trace", str(write(tmp_path / "trace.csv", generated(2)))]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["held"] is True
+    assert {"figure": "differences", "number": 0, "tokens": ""} in said["tables"]["Summary"]
 
 
 def test_a_difference_is_the_exit_status_1(tmp_path, capsys, monkeypatch):

@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from face_support import refusal_of
-from headers_support import NS
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from outlay import ManualClock, RateLimiter
+
+NS = 1e-9
 
 
 def of(limit, clock, **keywords):

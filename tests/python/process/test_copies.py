@@ -7,19 +7,30 @@ import dataclasses
 
 import pytest
 
+import outlay
 from outlay import (
+    AgentAllowance,
     AgentTokenBudget,
+    AllowanceService,
     BudgetExceeded,
     BudgetLimit,
     BudgetManager,
     Guard,
     ManualClock,
+    MemoryStore,
     RateLimiter,
     SharedPool,
+    SystemClock,
     Usage,
     WorkflowQuota,
 )
 
+#: Public classes whose objects keep nothing that is spent.
+VALUES = {
+    *("AgentAllowance", "AllowanceStatus", "BudgetInfo", "BudgetLimit", "Denial", "EstimateReport"),
+    *("FullBudgetInfo", "ModelQuota", "PriceTable", "QuotaCheckResult", "QuotaEvent", "Remaining"),
+    *("RepoLimit", "RequestBudget", "Usage", "UsageEstimate", "UsageRecord", "UsageReport"),
+}
 GUARD = {"budget": [{"name": "b", "limit": {"tokens": 100}}]}
 
 
@@ -28,20 +39,40 @@ def accounts():
     manager = BudgetManager()
     manager.set_budget(BudgetLimit(agent_id="a", token_budget=10, calls_budget=None, window_secs=60))
     guard, pool, quota = Guard(GUARD), SharedPool(capacity_tokens=10), WorkflowQuota.hourly(1, 1)
+    service, limiter = AllowanceService(), RateLimiter(10)
+    service.set_allowance(AgentAllowance(agent_id="a"))
     return [
         AgentTokenBudget.hourly("a", 10),
         manager,
         manager.agent("a"),
         pool,
         pool.reserve(1),
-        RateLimiter(10),
+        limiter,
+        limiter.reserve(1),
         quota,
         quota.begin_workflow("w"),
         guard,
+        guard.bind(user="ann"),
         guard.allot(tokens=5),
         guard.reserve(1),
+        service,
+        service.start_job("a", "j"),
+        MemoryStore(),
         ManualClock(),
+        SystemClock(),
     ]
+
+
+def test_each_public_class_is_an_account_or_a_value():
+    """A class that is added is tested here."""
+    classes = {
+        name
+        for name in outlay.__all__
+        if isinstance(kind := getattr(outlay, name), type)
+        and not issubclass(kind, BaseException)
+        and not getattr(kind, "_is_protocol", False)
+    }
+    assert {type(account).__name__ for account in accounts()} == classes - VALUES
 
 
 @pytest.mark.parametrize("account", accounts(), ids=lambda account: type(account).__name__)

@@ -36,12 +36,34 @@ async def test_a_run_is_booked_as_billed(make_agent, serve, pool, billed):
     assert pool.committed().total_tokens == billed(server) > 0
 
 
-async def test_a_refused_run_never_reaches_the_provider(make_agent, serve, make_pool):
-    server = serve([])
+async def test_a_refused_run_never_reaches_the_provider_and_is_asked_once(
+    make_agent, serve, make_pool, counted
+):
+    server, budget = serve([]), counted(make_pool(10))
     with pytest.raises(LimitExceeded) as caught:
-        await make_agent(server, make_pool(10)).run("Hi")
+        await make_agent(server, budget).run("Hi")
     assert caught.value.limit == 10
-    assert server.calls == 0
+    assert (budget.asked, server.calls) == (1, 0)
+
+
+@pytest.mark.parametrize(("spared", "times"), [((), 3), (LimitExceeded, 1)])
+async def test_a_middleware_outside_that_retries_asks_each_time(make_agent, serve, counted, spared, times):
+    """What the page says of other middleware."""
+
+    class Retrying(framework.AgentMiddleware):
+        async def process(self, context, call_next):
+            for _ in range(2):
+                try:
+                    return await call_next()
+                except Exception as error:
+                    if isinstance(error, spared):
+                        raise
+            return await call_next()
+
+    budget = counted()
+    with pytest.raises(LimitExceeded):
+        await make_agent(serve([]), budget, middleware=[Retrying()]).run("Hi")
+    assert budget.asked == times
 
 
 async def test_a_provider_that_fails_costs_nothing(make_agent, serve, pool):

@@ -61,20 +61,12 @@ def test_a_crew_is_booked(guard, serve, pool, billed):
     assert pool.committed().total_tokens == billed(server) > 0
 
 
-def test_a_refusal_ends_a_crew_at_once(guard, serve, make_pool):
-    server, pool = serve([]), make_pool(10)
-    asked = []
-    reserve = pool.reserve
-
-    class Counted:
-        def reserve(self, estimate):
-            asked.append(estimate)
-            return reserve(estimate)
-
+def test_a_refusal_ends_a_crew_at_once(guard, serve, counted):
+    server, budget = serve([]), counted()
     with pytest.raises(HookAborted) as caught:
-        crew_of(guard(llm_of(server), Counted())).kickoff()
+        crew_of(guard(llm_of(server), budget)).kickoff()
     assert isinstance(caught.value.source, LimitExceeded)
-    assert (len(asked), server.calls) == (1, 0)
+    assert (budget.asked, server.calls) == (1, 0)
 
 
 def test_crewai_itself_tries_other_errors_again_and_lets_a_hook_that_fails_pass(serve):

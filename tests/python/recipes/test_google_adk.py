@@ -9,9 +9,11 @@ pytest.importorskip("google.adk", reason="the Google ADK recipe needs google-adk
 
 from google.adk.agents import LlmAgent, RunConfig
 from google.adk.agents.run_config import StreamingMode
-from google.adk.models import BaseLlm, Gemini, LlmRequest, LlmResponse
+from google.adk.models import BaseLlm, FallbackModel, Gemini, LlmRequest, LlmResponse
+from google.adk.plugins._reflect_retry_model_plugin import ReflectAndRetryModelPlugin
 from google.adk.plugins.base_plugin import BasePlugin
 from google.adk.runners import InMemoryRunner
+from google.adk.workflow import RetryConfig
 from google.genai import types
 
 from outlay import LimitExceeded
@@ -42,12 +44,36 @@ async def test_a_run_is_booked_as_billed(page, make_agent, serve, pool, billed):
     assert pool.committed().total_tokens == billed(server) > 0
 
 
-async def test_a_refused_run_never_reaches_the_provider(page, make_agent, serve, make_pool):
-    server = serve([])
+def fallback(make_agent, *args):
+    first, second = (make_agent(*args).model for _ in range(2))
+    return LlmAgent(name="greeter", model=FallbackModel(models=[first, second])), ()
+
+
+def reflecting(make_agent, *args):
+    return make_agent(*args), [ReflectAndRetryModelPlugin()]
+
+
+def node(**options):
+    def repeated(make_agent, *args):
+        retry = RetryConfig(max_attempts=3, initial_delay=0, jitter=0, **options)
+        return make_agent(*args, retry_config=retry), ()
+
+    return repeated
+
+
+@pytest.mark.parametrize(
+    ("made", "times"), [(fallback, 1), (reflecting, 1), (node(exceptions=[OSError]), 1), (node(), 3)]
+)
+async def test_a_refusal_is_asked_once_unless_a_node_repeats_every_error(
+    make_agent, serve, make_pool, counted, made, times
+):
+    """What the page says of ADK's own retries."""
+    server, budget = serve([]), counted(make_pool(10))
+    agent, plugins = made(make_agent, server, budget)
     with pytest.raises(LimitExceeded) as caught:
-        await page["ask"](make_agent(server, make_pool(10)), "Hi")
+        await events_of(agent, plugins)
     assert caught.value.limit == 10
-    assert server.calls == 0
+    assert (budget.asked, server.calls) == (times, 0)
 
 
 async def events_of(agent, plugins=(), **config):

@@ -43,19 +43,12 @@ async def test_an_async_run_too(guard, serve, pool, billed):
     assert pool.committed().total_tokens == billed(server) > 0
 
 
-def test_a_refusal_is_raised_and_not_tried_again(guard, serve, make_pool):
-    server, pool = serve([]), make_pool(10)
-    asked = []
-
-    class Counted:
-        def reserve(self, estimate):
-            asked.append(estimate)
-            return pool.reserve(estimate)
-
+def test_a_refusal_is_raised_and_not_tried_again(guard, serve, make_pool, counted):
+    server, budget = serve([]), counted(make_pool(10))
     with pytest.raises(LimitExceeded) as caught:
-        agent_of(guard(model_of(server), Counted()))("Hi")
+        agent_of(guard(model_of(server), budget))("Hi")
     assert caught.value.limit == 10
-    assert (len(asked), server.calls) == (1, 0)
+    assert (budget.asked, server.calls) == (1, 0)
 
 
 def test_each_turn_of_a_tool_loop_is_booked(guard, serve, pool, billed):

@@ -12,7 +12,7 @@ from names import Function, functions
 from ratchet import Counts
 
 #: What every wrap of a model takes, in this order.
-SHARED = ("operation", "prices", "output_tokens", "wait", "estimate", "unguarded")
+SHARED = ("operation", "prices", "output_tokens", "wait", "estimate", "unguarded", "labels")
 #: The wrap that the others are compared with.
 FIRST = "outlay/langchain/_wrap.py wrap"
 

@@ -13,7 +13,7 @@ from outlay import AgentTokenBudget, BudgetExceeded, PolicyError, SharedPool, es
 from outlay._usage import calibration as _calibration
 from outlay._usage.calibration import FACTOR_MAX, FACTOR_MIN, OUTPUTS_MIN, WARM_UP_CALLS, Calibration
 from outlay._usage.prompt import Prompt
-from outlay._wraps.arguments import make_layer
+from outlay._wraps.arguments import CallOptions, make_layer
 from outlay._wraps.model_call import ModelCall
 
 MODEL = "test-estimates"
@@ -30,7 +30,7 @@ def prompt(input_tokens=100, output_limit=1_000, choices=1, model=MODEL):
 
 
 def layer(mode="expected", pool=None, **keywords):
-    return make_layer(pool or SharedPool(), estimate=mode, labels={}, made_by="test", **keywords)
+    return make_layer(pool or SharedPool(), CallOptions(estimate=mode, **keywords), made_by="test")
 
 
 def fields(given, made):
@@ -293,7 +293,7 @@ def test_a_strict_estimate_at_or_above_the_bill_never_lets_a_limit_be_crossed(ma
     def bill(asked, given, made):
         return fields(int(asked.input_tokens * given) + 1, int((asked.output_limit - 1) * made))
 
-    strict = make_layer([pool, budget], estimate="strict", labels={}, made_by="test")
+    strict = make_layer([pool, budget], CallOptions(estimate="strict"), made_by="test")
     for _ in run_steps(strict, many, bill):
         assert pool.committed().total_tokens + pool.reserved().total_tokens <= capacity
         assert budget.used() + budget.reserved() <= capacity // 2

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from outlay import SharedPool, Usage, governed
+from outlay import InvalidAmount, SharedPool, Usage, governed
 from outlay._usage import unread
 from outlay._usage.noticed import Noticed
 from outlay._usage.outcome import error_in, refusal_in
@@ -101,6 +101,36 @@ def test_a_part_of_a_token_is_rounded_up_and_logged_once(count, caplog):
     assert [record.getMessage() for record in caplog.records] == [
         f"the usage of a response has a part of a token, and is rounded up: prompt_tokens={count}"
     ]
+
+
+def no_list():
+    return [True, -1, 2.5, Decimal("1.5"), "text", {"a": 1}, object()]
+
+
+@pytest.mark.parametrize("odd", no_list())
+def test_what_stands_beside_the_counts_and_is_no_list_loses_no_count(odd):
+    claude = {"input_tokens": 10, "output_tokens": 5, "cache_read_input_tokens": 1, "iterations": odd}
+    assert Usage.from_response({"usage": claude}).total_tokens == 16
+    nova = {"inputTokens": 10, "outputTokens": 5, "totalTokens": 15, "cacheDetails": odd}
+    assert Usage.from_response({"usage": nova}).total_tokens == 15
+    gemini = {
+        "usageMetadata": {"promptTokenCount": 10, "candidatesTokenCount": 5, "totalTokenCount": 15},
+        "candidates": [{"groundingMetadata": {"webSearchQueries": odd}}],
+    }
+    assert Usage.from_response(gemini).total_tokens == 15
+
+
+@pytest.mark.parametrize("name", ["", "_requests", "a b_requests", "\ud800_requests", "x" * 99 + "_requests"])
+def test_a_tool_whose_name_no_price_can_have_loses_no_count(name):
+    usage = {"input_tokens": 10, "output_tokens": 5, "server_tool_use": {name: 3, "Web_search_requests": 2}}
+    told = Usage.from_response({"usage": usage})
+    assert (told.total_tokens, told.units) == (15, {"web_search": 2})
+
+
+def test_a_count_of_thousands_of_digits_is_a_clear_error():
+    for count in (10**5_000, -(10**5_000)):
+        with pytest.raises(InvalidAmount):
+            Usage.from_response({"usage": {"prompt_tokens": count, "completion_tokens": 1}})
 
 
 ERRORS = {

@@ -143,6 +143,17 @@ READ = {
         },
         (4, 3, "batch"),
     ),
+    "batch of anthropic whose usage does not say so": (
+        {
+            "custom_id": "1",
+            "result": {"type": "succeeded", "message": {"usage": {"input_tokens": 4, "output_tokens": 3}}},
+        },
+        (4, 3, "batch"),
+    ),
+    "batch of gemini": (
+        {"key": "1", "response": {"usageMetadata": {"promptTokenCount": 5, "candidatesTokenCount": 3}}},
+        (5, 3, "batch"),
+    ),
 }
 
 
@@ -174,10 +185,12 @@ def test_the_sound_of_a_realtime_answer_is_read_without_what_was_cached():
 
 def test_what_was_cached_in_a_realtime_answer_has_its_price():
     """68 x 4 + 64 x 0.4 + 121 x 16 = 2,233.6 micro-USD."""
-    told = {**REALTIME, "input_token_details": {"text_tokens": 132, "cached_tokens": 64}}
-    told["output_token_details"] = {"text_tokens": 121}
+    details = {"text_tokens": 119, "audio_tokens": 13, "cached_tokens": 64}
+    told = {"total_tokens": 253, "input_tokens": 132, "output_tokens": 121, "input_token_details": details}
     prices = {"m": {"input": "4", "output": "16", "cache_read": "0.4"}}
-    assert Usage.from_response({"usage": told}, model="m", prices=prices).cost_micros_usd == 2_234
+    event = {"type": "response.done", "response": {"usage": told}}
+    used = Usage.from_response(event, model="m", prices=prices)
+    assert (used.cache_read_tokens, used.cost_micros_usd) == (64, 2_234)
 
 
 def test_the_sound_of_gemini_is_read_without_what_was_cached():

@@ -8,6 +8,7 @@ import pytest
 
 pytest.importorskip("langchain_openai", reason="needs LangChain's models of OpenAI")
 
+import openai
 from langchain_openai import ChatOpenAI
 from pydantic import BaseModel
 
@@ -38,7 +39,10 @@ ASK = {
 
 
 def structured(server, pool, *, responses=False):
-    """Make a guarded model of a new address: LangChain keeps connections, and they are of one event loop."""
+    """Make a guarded model with HTTP clients of its own.
+
+    LangChain keeps one for each address, with connections of one event loop, and ports are used again.
+    """
     bare = ChatOpenAI(
         model="gpt-x",
         base_url=server.base_url,
@@ -47,6 +51,8 @@ def structured(server, pool, *, responses=False):
         max_retries=0,
         stream_usage=True,
         use_responses_api=responses,
+        http_client=openai.DefaultHttpxClient(),
+        http_async_client=openai.DefaultAsyncHttpxClient(),
     )
     return wrap(bare, pool).with_structured_output(Answer)
 

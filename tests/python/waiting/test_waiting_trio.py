@@ -137,7 +137,8 @@ def test_the_first_call_under_trio_warns_where_there_is_room(call):
     assert said[0] == "trio"
     assert said[1].startswith("<string>:5: RuntimeWarning: outlay waits with asyncio, and trio runs here")
     assert "trio.to_thread.run_sync" in said[1]
-    assert said[-1] == "trio" and len([line for line in said if "RuntimeWarning" in line]) == 1
+    assert said[-1] == "trio"
+    assert len([line for line in said if "RuntimeWarning" in line]) == 1
 
 
 @NEEDS_TRIO

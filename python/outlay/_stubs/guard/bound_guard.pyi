@@ -237,18 +237,25 @@ class BoundGuard:
         """
 
     def observe(
-        self, headers: Headers, status: int = 200, *, labels: Labels | None = None, **named: str
+        self,
+        headers: Headers,
+        status: int = 200,
+        *,
+        body: str | bytes | dict[str, Any] | list[Any] | None = None,
+        labels: Labels | None = None,
+        **named: str,
     ) -> None:
         """Take in what a provider says of its own rate limit, as `Guard.observe` does.
 
         Args:
             headers: The headers of the response: a mapping, or pairs.
             status: The status of the response; default 200.
+            body: The body of an error: its text or bytes, or the dict or list that they hold; default None.
             labels: Labels as a mapping, beside the keywords; default None.
             **named: The labels of the call, before those that are bound.
 
         Raises:
-            PolicyError: The headers are neither, or the status is no status code.
+            PolicyError: The headers or the body are neither, or the status is no status code.
         """
 
     def explain(self, *, labels: Labels | None = None, **named: str) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from outlay._usage.fields import Fields
 from outlay._usage.shapes.beside import add_beside
-from outlay._usage.shapes.reading import Reader, count, reader
+from outlay._usage.shapes.reading import Reader, count, listed, reader
 from outlay._usage.shapes.whole import whole
 
 _HOUR = "ephemeral_1h_input_tokens"
@@ -26,7 +26,7 @@ def is_anthropic(read: Reader) -> bool:
 def anthropic_fields(read: Reader) -> Fields:
     """Read a usage of messages: the input is what was read from and written to the cache and what follows."""
     # Anthropic, "Prompt caching": input_tokens is only what follows the last cache breakpoint.
-    iterations = read("iterations")
+    iterations = listed(read("iterations"))
     if iterations:
         fields = _with_iterations(read, [reader(one) for one in iterations])
     else:

@@ -8,7 +8,7 @@ from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 from outlay._usage.fields import Fields
-from outlay._usage.shapes.reading import Reader, count, lacks, reader
+from outlay._usage.shapes.reading import Reader, count, lacks, listed, reader
 
 # OpenAI and Anthropic, "Service tiers"; Anthropic, "Data residency"; Groq, "Service Tiers"; Vertex AI,
 # "TrafficType"; Bedrock, "ServiceTier". What is billed at the usual price, or was bought before.
@@ -31,9 +31,12 @@ _COUNTED = {
 }
 # In the usage, by the name of the tool: Anthropic and OpenRouter; xAI, "Tools Overview".
 _TOOLS = {"server_tool_use": "_requests", "server_side_tool_usage_details": "_calls"}
+# Perplexity, "Agent API": {"search_web": {"invocation": 1}}.
+_INVOKED = "tool_calls_details"
+_INVOKED_AS = {"search_web": "web_search", "fetch_url": "web_fetch"}
 _WAYS = ("service_tier", "speed", "inference_geo")
 _COSTS = ("cost", "cost_in_usd_ticks", "estimated_cost")
-_NAMES = frozenset((*_COUNTED, *_TOOLS, *_WAYS, *_COSTS))
+_NAMES = frozenset((*_COUNTED, *_TOOLS, _INVOKED, *_WAYS, *_COSTS))
 # OpenAI, "Web search" and "File search": the items of an answer that are billed by the call.
 _CALLS = {"web_search_call": "web_search", "file_search_call": "file_search"}
 # Gemini, "Grounding with Google Search": up to the models of version 2, a prompt is billed once.
@@ -58,7 +61,8 @@ def add_beside(fields: Fields, read: Reader) -> None:
         if tools is not None:
             for tool, calls in _items(tools):
                 if tool.endswith(end) and calls:
-                    add_unit(fields, tool.removesuffix(end), calls)
+                    add_unit(fields, tool.removesuffix(end).lower(), calls)
+    _add_invoked(fields, read(_INVOKED))
     add_ways(fields, map(read, _WAYS))
     cost = _cost(read)
     if cost:
@@ -81,8 +85,8 @@ def add_answer(fields: Fields, read: Reader) -> Fields:
         add_ways(fields, (tier if isinstance(tier, str) else reader(tier)("type"),))
     kept = read("provider_details")
     if kept is not None:
-        # Pydantic AI.
-        add_ways(fields, (reader(kept)("service_tier"),))
+        # Pydantic AI: what its models of OpenAI and OpenRouter keep beside the tokens.
+        add_beside(fields, reader(kept))
     add_calls(fields, read("output"))
     candidates = read("candidates")
     if isinstance(candidates, list):
@@ -102,17 +106,29 @@ def add_ways(fields: Fields, ways: Iterable[Any]) -> None:
 
 
 def add_unit(fields: Fields, unit: str, number: int) -> None:
-    """Add so many of a unit."""
-    if number:
+    """Add so many of a unit. A name that no price can have says nothing of the cost."""
+    if number and _NAME.fullmatch(unit):
         units = fields.setdefault("units", {})
         units[unit] = units.get(unit, 0) + number
+
+
+def _add_invoked(fields: Fields, tools: Any) -> None:
+    read = reader(tools)
+    for tool in _names(tools):
+        if _NAME.fullmatch(tool):
+            add_unit(fields, _INVOKED_AS.get(tool, tool), count(reader(read(tool)), "invocation"))
 
 
 def _items(tools: Any) -> list[tuple[str, int]]:
     """Return the counts in an object, by their names."""
     read = reader(tools)
-    names = tools if isinstance(tools, Mapping) else getattr(tools, "__dict__", {})
-    return [(name, count(read, name)) for name in names if isinstance(name, str) and name[0] != "_"]
+    return [(name, count(read, name)) for name in _names(tools)]
+
+
+def _names(obj: Any) -> list[str]:
+    """Return the names of what is in an object."""
+    names = obj if isinstance(obj, Mapping) else getattr(obj, "__dict__", {})
+    return [name for name in names if isinstance(name, str) and name[:1] not in ("", "_")]
 
 
 def add_calls(fields: Fields, items: Any) -> None:
@@ -131,7 +147,7 @@ def _add_grounding(fields: Fields, candidates: list[Any], answer: Reader) -> Non
     for candidate in candidates:
         read = reader(candidate)
         found = reader(read("grounding_metadata") or read("groundingMetadata"))
-        searched = found("web_search_queries") or found("webSearchQueries") or ()
+        searched = listed(found("web_search_queries") or found("webSearchQueries"))
         queries += sum(1 for query in searched if query)
     version = answer("model_version") or answer("modelVersion")
     if queries and isinstance(version, str) and version.startswith(_BILLED_BY_PROMPT):
@@ -154,7 +170,8 @@ def _cost(read: Reader) -> int:
     paid = _micros(cost)
     if read("is_byok") is True:
         # OpenRouter, "BYOK": its own fee, beside what the provider bills to the caller's own key.
-        paid += _micros(reader(read("cost_details"))("upstream_inference_cost"))
+        details = read("cost_details")
+        paid += _micros((read if details is None else reader(details))("upstream_inference_cost"))
     return paid
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from outlay._usage.fields import Fields
 from outlay._usage.shapes.beside import add_beside, add_unit, add_ways
-from outlay._usage.shapes.reading import Reader, count, reader
+from outlay._usage.shapes.reading import Reader, count, listed, reader
 from outlay._usage.shapes.whole import whole
 
 _HEADERS = "x-amzn-bedrock-"
@@ -18,8 +18,8 @@ _UNITS = {"search_units": "search", "classifications": "classification", "images
 def converse_fields(read: Reader) -> Fields:
     """Read a usage of Bedrock's Converse, or of Nova: what was cached stands beside the input."""
     # Bedrock, "TokenUsage", "CacheDetail".
-    details = read("cacheDetails")
-    hours = [one for one in map(reader, details or ()) if one("ttl") == "1h"]
+    details = listed(read("cacheDetails"))
+    hours = [one for one in map(reader, details) if one("ttl") == "1h"]
     fields = _bedrock(
         count(read, "inputTokens"),
         count(read, "outputTokens"),
@@ -75,7 +75,7 @@ def _bedrock(given: int, made: int, cached: int, written: int) -> Fields:
 def titan_fields(read: Reader) -> Fields:
     """Read an answer of Amazon's Titan models."""
     # Bedrock, "Amazon Titan Text models", "Amazon Titan Embeddings Text".
-    results = map(reader, _list(read("results")))
+    results = map(reader, listed(read("results")))
     made = sum(count(one, "tokenCount") for one in results) or count(
         read, "totalOutputTextTokenCount", "outputTextTokenCount"
     )
@@ -130,7 +130,3 @@ def token_count_fields(read: Reader) -> Fields:
         },
         count(read, "total_token_count"),
     )
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []

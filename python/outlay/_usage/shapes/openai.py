@@ -19,6 +19,8 @@ _MADE_DETAILS = (
     *("completion_tokens_details", "output_tokens_details", "output_token_details"),
     "completion_token_details",
 )
+# In the details: OpenAI; Perplexity, "Agent API".
+_READ = ("cached_tokens", "cache_read_input_tokens")
 # In the details: OpenAI; LiteLLM; Alibaba Cloud, "Context Cache".
 _WRITTEN = ("cache_write_tokens", "cache_creation_tokens", "cache_creation_input_tokens")
 # Beside the counts, where no details say it: DeepSeek, "Create Chat Completion"; Moonshot, "Chat"; Claude
@@ -60,7 +62,7 @@ def _read_input(fields: Fields, read: Reader) -> None:
     nested = reader(details)
     cached, written, hour = 0, 0, 0
     if details is not None:
-        cached, written = count(nested, "cached_tokens"), above_zero(nested, *_WRITTEN)
+        cached, written = above_zero(nested, *_READ), above_zero(nested, *_WRITTEN)
         hour = _kept_long(nested)
         sound = count(nested, "audio_tokens")
         if sound:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import cached_property
 from types import FunctionType
@@ -19,6 +19,7 @@ from outlay._usage.noticed import Noticed
 Reader: TypeAlias = Callable[[str], Any]
 
 _log = logging.getLogger("outlay")
+_SHOWN_MAX = 10**20
 _MADE = (property, cached_property, FunctionType)
 _fractions = Noticed()
 # Of the classes of pydantic: what their objects have outside of their own dict.
@@ -112,6 +113,13 @@ def above_zero(read: Reader, *names: str) -> int:
     return 0
 
 
+def listed(value: Any) -> list[Any]:
+    """Return the items of a list, none of anything else: what stands beside counts does not lose them."""
+    if isinstance(value, list):
+        return value
+    return list(value) if isinstance(value, Sequence) and not isinstance(value, str | bytes) else []
+
+
 def _as_count(name: str, value: Any) -> int:
     if isinstance(value, bool):
         raise InvalidAmount(f"{name}: a whole number of tokens is allowed, not {value!r}")
@@ -120,7 +128,9 @@ def _as_count(name: str, value: Any) -> int:
     except TypeError:
         number = _rounded(name, value)
     if value < 0:
-        raise InvalidAmount(f"{name}: 0 or more is allowed, not {value}")
+        # Python writes no int of more than 4,300 digits.
+        shown = value if value > -_SHOWN_MAX else "a number far below 0"
+        raise InvalidAmount(f"{name}: 0 or more is allowed, not {shown}")
     return number
 
 

@@ -141,6 +141,11 @@ def details(usage: Json) -> tuple[int, int, int]:
     )
 
 
+def cost_of(usage: Json) -> Json:
+    """Return the cost of a usage under OpenRouter's name, which is the same in each of its APIs."""
+    return {"cost": usage["cost"]} if "cost" in usage else {}
+
+
 def content_texts(content: Any) -> Iterator[str]:
     """Return the text of a message's content: as it stands, or blocks as their JSON."""
     if isinstance(content, str):

@@ -18,6 +18,8 @@ _STATUSES = {
     503: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
 }
+_WAIT = re.compile(r"Please retry in ([0-9.]+s)")
+_RETRY_INFO = "type.googleapis.com/google.rpc.RetryInfo"
 _PATH = re.compile(r"/models/([^/:]+):(generateContent|streamGenerateContent)$")
 
 
@@ -58,7 +60,9 @@ class Gemini(StreamingApi):
     def error(self, status: int, text: str) -> Json:
         """Write an error in Google's form."""
         name = _STATUSES.get(status, "INVALID_ARGUMENT" if status < 500 else "INTERNAL")
-        return {"error": {"code": status, "message": text, "status": name, "details": []}}
+        # As the service does, the wait that the message names stands in the details too.
+        details = [{"@type": _RETRY_INFO, "retryDelay": wait} for wait in _WAIT.findall(text)]
+        return {"error": {"code": status, "message": text, "status": name, "details": details}}
 
     def refusal(self, error: Json, headers: Mapping[str, str]) -> Json:
         """Write a refusal of the rate limit, which tells the wait in its details."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from outlay.testing._apis.api import Exchange, Json, StreamingApi, content_texts, details, so_far
+from outlay.testing._apis.api import Exchange, Json, StreamingApi, content_texts, cost_of, details, so_far
 
 _ERRORS = {
     400: "invalid_request_error",
@@ -133,4 +133,5 @@ def _usage(usage: Json | None) -> Json:
         "cache_creation_input_tokens": written,
         "output_tokens": usage["completion_tokens"],
         "service_tier": "standard",
+        **cost_of(usage),
     }

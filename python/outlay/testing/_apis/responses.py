@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from outlay.testing._apis.api import Api, Exchange, Json, StreamingApi, content_texts, details
+from outlay.testing._apis.api import Api, Exchange, Json, StreamingApi, content_texts, cost_of, details
 from outlay.testing._script import Reply
 
 _DIMENSIONS = 4
@@ -128,6 +128,7 @@ def _usage(usage: Json) -> Json:
         "output_tokens": usage["completion_tokens"],
         "output_tokens_details": {"reasoning_tokens": reasoning},
         "total_tokens": usage["total_tokens"],
+        **cost_of(usage),
     }
 
 

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use smallvec::SmallVec;
 
 use super::allotted::{AllotmentSize, Allotted, Source, UNITS};
-use crate::accounting::{Invalid, LONGEST, Terms, Unit, Usage};
+use crate::accounting::{Invalid, LONGEST, RateHeaders, Terms, Unit, Usage};
 use crate::budgets::guard::ask::GuardAsk;
 use crate::budgets::guard::counter::{Counter, Values};
 use crate::budgets::guard::matched::{Matched, Owned, OwnedAsk};
@@ -210,14 +210,9 @@ impl Allotment {
         self.guard.step_asks(&self.with(labels))
     }
 
-    /// Updates limiters from a provider's response; see [`Guard::observe`].
-    pub fn observe<'a>(
-        &self,
-        labels: &Labels<'_>,
-        headers: impl IntoIterator<Item = (&'a str, &'a str)>,
-        status: u16,
-    ) -> Result<(), Error> {
-        self.guard.observe(&self.with(labels), headers, status)
+    /// Updates limiters from what a provider's response says; see [`Guard::hear`].
+    pub fn hear(&self, labels: &Labels<'_>, said: &RateHeaders, status: u16) -> Result<(), Error> {
+        self.guard.hear(&self.with(labels), said, status)
     }
 
     /// Sets an amount of this allotment aside.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 
-use super::ends::Ends;
+use super::ends::AllotmentEnds;
 use crate::accounting::{LONGEST, Tick, Unit, UsageEstimate};
 use crate::budgets::guard::counter::{Amounts, Counter, amount};
 use crate::budgets::guard::matched::{Owned, OwnedAsk};
@@ -58,7 +58,7 @@ pub(crate) struct Allotted {
     /// How many allotments it is nested in.
     pub(super) depth: usize,
     pub(super) reported: Mutex<Reported>,
-    pub(super) ends: Arc<Ends>,
+    pub(super) ends: Arc<AllotmentEnds>,
     pub(super) me: Weak<Self>,
 }
 

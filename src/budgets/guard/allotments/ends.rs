@@ -20,7 +20,7 @@ pub(super) trait EndsInTime: Send + Sync {
 }
 
 /// The allotments with an end, by the time to check them.
-pub(crate) struct Ends {
+pub(crate) struct AllotmentEnds {
     /// The earliest time in the queue. Most requests read only this.
     earliest: AtomicU64,
     queue: Mutex<Queue>,
@@ -40,7 +40,7 @@ struct DueAt {
     allotted: Weak<dyn EndsInTime>,
 }
 
-impl Ends {
+impl AllotmentEnds {
     pub(crate) fn new() -> Arc<Self> {
         let queue = Mutex::new(Queue { due: BinaryHeap::new(), clear_at: KEPT });
         Arc::new(Self { earliest: AtomicU64::new(u64::MAX), queue })

@@ -120,7 +120,7 @@ impl Allotted {
             beside
         };
         let [tokens, cost, calls] = [0, 1, 2].map(|at| used[at].saturating_sub(beside[at]));
-        self.lease.settle(Usage::priced(tokens, cost), calls)?;
+        self.lease.settle(&Usage::priced(tokens, cost), calls)?;
         // Usage of the meantime.
         self.report_overrun()
     }

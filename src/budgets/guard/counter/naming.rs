@@ -66,6 +66,10 @@ impl Naming for Named {
         shares.get(usize::from(mark)).copied()
     }
 
+    fn tells(&self) -> bool {
+        !self.values.is_of_provider()
+    }
+
     fn tells_denied(&self) -> bool {
         false
     }

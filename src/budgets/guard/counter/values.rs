@@ -2,6 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::accounting::undated;
+
+/// The texts of other values begin with a digit.
+const PROVIDER_MARK: char = '~';
+
 /// Names and values of labels, each after its length: `4:user=3:bob;`. So different labels have
 /// different texts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -16,6 +21,21 @@ impl Values {
         Self(text.into())
     }
 
+    /// The values of what a provider says of a model, for the counter with these values. They differ
+    /// from all values of counters that users see. The first is the model, beside their own.
+    pub(in crate::budgets::guard) fn for_provider(named: &[(&str, &str)], model: &str) -> Self {
+        let undated_model =
+            |&(name, value)| (name, if name == "model" { undated(value) } else { value });
+        let own = named.iter().map(undated_model);
+        let all: Vec<_> = std::iter::once(("model", undated(model))).chain(own).collect();
+        Self(format!("{PROVIDER_MARK}{}", Self::of(&all).0).into())
+    }
+
+    /// Whether it is made by [`for_provider`](Self::for_provider).
+    pub(in crate::budgets::guard) fn is_of_provider(&self) -> bool {
+        self.0.starts_with(PROVIDER_MARK)
+    }
+
     /// Whether there is any.
     pub(in crate::budgets::guard) fn is_any(&self) -> bool {
         !self.0.is_empty()
@@ -23,13 +43,16 @@ impl Values {
 
     /// The names and values.
     pub(in crate::budgets::guard) fn pairs(&self) -> Vec<(String, String)> {
-        let mut left: &str = &self.0;
+        let mut left = self.0.strip_prefix(PROVIDER_MARK).unwrap_or(&self.0);
         let mut pairs = Vec::new();
         while let Some((name, after)) = first(left)
             && let Some((value, after)) = first(after)
         {
             pairs.push((name.to_owned(), value.to_owned()));
             left = after;
+        }
+        if self.is_of_provider() {
+            pairs.remove(0);
         }
         pairs
     }
@@ -50,6 +73,16 @@ fn first(text: &str) -> Option<(&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_provider_says_of_a_model_has_values_of_its_own() {
+        let (own, bare) = ([("user", "a"), ("model", "m-2025-01-31")], [("user", "a")]);
+        let of = Values::for_provider(&own, "m-2025-01-31");
+        assert_eq!(of.pairs(), Values::of(&[("user", "a"), ("model", "m")]).pairs());
+        assert_eq!(Values::for_provider(&bare, "m").pairs(), Values::of(&bare).pairs());
+        assert_ne!(Values::for_provider(&bare, "m"), Values::for_provider(&bare, "n"));
+        assert!(of.is_of_provider() && !Values::of(&own).is_of_provider());
+    }
 
     #[test]
     fn any_text_is_read_back() {

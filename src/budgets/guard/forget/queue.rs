@@ -50,6 +50,11 @@ impl Forgetting {
         self.publish(&queue);
     }
 
+    /// Whether no counter is queued.
+    pub(super) fn is_idle(&self) -> bool {
+        self.earliest.load(Ordering::Relaxed) == u64::MAX
+    }
+
     /// Whether a counter is due.
     pub(super) fn is_due(&self, now: Tick) -> bool {
         // Relaxed: a stale value only delays it to the next call.

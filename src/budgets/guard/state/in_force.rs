@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::accounting::{Price, PriceTable, model_names};
+use crate::budgets::guard::counter::CounterKey;
 use crate::budgets::guard::rule_group::RuleGroup;
 use crate::budgets::policy::GuardPolicy;
 
@@ -17,6 +18,15 @@ impl InForce {
     pub(in crate::budgets::guard) fn new(policy: GuardPolicy, known: &[RuleGroup]) -> Self {
         let groups = RuleGroup::all(&policy, known);
         Self { policy, groups }
+    }
+
+    /// The group of a counter.
+    pub(in crate::budgets::guard) fn group_of(
+        &self,
+        (number, values): &CounterKey,
+    ) -> Option<&RuleGroup> {
+        let group = self.groups.get(*number as usize)?;
+        if values.is_of_provider() { group.provider_group() } else { Some(group) }
     }
 }
 

@@ -168,18 +168,28 @@ impl PyAllotment {
     }
 
     #[doc = stub!("Allotment.observe")]
-    #[pyo3(signature = (headers, status = StatusArg(200), *, labels = None, **named),
-        text_signature = "($self, headers, status=200, *, labels=None, **named)")]
+    #[pyo3(signature = (headers, status = StatusArg(200), *, body = None, labels = None, **named),
+        text_signature = "($self, headers, status=200, *, body=None, labels=None, **named)")]
     fn observe(
         &self,
         py: Python<'_>,
         headers: &Bound<'_, PyAny>,
         status: StatusArg,
+        body: Option<&Bound<'_, PyAny>>,
         labels: Option<&Bound<'_, PyAny>>,
         named: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<()> {
-        let (headers, labels) = asking::observe_args(headers, GivenLabels::new(py, labels, named))?;
-        Ok(self.open()?.observe(&labels.pairs()?, asking::pairs(&headers), status.0)?)
+        let (open, given) = (self.open()?, GivenLabels::new(py, labels, named));
+        asking::observe(open.guard(), headers, body, given, |labels, said| {
+            open.hear(labels, said, status.0)
+        })
+    }
+
+    /// The run that its labels name; None where they name none.
+    fn _run(&self) -> PyResult<Option<String>> {
+        let open = self.open()?;
+        let run = open.labels().iter().find(|(name, _)| name == "run");
+        Ok(run.map(|(_, value)| value.clone()))
     }
 
     /// The accounts that its requests pay, as numbers.

@@ -9,6 +9,7 @@ use pyo3::types::{PyDict, PyList};
 use super::labels::{CallLabels, GivenLabels};
 use super::report::{advice, explained};
 use super::request::{allotment_size, request};
+use crate::accounting::RateHeaders;
 use crate::budgets::{Allotment, AllotmentSize, EstimateMode, Guard, GuardRequest, Labels};
 use crate::ledger::{Carried, Error, Lease, Mailbox, Wait};
 use crate::py::args;
@@ -135,12 +136,16 @@ pub(super) fn allot_args<'py>(
     Ok((CallLabels::of(labels)?, allotment_size(amounts)?, args::ttl(ttl)?))
 }
 
-/// The arguments of `observe`: headers of a response, and labels.
-pub(super) fn observe_args<'py>(
+/// Tells a guard or an allotment what a response says of a provider's limits.
+pub(super) fn observe<'py>(
+    guard: &Guard,
     headers: &Bound<'py, PyAny>,
+    body: Option<&Bound<'py, PyAny>>,
     labels: GivenLabels<'_, 'py>,
-) -> PyResult<(Vec<(String, String)>, CallLabels<'py>)> {
-    Ok((values::read_headers(headers)?, CallLabels::of(labels)?))
+    tell: impl FnOnce(&Labels<'_>, &RateHeaders) -> Result<(), Error>,
+) -> PyResult<()> {
+    let said = values::read_said(headers, body, guard.core().clock())?;
+    Ok(tell(&CallLabels::of(labels)?.pairs()?, &said)?)
 }
 
 /// The counters that a request meets.
@@ -163,11 +168,6 @@ pub(super) fn advise<'py>(
     let given = |given| Ok::<_, PyErr>(request(Some(given), None, labels.landing)?.estimate);
     let estimate = estimate.map(given).transpose()?;
     advice(py, &guard.advice(&labels.pairs()?, estimate)?)
-}
-
-/// Headers as the core takes them.
-pub(super) fn pairs(headers: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> {
-    headers.iter().map(|(name, value)| (name.as_str(), value.as_str()))
 }
 
 /// How the policy of a guard estimates calls, and the output tokens to reserve.

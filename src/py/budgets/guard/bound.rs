@@ -196,18 +196,21 @@ impl PyBoundGuard {
     }
 
     #[doc = stub!("BoundGuard.observe")]
-    #[pyo3(signature = (headers, status = StatusArg(200), *, labels = None, **named),
-        text_signature = "($self, headers, status=200, *, labels=None, **named)")]
+    #[pyo3(signature = (headers, status = StatusArg(200), *, body = None, labels = None, **named),
+        text_signature = "($self, headers, status=200, *, body=None, labels=None, **named)")]
     fn observe(
         &self,
         py: Python<'_>,
         headers: &Bound<'_, PyAny>,
         status: StatusArg,
+        body: Option<&Bound<'_, PyAny>>,
         labels: Option<&Bound<'_, PyAny>>,
         named: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<()> {
-        let (headers, labels) = asking::observe_args(headers, self.given(py, labels, named))?;
-        Ok(self.guard().observe(&labels.pairs()?, asking::pairs(&headers), status.0)?)
+        let given = self.given(py, labels, named);
+        asking::observe(self.guard(), headers, body, given, |labels, said| {
+            self.guard().hear(labels, said, status.0)
+        })
     }
 
     #[doc = stub!("BoundGuard.explain")]

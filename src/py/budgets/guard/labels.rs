@@ -7,7 +7,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyMapping, PyString};
 use smallvec::SmallVec;
 
-use crate::accounting::{Invalid, Key};
+use crate::accounting::Invalid;
 use crate::py::args;
 
 /// Returns the labels of the scopes around the present code: a dict, or None.
@@ -74,14 +74,7 @@ impl<'a, 'py> GivenLabels<'a, 'py> {
         let own = PyDict::new(mapping.py());
         for item in mapping.cast::<PyMapping>().map_err(|_| no_mapping(mapping))?.items()? {
             let (name, value): (Bound<'py, PyAny>, Bound<'py, PyAny>) = item.extract()?;
-            let name = name.cast::<PyString>().map_err(|_| no_name(&name))?;
-            Key::check("a name in labels", args::utf8(name, "a name in labels")?)?;
-            if name.to_str()?.starts_with(' ') {
-                return Err(
-                    Invalid::id("a name in labels", "text without a space at its start").into()
-                );
-            }
-            own.set_item(name, value)?;
+            own.set_item(name.cast::<PyString>().map_err(|_| no_name(&name))?, value)?;
         }
         for (name, value) in self.named.into_iter().flatten() {
             if let Some(other) = own.get_item(&name)?
@@ -103,6 +96,15 @@ impl<'a, 'py> GivenLabels<'a, 'py> {
 fn no_mapping(given: &Bound<'_, PyAny>) -> PyErr {
     let given = args::type_name(given);
     Invalid::policy("labels", &format!("a mapping of names to values, not {given}")).into()
+}
+
+/// Names with a space at their start are marks of outlay's own.
+fn check_name(name: &Bound<'_, PyString>) -> PyResult<()> {
+    let text = args::name(name, "a name in labels")?;
+    if text.starts_with(' ') {
+        return Err(Invalid::id("a name in labels", "text without a space at its start").into());
+    }
+    Ok(())
 }
 
 fn no_name(given: &Bound<'_, PyAny>) -> PyErr {
@@ -128,11 +130,18 @@ impl<'py> CallLabels<'py> {
         scope: Option<Bound<'py, PyDict>>,
     ) -> PyResult<Self> {
         let mut labels = Self { held: SmallVec::new(), landing: false };
-        for (name, value) in given.own()?.iter().flatten() {
-            labels.add(name.cast_into()?, &value)?;
+        if let Some(own) = given.own()? {
+            for (name, value) in &own {
+                let name = name.cast_into()?;
+                check_name(&name)?;
+                labels.add(name, &value)?;
+            }
         }
-        for around in [given.bound, scope.as_ref()].into_iter().flatten() {
-            labels.add_around(around)?;
+        if let Some(bound) = given.bound {
+            labels.add_around(bound)?;
+        }
+        if let Some(scope) = &scope {
+            labels.add_around(scope)?;
         }
         Ok(labels)
     }

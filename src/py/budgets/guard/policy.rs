@@ -2,7 +2,7 @@
 
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
 use crate::accounting::Invalid;
 use crate::budgets::GuardPolicy;
@@ -20,7 +20,8 @@ pub(super) fn read_dict(dict: &Bound<'_, PyDict>) -> PyResult<GuardPolicy> {
     let py = dict.py();
     let options = PyDict::new(py);
     // A Decimal becomes text, as in TOML.
-    options.set_item("default", py.import("builtins")?.getattr("str")?)?;
+    options
+        .set_item("default", py.import("outlay._guard.given_policy")?.getattr("policy_text")?)?;
     options.set_item("allow_nan", false)?;
     options.set_item("ensure_ascii", false)?;
     let text = py.import("json")?.call_method("dumps", (dict,), Some(&options));
@@ -32,10 +33,31 @@ pub(super) fn read_dict(dict: &Bound<'_, PyDict>) -> PyResult<GuardPolicy> {
         .into(),
         false => error,
     })?;
+    check_names(dict)?;
     let text = text.cast::<PyString>()?.to_str().map_err(|_| {
         Invalid::policy("policy", "a dict of text that has a UTF-8 form: no lone surrogates")
     })?;
     Ok(GuardPolicy::from_json(text)?)
+}
+
+/// JSON makes text of a name that is none, such as None: a rule with it would match nothing.
+/// The dict has a JSON form, so it holds no circle.
+fn check_names(value: &Bound<'_, PyAny>) -> PyResult<()> {
+    if let Ok(dict) = value.cast::<PyDict>() {
+        for (name, value) in dict {
+            if !name.is_instance_of::<PyString>() {
+                let given = args::type_name(&name);
+                let allowed = format!("a dict whose names are texts; one of them is {given}");
+                return Err(Invalid::policy("policy", &allowed).into());
+            }
+            check_names(&value)?;
+        }
+    } else if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() {
+        for item in value.try_iter()? {
+            check_names(&item?)?;
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn read_file(path: &Bound<'_, PyAny>) -> PyResult<GuardPolicy> {
@@ -66,7 +88,7 @@ fn file_text(given: &Bound<'_, PyAny>) -> PyResult<(String, String)> {
             let said = said.split(" (os error").next().map(str::to_owned);
             unreadable(given.py(), (number, said, &shown))
         }
-        None => error.into(),
+        None => Invalid::policy("policy", &format!("a dict or the path of a file: {error}")).into(),
     })?;
     let text = String::from_utf8(bytes).map_err(|bad| {
         let before = &bad.as_bytes()[..bad.utf8_error().valid_up_to()];

@@ -7,7 +7,7 @@ from typing import Any
 
 from kit import TEXT, USAGE, World, committed
 
-from cases.base import ALL, ASYNC, case
+from cases.base import ALL, ASYNC, STREAMS, case
 from outlay import Guard, SharedPool, last_call
 from outlay.testing import Reply
 
@@ -152,16 +152,22 @@ def own_budget(world):
         assert own.pool.open_leases() == small.pool.open_leases() == []
 
 
-@case("The caller can ask what its newest call used and cost.", ALL)
-def cost_of_a_call(world):
-    server = world.serve_same(Reply(text=TEXT, usage=USAGE))
+def priced(world: World, **defaults: str) -> tuple[Guard, dict[str, str]]:
+    """Return a guard with a price for the driver's model, and the labels that the wrap needs to name it."""
     labels = {} if getattr(world.driver, "names_model", True) else {"model": "gpt-x"}
     first, events = one_user(1_000_000), []
     first.events(events.append)
-    world.ask(world.make(server, first, **labels))
-    model = events[0]["model"]
-    prices = {model: {"input": "2.50", "output": "10.00"}}
-    guard = Guard({"budget": [{"name": "all", "limit": {"usd": "1"}}], "prices": prices})
+    world.ask(world.make(world.serve(Reply(text=TEXT)), first, **labels))
+    # 100 tokens of input and 50 of output are 750 micro-USD.
+    prices = {events[0]["model"]: {"input": "2.50", "output": "10.00"}}
+    rule = {"name": "all", "limit": {"usd": "1"}}
+    return Guard({"defaults": defaults, "budget": [rule], "prices": prices}), labels
+
+
+@case("The caller can ask what its newest call used and cost.", ALL)
+def cost_of_a_call(world):
+    server = world.serve_same(Reply(text=TEXT, usage=USAGE))
+    guard, labels = priced(world)
     client = world.make(server, guard, **labels)
     found: list[Any] = []
     if world.mode in ASYNC:
@@ -176,5 +182,19 @@ def cost_of_a_call(world):
         found.append(last_call())
     (usage,) = found
     assert (usage.input_tokens, usage.output_tokens) == (100, 50)
-    # 100 x 2.50 + 50 x 10.00 USD for a million; cache reads cost what the input costs.
+    # Cache reads cost what the input costs.
     assert usage.cost_micros_usd == 750
+
+
+COSTS = [("larger", 200, 750), ("larger", 900, 900), ("provider", 200, 200), ("computed", 900, 750)]
+
+
+@case("A cost that the provider reports is booked as `cost_source` of the policy says.", ALL)
+def cost_reported(world):
+    for source, reported, booked in COSTS:
+        guard, labels = priced(world, cost_source=source)
+        usage = {"prompt_tokens": 100, "completion_tokens": 50, "cost": reported / 1_000_000}
+        client = world.make(world.serve(Reply(text=TEXT, usage=usage)), guard, **labels)
+        # Of a stream, the usage is asked for.
+        world.ask(client, **({"usage": True} if world.mode in STREAMS else {}))
+        assert guard.snapshot()[0]["limits"]["cost_micros_usd"]["used"] == booked, (source, reported)

@@ -31,6 +31,7 @@ class Driver:
     package = "google.genai"
     gaps = {
         "cached_names": "the API has one name for them",
+        "cost_reported": "the API reports no cost",
         "fallback": "an SDK has no fallback models",
         "sub_agent": "an SDK has no agents",
         "cache_hit": "an SDK has no cache of responses",

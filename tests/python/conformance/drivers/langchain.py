@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import aclosing, closing
 
 import langchain_openai
+import openai
 from kit import keep
 from langchain.agents import create_agent
 from langchain.agents.middleware import SummarizationMiddleware
@@ -30,7 +31,7 @@ class Driver:
 
     name = "langchain"
     package = "langchain_openai"
-    gaps: dict[str, str] = {"cached_names": "LangChain's own usage is read, which has one name for them"}
+    gaps: dict[str, str] = {}
     scripts = {
         "sub_agent": [
             Reply(tool_calls=[{"name": "ask_helper", "args": {"question": "How?"}, "id": "call-1"}]),
@@ -61,8 +62,10 @@ class Driver:
         return wrap(self._model(server, http_client=sync, http_async_client=asynchronous), budget)
 
     def _model(self, server, **options):
-        # LangChain leaves usage out of the streams of a base_url unless it is told.
-        options = {"max_retries": 0, "stream_usage": True, "timeout": 10, **options}
+        # LangChain leaves usage out of the streams of a base_url unless it is told. It keeps a client for
+        # each address, of one event loop, and ports are used again.
+        own = {"http_async_client": openai.DefaultAsyncHttpxClient()}
+        options = {"max_retries": 0, "stream_usage": True, "timeout": 10, **own, **options}
         return langchain_openai.ChatOpenAI(
             model="gpt-test", base_url=server.base_url, api_key="none", **options
         )

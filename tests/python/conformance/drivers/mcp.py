@@ -41,6 +41,7 @@ class Driver:
         "unparsed_answer": "a tool call has no tokens",
         "cached_names": "a tool call has no tokens",
         "cost_of_a_call": "a tool call has no tokens",
+        "cost_reported": "a tool call has no tokens",
         "retry_inside": "a server does not repeat a tool call of its own accord",
         "fallback": "a server has no fallback tools",
         "sub_agent": "a server has no agents",

@@ -25,10 +25,10 @@ class Driver:
     package = "pydantic_ai"
     gaps = {
         "cost_of_a_call": "Pydantic AI makes its calls in tasks of its own; the lease and the events say it",
-        "cached_names": "Pydantic AI passes on the counts that it knows",
         "error_in_body": "its OpenAIChatModel checks the answer against ChatCompletion and drops it "
         "(_validate_completion), so that the error is not to be seen: the estimate is booked",
         "cache_hit": "Pydantic AI has no cache of responses",
+        "cost_reported": "its OpenAIChatModel drops the cost; what its OpenRouterModel passes on is booked",
     }
 
     def make(self, server, budget, **keywords):

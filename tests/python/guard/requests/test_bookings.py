@@ -99,7 +99,8 @@ class Book:
         for key in self.counters(request):
             _, most, _, soft, _ = self.rules[key[0]]
             for unit, limit in most.items():
-                if (strict or not soft) and self.total(key, unit) + asked[unit] > limit:
+                # Of nothing there is always enough, also where a soft limit was passed.
+                if (strict or not soft) and 0 < asked[unit] > limit - self.total(key, unit):
                     return False
         return True
 

@@ -95,3 +95,19 @@ def test_a_bad_mapping_is_refused_by_name(clock, labels, error, text):
     for scope in (guard.scope, guard.run, guard.step):
         with pytest.raises(error, match=text), scope(user="ann", labels=labels):
             raise AssertionError("it has begun")
+
+
+@pytest.mark.parametrize("name", ["", "\ud800", "a" * 1_025, " x", " landing"])
+def test_a_name_that_no_label_can_have_is_refused_by_every_method(clock, name):
+    """As a keyword too; a name with a space at its start is a mark of outlay's own."""
+    guard = new_guard(clock, budget(limit={"tokens": 900}, landing={"tokens": 300}))
+    part = guard.allot(tokens=100)
+    asked = (guard.reserve, guard.check, guard.explain, guard.advice, guard.charge_step, guard.bind)
+    for call in (*asked, guard.bind().reserve, guard.bind().bind, guard.bind().run, part.reserve):
+        for given in ({"labels": {name: "x"}}, {name: "x"}):
+            with pytest.raises(InvalidId, match="a name in labels must be"):
+                call(**given)
+    for scope in (guard.scope, guard.run, guard.step):
+        for given in ({"labels": {name: "x"}}, {name: "x"}):
+            with pytest.raises(InvalidId, match="a name in labels must be"), scope(**given):
+                raise AssertionError("it has begun")

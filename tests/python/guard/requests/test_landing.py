@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from guard_support import budget, estimate, figures, new_guard, refused, spend
 
+from outlay import InvalidId
+
 KEPT = budget(limit={"tokens": 100, "calls": 50}, landing={"tokens": 30})
 
 
@@ -40,8 +42,10 @@ def test_landing_is_no_label(clock):
 def test_landing_cannot_be_reached_by_a_label(clock):
     """Whatever its name."""
     guard = new_guard(clock, KEPT)
-    refused(guard.reserve, 100, **{" landing": "yes"})
-    with pytest.raises(ValueError), guard.scope(**{" landing": "yes"}):
+    for call in (guard.reserve, guard.bind, guard.bind().reserve):
+        with pytest.raises(InvalidId):
+            call(**{" landing": "yes"})
+    with pytest.raises(InvalidId), guard.scope(**{" landing": "yes"}):
         guard.reserve(100)
 
 

@@ -12,14 +12,14 @@ from guard_support import budget, figures, listen, names, new_guard, refused
 from outlay import Guard, LeaseFinalized, RateLimitExceeded, SharedPool, UsageEstimate, WorkflowQuota
 from outlay._core import charge_together, record_together
 from outlay._usage.prompt import Prompt
-from outlay._wraps.arguments import make_layer
+from outlay._wraps.arguments import CallOptions, make_layer
 
 PROMPT = Prompt(model_name="gpt-x", input_tokens=101)
 
 
 def held(budgets, **keywords):
     """Return what a wrap would reserve for the prompt."""
-    estimate = make_layer(budgets, labels={}, made_by="test", **keywords).estimate(PROMPT)
+    estimate = make_layer(budgets, CallOptions(**keywords), made_by="test").estimate(PROMPT)
     return estimate.input_tokens, estimate.output_tokens
 
 
@@ -47,7 +47,7 @@ def test_a_policy_speaks_for_wraps_that_do_not():
 
 def test_an_update_speaks_for_wraps_that_are_there():
     guard = guard_of()
-    layer = make_layer(guard, labels={}, made_by="test")
+    layer = make_layer(guard, labels=None, named={}, made_by="test")
     guard.update({"defaults": {"output_tokens": 9}})
     assert layer.estimate(PROMPT).output_tokens == 9
 

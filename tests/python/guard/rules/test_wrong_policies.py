@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import enum
+import uuid
+from collections.abc import Hashable
+from decimal import Decimal
+
 import pytest
 
-from outlay import Guard, InvalidId, PolicyError
+from outlay import BudgetExceeded, Guard, InvalidId, PolicyError, UsageEstimate
 
 HEAD = '[[budget]]\nname = "b"\nlimit = { calls = 1 }\n'
 
@@ -113,7 +118,7 @@ def test_what_a_dict_can_hold_and_toml_can_not_is_said(bad, said):
 def test_the_name_of_a_label_is_an_id_too(name):
     """As its value is."""
     guard = Guard({"budget": [{"name": "b", "limit": {"calls": 1}}]})
-    with pytest.raises(InvalidId, match="a label must be text of 1 to 1024 bytes"):
+    with pytest.raises(InvalidId, match="a name in labels must be text of 1 to 1024 bytes"):
         guard.reserve(1, **{name: "v"})
     guard.reserve(1, **{"x" * 1024: "v"})
 
@@ -170,3 +175,40 @@ def test_a_step_whose_full_name_is_too_long_is_refused_when_it_is_read():
     """Not at its first request."""
     with pytest.raises(PolicyError):
         Guard({"workflow": [{"name": "w" * 1000, "step": {"s" * 100: {"calls": 1}}}]})
+
+
+class Agent(enum.Enum):
+    """Names of agents, of which the text is "Agent.CODER"."""
+
+    CODER = "coder"
+
+
+@pytest.mark.parametrize("value", [b"coder", {"coder"}, frozenset(["coder"]), Agent.CODER, object(), 1, None])
+def test_a_value_that_is_no_text_is_no_scope(value):
+    """As text, such as "Agent.CODER", it would match no request, and the limit would hold for nobody."""
+    rule = {"name": "b", "limit": {"calls": 1}}
+    for policy in (
+        {"budget": [{**rule, "scope": {"agent": value}}]},
+        {"budget": [{**rule, "scope": {value: "coder"}}]} if isinstance(value, Hashable) else {"x": value},
+        {"defaults": {"require": [value]}},
+        {"tool": [{**rule, "name": value}]},
+        {"allowance": [{"agent": value, "daily_token_limit": 1}]},
+    ):
+        for read in (Guard, Guard.from_dict, Guard({}).update):
+            with pytest.raises(PolicyError):
+                read(policy)
+
+
+def test_money_as_decimal_and_labels_as_uuid_are_as_their_text():
+    user = uuid.uuid4()
+    rule = {"name": "b", "scope": {"user": user}, "limit": {"usd": Decimal("0.000005")}}
+    guard = Guard({"budget": [rule]})
+    guard.reserve(UsageEstimate(cost_micros_usd=5), user=user).commit()
+    with pytest.raises(BudgetExceeded):
+        guard.reserve(UsageEstimate(cost_micros_usd=1), user=str(user))
+
+
+def test_a_path_that_no_file_can_have_is_a_policy_error():
+    for read in (Guard, Guard.from_toml):
+        with pytest.raises(PolicyError, match="must be a dict or the path of a file"):
+            read("a\0b.toml")

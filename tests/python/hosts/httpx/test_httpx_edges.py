@@ -9,7 +9,15 @@ import pickle
 import pytest
 from httpx_support import HI_ESTIMATE, hi
 
-from outlay import BudgetExceeded, BudgetManager, Guard, PolicyError, RateLimitExceeded, SharedPool
+from outlay import (
+    BudgetExceeded,
+    BudgetManager,
+    Guard,
+    LimitExceeded,
+    PolicyError,
+    RateLimitExceeded,
+    SharedPool,
+)
 from outlay._http.request import read_request
 from outlay.testing import Reply
 
@@ -106,3 +114,15 @@ def test_a_model_without_a_price_passes_through_the_sdks(hx, faces, serve, make_
     assert isinstance(raised.value, module.OpenAIError if sdk == "openai" else module.AnthropicError)
     assert type(pickle.loads(pickle.dumps(raised.value))) is PolicyError
     assert server.paths == []
+
+
+@pytest.mark.parametrize(("spared", "times"), [(False, 3), (True, 1)])
+def test_a_retry_of_ones_own_repeats_a_refusal_unless_it_is_told_not_to(hx, guard, counted, spared, times):
+    tenacity, budget, sent = pytest.importorskip("tenacity"), counted(), []
+    options = {"retry": tenacity.retry_if_not_exception_type(LimitExceeded)} if spared else {}
+    inner = hx.MockTransport(sent.append)
+    with guard.client(budget, inner=inner) as client, pytest.raises(BudgetExceeded):
+        tenacity.Retrying(stop=tenacity.stop_after_attempt(3), reraise=True, **options)(
+            client.post, URL, json=hi()
+        )
+    assert (budget.asked, sent) == (times, [])

@@ -155,17 +155,19 @@ def test_gemini_is_counted(genai_on, serve, pool):
     assert pool.committed().reasoning_tokens == 4 * 4
 
 
-def test_gemini_lets_a_refusal_through_at_once(genai_on, serve, make_pool):
+def test_gemini_lets_a_refusal_through_at_once(genai_on, serve, counted):
     server = serve([])
     retries = genai_on.genai.types.HttpRetryOptions(attempts=3, initial_delay=0.0)
     for options in ({}, {"retry_options": retries}):
-        client = genai_on(server, make_pool(capacity_tokens=1), **options)
+        budget = counted()
+        client = genai_on(server, budget, **options)
         with pytest.raises(BudgetExceeded):
             client.models.generate_content(model="gemini-x", contents="Hi")
         with pytest.raises(BudgetExceeded):
             asyncio.run(client.aio.models.generate_content(model="gemini-x", contents="Hi"))
         with pytest.raises(BudgetExceeded):
             list(client.models.generate_content_stream(model="gemini-x", contents="Hi"))
+        assert budget.asked == 3
     assert server.calls == 0
 
 

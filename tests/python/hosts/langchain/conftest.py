@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import openai
 import pytest
 from host_support import make_pool, pool  # noqa: F401 (fixtures)
 from langchain_openai import ChatOpenAI
@@ -21,6 +22,8 @@ def chat():
     """Make a real `ChatOpenAI` that talks to a loopback server."""
 
     def make(server, **keywords):
+        # LangChain keeps a client for each address, of one event loop, and ports are used again.
+        keywords.setdefault("http_async_client", openai.DefaultAsyncHttpxClient())
         return ChatOpenAI(
             model="gpt-test", base_url=server.base_url, api_key="none", max_retries=0, **keywords
         )

@@ -1,4 +1,4 @@
-"""`with_retry` of a wrapped model: a refusal that waiting does not cure is not tried again."""
+"""The retries of LangChain and LangGraph: a refusal that waiting does not cure is not tried again."""
 
 from __future__ import annotations
 
@@ -6,25 +6,15 @@ import pickle
 
 import pytest
 from langchain_core.runnables import RunnableLambda
+from langgraph.graph import START, StateGraph
+from langgraph.types import RetryPolicy
 
-from outlay import LimitExceeded, RateLimiter, SharedPool
+from outlay import LimitExceeded, RateLimiter, SharedPool, governed
 from outlay.langchain import wrap
 from outlay.langchain._retry import _Repeats
 from outlay.testing import ScriptedChatModel
 
 QUICK = {"wait_exponential_jitter": False, "stop_after_attempt": 3}
-
-
-class Counted:
-    """A budget that says how often it was asked."""
-
-    def __init__(self, budget):
-        self.budget, self.asked = budget, 0
-
-    def reserve(self, estimate, **labels):
-        """Count, and ask the budget inside."""
-        self.asked += 1
-        return self.budget.reserve(estimate)
 
 
 def model():
@@ -39,12 +29,11 @@ MADE = {
 
 
 @pytest.mark.parametrize("made", MADE)
-def test_a_refusal_is_asked_once_and_a_rate_three_times(made):
-    for budget, times in ((SharedPool(capacity_tokens=1), 1), (_full(), 3)):
-        counted = Counted(budget)
+def test_a_refusal_is_asked_once_and_a_rate_three_times(made, counted):
+    for budget, times in ((counted(), 1), (counted(_full()), 3)):
         with pytest.raises(LimitExceeded):
-            MADE[made](counted).invoke("Hi")
-        assert counted.asked == times
+            MADE[made](budget).invoke("Hi")
+        assert budget.asked == times
 
 
 def _full():
@@ -53,11 +42,11 @@ def _full():
     return limiter
 
 
-async def test_it_is_so_in_event_loops_too():
-    counted = Counted(SharedPool(capacity_tokens=1))
+async def test_it_is_so_in_event_loops_too(counted):
+    budget = counted()
     with pytest.raises(LimitExceeded):
-        await MADE["after"](counted).ainvoke("Hi")
-    assert counted.asked == 1
+        await MADE["after"](budget).ainvoke("Hi")
+    assert budget.asked == 1
 
 
 def test_what_fails_in_the_model_is_tried_again_as_it_was_said():
@@ -69,10 +58,31 @@ def test_what_fails_in_the_model_is_tried_again_as_it_was_said():
     assert pickle.loads(pickle.dumps(_Repeats((KeyError,))))(KeyError())
 
 
-def test_a_chain_around_it_tries_again_unless_it_is_given_the_types():
+def test_a_chain_around_it_tries_again_unless_it_is_given_the_types(counted):
     for types, times in (((Exception,), 3), ((ValueError,), 1)):
-        counted = Counted(SharedPool(capacity_tokens=1))
-        chain = RunnableLambda(str) | wrap(model(), counted)
+        budget = counted()
+        chain = RunnableLambda(str) | wrap(model(), budget)
         with pytest.raises(LimitExceeded):
             chain.with_retry(retry_if_exception_type=types, **QUICK).invoke("Hi")
-        assert counted.asked == times
+        assert budget.asked == times
+
+
+def test_fallbacks_ask_once_for_each_model_unless_they_are_given_the_types(counted):
+    for types, times in (((Exception,), 3), ((ConnectionError,), 1)):
+        budget = counted()
+        first, *others = (wrap(model(), budget) for _ in range(3))
+        with pytest.raises(LimitExceeded):
+            first.with_fallbacks(others, exceptions_to_handle=types).invoke("Hi")
+        assert budget.asked == times
+
+
+@pytest.mark.parametrize(("policy", "times"), [({}, 1), ({"retry_on": Exception}, 3)])
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_a_node_of_langgraph_repeats_no_refusal_unless_it_is_told_to(counted, policy, times, wrapped):
+    budget = counted()
+    ask = wrap(model(), budget).invoke if wrapped else governed(budget, estimate=9)(lambda text: text)
+    retry = RetryPolicy(max_attempts=3, initial_interval=0, jitter=False, **policy)
+    graph = StateGraph(dict).add_node("a", lambda state: ask("Hi"), retry_policy=retry)
+    with pytest.raises(LimitExceeded):
+        graph.add_edge(START, "a").compile().invoke({})
+    assert budget.asked == times

@@ -123,11 +123,13 @@ async def test_the_run_that_the_caller_opened_comes_first(mode):
 
 @pytest.mark.parametrize("mode", ["invoke", "ainvoke"])
 async def test_the_run_that_the_middleware_names_comes_before_a_new_one(mode):
-    """Its label `run=`, or the one of its bound view: the model of the guard alone is in that run too."""
+    """Its label `run=`, or that of its view or part: the model of the guard alone is in that run too."""
     guard = by_run()
     await run(agent_of(guard, run="named"), mode)
     await run(agent_of(guard, budget=guard.bind(run="bound")), mode)
-    assert counted(guard) == {"named": 3, "bound": 3}
+    with guard.allot(calls=9, run="part") as part:
+        await run(agent_of(guard, budget=part), mode)
+    assert counted(guard) == {"named": 3, "bound": 3, "part": 3}
 
 
 @pytest.mark.parametrize("mode", ["invoke", "ainvoke"])

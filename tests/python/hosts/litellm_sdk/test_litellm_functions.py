@@ -41,13 +41,14 @@ async def test_a_call_is_booked_with_what_the_provider_billed(original, serve, a
     assert pool.committed().total_tokens == server.billed[0]["total_tokens"] > 0
 
 
-async def test_a_refused_call_never_reaches_the_provider(original, serve, ask, make_pool):
-    server = serve([])
+async def test_a_refused_call_never_reaches_the_provider(original, serve, ask, make_pool, counted):
+    server, budget = serve([]), counted(make_pool(100))
+    again = {"num_retries": 3, "fallbacks": ["openai/gpt-big"]}
     with pytest.raises(BudgetExceeded) as caught:
-        await run(wrap(original, make_pool(100)), **ask(server, num_retries=3))
+        await run(wrap(original, budget), **ask(server, **again))
     assert isinstance(caught.value, litellm.OpenAIError)
     assert caught.value.limit == 100
-    assert server.calls == 0
+    assert (budget.asked, server.calls) == (1, 0)
 
 
 async def test_without_a_usage_the_estimate_is_booked(original, serve, ask, pool, hi_estimate):

@@ -37,20 +37,15 @@ async def test_async_calls_are_booked(serve, pool):
     assert pool.committed().total_tokens == server.billed[0]["total_tokens"]
 
 
-def test_a_refusal_is_not_retried_and_falls_back_to_nothing(serve, make_pool):
-    server = serve([])
-    router = wrap(router_of(server, num_retries=3, fallbacks=[{"fast": ["big"]}]), make_pool(100))
+async def test_a_refusal_is_not_retried_and_falls_back_to_nothing(serve, counted):
+    server, budget = serve([]), counted()
+    router = wrap(router_of(server, num_retries=3, fallbacks=[{"fast": ["big"]}]), budget)
     with pytest.raises(BudgetExceeded):
         router.completion(model="fast", messages=MESSAGES)
-    assert server.calls == 0
-
-
-async def test_an_async_refusal_is_not_retried_either(serve, make_pool):
-    server = serve([])
-    router = wrap(router_of(server, num_retries=3, fallbacks=[{"fast": ["big"]}]), make_pool(100))
+    assert budget.asked == 1
     with pytest.raises(BudgetExceeded):
         await router.acompletion(model="fast", messages=MESSAGES)
-    assert server.calls == 0
+    assert (budget.asked, server.calls) == (2, 0)
 
 
 def test_retries_are_one_lease(serve, pool):

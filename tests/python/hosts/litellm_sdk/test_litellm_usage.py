@@ -7,7 +7,7 @@ import pytest
 from litellm.types.utils import Usage as LiteUsage
 
 from outlay import SharedPool, Usage
-from outlay._wraps.arguments import make_layer
+from outlay._wraps.arguments import CallOptions, make_layer
 from outlay.litellm import wrap
 from outlay.litellm._call import lite_call
 from outlay.testing import Reply
@@ -62,7 +62,7 @@ def test_a_call_is_priced_by_the_first_name_of_what_answered_that_has_a_price(kn
     dollars = {"asked": "1", "group": "2", "model": "3", "name": "4"}
     prices = {name: {"input": dollars[name], "output": dollars[name]} for name in known.split()}
     pool = SharedPool(capacity_tokens=10_000)
-    layer = make_layer(pool, prices=prices, labels={}, made_by="test")
+    layer = make_layer(pool, CallOptions(prices=prices), made_by="test")
     answer = litellm.ModelResponse(model="name", usage=LiteUsage(prompt_tokens=7, completion_tokens=3))
     answer._hidden_params = {
         "litellm_model_name": "model",

@@ -137,6 +137,11 @@ def test_a_users_own_lease_ends_with_a_stream_that_nobody_reads(serve, plain):
         def commit(self, usage=None):
             ended.append(usage)
 
+        def release(self):
+            ended.append("released")
+
+        close = release
+
     server = serve(Reply(text="a b c", gate=threading.Event()))
     chunks_of(wrap(plain(server), Own()))
     gc.collect()

@@ -95,8 +95,8 @@ def test_refusal_pickles(make_pool, quiet):
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-async def test_no_policy_retries_a_refusal(make_pool, quiet, streamed):
-    asked = []
+async def test_no_policy_retries_a_refusal(counted, quiet, streamed):
+    asked, budget = [], counted()
 
     def always(context):
         asked.append(context)
@@ -104,11 +104,11 @@ async def test_no_policy_retries_a_refusal(make_pool, quiet, streamed):
 
     retry = ModelRetrySettings(max_retries=3, policy=always, backoff={"initial_delay": 0})
     settings = ModelSettings(retry=retry)
-    agent = Agent("a", model=wrap(ScriptedModel([]), make_pool(1)), model_settings=settings)
+    agent = Agent("a", model=wrap(ScriptedModel([]), budget), model_settings=settings)
     run = drained(Runner.run_streamed(agent, "Hi", run_config=quiet)) if streamed else None
     with pytest.raises(BudgetExceeded):
         await (run or Runner.run(agent, "Hi", run_config=quiet))
-    assert asked == []
+    assert (asked, budget.asked) == ([], 1)
 
 
 async def test_retry_of_the_runner_is_a_call_of_its_own(real, serve, make_pool, quiet, billed):

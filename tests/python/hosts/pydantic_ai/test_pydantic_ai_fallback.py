@@ -48,8 +48,8 @@ async def test_rejected_answer_is_charged(chat, serve, pool, billed):
     assert pool.committed().total_tokens == billed(server)
 
 
-async def test_refusal_is_not_fallen_back_from(real, serve, make_pool):
-    server, small = serve([]), make_pool(10)
+async def test_refusal_is_not_fallen_back_from(real, serve, counted):
+    server, small = serve([]), counted()
     with pytest.raises(BudgetExceeded):
         await Agent(wrap(both(real, server), small)).run("Hi")
     with pytest.raises(BudgetExceeded):
@@ -59,26 +59,26 @@ async def test_refusal_is_not_fallen_back_from(real, serve, make_pool):
     chain = FallbackModel(wrap(real(server), small), real(server))
     with pytest.raises(BudgetExceeded):
         await Agent(chain).run("Hi")
-    assert server.calls == 0
+    assert (small.asked, server.calls) == (3, 0)
 
 
-async def test_fallback_on_everything_still_asks_no_provider(chat, serve, make_pool):
-    server, small = serve([]), make_pool(10)
+async def test_fallback_on_everything_asks_once_for_each_model_and_no_provider(chat, serve, counted):
+    server, small = serve([]), counted()
     agent = Agent(wrap(both(chat, server, fallback_on=Exception), small))
     with pytest.raises(FallbackExceptionGroup) as group:
         await agent.run("Hi")
     assert all(isinstance(error, BudgetExceeded) for error in group.value.exceptions)
-    assert server.calls == 0
+    assert (small.asked, server.calls) == (2, 0)
 
 
-async def test_capability_of_the_host_never_falls_back_from_a_refusal(chat, serve, make_pool):
-    server, small = serve([]), make_pool(10)
+async def test_capability_of_the_host_never_falls_back_from_a_refusal(chat, serve, counted):
+    server, small = serve([]), counted()
     other = ModelFallback(chat(server, "second"), fallback_on=Exception)
     agent = Agent(chat(server), capabilities=[BudgetCapability(small), other])
     with pytest.raises(UsageLimitExceeded) as refused:
         await agent.run("Hi")
     assert isinstance(refused.value, BudgetExceeded)
-    assert server.calls == 0
+    assert (small.asked, server.calls) == (1, 0)
 
 
 async def test_capability_guards_every_try(chat, serve, pool, billed):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+import httpx2
 import pytest
 from pydantic_ai import Agent
 from pydantic_ai.direct import model_request_stream
@@ -92,3 +93,31 @@ async def test_the_label_provider_is_that_of_the_address(api, address, provider)
     with pytest.raises(BudgetExceeded) as caught:
         await Agent(wrap(model, Guard({"budget": rules}))).run("Hi")
     assert caught.value.scope["budget"] == provider
+
+
+@pytest.mark.parametrize(
+    ("said", "booked"),
+    [({}, 900), ({"is_byok": True, "cost_details": {"upstream_inference_cost": 0.001}}, 1_900)],
+    ids=["with its cost", "on a key of one's own"],
+)
+async def test_the_cost_that_openrouters_model_passes_on_is_booked(said, booked):
+    models = pytest.importorskip("pydantic_ai.models.openrouter")
+    providers = pytest.importorskip("pydantic_ai.providers.openrouter")
+    choice = {"index": 0, "finish_reason": "stop", "native_finish_reason": "stop"}
+    usage = {"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150, "cost": 0.0009}
+    answer = {
+        "id": "gen-1",
+        "object": "chat.completion",
+        "created": 0,
+        "model": "m/m",
+        "provider": "Some",
+        "choices": [{**choice, "message": {"role": "assistant", "content": "Hello."}}],
+        "usage": {**usage, **said},
+    }
+    http = httpx2.AsyncClient(transport=httpx2.MockTransport(lambda _: httpx2.Response(200, json=answer)))
+    provider = providers.OpenRouterProvider(api_key="none", http_client=http)
+    prices = {"m/m": {"input": "2.50", "output": "10.00"}}
+    guard = Guard({"budget": [{"name": "all", "limit": {"usd": "1"}}], "prices": prices})
+    await Agent(wrap(models.OpenRouterModel("m/m", provider=provider), guard)).run("Hi")
+    # The price says 750 micro-USD.
+    assert guard.snapshot()[0]["limits"]["cost_micros_usd"]["used"] == booked

@@ -123,7 +123,7 @@ async def test_the_run_that_the_caller_opened_comes_first(run):
 
 @MODES
 async def test_the_run_that_the_capability_names_comes_before_the_one_of_the_host(run):
-    """Its label `run=`, or the one of its bound view; so is that of a sub-agent that names none."""
+    """Its label `run=`, or the one of its bound view or part; so is that of a sub-agent that names none."""
     guard = by_run()
     inner = agent_of(guard)
 
@@ -132,7 +132,9 @@ async def test_the_run_that_the_capability_names_comes_before_the_one_of_the_hos
 
     await run(agent_of(guard, ask, run="named"))
     await run(agent_of(guard, ask, budget=guard.bind(run="bound")))
-    assert counted(guard) == {"named": 6, "bound": 6}
+    with guard.allot(calls=9, run="part") as part:
+        await run(agent_of(guard, ask, budget=part))
+    assert counted(guard) == {"named": 6, "bound": 6, "part": 6}
 
 
 @MODES

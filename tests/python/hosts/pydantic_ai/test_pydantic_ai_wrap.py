@@ -52,16 +52,17 @@ async def test_iter_and_direct_requests_are_guarded(real, serve, pool, billed):
     assert pool.committed().total_tokens == billed(server)
 
 
-async def test_refusal_asks_no_provider_and_is_the_hosts_own_error(real, serve, make_pool):
+async def test_refusal_asks_no_provider_and_is_the_hosts_own_error(real, serve, make_pool, counted):
     server, small = serve([]), make_pool(100)
-    agent = Agent(wrap(real(server), small), retries=3)
+    asked = counted(small)
+    agent = Agent(wrap(real(server), asked), retries=3)
     with pytest.raises(BudgetExceeded) as refused:
         await agent.run("Hi")
     with pytest.raises(UsageLimitExceeded):
         async with agent.run_stream("Hi"):
             pass
     assert type(refused.value) is _errors.ThresholdExceeded
-    assert (server.calls, small.committed().total_tokens) == (0, 0)
+    assert (asked.asked, server.calls, small.committed().total_tokens) == (2, 0, 0)
 
 
 async def test_refusal_pickles_and_reads_as_json(make_pool):

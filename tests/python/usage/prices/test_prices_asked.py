@@ -4,7 +4,7 @@ from contextlib import nullcontext
 
 import pytest
 
-from outlay import BudgetExceeded, Guard, SharedPool
+from outlay import BudgetExceeded, Guard, PolicyError, PriceTable, SharedPool, Usage
 from outlay._usage.billed import cost_to_book, ways, ways_asked, with_ways
 from outlay._usage.prompt import read_body
 from outlay.testing import ProviderServer, Reply
@@ -97,3 +97,43 @@ def test_the_agents_sdk_passes_on_what_its_settings_ask_for():
     settings = agents.ModelSettings(extra_args={"service_tier": "priority"}, extra_body={"speed": "fast"})
     prompt = read_prompt(None, "s", "Hi", settings, [], None, [])
     assert prompt.billed_as == ("fast", "priority")
+
+
+GOOD = {"input": "1", "output": "2"}
+
+
+@pytest.mark.parametrize("value", [2.5, 1, True, None, b"1", "\ud800"])
+@pytest.mark.parametrize(
+    ("place", "price"),
+    [
+        ('["input"]', lambda value: {**GOOD, "input": value}),
+        ('["units"]["web_search"]', lambda value: {**GOOD, "units": {"web_search": value}}),
+        ('["multipliers"]["batch"]', lambda value: {**GOOD, "multipliers": {"batch": value}}),
+        (
+            '["multipliers"]["batch"]["input"]',
+            lambda value: {**GOOD, "multipliers": {"batch": {"input": value}}},
+        ),
+        (
+            '["tiers"]["input"]',
+            lambda value: {**GOOD, "tiers": [{"above_input_tokens": 9, "input": value}]},
+        ),
+    ],
+)
+def test_a_price_that_is_no_text_is_an_error_that_names_it(value, place, price):
+    with pytest.raises(PolicyError) as caught:
+        PriceTable({"m": price(value)})
+    assert str(caught.value).startswith(f'prices["m"]{place} must be plain decimal text')
+
+
+@pytest.mark.parametrize("tiers", [5, "text", {"above_input_tokens": 5}, [5]])
+def test_tiers_that_are_no_list_of_mappings_are_a_policy_error(tiers):
+    with pytest.raises(PolicyError, match="mapping"):
+        PriceTable({"m": {**GOOD, "tiers": tiers}})
+
+
+def test_a_model_whose_name_has_no_utf8_form_has_no_price():
+    table = PriceTable({"m": GOOD})
+    assert not table.knows("\ud800")
+    with pytest.raises(PolicyError, match="name no model"):
+        table.cost("\ud800", Usage(total_tokens=1))
+    assert table.cost("m", Usage(input_tokens=5), provider="\ud800") == 5

@@ -64,9 +64,10 @@ def test_each_kind_has_its_own_tiers():
     assert cost(price, input_tokens=2_200, output_tokens=10, cache_read_tokens=200) == 10_000 + 200 + 200
 
 
-def test_sound_costs_its_own_price_or_the_dearest_of_all():
+def test_sound_costs_its_own_price_or_the_highest_of_its_side():
     sound = {"input_tokens": 100, "output_tokens": 10, "audio_input_tokens": 60, "audio_output_tokens": 10}
-    assert cost(PRICE, **sound) == 40 * 5 // 2 + 60 * 10 + 10 * 10
+    assert cost(PRICE, **sound) == 100 * 5 // 2 + 10 * 10
+    assert cost({**PRICE, "cache_write": "4", "reasoning": "12"}, **sound) == 100 + 60 * 4 + 10 * 12
     own = {**PRICE, "audio_input": "40", "audio_output": "80", "audio_cache_read": "2.5"}
     assert cost(own, **sound) == 100 + 60 * 40 + 10 * 80
     # 70 of 100 were read from a cache: at least 30 of the sound.
@@ -84,21 +85,57 @@ def test_a_multiplier_above_one_never_makes_a_call_cheaper(way):
             assert billed == min(exact, 2**64 - 1) or tokens >= 2**63
 
 
+SEARCH = {"web_search": 1_000}
+# Multipliers in percent, and USD for 1,000 searches, from the pages that docs/policy.md names.
+MAKERS = [
+    ("claude-x", "anthropic", {"batch": 50, "us": 110, "fast": 200, "priority": 100}, 10),
+    ("claude-opus-4-6", "anthropic", {"fast": 600}, 10),
+    ("anthropic/claude-opus-4-7-20260416", "anthropic", {"fast": 600}, 10),
+    ("claude-opus-4-8", None, {"fast": 200}, 10),
+    ("gpt-x", "openai", {"batch": 50, "flex": 50, "priority": 200, "fast": 200}, 10),
+    ("gpt-5.5-2026-04-24", "openai", {"priority": 250, "fast": 250}, 10),
+    ("o3", None, {"priority": 200}, 10),
+    ("ft:gpt-4.1-mini:me", "openai", {"priority": 200}, 25),
+    ("my-deployment", "azure", {"batch": 50, "priority": 250}, 0),
+    ("models/gemini-2.5-flash", "google", {"batch": 50, "flex": 50, "priority": 200}, 35),
+    ("gemini-3-pro", "vertex_ai", {"batch": 50, "flex": 50, "priority": 200}, 14),
+    ("claude-x@20260101", "google_vertexai", {"batch": 50, "priority": 100}, 10),
+    ("gpt-oss", "groq", {"batch": 100}, 0),
+]
+
+
+@pytest.mark.parametrize(("model", "provider", "ways", "searches"), MAKERS, ids=[one[0] for one in MAKERS])
+def test_a_maker_says_what_the_price_does_not(model, provider, ways, searches):
+    table = PriceTable({model: PRICE})
+    for way, percent in ways.items():
+        billed = table.cost(model, Usage(**USAGE, billed_as=(way,)), provider=provider)
+        assert billed == PLAIN * percent // 100, way
+    searched = table.cost(model, Usage(**USAGE, units=SEARCH), provider=provider)
+    assert searched == PLAIN + searches * 1_000_000
+
+
 @pytest.mark.parametrize(
-    ("model", "ways", "units", "expected"),
+    ("model", "provider", "expected"),
     [
-        # Claude docs, "Pricing": 10 USD for 1,000 searches, batches half, US-only inference 1.1 times.
-        ("claude-x", ("batch",), {"web_search": 3}, PLAIN // 2 + 30_000),
-        ("claude-x", ("us",), {"web_fetch": 5}, PLAIN * 11 // 10),
-        ("claude-x", ("fast",), {}, PLAIN * 6),
-        # OpenAI, "Pricing": batch and flex half, priority up to 2.5 times.
-        ("gpt-x", ("flex",), {}, PLAIN // 2),
-        ("gpt-x", ("batch",), {}, PLAIN // 2),
-        ("gpt-x", ("priority",), {}, PLAIN * 5 // 2),
+        ("claude-x", "anthropic", 125 + 100),
+        ("gpt-5", "openai", 125 + 100),
+        ("gpt-4o", "openai", 125 + 200),
+        ("o4-mini", "openai", 125 + 200),
+        ("gemini-3-pro", "google", 125 + 200),
+        ("my-deployment", "azure", 125 + 200),
     ],
 )
-def test_a_maker_says_what_the_price_does_not(model, ways, units, expected):
-    assert cost(PRICE, model, **USAGE, billed_as=ways, units=units) == expected
+def test_a_batch_halves_what_a_cache_has_where_its_maker_does(model, provider, expected):
+    """100 tokens at 2.50, and 800 from a cache at 0.25: half of both, or of the first alone."""
+    cached = Usage(input_tokens=900, cache_read_tokens=800, billed_as=("batch",))
+    assert PriceTable({model: PRICE}).cost(model, cached, provider=provider) == expected
+
+
+def test_a_search_of_files_costs_what_its_seller_asks():
+    table = PriceTable({"gpt-x": PRICE})
+    searched = Usage(**USAGE, units={"file_search": 1_000})
+    assert table.cost("gpt-x", searched, provider="openai") == PLAIN + 2_500_000
+    assert table.cost("gpt-x", searched, provider="azure") == PLAIN + 3_300_000
 
 
 def test_what_nobody_can_price_is_named_once(caplog):
@@ -114,6 +151,12 @@ def test_what_nobody_can_price_is_named_once(caplog):
         assert len([one for one in said if model in one and "moon_walk" in one]) == 1
         assert len([one for one in said if model in one and "by_night" in one]) == 1
     assert len(said) == 4
+    for _ in range(3):
+        cost(PRICE, "named-once", **USAGE, audio_input_tokens=1)
+    assert [
+        one for one in caplog.messages[4:] if "audio_input" in one and "price of text" in one
+    ] == caplog.messages[4:]
+    assert len(caplog.messages) == 5
 
 
 SOURCES = pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from face_support import refusal_of
 
@@ -45,3 +47,9 @@ def opens_after(limiter, clock, seconds):
         return False
     clock.advance(NS)
     return limiter.try_acquire()
+
+
+async def spin():
+    """Let all tasks run that can."""
+    for _ in range(8):
+        await asyncio.sleep(0)
