@@ -71,7 +71,7 @@ pub enum WhichEra {
 
 /// What a holder has last heard of all others. A store that forgot needs it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Heard {
+pub struct HeardOfOthers {
     /// What they had used.
     pub used: u64,
     /// What they had taken and not used.
@@ -110,7 +110,7 @@ pub struct ShareAsk {
     /// How long that waiter has waited.
     pub waited: u64,
     /// What the holder has last heard of all others.
-    pub heard: Heard,
+    pub heard: HeardOfOthers,
 }
 
 /// What a fact changes beside its value: the amount that the store itself counts as used.

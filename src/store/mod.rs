@@ -17,8 +17,8 @@ mod supply;
 
 pub use book::{Now, StoreRules, apply, create};
 pub use message::{
-    Answer, Change, Edges, Epoch, Fact, FactGiven, Heard, HolderId, LimitId, Message, Moved,
-    Outcome, ShareAsk, ShareGiven, WhichEra, WindowSpan,
+    Answer, Change, Edges, Epoch, Fact, FactGiven, HeardOfOthers, HolderId, LimitId, Message,
+    Moved, Outcome, ShareAsk, ShareGiven, WhichEra, WindowSpan,
 };
 pub use rows::{EraRow, FactRow, HolderRow, LimitRow, Rows, ShareRow, StoreRow};
 pub use supply::{Edging, Meters, OnDown, Standing, Supply, SupplyRules, View, passes_when_down};

@@ -2,8 +2,8 @@
 
 use outlay::Era;
 use outlay::store::{
-    Answer, Change, Epoch, Fact, Heard, HolderId, LimitId, Message, Moved, Now, Outcome, ShareAsk,
-    StoreRules, WhichEra, WindowSpan, apply, create,
+    Answer, Change, Epoch, Fact, HeardOfOthers, HolderId, LimitId, Message, Moved, Now, Outcome,
+    ShareAsk, StoreRules, WhichEra, WindowSpan, apply, create,
 };
 
 use crate::memory::Memory;
@@ -68,7 +68,7 @@ fn ask(want: u64) -> ShareAsk {
         until: 0,
         need: want,
         waited: 0,
-        heard: Heard::default(),
+        heard: HeardOfOthers::default(),
     }
 }
 

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::pace::Pace;
+use super::pace::CallPace;
 use super::view::{Edging, View};
 use crate::accounting::{Era, NextShare, Share, Tick};
 use crate::seeded::{self, Bug};
-use crate::store::message::{Edges, Heard, ShareAsk, ShareGiven, WhichEra, WindowSpan};
+use crate::store::message::{Edges, HeardOfOthers, ShareAsk, ShareGiven, WhichEra, WindowSpan};
 
 /// What the store said of a limit at its last answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -31,7 +31,7 @@ pub(super) struct Line {
     pub(super) most: u64,
     pub(super) most_set: i64,
     pub(super) edging: Option<Arc<dyn Edging>>,
-    pub(super) pace: Pace,
+    pub(super) pace: CallPace,
     /// The era of the share as it was last seen.
     era: Option<Era>,
     /// Its edges, and those of the one after it.
@@ -60,7 +60,7 @@ impl Line {
             most,
             most_set: 0,
             edging,
-            pace: Pace::default(),
+            pace: CallPace::default(),
             era: None,
             edges: None,
             next_edges: None,
@@ -120,14 +120,14 @@ impl Line {
     }
 
     /// What it has heard of all others.
-    pub(super) fn heard(&self) -> Heard {
+    pub(super) fn heard(&self) -> HeardOfOthers {
         let heard = self.heard.unwrap_or_default();
-        Heard { used: heard.used_by_others, out: heard.out_to_others }
+        HeardOfOthers { used: heard.used_by_others, out: heard.out_to_others }
     }
 
     /// The most that a share can be beside those of all others, as far as it is known.
     pub(super) fn fair(&self) -> u64 {
-        let Heard { used, out } = self.heard();
+        let HeardOfOthers { used, out } = self.heard();
         self.most.saturating_sub(used.saturating_add(out))
     }
 

@@ -9,7 +9,7 @@ const SPAN: Duration = Duration::from_millis(250);
 
 /// The pace of one limit, as a moving mean.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Pace {
+pub(super) struct CallPace {
     /// When it was measured, and what had been called and asked for until then.
     from: Option<(Tick, u64, u64)>,
     /// What is asked for in a second.
@@ -20,7 +20,7 @@ pub(super) struct Pace {
     called: Option<Tick>,
 }
 
-impl Pace {
+impl CallPace {
     /// Hears how much was asked for until `now`, in how many calls.
     pub(super) fn hear(&mut self, calls: u64, asked: u64, now: Tick) {
         let &mut (from, calls_before, asked_before) = self.from.get_or_insert((now, 0, 0));
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn it_is_ahead_by_time_or_by_calls() {
-        let (mut pace, start) = (Pace::default(), Tick::from_nanos(0));
+        let (mut pace, start) = (CallPace::default(), Tick::from_nanos(0));
         pace.hear(0, 0, start);
         for second in 1..=20 {
             pace.hear(second * 100, second * 1_000, start.plus(Duration::from_secs(second)));

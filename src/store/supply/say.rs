@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::line::Line;
-use super::pace::Pace;
+use super::pace::CallPace;
 use super::view::{SupplyRules, View, micros};
 use crate::accounting::{PastEra, Share, ShareKind, Tick};
 use crate::seeded::{self, Bug};
@@ -227,11 +227,11 @@ impl Speech {
         (line.span == WindowSpan::Calendar).then_some(Edges { begins, ends })
     }
 
-    fn is_active(&self, pace: &Pace) -> bool {
+    fn is_active(&self, pace: &CallPace) -> bool {
         pace.idle(self.now).is_some_and(|idle| idle < self.rules.idle)
     }
 
-    fn ahead(&self, pace: &Pace) -> u64 {
+    fn ahead(&self, pace: &CallPace) -> u64 {
         pace.needs(self.rules.ahead, self.rules.ahead_calls)
     }
 
