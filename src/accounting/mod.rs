@@ -16,6 +16,8 @@ mod price;
 mod provider_limit;
 mod retry;
 mod ring;
+pub mod seeded;
+mod share;
 mod usage;
 mod window;
 
@@ -36,6 +38,8 @@ pub(crate) use price::{model_names, undated};
 pub use provider_limit::ProviderLimit;
 pub use retry::Open;
 pub use ring::Ring;
+pub(crate) use share::taken;
+pub use share::{Era, Fit, NextShare, PastEra, Share, ShareKind};
 pub use usage::{Billing, RequestBudget, Usage, UsageEstimate};
 pub(crate) use window::BUCKETS;
 pub use window::Window;

@@ -1,0 +1,24 @@
+//! Stores: limits that several processes share, and that survive them.
+//!
+//! A store keeps the limits, and each process, a *holder*, has shares of them. A request is decided
+//! in memory against a share. `docs/stores.md` says how, and proves it.
+//!
+//! | room | what is in it |
+//! | --- | --- |
+//! | `message` | the one message, and its answer |
+//! | `rows` | what a store keeps |
+//! | `book` | the side of the store: it applies a message to rows |
+//! | `supply` | the side of the holder: when it speaks, and what it does with an answer |
+
+mod book;
+mod message;
+mod rows;
+mod supply;
+
+pub use book::{Now, StoreRules, apply, create};
+pub use message::{
+    Answer, Ask, Change, Edges, Epoch, Fact, FactGiven, Given, Heard, HolderId, LimitId, Message,
+    Moved, Named, Said, Span,
+};
+pub use rows::{EraRow, FactRow, HolderRow, LimitRow, Rows, ShareRow, StoreRow};
+pub use supply::{Edging, Figures, Meters, OnDown, Supply, SupplyRules, View, passes_when_down};

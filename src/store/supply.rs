@@ -1,0 +1,238 @@
+//! The side of a holder: when it speaks to its store, what it says, and what it does with an answer.
+//!
+//! It is a pure state machine. A thread around it reads the clock and carries the messages.
+
+mod down;
+mod line;
+mod pace;
+mod say;
+mod view;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use self::line::Line;
+use self::say::Speech;
+use self::view::micros;
+use super::message::{Answer, Ask, Epoch, Fact, HolderId, LimitId, Message, Named, Said, Span};
+use crate::accounting::seeded::{self, Bug};
+use crate::accounting::{Share, Tick};
+
+pub use down::{OnDown, passes_when_down};
+pub use line::Figures;
+pub use view::{Edging, Meters, SupplyRules, View};
+
+/// A message under way.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Sent {
+    message: Message,
+    first: Tick,
+    again_at: Tick,
+    wait: Duration,
+    /// The ticks until which no lease lasts longer, by ask.
+    until: Vec<Tick>,
+}
+
+/// What one holder knows of one store.
+#[derive(Debug)]
+pub struct Supply {
+    rules: SupplyRules,
+    me: HolderId,
+    number: u64,
+    epoch: Option<Epoch>,
+    says_all: bool,
+    sent: Option<Sent>,
+    spoke: Option<Tick>,
+    clock: Option<(i64, Tick)>,
+    trip: Duration,
+    live: u32,
+    lines: BTreeMap<LimitId, Line>,
+    facts: Vec<Fact>,
+}
+
+impl Supply {
+    /// A holder that has said nothing yet. `me` is random, and no other holder ever had it.
+    pub fn new(rules: SupplyRules, me: HolderId) -> Self {
+        Self {
+            rules,
+            me,
+            number: 0,
+            epoch: None,
+            says_all: false,
+            sent: None,
+            spoke: None,
+            clock: None,
+            trip: rules.again,
+            live: 1,
+            lines: BTreeMap::new(),
+            facts: Vec::new(),
+        }
+    }
+
+    /// The holder of a forked child: another one, with the limits of its parent and no share. Its
+    /// meters have new shares, too.
+    #[must_use]
+    pub fn forked(&self, me: HolderId) -> Self {
+        let mut child = Self::new(self.rules, me);
+        child.lines = self.lines.iter().map(|(id, line)| (*id, line.fresh())).collect();
+        if seeded::has(Bug::IdTwice) {
+            (child.me, child.number, child.epoch) = (self.me, self.number, self.epoch);
+        }
+        child
+    }
+
+    /// Who speaks.
+    pub const fn holder(&self) -> HolderId {
+        self.me
+    }
+
+    /// Adds a limit of `most` (`u64::MAX` for none) that the meters have.
+    pub fn add(&mut self, id: LimitId, span: Span, most: u64, edging: Option<Box<dyn Edging>>) {
+        self.lines.entry(id).or_insert_with(|| Line::new(span, most, edging.map(Into::into)));
+    }
+
+    /// The limit was set to `most` by the user of this process.
+    pub fn set_limit(&mut self, id: LimitId, most: u64, now: Tick) {
+        let time = self.store_time(now);
+        if let Some(line) = self.lines.get_mut(&id) {
+            line.set_most(most, time);
+        }
+    }
+
+    /// The limit was reset by the user of this process. The share is void at once, and the meter
+    /// begins a new window.
+    pub fn reset(&mut self, id: LimitId, meters: &mut dyn Meters) {
+        if let Some(line) = self.lines.get_mut(&id) {
+            meters.visit(id, &mut |view, share| line.reset(view, share));
+        }
+    }
+
+    /// Others wait for what is free here: it goes back with the next message.
+    pub fn call_in(&mut self, id: LimitId) {
+        if let Some(line) = self.lines.get_mut(&id) {
+            line.call_in();
+        }
+    }
+
+    /// Says this fact with the next message. The answer comes with [`apply`](Self::apply).
+    pub fn say(&mut self, fact: Fact) {
+        self.facts.push(fact);
+    }
+
+    /// What the store said of a limit at the last answer.
+    pub fn figures(&self, id: LimitId) -> Option<Figures> {
+        let figures = self.lines.get(&id)?.figures()?;
+        Some(Figures { live: self.live, ..figures })
+    }
+
+    /// How many holders lived at the last answer.
+    pub const fn live(&self) -> u32 {
+        self.live
+    }
+
+    /// Whether a message waits for its answer.
+    pub const fn is_speaking(&self) -> bool {
+        self.sent.is_some()
+    }
+
+    /// The time of the store, as far as it is known: at most what it is.
+    pub fn store_time(&self, now: Tick) -> Option<i64> {
+        let (time, at) = self.clock?;
+        Some(time.saturating_add(i64::try_from(micros(now.since(at))).unwrap_or(i64::MAX)))
+    }
+
+    /// The message to send now, if there is one: a new one, or the last one again, unchanged, if
+    /// its answer is late. Shares are lowered by it, and the calendar turned.
+    pub fn plan(&mut self, meters: &mut dyn Meters, now: Tick) -> Option<Message> {
+        if let Some(sent) = &mut self.sent {
+            if now < sent.again_at {
+                return None;
+            }
+            if !seeded::has(Bug::AnswerLost) {
+                sent.wait = (sent.wait * 2).min(self.rules.beat.max(self.rules.again));
+                sent.again_at = now.plus(sent.wait);
+                return Some(sent.message.clone());
+            }
+        }
+        let mut speech = Speech::new(self.rules, now, self.says_all, self.trip);
+        speech.time = self.store_time(now);
+        if self.number > 0 {
+            for (&id, line) in &mut self.lines {
+                meters.visit(id, &mut |view, share| speech.speak(id, line, view, share));
+            }
+        }
+        let beats = self.spoke.is_none_or(|spoke| now.since(spoke) >= self.rules.beat);
+        if speech.asks.is_empty() && self.facts.is_empty() && !beats && !self.says_all {
+            return None;
+        }
+        Some(self.send(speech, now))
+    }
+
+    fn send(&mut self, speech: Speech, now: Tick) -> Message {
+        self.number += 1;
+        let hello = self.number == 1;
+        let message = Message {
+            holder: self.me,
+            number: self.number,
+            epoch: self.epoch,
+            whole: self.says_all && !hello,
+            together: speech.together(),
+            asks: speech.asks,
+            facts: if hello { Vec::new() } else { std::mem::take(&mut self.facts) },
+        };
+        let wait = self.rules.again;
+        let (again_at, until) = (now.plus(wait), speech.until);
+        self.spoke = Some(now);
+        self.sent = Some(Sent { message: message.clone(), first: now, again_at, wait, until });
+        message
+    }
+
+    /// Applies an answer, if it is the one to the message under way. Returns that message.
+    pub fn apply(
+        &mut self,
+        answer: &Answer,
+        meters: &mut dyn Meters,
+        now: Tick,
+    ) -> Option<Message> {
+        let mine =
+            |sent: &Sent| seeded::has(Bug::OldAnswer) || sent.message.number == answer.number;
+        let mut sent = self.sent.take_if(|sent| mine(sent))?;
+        let message = &sent.message;
+        self.trip = now.since(sent.first);
+        if answer.said == Said::Old {
+            return Some(sent.message);
+        }
+        self.clock = Some((answer.time, now));
+        self.live = answer.live;
+        self.epoch = answer.epoch.or(self.epoch);
+        self.says_all = answer.said == Said::SayAll;
+        if answer.said != Said::Applied {
+            // Its facts were not applied: they are said again.
+            let facts = std::mem::take(&mut sent.message.facts);
+            self.facts.splice(0..0, facts);
+            return Some(sent.message);
+        }
+        let from = if seeded::has(Bug::WrongClock) { now } else { sent.first };
+        let lapses = from.plus(self.rules.ttl);
+        let asks = message.asks.iter().zip(&answer.given).zip(&sent.until);
+        for ((ask, given), &until) in asks {
+            let Some(line) = self.lines.get_mut(&ask.limit) else { continue };
+            meters.visit(ask.limit, &mut |view, share| {
+                line.hear(ask, given, view, share, now);
+                if is_present(ask, share) {
+                    share.extend(lapses, until);
+                }
+            });
+        }
+        Some(sent.message)
+    }
+}
+
+/// Whether an answer to this ask says that the store knows the present share.
+fn is_present(ask: &Ask, share: &Share) -> bool {
+    match ask.era {
+        Named::Present => true,
+        Named::This(era) => share.era() == Some(era),
+        Named::Next(_) => false,
+    }
+}

@@ -1,0 +1,213 @@
+//! What a holder knows of one limit, and what it learns of it from an answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::pace::Pace;
+use super::view::{Edging, View};
+use crate::accounting::seeded::{self, Bug};
+use crate::accounting::{Era, NextShare, Share, Tick};
+use crate::store::message::{Ask, Edges, Given, Heard, Named, Span};
+
+/// What the store said of a limit at its last answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Figures {
+    /// The limit in force.
+    pub most: u64,
+    /// What all other holders had used.
+    pub used_by_others: u64,
+    /// What they had taken and not used.
+    pub out_to_others: u64,
+    /// What of that was free.
+    pub free_with_others: u64,
+    /// How many holders lived.
+    pub live: u32,
+}
+
+/// One limit.
+#[derive(Clone, Debug)]
+pub(super) struct Line {
+    pub(super) span: Span,
+    pub(super) most: u64,
+    pub(super) most_set: i64,
+    pub(super) edging: Option<Arc<dyn Edging>>,
+    pub(super) pace: Pace,
+    /// The era of the share as it was last seen.
+    era: Option<Era>,
+    /// Its edges, and those of the one after it.
+    pub(super) edges: Option<Edges>,
+    next_edges: Option<Edges>,
+    /// When the last era ended, by the store's clock.
+    pub(super) over: Option<i64>,
+    /// Spent and held as the store has last heard it.
+    pub(super) reported: Option<(u64, u64)>,
+    /// When a message has last named the share.
+    pub(super) named: Option<Tick>,
+    /// The generation that the user wants to end.
+    pub(super) reset: Option<u32>,
+    generation: u32,
+    pub(super) called_in: bool,
+    pub(super) changed: bool,
+    /// When the store last did not give what a waiter needs.
+    pub(super) refused: Option<Tick>,
+    heard: Option<Figures>,
+}
+
+impl Line {
+    pub(super) fn new(span: Span, most: u64, edging: Option<Arc<dyn Edging>>) -> Self {
+        Self {
+            span,
+            most,
+            most_set: 0,
+            edging,
+            pace: Pace::default(),
+            era: None,
+            edges: None,
+            next_edges: None,
+            over: None,
+            reported: None,
+            named: None,
+            reset: None,
+            generation: 0,
+            called_in: false,
+            changed: false,
+            refused: None,
+            heard: None,
+        }
+    }
+
+    /// The same limit in a forked child.
+    pub(super) fn fresh(&self) -> Self {
+        let mut line = Self::new(self.span, self.most, self.edging.clone());
+        line.most_set = self.most_set;
+        line
+    }
+
+    pub(super) fn figures(&self) -> Option<Figures> {
+        self.heard
+    }
+
+    pub(super) fn set_most(&mut self, most: u64, time: Option<i64>) {
+        self.most = most;
+        self.most_set = self.most_set.saturating_add(1).max(time.unwrap_or(0));
+        self.changed = true;
+    }
+
+    pub(super) fn call_in(&mut self) {
+        self.called_in = true;
+    }
+
+    pub(super) fn reset(&mut self, view: &View, share: &mut Share) {
+        self.reset = Some(self.generation);
+        share.void(view.spent, view.held);
+        self.follow(share);
+    }
+
+    /// Forgets what was about an era that is over.
+    pub(super) fn follow(&mut self, share: &Share) {
+        if self.era == share.era() {
+            return;
+        }
+        self.era = share.era();
+        if self.era.is_none() && self.reset.is_none() {
+            self.over = self.edges.map(|edges| edges.ends);
+        }
+        (self.edges, self.next_edges) = (self.next_edges, None);
+        (self.reported, self.named) = (None, None);
+        if let Some(heard) = &mut self.heard {
+            (heard.used_by_others, heard.out_to_others, heard.free_with_others) = (0, 0, 0);
+        }
+    }
+
+    /// What it has heard of all others.
+    pub(super) fn heard(&self) -> Heard {
+        let heard = self.heard.unwrap_or_default();
+        Heard { used: heard.used_by_others, out: heard.out_to_others }
+    }
+
+    /// The most that a share can be beside those of all others, as far as it is known.
+    pub(super) fn fair(&self) -> u64 {
+        let Heard { used, out } = self.heard();
+        self.most.saturating_sub(used.saturating_add(out))
+    }
+
+    /// Takes the answer to `ask` for what it is about.
+    pub(super) fn hear(
+        &mut self,
+        ask: &Ask,
+        given: &Given,
+        view: &View,
+        share: &mut Share,
+        now: Tick,
+    ) {
+        self.follow(share);
+        let ends = given.ends_in.map(|ends| now.plus(Duration::from_micros(ends)));
+        if given.most_set >= self.most_set {
+            (self.most, self.most_set) = (given.most, given.most_set);
+        }
+        self.changed &= ask.most_set != self.most_set;
+        if ask.reset.is_some() && ask.reset == self.reset {
+            self.reset = None;
+        }
+        let void = given.generation > self.generation;
+        self.generation = self.generation.max(given.generation);
+        if void && share.era().is_some_and(|era| era.generation < given.generation) {
+            share.void(view.spent, view.held);
+            self.follow(share);
+            return self.begin(given, share, ends);
+        }
+        match ask.era {
+            Named::This(era) if seeded::has(Bug::EraMixedUp) => {
+                if share.era().is_some() || era == given.era {
+                    self.renew(ask, given, share, [Some(now), ends]);
+                }
+            }
+            Named::This(era) if share.era() == Some(era) => {
+                self.renew(ask, given, share, [Some(now), ends])
+            }
+            Named::This(era) => share.reported(era, ask.spent, ask.held, given.known),
+            Named::Present if share.era().is_none() => self.begin(given, share, ends),
+            Named::Next(era) if share.era() == Some(era) && given.granted > 0 => {
+                self.next_edges = given.edges;
+                share.set_next(NextShare { era: given.era, amount: given.granted, ends });
+            }
+            Named::Next(_) if share.era().is_none() => self.begin(given, share, ends),
+            Named::Present | Named::Next(_) => {}
+        }
+    }
+
+    /// Takes a share of an era that the holder has none of, unless that era is over.
+    fn begin(&mut self, given: &Given, share: &mut Share, ends: Option<Tick>) {
+        let over = given.ends_in == Some(0) || given.era.generation < self.generation;
+        if over || !given.known || self.reset.is_some() || share.has_ended(given.era) {
+            return;
+        }
+        share.adopt(given.era, given.granted, ends);
+        self.follow(share);
+        self.edges = given.edges;
+    }
+
+    /// Takes what the store says of the present share.
+    fn renew(
+        &mut self,
+        ask: &Ask,
+        given: &Given,
+        share: &mut Share,
+        [now, ends]: [Option<Tick>; 2],
+    ) {
+        share.grant(given.granted);
+        share.ends_by(ends);
+        self.edges = given.edges;
+        self.reported = Some((ask.spent, ask.held));
+        self.called_in |= given.scarce;
+        let met = given.granted >= ask.need;
+        self.refused = now.filter(|_| ask.need > 0 && !met);
+        self.heard = Some(Figures {
+            most: given.most,
+            used_by_others: given.used.saturating_sub(ask.spent),
+            out_to_others: given.out,
+            free_with_others: given.free,
+            live: 1,
+        });
+    }
+}

@@ -1,0 +1,127 @@
+//! The laws, in many seeds: never above the limit, no share grows without room, and what the store
+//! counts at the end is the list.
+
+use std::time::Duration;
+
+use outlay::Era;
+use outlay::seeded::Bug;
+use outlay::store::{HolderId, LimitId};
+
+use crate::auditor::{Broken, broken};
+use crate::plan::{steps, world};
+use crate::shrink::{run, shortest, traced};
+use crate::world::Run;
+
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().map_or(default, |text| text.parse().unwrap())
+}
+
+/// Ends all faults and all leases, and lets everybody speak until all is said.
+pub(crate) fn settle(run: &mut Run<'_>) -> Result<(), Broken> {
+    run.calm();
+    for _ in 0..8 {
+        run.now = run.now.plus(Duration::from_secs(4));
+        for holder in 0..run.holders.len() {
+            while run.has_lease(holder) {
+                run.end(holder, 0, 10)?;
+            }
+            for _ in 0..4 {
+                run.sync(holder)?;
+            }
+        }
+    }
+    if run.world.faults.memory || run.world.faults.quiet {
+        return Ok(());
+    }
+    conserved(run)
+}
+
+/// What the store counts as used of each holder is the list of that holder.
+fn conserved(run: &mut Run<'_>) -> Result<(), Broken> {
+    let living: Vec<u128> = run.holders.iter().flatten().map(|holder| holder.id().0).collect();
+    run.auditor.pass(i64::MAX);
+    for limit in 0..run.world.specs.len() {
+        let present = run.rows.limits.get(&LimitId(limit as u128)).map(|row| row.era);
+        for ((generation, begins), uses) in run.auditor.windows(limit) {
+            let era = Era { generation, begins };
+            let Some((_, shares)) = run.rows.eras.get(&(LimitId(limit as u128), era)) else {
+                return Err(broken("conservation", format!("limit {limit}: no row of {era:?}")));
+            };
+            for (holder, own) in uses {
+                let row = shares.iter().find(|(id, _)| *id == HolderId(*holder));
+                let row = row.map(|(_, row)| *row).unwrap_or_default();
+                let taken = row.granted.max(row.spent + row.held);
+                let lives = living.contains(holder);
+                // What is free of an era that is over needs no way back.
+                let back = taken == own.used || present != Some(era);
+                let exact = row.spent == own.used && row.held == 0 && back;
+                let within = !run.world.faults.strict || own.used + own.held <= taken;
+                if (lives && !exact) || (!lives && !within) {
+                    let text = format!("limit {limit} {era:?} holder {holder}: {own:?} {row:?}");
+                    return Err(broken("conservation", text));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Fails with the shortest history that breaks the law, and with the command that shows it again.
+fn fail(seed: u64, count: usize, bug: Option<Bug>, found: &Broken) -> ! {
+    let world = world(seed);
+    let all = steps(seed, &world, count);
+    let short = shortest(&world, &all, bug, found.law);
+    let (again, trace) = traced(&world, &short, bug);
+    let found = again.err().unwrap_or_else(|| found.clone());
+    panic!(
+        "seed {seed}: {world:?}\nthe shortest history of {} steps:\n{trace}{}: {}\n\
+         again: OUTLAY_SEED={seed} OUTLAY_STEPS={count} cargo test --test stores replay",
+        short.len(),
+        found.law,
+        found.text
+    );
+}
+
+#[test]
+fn the_laws_hold_in_every_seed() {
+    let (seeds, count) = (number("OUTLAY_SEEDS", 1_000), number("OUTLAY_STEPS", 2_000));
+    let count = usize::try_from(count).unwrap();
+    let first = number("OUTLAY_FIRST", 0);
+    let (mut admitted, mut messages) = (0, 0);
+    for seed in first..first + seeds {
+        let world = world(seed);
+        match run(&world, &steps(seed, &world, count), None) {
+            Ok(shown) => {
+                admitted += shown.admitted;
+                messages += shown.messages;
+            }
+            Err(found) => fail(seed, count, None, &found),
+        }
+    }
+    println!(
+        "{seeds} seeds of {count} steps: {admitted} admitted, {messages} messages, 0 violations"
+    );
+}
+
+/// `OUTLAY_SEED=17 cargo test --test stores replay` runs that seed again.
+#[test]
+fn replay() {
+    let Ok(seed) = std::env::var("OUTLAY_SEED") else { return };
+    let seed = seed.parse().unwrap();
+    let count = usize::try_from(number("OUTLAY_STEPS", 2_000)).unwrap();
+    let world = world(seed);
+    if let Err(found) = run(&world, &steps(seed, &world, count), None) {
+        fail(seed, count, None, &found);
+    }
+    println!("seed {seed} holds");
+}
+
+#[test]
+fn a_seed_has_the_same_trace_each_time() {
+    for seed in 0..16 {
+        let world = world(seed);
+        let steps = steps(seed, &world, 300);
+        let (one, other) = (traced(&world, &steps, None), traced(&world, &steps, None));
+        assert!(one.1.len() > 1_000 && one == other, "seed {seed}");
+    }
+}

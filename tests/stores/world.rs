@@ -1,0 +1,400 @@
+//! The simulated world: a network that delays, drops, repeats and reorders, and a store behind it.
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use outlay::store::{
+    Answer, Edging, HolderId, LimitId, Message, Now, Said, Span, StoreRules, Supply, SupplyRules,
+    apply,
+};
+use outlay::{ShareKind, Tick};
+
+use crate::auditor::{Auditor, Broken, Kind, Stated, Wire, broken};
+use crate::brief;
+use crate::holder::{Holder, micros};
+use crate::memory::Memory;
+use crate::plan::{Faults, Op, Step, World};
+use crate::random::Random;
+
+/// When a world begins, by the store's clock.
+const BEGIN: i64 = 1_700_000_000_000_000;
+/// The most packets on the way. The oldest is lost then.
+const PACKETS_MAX: usize = 64;
+const TTL: Duration = Duration::from_secs(6);
+
+pub(crate) const RULES: SupplyRules = SupplyRules {
+    ttl: TTL,
+    beat: Duration::from_millis(1_500),
+    idle: Duration::from_secs(8),
+    ahead: Duration::from_secs(1),
+    ahead_calls: 8,
+    again: Duration::from_millis(250),
+};
+
+const STORE: StoreRules = StoreRules { ttl: 6_000_000, strict: false, keep: 86_400_000_000 };
+
+#[derive(Clone, Debug)]
+enum Packet {
+    Message(Arc<Message>),
+    Answer(HolderId, Arc<Answer>),
+}
+
+/// A calendar whose windows are so many microseconds long.
+#[derive(Debug)]
+struct Days(i64);
+
+impl Edging for Days {
+    fn around(&self, time: i64) -> (i64, i64) {
+        let begins = time - time.rem_euclid(self.0);
+        (begins, begins + self.0)
+    }
+}
+
+pub(crate) struct Run<'a> {
+    pub(crate) world: &'a World,
+    pub(crate) holders: Vec<Option<Holder>>,
+    pub(crate) auditor: Auditor,
+    pub(crate) rows: Memory,
+    wire: Wire,
+    copy: Option<(Memory, Wire)>,
+    packets: Vec<Packet>,
+    pub(crate) now: Tick,
+    step_micros: i64,
+    random: Random,
+    leases: u64,
+    born: u64,
+    auto_sync_at: Tick,
+    pub(crate) trace: Option<String>,
+    pub(crate) applied: u64,
+}
+
+fn kind(span: Span) -> Kind {
+    match span.kind() {
+        ShareKind::Amount => Kind::Amount,
+        ShareKind::Open => Kind::Open,
+        ShareKind::Rate => {
+            let Span::Sliding(period) = span else { panic!("only sliding windows have rates") };
+            Kind::Span(i64::try_from(period).unwrap())
+        }
+    }
+}
+
+impl<'a> Run<'a> {
+    pub(crate) fn new(world: &'a World, trace: bool) -> Self {
+        let listed: Vec<_> = world.specs.iter().map(|spec| (kind(spec.span), spec.most)).collect();
+        let kinds = listed.iter().map(|(kind, _)| *kind).collect();
+        let now = Tick::from_nanos(0);
+        let mut run = Self {
+            world,
+            holders: Vec::new(),
+            auditor: Auditor::new(&listed, world.faults.strict),
+            rows: Memory::default(),
+            wire: Wire::new(kinds, i64::try_from(STORE.ttl).unwrap()),
+            copy: None,
+            packets: Vec::new(),
+            now,
+            step_micros: 0,
+            random: Random::new(7),
+            leases: 0,
+            born: 0,
+            auto_sync_at: now,
+            trace: trace.then(String::new),
+            applied: 0,
+        };
+        for _ in 0..world.holders {
+            let holder = run.born();
+            run.holders.push(Some(holder));
+        }
+        run
+    }
+
+    fn born(&mut self) -> Holder {
+        let mut supply = Supply::new(RULES, self.holder_id());
+        for (at, spec) in self.world.specs.iter().enumerate() {
+            let calendar = spec.span == Span::Calendar;
+            let edging: Option<Box<dyn Edging>> =
+                if calendar { Some(Box::new(Days(20_000_000))) } else { None };
+            supply.add(LimitId(at as u128), spec.span, spec.most, edging);
+        }
+        Holder::new(supply, &self.world.specs, self.now)
+    }
+
+    fn holder_id(&mut self) -> HolderId {
+        self.born += 1;
+        HolderId(u128::from(self.born))
+    }
+
+    fn store_time(&self) -> i64 {
+        BEGIN + micros(self.now) + self.step_micros
+    }
+
+    pub(crate) fn say(&mut self, text: impl FnOnce() -> String) {
+        if let Some(trace) = &mut self.trace {
+            writeln!(trace, "{:>9} {}", micros(self.now) / 1_000, text()).unwrap();
+        }
+    }
+
+    /// Makes one step.
+    pub(crate) fn step(&mut self, step: &Step) -> Result<(), Broken> {
+        self.now = self.now.plus(Duration::from_millis(step.after));
+        if self.world.faults.quiet && self.now >= self.auto_sync_at {
+            self.auto_sync_at = self.now.plus(Duration::from_secs(1));
+            for holder in 0..self.holders.len() {
+                self.sync(holder)?;
+            }
+        }
+        self.say(|| format!("{:?}", step.op));
+        match step.op {
+            Op::Pass => {}
+            Op::Call { holder, limits, amount, ttl, patience } => {
+                let all = 0..self.world.specs.len();
+                let demands = all.filter(|limit| limits >> limit & 1 == 1);
+                let demands = demands.map(|limit| (limit, amount)).collect();
+                let times = [ttl, patience].map(Duration::from_millis);
+                self.call(holder, demands, times)?;
+            }
+            Op::End { holder, pick, tenths } => self.end(holder, pick, tenths)?,
+            Op::Record { holder, limit, amount } => {
+                if let Some((holder, auditor)) = self.awake(holder) {
+                    holder.record(limit, amount, auditor);
+                }
+            }
+            Op::Plan { holder } => self.plan(holder),
+            Op::Sync { holder } => self.sync(holder)?,
+            Op::Deliver { pick, again } => self.deliver(pick, again)?,
+            Op::Drop { pick } => {
+                if !self.packets.is_empty() {
+                    self.packets.remove(pick % self.packets.len());
+                }
+            }
+            _ => self.fault(step.op),
+        }
+        Ok(())
+    }
+
+    fn fault(&mut self, op: Op) {
+        match op {
+            Op::Crash { holder } => {
+                let fresh = self.born();
+                self.holders[holder] = Some(fresh);
+            }
+            Op::Fork { holder, child } if holder != child => self.fork(holder, child),
+            Op::Hang { holder } => self.set(holder, |holder| holder.hung = true),
+            Op::Wake { holder } => self.set(holder, |holder| holder.hung = false),
+            Op::Cut { holder } => self.set(holder, |holder| holder.cut = true),
+            Op::Heal { holder } => self.set(holder, |holder| holder.cut = false),
+            Op::Forget => {
+                self.rows = Memory::default();
+                self.wire.forget();
+            }
+            Op::Copy => self.copy = Some((self.rows.clone(), self.wire.clone())),
+            Op::Failover => {
+                if let Some((rows, wire)) = self.copy.take() {
+                    (self.rows, self.wire) = (rows, wire);
+                }
+            }
+            Op::StepClock { millis } => self.step_micros += millis * 1_000,
+            Op::Reset { holder, limit } => {
+                if let Some((holder, _)) = self.awake(holder) {
+                    holder.supply.reset(LimitId(limit as u128), &mut holder.inner);
+                }
+            }
+            Op::SetLimit { holder, limit, most } => {
+                let now = self.now;
+                if let Some((holder, auditor)) = self.awake(holder) {
+                    holder.supply.set_limit(LimitId(limit as u128), most, now);
+                    auditor.limit_set(limit, most);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// All faults end, and nothing is on its way.
+    pub(crate) fn calm(&mut self) {
+        self.packets.clear();
+        for holder in self.holders.iter_mut().flatten() {
+            (holder.hung, holder.cut) = (false, false);
+        }
+    }
+
+    /// Whether a holder has an open lease, or a request that waits.
+    pub(crate) fn has_lease(&mut self, holder: usize) -> bool {
+        self.awake(holder).is_some_and(|(holder, _)| !holder.inner.leases.is_empty())
+    }
+
+    fn set(&mut self, holder: usize, set: impl FnOnce(&mut Holder)) {
+        if let Some(holder) = &mut self.holders[holder] {
+            set(holder);
+        }
+    }
+
+    /// A holder that runs, brought to the present.
+    fn awake(&mut self, holder: usize) -> Option<(&mut Holder, &mut Auditor)> {
+        let holder = self.holders[holder].as_mut().filter(|holder| !holder.hung)?;
+        holder.touch(self.now);
+        Some((holder, &mut self.auditor))
+    }
+
+    fn fork(&mut self, holder: usize, child: usize) {
+        let id = self.holder_id();
+        let (now, specs) = (self.now, &self.world.specs);
+        let parent = self.holders[holder].as_ref();
+        let forked = parent.map(|parent| Holder::new(parent.supply.forked(id), specs, now));
+        self.holders[child] = forked;
+    }
+
+    fn call(
+        &mut self,
+        holder: usize,
+        demands: Vec<(usize, u64)>,
+        times: [Duration; 2],
+    ) -> Result<(), Broken> {
+        let mut leases = self.leases;
+        let Some((holder, auditor)) = self.awake(holder) else { return Ok(()) };
+        let mut next = || {
+            leases += 1;
+            leases
+        };
+        let called = holder.call(demands, times, &mut next, auditor);
+        self.leases = leases;
+        called
+    }
+
+    pub(crate) fn end(&mut self, at: usize, pick: usize, tenths: u64) -> Result<(), Broken> {
+        let Some((holder, auditor)) = self.awake(at) else { return Ok(()) };
+        let leases = holder.inner.leases.len();
+        if leases > 0 {
+            holder.end(pick % leases, tenths, auditor);
+        }
+        self.serve(at)
+    }
+
+    fn serve(&mut self, holder: usize) -> Result<(), Broken> {
+        let mut leases = self.leases;
+        let Some((holder, auditor)) = self.awake(holder) else { return Ok(()) };
+        let mut next = || {
+            leases += 1;
+            leases
+        };
+        let served = holder.serve(&mut next, auditor);
+        self.leases = leases;
+        served
+    }
+
+    /// Lets the supply of a holder speak.
+    fn speak(&mut self, holder: usize) -> Option<Arc<Message>> {
+        let now = self.now;
+        let (holder, auditor) = self.awake(holder)?;
+        let message = holder.supply.plan(&mut holder.inner, now)?;
+        holder.flush(auditor);
+        Some(Arc::new(message))
+    }
+
+    fn plan(&mut self, holder: usize) {
+        if let Some(message) = self.speak(holder) {
+            self.say(|| brief::message(&message));
+            if self.holders[holder].as_ref().is_some_and(|holder| !holder.cut) {
+                self.send(Packet::Message(message));
+            }
+        }
+    }
+
+    fn send(&mut self, packet: Packet) {
+        if self.packets.len() >= PACKETS_MAX {
+            self.packets.remove(0);
+        }
+        self.packets.push(packet);
+    }
+
+    /// The supply speaks, and the answer comes at once.
+    pub(crate) fn sync(&mut self, holder: usize) -> Result<(), Broken> {
+        let Some(message) = self.speak(holder) else { return Ok(()) };
+        self.say(|| brief::message(&message));
+        if self.holders[holder].as_ref().is_some_and(|holder| holder.cut) {
+            return Ok(());
+        }
+        let answer = self.answer(&message)?;
+        self.hear(holder, &answer)
+    }
+
+    fn deliver(&mut self, pick: usize, again: bool) -> Result<(), Broken> {
+        if self.packets.is_empty() {
+            return Ok(());
+        }
+        let at = pick % self.packets.len();
+        let packet = if again { self.packets[at].clone() } else { self.packets.remove(at) };
+        match packet {
+            Packet::Message(message) => {
+                let holder = message.holder;
+                let answer = self.answer(&message)?;
+                let cut = self.holders.iter().flatten().any(|own| own.id() == holder && own.cut);
+                if !cut {
+                    self.send(Packet::Answer(holder, Arc::new(answer)));
+                }
+            }
+            Packet::Answer(id, answer) => {
+                let mut all = 0..self.holders.len();
+                let to =
+                    all.find(|&at| self.holders[at].as_ref().is_some_and(|own| own.id() == id));
+                if let Some(at) = to {
+                    let hung = self.holders[at].as_ref().is_some_and(|holder| holder.hung);
+                    if hung {
+                        // It waits in the socket.
+                        self.send(Packet::Answer(id, answer));
+                    } else {
+                        self.hear(at, &answer)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The store applies a message.
+    fn answer(&mut self, message: &Message) -> Result<Answer, Broken> {
+        self.applied += 1;
+        let fresh = (u128::from(self.random.next()) << 64) | u128::from(self.random.next());
+        let before = self.rows.store.map(|store| store.epoch);
+        let now = Now { time: self.store_time(), fresh };
+        let Ok(answer) = apply(&mut self.rows, &STORE, now, message);
+        self.say(|| brief::answer(&answer));
+        let kept = self.rows.store.map(|store| store.epoch);
+        let Faults { memory, quiet, .. } = &self.world.faults;
+        if !memory && !quiet && before.is_some() && before != kept {
+            let text = format!("{before:?} is now {kept:?}");
+            return Err(broken("a store that lost nothing keeps its epoch", text));
+        }
+        if answer.said == Said::Applied {
+            let stated: Vec<Stated> = message.asks.iter().zip(&answer.given).map(stated).collect();
+            let (from, time) = ((message.holder.0, message.number), answer.time);
+            self.wire.applied(from, &stated, &message.together, time)?;
+        }
+        Ok(answer)
+    }
+
+    fn hear(&mut self, holder: usize, answer: &Answer) -> Result<(), Broken> {
+        let now = self.now;
+        let Some((own, auditor)) = self.awake(holder) else { return Ok(()) };
+        own.supply.apply(answer, &mut own.inner, now);
+        own.flush(auditor);
+        own.set_limits();
+        self.serve(holder)
+    }
+}
+
+fn stated((ask, given): (&outlay::store::Ask, &outlay::store::Given)) -> Stated {
+    Stated {
+        limit: usize::try_from(ask.limit.0).unwrap(),
+        window: (given.era.generation, given.era.begins),
+        most: given.most,
+        have: ask.have,
+        need: ask.need,
+        spent: ask.spent,
+        held: ask.held,
+        until: i64::try_from(ask.until).unwrap(),
+        granted: given.granted,
+        counted: given.known,
+    }
+}
