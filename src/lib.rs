@@ -11,11 +11,11 @@ pub mod store;
 pub use accounting::seeded;
 pub use accounting::{
     Billing, Calendar, CalendarUnit, CallPrice, Cause, Clock, Code, CostSource, Counts, Denied,
-    Era, Expired, Fit, Follower, Hold, Invalid, InvalidKind, Key, Kind, Left, Limit,
-    MESSAGE_BYTES_MAX, ManualClock, Meter, MicroUsd, Moment, NextShare, Open, PastEra, Price,
-    PriceTable, ProviderLimit, RateHeaders, Rates, RequestBudget, Ring, Rolled, Share, ShareKind,
-    Show, Subject, SystemClock, TellUnpriced, Terms, Tick, Told, ToldUnit, Unit, Usage,
-    UsageEstimate, Window,
+    Era, Expired, Fit, Follower, Hold, Invalid, InvalidKind, Key, Kind, Limit, MESSAGE_BYTES_MAX,
+    ManualClock, Meter, MicroUsd, Moment, NextShare, Open, PastEra, Price, PriceTable,
+    ProviderLimit, RateHeaders, Rates, RequestBudget, Ring, Rolled, Share, ShareKind, Show,
+    Subject, SystemClock, TellUnpriced, Terms, Tick, Told, ToldUnit, Unit, Usage, UsageEstimate,
+    Window,
 };
 pub use budgets::{
     Advice, AgentAllowance, AgentBudget, AgentTokenBudget, Allotment, AllotmentSize,
