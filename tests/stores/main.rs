@@ -12,4 +12,7 @@ mod memory;
 mod plan;
 mod random;
 mod shrink;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+mod twin;
 mod world;

@@ -16,6 +16,7 @@ use crate::holder::{Holder, micros};
 use crate::memory::Memory;
 use crate::plan::{Faults, Op, Step, World};
 use crate::random::Random;
+use crate::twin;
 
 /// When a world begins, by the store's clock.
 const BEGIN: i64 = 1_700_000_000_000_000;
@@ -177,6 +178,7 @@ impl<'a> Run<'a> {
     }
 
     fn fault(&mut self, op: Op) {
+        twin::fault(op);
         match op {
             Op::Crash { holder } => {
                 let fresh = self.born();
@@ -395,6 +397,7 @@ impl<'a> Run<'a> {
         let before = self.rows.store.map(|store| store.epoch);
         let now = Now { time: self.store_time(), fresh };
         let Ok(answer) = apply(&mut self.rows, &STORE, now, message);
+        twin::applied(&STORE, now, message, &answer);
         self.say(|| brief::answer(&answer));
         let kept = self.rows.store.map(|store| store.epoch);
         let Faults { memory, quiet, .. } = &self.world.faults;

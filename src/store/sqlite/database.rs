@@ -32,12 +32,15 @@ pub struct Database {
 }
 
 impl Database {
-    /// Opens the file, and makes it if it is not there. It is ours, or nothing was written to it.
+    /// Opens a file for simulations: its commits do not wait for the disk.
     pub fn open(path: &Path, patience: Duration) -> Result<Self, StoreError> {
-        Self::open_checked(&files::checked(path)?, patience)
+        let mut database = Self::open_checked(&files::checked(path)?, patience)?;
+        database.set_full(false).map_err(|fault| fault.about(path))?;
+        Ok(database)
     }
 
-    /// Opens a file whose path [`files::checked`] has returned.
+    /// Opens a file whose path [`files::checked`] has returned, and makes it if it is not there. It
+    /// is ours, or nothing was written to it.
     pub(super) fn open_checked(path: &Path, patience: Duration) -> Result<Self, StoreError> {
         if rusqlite::version_number() < SAFE {
             return Err(StoreError::Unavailable(format!(
@@ -107,7 +110,9 @@ impl Database {
             self.begin()?;
             let made = match schema::found(&self.file) {
                 Ok(Found::Empty) => schema::make(&self.file),
-                other => other.map(|_| ()),
+                Ok(Found::Ours) => Ok(()),
+                Ok(_) => Err(Fault::Row("tables that another program has just made".to_owned())),
+                Err(fault) => Err(fault),
             };
             self.end(made)?;
         }
