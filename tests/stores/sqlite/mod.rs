@@ -2,7 +2,9 @@
 
 mod basics;
 mod child;
+mod cut;
 mod files;
 mod full;
+mod killed;
 mod same;
 mod speaker;
