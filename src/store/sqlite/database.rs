@@ -81,11 +81,12 @@ impl Database {
 
     /// Refuses what is not ours, and makes the tables in what is empty.
     fn prepare(&self) -> Result<Result<(), Fault>, StoreError> {
-        let found = match schema::found(&self.file) {
-            Ok(found) => found.accepted(&self.path)?,
-            Err(fault) => return Ok(Err(fault)),
-        };
-        Ok(self.set_up(found))
+        // One moment of the file: another process may be making the tables.
+        let found = self.begin_reading().and_then(|()| self.end(schema::found(&self.file)));
+        match found {
+            Ok(found) => Ok(self.set_up(found.accepted(&self.path)?)),
+            Err(fault) => Ok(Err(fault)),
+        }
     }
 
     fn set_up(&self, found: Found) -> Result<(), Fault> {

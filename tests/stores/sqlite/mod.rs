@@ -2,9 +2,15 @@
 
 mod basics;
 mod child;
+#[cfg(target_os = "linux")]
+mod crowd;
 mod cut;
 mod files;
 mod full;
+#[cfg(target_os = "linux")]
+mod judge;
 mod killed;
 mod same;
 mod speaker;
+#[cfg(target_os = "linux")]
+mod worker;
