@@ -15,11 +15,14 @@ use super::database::Database;
 use super::fault::Fault;
 use super::files;
 use super::home::Home;
-use crate::accounting::Clock;
+use crate::accounting::{Clock, Tick};
 use crate::ledger::{Error, StoreError};
 
-/// The longest pause before a file is tried again that another process has.
-const PAUSE: Duration = Duration::from_millis(8);
+/// The pause before a file is tried again that another process has. After a commit the others are
+/// left so much time, too: so each of them gets its turn.
+const TURN: Duration = Duration::from_millis(1);
+/// For how long others are expected to wait after they had the file.
+const CROWDED: Duration = Duration::from_millis(100);
 
 /// What is done in a transaction. It may run more than once until one is committed.
 pub(super) trait Job: Send {
@@ -133,8 +136,13 @@ impl Writer {
     }
 
     fn serve(&self) {
+        let mut crowded = None;
         while let Some(mut batch) = self.next() {
-            let outcome = self.commit(&mut batch).map_err(Error::from);
+            let others = |at: &Tick| Clock::System.precise_tick().since(*at) < CROWDED;
+            if crowded.as_ref().is_some_and(others) {
+                thread::sleep(TURN);
+            }
+            let outcome = self.commit(&mut batch, &mut crowded).map_err(Error::from);
             for job in batch {
                 job.end(outcome.clone());
             }
@@ -158,19 +166,24 @@ impl Writer {
 
     /// Does all jobs in one transaction. While another process has the file it is tried again, but
     /// not for longer than the user's patience.
-    fn commit(&self, batch: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+    fn commit(
+        &self,
+        batch: &mut [Box<dyn Job>],
+        crowded: &mut Option<Tick>,
+    ) -> Result<(), StoreError> {
         let clock = Clock::System;
         let until = clock.precise_tick().plus(self.patience);
-        let mut pause = Duration::from_micros(250);
         loop {
-            match self.attempt(batch)? {
-                Ok(()) => return Ok(()),
-                Err(fault) if clock.precise_tick() < until => drop(fault),
-                Err(_) => return Err(Fault::Busy(self.patience).about(&self.path)),
+            if self.attempt(batch)?.is_ok() {
+                return Ok(());
+            }
+            let now = clock.precise_tick();
+            *crowded = Some(now);
+            if now >= until {
+                return Err(Fault::Busy(self.patience).about(&self.path));
             }
             // Nothing is held here: a fork may pass.
-            thread::sleep(pause);
-            pause = (pause * 2).min(PAUSE);
+            thread::sleep(TURN);
         }
     }
 

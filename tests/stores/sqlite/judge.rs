@@ -127,8 +127,7 @@ impl Judge {
 
     /// Ends the calls whose deadlines are over.
     fn pass(&mut self, now: i64) {
-        let due = self.calls.extract_if(.., |_, call| call.deadline <= now);
-        for call in due.map(|(_, call)| call).collect::<Vec<_>>() {
+        for call in self.take(|call| call.deadline <= now) {
             self.close(&call, 10, call.deadline);
         }
     }
@@ -137,10 +136,16 @@ impl Judge {
     pub(super) fn died(&mut self, process: u64, now: i64) {
         self.pass(now);
         self.dead.insert(process);
-        let own = self.calls.extract_if(.., |_, call| call.process == process);
-        for call in own.map(|(_, call)| call).collect::<Vec<_>>() {
+        for call in self.take(|call| call.process == process) {
             self.close(&call, 10, now);
         }
+    }
+
+    fn take(&mut self, ends: impl Fn(&Call) -> bool) -> Vec<Call> {
+        let all = std::mem::take(&mut self.calls);
+        let (ended, left): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, call)| ends(call));
+        self.calls = left.into_iter().collect();
+        ended.into_iter().map(|(_, call)| call).collect()
     }
 }
 

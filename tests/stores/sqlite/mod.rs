@@ -12,5 +12,6 @@ mod judge;
 mod killed;
 mod same;
 mod speaker;
+mod speed;
 #[cfg(target_os = "linux")]
 mod worker;
