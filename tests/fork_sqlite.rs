@@ -40,7 +40,6 @@ fn a_child_opens_its_own_and_leaves_that_of_its_parent_alone() {
     assert_eq!(say(&parents, 2).unwrap().live, 2);
     // In the child it is refused; one that is opened there is another.
     sqlite::before_fork();
-    sqlite::after_fork_in_child();
     after_fork_in_child();
     assert_eq!(say(&parents, 3).unwrap_err(), Error::Forked);
     assert!(parents.close(Duration::ZERO), "there is nothing to close here");

@@ -4,15 +4,40 @@
 //! it has locks which are its parent's. So all connections are closed before a fork, each process
 //! opens its own on the next message, and a child never touches what its parent had.
 
+use std::any::Any;
 use std::cell::RefCell;
+use std::fmt;
+use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{OnceLock, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::{Mutex, RwLock, RwLockWriteGuard};
 
-use super::SqliteStore;
-use super::writer::Writer;
 use crate::ledger::fork_generation;
+
+/// Something that a process has one of for each file.
+pub(super) trait Kept: Any + fmt::Debug + Send + Sync {
+    /// Closes its connection until it is used again. The caller holds the gate.
+    fn close_for_fork(&self) {}
+}
+
+/// A list of what is kept, and of what is in use no longer.
+#[derive(Debug, Default)]
+pub(super) struct List(Vec<Weak<dyn Kept>>);
+
+impl List {
+    /// Those of one kind that are in use.
+    pub(super) fn all<T: Kept>(&mut self) -> Vec<Arc<T>> {
+        self.0.retain(|kept| kept.strong_count() > 0);
+        let kept = self.0.iter().filter_map(Weak::upgrade);
+        kept.filter_map(|kept| Arc::downcast(kept as Arc<dyn Any + Send + Sync>).ok()).collect()
+    }
+
+    pub(super) fn add<T: Kept>(&mut self, kept: &Arc<T>) {
+        let kept: Weak<T> = Arc::downgrade(kept);
+        self.0.push(kept);
+    }
+}
 
 /// One process.
 #[derive(Debug)]
@@ -22,8 +47,8 @@ pub(super) struct Home {
     pub(super) gate: RwLock<()>,
     /// The connections that are open.
     pub(super) open: AtomicUsize,
-    pub(super) writers: Mutex<Vec<Weak<Writer>>>,
-    pub(super) stores: Mutex<Vec<Weak<SqliteStore>>>,
+    pub(super) writers: Mutex<List>,
+    pub(super) stores: Mutex<List>,
     /// The home of a child of this process, in that child.
     child: OnceLock<Box<Self>>,
 }
@@ -31,7 +56,9 @@ pub(super) struct Home {
 static FIRST: OnceLock<Home> = OnceLock::new();
 
 thread_local! {
-    static HELD: RefCell<Option<RwLockWriteGuard<'static, ()>>> = const { RefCell::new(None) };
+    /// The gate during a fork. In the child it is the parent's, and is never opened.
+    static HELD: RefCell<Option<ManuallyDrop<RwLockWriteGuard<'static, ()>>>> =
+        const { RefCell::new(None) };
 }
 
 fn id() -> (u32, u64) {
@@ -44,8 +71,8 @@ impl Home {
             id: id(),
             gate: RwLock::new(()),
             open: AtomicUsize::new(0),
-            writers: Mutex::new(Vec::new()),
-            stores: Mutex::new(Vec::new()),
+            writers: Mutex::default(),
+            stores: Mutex::default(),
             child: OnceLock::new(),
         }
     }
@@ -84,20 +111,18 @@ impl Home {
 /// it; a Rust program that forks calls it itself.
 pub fn before_fork() {
     let Some(home) = FIRST.get().map(|_| Home::here()) else { return };
+    // In the order in which a file is opened.
+    let writers = home.writers.lock();
     let gate = home.gate.write();
-    for writer in home.writers.lock().iter().filter_map(Weak::upgrade) {
-        writer.close_for_fork();
+    for kept in writers.0.iter().filter_map(Weak::upgrade) {
+        kept.close_for_fork();
     }
-    HELD.with_borrow_mut(|held| *held = Some(gate));
+    HELD.set(Some(ManuallyDrop::new(gate)));
 }
 
-/// Call this after `fork`, in the parent.
+/// Call this after `fork`, in the parent. In the child [`after_fork_in_child`] is called.
+///
+/// [`after_fork_in_child`]: crate::after_fork_in_child
 pub fn after_fork_in_parent() {
-    HELD.with_borrow_mut(Option::take);
-}
-
-/// Call this after `fork`, in the child, before anything else of outlay.
-pub fn after_fork_in_child() {
-    // The gate is the parent's: nobody here waits for it.
-    HELD.with_borrow_mut(|held| std::mem::forget(held.take()));
+    drop(HELD.take().map(ManuallyDrop::into_inner));
 }

@@ -2,6 +2,16 @@
 //!
 //! Only Linux tells it. Elsewhere a dead holder is a lost one: it is silent.
 
+#[cfg(target_os = "linux")]
+use std::fs;
+#[cfg(target_os = "linux")]
+use std::os::unix::fs::MetadataExt;
+
+#[cfg(target_os = "linux")]
+use rustix::io::Errno;
+#[cfg(target_os = "linux")]
+use rustix::process::{Pid, test_kill_process};
+
 /// A process of this machine. No two are equal between two starts of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Process {
@@ -15,71 +25,61 @@ pub(super) struct Process {
     pub(super) started: u64,
 }
 
+/// The id of this start of the machine.
 #[cfg(target_os = "linux")]
-mod linux {
-    use std::fs;
-    use std::os::unix::fs::MetadataExt;
-
-    use rustix::io::Errno;
-    use rustix::process::{Pid, test_kill_process};
-
-    use super::Process;
-
-    /// The id of this start of the machine.
-    pub(in super::super) fn boot() -> Option<[u8; 16]> {
-        let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-        let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
-        let id = u128::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == 32)?;
-        Some(id.to_be_bytes())
-    }
-
-    impl Process {
-        /// This process. `None` if `/proc` does not tell.
-        pub(in super::super) fn me() -> Option<Self> {
-            let pid = std::process::id();
-            // A /proc of another namespace has other numbers.
-            let shown = fs::read_link("/proc/self").ok()?;
-            if shown.to_str()?.parse() != Ok(pid) {
-                return None;
-            }
-            let space = fs::metadata("/proc/self/ns/pid").ok()?.ino();
-            let (_, started) = stat(pid)?;
-            Some(Self { boot: boot()?, space, pid, started })
-        }
-
-        /// Whether `self` is dead, as far as the process `me` can tell. If in doubt, it is not.
-        pub(in super::super) fn is_dead(&self, me: &Self) -> bool {
-            if self.boot != me.boot {
-                return true;
-            }
-            let number = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
-            let Some(number) = number.filter(|_| self.space == me.space) else { return false };
-            if test_kill_process(number) == Err(Errno::SRCH) {
-                return true;
-            }
-            // What is hidden is not dead.
-            let Some((state, started)) = stat(self.pid) else { return false };
-            started != self.started || (matches!(state, 'Z' | 'X') && !has_threads(self.pid))
-        }
-    }
-
-    /// The state of a process, and when it was started.
-    fn stat(pid: u32) -> Option<(char, u64)> {
-        let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The name of the program, in parentheses, may hold anything.
-        let mut fields = text.rsplit_once(')')?.1.split_whitespace();
-        let state = fields.next()?.chars().next()?;
-        Some((state, fields.nth(18)?.parse().ok()?))
-    }
-
-    /// Whether other threads of the process run on after its first one.
-    fn has_threads(pid: u32) -> bool {
-        fs::read_dir(format!("/proc/{pid}/task")).is_ok_and(|tasks| tasks.count() > 1)
-    }
+pub(super) fn boot() -> Option<[u8; 16]> {
+    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
+    let id = u128::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == 32)?;
+    Some(id.to_be_bytes())
 }
 
 #[cfg(target_os = "linux")]
-pub(super) use linux::boot;
+impl Process {
+    /// This process. `None` if `/proc` does not tell.
+    pub(super) fn me() -> Option<Self> {
+        let pid = std::process::id();
+        // A /proc of another namespace has other numbers.
+        let shown = fs::read_link("/proc/self").ok()?;
+        if shown.to_str()?.parse() != Ok(pid) {
+            return None;
+        }
+        let space = fs::metadata("/proc/self/ns/pid").ok()?.ino();
+        let (_, started) = stat(pid)?;
+        Some(Self { boot: boot()?, space, pid, started })
+    }
+
+    /// Whether `self` is dead, as far as the process `me` can tell. If in doubt, it is not.
+    pub(super) fn is_dead(&self, me: &Self) -> bool {
+        if self.boot != me.boot {
+            return true;
+        }
+        let number = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
+        let Some(number) = number.filter(|_| self.space == me.space) else { return false };
+        if test_kill_process(number) == Err(Errno::SRCH) {
+            return true;
+        }
+        // What is hidden is not dead.
+        let Some((state, started)) = stat(self.pid) else { return false };
+        started != self.started || (matches!(state, 'Z' | 'X') && !has_threads(self.pid))
+    }
+}
+
+/// The state of a process, and when it was started.
+#[cfg(target_os = "linux")]
+fn stat(pid: u32) -> Option<(char, u64)> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name of the program, in parentheses, may hold anything.
+    let mut fields = text.rsplit_once(')')?.1.split_whitespace();
+    let state = fields.next()?.chars().next()?;
+    Some((state, fields.nth(18)?.parse().ok()?))
+}
+
+/// Whether other threads of the process run on after its first one.
+#[cfg(target_os = "linux")]
+fn has_threads(pid: u32) -> bool {
+    fs::read_dir(format!("/proc/{pid}/task")).is_ok_and(|tasks| tasks.count() > 1)
+}
 
 #[cfg(not(target_os = "linux"))]
 pub(super) const fn boot() -> Option<[u8; 16]> {
@@ -97,7 +97,8 @@ impl Process {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(target_os = "linux")]
+#[cfg(test)]
 mod tests {
     use std::process::Command;
 

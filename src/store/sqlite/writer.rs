@@ -14,7 +14,7 @@ use parking_lot::{Condvar, Mutex};
 use super::database::Database;
 use super::fault::Fault;
 use super::files;
-use super::home::Home;
+use super::home::{Home, Kept};
 use crate::accounting::{Clock, Tick};
 use crate::ledger::{Error, StoreError};
 
@@ -244,9 +244,10 @@ impl Writer {
             self.home.open.fetch_sub(1, Ordering::Relaxed);
         }
     }
+}
 
-    /// Closes the connection until the next job. The caller holds the gate.
-    pub(super) fn close_for_fork(&self) {
+impl Kept for Writer {
+    fn close_for_fork(&self) {
         self.drop_quickly(&mut self.slot.lock());
     }
 }
