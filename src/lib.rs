@@ -5,10 +5,10 @@ mod budgets;
 mod ledger;
 #[cfg(feature = "python")]
 mod py;
+#[doc(hidden)]
+pub mod seeded;
 pub mod store;
 
-#[doc(hidden)]
-pub use accounting::seeded;
 pub use accounting::{
     Billing, Calendar, CalendarUnit, CallPrice, Cause, Clock, Code, CostSource, Counts, Denied,
     Era, Expired, Fit, Follower, Hold, Invalid, InvalidKind, Key, Kind, Limit, MESSAGE_BYTES_MAX,

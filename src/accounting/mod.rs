@@ -16,7 +16,6 @@ mod price;
 mod provider_limit;
 mod retry;
 mod ring;
-pub mod seeded;
 mod share;
 mod usage;
 mod window;

@@ -6,8 +6,8 @@
 //! store counts as taken.
 
 use super::clock::Tick;
-use super::seeded::{self, Bug};
 use super::window::Window;
+use crate::seeded::{self, Bug};
 
 /// What a share is. It depends on the window of its limit alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -227,7 +227,7 @@ impl Share {
     /// Whether leases until `until` may open at `now`, as far as time goes.
     pub fn covers(&self, until: Option<Tick>, now: Tick) -> bool {
         let late = |until: Tick| self.leases_until.is_none_or(|last| until > last);
-        !self.has_lapsed(now) && !(self.kind.lapses() && until.is_some_and(late))
+        !(self.has_lapsed(now) || self.kind.lapses() && until.is_some_and(late))
     }
 
     /// Gives up the share of the era after the present one.

@@ -15,8 +15,8 @@ use self::line::Line;
 use self::say::Speech;
 use self::view::micros;
 use super::message::{Answer, Ask, Epoch, Fact, HolderId, LimitId, Message, Named, Said, Span};
-use crate::accounting::seeded::{self, Bug};
 use crate::accounting::{Share, Tick};
+use crate::seeded::{self, Bug};
 
 pub use down::{OnDown, passes_when_down};
 pub use line::Figures;
@@ -34,7 +34,7 @@ struct Sent {
 }
 
 /// What one holder knows of one store.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Supply {
     rules: SupplyRules,
     me: HolderId,

@@ -26,7 +26,7 @@ fn search(bug: Bug, seeds: u64) -> (Option<u64>, u64, &'static str) {
 
 #[test]
 fn each_seeded_bug_is_found() {
-    let seeds = number("OUTLAY_BUG_SEEDS", 100);
+    let seeds = number("OUTLAY_BUG_SEEDS", 400);
     let mut missed = Vec::new();
     let only = std::env::var("OUTLAY_BUG").ok();
     let wanted = |bug: &Bug| only.as_ref().is_none_or(|only| *only == format!("{bug:?}"));

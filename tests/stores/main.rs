@@ -6,9 +6,11 @@
 mod auditor;
 mod brief;
 mod bugs;
+mod facts;
 mod holder;
 mod laws;
 mod memory;
+mod model;
 mod plan;
 mod random;
 mod shrink;

@@ -3,7 +3,7 @@
 use super::source::Source;
 
 /// From the lowest to the highest.
-const FLOORS: [&str; 4] = ["accounting", "ledger", "budgets", "py"];
+const FLOORS: [&str; 5] = ["accounting", "ledger", "store", "budgets", "py"];
 
 /// The floor of a file: `src/ledger/core.rs` is of `ledger`.
 fn floor_of(path: &str) -> Option<usize> {

@@ -7,7 +7,7 @@ use super::tree::Tree;
 
 /// The rooms of each floor, lowest first. A room is a file or a folder of that name, or both.
 /// Files that stand side by side without an order among them share a line.
-const ROOMS: [(&str, &[&[&str]]); 3] = [
+const ROOMS: [(&str, &[&[&str]]); 4] = [
     (
         "ledger",
         &[
@@ -22,6 +22,7 @@ const ROOMS: [(&str, &[&[&str]]); 3] = [
             &["request"],
         ],
     ),
+    ("store", &[&["message"], &["rows"], &["book"], &["supply"]]),
     (
         "budgets",
         &[

@@ -2,7 +2,7 @@
 
 use super::visit::Visit;
 use crate::accounting::Era;
-use crate::accounting::seeded::{self, Bug};
+use crate::seeded::{self, Bug};
 use crate::store::message::{Ask, Edges, Named, Span};
 use crate::store::rows::{EraRow, LimitRow, Rows, after};
 

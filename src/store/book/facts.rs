@@ -37,12 +37,15 @@ fn given(row: FactRow, changed: bool) -> FactGiven {
     FactGiven { changed, version: row.version, value: row.value }
 }
 
+/// Amounts that move, each with the row of its era after it.
+type Moves<'a> = Vec<(&'a Moved, EraRow)>;
+
 /// The eras after all moves, or nothing if one of them does not fit.
 fn fitting<'a, R: Rows>(
     visit: &mut Visit<'_, R>,
     moved: &'a [Moved],
-) -> Result<Option<Vec<(&'a Moved, EraRow)>>, R::Error> {
-    let mut moves: Vec<(&Moved, EraRow)> = Vec::with_capacity(moved.len());
+) -> Result<Option<Moves<'a>>, R::Error> {
+    let mut moves: Moves<'_> = Vec::with_capacity(moved.len());
     for each in moved {
         let before = moves.iter().rev().find(|(other, _)| is_same(other, each));
         let row = match before {

@@ -4,7 +4,7 @@ use super::eras::Placed;
 use super::numbers::has_lapsed;
 use super::visit::Visit;
 use crate::accounting::ShareKind;
-use crate::accounting::seeded::{self, Bug};
+use crate::seeded::{self, Bug};
 use crate::store::message::{Ask, HolderId, Named};
 use crate::store::rows::{Rows, ShareRow, after};
 

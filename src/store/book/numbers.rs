@@ -1,7 +1,7 @@
 //! Numbers and epochs: which messages a store applies, and what it does when it has lost writes.
 
 use super::visit::{Now, StoreRules, Visit};
-use crate::accounting::seeded::{self, Bug};
+use crate::seeded::{self, Bug};
 use crate::store::message::{Epoch, Message, Named, Span};
 use crate::store::rows::{HolderRow, Rows, ShareRow, StoreRow, after};
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::pace::Pace;
 use super::view::{Edging, View};
-use crate::accounting::seeded::{self, Bug};
 use crate::accounting::{Era, NextShare, Share, Tick};
+use crate::seeded::{self, Bug};
 use crate::store::message::{Ask, Edges, Given, Heard, Named, Span};
 
 /// What the store said of a limit at its last answer.

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::line::Line;
 use super::pace::Pace;
 use super::view::{SupplyRules, View, micros};
-use crate::accounting::seeded::{self, Bug};
 use crate::accounting::{PastEra, Share, ShareKind, Tick};
+use crate::seeded::{self, Bug};
 use crate::store::message::{Ask, Edges, LimitId, Named, Span};
 
 /// Where the share of the next era is asked for: in the last second.
