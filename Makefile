@@ -89,14 +89,14 @@ loom:
 soak-cargo:
 	OUTLAY_HISTORIES=50000 OUTLAY_SUMS=200000 $(LIMITED) cargo test --quiet --test ledger --test guard --test amounts \
 	    -- histories:: glitches:: sums::
-	OUTLAY_KILLS=500 OUTLAY_CROWD=600 OUTLAY_FILE_SEEDS=1000 $(LIMITED) cargo test --quiet --test stores -- sqlite::
 
-## The simulation of stores, 10^8 steps in an optimised build; then the larger model.
+## The simulation of stores, 10^8 steps in an optimised build; the larger model, and SQLite.
 .PHONY: soak-stores
 soak-stores:
 	OUTLAY_SEEDS=10000 OUTLAY_STEPS=10000 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
-	    $(LIMITED) cargo test --quiet --release --test stores -- --nocapture laws_hold
-	OUTLAY_LIMIT=2 OUTLAY_MESSAGES=3 $(LIMITED) cargo test --quiet --test stores no_order -- --nocapture
+	    $(LIMITED) cargo test --quiet --release --test store -- --nocapture laws_hold
+	OUTLAY_LIMIT=2 OUTLAY_MESSAGES=3 $(LIMITED) cargo test --quiet --test store no_order -- --nocapture
+	OUTLAY_KILLS=500 OUTLAY_CROWD=600 OUTLAY_FILE_SEEDS=1000 $(LIMITED) cargo test --quiet --test store -- sqlite::
 
 pytest: $(INSTALLED)
 	$(BIN)/python -m pytest

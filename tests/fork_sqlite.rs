@@ -6,7 +6,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use outlay::store::sqlite::{self, SqliteOptions, SqliteStore};
-use outlay::store::{Answer, HolderId, Message, Said};
+use outlay::store::{Answer, HolderId, Message, Outcome};
 use outlay::{Error, after_fork_in_child};
 
 fn say(store: &SqliteStore, holder: u128) -> Result<Answer, Error> {
@@ -46,7 +46,7 @@ fn a_child_opens_its_own_and_leaves_that_of_its_parent_alone() {
     let childs = open().unwrap();
     assert!(!Arc::ptr_eq(&parents, &childs));
     let answer = say(&childs, 3).unwrap();
-    assert_eq!((answer.said, answer.live), (Said::Applied, 3));
+    assert_eq!((answer.said, answer.live), (Outcome::Applied, 3));
     drop(parents);
     assert_eq!(say(&childs, 4).unwrap().live, 4);
     // A fork that nobody has announced: the locks of the file would be those of the parent.

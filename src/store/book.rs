@@ -12,13 +12,13 @@ use self::eras::Placed;
 use self::grants::Booked;
 use self::numbers::Admitted;
 use self::visit::{FACTS_MAX, Visit};
-use super::message::{Answer, Ask, Edges, Epoch, Given, Message, Said};
+use super::message::{Answer, Edges, Epoch, Message, Outcome, ShareAsk, ShareGiven};
 use super::rows::{HolderRow, Rows, after};
 
 pub use visit::{Now, StoreRules};
 
 /// Creates an empty namespace, which a strict store does not do by itself. One that exists stays.
-pub fn create<R: Rows>(rows: &mut R, now: Now) -> Result<(), R::Error> {
+pub fn create<R: Rows>(rows: &mut R, now: Now) -> Result<(), R::Fault> {
     if rows.store()?.is_none() {
         rows.put_store(numbers::first(now))?;
     }
@@ -31,9 +31,9 @@ pub fn apply<R: Rows>(
     rules: &StoreRules,
     now: Now,
     message: &Message,
-) -> Result<Answer, R::Error> {
+) -> Result<Answer, R::Fault> {
     let Some(store) = numbers::store_of(rows, rules, now, message)? else {
-        return Ok(answer(message, Said::Empty, None, now.time));
+        return Ok(answer(message, Outcome::Empty, None, now.time));
     };
     let holder = message.holder;
     let row = HolderRow { last: 0, epoch: store.epoch, heard: store.latest, changed: 0 };
@@ -42,9 +42,9 @@ pub fn apply<R: Rows>(
     visit.sweep()?;
     visit.live = visit.rows.live(visit.time().saturating_sub_unsigned(rules.ttl))?.max(1);
     let said = match admitted {
-        Admitted::New | Admitted::Whole | Admitted::Again => Said::Applied,
-        Admitted::Old => Said::Old,
-        Admitted::SayAll => Said::SayAll,
+        Admitted::New | Admitted::Whole | Admitted::Again => Outcome::Applied,
+        Admitted::Old => Outcome::Old,
+        Admitted::SayAll => Outcome::SayAll,
     };
     let mut result = answer(message, said, Some(visit.store.epoch), visit.time());
     result.live = visit.live;
@@ -57,7 +57,7 @@ pub fn apply<R: Rows>(
     Ok(result)
 }
 
-fn answer(message: &Message, said: Said, epoch: Option<Epoch>, time: i64) -> Answer {
+fn answer(message: &Message, said: Outcome, epoch: Option<Epoch>, time: i64) -> Answer {
     let (given, facts) = (Vec::new(), Vec::new());
     Answer { number: message.number, said, epoch, time, live: 1, given, facts }
 }
@@ -69,11 +69,11 @@ impl<R: Rows> Visit<'_, R> {
         message: &Message,
         whole: bool,
         answer: &mut Answer,
-    ) -> Result<(), R::Error> {
+    ) -> Result<(), R::Fault> {
         let mut booked: Vec<Booked> = Vec::with_capacity(message.asks.len());
         for ask in &message.asks {
             let mut placed = eras::place(self, ask)?;
-            let here = |(other, booked): (&Ask, &Booked)| {
+            let here = |(other, booked): (&ShareAsk, &Booked)| {
                 other.limit == ask.limit && booked.placed.era == placed.era
             };
             // What a message says of an era, it says once.
@@ -108,7 +108,7 @@ impl<R: Rows> Visit<'_, R> {
     }
 
     /// Says what stands, for a message that was applied before.
-    fn read(&mut self, message: &Message, answer: &mut Answer) -> Result<(), R::Error> {
+    fn read(&mut self, message: &Message, answer: &mut Answer) -> Result<(), R::Fault> {
         let mut booked = Vec::with_capacity(message.asks.len());
         for ask in &message.asks {
             let placed = eras::find(self, ask)?;
@@ -121,16 +121,16 @@ impl<R: Rows> Visit<'_, R> {
         Ok(())
     }
 
-    fn given(&self, message: &Message, booked: &[Booked]) -> Vec<Given> {
+    fn given(&self, message: &Message, booked: &[Booked]) -> Vec<ShareGiven> {
         message.asks.iter().zip(booked).map(|(ask, booked)| self.given_of(ask, booked)).collect()
     }
 
-    fn given_of(&self, ask: &Ask, booked: &Booked) -> Given {
+    fn given_of(&self, ask: &ShareAsk, booked: &Booked) -> ShareGiven {
         let Booked { placed, own, others, .. } = booked;
         let Placed { era, row, limit, known, .. } = placed;
         let ends = (row.ends != i64::MAX).then_some(row.ends);
         let left = |ends: i64| u64::try_from(ends.saturating_sub(self.time())).unwrap_or(0);
-        Given {
+        ShareGiven {
             era: *era,
             granted: own.granted,
             ends_in: ends.map(left),
@@ -147,7 +147,7 @@ impl<R: Rows> Visit<'_, R> {
     }
 
     /// Drops holders that are gone, once in a while.
-    fn sweep(&mut self) -> Result<(), R::Error> {
+    fn sweep(&mut self) -> Result<(), R::Fault> {
         let time = self.time();
         let ages = self.rules.ttl.saturating_mul(10);
         if time < after(self.store.swept, ages) {

@@ -25,7 +25,7 @@ pub struct Epoch {
 
 /// The window of a limit, as far as the store must know it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Span {
+pub enum WindowSpan {
     /// It never ends.
     Lifetime,
     /// It is followed by another one of the same length.
@@ -38,7 +38,7 @@ pub enum Span {
     Gauge,
 }
 
-impl Span {
+impl WindowSpan {
     /// What a share of such a limit is.
     pub const fn kind(self) -> ShareKind {
         match self {
@@ -60,7 +60,7 @@ pub struct Edges {
 
 /// Which era an ask is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Named {
+pub enum WhichEra {
     /// The present one, whatever it is. Nothing was used, held or granted of it.
     Present,
     /// This one.
@@ -80,17 +80,17 @@ pub struct Heard {
 
 /// What a holder says of one limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Ask {
+pub struct ShareAsk {
     /// Which limit.
     pub limit: LimitId,
     /// Its window.
-    pub span: Span,
+    pub span: WindowSpan,
     /// The most that all may use, `u64::MAX` for no limit.
     pub most: u64,
     /// When that was set, by the store's clock. The latest stands.
     pub most_set: i64,
     /// Which era it is about.
-    pub era: Named,
+    pub era: WhichEra,
     /// The edges of that era, as the holder knows or computes them.
     pub edges: Option<Edges>,
     /// Begin a new era, unless the limit was reset since this generation.
@@ -151,7 +151,7 @@ pub struct Fact {
 /// What a holder says: all of what it says at once.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Message {
-    /// Who speaks.
+    /// The holder that speaks.
     pub holder: HolderId,
     /// One more for each message. It is repeated unchanged until it is answered.
     pub number: u64,
@@ -160,7 +160,7 @@ pub struct Message {
     /// Whether it says all that it holds, as a store that forgot has asked.
     pub whole: bool,
     /// What it says of limits.
-    pub asks: Vec<Ask>,
+    pub asks: Vec<ShareAsk>,
     /// Indices of asks that are raised all or none. The groups share no ask.
     pub together: Vec<Vec<usize>>,
     /// What it says of facts: at most 64 of them, the others are ignored.
@@ -169,7 +169,7 @@ pub struct Message {
 
 /// What the store did with a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Said {
+pub enum Outcome {
     /// It was applied, now or before.
     Applied,
     /// It is older than one that was applied. It changed nothing.
@@ -182,7 +182,7 @@ pub enum Said {
 
 /// What the store says of one limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Given {
+pub struct ShareGiven {
     /// The era that the ask was booked in.
     pub era: Era,
     /// The share that the holder may have of that era.
@@ -226,7 +226,7 @@ pub struct Answer {
     /// The number of the message.
     pub number: u64,
     /// What was done with it.
-    pub said: Said,
+    pub said: Outcome,
     /// The epoch of the store.
     pub epoch: Option<Epoch>,
     /// The store's time.
@@ -234,7 +234,7 @@ pub struct Answer {
     /// How many holders live.
     pub live: u32,
     /// For each ask, in its order. Empty unless the message was applied.
-    pub given: Vec<Given>,
+    pub given: Vec<ShareGiven>,
     /// For each fact, in its order.
     pub facts: Vec<FactGiven>,
 }

@@ -20,8 +20,8 @@ mod supply;
 
 pub use book::{Now, StoreRules, apply, create};
 pub use message::{
-    Answer, Ask, Change, Edges, Epoch, Fact, FactGiven, Given, Heard, HolderId, LimitId, Message,
-    Moved, Named, Said, Span,
+    Answer, Change, Edges, Epoch, Fact, FactGiven, Heard, HolderId, LimitId, Message, Moved,
+    Outcome, ShareAsk, ShareGiven, WhichEra, WindowSpan,
 };
 pub use rows::{EraRow, FactRow, HolderRow, LimitRow, Rows, ShareRow, StoreRow};
-pub use supply::{Edging, Figures, Meters, OnDown, Supply, SupplyRules, View, passes_when_down};
+pub use supply::{Edging, Meters, OnDown, Standing, Supply, SupplyRules, View, passes_when_down};

@@ -1,6 +1,6 @@
 //! What a store keeps, and how its side of the protocol reaches it.
 
-use super::message::{Epoch, HolderId, LimitId, Span};
+use super::message::{Epoch, HolderId, LimitId, WindowSpan};
 use crate::accounting::{Era, taken};
 
 /// The store itself: one row.
@@ -33,7 +33,7 @@ pub struct HolderRow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LimitRow {
     /// Its window.
-    pub span: Span,
+    pub span: WindowSpan,
     /// The most that all may use.
     pub most: u64,
     /// When that was set.
@@ -81,12 +81,12 @@ pub struct ShareRow {
 impl ShareRow {
     /// When it comes back to the store if its holder is not heard of. `None`: only by the end of
     /// its era.
-    pub fn lapses(&self, span: Span, ttl: u64) -> Option<i64> {
+    pub fn lapses(&self, span: WindowSpan, ttl: u64) -> Option<i64> {
         let quiet = after(self.heard, ttl);
         match span {
-            Span::Sliding(period) => Some(after(quiet.max(self.until), period)),
-            Span::Gauge => Some(quiet.max(self.until)),
-            Span::Lifetime | Span::Fixed(_) | Span::Calendar => None,
+            WindowSpan::Sliding(period) => Some(after(quiet.max(self.until), period)),
+            WindowSpan::Gauge => Some(quiet.max(self.until)),
+            WindowSpan::Lifetime | WindowSpan::Fixed(_) | WindowSpan::Calendar => None,
         }
     }
 
@@ -118,44 +118,44 @@ pub(super) fn after(time: i64, duration: u64) -> i64 {
 /// The rows of a store, within one atomic step: either all that is put is kept, or nothing.
 pub trait Rows {
     /// Why a row cannot be read or written.
-    type Error;
+    type Fault;
 
     /// The row of the store, `None` in an empty namespace.
-    fn store(&mut self) -> Result<Option<StoreRow>, Self::Error>;
+    fn store(&mut self) -> Result<Option<StoreRow>, Self::Fault>;
     /// Writes the row of the store.
-    fn put_store(&mut self, row: StoreRow) -> Result<(), Self::Error>;
+    fn put_store(&mut self, row: StoreRow) -> Result<(), Self::Fault>;
     /// A holder.
-    fn holder(&mut self, id: HolderId) -> Result<Option<HolderRow>, Self::Error>;
+    fn holder(&mut self, id: HolderId) -> Result<Option<HolderRow>, Self::Fault>;
     /// Writes a holder.
-    fn put_holder(&mut self, id: HolderId, row: HolderRow) -> Result<(), Self::Error>;
+    fn put_holder(&mut self, id: HolderId, row: HolderRow) -> Result<(), Self::Fault>;
     /// How many holders were heard of after `time`.
-    fn live(&mut self, time: i64) -> Result<u32, Self::Error>;
+    fn live(&mut self, time: i64) -> Result<u32, Self::Fault>;
     /// Drops the holders that were last heard of before `time` and have no share in any era.
-    fn drop_holders(&mut self, time: i64) -> Result<(), Self::Error>;
+    fn drop_holders(&mut self, time: i64) -> Result<(), Self::Fault>;
     /// A limit.
-    fn limit(&mut self, id: LimitId) -> Result<Option<LimitRow>, Self::Error>;
+    fn limit(&mut self, id: LimitId) -> Result<Option<LimitRow>, Self::Fault>;
     /// Writes a limit.
-    fn put_limit(&mut self, id: LimitId, row: LimitRow) -> Result<(), Self::Error>;
+    fn put_limit(&mut self, id: LimitId, row: LimitRow) -> Result<(), Self::Fault>;
     /// An era of a limit.
-    fn era(&mut self, limit: LimitId, era: Era) -> Result<Option<EraRow>, Self::Error>;
+    fn era(&mut self, limit: LimitId, era: Era) -> Result<Option<EraRow>, Self::Fault>;
     /// Writes an era.
-    fn put_era(&mut self, limit: LimitId, era: Era, row: EraRow) -> Result<(), Self::Error>;
+    fn put_era(&mut self, limit: LimitId, era: Era, row: EraRow) -> Result<(), Self::Fault>;
     /// Drops the eras of a limit that ended before `time`, with their shares.
-    fn drop_eras(&mut self, limit: LimitId, time: i64) -> Result<(), Self::Error>;
+    fn drop_eras(&mut self, limit: LimitId, time: i64) -> Result<(), Self::Fault>;
     /// Calls `each` with every share of an era, in any order.
     fn shares(
         &mut self,
         limit: LimitId,
         era: Era,
         each: &mut dyn FnMut(HolderId, &ShareRow),
-    ) -> Result<(), Self::Error>;
+    ) -> Result<(), Self::Fault>;
     /// The share of one holder.
     fn share(
         &mut self,
         limit: LimitId,
         era: Era,
         holder: HolderId,
-    ) -> Result<Option<ShareRow>, Self::Error>;
+    ) -> Result<Option<ShareRow>, Self::Fault>;
     /// Writes a share.
     fn put_share(
         &mut self,
@@ -163,12 +163,12 @@ pub trait Rows {
         era: Era,
         holder: HolderId,
         row: ShareRow,
-    ) -> Result<(), Self::Error>;
+    ) -> Result<(), Self::Fault>;
     /// Drops a share.
     fn drop_share(&mut self, limit: LimitId, era: Era, holder: HolderId)
-    -> Result<(), Self::Error>;
+    -> Result<(), Self::Fault>;
     /// A fact.
-    fn fact(&mut self, id: u128) -> Result<Option<FactRow>, Self::Error>;
+    fn fact(&mut self, id: u128) -> Result<Option<FactRow>, Self::Fault>;
     /// Writes a fact. One that was removed keeps its version, with an empty value.
-    fn put_fact(&mut self, id: u128, row: FactRow) -> Result<(), Self::Error>;
+    fn put_fact(&mut self, id: u128, row: FactRow) -> Result<(), Self::Fault>;
 }

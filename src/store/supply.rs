@@ -14,12 +14,14 @@ use std::time::Duration;
 use self::line::Line;
 use self::say::Speech;
 use self::view::micros;
-use super::message::{Answer, Ask, Epoch, Fact, HolderId, LimitId, Message, Named, Said, Span};
+use super::message::{
+    Answer, Epoch, Fact, HolderId, LimitId, Message, Outcome, ShareAsk, WhichEra, WindowSpan,
+};
 use crate::accounting::{Share, Tick};
 use crate::seeded::{self, Bug};
 
 pub use down::{OnDown, passes_when_down};
-pub use line::Figures;
+pub use line::Standing;
 pub use view::{Edging, Meters, SupplyRules, View};
 
 /// A message under way.
@@ -81,13 +83,19 @@ impl Supply {
         child
     }
 
-    /// Who speaks.
+    /// The holder that speaks.
     pub const fn holder(&self) -> HolderId {
         self.me
     }
 
     /// Adds a limit of `most` (`u64::MAX` for none) that the meters have.
-    pub fn add(&mut self, id: LimitId, span: Span, most: u64, edging: Option<Box<dyn Edging>>) {
+    pub fn add(
+        &mut self,
+        id: LimitId,
+        span: WindowSpan,
+        most: u64,
+        edging: Option<Box<dyn Edging>>,
+    ) {
         self.lines.entry(id).or_insert_with(|| Line::new(span, most, edging.map(Into::into)));
     }
 
@@ -120,9 +128,9 @@ impl Supply {
     }
 
     /// What the store said of a limit at the last answer.
-    pub fn figures(&self, id: LimitId) -> Option<Figures> {
+    pub fn figures(&self, id: LimitId) -> Option<Standing> {
         let figures = self.lines.get(&id)?.figures()?;
-        Some(Figures { live: self.live, ..figures })
+        Some(Standing { live: self.live, ..figures })
     }
 
     /// How many holders lived at the last answer.
@@ -199,14 +207,14 @@ impl Supply {
         let mut sent = self.sent.take_if(|sent| mine(sent))?;
         let message = &sent.message;
         self.trip = now.since(sent.first);
-        if answer.said == Said::Old {
+        if answer.said == Outcome::Old {
             return Some(sent.message);
         }
         self.clock = Some((answer.time, now));
         self.live = answer.live;
         self.epoch = answer.epoch.or(self.epoch);
-        self.says_all = answer.said == Said::SayAll;
-        if answer.said != Said::Applied {
+        self.says_all = answer.said == Outcome::SayAll;
+        if answer.said != Outcome::Applied {
             // Its facts were not applied: they are said again.
             let facts = std::mem::take(&mut sent.message.facts);
             self.facts.splice(0..0, facts);
@@ -229,10 +237,10 @@ impl Supply {
 }
 
 /// Whether an answer to this ask says that the store knows the present share.
-fn is_present(ask: &Ask, share: &Share) -> bool {
+fn is_present(ask: &ShareAsk, share: &Share) -> bool {
     match ask.era {
-        Named::Present => true,
-        Named::This(era) => share.era() == Some(era),
-        Named::Next(_) => false,
+        WhichEra::Present => true,
+        WhichEra::This(era) => share.era() == Some(era),
+        WhichEra::Next(_) => false,
     }
 }

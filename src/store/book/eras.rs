@@ -3,7 +3,7 @@
 use super::visit::Visit;
 use crate::accounting::Era;
 use crate::seeded::{self, Bug};
-use crate::store::message::{Ask, Edges, Named, Span};
+use crate::store::message::{Edges, ShareAsk, WhichEra, WindowSpan};
 use crate::store::rows::{EraRow, LimitRow, Rows, after};
 
 /// The last part of an era, in which shares of the next one are granted.
@@ -22,7 +22,7 @@ pub(super) struct Placed {
 }
 
 /// Finds or begins the era that `ask` is about, and keeps what the ask says of its limit.
-pub(super) fn place<R: Rows>(visit: &mut Visit<'_, R>, ask: &Ask) -> Result<Placed, R::Error> {
+pub(super) fn place<R: Rows>(visit: &mut Visit<'_, R>, ask: &ShareAsk) -> Result<Placed, R::Fault> {
     let (found, time) = (visit.rows.limit(ask.limit)?, visit.time());
     let mut limit = found.unwrap_or_else(|| begun(ask, time));
     let newer = ask.most_set > limit.most_set;
@@ -33,7 +33,7 @@ pub(super) fn place<R: Rows>(visit: &mut Visit<'_, R>, ask: &Ask) -> Result<Plac
         reset(visit, ask, &mut limit)?;
     } else if let Some(edges) = following(ask, &limit, time) {
         (limit.era.begins, limit.ends) = (edges.begins, edges.ends);
-    } else if let (Named::This(era), Some(edges)) = (ask.era, ask.edges)
+    } else if let (WhichEra::This(era), Some(edges)) = (ask.era, ask.edges)
         && era.generation > limit.era.generation
     {
         // The store forgot a reset.
@@ -55,7 +55,7 @@ pub(super) fn place<R: Rows>(visit: &mut Visit<'_, R>, ask: &Ask) -> Result<Plac
 }
 
 /// The same without a change.
-pub(super) fn find<R: Rows>(visit: &mut Visit<'_, R>, ask: &Ask) -> Result<Placed, R::Error> {
+pub(super) fn find<R: Rows>(visit: &mut Visit<'_, R>, ask: &ShareAsk) -> Result<Placed, R::Fault> {
     let limit = visit.rows.limit(ask.limit)?.unwrap_or_else(|| begun(ask, visit.time()));
     let era = named(ask, &limit).0;
     find_in(visit, ask, limit, era)
@@ -63,10 +63,10 @@ pub(super) fn find<R: Rows>(visit: &mut Visit<'_, R>, ask: &Ask) -> Result<Place
 
 fn find_in<R: Rows>(
     visit: &mut Visit<'_, R>,
-    ask: &Ask,
+    ask: &ShareAsk,
     limit: LimitRow,
     era: Era,
-) -> Result<Placed, R::Error> {
+) -> Result<Placed, R::Fault> {
     let time = visit.time();
     let found = visit.rows.era(ask.limit, era)?;
     let row = found.unwrap_or(EraRow { ends: era.begins, ..EraRow::default() });
@@ -76,10 +76,10 @@ fn find_in<R: Rows>(
 }
 
 /// A limit that the store has not known.
-fn begun(ask: &Ask, time: i64) -> LimitRow {
+fn begun(ask: &ShareAsk, time: i64) -> LimitRow {
     let (era, ends) = match (ask.era, ask.edges) {
-        (Named::This(era), Some(edges)) => (era, edges.ends),
-        (Named::This(era), None) => (era, i64::MAX),
+        (WhichEra::This(era), Some(edges)) => (era, edges.ends),
+        (WhichEra::This(era), None) => (era, i64::MAX),
         _ => {
             let edges = first_edges(ask, time);
             (Era { generation: 0, begins: edges.begins }, edges.ends)
@@ -88,28 +88,28 @@ fn begun(ask: &Ask, time: i64) -> LimitRow {
     LimitRow { span: ask.span, most: ask.most, most_set: ask.most_set, era, ends }
 }
 
-fn first_edges(ask: &Ask, time: i64) -> Edges {
+fn first_edges(ask: &ShareAsk, time: i64) -> Edges {
     match (ask.span, ask.edges) {
-        (Span::Fixed(period), _) => Edges { begins: time, ends: after(time, period) },
-        (Span::Calendar, Some(edges)) if edges.begins <= time && time < edges.ends => edges,
+        (WindowSpan::Fixed(period), _) => Edges { begins: time, ends: after(time, period) },
+        (WindowSpan::Calendar, Some(edges)) if edges.begins <= time && time < edges.ends => edges,
         // Nothing is under way before a holder computes the edges from the answer.
-        (Span::Calendar, _) => Edges { begins: 0, ends: 0 },
+        (WindowSpan::Calendar, _) => Edges { begins: 0, ends: 0 },
         _ => Edges { begins: 0, ends: i64::MAX },
     }
 }
 
 /// The era that follows the latest one, if that one is over.
-fn following(ask: &Ask, limit: &LimitRow, time: i64) -> Option<Edges> {
+fn following(ask: &ShareAsk, limit: &LimitRow, time: i64) -> Option<Edges> {
     if time < limit.ends {
         return None;
     }
     match (limit.span, ask.edges) {
-        (Span::Fixed(period), _) => {
+        (WindowSpan::Fixed(period), _) => {
             let over = u64::try_from(time.saturating_sub(limit.ends)).unwrap_or(0);
             let begins = after(limit.ends, over - over % period.max(1));
             Some(Edges { begins, ends: after(begins, period) })
         }
-        (Span::Calendar, Some(edges)) => {
+        (WindowSpan::Calendar, Some(edges)) => {
             let fits = edges.begins >= limit.ends && edges.begins <= time && time < edges.ends;
             fits.then_some(edges)
         }
@@ -120,9 +120,9 @@ fn following(ask: &Ask, limit: &LimitRow, time: i64) -> Option<Edges> {
 /// Begins a new generation. What was used before it counts no more.
 fn reset<R: Rows>(
     visit: &mut Visit<'_, R>,
-    ask: &Ask,
+    ask: &ShareAsk,
     limit: &mut LimitRow,
-) -> Result<(), R::Error> {
+) -> Result<(), R::Fault> {
     let (old, time) = (limit.era, visit.time());
     if let Some(mut row) = visit.rows.era(ask.limit, old)?
         && row.ends > time
@@ -133,7 +133,7 @@ fn reset<R: Rows>(
     let generation = old.generation.saturating_add(1);
     let begins = if limit.ends == i64::MAX { 0 } else { time };
     limit.era = Era { generation, begins };
-    if let Span::Fixed(period) = limit.span {
+    if let WindowSpan::Fixed(period) = limit.span {
         limit.ends = after(time, period);
     } else if limit.ends != i64::MAX && limit.ends <= time {
         let edges = first_edges(ask, time);
@@ -143,14 +143,14 @@ fn reset<R: Rows>(
 }
 
 /// The era that an ask names, and when it ends.
-fn named(ask: &Ask, limit: &LimitRow) -> (Era, i64) {
+fn named(ask: &ShareAsk, limit: &LimitRow) -> (Era, i64) {
     match ask.era {
-        Named::This(_) if seeded::has(Bug::RefundIntoNextWindow) => (limit.era, limit.ends),
-        Named::Present => (limit.era, limit.ends),
-        Named::This(era) => (era, ask.edges.map_or(i64::MAX, |edges| edges.ends)),
-        Named::Next(before) if before == limit.era => {
+        WhichEra::This(_) if seeded::has(Bug::RefundIntoNextWindow) => (limit.era, limit.ends),
+        WhichEra::Present => (limit.era, limit.ends),
+        WhichEra::This(era) => (era, ask.edges.map_or(i64::MAX, |edges| edges.ends)),
+        WhichEra::Next(before) if before == limit.era => {
             let edges = match (limit.span, ask.edges) {
-                (Span::Fixed(period), _) => {
+                (WindowSpan::Fixed(period), _) => {
                     Edges { begins: limit.ends, ends: after(limit.ends, period) }
                 }
                 (_, Some(edges)) => edges,
@@ -158,7 +158,7 @@ fn named(ask: &Ask, limit: &LimitRow) -> (Era, i64) {
             };
             (Era { begins: edges.begins, ..limit.era }, edges.ends)
         }
-        Named::Next(_) => (limit.era, limit.ends),
+        WhichEra::Next(_) => (limit.era, limit.ends),
     }
 }
 
@@ -168,6 +168,11 @@ fn soon(limit: &LimitRow, era: Era, time: i64) -> bool {
     next && limit.ends != i64::MAX && after(time, LAST) >= limit.ends
 }
 
-fn open<R: Rows>(visit: &mut Visit<'_, R>, ask: &Ask, era: Era, ends: i64) -> Result<(), R::Error> {
+fn open<R: Rows>(
+    visit: &mut Visit<'_, R>,
+    ask: &ShareAsk,
+    era: Era,
+    ends: i64,
+) -> Result<(), R::Fault> {
     visit.rows.put_era(ask.limit, era, EraRow { ends, ..EraRow::default() })
 }

@@ -5,7 +5,7 @@ use crate::store::message::{Change, Fact, FactGiven, LimitId, Moved};
 use crate::store::rows::{EraRow, FactRow, Rows};
 
 /// Makes the change of a fact, with all amounts that move with it, or nothing of it.
-pub(super) fn apply<R: Rows>(visit: &mut Visit<'_, R>, fact: &Fact) -> Result<FactGiven, R::Error> {
+pub(super) fn apply<R: Rows>(visit: &mut Visit<'_, R>, fact: &Fact) -> Result<FactGiven, R::Fault> {
     let row = visit.rows.fact(fact.id)?.unwrap_or_default();
     let (value, moved) = match &fact.change {
         Change::Read => return Ok(given(row, false)),
@@ -29,7 +29,7 @@ pub(super) fn read<R: Rows>(
     visit: &mut Visit<'_, R>,
     fact: &Fact,
     changed: bool,
-) -> Result<FactGiven, R::Error> {
+) -> Result<FactGiven, R::Fault> {
     Ok(given(visit.rows.fact(fact.id)?.unwrap_or_default(), changed))
 }
 
@@ -44,7 +44,7 @@ type Moves<'a> = Vec<(&'a Moved, EraRow)>;
 fn fitting<'a, R: Rows>(
     visit: &mut Visit<'_, R>,
     moved: &'a [Moved],
-) -> Result<Option<Moves<'a>>, R::Error> {
+) -> Result<Option<Moves<'a>>, R::Fault> {
     let mut moves: Moves<'_> = Vec::with_capacity(moved.len());
     for each in moved {
         let before = moves.iter().rev().find(|(other, _)| is_same(other, each));
@@ -72,7 +72,7 @@ fn fits<R: Rows>(
     limit: LimitId,
     moved: &Moved,
     row: EraRow,
-) -> Result<bool, R::Error> {
+) -> Result<bool, R::Fault> {
     let Some(limit_row) = visit.rows.limit(limit)? else { return Ok(false) };
     let (time, ttl) = (visit.time(), visit.rules.ttl);
     let mut taken = row.base.saturating_add(row.silent);

@@ -5,7 +5,7 @@ use super::numbers::has_lapsed;
 use super::visit::Visit;
 use crate::accounting::ShareKind;
 use crate::seeded::{self, Bug};
-use crate::store::message::{Ask, HolderId, Named};
+use crate::store::message::{HolderId, ShareAsk, WhichEra};
 use crate::store::rows::{Rows, ShareRow, after};
 
 /// An ask that was booked: where, the holder's own share, and the shares of all others.
@@ -49,9 +49,9 @@ impl Others {
 /// Reads the own share and those of all others.
 pub(super) fn read<R: Rows>(
     visit: &mut Visit<'_, R>,
-    ask: &Ask,
+    ask: &ShareAsk,
     placed: Placed,
-) -> Result<Booked, R::Error> {
+) -> Result<Booked, R::Fault> {
     let (time, rules, holder) = (visit.time(), visit.rules, visit.holder);
     let mut own = ShareRow::default();
     let mut others = Others::default();
@@ -66,7 +66,7 @@ pub(super) fn read<R: Rows>(
 }
 
 /// When the share of a holder comes back.
-fn lapse_of(ask: &Ask, row: &ShareRow, ttl: u64) -> Option<i64> {
+fn lapse_of(ask: &ShareAsk, row: &ShareRow, ttl: u64) -> Option<i64> {
     let quiet = after(row.heard, ttl);
     match ask.span.kind() {
         ShareKind::Open if seeded::has(Bug::SlotsTooEarly) => Some(quiet),
@@ -104,10 +104,10 @@ const KEPT: u64 = 10;
 /// Books what the holder has used, holds and gives back.
 pub(super) fn lower<R: Rows>(
     visit: &mut Visit<'_, R>,
-    ask: &Ask,
+    ask: &ShareAsk,
     mut placed: Placed,
     whole: bool,
-) -> Result<Booked, R::Error> {
+) -> Result<Booked, R::Fault> {
     let learns = visit.learns();
     let silent = placed.row.silent_until != 0 && visit.time() >= placed.row.silent_until;
     if silent {
@@ -117,7 +117,7 @@ pub(super) fn lower<R: Rows>(
     if !learns && placed.row.heard > 0 {
         booked.end_learning(visit.time(), visit.rules.ttl, ask);
     }
-    let unnamed = !matches!(ask.era, Named::This(_));
+    let unnamed = !matches!(ask.era, WhichEra::This(_));
     let has_used = booked.own.spent > 0 || booked.own.held > 0;
     if !placed.known || (unnamed && (has_used || !placed.grants)) {
         // A holder that names no era says nothing of what it has used.
@@ -163,7 +163,7 @@ pub(super) fn lower<R: Rows>(
 
 impl Booked {
     /// The store has learned: what was heard of and what nobody has said counts for the silent.
-    fn end_learning(&mut self, time: i64, ttl: u64, ask: &Ask) {
+    fn end_learning(&mut self, time: i64, ttl: u64, ask: &ShareAsk) {
         let row = &mut self.placed.row;
         let known = row.base.saturating_add(self.others.taken).saturating_add(self.own.taken());
         row.silent = row.heard.saturating_sub(known);
@@ -174,7 +174,7 @@ impl Booked {
 }
 
 /// The share that the holder may have from now on.
-pub(super) fn raise(ask: &Ask, booked: &Booked, live: u32) -> u64 {
+pub(super) fn raise(ask: &ShareAsk, booked: &Booked, live: u32) -> u64 {
     let Booked { placed, own, others, .. } = booked;
     let has = own.granted;
     let used = own.spent.saturating_add(own.held);
@@ -193,7 +193,12 @@ pub(super) fn raise(ask: &Ask, booked: &Booked, live: u32) -> u64 {
 }
 
 /// Takes the raises of a group back unless each of its asks has got what it needs.
-pub(super) fn all_or_none(group: &[usize], asks: &[Ask], booked: &[Booked], raised: &mut [u64]) {
+pub(super) fn all_or_none(
+    group: &[usize],
+    asks: &[ShareAsk],
+    booked: &[Booked],
+    raised: &mut [u64],
+) {
     if seeded::has(Bug::HalfOfPair) {
         return;
     }
@@ -211,9 +216,9 @@ pub(super) fn all_or_none(group: &[usize], asks: &[Ask], booked: &[Booked], rais
 /// Writes what was booked.
 pub(super) fn keep<R: Rows>(
     visit: &mut Visit<'_, R>,
-    ask: &Ask,
+    ask: &ShareAsk,
     booked: &mut Booked,
-) -> Result<(), R::Error> {
+) -> Result<(), R::Fault> {
     let (holder, Placed { era, row, .. }) = (visit.holder, booked.placed);
     if !booked.said {
         return Ok(());

@@ -2,7 +2,7 @@
 
 use super::visit::{Now, StoreRules, Visit};
 use crate::seeded::{self, Bug};
-use crate::store::message::{Epoch, Message, Named, Span};
+use crate::store::message::{Epoch, Message, WhichEra, WindowSpan};
 use crate::store::rows::{HolderRow, Rows, ShareRow, StoreRow, after};
 
 /// What is to be done with a message.
@@ -32,7 +32,7 @@ pub(super) fn store_of<R: Rows>(
     rules: &StoreRules,
     now: Now,
     message: &Message,
-) -> Result<Option<StoreRow>, R::Error> {
+) -> Result<Option<StoreRow>, R::Fault> {
     let mut row = match rows.store()? {
         Some(row) => row,
         None if rules.strict => return Ok(None),
@@ -68,7 +68,7 @@ pub(super) fn admit<R: Rows>(
     visit: &mut Visit<'_, R>,
     now: Now,
     message: &Message,
-) -> Result<Admitted, R::Error> {
+) -> Result<Admitted, R::Fault> {
     let known = visit.rows.holder(message.holder)?;
     let epoch = visit.store.epoch;
     let unknown = HolderRow { last: 0, epoch, heard: visit.time(), changed: 0 };
@@ -120,12 +120,12 @@ fn has_lost_writes<R: Rows>(
     visit: &mut Visit<'_, R>,
     row: &HolderRow,
     message: &Message,
-) -> Result<bool, R::Error> {
+) -> Result<bool, R::Fault> {
     if message.number > row.last.saturating_add(1) {
         return Ok(true);
     }
     for ask in &message.asks {
-        let Named::This(era) = ask.era else { continue };
+        let WhichEra::This(era) = ask.era else { continue };
         if ask.have == 0 {
             continue;
         }
@@ -146,6 +146,6 @@ fn has_lost_writes<R: Rows>(
 }
 
 /// Whether a share has come back to the store because its holder was lost.
-pub(super) fn has_lapsed<R>(visit: &Visit<'_, R>, span: Span, own: &ShareRow) -> bool {
+pub(super) fn has_lapsed<R>(visit: &Visit<'_, R>, span: WindowSpan, own: &ShareRow) -> bool {
     own.lapses(span, visit.rules.ttl).is_some_and(|at| visit.time() >= at)
 }

@@ -63,7 +63,7 @@ impl<'a> SqliteRows<'a> {
 }
 
 impl Rows for SqliteRows<'_> {
-    type Error = Fault;
+    type Fault = Fault;
 
     fn store(&mut self) -> Result<Option<StoreRow>, Fault> {
         const SQL: &str = "SELECT epoch_count, epoch_id, learns_until, latest, swept, boot, boot_at \

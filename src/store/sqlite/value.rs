@@ -4,7 +4,7 @@ use rusqlite::Row;
 
 use super::fault::Fault;
 use crate::accounting::Era;
-use crate::store::message::{Epoch, Span};
+use crate::store::message::{Epoch, WindowSpan};
 
 /// An amount as it is kept. What is too large for SQLite is no limit, and stays so.
 pub(super) fn kept(amount: u64) -> i64 {
@@ -40,26 +40,26 @@ pub(super) fn era(row: &Row<'_>, column: usize) -> Result<Era, Fault> {
 }
 
 /// A window, as the two columns that it is kept in.
-pub(super) fn columns(span: Span) -> (i64, i64) {
+pub(super) fn columns(span: WindowSpan) -> (i64, i64) {
     match span {
-        Span::Lifetime => (0, 0),
-        Span::Fixed(period) => (1, kept(period)),
-        Span::Calendar => (2, 0),
-        Span::Sliding(period) => (3, kept(period)),
-        Span::Gauge => (4, 0),
+        WindowSpan::Lifetime => (0, 0),
+        WindowSpan::Fixed(period) => (1, kept(period)),
+        WindowSpan::Calendar => (2, 0),
+        WindowSpan::Sliding(period) => (3, kept(period)),
+        WindowSpan::Gauge => (4, 0),
     }
 }
 
 /// A window, of two columns.
-pub(super) fn span(row: &Row<'_>, column: usize) -> Result<Span, Fault> {
+pub(super) fn span(row: &Row<'_>, column: usize) -> Result<WindowSpan, Fault> {
     let kind: i64 = row.get(column)?;
     let period = amount(row, column + 1)?;
     match kind {
-        0 => Ok(Span::Lifetime),
-        1 => Ok(Span::Fixed(period)),
-        2 => Ok(Span::Calendar),
-        3 => Ok(Span::Sliding(period)),
-        4 => Ok(Span::Gauge),
+        0 => Ok(WindowSpan::Lifetime),
+        1 => Ok(WindowSpan::Fixed(period)),
+        2 => Ok(WindowSpan::Calendar),
+        3 => Ok(WindowSpan::Sliding(period)),
+        4 => Ok(WindowSpan::Gauge),
         _ => Err(bad(row, column, &kind.to_string())),
     }
 }

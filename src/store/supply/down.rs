@@ -1,6 +1,6 @@
 //! What passes while the store is away, once a share is spent or has lapsed.
 
-use super::line::Figures;
+use super::line::Standing;
 
 /// What a user wants while the store is away.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -19,7 +19,7 @@ pub enum OnDown {
 /// [`OnDown::Allow`].
 pub fn passes_when_down(
     on_down: OnDown,
-    heard: Option<&Figures>,
+    heard: Option<&Standing>,
     share: u64,
     taken: u64,
     asked: u64,
@@ -41,7 +41,7 @@ mod tests {
 
     #[test]
     fn an_even_part_of_what_was_left_passes_locally() {
-        let heard = Figures { most: 100, used_by_others: 40, live: 3, ..Figures::default() };
+        let heard = Standing { most: 100, used_by_others: 40, live: 3, ..Standing::default() };
         let passes = |taken, asked| passes_when_down(OnDown::Local, Some(&heard), 7, taken, asked);
         assert!(passes(5, 15) && !passes(5, 16));
         assert!(!passes_when_down(OnDown::Local, None, 7, 0, 1), "it never had an answer");

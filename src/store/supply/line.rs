@@ -7,11 +7,11 @@ use super::pace::Pace;
 use super::view::{Edging, View};
 use crate::accounting::{Era, NextShare, Share, Tick};
 use crate::seeded::{self, Bug};
-use crate::store::message::{Ask, Edges, Given, Heard, Named, Span};
+use crate::store::message::{Edges, Heard, ShareAsk, ShareGiven, WhichEra, WindowSpan};
 
 /// What the store said of a limit at its last answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Figures {
+pub struct Standing {
     /// The limit in force.
     pub most: u64,
     /// What all other holders had used.
@@ -27,7 +27,7 @@ pub struct Figures {
 /// One limit.
 #[derive(Clone, Debug)]
 pub(super) struct Line {
-    pub(super) span: Span,
+    pub(super) span: WindowSpan,
     pub(super) most: u64,
     pub(super) most_set: i64,
     pub(super) edging: Option<Arc<dyn Edging>>,
@@ -50,11 +50,11 @@ pub(super) struct Line {
     pub(super) changed: bool,
     /// When the store last did not give what a waiter needs.
     pub(super) refused: Option<Tick>,
-    heard: Option<Figures>,
+    heard: Option<Standing>,
 }
 
 impl Line {
-    pub(super) fn new(span: Span, most: u64, edging: Option<Arc<dyn Edging>>) -> Self {
+    pub(super) fn new(span: WindowSpan, most: u64, edging: Option<Arc<dyn Edging>>) -> Self {
         Self {
             span,
             most,
@@ -83,7 +83,7 @@ impl Line {
         line
     }
 
-    pub(super) fn figures(&self) -> Option<Figures> {
+    pub(super) fn figures(&self) -> Option<Standing> {
         self.heard
     }
 
@@ -134,8 +134,8 @@ impl Line {
     /// Takes the answer to `ask` for what it is about.
     pub(super) fn hear(
         &mut self,
-        ask: &Ask,
-        given: &Given,
+        ask: &ShareAsk,
+        given: &ShareGiven,
         view: &View,
         share: &mut Share,
         now: Tick,
@@ -157,27 +157,27 @@ impl Line {
             return self.begin(given, share, ends);
         }
         match ask.era {
-            Named::This(era) if seeded::has(Bug::EraMixedUp) => {
+            WhichEra::This(era) if seeded::has(Bug::EraMixedUp) => {
                 if share.era().is_some() || era == given.era {
                     self.renew(ask, given, share, [Some(now), ends]);
                 }
             }
-            Named::This(era) if share.era() == Some(era) => {
+            WhichEra::This(era) if share.era() == Some(era) => {
                 self.renew(ask, given, share, [Some(now), ends])
             }
-            Named::This(era) => share.reported(era, ask.spent, ask.held, given.known),
-            Named::Present if share.era().is_none() => self.begin(given, share, ends),
-            Named::Next(era) if share.era() == Some(era) && given.granted > 0 => {
+            WhichEra::This(era) => share.reported(era, ask.spent, ask.held, given.known),
+            WhichEra::Present if share.era().is_none() => self.begin(given, share, ends),
+            WhichEra::Next(era) if share.era() == Some(era) && given.granted > 0 => {
                 self.next_edges = given.edges;
                 share.set_next(NextShare { era: given.era, amount: given.granted, ends });
             }
-            Named::Next(_) if share.era().is_none() => self.begin(given, share, ends),
-            Named::Present | Named::Next(_) => {}
+            WhichEra::Next(_) if share.era().is_none() => self.begin(given, share, ends),
+            WhichEra::Present | WhichEra::Next(_) => {}
         }
     }
 
     /// Takes a share of an era that the holder has none of, unless that era is over.
-    fn begin(&mut self, given: &Given, share: &mut Share, ends: Option<Tick>) {
+    fn begin(&mut self, given: &ShareGiven, share: &mut Share, ends: Option<Tick>) {
         let over = given.ends_in == Some(0) || given.era.generation < self.generation;
         if over || !given.known || self.reset.is_some() || share.has_ended(given.era) {
             return;
@@ -190,8 +190,8 @@ impl Line {
     /// Takes what the store says of the present share.
     fn renew(
         &mut self,
-        ask: &Ask,
-        given: &Given,
+        ask: &ShareAsk,
+        given: &ShareGiven,
         share: &mut Share,
         [now, ends]: [Option<Tick>; 2],
     ) {
@@ -202,7 +202,7 @@ impl Line {
         self.called_in |= given.scarce;
         let met = given.granted >= ask.need;
         self.refused = now.filter(|_| ask.need > 0 && !met);
-        self.heard = Some(Figures {
+        self.heard = Some(Standing {
             most: given.most,
             used_by_others: given.used.saturating_sub(ask.spent),
             out_to_others: given.out,

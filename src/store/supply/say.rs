@@ -7,7 +7,7 @@ use super::pace::Pace;
 use super::view::{SupplyRules, View, micros};
 use crate::accounting::{PastEra, Share, ShareKind, Tick};
 use crate::seeded::{self, Bug};
-use crate::store::message::{Ask, Edges, LimitId, Named, Span};
+use crate::store::message::{Edges, LimitId, ShareAsk, WhichEra, WindowSpan};
 
 /// Where the share of the next era is asked for: in the last second.
 const LAST: Duration = Duration::from_secs(1);
@@ -26,7 +26,7 @@ pub(super) struct Speech {
     trip: Duration,
     /// The time of the store.
     pub(super) time: Option<i64>,
-    pub(super) asks: Vec<Ask>,
+    pub(super) asks: Vec<ShareAsk>,
     pub(super) until: Vec<Tick>,
     /// The request that the oldest waiter of each ask has made.
     requests: Vec<Option<u64>>,
@@ -64,8 +64,8 @@ impl Speech {
         match share.era() {
             None => self.ask_first(id, line, view),
             Some(era) => {
-                self.speak_of_present(id, line, view, share, Named::This(era));
-                self.ask_next(id, line, view, share, Named::Next(era));
+                self.speak_of_present(id, line, view, share, WhichEra::This(era));
+                self.ask_next(id, line, view, share, WhichEra::Next(era));
             }
         }
     }
@@ -78,7 +78,7 @@ impl Speech {
                 let ends = self.time.unwrap_or(era.begins);
                 let edges = Some(Edges { begins: era.begins, ends });
                 let used = spent.saturating_add(held);
-                let ask = Ask {
+                let ask = ShareAsk {
                     spent,
                     held,
                     have: amount,
@@ -86,7 +86,7 @@ impl Speech {
                     edges,
                     ..blank(id, line)
                 };
-                self.push(Ask { era: Named::This(era), ..ask }, self.now, None);
+                self.push(ShareAsk { era: WhichEra::This(era), ..ask }, self.now, None);
             }
         }
     }
@@ -101,7 +101,7 @@ impl Speech {
         let need = if view.need > 0 { used.saturating_add(view.need) } else { 0 };
         let want = need.max(used.saturating_add(self.ahead(&line.pace)));
         let edges = self.edges_at(line, self.time.max(line.over));
-        let ask = Ask {
+        let ask = ShareAsk {
             reset: line.reset,
             want,
             need,
@@ -110,7 +110,7 @@ impl Speech {
             ..blank(id, line)
         };
         let until = self.until(view);
-        self.push(Ask { until: micros(until.since(self.now)), ..ask }, until, view.request);
+        self.push(ShareAsk { until: micros(until.since(self.now)), ..ask }, until, view.request);
     }
 
     fn speak_of_present(
@@ -119,7 +119,7 @@ impl Speech {
         line: &mut Line,
         view: &View,
         share: &mut Share,
-        era: Named,
+        era: WhichEra,
     ) {
         let mut view = *view;
         if seeded::has(Bug::RingIgnored) && share.kind() == ShareKind::Rate {
@@ -162,7 +162,7 @@ impl Speech {
         share.promise(until);
         line.named = Some(self.now);
         line.called_in = false;
-        let ask = Ask {
+        let ask = ShareAsk {
             era,
             edges: line.edges,
             reset: line.reset,
@@ -211,20 +211,20 @@ impl Speech {
         line.named.is_none_or(|named| self.now.since(named) >= self.rules.again)
     }
 
-    fn ask_next(&mut self, id: LimitId, line: &Line, view: &View, share: &Share, era: Named) {
+    fn ask_next(&mut self, id: LimitId, line: &Line, view: &View, share: &Share, era: WhichEra) {
         let soon = share.ends().is_some_and(|ends| ends.since(self.now) <= LAST);
         if !soon || share.next().is_some() || !self.is_active(&line.pace) || self.says_all {
             return;
         }
         let edges = line.edges.and_then(|edges| self.edges_at(line, Some(edges.ends)));
-        let ask = Ask { edges, want: self.ahead(&line.pace), ..blank(id, line) };
+        let ask = ShareAsk { edges, want: self.ahead(&line.pace), ..blank(id, line) };
         let until = self.until(view);
-        self.push(Ask { era, ..ask }, until, None);
+        self.push(ShareAsk { era, ..ask }, until, None);
     }
 
     fn edges_at(&self, line: &Line, time: Option<i64>) -> Option<Edges> {
         let (begins, ends) = line.edging.as_ref()?.around(time?);
-        (line.span == Span::Calendar).then_some(Edges { begins, ends })
+        (line.span == WindowSpan::Calendar).then_some(Edges { begins, ends })
     }
 
     fn is_active(&self, pace: &Pace) -> bool {
@@ -246,7 +246,7 @@ impl Speech {
         self.now.plus(longest + margin)
     }
 
-    fn push(&mut self, ask: Ask, until: Tick, request: Option<u64>) {
+    fn push(&mut self, ask: ShareAsk, until: Tick, request: Option<u64>) {
         self.asks.push(ask);
         self.until.push(until);
         self.requests.push(request);
@@ -254,13 +254,13 @@ impl Speech {
 }
 
 /// An ask about nothing.
-fn blank(limit: LimitId, line: &Line) -> Ask {
-    Ask {
+fn blank(limit: LimitId, line: &Line) -> ShareAsk {
+    ShareAsk {
         limit,
         span: line.span,
         most: line.most,
         most_set: line.most_set,
-        era: Named::Present,
+        era: WhichEra::Present,
         edges: None,
         reset: None,
         have: 0,

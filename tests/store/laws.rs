@@ -111,7 +111,7 @@ fn fail(seed: u64, count: usize, bug: Option<Bug>, found: &Broken) -> ! {
     let found = again.err().unwrap_or_else(|| found.clone());
     panic!(
         "seed {seed}: {world:?}\nthe shortest history of {} steps:\n{trace}{}: {}\n\
-         again: OUTLAY_SEED={seed} OUTLAY_STEPS={count} cargo test --test stores replay",
+         again: OUTLAY_SEED={seed} OUTLAY_STEPS={count} cargo test --test store replay",
         short.len(),
         found.law,
         found.text
@@ -139,7 +139,7 @@ fn the_laws_hold_in_every_seed() {
     );
 }
 
-/// `OUTLAY_SEED=17 cargo test --test stores replay` runs that seed again.
+/// `OUTLAY_SEED=17 cargo test --test store replay` runs that seed again.
 #[test]
 fn replay() {
     let Ok(seed) = std::env::var("OUTLAY_SEED") else { return };

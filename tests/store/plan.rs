@@ -1,6 +1,6 @@
 //! What happens in a world: its limits, its faults, and a list of steps, all from one seed.
 
-use outlay::store::Span;
+use outlay::store::WindowSpan;
 
 use crate::random::Random;
 
@@ -9,7 +9,7 @@ const SECOND: u64 = 1_000_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Spec {
-    pub(crate) span: Span,
+    pub(crate) span: WindowSpan,
     pub(crate) most: u64,
 }
 
@@ -145,11 +145,11 @@ pub(crate) fn world(seed: u64) -> World {
     let tight = random.thousandths(500);
     let spec = |random: &mut Random| {
         let (span, most) = match random.below(6) {
-            0 => (Span::Lifetime, random.between(50, 2_000)),
-            1 => (Span::Fixed(random.between(3, 40) * SECOND), random.between(10, 300)),
-            2 => (Span::Calendar, random.between(10, 300)),
-            3 | 4 => (Span::Sliding(random.between(2, 20) * SECOND), random.between(10, 150)),
-            _ => (Span::Gauge, random.between(2, 30)),
+            0 => (WindowSpan::Lifetime, random.between(50, 2_000)),
+            1 => (WindowSpan::Fixed(random.between(3, 40) * SECOND), random.between(10, 300)),
+            2 => (WindowSpan::Calendar, random.between(10, 300)),
+            3 | 4 => (WindowSpan::Sliding(random.between(2, 20) * SECOND), random.between(10, 150)),
+            _ => (WindowSpan::Gauge, random.between(2, 30)),
         };
         Spec { span, most: if tight { most / 4 + 2 } else { most } }
     };

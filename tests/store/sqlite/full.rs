@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use outlay::store::sqlite::{SqliteOptions, SqliteStore};
-use outlay::store::{Said, Span};
+use outlay::store::{Outcome, WindowSpan};
 use outlay::{Error, StoreError};
 use rusqlite::Connection;
 
@@ -25,7 +25,7 @@ fn full_child() {
     speaker.hello(&store);
     let mut granted = 0;
     let refused = (0..).find_map(|limit| {
-        let message = speaker.message(vec![ask(limit, Span::Lifetime, 100, 7)]);
+        let message = speaker.message(vec![ask(limit, WindowSpan::Lifetime, 100, 7)]);
         match say(&store, &message) {
             Ok(answer) => {
                 assert_eq!(answer.given[0].granted, 7);
@@ -48,7 +48,7 @@ fn full_child() {
     let grown = Command::new("mount").args(["-o", "remount,size=4m", &folder]).status();
     assert!(grown.unwrap().success());
     let answer = say(&store, &message).unwrap();
-    assert_eq!((answer.said, answer.given[0].granted), (Said::Applied, 7));
+    assert_eq!((answer.said, answer.given[0].granted), (Outcome::Applied, 7));
     drop(store);
     let file = Connection::open(format!("{folder}/b.db")).unwrap();
     let kept = |sql| file.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();

@@ -5,7 +5,7 @@ mod network;
 use std::fmt::Write;
 use std::time::Duration;
 
-use outlay::store::{Edging, HolderId, LimitId, Span, StoreRules, Supply, SupplyRules};
+use outlay::store::{Edging, HolderId, LimitId, StoreRules, Supply, SupplyRules, WindowSpan};
 use outlay::{ShareKind, Tick};
 
 use self::network::Packet;
@@ -62,12 +62,14 @@ pub(crate) struct Run<'a> {
     pub(crate) applied: u64,
 }
 
-fn kind(span: Span) -> Kind {
+fn kind(span: WindowSpan) -> Kind {
     match span.kind() {
         ShareKind::Amount => Kind::Amount,
         ShareKind::Open => Kind::Open,
         ShareKind::Rate => {
-            let Span::Sliding(period) = span else { panic!("only sliding windows have rates") };
+            let WindowSpan::Sliding(period) = span else {
+                panic!("only sliding windows have rates")
+            };
             Kind::Span(i64::try_from(period).unwrap())
         }
     }
@@ -106,7 +108,7 @@ impl<'a> Run<'a> {
     fn born(&mut self) -> Holder {
         let mut supply = Supply::new(RULES, self.holder_id());
         for (at, spec) in self.world.specs.iter().enumerate() {
-            let calendar = spec.span == Span::Calendar;
+            let calendar = spec.span == WindowSpan::Calendar;
             let edging: Option<Box<dyn Edging>> =
                 if calendar { Some(Box::new(Days(20_000_000))) } else { None };
             supply.add(LimitId(at as u128), spec.span, spec.most, edging);

@@ -20,7 +20,7 @@ pub(crate) struct Memory {
 }
 
 impl Rows for Memory {
-    type Error = Infallible;
+    type Fault = Infallible;
 
     fn store(&mut self) -> Result<Option<StoreRow>, Infallible> {
         Ok(self.store)

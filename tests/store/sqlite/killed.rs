@@ -5,7 +5,7 @@ use std::process::Child;
 use std::time::Duration;
 
 use outlay::store::sqlite::{Durable, SqliteOptions, SqliteStore, fresh};
-use outlay::store::{Ask, Span};
+use outlay::store::{ShareAsk, WindowSpan};
 use outlay::{Clock, Era};
 use rusqlite::Connection;
 
@@ -16,7 +16,7 @@ use crate::random::Random;
 
 const SECOND: Duration = Duration::from_secs(1);
 /// A sliding window of half a second.
-const WINDOW: Span = Span::Sliding(500_000);
+const WINDOW: WindowSpan = WindowSpan::Sliding(500_000);
 
 fn until_killed() {
     drop(std::io::stdin().read(&mut [0]));
@@ -29,8 +29,8 @@ fn holding_child() {
     let store = SqliteStore::open(&url, SqliteOptions::default()).unwrap();
     let mut speaker = Speaker::new(fresh().unwrap());
     speaker.hello(&store);
-    for (limit, span) in [(1, Span::Gauge), (2, WINDOW), (3, Span::Lifetime)] {
-        let all = Ask { until: 3_600_000_000, ..ask(limit, span, 10, 10) };
+    for (limit, span) in [(1, WindowSpan::Gauge), (2, WINDOW), (3, WindowSpan::Lifetime)] {
+        let all = ShareAsk { until: 3_600_000_000, ..ask(limit, span, 10, 10) };
         assert_eq!(speaker.ask(&store, all).granted, 10);
     }
     child::tell("ready");
@@ -50,7 +50,7 @@ fn what_a_dead_process_held_comes_back_before_its_time_to_live_is_over() {
     let mut dying = child::command(&[], "killed::holding_child", &place.url()).spawn().unwrap();
     assert_eq!(child::lines(&mut dying).next().as_deref(), Some("ready"));
     let mut granted = |limit, span| speaker.ask(&store, ask(limit, span, 10, 10)).granted;
-    for (limit, span) in [(1, Span::Gauge), (2, WINDOW), (3, Span::Lifetime)] {
+    for (limit, span) in [(1, WindowSpan::Gauge), (2, WINDOW), (3, WindowSpan::Lifetime)] {
         assert_eq!(granted(limit, span), 0, "it lives");
     }
     // It is a zombie: dead, and not yet waited for.
@@ -63,11 +63,11 @@ fn what_a_dead_process_held_comes_back_before_its_time_to_live_is_over() {
         }
         clock.precise_tick().since(killed)
     };
-    let gauge = after(1, Span::Gauge);
+    let gauge = after(1, WindowSpan::Gauge);
     let sliding = after(2, WINDOW);
     dying.wait().unwrap();
     assert!(gauge < sliding && sliding >= SECOND / 2, "{gauge:?} {sliding:?}");
-    assert_eq!(granted(3, Span::Lifetime), 0, "nobody knows what it has spent");
+    assert_eq!(granted(3, WindowSpan::Lifetime), 0, "nobody knows what it has spent");
 }
 
 /// Asks for more and tells of more use, as fast as it can. It prints what was acknowledged.
@@ -82,7 +82,7 @@ fn growing_child() {
     speaker.hello(&store);
     let (era, mut have) = (Era { generation: 0, begins: 0 }, 0);
     for spent in 0.. {
-        let more = has(ask(7, Span::Lifetime, 1 << 40, have + 2), era, have, spent);
+        let more = has(ask(7, WindowSpan::Lifetime, 1 << 40, have + 2), era, have, spent);
         have = speaker.ask(&store, more).granted;
         child::tell(&format!("{:032x} {have} {spent}", speaker.id().0));
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use outlay::store::{Answer, Message, Named};
+use outlay::store::{Answer, Message, WhichEra};
 
 pub(crate) fn message(message: &Message) -> String {
     let Message { holder, number, whole, .. } = message;
@@ -10,9 +10,9 @@ pub(crate) fn message(message: &Message) -> String {
         format!("    holder {} #{number}{}:", holder.0, if *whole { " whole" } else { "" });
     for ask in &message.asks {
         let era = match ask.era {
-            Named::Present => "now".to_owned(),
-            Named::This(era) => format!("{}@{}", era.generation, era.begins % 1_000_000_000_000),
-            Named::Next(era) => format!("after {}", era.begins % 1_000_000_000_000),
+            WhichEra::Present => "now".to_owned(),
+            WhichEra::This(era) => format!("{}@{}", era.generation, era.begins % 1_000_000_000_000),
+            WhichEra::Next(era) => format!("after {}", era.begins % 1_000_000_000_000),
         };
         write!(
             text,

@@ -2,8 +2,8 @@
 
 use outlay::Era;
 use outlay::store::{
-    Answer, Ask, Change, Epoch, Fact, Heard, HolderId, LimitId, Message, Moved, Named, Now, Said,
-    Span, StoreRules, apply, create,
+    Answer, Change, Epoch, Fact, Heard, HolderId, LimitId, Message, Moved, Now, Outcome, ShareAsk,
+    StoreRules, WhichEra, WindowSpan, apply, create,
 };
 
 use crate::memory::Memory;
@@ -32,7 +32,7 @@ impl Store {
 
     fn hello(&mut self, holder: u128) {
         let hello = message(self, holder, 1, Vec::new());
-        assert_eq!(self.apply(&hello).said, Said::Applied);
+        assert_eq!(self.apply(&hello).said, Outcome::Applied);
     }
 }
 
@@ -52,13 +52,13 @@ fn end(seen: u64, take_off: u64) -> Fact {
     Fact { id: 1, seen, change: Change::Remove(moved) }
 }
 
-fn ask(want: u64) -> Ask {
-    Ask {
+fn ask(want: u64) -> ShareAsk {
+    ShareAsk {
         limit: LIMIT,
-        span: Span::Lifetime,
+        span: WindowSpan::Lifetime,
         most: 10,
         most_set: 0,
-        era: Named::Present,
+        era: WhichEra::Present,
         edges: None,
         reset: None,
         have: 0,
@@ -134,8 +134,8 @@ fn a_strict_store_refuses_an_empty_namespace_until_it_is_created() {
     let mut store = Store::new();
     store.rules.strict = true;
     let hello = message(&store, 1, 1, Vec::new());
-    assert_eq!(store.apply(&hello).said, Said::Empty);
+    assert_eq!(store.apply(&hello).said, Outcome::Empty);
     assert_eq!(store.rows, Memory::default(), "nothing was written");
     let Ok(()) = create(&mut store.rows, Now { time: 1, fresh: 2 });
-    assert_eq!(store.apply(&hello).said, Said::Applied);
+    assert_eq!(store.apply(&hello).said, Outcome::Applied);
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use outlay::store::{HolderId, LimitId, Meters, Span, Supply, View};
+use outlay::store::{HolderId, LimitId, Meters, Supply, View, WindowSpan};
 use outlay::{Era, Fit, Hold, Limit, Meter, Moment, Share, Terms, Tick, Unit, Window};
 
 use crate::auditor::{Auditor, Broken, Entry};
@@ -76,11 +76,13 @@ pub(crate) fn micros(tick: Tick) -> i64 {
     i64::try_from(tick.since(Tick::from_nanos(0)).as_micros()).unwrap()
 }
 
-fn window(span: Span, now: Tick) -> Window {
+fn window(span: WindowSpan, now: Tick) -> Window {
     match span {
-        Span::Sliding(period) => Window::sliding(Duration::from_micros(period), 20, now).unwrap(),
-        Span::Gauge => Window::Gauge,
-        Span::Lifetime | Span::Fixed(_) | Span::Calendar => Window::Lifetime,
+        WindowSpan::Sliding(period) => {
+            Window::sliding(Duration::from_micros(period), 20, now).unwrap()
+        }
+        WindowSpan::Gauge => Window::Gauge,
+        WindowSpan::Lifetime | WindowSpan::Fixed(_) | WindowSpan::Calendar => Window::Lifetime,
     }
 }
 

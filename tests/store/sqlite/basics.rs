@@ -5,7 +5,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use outlay::store::sqlite::{Database, Durable, SqliteOptions, SqliteStore};
-use outlay::store::{LimitId, Now, Said, Span, StoreRules};
+use outlay::store::{LimitId, Now, Outcome, StoreRules, WindowSpan};
 use outlay::{Clock, Error, ManualClock};
 use rusqlite::Connection;
 
@@ -45,7 +45,7 @@ fn namespaces_know_nothing_of_each_other() {
     for store in &stores {
         let mut speaker = Speaker::new(1);
         assert_eq!(speaker.hello(store).live, 1);
-        assert_eq!(speaker.ask(store, ask(5, Span::Lifetime, 10, 10)).granted, 10);
+        assert_eq!(speaker.ask(store, ask(5, WindowSpan::Lifetime, 10, 10)).granted, 10);
     }
 }
 
@@ -90,7 +90,7 @@ fn a_file_that_another_process_holds_is_said_to_be_locked() {
     let said = say(&store, &message).unwrap_err().to_string();
     assert!(said.contains("b.db is locked: another process has written to it for 30ms"), "{said}");
     other.execute_batch("ROLLBACK").unwrap();
-    assert_eq!(say(&store, &message).unwrap().said, Said::Applied);
+    assert_eq!(say(&store, &message).unwrap().said, Outcome::Applied);
 }
 
 #[test]
@@ -141,9 +141,9 @@ fn a_strict_store_waits_until_it_is_created() {
     let store = with(&place, SqliteOptions { strict: true, ..SqliteOptions::default() });
     let mut speaker = Speaker::new(1);
     let hello = speaker.message(Vec::new());
-    assert_eq!(say(&store, &hello).unwrap().said, Said::Empty);
+    assert_eq!(say(&store, &hello).unwrap().said, Outcome::Empty);
     store.create().unwrap();
-    assert_eq!(say(&store, &hello).unwrap().said, Said::Applied);
+    assert_eq!(say(&store, &hello).unwrap().said, Outcome::Applied);
     store.create().unwrap();
     assert_eq!(say(&store, &hello).unwrap().live, 1, "what exists stays");
 }
@@ -181,15 +181,15 @@ fn a_file_that_was_removed_is_a_store_that_forgot() {
     let store = place.open().unwrap();
     let (mut speaker, mut other) = (Speaker::new(1), Speaker::new(2));
     speaker.hello(&store);
-    let first = speaker.ask(&store, ask(5, Span::Fixed(DAY), 10, 10));
+    let first = speaker.ask(&store, ask(5, WindowSpan::Fixed(DAY), 10, 10));
     assert_eq!(first.granted, 10);
     fs::remove_file(place.path()).unwrap();
-    let ask_again = has(ask(5, Span::Fixed(DAY), 10, 10), first.era, 10, 3);
+    let ask_again = has(ask(5, WindowSpan::Fixed(DAY), 10, 10), first.era, 10, 3);
     let answer = say(&store, &speaker.message(vec![ask_again])).unwrap();
-    assert_eq!(answer.said, Said::SayAll);
+    assert_eq!(answer.said, Outcome::SayAll);
     // It learns: nobody gets anything before all have said what they have.
     other.hello(&store);
-    assert_eq!(other.ask(&store, ask(5, Span::Fixed(DAY), 10, 1)).granted, 0);
+    assert_eq!(other.ask(&store, ask(5, WindowSpan::Fixed(DAY), 10, 1)).granted, 0);
 }
 
 #[test]
@@ -210,7 +210,7 @@ fn who_waits_is_seen_by_the_others_once() {
     let time = Clock::System.wall_ns() / 1_000;
     let now = Now { time, fresh: 1 };
     database.apply("default", &rules, now, &poor.message(Vec::new())).unwrap();
-    let waits = ask(5, Span::Gauge, 0, 3);
+    let waits = ask(5, WindowSpan::Gauge, 0, 3);
     database.apply("default", &rules, now, &poor.message(vec![waits])).unwrap();
     assert_eq!(look(), [LimitId(5)]);
     assert_eq!(look(), [], "nothing was written since");
@@ -222,14 +222,17 @@ fn the_largest_amounts_mean_no_limit() {
     let store = place.open().unwrap();
     let mut speaker = Speaker::new(1);
     speaker.hello(&store);
-    let given = speaker.ask(&store, ask(5, Span::Lifetime, u64::MAX, 40));
+    let given = speaker.ask(&store, ask(5, WindowSpan::Lifetime, u64::MAX, 40));
     assert_eq!((given.granted, given.most), (40, u64::MAX));
     let exact = (1 << 60) + 1;
-    let given = speaker.ask(&store, has(ask(5, Span::Lifetime, u64::MAX, exact), given.era, 40, 7));
+    let given =
+        speaker.ask(&store, has(ask(5, WindowSpan::Lifetime, u64::MAX, exact), given.era, 40, 7));
     assert_eq!((given.granted, given.used), (exact, 7));
-    speaker
-        .ask(&store, has(ask(5, Span::Lifetime, u64::MAX, exact), given.era, exact, u64::MAX - 5));
+    speaker.ask(
+        &store,
+        has(ask(5, WindowSpan::Lifetime, u64::MAX, exact), given.era, exact, u64::MAX - 5),
+    );
     let mut other = Speaker::new(2);
     other.hello(&store);
-    assert_eq!(other.ask(&store, ask(5, Span::Lifetime, u64::MAX, 1)).used, u64::MAX);
+    assert_eq!(other.ask(&store, ask(5, WindowSpan::Lifetime, u64::MAX, 1)).used, u64::MAX);
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use outlay::Clock;
-use outlay::store::Span;
+use outlay::store::WindowSpan;
 use outlay::store::sqlite::{Durable, SqliteOptions, SqliteStore};
 
 use super::speaker::{Place, Speaker, ask};
@@ -22,7 +22,7 @@ fn rate(durable: Durable, under_way: u128, rounds: u64) -> u64 {
         let (sender, receiver) = mpsc::channel();
         for (at, speaker) in (0..).zip(&mut speakers) {
             // Each of another limit, as in a store of many keys.
-            let more = ask(round << 32 | at, Span::Lifetime, 1_000, 5);
+            let more = ask(round << 32 | at, WindowSpan::Lifetime, 1_000, 5);
             let (message, sender) = (Arc::new(speaker.message(vec![more])), sender.clone());
             store.send(message, move |answer| sender.send(answer.unwrap().given[0]).unwrap());
         }
@@ -34,7 +34,7 @@ fn rate(durable: Durable, under_way: u128, rounds: u64) -> u64 {
     u64::try_from(u128::from(rounds) * under_way * 1_000_000 / micros).unwrap()
 }
 
-/// `OUTLAY_GRANTS=3000 cargo test --release --test stores grants_in_a_second -- --nocapture`
+/// `OUTLAY_GRANTS=3000 cargo test --release --test store grants_in_a_second -- --nocapture`
 /// measures.
 #[test]
 fn grants_in_a_second() {

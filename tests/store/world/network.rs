@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use outlay::ShareKind;
-use outlay::store::{Answer, Ask, Given, HolderId, Message, Named, Now, Said, apply};
+use outlay::store::{
+    Answer, HolderId, Message, Now, Outcome, ShareAsk, ShareGiven, WhichEra, apply,
+};
 
 use super::{Run, STORE};
 use crate::auditor::{Broken, Stated, Use, broken};
@@ -31,7 +33,7 @@ impl Run<'_> {
         let Some(message) = holder.supply.plan(&mut holder.inner, now) else { return Ok(None) };
         holder.flush(auditor);
         for ask in message.asks.iter().filter(|_| !repeats) {
-            if let (Named::This(era), ShareKind::Amount) = (ask.era, ask.span.kind()) {
+            if let (WhichEra::This(era), ShareKind::Amount) = (ask.era, ask.span.kind()) {
                 let place = (usize::try_from(ask.limit.0).unwrap(), (era.generation, era.begins));
                 let said = Use { used: ask.spent, held: ask.held };
                 auditor.said(message.holder.0, place, said, micros(now))?;
@@ -127,7 +129,7 @@ impl Run<'_> {
             let text = format!("{before:?} is now {kept:?}");
             return Err(broken("a store that lost nothing keeps its epoch", text));
         }
-        if answer.said == Said::Applied {
+        if answer.said == Outcome::Applied {
             let said = message.asks.iter().zip(&answer.given);
             let stated: Vec<Stated> = said.map(|said| stated(said, message.whole)).collect();
             let (from, time) = ((message.holder.0, message.number), answer.time);
@@ -150,7 +152,7 @@ impl Run<'_> {
     }
 }
 
-fn stated((ask, given): (&Ask, &Given), whole: bool) -> Stated {
+fn stated((ask, given): (&ShareAsk, &ShareGiven), whole: bool) -> Stated {
     Stated {
         limit: usize::try_from(ask.limit.0).unwrap(),
         window: (given.era.generation, given.era.begins),

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use outlay::store::sqlite::{SqliteOptions, SqliteStore};
 use outlay::store::{
-    Answer, Ask, Epoch, Given, Heard, HolderId, LimitId, Message, Named, Said, Span,
+    Answer, Epoch, Heard, HolderId, LimitId, Message, Outcome, ShareAsk, ShareGiven, WhichEra,
+    WindowSpan,
 };
 use outlay::{Era, Error};
 use tempfile::TempDir;
@@ -73,7 +74,7 @@ impl Speaker {
         self.id
     }
 
-    pub(super) fn message(&mut self, asks: Vec<Ask>) -> Message {
+    pub(super) fn message(&mut self, asks: Vec<ShareAsk>) -> Message {
         self.number += 1;
         let (holder, number, epoch) = (self.id, self.number, self.epoch);
         let (together, facts) = (Vec::new(), Vec::new());
@@ -89,22 +90,22 @@ impl Speaker {
     }
 
     /// Says one thing of one limit.
-    pub(super) fn ask(&mut self, store: &SqliteStore, ask: Ask) -> Given {
+    pub(super) fn ask(&mut self, store: &SqliteStore, ask: ShareAsk) -> ShareGiven {
         let message = self.message(vec![ask]);
         let answer = say(store, &message).unwrap();
-        assert_eq!(answer.said, Said::Applied);
+        assert_eq!(answer.said, Outcome::Applied);
         answer.given[0]
     }
 }
 
 /// An ask for `want` of a limit of `most`.
-pub(super) fn ask(limit: u128, span: Span, most: u64, want: u64) -> Ask {
-    Ask {
+pub(super) fn ask(limit: u128, span: WindowSpan, most: u64, want: u64) -> ShareAsk {
+    ShareAsk {
         limit: LimitId(limit),
         span,
         most,
         most_set: 0,
-        era: Named::Present,
+        era: WhichEra::Present,
         edges: None,
         reset: None,
         have: 0,
@@ -119,6 +120,6 @@ pub(super) fn ask(limit: u128, span: Span, most: u64, want: u64) -> Ask {
 }
 
 /// What a holder says that has a share.
-pub(super) fn has(ask: Ask, era: Era, have: u64, spent: u64) -> Ask {
-    Ask { era: Named::This(era), have, want: have.max(ask.want), spent, ..ask }
+pub(super) fn has(ask: ShareAsk, era: Era, have: u64, spent: u64) -> ShareAsk {
+    ShareAsk { era: WhichEra::This(era), have, want: have.max(ask.want), spent, ..ask }
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use outlay::store::sqlite::{Durable, SqliteOptions, SqliteStore, fresh};
-use outlay::store::{Answer, Edging, HolderId, LimitId, Span, Supply, SupplyRules};
+use outlay::store::{Answer, Edging, HolderId, LimitId, Supply, SupplyRules, WindowSpan};
 use outlay::{Clock, Error, ShareKind, Tick};
 
 use super::child;
@@ -36,25 +36,27 @@ const RULES: SupplyRules = SupplyRules {
 pub(super) fn specs() -> Vec<Spec> {
     let second = |seconds: u64| seconds * 1_000_000;
     let all = [
-        (Span::Lifetime, 200),
-        (Span::Lifetime, 1_000_000),
-        (Span::Fixed(second(1)), 40),
-        (Span::Fixed(second(3)), 110),
-        (Span::Fixed(700_000), 30),
-        (Span::Calendar, 60),
-        (Span::Calendar, 100),
-        (Span::Sliding(second(1)), 40),
-        (Span::Sliding(second(2)), 90),
-        (Span::Sliding(500_000), 25),
-        (Span::Gauge, 2),
-        (Span::Gauge, 5),
+        (WindowSpan::Lifetime, 200),
+        (WindowSpan::Lifetime, 1_000_000),
+        (WindowSpan::Fixed(second(1)), 40),
+        (WindowSpan::Fixed(second(3)), 110),
+        (WindowSpan::Fixed(700_000), 30),
+        (WindowSpan::Calendar, 60),
+        (WindowSpan::Calendar, 100),
+        (WindowSpan::Sliding(second(1)), 40),
+        (WindowSpan::Sliding(second(2)), 90),
+        (WindowSpan::Sliding(500_000), 25),
+        (WindowSpan::Gauge, 2),
+        (WindowSpan::Gauge, 5),
     ];
     all.map(|(span, most)| Spec { span, most }).to_vec()
 }
 
 pub(super) fn counts(spec: &Spec) -> Counts {
     match (spec.span.kind(), spec.span) {
-        (ShareKind::Rate, Span::Sliding(period)) => Counts::Span(i64::try_from(period).unwrap()),
+        (ShareKind::Rate, WindowSpan::Sliding(period)) => {
+            Counts::Span(i64::try_from(period).unwrap())
+        }
         (ShareKind::Open, _) => Counts::Open,
         _ => Counts::Windows,
     }
@@ -107,7 +109,7 @@ impl Worker {
         let mut supply = Supply::new(RULES, HolderId(fresh().unwrap()));
         let specs = specs();
         for (at, spec) in specs.iter().enumerate() {
-            let calendar = spec.span == Span::Calendar;
+            let calendar = spec.span == WindowSpan::Calendar;
             let edging: Option<Box<dyn Edging>> =
                 if calendar { Some(Box::new(Days)) } else { None };
             supply.add(LimitId(at as u128), spec.span, spec.most, edging);
