@@ -82,7 +82,7 @@ cargo-test:
 ## The ledger's locking, the ends of leases and waiting, in every order of the threads.
 loom:
 	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom CARGO_PROFILE_RELEASE_LTO=off \
-	    CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 $(LIMITED) cargo test --quiet --release --test loom
+	    CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 $(LIMITED) cargo test --quiet --release --no-default-features --test loom
 
 ## More random histories and sums than the suite has time for; each run takes others.
 .PHONY: soak-cargo
@@ -90,12 +90,13 @@ soak-cargo:
 	OUTLAY_HISTORIES=50000 OUTLAY_SUMS=200000 $(LIMITED) cargo test --quiet --test ledger --test guard --test amounts \
 	    -- histories:: glitches:: sums::
 
-## The simulation of stores, 10^8 steps in an optimised build; then the larger model.
+## The simulation of stores, 10^8 steps in an optimised build; the larger model, and SQLite.
 .PHONY: soak-stores
 soak-stores:
 	OUTLAY_SEEDS=10000 OUTLAY_STEPS=10000 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
 	    $(LIMITED) cargo test --quiet --release --test store -- --nocapture laws_hold
 	OUTLAY_LIMIT=2 OUTLAY_MESSAGES=3 $(LIMITED) cargo test --quiet --test store no_order -- --nocapture
+	OUTLAY_KILLS=500 OUTLAY_CROWD=600 OUTLAY_FILE_SEEDS=1000 $(LIMITED) cargo test --quiet --test store -- sqlite::
 
 pytest: $(INSTALLED)
 	$(BIN)/python -m pytest
@@ -118,7 +119,7 @@ $(OTHERS)/.installed: $(INSTALLED)
 ## What outlay costs, each case beside an empty call, the same by hand or a client that is not wrapped; the worst
 ## calls; memory; waiting; instructions. docs/benchmarks.md explains it. Fails where a bound is missed twice.
 bench: $(INSTALLED) $(OTHERS)/.installed
-	cargo bench --bench hot_path --bench waiting
+	cargo bench --no-default-features --bench hot_path --bench waiting
 	$(BIN)/python benches/python/run.py --check --others $(OTHERS)/bin/python
 	$(BIN)/python benches/python/worst.py
 	$(BIN)/python benches/python/memory/run.py --check
@@ -139,7 +140,7 @@ $(PEERS)/.installed: pyproject.toml | $(INSTALLED)
 bench-check: export CARGO_PROFILE_BENCH_LTO = off
 bench-check: export CARGO_PROFILE_BENCH_CODEGEN_UNITS = 16
 bench-check: $(INSTALLED) $(OTHERS)/.installed
-	cargo bench --quiet --bench hot_path --bench waiting --bench instructions -- --test
+	cargo bench --quiet --no-default-features --bench hot_path --bench waiting --bench instructions -- --test
 	$(BIN)/python benches/python/run.py --rounds 2 --others $(OTHERS)/bin/python
 	$(BIN)/python benches/python/worst.py --calls 200 --leases 1000
 	$(BIN)/python benches/python/memory/run.py --count 500

@@ -46,6 +46,8 @@ pub(crate) use ending::ActualRef;
 pub use ending::{Abandoned, Actual, LeaseState};
 pub use error::{Error, LeaseError, StoreError};
 pub use fork::after_fork_in_child;
+#[cfg(feature = "sqlite")]
+pub(crate) use fork::generation as fork_generation;
 pub use post::{Mailbox, Sleeper};
 pub use request::{
     Ask, AskPart, Carried, Decides, Grant, Kept, Lease, Wait, charge, check, reserve,

@@ -8,11 +8,14 @@
 //! | `message` | the one message, and its answer |
 //! | `rows` | what a store keeps |
 //! | `book` | the side of the store: it applies a message to rows |
+//! | `sqlite` | a store that is a SQLite file |
 //! | `supply` | the side of the holder: when it speaks, and what it does with an answer |
 
 mod book;
 mod message;
 mod rows;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 mod supply;
 
 pub use book::{Now, StoreRules, apply, create};

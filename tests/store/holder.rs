@@ -32,6 +32,15 @@ pub(crate) struct Lease {
     entries: Vec<Entered>,
 }
 
+#[cfg(all(feature = "sqlite", target_os = "linux"))]
+impl Lease {
+    /// When it runs out, and what it holds of which limit in which era.
+    pub(crate) fn terms(&self) -> (Tick, impl Iterator<Item = (usize, Era, u64)>) {
+        let terms = |entry: &Entered| (entry.limit, entry.era, entry.hold.amount);
+        (self.deadline, self.entries.iter().map(terms))
+    }
+}
+
 pub(crate) struct Wait {
     request: u64,
     since: Tick,

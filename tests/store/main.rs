@@ -14,4 +14,7 @@ mod model;
 mod plan;
 mod random;
 mod shrink;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+mod twin;
 mod world;

@@ -14,6 +14,7 @@ use crate::holder::{Holder, micros};
 use crate::memory::Memory;
 use crate::plan::{Op, Step, World};
 use crate::random::Random;
+use crate::twin;
 
 /// When a world begins, by the store's clock.
 const BEGIN: i64 = 1_700_000_000_000_000;
@@ -169,6 +170,7 @@ impl<'a> Run<'a> {
     }
 
     fn fault(&mut self, op: Op) {
+        twin::fault(op);
         match op {
             Op::Crash { holder } => {
                 let fresh = self.born();

@@ -22,7 +22,7 @@ const ROOMS: [(&str, &[&[&str]]); 4] = [
             &["request"],
         ],
     ),
-    ("store", &[&["message"], &["rows"], &["book"], &["supply"]]),
+    ("store", &[&["message"], &["rows"], &["book"], &["supply"], &["sqlite"]]),
     (
         "budgets",
         &[

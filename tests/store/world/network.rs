@@ -13,6 +13,7 @@ use crate::auditor::{Broken, Stated, Use, broken};
 use crate::brief;
 use crate::holder::micros;
 use crate::plan::Faults;
+use crate::twin;
 
 /// The most packets on the way. The oldest is lost then.
 const PACKETS_MAX: usize = 64;
@@ -120,6 +121,7 @@ impl Run<'_> {
         let before = self.rows.store.map(|store| store.epoch);
         let now = Now { time: self.store_time(), fresh };
         let Ok(answer) = apply(&mut self.rows, &STORE, now, message);
+        twin::applied(&STORE, now, message, &answer);
         self.say(|| brief::answer(&answer));
         let kept = self.rows.store.map(|store| store.epoch);
         let Faults { memory, quiet, .. } = &self.world.faults;

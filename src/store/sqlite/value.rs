@@ -1,0 +1,70 @@
+//! How values are kept: ids as 16 bytes, amounts as integers.
+
+use rusqlite::Row;
+
+use super::fault::Fault;
+use crate::accounting::Era;
+use crate::store::message::{Epoch, WindowSpan};
+
+/// An amount as it is kept. What is too large for SQLite is no limit, and stays so.
+pub(super) fn kept(amount: u64) -> i64 {
+    i64::try_from(amount).unwrap_or(i64::MAX)
+}
+
+/// An amount as it was kept.
+pub(super) fn amount(row: &Row<'_>, column: usize) -> Result<u64, Fault> {
+    let kept: i64 = row.get(column)?;
+    if kept == i64::MAX {
+        return Ok(u64::MAX);
+    }
+    u64::try_from(kept).map_err(|_| bad(row, column, &kept.to_string()))
+}
+
+/// 128 bits as they are kept, the highest first: their order is that of the numbers.
+pub(super) const fn bytes(id: u128) -> [u8; 16] {
+    id.to_be_bytes()
+}
+
+pub(super) fn id(row: &Row<'_>, column: usize) -> Result<u128, Fault> {
+    Ok(u128::from_be_bytes(row.get(column)?))
+}
+
+/// An epoch, of two columns.
+pub(super) fn epoch(row: &Row<'_>, column: usize) -> Result<Epoch, Fault> {
+    Ok(Epoch { count: amount(row, column)?, id: id(row, column + 1)? })
+}
+
+/// An era, of two columns.
+pub(super) fn era(row: &Row<'_>, column: usize) -> Result<Era, Fault> {
+    Ok(Era { generation: row.get(column)?, begins: row.get(column + 1)? })
+}
+
+/// A window, as the two columns that it is kept in.
+pub(super) fn columns(span: WindowSpan) -> (i64, i64) {
+    match span {
+        WindowSpan::Lifetime => (0, 0),
+        WindowSpan::Fixed(period) => (1, kept(period)),
+        WindowSpan::Calendar => (2, 0),
+        WindowSpan::Sliding(period) => (3, kept(period)),
+        WindowSpan::Gauge => (4, 0),
+    }
+}
+
+/// A window, of two columns.
+pub(super) fn span(row: &Row<'_>, column: usize) -> Result<WindowSpan, Fault> {
+    let kind: i64 = row.get(column)?;
+    let period = amount(row, column + 1)?;
+    match kind {
+        0 => Ok(WindowSpan::Lifetime),
+        1 => Ok(WindowSpan::Fixed(period)),
+        2 => Ok(WindowSpan::Calendar),
+        3 => Ok(WindowSpan::Sliding(period)),
+        4 => Ok(WindowSpan::Gauge),
+        _ => Err(bad(row, column, &kind.to_string())),
+    }
+}
+
+fn bad(row: &Row<'_>, column: usize, value: &str) -> Fault {
+    let name = row.as_ref().column_name(column).unwrap_or("a column");
+    Fault::Row(format!("{name} is {value}"))
+}
