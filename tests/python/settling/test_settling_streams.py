@@ -104,7 +104,7 @@ def test_a_later_chunk_takes_nothing_back(order):
 @pytest.mark.parametrize("total", [None, 100, 130, 700])
 def test_a_total_that_was_told_before_the_output_says_nothing_of_a_cut_stream(total):
     """The output that was reserved is booked in full, above whatever the stream had counted."""
-    layer = make_layer(SharedPool(), labels=None, named={}, made_by="test")
+    layer = make_layer(SharedPool(), made_by="test")
     fields = {"input_tokens": 100, "output_tokens": 0}
     told = fields if total is None else {**fields, "total_tokens": total}
     booked = layer.usage(told, Prompt(model_name="m", input_tokens=90), reserved=500)
@@ -123,7 +123,7 @@ def test_a_stream_that_fails_before_its_first_piece_costs_no_tokens(raises, befo
     prompt = Prompt(model_name="m", input_tokens=90, output_limit=1_000)
     call, seen = (
         ModelCall(
-            [make_layer(guard, labels=None, named={}, made_by="test")], prompt, lambda refusal: refusal
+            [make_layer(guard, made_by="test")], prompt, lambda refusal: refusal
         ),
         StreamUsage(),
     )

@@ -47,7 +47,7 @@ def test_a_policy_speaks_for_wraps_that_do_not():
 
 def test_an_update_speaks_for_wraps_that_are_there():
     guard = guard_of()
-    layer = make_layer(guard, labels=None, named={}, made_by="test")
+    layer = make_layer(guard, made_by="test")
     guard.update({"defaults": {"output_tokens": 9}})
     assert layer.estimate(PROMPT).output_tokens == 9
 
