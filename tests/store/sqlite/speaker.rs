@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use outlay::store::sqlite::{SqliteOptions, SqliteStore};
 use outlay::store::{
-    Answer, Epoch, Heard, HolderId, LimitId, Message, Outcome, ShareAsk, ShareGiven, WhichEra,
-    WindowSpan,
+    Answer, Epoch, HeardOfOthers, HolderId, LimitId, Message, Outcome, ShareAsk, ShareGiven,
+    WhichEra, WindowSpan,
 };
 use outlay::{Era, Error};
 use tempfile::TempDir;
@@ -115,7 +115,7 @@ pub(super) fn ask(limit: u128, span: WindowSpan, most: u64, want: u64) -> ShareA
         until: 0,
         need: want,
         waited: 0,
-        heard: Heard::default(),
+        heard: HeardOfOthers::default(),
     }
 }
 
