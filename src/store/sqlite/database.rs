@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::fault::Fault;
+use super::fault::SqliteFault;
 use super::files;
 use super::rows::SqliteRows;
 use super::schema::{self, Found};
@@ -51,7 +51,7 @@ impl Database {
         let (clock, path) = (Clock::System, path.to_owned());
         let until = clock.precise_tick().plus(patience);
         loop {
-            let about = |fault: Fault| fault.about(&path);
+            let about = |fault: SqliteFault| fault.about(&path);
             let mut opened = Self::connect(&path, patience).map_err(about)?;
             match opened.prepare()? {
                 Ok(()) => {
@@ -61,13 +61,13 @@ impl Database {
                 Err(fault) if fault.is_busy() && clock.precise_tick() < until => {
                     std::thread::sleep(Duration::from_millis(5));
                 }
-                Err(fault) if fault.is_busy() => return Err(about(Fault::Busy(patience))),
+                Err(fault) if fault.is_busy() => return Err(about(SqliteFault::Busy(patience))),
                 Err(fault) => return Err(about(fault)),
             }
         }
     }
 
-    fn connect(path: &Path, patience: Duration) -> Result<Self, Fault> {
+    fn connect(path: &Path, patience: Duration) -> Result<Self, SqliteFault> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -80,7 +80,7 @@ impl Database {
     }
 
     /// Refuses what is not ours, and makes the tables in what is empty.
-    fn prepare(&self) -> Result<Result<(), Fault>, StoreError> {
+    fn prepare(&self) -> Result<Result<(), SqliteFault>, StoreError> {
         // One moment of the file: another process may be making the tables.
         let found = self.begin_reading().and_then(|()| self.end(schema::found(&self.file)));
         match found {
@@ -89,19 +89,19 @@ impl Database {
         }
     }
 
-    fn set_up(&self, found: Found) -> Result<(), Fault> {
+    fn set_up(&self, found: Found) -> Result<(), SqliteFault> {
         let size = std::fs::metadata(&self.path).map_or(0, |file| file.len());
         if found == Found::Ours && size <= CHECKED {
             let says = |row: &rusqlite::Row<'_>| row.get::<_, String>(0);
             let said = self.file.query_row("PRAGMA quick_check(1)", [], says)?;
             if said != "ok" {
-                return Err(Fault::Row(said));
+                return Err(SqliteFault::Row(said));
             }
         }
         let mode = |row: &rusqlite::Row<'_>| row.get::<_, String>(0);
         let mode = self.file.query_row("PRAGMA journal_mode = WAL", [], mode)?;
         if mode != "wal" {
-            return Err(Fault::Row(format!("a log in the mode {mode}, where WAL is needed")));
+            return Err(SqliteFault::Row(format!("a log in the mode {mode}, where WAL is needed")));
         }
         self.file.execute_batch(
             "PRAGMA synchronous = FULL; PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF; \
@@ -112,7 +112,9 @@ impl Database {
             let made = match schema::found(&self.file) {
                 Ok(Found::Empty) => schema::make(&self.file),
                 Ok(Found::Ours) => Ok(()),
-                Ok(_) => Err(Fault::Row("tables that another program has just made".to_owned())),
+                Ok(_) => {
+                    Err(SqliteFault::Row("tables that another program has just made".to_owned()))
+                }
                 Err(fault) => Err(fault),
             };
             self.end(made)?;
@@ -128,7 +130,7 @@ impl Database {
     }
 
     /// Another number after each commit of another connection.
-    pub(super) fn version(&self) -> Result<i64, Fault> {
+    pub(super) fn version(&self) -> Result<i64, SqliteFault> {
         let mut statement = self.file.prepare_cached("PRAGMA data_version")?;
         Ok(statement.query_row([], |row| row.get(0))?)
     }
@@ -139,7 +141,7 @@ impl Database {
     }
 
     /// Whether commits from now on survive the loss of power.
-    pub(super) fn set_full(&mut self, full: bool) -> Result<(), Fault> {
+    pub(super) fn set_full(&mut self, full: bool) -> Result<(), SqliteFault> {
         if self.full != full {
             let level = if full { "FULL" } else { "NORMAL" };
             self.file.pragma_update(None, "synchronous", level)?;
@@ -149,17 +151,17 @@ impl Database {
     }
 
     /// Begins a transaction that may write. Busy if another process has one.
-    pub(super) fn begin(&self) -> Result<(), Fault> {
+    pub(super) fn begin(&self) -> Result<(), SqliteFault> {
         Ok(self.file.execute_batch("BEGIN IMMEDIATE")?)
     }
 
     /// Begins a transaction that only reads.
-    pub(super) fn begin_reading(&self) -> Result<(), Fault> {
+    pub(super) fn begin_reading(&self) -> Result<(), SqliteFault> {
         Ok(self.file.execute_batch("BEGIN")?)
     }
 
     /// Commits what was `done`, or takes all of it back.
-    pub(super) fn end<T>(&self, done: Result<T, Fault>) -> Result<T, Fault> {
+    pub(super) fn end<T>(&self, done: Result<T, SqliteFault>) -> Result<T, SqliteFault> {
         let ended = done.and_then(|value| {
             self.file.execute_batch("COMMIT")?;
             Ok(value)

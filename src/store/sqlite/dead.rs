@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, params};
 
-use super::fault::Fault;
+use super::fault::SqliteFault;
 use super::process::Process;
 
 /// Treats the dead holders of a namespace as silent since `ttl` before `time`: slots come back at
@@ -12,7 +12,7 @@ pub(super) fn bury(
     namespace: &str,
     me: &Process,
     (time, ttl): (i64, u64),
-) -> Result<(), Fault> {
+) -> Result<(), SqliteFault> {
     let heard = time.saturating_sub_unsigned(ttl);
     for id in dead(file, namespace, me)? {
         file.prepare_cached(
@@ -28,7 +28,7 @@ pub(super) fn bury(
     Ok(())
 }
 
-fn dead(file: &Connection, namespace: &str, me: &Process) -> Result<Vec<[u8; 16]>, Fault> {
+fn dead(file: &Connection, namespace: &str, me: &Process) -> Result<Vec<[u8; 16]>, SqliteFault> {
     let mut statement = file.prepare_cached(
         "SELECT id, boot, space, pid, started FROM holders WHERE namespace = ?1 AND pid IS NOT NULL",
     )?;

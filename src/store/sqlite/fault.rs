@@ -9,7 +9,7 @@ use crate::ledger::StoreError;
 
 /// Why a step on the file failed. It changed nothing.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(super) enum SqliteFault {
     /// SQLite says so.
     Sqlite(rusqlite::Error),
     /// A row is not what outlay writes.
@@ -18,13 +18,13 @@ pub(super) enum Fault {
     Busy(Duration),
 }
 
-impl From<rusqlite::Error> for Fault {
+impl From<rusqlite::Error> for SqliteFault {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(error)
     }
 }
 
-impl Fault {
+impl SqliteFault {
     pub(super) fn code(&self) -> Option<ErrorCode> {
         match self {
             Self::Sqlite(error) => error.sqlite_error_code(),

@@ -6,8 +6,8 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use super::database::Database;
-use super::fault::Fault;
-use super::home::{Home, Kept};
+use super::fault::SqliteFault;
+use super::home::{Home, HomeEntry};
 use super::options::SqliteOptions;
 use super::task::{Space, Task};
 use super::writer::Writer;
@@ -113,7 +113,7 @@ impl SqliteStore {
     fn put<T: Send + 'static>(
         &self,
         durable: Option<bool>,
-        act: impl FnMut(&Database) -> Result<T, Fault> + Send + 'static,
+        act: impl FnMut(&Database) -> Result<T, SqliteFault> + Send + 'static,
         done: impl FnOnce(Result<T, Error>) + Send + 'static,
     ) {
         if !self.home.is_here() {
@@ -129,7 +129,7 @@ impl SqliteStore {
     fn wait<T: Send + 'static>(
         &self,
         durable: Option<bool>,
-        act: impl FnMut(&Database) -> Result<T, Fault> + Send + 'static,
+        act: impl FnMut(&Database) -> Result<T, SqliteFault> + Send + 'static,
     ) -> Result<T, Error> {
         let (sender, receiver) = mpsc::channel();
         self.put(durable, act, move |outcome| drop(sender.send(outcome)));
@@ -165,7 +165,7 @@ impl SqliteStore {
     }
 }
 
-impl Kept for SqliteStore {}
+impl HomeEntry for SqliteStore {}
 
 impl Drop for SqliteStore {
     fn drop(&mut self) {

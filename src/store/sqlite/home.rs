@@ -16,24 +16,24 @@ use parking_lot::{Mutex, RwLock, RwLockWriteGuard};
 use crate::ledger::fork_generation;
 
 /// Something that a process has one of for each file.
-pub(super) trait Kept: Any + fmt::Debug + Send + Sync {
+pub(super) trait HomeEntry: Any + fmt::Debug + Send + Sync {
     /// Closes its connection until it is used again. The caller holds the gate.
     fn close_for_fork(&self) {}
 }
 
 /// A list of what is kept, and of what is in use no longer.
 #[derive(Debug, Default)]
-pub(super) struct List(Vec<Weak<dyn Kept>>);
+pub(super) struct List(Vec<Weak<dyn HomeEntry>>);
 
 impl List {
     /// Those of one kind that are in use.
-    pub(super) fn all<T: Kept>(&mut self) -> Vec<Arc<T>> {
+    pub(super) fn all<T: HomeEntry>(&mut self) -> Vec<Arc<T>> {
         self.0.retain(|kept| kept.strong_count() > 0);
         let kept = self.0.iter().filter_map(Weak::upgrade);
         kept.filter_map(|kept| Arc::downcast(kept as Arc<dyn Any + Send + Sync>).ok()).collect()
     }
 
-    pub(super) fn add<T: Kept>(&mut self, kept: &Arc<T>) {
+    pub(super) fn add<T: HomeEntry>(&mut self, kept: &Arc<T>) {
         let kept: Weak<T> = Arc::downgrade(kept);
         self.0.push(kept);
     }

@@ -9,12 +9,12 @@ use crate::store::book::StoreRules;
 /// What survives what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durable {
-    /// Shares survive the loss of power; what was used of them is told later.
+    /// Shares survive the loss of power; what was used of them is reported later.
     #[default]
     Grant,
     /// Shares survive the end of a process, not the loss of power.
     Process,
-    /// Each commit of a lease is told at once, and survives the loss of power.
+    /// Each commit of a lease is reported at once, and survives the loss of power.
     Commit,
 }
 

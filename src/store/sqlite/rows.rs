@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, Params, Row, params};
 
-use super::fault::Fault;
+use super::fault::SqliteFault;
 use super::moment::{Boot, Reading};
 use super::process::Process;
 use super::value::{amount, bytes, columns, epoch, era, id, kept, span};
@@ -33,7 +33,7 @@ impl<'a> SqliteRows<'a> {
     }
 
     /// The time to apply a message at.
-    pub(super) fn time(&mut self, reading: Reading) -> Result<i64, Fault> {
+    pub(super) fn time(&mut self, reading: Reading) -> Result<i64, SqliteFault> {
         self.store()?;
         self.reading = Some(reading);
         let (latest, boot) = self.latest.unwrap_or((reading.wall, None));
@@ -49,23 +49,23 @@ impl<'a> SqliteRows<'a> {
         &self,
         sql: &str,
         params: impl Params,
-        read: impl FnOnce(&Row<'_>) -> Result<T, Fault>,
-    ) -> Result<Option<T>, Fault> {
+        read: impl FnOnce(&Row<'_>) -> Result<T, SqliteFault>,
+    ) -> Result<Option<T>, SqliteFault> {
         let mut statement = self.file.prepare_cached(sql)?;
         let mut rows = statement.query(params)?;
         rows.next()?.map(read).transpose()
     }
 
-    fn run(&self, sql: &str, params: impl Params) -> Result<(), Fault> {
+    fn run(&self, sql: &str, params: impl Params) -> Result<(), SqliteFault> {
         self.file.prepare_cached(sql)?.execute(params)?;
         Ok(())
     }
 }
 
 impl Rows for SqliteRows<'_> {
-    type Fault = Fault;
+    type Fault = SqliteFault;
 
-    fn store(&mut self) -> Result<Option<StoreRow>, Fault> {
+    fn store(&mut self) -> Result<Option<StoreRow>, SqliteFault> {
         const SQL: &str = "SELECT epoch_count, epoch_id, learns_until, latest, swept, boot, boot_at \
                            FROM stores WHERE namespace = ?1";
         let found = self.one(SQL, [self.namespace], |row| {
@@ -80,7 +80,7 @@ impl Rows for SqliteRows<'_> {
         Ok(found.map(|(store, _)| store))
     }
 
-    fn put_store(&mut self, row: StoreRow) -> Result<(), Fault> {
+    fn put_store(&mut self, row: StoreRow) -> Result<(), SqliteFault> {
         let StoreRow { epoch, learns_until, latest, swept } = row;
         let known = self.latest.filter(|(kept, _)| *kept == latest);
         let now = self.reading.and_then(|reading| reading.boot);
@@ -103,7 +103,7 @@ impl Rows for SqliteRows<'_> {
         )
     }
 
-    fn holder(&mut self, holder: HolderId) -> Result<Option<HolderRow>, Fault> {
+    fn holder(&mut self, holder: HolderId) -> Result<Option<HolderRow>, SqliteFault> {
         const SQL: &str = "SELECT last, epoch_count, epoch_id, heard, changed FROM holders \
                            WHERE namespace = ?1 AND id = ?2";
         self.one(SQL, params![self.namespace, bytes(holder.0)], |row| {
@@ -113,7 +113,7 @@ impl Rows for SqliteRows<'_> {
         })
     }
 
-    fn put_holder(&mut self, holder: HolderId, row: HolderRow) -> Result<(), Fault> {
+    fn put_holder(&mut self, holder: HolderId, row: HolderRow) -> Result<(), SqliteFault> {
         let HolderRow { last, epoch, heard, changed } = row;
         let me = self.me;
         self.run(
@@ -135,13 +135,13 @@ impl Rows for SqliteRows<'_> {
         )
     }
 
-    fn live(&mut self, time: i64) -> Result<u32, Fault> {
+    fn live(&mut self, time: i64) -> Result<u32, SqliteFault> {
         const SQL: &str = "SELECT count(*) FROM holders WHERE namespace = ?1 AND heard > ?2";
         let live = self.one(SQL, params![self.namespace, time], |row| Ok(row.get(0)?))?;
         Ok(live.unwrap_or(0))
     }
 
-    fn drop_holders(&mut self, time: i64) -> Result<(), Fault> {
+    fn drop_holders(&mut self, time: i64) -> Result<(), SqliteFault> {
         self.run(
             "DELETE FROM holders WHERE namespace = ?1 AND heard < ?2 AND NOT EXISTS (SELECT 1 FROM \
              shares WHERE shares.namespace = ?1 AND shares.holder = holders.id)",
@@ -149,7 +149,7 @@ impl Rows for SqliteRows<'_> {
         )
     }
 
-    fn limit(&mut self, limit: LimitId) -> Result<Option<LimitRow>, Fault> {
+    fn limit(&mut self, limit: LimitId) -> Result<Option<LimitRow>, SqliteFault> {
         const SQL: &str = "SELECT span, period, most, most_set, generation, begins, ends FROM limits \
                            WHERE namespace = ?1 AND id = ?2";
         self.one(SQL, params![self.namespace, bytes(limit.0)], |row| {
@@ -158,7 +158,7 @@ impl Rows for SqliteRows<'_> {
         })
     }
 
-    fn put_limit(&mut self, limit: LimitId, row: LimitRow) -> Result<(), Fault> {
+    fn put_limit(&mut self, limit: LimitId, row: LimitRow) -> Result<(), SqliteFault> {
         let LimitRow { span, most, most_set, era, ends } = row;
         let (span, period) = columns(span);
         self.run(
@@ -178,7 +178,7 @@ impl Rows for SqliteRows<'_> {
         )
     }
 
-    fn era(&mut self, limit: LimitId, era: Era) -> Result<Option<EraRow>, Fault> {
+    fn era(&mut self, limit: LimitId, era: Era) -> Result<Option<EraRow>, SqliteFault> {
         const SQL: &str = "SELECT ends, base, heard, silent, silent_until FROM eras WHERE \
                            namespace = ?1 AND bound = ?2 AND generation = ?3 AND begins = ?4";
         let key = params![self.namespace, bytes(limit.0), era.generation, era.begins];
@@ -188,7 +188,7 @@ impl Rows for SqliteRows<'_> {
         })
     }
 
-    fn put_era(&mut self, limit: LimitId, era: Era, row: EraRow) -> Result<(), Fault> {
+    fn put_era(&mut self, limit: LimitId, era: Era, row: EraRow) -> Result<(), SqliteFault> {
         let EraRow { ends, base, heard, silent, silent_until } = row;
         self.run(
             "INSERT OR REPLACE INTO eras (namespace, bound, generation, begins, ends, base, heard, \
@@ -207,7 +207,7 @@ impl Rows for SqliteRows<'_> {
         )
     }
 
-    fn drop_eras(&mut self, limit: LimitId, time: i64) -> Result<(), Fault> {
+    fn drop_eras(&mut self, limit: LimitId, time: i64) -> Result<(), SqliteFault> {
         let key = params![self.namespace, bytes(limit.0), time];
         self.run(
             "DELETE FROM shares WHERE namespace = ?1 AND bound = ?2 AND (generation, begins) IN \
@@ -222,7 +222,7 @@ impl Rows for SqliteRows<'_> {
         limit: LimitId,
         era: Era,
         each: &mut dyn FnMut(HolderId, &ShareRow),
-    ) -> Result<(), Fault> {
+    ) -> Result<(), SqliteFault> {
         const SQL: &str = "SELECT granted, spent, held, until, heard, need, since, holder FROM \
                            shares WHERE namespace = ?1 AND bound = ?2 AND generation = ?3 AND begins = ?4";
         let mut statement = self.file.prepare_cached(SQL)?;
@@ -239,7 +239,7 @@ impl Rows for SqliteRows<'_> {
         limit: LimitId,
         era: Era,
         holder: HolderId,
-    ) -> Result<Option<ShareRow>, Fault> {
+    ) -> Result<Option<ShareRow>, SqliteFault> {
         const SQL: &str = "SELECT granted, spent, held, until, heard, need, since FROM shares WHERE \
                            namespace = ?1 AND bound = ?2 AND generation = ?3 AND begins = ?4 AND \
                            holder = ?5";
@@ -253,7 +253,7 @@ impl Rows for SqliteRows<'_> {
         era: Era,
         holder: HolderId,
         row: ShareRow,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), SqliteFault> {
         let ShareRow { granted, spent, held, until, heard, need, since } = row;
         self.run(
             "INSERT OR REPLACE INTO shares (namespace, bound, generation, begins, holder, granted, \
@@ -276,7 +276,12 @@ impl Rows for SqliteRows<'_> {
         )
     }
 
-    fn drop_share(&mut self, limit: LimitId, era: Era, holder: HolderId) -> Result<(), Fault> {
+    fn drop_share(
+        &mut self,
+        limit: LimitId,
+        era: Era,
+        holder: HolderId,
+    ) -> Result<(), SqliteFault> {
         let (limit, holder) = (bytes(limit.0), bytes(holder.0));
         self.run(
             "DELETE FROM shares WHERE namespace = ?1 AND bound = ?2 AND generation = ?3 AND \
@@ -285,14 +290,14 @@ impl Rows for SqliteRows<'_> {
         )
     }
 
-    fn fact(&mut self, fact: u128) -> Result<Option<FactRow>, Fault> {
+    fn fact(&mut self, fact: u128) -> Result<Option<FactRow>, SqliteFault> {
         const SQL: &str = "SELECT version, value FROM facts WHERE namespace = ?1 AND id = ?2";
         self.one(SQL, params![self.namespace, bytes(fact)], |row| {
             Ok(FactRow { version: amount(row, 0)?, value: row.get(1)? })
         })
     }
 
-    fn put_fact(&mut self, fact: u128, row: FactRow) -> Result<(), Fault> {
+    fn put_fact(&mut self, fact: u128, row: FactRow) -> Result<(), SqliteFault> {
         self.run(
             "INSERT OR REPLACE INTO facts (namespace, id, version, value) VALUES (?1, ?2, ?3, ?4)",
             params![self.namespace, bytes(fact), kept(row.version), row.value],
@@ -300,7 +305,7 @@ impl Rows for SqliteRows<'_> {
     }
 }
 
-fn share(row: &Row<'_>) -> Result<ShareRow, Fault> {
+fn share(row: &Row<'_>) -> Result<ShareRow, SqliteFault> {
     let (granted, spent, held) = (amount(row, 0)?, amount(row, 1)?, amount(row, 2)?);
     let (until, heard, need) = (row.get(3)?, row.get(4)?, amount(row, 5)?);
     Ok(ShareRow { granted, spent, held, until, heard, need, since: row.get(6)? })

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::fault::Fault;
+use super::fault::SqliteFault;
 use crate::ledger::StoreError;
 
 /// "outl", in the header of each file of ours.
@@ -27,7 +27,7 @@ pub(super) enum Found {
     Newer { version: i64, reader: i64 },
 }
 
-pub(super) fn found(file: &Connection) -> Result<Found, Fault> {
+pub(super) fn found(file: &Connection) -> Result<Found, SqliteFault> {
     let number = |sql| file.query_row(sql, [], |row| row.get::<_, i64>(0));
     let application = number("PRAGMA application_id")?;
     let version = number("PRAGMA user_version")?;
@@ -67,7 +67,7 @@ impl Found {
 }
 
 /// Makes the tables in an empty file, within a transaction.
-pub(super) fn make(file: &Connection) -> Result<(), Fault> {
+pub(super) fn make(file: &Connection) -> Result<(), SqliteFault> {
     file.execute_batch(TABLES)?;
     file.execute("INSERT INTO about (min_reader) VALUES (?1)", [MIN_READER])?;
     file.pragma_update(None, "application_id", APPLICATION)?;

@@ -8,13 +8,13 @@ use rusqlite::params;
 
 use super::database::Database;
 use super::dead::bury;
-use super::fault::Fault;
+use super::fault::SqliteFault;
 use super::moment::{self, Reading};
 use super::options::SqliteOptions;
 use super::process::Process;
 use super::rows::SqliteRows;
 use super::value::{bytes, id};
-use super::writer::Job;
+use super::writer::WriterTask;
 use crate::accounting::{Clock, Tick};
 use crate::ledger::{Error, StoreError};
 use crate::store::book::{self, Now, StoreRules, apply};
@@ -68,15 +68,19 @@ impl Space {
         }
     }
 
-    fn now(&self, rows: &mut SqliteRows<'_>) -> Result<Now, Fault> {
+    fn now(&self, rows: &mut SqliteRows<'_>) -> Result<Now, SqliteFault> {
         let reading = Reading::of(&self.clock, self.boot);
         let time = rows.time(reading)?;
         self.leapt.store(time < reading.wall, Ordering::Relaxed);
-        let fresh = fresh().map_err(|error| Fault::Row(error.to_string()))?;
+        let fresh = fresh().map_err(|error| SqliteFault::Row(error.to_string()))?;
         Ok(Now { time, fresh })
     }
 
-    pub(super) fn apply(&self, database: &Database, message: &Message) -> Result<Answer, Fault> {
+    pub(super) fn apply(
+        &self,
+        database: &Database,
+        message: &Message,
+    ) -> Result<Answer, SqliteFault> {
         let file = database.file();
         let mut rows = SqliteRows::new(file, &self.namespace).spoken_by(self.me);
         let now = self.now(&mut rows)?;
@@ -103,7 +107,7 @@ impl Space {
         due
     }
 
-    pub(super) fn create(&self, database: &Database) -> Result<(), Fault> {
+    pub(super) fn create(&self, database: &Database) -> Result<(), SqliteFault> {
         let mut rows = SqliteRows::new(database.file(), &self.namespace);
         let now = self.now(&mut rows)?;
         book::create(&mut rows, now)
@@ -117,7 +121,7 @@ impl Space {
         &self,
         database: &Database,
         holder: HolderId,
-    ) -> Result<Vec<LimitId>, Fault> {
+    ) -> Result<Vec<LimitId>, SqliteFault> {
         let version = database.version()?;
         if *self.version.lock() == Some(version) {
             return Ok(Vec::new());
@@ -151,17 +155,17 @@ impl<T, A, D> Task<T, A, D> {
     }
 }
 
-impl<T, A, D> Job for Task<T, A, D>
+impl<T, A, D> WriterTask for Task<T, A, D>
 where
     T: Send,
-    A: FnMut(&Database) -> Result<T, Fault> + Send,
+    A: FnMut(&Database) -> Result<T, SqliteFault> + Send,
     D: FnOnce(Result<T, Error>) + Send,
 {
     fn durable(&self) -> Option<bool> {
         self.durable
     }
 
-    fn run(&mut self, database: &Database) -> Result<(), Fault> {
+    fn run(&mut self, database: &Database) -> Result<(), SqliteFault> {
         self.got = Some((self.act)(database)?);
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use rusqlite::Row;
 
-use super::fault::Fault;
+use super::fault::SqliteFault;
 use crate::accounting::Era;
 use crate::store::message::{Epoch, WindowSpan};
 
@@ -12,7 +12,7 @@ pub(super) fn kept(amount: u64) -> i64 {
 }
 
 /// An amount as it was kept.
-pub(super) fn amount(row: &Row<'_>, column: usize) -> Result<u64, Fault> {
+pub(super) fn amount(row: &Row<'_>, column: usize) -> Result<u64, SqliteFault> {
     let kept: i64 = row.get(column)?;
     if kept == i64::MAX {
         return Ok(u64::MAX);
@@ -25,17 +25,17 @@ pub(super) const fn bytes(id: u128) -> [u8; 16] {
     id.to_be_bytes()
 }
 
-pub(super) fn id(row: &Row<'_>, column: usize) -> Result<u128, Fault> {
+pub(super) fn id(row: &Row<'_>, column: usize) -> Result<u128, SqliteFault> {
     Ok(u128::from_be_bytes(row.get(column)?))
 }
 
 /// An epoch, of two columns.
-pub(super) fn epoch(row: &Row<'_>, column: usize) -> Result<Epoch, Fault> {
+pub(super) fn epoch(row: &Row<'_>, column: usize) -> Result<Epoch, SqliteFault> {
     Ok(Epoch { count: amount(row, column)?, id: id(row, column + 1)? })
 }
 
 /// An era, of two columns.
-pub(super) fn era(row: &Row<'_>, column: usize) -> Result<Era, Fault> {
+pub(super) fn era(row: &Row<'_>, column: usize) -> Result<Era, SqliteFault> {
     Ok(Era { generation: row.get(column)?, begins: row.get(column + 1)? })
 }
 
@@ -51,7 +51,7 @@ pub(super) fn columns(span: WindowSpan) -> (i64, i64) {
 }
 
 /// A window, of two columns.
-pub(super) fn span(row: &Row<'_>, column: usize) -> Result<WindowSpan, Fault> {
+pub(super) fn span(row: &Row<'_>, column: usize) -> Result<WindowSpan, SqliteFault> {
     let kind: i64 = row.get(column)?;
     let period = amount(row, column + 1)?;
     match kind {
@@ -64,7 +64,7 @@ pub(super) fn span(row: &Row<'_>, column: usize) -> Result<WindowSpan, Fault> {
     }
 }
 
-fn bad(row: &Row<'_>, column: usize, value: &str) -> Fault {
+fn bad(row: &Row<'_>, column: usize, value: &str) -> SqliteFault {
     let name = row.as_ref().column_name(column).unwrap_or("a column");
-    Fault::Row(format!("{name} is {value}"))
+    SqliteFault::Row(format!("{name} is {value}"))
 }

@@ -12,9 +12,9 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 
 use super::database::Database;
-use super::fault::Fault;
+use super::fault::SqliteFault;
 use super::files;
-use super::home::{Home, Kept};
+use super::home::{Home, HomeEntry};
 use crate::accounting::{Clock, Tick};
 use crate::ledger::{Error, StoreError};
 
@@ -25,10 +25,10 @@ const TURN: Duration = Duration::from_millis(1);
 const CROWDED: Duration = Duration::from_millis(100);
 
 /// What is done in a transaction. It may run more than once until one is committed.
-pub(super) trait Job: Send {
+pub(super) trait WriterTask: Send {
     /// Whether it must survive the loss of power. `None`: it only reads.
     fn durable(&self) -> Option<bool>;
-    fn run(&mut self, database: &Database) -> Result<(), Fault>;
+    fn run(&mut self, database: &Database) -> Result<(), SqliteFault>;
     /// It is committed, or it has failed and changed nothing.
     fn end(self: Box<Self>, outcome: Result<(), Error>);
 }
@@ -39,8 +39,8 @@ pub(super) struct Writer {
     home: &'static Home,
     pub(super) path: PathBuf,
     patience: Duration,
-    slot: Mutex<Slot>,
-    queue: Mutex<Queue>,
+    slot: Mutex<WriterSlot>,
+    queue: Mutex<WriteQueue>,
     /// A job has come, or the last user has gone.
     wake: Condvar,
     /// The thread has ended.
@@ -48,23 +48,23 @@ pub(super) struct Writer {
 }
 
 #[derive(Debug, Default)]
-struct Slot {
+struct WriterSlot {
     database: Option<Database>,
     /// The file is damaged. Nothing is written to it any more.
     broken: Option<StoreError>,
 }
 
 #[derive(Default)]
-struct Queue {
-    jobs: VecDeque<Box<dyn Job>>,
+struct WriteQueue {
+    jobs: VecDeque<Box<dyn WriterTask>>,
     users: usize,
     has_thread: bool,
 }
 
-impl std::fmt::Debug for Queue {
+impl std::fmt::Debug for WriteQueue {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let jobs = self.jobs.len();
-        f.debug_struct("Queue").field("jobs", &jobs).field("users", &self.users).finish()
+        f.debug_struct("WriteQueue").field("jobs", &jobs).field("users", &self.users).finish()
     }
 }
 
@@ -80,7 +80,7 @@ impl Writer {
             path,
             patience,
             slot: Mutex::default(),
-            queue: Mutex::new(Queue { users: 1, ..Queue::default() }),
+            queue: Mutex::new(WriteQueue { users: 1, ..WriteQueue::default() }),
             wake: Condvar::new(),
             ended: Condvar::new(),
         };
@@ -118,7 +118,7 @@ impl Writer {
     }
 
     /// Does `job` in one of the next transactions.
-    pub(super) fn send(self: &Arc<Self>, job: Box<dyn Job>) {
+    pub(super) fn send(self: &Arc<Self>, job: Box<dyn WriterTask>) {
         let mut queue = self.queue.lock();
         if !queue.has_thread {
             let writer = Arc::clone(self);
@@ -153,7 +153,7 @@ impl Writer {
     }
 
     /// All jobs that have come. `None` after the last user has gone.
-    fn next(&self) -> Option<Vec<Box<dyn Job>>> {
+    fn next(&self) -> Option<Vec<Box<dyn WriterTask>>> {
         let mut queue = self.queue.lock();
         while queue.jobs.is_empty() {
             if queue.users == 0 {
@@ -168,7 +168,7 @@ impl Writer {
     /// not for longer than the user's patience.
     fn commit(
         &self,
-        batch: &mut [Box<dyn Job>],
+        batch: &mut [Box<dyn WriterTask>],
         crowded: &mut Option<Tick>,
     ) -> Result<(), StoreError> {
         let clock = Clock::System;
@@ -180,7 +180,7 @@ impl Writer {
             let now = clock.precise_tick();
             *crowded = Some(now);
             if now >= until {
-                return Err(Fault::Busy(self.patience).about(&self.path));
+                return Err(SqliteFault::Busy(self.patience).about(&self.path));
             }
             // Nothing is held here: a fork may pass.
             thread::sleep(TURN);
@@ -188,7 +188,10 @@ impl Writer {
     }
 
     /// One try. The inner error says that another process has the file.
-    fn attempt(&self, batch: &mut [Box<dyn Job>]) -> Result<Result<(), Fault>, StoreError> {
+    fn attempt(
+        &self,
+        batch: &mut [Box<dyn WriterTask>],
+    ) -> Result<Result<(), SqliteFault>, StoreError> {
         let _gate = self.home.gate.read();
         let mut slot = self.slot.lock();
         let done = transact(self.opened(&mut slot)?, batch);
@@ -206,7 +209,7 @@ impl Writer {
     }
 
     /// The connection. It is opened anew after a fork, after an error, and if the file was replaced.
-    fn opened<'a>(&self, slot: &'a mut Slot) -> Result<&'a mut Database, StoreError> {
+    fn opened<'a>(&self, slot: &'a mut WriterSlot) -> Result<&'a mut Database, StoreError> {
         if let Some(broken) = &slot.broken {
             return Err(broken.clone());
         }
@@ -230,7 +233,7 @@ impl Writer {
         Ok(slot.database.insert(database))
     }
 
-    fn drop_quickly(&self, slot: &mut Slot) {
+    fn drop_quickly(&self, slot: &mut WriterSlot) {
         if let Some(database) = slot.database.take() {
             database.close_quickly();
             self.home.open.fetch_sub(1, Ordering::Relaxed);
@@ -246,13 +249,13 @@ impl Writer {
     }
 }
 
-impl Kept for Writer {
+impl HomeEntry for Writer {
     fn close_for_fork(&self) {
         self.drop_quickly(&mut self.slot.lock());
     }
 }
 
-fn transact(database: &mut Database, batch: &mut [Box<dyn Job>]) -> Result<(), Fault> {
+fn transact(database: &mut Database, batch: &mut [Box<dyn WriterTask>]) -> Result<(), SqliteFault> {
     let durable = batch.iter().filter_map(|job| job.durable()).reduce(|one, other| one || other);
     match durable {
         None => database.begin_reading()?,
