@@ -99,6 +99,19 @@ pub struct NextShare {
     pub ends: Option<Tick>,
 }
 
+/// What the store has last said of a limit beside the share.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Others {
+    /// The limit in force, if it was heard.
+    pub most: Option<u64>,
+    /// What all other holders had used in the era of the share.
+    pub used: u64,
+    /// What they had taken and not used.
+    pub out: u64,
+    /// How many holders lived.
+    pub live: u32,
+}
+
 /// One holder's share of one limit. Its meter keeps it, under the meter's lock.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Share {
@@ -115,6 +128,11 @@ pub struct Share {
     ended: u32,
     /// The latest era that has ended here.
     latest: Option<Era>,
+    others: Others,
+    /// If less is free, the store must hear of it soon.
+    low: u64,
+    /// Whether what is free is wanted back.
+    called_in: bool,
 }
 
 impl Share {
@@ -131,7 +149,36 @@ impl Share {
             past: Vec::new(),
             ended: 0,
             latest: None,
+            others: Others { most: None, used: 0, out: 0, live: 0 },
+            low: 0,
+            called_in: false,
         }
+    }
+
+    /// What the store has last said of the others.
+    pub const fn others(&self) -> &Others {
+        &self.others
+    }
+
+    /// The store has said that of the era of the share.
+    pub fn hear(&mut self, others: Others) {
+        self.others = others;
+    }
+
+    /// From now on the meter speaks up if less than `low` is free, or if anything is free while it
+    /// is `called_in`.
+    pub fn watch(&mut self, low: u64, called_in: bool) {
+        (self.low, self.called_in) = (low, called_in);
+    }
+
+    /// Whether the store must hear soon that `taken` (used and reserved) is so much.
+    pub fn is_low(&self, taken: u64) -> bool {
+        taken > self.amount || self.amount - taken < self.low
+    }
+
+    /// Whether something can go back beside `taken`, and is wanted.
+    pub fn is_surplus(&self, taken: u64) -> bool {
+        self.called_in && self.amount > taken
     }
 
     /// The kind.
@@ -177,6 +224,12 @@ impl Share {
         } else {
             Fit::Fits
         }
+    }
+
+    /// Whether a request for `asked` fits beside `taken`, whatever its lease was promised.
+    pub fn admits(&self, taken: u64, asked: u64, now: Tick) -> bool {
+        let known = self.era.is_some() || asked == 0;
+        known && self.fit(taken, asked, None, now) == Fit::Fits
     }
 
     /// Lowers it to `target`, never below what is used and reserved, and never above what it is.
@@ -281,6 +334,7 @@ impl Share {
             self.past.push(PastEra { era, amount, spent, held, reported: None });
         }
         (self.amount, self.ends) = (0, None);
+        (self.others.used, self.others.out) = (0, 0);
         self.ended = self.ended.wrapping_add(1);
     }
 

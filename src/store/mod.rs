@@ -21,4 +21,6 @@ pub use message::{
     Moved, Named, Said, Span,
 };
 pub use rows::{EraRow, FactRow, HolderRow, LimitRow, Rows, ShareRow, StoreRow};
-pub use supply::{Edging, Figures, Meters, OnDown, Supply, SupplyRules, View, passes_when_down};
+pub use supply::{
+    Edging, Figures, Known, Meters, OnDown, Registry, Supply, SupplyRules, View, passes_when_down,
+};

@@ -5,6 +5,7 @@
 mod down;
 mod line;
 mod pace;
+mod registry;
 mod say;
 mod view;
 
@@ -20,6 +21,7 @@ use crate::accounting::{Share, Tick};
 
 pub use down::{OnDown, passes_when_down};
 pub use line::Figures;
+pub use registry::{Known, Registry};
 pub use view::{Edging, Meters, SupplyRules, View};
 
 /// A message under way.
@@ -221,6 +223,9 @@ impl Supply {
                 line.hear(ask, given, view, share, now);
                 if is_present(ask, share) {
                     share.extend(lapses, until);
+                    if share.era() == Some(given.era) {
+                        share.hear(line.others(ask, given, answer.live));
+                    }
                 }
             });
         }

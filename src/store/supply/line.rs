@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::pace::Pace;
 use super::view::{Edging, View};
 use crate::accounting::seeded::{self, Bug};
-use crate::accounting::{Era, NextShare, Share, Tick};
+use crate::accounting::{Era, NextShare, Others, Share, Tick};
 use crate::store::message::{Ask, Edges, Given, Heard, Named, Span};
 
 /// What the store said of a limit at its last answer.
@@ -123,6 +123,12 @@ impl Line {
     pub(super) fn heard(&self) -> Heard {
         let heard = self.heard.unwrap_or_default();
         Heard { used: heard.used_by_others, out: heard.out_to_others }
+    }
+
+    /// What an answer says of all others in the era of the share.
+    pub(super) fn others(&self, ask: &Ask, given: &Given, live: u32) -> Others {
+        let used = given.used.saturating_sub(ask.spent);
+        Others { most: Some(self.most), used, out: given.out, live }
     }
 
     /// The most that a share can be beside those of all others, as far as it is known.

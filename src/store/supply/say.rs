@@ -61,6 +61,9 @@ impl Speech {
             // The meter begins a new window: what it says here is about the old one.
             return;
         }
+        let low =
+            if self.is_active(&line.pace) { line.pace.needs(self.trip + MARGIN, 2) } else { 0 };
+        share.watch(low, line.called_in);
         match share.era() {
             None => self.ask_first(id, line, view),
             Some(era) => {
