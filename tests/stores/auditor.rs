@@ -97,10 +97,15 @@ pub(crate) struct Auditor {
     /// Whether used and held may not exceed the limit at any instant.
     strict: bool,
     pub(crate) admitted: u64,
+    /// The latest time of the store's clock.
+    pub(crate) store_time: i64,
+    ttl: i64,
+    /// When the store was last reached, by limit and holder.
+    heard: BTreeMap<(usize, u128), i64>,
 }
 
 impl Auditor {
-    pub(crate) fn new(limits: &[(Kind, u64)], strict: bool) -> Self {
+    pub(crate) fn new(limits: &[(Kind, u64)], strict: bool, ttl: i64) -> Self {
         let listed = |&(kind, most): &(Kind, u64)| Listed {
             kind,
             most,
@@ -109,7 +114,16 @@ impl Auditor {
         };
         let limits = limits.iter().map(listed).collect();
         let (leases, deadlines) = (BTreeMap::new(), BTreeMap::new());
-        Self { limits, leases, deadlines, strict, admitted: 0 }
+        Self {
+            limits,
+            leases,
+            deadlines,
+            strict,
+            admitted: 0,
+            store_time: 0,
+            ttl,
+            heard: BTreeMap::new(),
+        }
     }
 
     pub(crate) fn limit_set(&mut self, limit: usize, most: u64) {
@@ -128,6 +142,11 @@ impl Auditor {
     ) -> Result<(), Broken> {
         self.pass(now);
         self.admitted += 1;
+        if let Some(early) = entries.iter().find(|entry| entry.window.1 > self.store_time) {
+            let text = format!("{early:?} at {}", self.store_time);
+            return Err(broken("no use before its window", text));
+        }
+        self.check_heard(holder, &entries, now)?;
         for entry in &entries {
             let listed = &mut self.limits[entry.limit];
             match listed.kind {
@@ -139,6 +158,23 @@ impl Auditor {
         self.deadlines.insert((deadline, lease), ());
         self.leases.insert(lease, Lease { holder, deadline, entries });
         checked
+    }
+
+    /// A message of this holder about this limit has reached the store.
+    pub(crate) fn heard(&mut self, limit: usize, holder: u128, now: i64) {
+        self.heard.insert((limit, holder), now);
+    }
+
+    /// What is no amount is used only while the store cannot have given it to others.
+    fn check_heard(&self, holder: u128, entries: &[Entry], now: i64) -> Result<(), Broken> {
+        for entry in entries.iter().filter(|entry| self.limits[entry.limit].kind != Kind::Amount) {
+            let heard = self.heard.get(&(entry.limit, holder)).copied().unwrap_or(i64::MIN);
+            if now >= heard.saturating_add(self.ttl) {
+                let text = format!("{entry:?} at {now}, heard at {heard}");
+                return Err(broken("no use of a share that has lapsed", text));
+            }
+        }
+        Ok(())
     }
 
     /// A lease has ended. `used` is what its entries have used, each at most its estimate.
@@ -211,6 +247,24 @@ impl Auditor {
         if self.strict && sum > most {
             let text = format!("limit {}: {sum} of {most} in {:?}", entry.limit, entry.window);
             return Err(broken("never above the limit", text));
+        }
+        Ok(())
+    }
+
+    /// What a holder says of a window is its list.
+    pub(crate) fn said(
+        &mut self,
+        holder: u128,
+        (limit, window): (usize, Window),
+        said: Use,
+        now: i64,
+    ) -> Result<(), Broken> {
+        self.pass(now);
+        let uses = self.limits[limit].windows.get(&window);
+        let listed = uses.and_then(|uses| uses.get(&holder)).copied().unwrap_or_default();
+        if listed != said {
+            let text = format!("limit {limit} {window:?}: says {said:?}, listed {listed:?}");
+            return Err(broken("what is said is the list", text));
         }
         Ok(())
     }

@@ -45,6 +45,8 @@ pub(crate) struct Holder {
     pub(crate) inner: Inner,
     pub(crate) hung: bool,
     pub(crate) cut: bool,
+    /// How long answers to it take.
+    pub(crate) delay: Duration,
 }
 
 /// What the supply may visit: all but the supply itself.
@@ -86,7 +88,7 @@ impl Holder {
         let locals = specs.iter().enumerate().map(local).collect();
         let (leases, waits) = (Vec::new(), VecDeque::new());
         let inner = Inner { locals, leases, waits, now, requests: 0 };
-        Self { supply, inner, hung: false, cut: false }
+        Self { supply, inner, hung: false, cut: false, delay: Duration::ZERO }
     }
 
     pub(crate) fn id(&self) -> HolderId {
@@ -205,9 +207,16 @@ impl Holder {
     }
 }
 
+impl Wait {
+    /// When its lease would end, if it opens one.
+    fn until_of(&self, now: Tick) -> Option<Tick> {
+        (!self.ttl.is_zero()).then(|| now.plus(self.ttl))
+    }
+}
+
 impl Inner {
     fn fits(&self, wait: &Wait) -> bool {
-        let until = Some(self.now.plus(wait.ttl));
+        let until = wait.until_of(self.now);
         wait.demands.iter().all(|&(limit, amount)| {
             let Local { meter, share, .. } = &self.locals[limit];
             let taken = meter.used().saturating_add(meter.reserved());
@@ -225,6 +234,7 @@ impl Inner {
         auditor: &mut Auditor,
     ) -> Result<(), Broken> {
         let deadline = self.now.plus(wait.ttl);
+        let at_once = wait.ttl.is_zero();
         let (mut entries, mut listed) = (Vec::new(), Vec::new());
         for (limit, amount) in wait.demands {
             let local = &mut self.locals[limit];
@@ -234,8 +244,17 @@ impl Inner {
             let window = (era.generation, era.begins);
             listed.push(Entry { limit, window, amount });
         }
-        self.leases.push(Lease { number, deadline, entries });
-        auditor.admit(holder, number, listed, micros(deadline), micros(self.now))
+        let used: Vec<u64> = listed.iter().map(|entry| entry.amount).collect();
+        auditor.admit(holder, number, listed, micros(deadline), micros(self.now))?;
+        if at_once {
+            for entry in &entries {
+                self.locals[entry.limit].meter.commit(&entry.hold, entry.hold.amount);
+            }
+            auditor.end(number, &used, micros(self.now));
+        } else {
+            self.leases.push(Lease { number, deadline, entries });
+        }
+        Ok(())
     }
 
     /// Ends the leases that are due at `at`. They are charged their estimates.
@@ -271,9 +290,9 @@ impl Inner {
             let Some((_, amount)) = wait.demands.iter().find(|(limit, _)| *limit == at) else {
                 continue;
             };
-            let ends = self.now.plus(wait.ttl);
-            until = until.max(Some(ends));
-            if need == 0 && share.fit(taken, *amount, Some(ends), self.now) != Fit::Fits {
+            let ends = wait.until_of(self.now);
+            until = until.max(ends);
+            if need == 0 && share.fit(taken, *amount, ends, self.now) != Fit::Fits {
                 (need, since, request) = (*amount, Some(wait.since), Some(wait.request));
             }
         }

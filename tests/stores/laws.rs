@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use outlay::Era;
 use outlay::seeded::Bug;
-use outlay::store::{HolderId, LimitId};
+use outlay::store::{HolderId, LimitId, ShareRow};
 
 use crate::auditor::{Broken, broken};
 use crate::plan::{steps, world};
 use crate::shrink::{run, shortest, traced};
 use crate::world::Run;
 
-fn number(name: &str, default: u64) -> u64 {
+pub(crate) fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().map_or(default, |text| text.parse().unwrap())
 }
 
@@ -33,7 +33,41 @@ pub(crate) fn settle(run: &mut Run<'_>) -> Result<(), Broken> {
     if run.world.faults.memory || run.world.faults.quiet {
         return Ok(());
     }
-    conserved(run)
+    conserved(run)?;
+    if run.world.faults.steps {
+        // A store whose clock goes back stands still: eras that are over here are not over there.
+        return Ok(());
+    }
+    (0..run.world.specs.len()).try_for_each(|limit| usable(run, limit))
+}
+
+/// What is left can be used to the last unit, by whoever asks for it.
+fn usable(run: &mut Run<'_>, limit: usize) -> Result<(), Broken> {
+    let asks = limit % run.holders.len();
+    for _ in 0..3 {
+        run.sync(asks)?;
+    }
+    let id = LimitId(limit as u128);
+    let Some(row) = run.rows.limits.get(&id).copied() else { return Ok(()) };
+    let time = run.rows.store.map_or(0, |store| store.latest);
+    let shares = run.rows.eras.get(&(id, row.era)).map(|(_, shares)| shares.as_slice());
+    let stands = |share: &&ShareRow| share.lapses(row.span, 6_000_000).is_none_or(|at| time < at);
+    let shares = shares.unwrap_or_default().iter().map(|(_, share)| share).filter(stands);
+    let taken: u64 = shares.map(|share| share.granted.max(share.spent + share.held)).sum();
+    let left = row.most.saturating_sub(if row.ends > time { taken } else { 0 });
+    if left == 0 {
+        return Ok(());
+    }
+    let admitted = run.auditor.admitted;
+    run.call(asks, vec![(limit, left)], [Duration::ZERO, Duration::from_secs(60)])?;
+    for _ in 0..4 {
+        run.sync(asks)?;
+    }
+    if run.auditor.admitted == admitted {
+        let text = format!("limit {limit}: {left} of {} are left, and refused", row.most);
+        return Err(broken("what is left can be used", text));
+    }
+    Ok(())
 }
 
 /// What the store counts as used of each holder is the list of that holder.
@@ -41,7 +75,9 @@ fn conserved(run: &mut Run<'_>) -> Result<(), Broken> {
     let living: Vec<u128> = run.holders.iter().flatten().map(|holder| holder.id().0).collect();
     run.auditor.pass(i64::MAX);
     for limit in 0..run.world.specs.len() {
-        let present = run.rows.limits.get(&LimitId(limit as u128)).map(|row| row.era);
+        let time = run.rows.store.map_or(0, |store| store.latest);
+        let row = run.rows.limits.get(&LimitId(limit as u128));
+        let present = row.filter(|row| row.ends > time).map(|row| row.era);
         for ((generation, begins), uses) in run.auditor.windows(limit) {
             let era = Era { generation, begins };
             let Some((_, shares)) = run.rows.eras.get(&(LimitId(limit as u128), era)) else {

@@ -5,6 +5,7 @@
 
 mod auditor;
 mod brief;
+mod bugs;
 mod holder;
 mod laws;
 mod memory;

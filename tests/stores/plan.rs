@@ -23,7 +23,9 @@ pub(crate) struct Faults {
     pub(crate) memory: bool,
     /// The store forgets, but all holders live and speak.
     pub(crate) quiet: bool,
-    /// The store's clock steps forward.
+    /// The store's clock steps.
+    pub(crate) steps: bool,
+    /// It steps forward, too.
     pub(crate) leaps: bool,
 }
 
@@ -32,6 +34,10 @@ pub(crate) struct World {
     pub(crate) holders: usize,
     pub(crate) specs: Vec<Spec>,
     pub(crate) faults: Faults,
+    /// Answers are often slow, and holders often cut off.
+    pub(crate) remote: bool,
+    /// Limits are often reset.
+    pub(crate) resets: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +96,11 @@ pub(crate) enum Op {
     Cut {
         holder: usize,
     },
+    /// Answers to it take so long.
+    Slow {
+        holder: usize,
+        millis: u64,
+    },
     Heal {
         holder: usize,
     },
@@ -101,6 +112,11 @@ pub(crate) enum Op {
         millis: i64,
     },
     Reset {
+        holder: usize,
+        limit: usize,
+    },
+    /// The store calls what is free in.
+    CallIn {
         holder: usize,
         limit: usize,
     },
@@ -125,7 +141,8 @@ pub(crate) fn world(seed: u64) -> World {
     let strict = seed.is_multiple_of(2);
     let quiet = profile == 4;
     let memory = profile == 5 || profile == 7;
-    let leaps = profile == 1 || profile == 3 || profile == 7;
+    let leaps = profile == 1 || profile == 7;
+    let tight = random.thousandths(500);
     let spec = |random: &mut Random| {
         let (span, most) = match random.below(6) {
             0 => (Span::Lifetime, random.between(50, 2_000)),
@@ -134,12 +151,15 @@ pub(crate) fn world(seed: u64) -> World {
             3 | 4 => (Span::Sliding(random.between(2, 20) * SECOND), random.between(10, 150)),
             _ => (Span::Gauge, random.between(2, 30)),
         };
-        Spec { span, most }
+        Spec { span, most: if tight { most / 4 + 2 } else { most } }
     };
-    let count = random.between(1, 4);
+    let count = if tight { random.between(1, 2) } else { random.between(1, 4) };
     let specs = (0..count).map(|_| spec(&mut random)).collect();
     let holders = usize::try_from(random.between(2, 4)).unwrap();
-    World { holders, specs, faults: Faults { strict, memory, quiet, leaps } }
+    let steps = leaps || random.thousandths(250);
+    let resets = random.thousandths(300);
+    let remote = !quiet && random.thousandths(300);
+    World { holders, specs, faults: Faults { strict, memory, quiet, steps, leaps }, remote, resets }
 }
 
 /// The steps of a seed.
@@ -150,30 +170,42 @@ pub(crate) fn steps(seed: u64, world: &World, count: usize) -> Vec<Step> {
 }
 
 fn step(random: &mut Random, world: &World, shaky: u64) -> Step {
-    let after = match random.below(100) {
-        0..60 => random.below(10),
-        60..96 => random.below(120),
-        96..99 => random.below(1_500),
+    let [some, many] = if world.remote { [996, 999] } else { [960, 990] };
+    let after = match random.below(1_000) {
+        0..600 => random.below(10),
+        pause if pause < some => random.below(120),
+        pause if pause < many => random.below(1_500),
         _ => random.below(9_000),
     };
     let quiet = world.faults.quiet;
     let after = if quiet { after.min(400) } else { after };
     let holder = usize::try_from(random.below(world.holders as u64)).unwrap();
     let op = match random.below(1_000) {
+        0..30 if !world.faults.strict => {
+            let limit = limit(random, world);
+            Op::Record { holder, limit, amount: random.between(1, 30) }
+        }
         0..330 => call(random, world, holder),
-        330..560 => {
+        330..540 => {
             let pick = usize::try_from(random.below(64)).unwrap();
             let over = !world.faults.strict && random.thousandths(150);
             let tenths = if over { random.between(11, 30) } else { random.between(0, 10) };
             Op::End { holder, pick, tenths }
         }
-        560..985 if quiet => Op::Sync { holder },
+        560..975 if quiet => Op::Sync { holder },
+        540..550 => Op::CallIn { holder, limit: limit(random, world) },
+        550..560 if world.resets => Op::Reset { holder, limit: limit(random, world) },
+        560..580 if world.remote => remote(random, holder),
         560..680 => Op::Sync { holder },
         680..800 => Op::Plan { holder },
-        800..985 => carry(random, shaky),
+        800..975 => carry(random, shaky),
         _ => fault(random, world, holder),
     };
     Step { after, op }
+}
+
+fn limit(random: &mut Random, world: &World) -> usize {
+    usize::try_from(random.below(world.specs.len() as u64)).unwrap()
 }
 
 fn carry(random: &mut Random, shaky: u64) -> Op {
@@ -198,14 +230,23 @@ fn call(random: &mut Random, world: &World, holder: usize) -> Op {
         _ => random.between(1, 3),
     };
     let longest = if random.thousandths(100) { 15_000 } else { 2_500 };
-    let ttl = random.between(100, longest);
+    // A fifth are charged at once, without a lease.
+    let ttl = if random.thousandths(200) { 0 } else { random.between(100, longest) };
     let patience = random.between(50, 3_000);
     Op::Call { holder, limits: u8::try_from(limits).unwrap(), amount, ttl, patience }
 }
 
+fn remote(random: &mut Random, holder: usize) -> Op {
+    match random.below(10) {
+        0..3 => Op::Slow { holder, millis: random.between(2_000, 5_800) },
+        3..7 => Op::Cut { holder },
+        _ => Op::Heal { holder },
+    }
+}
+
 fn fault(random: &mut Random, world: &World, holder: usize) -> Op {
-    let limit = usize::try_from(random.below(world.specs.len() as u64)).unwrap();
-    let Faults { strict, memory, quiet, leaps } = world.faults;
+    let limit = limit(random, world);
+    let Faults { memory, quiet, steps, leaps, .. } = world.faults;
     let child = usize::try_from(random.below(world.holders as u64)).unwrap();
     if quiet {
         return if random.thousandths(400) { Op::Forget } else { Op::Pass };
@@ -216,11 +257,12 @@ fn fault(random: &mut Random, world: &World, holder: usize) -> Op {
         3 => Op::Hang { holder },
         4..6 => Op::Wake { holder },
         6 | 7 => Op::Cut { holder },
-        8..11 => Op::Heal { holder },
+        8 | 9 => Op::Slow { holder, millis: random.between(500, 5_500) },
+        10 | 18 => Op::Heal { holder },
         11 if memory => Op::Forget,
         12 if memory => Op::Copy,
         13 if memory => Op::Failover,
-        14 => {
+        14 if steps => {
             let millis = i64::try_from(random.below(5_000)).unwrap();
             Op::StepClock {
                 millis: if leaps && random.thousandths(500) { millis } else { -millis },
@@ -231,7 +273,6 @@ fn fault(random: &mut Random, world: &World, holder: usize) -> Op {
             let most = world.specs[limit].most * random.between(5, 20) / 10;
             Op::SetLimit { holder, limit, most: most.max(1) }
         }
-        18 | 19 if !strict => Op::Record { holder, limit, amount: random.between(1, 20) },
         _ => Op::Pass,
     }
 }

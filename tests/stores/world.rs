@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use outlay::store::{
-    Answer, Edging, HolderId, LimitId, Message, Now, Said, Span, StoreRules, Supply, SupplyRules,
-    apply,
+    Answer, Ask, Edging, Given, HolderId, LimitId, Message, Named, Now, Said, Span, StoreRules,
+    Supply, SupplyRules, apply,
 };
 use outlay::{ShareKind, Tick};
 
-use crate::auditor::{Auditor, Broken, Kind, Stated, Wire, broken};
+use crate::auditor::{Auditor, Broken, Kind, Stated, Use, Wire, broken};
 use crate::brief;
 use crate::holder::{Holder, micros};
 use crate::memory::Memory;
@@ -58,9 +58,11 @@ pub(crate) struct Run<'a> {
     pub(crate) rows: Memory,
     wire: Wire,
     copy: Option<(Memory, Wire)>,
-    packets: Vec<Packet>,
+    /// Each with the time before which it does not arrive.
+    packets: Vec<(Tick, Packet)>,
     pub(crate) now: Tick,
     step_micros: i64,
+    leapt: i64,
     random: Random,
     leases: u64,
     born: u64,
@@ -84,17 +86,18 @@ impl<'a> Run<'a> {
     pub(crate) fn new(world: &'a World, trace: bool) -> Self {
         let listed: Vec<_> = world.specs.iter().map(|spec| (kind(spec.span), spec.most)).collect();
         let kinds = listed.iter().map(|(kind, _)| *kind).collect();
-        let now = Tick::from_nanos(0);
+        let (now, ttl) = (Tick::from_nanos(0), i64::try_from(STORE.ttl).unwrap());
         let mut run = Self {
             world,
             holders: Vec::new(),
-            auditor: Auditor::new(&listed, world.faults.strict),
+            auditor: Auditor::new(&listed, world.faults.strict, ttl),
             rows: Memory::default(),
-            wire: Wire::new(kinds, i64::try_from(STORE.ttl).unwrap()),
+            wire: Wire::new(kinds, ttl),
             copy: None,
             packets: Vec::new(),
             now,
             step_micros: 0,
+            leapt: 0,
             random: Random::new(7),
             leases: 0,
             born: 0,
@@ -160,7 +163,7 @@ impl<'a> Run<'a> {
                     holder.record(limit, amount, auditor);
                 }
             }
-            Op::Plan { holder } => self.plan(holder),
+            Op::Plan { holder } => self.plan(holder)?,
             Op::Sync { holder } => self.sync(holder)?,
             Op::Deliver { pick, again } => self.deliver(pick, again)?,
             Op::Drop { pick } => {
@@ -183,7 +186,12 @@ impl<'a> Run<'a> {
             Op::Hang { holder } => self.set(holder, |holder| holder.hung = true),
             Op::Wake { holder } => self.set(holder, |holder| holder.hung = false),
             Op::Cut { holder } => self.set(holder, |holder| holder.cut = true),
-            Op::Heal { holder } => self.set(holder, |holder| holder.cut = false),
+            Op::Slow { holder, millis } => {
+                self.set(holder, |holder| holder.delay = Duration::from_millis(millis));
+            }
+            Op::Heal { holder } => {
+                self.set(holder, |holder| (holder.cut, holder.delay) = (false, Duration::ZERO));
+            }
             Op::Forget => {
                 self.rows = Memory::default();
                 self.wire.forget();
@@ -194,11 +202,17 @@ impl<'a> Run<'a> {
                     (self.rows, self.wire) = (rows, wire);
                 }
             }
-            Op::StepClock { millis } => self.step_micros += millis * 1_000,
+            Op::StepClock { millis } => {
+                self.step_micros += millis * 1_000;
+                self.leapt += millis.max(0) * 1_000;
+            }
             Op::Reset { holder, limit } => {
                 if let Some((holder, _)) = self.awake(holder) {
                     holder.supply.reset(LimitId(limit as u128), &mut holder.inner);
                 }
+            }
+            Op::CallIn { holder, limit } => {
+                self.set(holder, |holder| holder.supply.call_in(LimitId(limit as u128)));
             }
             Op::SetLimit { holder, limit, most } => {
                 let now = self.now;
@@ -215,7 +229,7 @@ impl<'a> Run<'a> {
     pub(crate) fn calm(&mut self) {
         self.packets.clear();
         for holder in self.holders.iter_mut().flatten() {
-            (holder.hung, holder.cut) = (false, false);
+            (holder.hung, holder.cut, holder.delay) = (false, false, Duration::ZERO);
         }
     }
 
@@ -234,6 +248,8 @@ impl<'a> Run<'a> {
     fn awake(&mut self, holder: usize) -> Option<(&mut Holder, &mut Auditor)> {
         let holder = self.holders[holder].as_mut().filter(|holder| !holder.hung)?;
         holder.touch(self.now);
+        // Eras end by the time that has passed, though the store's clock may have gone back.
+        self.auditor.store_time = BEGIN + micros(self.now) + self.leapt;
         Some((holder, &mut self.auditor))
     }
 
@@ -245,7 +261,7 @@ impl<'a> Run<'a> {
         self.holders[child] = forked;
     }
 
-    fn call(
+    pub(crate) fn call(
         &mut self,
         holder: usize,
         demands: Vec<(usize, u64)>,
@@ -284,54 +300,74 @@ impl<'a> Run<'a> {
     }
 
     /// Lets the supply of a holder speak.
-    fn speak(&mut self, holder: usize) -> Option<Arc<Message>> {
+    fn speak(&mut self, holder: usize) -> Result<Option<Arc<Message>>, Broken> {
         let now = self.now;
-        let (holder, auditor) = self.awake(holder)?;
-        let message = holder.supply.plan(&mut holder.inner, now)?;
+        let Some((holder, auditor)) = self.awake(holder) else { return Ok(None) };
+        let repeats = holder.supply.is_speaking();
+        let Some(message) = holder.supply.plan(&mut holder.inner, now) else { return Ok(None) };
         holder.flush(auditor);
-        Some(Arc::new(message))
-    }
-
-    fn plan(&mut self, holder: usize) {
-        if let Some(message) = self.speak(holder) {
-            self.say(|| brief::message(&message));
-            if self.holders[holder].as_ref().is_some_and(|holder| !holder.cut) {
-                self.send(Packet::Message(message));
+        for ask in message.asks.iter().filter(|_| !repeats) {
+            if let (Named::This(era), ShareKind::Amount) = (ask.era, ask.span.kind()) {
+                let place = (usize::try_from(ask.limit.0).unwrap(), (era.generation, era.begins));
+                let said = Use { used: ask.spent, held: ask.held };
+                auditor.said(message.holder.0, place, said, micros(now))?;
             }
         }
+        Ok(Some(Arc::new(message)))
     }
 
-    fn send(&mut self, packet: Packet) {
+    fn plan(&mut self, holder: usize) -> Result<(), Broken> {
+        if let Some(message) = self.speak(holder)? {
+            self.say(|| brief::message(&message));
+            if self.holders[holder].as_ref().is_some_and(|holder| !holder.cut) {
+                self.send(Packet::Message(message), Duration::ZERO);
+            }
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, packet: Packet, delay: Duration) {
         if self.packets.len() >= PACKETS_MAX {
             self.packets.remove(0);
         }
-        self.packets.push(packet);
+        self.packets.push((self.now.plus(delay), packet));
     }
 
     /// The supply speaks, and the answer comes at once.
     pub(crate) fn sync(&mut self, holder: usize) -> Result<(), Broken> {
-        let Some(message) = self.speak(holder) else { return Ok(()) };
+        let Some(message) = self.speak(holder)? else { return Ok(()) };
         self.say(|| brief::message(&message));
-        if self.holders[holder].as_ref().is_some_and(|holder| holder.cut) {
+        let Some((cut, delay)) = self.holders[holder].as_ref().map(|own| (own.cut, own.delay))
+        else {
+            return Ok(());
+        };
+        if cut {
             return Ok(());
         }
         let answer = self.answer(&message)?;
-        self.hear(holder, &answer)
+        if delay.is_zero() {
+            return self.hear(holder, &answer);
+        }
+        self.send(Packet::Answer(message.holder, Arc::new(answer)), delay);
+        Ok(())
     }
 
     fn deliver(&mut self, pick: usize, again: bool) -> Result<(), Broken> {
-        if self.packets.is_empty() {
+        let due = self.packets.iter().filter(|(due, _)| *due <= self.now).count();
+        if due == 0 {
             return Ok(());
         }
-        let at = pick % self.packets.len();
-        let packet = if again { self.packets[at].clone() } else { self.packets.remove(at) };
+        let mut all = self.packets.iter().enumerate().filter(|(_, (due, _))| *due <= self.now);
+        let at = all.nth(pick % due).map_or(0, |(at, _)| at);
+        let (_, packet) = if again { self.packets[at].clone() } else { self.packets.remove(at) };
         match packet {
             Packet::Message(message) => {
                 let holder = message.holder;
                 let answer = self.answer(&message)?;
-                let cut = self.holders.iter().flatten().any(|own| own.id() == holder && own.cut);
-                if !cut {
-                    self.send(Packet::Answer(holder, Arc::new(answer)));
+                let mut all = self.holders.iter().flatten();
+                let to = all.find(|own| own.id() == holder && !own.cut);
+                if let Some(delay) = to.map(|own| own.delay) {
+                    self.send(Packet::Answer(holder, Arc::new(answer)), delay);
                 }
             }
             Packet::Answer(id, answer) => {
@@ -342,7 +378,7 @@ impl<'a> Run<'a> {
                     let hung = self.holders[at].as_ref().is_some_and(|holder| holder.hung);
                     if hung {
                         // It waits in the socket.
-                        self.send(Packet::Answer(id, answer));
+                        self.send(Packet::Answer(id, answer), Duration::ZERO);
                     } else {
                         self.hear(at, &answer)?;
                     }
@@ -367,9 +403,14 @@ impl<'a> Run<'a> {
             return Err(broken("a store that lost nothing keeps its epoch", text));
         }
         if answer.said == Said::Applied {
-            let stated: Vec<Stated> = message.asks.iter().zip(&answer.given).map(stated).collect();
+            let said = message.asks.iter().zip(&answer.given);
+            let stated: Vec<Stated> = said.map(|said| stated(said, message.whole)).collect();
             let (from, time) = ((message.holder.0, message.number), answer.time);
-            self.wire.applied(from, &stated, &message.together, time)?;
+            if self.wire.applied(from, &stated, &message.together, time)? {
+                for each in &stated {
+                    self.auditor.heard(each.limit, from.0, micros(self.now));
+                }
+            }
         }
         Ok(answer)
     }
@@ -384,7 +425,7 @@ impl<'a> Run<'a> {
     }
 }
 
-fn stated((ask, given): (&outlay::store::Ask, &outlay::store::Given)) -> Stated {
+fn stated((ask, given): (&Ask, &Given), whole: bool) -> Stated {
     Stated {
         limit: usize::try_from(ask.limit.0).unwrap(),
         window: (given.era.generation, given.era.begins),
@@ -396,5 +437,6 @@ fn stated((ask, given): (&outlay::store::Ask, &outlay::store::Given)) -> Stated 
         until: i64::try_from(ask.until).unwrap(),
         granted: given.granted,
         counted: given.known,
+        whole,
     }
 }

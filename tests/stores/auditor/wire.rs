@@ -18,6 +18,8 @@ pub(crate) struct Stated {
     pub(crate) until: i64,
     pub(crate) granted: u64,
     pub(crate) counted: bool,
+    /// Whether its message says all that the holder has.
+    pub(crate) whole: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -49,21 +51,21 @@ impl Wire {
         self.shares.clear();
     }
 
-    /// A message was applied. A repeated one states nothing new.
+    /// A message was applied. A repeated one states nothing new: false.
     pub(crate) fn applied(
         &mut self,
         (holder, number): (u128, u64),
         stated: &[Stated],
         together: &[Vec<usize>],
         now: i64,
-    ) -> Result<(), Broken> {
+    ) -> Result<bool, Broken> {
         let last = self.numbers.entry(holder).or_default();
         if number <= *last {
-            return Ok(());
+            return Ok(false);
         }
         *last = number;
         for each in stated.iter().filter(|each| each.counted) {
-            let lapsed = self.lapsed(each, holder, now);
+            let lapsed = !each.whole && self.lapsed(each, holder, now);
             let granted = if lapsed { 0 } else { each.have };
             let until = now + each.until;
             let Stated { spent, held, .. } = *each;
@@ -80,7 +82,7 @@ impl Wire {
                 return Err(broken("all or none", format!("half of {group:?} was granted")));
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     fn lapsed(&self, each: &Stated, holder: u128, now: i64) -> bool {
