@@ -216,7 +216,7 @@ impl Meter {
         let lasts = matches!(self.window, Window::Lifetime);
         let taken = if lasts { self.used() } else { 0 };
         let hard = self.hardness.is_hard() || terms == Terms::Strict;
-        let asks = hard && self.is_bounded() && !self.hardness.spares(amount);
+        let asks = hard && self.is_bounded() && !self.hardness.spares(amount) && !self.is_stale();
         asks && self.headroom(amount, terms).is_none_or(|room| taken > room)
     }
 
@@ -232,11 +232,12 @@ impl Meter {
     }
 
     /// The law. In debt it does not even admit zero, unless the limit spares it.
+    #[inline]
     pub fn fits(&self, amount: u64) -> bool {
         self.fits_under(amount, self.ceiling())
     }
 
-    #[inline]
+    #[inline(always)] // the law itself: each refusal and each booking asks it
     fn fits_under(&self, amount: u64, ceiling: u64) -> bool {
         match self.bound {
             Bound::Alone => {}
@@ -250,7 +251,7 @@ impl Meter {
     }
 
     /// Whether a charge or reservation of `amount` is admitted in this mode.
-    #[inline]
+    #[inline(always)] // each refusal and each booking asks it
     pub fn admits(&self, amount: u64, terms: Terms) -> bool {
         let soft = !self.hardness.is_hard();
         match terms {

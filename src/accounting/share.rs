@@ -5,6 +5,8 @@
 //! agreed, and lowered before the store hears of it. So at every instant it is at most what the
 //! store counts as taken.
 
+use std::time::Duration;
+
 use super::clock::Tick;
 use super::seeded::{self, Bug};
 use super::window::Window;
@@ -110,7 +112,12 @@ pub struct Others {
     pub out: u64,
     /// How many holders lived.
     pub live: u32,
+    /// When that was said.
+    pub heard: Option<Tick>,
 }
+
+/// For so long a holder believes what it has heard of a limit that has nothing left.
+const BELIEVED: Duration = Duration::from_millis(100);
 
 /// One holder's share of one limit. Its meter keeps it, under the meter's lock.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -149,7 +156,7 @@ impl Share {
             past: Vec::new(),
             ended: 0,
             latest: None,
-            others: Others { most: None, used: 0, out: 0, live: 0 },
+            others: Others { most: None, used: 0, out: 0, live: 0, heard: None },
             low: 0,
             called_in: false,
         }
@@ -163,6 +170,11 @@ impl Share {
     /// The store has said that of the era of the share.
     pub fn hear(&mut self, others: Others) {
         self.others = others;
+    }
+
+    /// Whether that is still believed where it refuses: others may have given back since.
+    pub fn is_fresh(&self, now: Tick) -> bool {
+        self.others.heard.is_some_and(|heard| now.since(heard) < BELIEVED)
     }
 
     /// From now on the meter speaks up if less than `low` is free, or if anything is free while it
@@ -334,7 +346,7 @@ impl Share {
             self.past.push(PastEra { era, amount, spent, held, reported: None });
         }
         (self.amount, self.ends) = (0, None);
-        (self.others.used, self.others.out) = (0, 0);
+        (self.others.used, self.others.out, self.others.heard) = (0, 0, None);
         self.ended = self.ended.wrapping_add(1);
     }
 

@@ -224,7 +224,7 @@ impl Supply {
                 if is_present(ask, share) {
                     share.extend(lapses, until);
                     if share.era() == Some(given.era) {
-                        share.hear(line.others(ask, given, answer.live));
+                        share.hear(line.others(ask, given, (answer.live, now)));
                     }
                 }
             });

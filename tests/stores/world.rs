@@ -140,7 +140,7 @@ impl<'a> Run<'a> {
 
     /// Makes one step.
     pub(crate) fn step(&mut self, step: &Step) -> Result<(), Broken> {
-        self.now = self.now.plus(Duration::from_millis(step.after));
+        self.pass(self.now.plus(Duration::from_millis(step.after)))?;
         if self.world.faults.quiet && self.now >= self.auto_sync_at {
             self.auto_sync_at = self.now.plus(Duration::from_secs(1));
             for holder in 0..self.holders.len() {
@@ -176,6 +176,33 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// Lets time pass: what happens in the processes that run, happens in the order of time.
+    pub(crate) fn pass(&mut self, to: Tick) -> Result<(), Broken> {
+        loop {
+            let running = self.holders.iter().flatten().filter(|holder| !holder.hung);
+            let next = running.filter_map(Holder::next).filter(|next| *next <= to).min();
+            let Some(next) = next else { break };
+            self.now = next;
+            for holder in 0..self.holders.len() {
+                let due = |own: &Holder| !own.hung && own.next() == Some(next);
+                if self.holders[holder].as_ref().is_some_and(due) {
+                    self.awake(holder);
+                    self.flush(holder)?;
+                }
+            }
+        }
+        self.now = to;
+        Ok(())
+    }
+
+    /// Tells the auditor what a holder has admitted.
+    fn flush(&mut self, holder: usize) -> Result<(), Broken> {
+        match self.holders[holder].as_mut() {
+            Some(holder) => holder.flush(&mut self.leases, &mut self.auditor),
+            None => Ok(()),
+        }
+    }
+
     fn fault(&mut self, op: Op) {
         match op {
             Op::Crash { holder } => {
@@ -208,16 +235,15 @@ impl<'a> Run<'a> {
             }
             Op::Reset { holder, limit } => {
                 if let Some((holder, _)) = self.awake(holder) {
-                    holder.supply.reset(LimitId(limit as u128), &mut holder.inner);
+                    holder.change(limit, None);
                 }
             }
             Op::CallIn { holder, limit } => {
                 self.set(holder, |holder| holder.supply.call_in(LimitId(limit as u128)));
             }
             Op::SetLimit { holder, limit, most } => {
-                let now = self.now;
                 if let Some((holder, auditor)) = self.awake(holder) {
-                    holder.supply.set_limit(LimitId(limit as u128), most, now);
+                    holder.change(limit, Some(most));
                     auditor.limit_set(limit, most);
                 }
             }
@@ -267,50 +293,35 @@ impl<'a> Run<'a> {
         demands: Vec<(usize, u64)>,
         times: [Duration; 2],
     ) -> Result<(), Broken> {
-        let mut leases = self.leases;
-        let Some((holder, auditor)) = self.awake(holder) else { return Ok(()) };
-        let mut next = || {
-            leases += 1;
-            leases
-        };
-        let called = holder.call(demands, times, &mut next, auditor);
-        self.leases = leases;
-        called
+        if let Some((own, _)) = self.awake(holder) {
+            own.call(demands, times);
+        }
+        self.flush(holder)
     }
 
     pub(crate) fn end(&mut self, at: usize, pick: usize, tenths: u64) -> Result<(), Broken> {
-        let Some((holder, auditor)) = self.awake(at) else { return Ok(()) };
-        let leases = holder.inner.leases.len();
-        if leases > 0 {
-            holder.end(pick % leases, tenths, auditor);
+        if let Some((holder, auditor)) = self.awake(at) {
+            let leases = holder.inner.leases.len();
+            if leases > 0 {
+                holder.end(pick % leases, tenths, auditor);
+            }
         }
-        self.serve(at)
-    }
-
-    fn serve(&mut self, holder: usize) -> Result<(), Broken> {
-        let mut leases = self.leases;
-        let Some((holder, auditor)) = self.awake(holder) else { return Ok(()) };
-        let mut next = || {
-            leases += 1;
-            leases
-        };
-        let served = holder.serve(&mut next, auditor);
-        self.leases = leases;
-        served
+        self.flush(at)
     }
 
     /// Lets the supply of a holder speak.
     fn speak(&mut self, holder: usize) -> Result<Option<Arc<Message>>, Broken> {
         let now = self.now;
-        let Some((holder, auditor)) = self.awake(holder) else { return Ok(None) };
-        let repeats = holder.supply.is_speaking();
-        let Some(message) = holder.supply.plan(&mut holder.inner, now) else { return Ok(None) };
-        holder.flush(auditor);
+        let Some((own, _)) = self.awake(holder) else { return Ok(None) };
+        let repeats = own.supply.is_speaking();
+        let message = own.supply.plan(&mut own.inner, now);
+        self.flush(holder)?;
+        let Some(message) = message else { return Ok(None) };
         for ask in message.asks.iter().filter(|_| !repeats) {
             if let (Named::This(era), ShareKind::Amount) = (ask.era, ask.span.kind()) {
                 let place = (usize::try_from(ask.limit.0).unwrap(), (era.generation, era.begins));
                 let said = Use { used: ask.spent, held: ask.held };
-                auditor.said(message.holder.0, place, said, micros(now))?;
+                self.auditor.said(message.holder.0, place, said, micros(now))?;
             }
         }
         Ok(Some(Arc::new(message)))
@@ -417,11 +428,9 @@ impl<'a> Run<'a> {
 
     fn hear(&mut self, holder: usize, answer: &Answer) -> Result<(), Broken> {
         let now = self.now;
-        let Some((own, auditor)) = self.awake(holder) else { return Ok(()) };
+        let Some((own, _)) = self.awake(holder) else { return Ok(()) };
         own.supply.apply(answer, &mut own.inner, now);
-        own.flush(auditor);
-        own.set_limits();
-        self.serve(holder)
+        self.flush(holder)
     }
 }
 

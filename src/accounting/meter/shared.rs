@@ -132,6 +132,11 @@ impl Meter {
         self.used_here().saturating_add(self.reserved)
     }
 
+    /// Whether what was heard of the others is too old to refuse anything: the store is asked.
+    pub(super) fn is_stale(&self) -> bool {
+        self.of_share().is_some_and(|shared| self.draws() && !shared.share.is_fresh(shared.now))
+    }
+
     /// Whether the limit is known to leave `amount`.
     fn leaves(&self, amount: u64, ceiling: u64) -> bool {
         let taken = self.used().checked_add(self.reserved);
@@ -182,6 +187,9 @@ impl Meter {
             return false;
         }
         let below = || self.used().saturating_add(self.reserved) < self.gate();
+        if self.is_stale() {
+            return true;
+        }
         self.leaves(amount, self.ceiling_on(terms)) && (terms != Terms::Gated || below())
     }
 

@@ -40,7 +40,7 @@ impl State {
     }
 
     /// Refuses demands that do not pass. Changes nothing but the time.
-    #[inline]
+    #[inline(always)] // in the path of each booking
     pub(crate) fn decide(
         &mut self,
         demands: &[Demand],
@@ -70,7 +70,7 @@ impl State {
 
     /// The first of `demands` that does not pass. If the clock lags, a refusal is checked again by
     /// the precise clock where that may matter.
-    #[inline]
+    #[inline(always)] // in the path of each booking
     pub(crate) fn first_refused(
         &mut self,
         demands: &[Demand],

@@ -97,38 +97,68 @@ impl Drop for Room {
     }
 }
 
-/// Asks `attempt` again when the store has brought the shares that the asks lack. Without room it is
-/// the last time: it names what refuses.
-#[cold]
-pub(super) fn draw<R>(
-    asks: &[AskPart<'_>],
-    opens: Option<&Request>,
-    attempt: impl Fn(Option<Room>) -> Result<R, Stop>,
-) -> Result<R, Error> {
-    let lasts = opens.map(|request| ttl(asks.iter().map(|ask| ask.account), request));
-    let mut timeout = Duration::ZERO;
-    for ask in asks {
-        let supply = ask.account.supply()?;
-        timeout = timeout.max(supply.map_or(Duration::ZERO, |supply| supply.timeout()));
-    }
-    let end = Instant::now() + timeout;
-    loop {
-        let room = match Room::take(asks, lasts, end) {
-            Ok(room) => room,
-            Err(ended @ Error::Denied(_)) => {
-                return attempt(None).map_err(|stop| match stop {
-                    Stop::Refused(refused) => refused,
-                    Stop::Short => ended,
-                });
+/// How far a request has come that lacks shares. Empty for nearly all of them.
+#[derive(Default)]
+pub(super) struct Drawing(Option<Box<Drawn>>);
+
+struct Drawn {
+    end: Instant,
+    /// How it ended, if it may be asked once more, to name what refuses.
+    ended: Option<Error>,
+}
+
+impl Drawing {
+    /// Room for a request that lacked shares, once the store has brought them. `None` if there is
+    /// none: then it is asked for the last time, to name what refuses.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn room(
+        &mut self,
+        asks: &[AskPart<'_>],
+        opens: Option<&Request>,
+    ) -> Result<Option<Room>, Error> {
+        let drawn = match &mut self.0 {
+            Some(drawn) => drawn,
+            None => {
+                let mut timeout = Duration::ZERO;
+                for ask in asks {
+                    let supply = ask.account.supply()?;
+                    timeout = timeout.max(supply.map_or(Duration::ZERO, |supply| supply.timeout()));
+                }
+                let end = Instant::now() + timeout;
+                self.0.insert(Box::new(Drawn { end, ended: None }))
             }
-            Err(ended) => return Err(ended),
         };
-        match attempt(Some(room)) {
-            Ok(done) => return Ok(done),
-            Err(Stop::Refused(refused)) => return Err(refused),
-            // The era of the share has ended meanwhile.
-            Err(Stop::Short) => {}
+        if let Some(ended) = drawn.ended.take() {
+            return Err(ended);
         }
+        let lasts = opens.map(|request| ttl(asks.iter().map(|ask| ask.account), request));
+        match Room::take(asks, lasts, drawn.end) {
+            Ok(room) => Ok(Some(room)),
+            Err(ended @ Error::Denied(_)) => {
+                drawn.ended = Some(ended);
+                Ok(None)
+            }
+            Err(ended) => Err(ended),
+        }
+    }
+
+    /// Whether it is asked for the last time.
+    fn is_over(&self) -> bool {
+        self.0.as_ref().is_some_and(|drawn| drawn.ended.is_some())
+    }
+
+    /// [`room`](Self::room) for a request of one account, which ends under its lock. It then says
+    /// whether it was there.
+    #[cold]
+    #[inline(never)]
+    fn room_of(
+        &mut self,
+        account: &Arc<Account>,
+        demands: &[Demand],
+        terms: Terms,
+    ) -> Result<Option<Room>, Error> {
+        self.room(&[AskPart { terms, ..AskPart::alone(account, demands) }], None)
     }
 }
 
@@ -235,12 +265,13 @@ impl Account {
         demands: &[Demand],
         then: impl Fn() -> R,
     ) -> Result<R, Error> {
-        match self.try_charge(|_| false, &known, demands, &then) {
-            Ok(done) => Ok(done),
-            Err(Stop::Refused(refused)) => Err(refused),
-            Err(Stop::Short) => self.draw(demands, Terms::Plain, |room| {
-                self.try_charge(ending(room), &known, demands, &then)
-            }),
+        let (mut room, mut drawing) = (None, Drawing::default());
+        loop {
+            match self.try_charge(|state| ends(&mut room, state), &known, demands, &then) {
+                Ok(done) => return Ok(done),
+                Err(Stop::Refused(refused)) => return Err(refused),
+                Err(Stop::Short) => room = drawing.room_of(self, demands, Terms::Plain)?,
+            }
         }
     }
 
@@ -253,13 +284,14 @@ impl Account {
         demands: &[Demand],
         refuse: impl Fn(Refused<'_>) -> E,
     ) -> Result<Result<(), E>, Error> {
-        match self.try_admission(|_| false, demands, false, &refuse) {
-            Ok(done) => Ok(done),
-            Err(Stop::Refused(refused)) => Err(refused),
-            Err(Stop::Short) => self.draw(demands, Terms::Gated, |room| {
-                let last = room.is_none();
-                self.try_admission(ending(room), demands, last, &refuse)
-            }),
+        let (mut room, mut drawing) = (None, Drawing::default());
+        loop {
+            let last = drawing.is_over();
+            match self.try_admission(|state| ends(&mut room, state), demands, last, &refuse) {
+                Ok(done) => return Ok(done),
+                Err(Stop::Refused(refused)) => return Err(refused),
+                Err(Stop::Short) => room = drawing.room_of(self, demands, Terms::Gated)?,
+            }
         }
     }
 
@@ -274,28 +306,19 @@ impl Account {
         demands: &[Demand],
         terms: Terms,
     ) -> Result<(), Error> {
-        match self.try_check(|_| false, demands, terms) {
-            Ok(()) => Ok(()),
-            Err(Stop::Refused(refused)) => Err(refused),
-            Err(Stop::Short) => {
-                self.draw(demands, terms, |room| self.try_check(ending(room), demands, terms))
+        let (mut room, mut drawing) = (None, Drawing::default());
+        loop {
+            match self.try_check(|state| ends(&mut room, state), demands, terms) {
+                Ok(()) => return Ok(()),
+                Err(Stop::Refused(refused)) => return Err(refused),
+                Err(Stop::Short) => room = drawing.room_of(self, demands, terms)?,
             }
         }
     }
-
-    #[cold]
-    fn draw<R>(
-        self: &Arc<Self>,
-        demands: &[Demand],
-        terms: Terms,
-        attempt: impl Fn(Option<Room>) -> Result<R, Stop>,
-    ) -> Result<R, Error> {
-        draw(&[AskPart { terms, ..AskPart::alone(self, demands) }], None, attempt)
-    }
 }
 
-/// Ends the room of a request of one account, under its lock.
-fn ending(room: Option<Room>) -> impl FnOnce(&mut State) -> bool {
-    let mut room = room;
-    move |state| room.as_mut().is_some_and(|room| room.end_alone(state))
+/// Ends the room of a request of one account, under its lock. Whether it was there until now.
+#[inline]
+fn ends(room: &mut Option<Room>, state: &mut State) -> bool {
+    room.as_mut().is_some_and(|room| room.end_alone(state))
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use super::ask::{Ask, AskPart, distinct, merge};
-use super::draw::{Room, draw};
+use super::draw::{Drawing, Room};
 use super::handles::join_entries;
 use super::lease::Lease;
 use super::locked::{Locked, with_locked};
@@ -28,9 +28,9 @@ use crate::ledger::queue::turn::NO_TICKET;
 pub fn charge(asks: &[Ask]) -> Result<(), Error> {
     let merged = merge(asks);
     let asks: Vec<AskPart<'_>> = merged.iter().map(Ask::borrowed).collect();
-    decided(&asks, None, |mut room| {
+    decided(&asks, None, |room| {
         with_locked(accounts(&asks), |locked, outbox| {
-            if !is_sure(&mut room, locked) {
+            if !is_sure(room, locked) {
                 decide(&asks, (true, None), locked, outbox)?;
             }
             for (ask, at) in asks.iter().zip(locked) {
@@ -69,9 +69,9 @@ pub(crate) fn reserve_and<R>(
 pub fn check(asks: &[Ask]) -> Result<(), Error> {
     let merged = merge(asks);
     let asks: Vec<AskPart<'_>> = merged.iter().map(Ask::borrowed).collect();
-    decided(&asks, None, |mut room| {
+    decided(&asks, None, |room| {
         with_locked(accounts(&asks), |locked, outbox| {
-            let sure = is_sure(&mut room, locked);
+            let sure = is_sure(room, locked);
             if sure { Ok(()) } else { verdict(&asks, None, locked, outbox).map_err(|no| no.0) }
         })?
     })
@@ -105,21 +105,24 @@ fn reserve_distinct<R>(
 pub(super) fn reserve_at_once(asks: &[Ask], request: &Request) -> Result<Lease, Stop> {
     let merged = distinct(asks)?;
     let asks: Vec<AskPart<'_>> = merged.iter().map(Ask::borrowed).collect();
-    try_reserve(&asks, (true, request), None, &|| None, &|lease, _| lease)
+    try_reserve(&asks, (true, request), &mut None, &|| None, &|lease, _| lease)
 }
 
 /// What `attempt` returns. If a share is too small, it is asked again when the store has given more,
 /// with room that is held for it.
-#[inline]
+#[inline(always)] // `attempt` is in the path of each reservation, and has no other caller
 fn decided<R>(
     asks: &[AskPart<'_>],
     request: Option<&Request>,
-    attempt: impl Fn(Option<Room>) -> Result<R, Stop>,
+    attempt: impl Fn(&mut Option<Room>) -> Result<R, Stop>,
 ) -> Result<R, Error> {
-    match attempt(None) {
-        Ok(done) => Ok(done),
-        Err(Stop::Refused(refused)) => Err(refused),
-        Err(Stop::Short) => draw(asks, request, attempt),
+    let (mut room, mut drawing) = (None, Drawing::default());
+    loop {
+        match attempt(&mut room) {
+            Ok(done) => return Ok(done),
+            Err(Stop::Refused(refused)) => return Err(refused),
+            Err(Stop::Short) => room = drawing.room(asks, request)?,
+        }
     }
 }
 
@@ -134,13 +137,12 @@ fn is_sure(room: &mut Option<Room>, locked: &mut [Locked<'_>]) -> bool {
 fn try_reserve<R>(
     asks: &[AskPart<'_>],
     (tells, request): (bool, &Request),
-    room: Option<Room>,
+    room: &mut Option<Room>,
     known: &impl Fn() -> Option<R>,
     then: &impl Fn(Lease, Moment) -> R,
 ) -> Result<R, Stop> {
-    let mut room = room;
     let done = with_locked(accounts(asks), |locked, outbox| {
-        let sure = is_sure(&mut room, locked);
+        let sure = is_sure(room, locked);
         if let Some(answer) = known() {
             return Ok((answer, locked[0].now.tick));
         }

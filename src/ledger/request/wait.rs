@@ -307,7 +307,8 @@ impl Pending {
         });
         let place = refused.map(|(index, at)| (index, turn.claims[index].demands[at].meter));
         if let Some(old) = turn.queued() {
-            if place == Some(old) {
+            // One that waits for a store alone may have to end, though it stands where it stood.
+            if place == Some(old) && !locked.iter().any(|at| at.state.supplied().is_some()) {
                 return Ok(());
             }
             let at = &mut locked[old.0];

@@ -126,9 +126,9 @@ impl Line {
     }
 
     /// What an answer says of all others in the era of the share.
-    pub(super) fn others(&self, ask: &Ask, given: &Given, live: u32) -> Others {
+    pub(super) fn others(&self, ask: &Ask, given: &Given, (live, now): (u32, Tick)) -> Others {
         let used = given.used.saturating_sub(ask.spent);
-        Others { most: Some(self.most), used, out: given.out, live }
+        Others { most: Some(self.most), used, out: given.out, live, heard: Some(now) }
     }
 
     /// The most that a share can be beside those of all others, as far as it is known.
