@@ -360,6 +360,14 @@ impl Share {
         }
     }
 
+    /// A message about an era that is over is under way: what was reported before does not count any
+    /// more.
+    pub fn reporting(&mut self, era: Era) {
+        if let Some(past) = self.past.iter_mut().find(|past| past.era == era) {
+            past.reported = None;
+        }
+    }
+
     /// The store has heard what was spent and held in an era that is over. `known`: it still counts
     /// that era. Eras that are settled are forgotten.
     pub fn reported(&mut self, era: Era, spent: u64, held: u64, known: bool) {

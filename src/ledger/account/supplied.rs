@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::identity::{Identity, Step};
 use super::serving::end;
 use super::state::State;
-use crate::accounting::{Cause, Moment, News, Share, ShareKind, Terms, Tick};
+use crate::accounting::{Cause, Moment, News, Share, Terms, Tick};
 use crate::ledger::account::Account;
 use crate::ledger::account_id::AccountId;
 use crate::ledger::claim::{Demand, MeterIndex};
@@ -342,11 +342,6 @@ impl State {
 
     /// The latest deadline of the leases that hold of a meter, and of those that waiters ask for.
     fn last_deadline(&self, at: usize, id: AccountId, now: Moment) -> Option<Tick> {
-        let meter = &self.meters[at];
-        // An amount ends with its era, however long its leases last.
-        if meter.share().is_none_or(|share| share.kind() == ShareKind::Amount) {
-            return None;
-        }
         let number = MeterIndex(u8::try_from(at).ok()?);
         let open = self.entries().into_iter().flat_map(|entries| entries.open());
         let open = open.filter(|(_, entry)| entry.holds.iter().any(|held| held.meter == number));

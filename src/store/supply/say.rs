@@ -74,10 +74,10 @@ impl Speech {
     }
 
     /// Eras that are over, and of which the store has not heard all.
-    fn speak_of_past(&mut self, id: LimitId, line: &Line, share: &Share) {
-        for past in share.past() {
+    fn speak_of_past(&mut self, id: LimitId, line: &Line, share: &mut Share) {
+        for past in share.past().to_vec() {
             if self.says_all || past.reported != Some((past.spent, past.held)) {
-                let PastEra { era, amount, spent, held, .. } = *past;
+                let PastEra { era, amount, spent, held, .. } = past;
                 let ends = self.time.unwrap_or(era.begins);
                 let edges = Some(Edges { begins: era.begins, ends });
                 let used = spent.saturating_add(held);
@@ -89,6 +89,7 @@ impl Speech {
                     edges,
                     ..blank(id, line)
                 };
+                share.reporting(era);
                 self.push(Ask { era: Named::This(era), ..ask }, self.now, None);
             }
         }
@@ -98,7 +99,7 @@ impl Speech {
     fn ask_first(&mut self, id: LimitId, line: &Line, view: &View) {
         let used = view.spent.saturating_add(view.held);
         let active = view.need > 0 || used > 0 || self.is_active(&line.pace);
-        if self.says_all || !(active || line.reset.is_some()) {
+        if self.says_all || !(active || line.changed || line.reset.is_some()) {
             return;
         }
         let need = if view.need > 0 { used.saturating_add(view.need) } else { 0 };
