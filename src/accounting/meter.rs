@@ -232,7 +232,7 @@ impl Meter {
     }
 
     /// The law. In debt it does not even admit zero, unless the limit spares it.
-    #[inline]
+    #[inline(always)] // the law itself: each refusal and each booking asks it
     pub fn fits(&self, amount: u64) -> bool {
         self.fits_under(amount, self.ceiling())
     }

@@ -12,7 +12,7 @@ use outlay::{
 };
 use parking_lot::Mutex;
 
-use crate::auditor::{Auditor, Broken, Entry};
+use crate::auditor::{Auditor, Broken, Entry, broken};
 use crate::plan::Spec;
 
 /// Who is so patient always waits, for others too.
@@ -222,6 +222,10 @@ impl Holder {
         }
         for admitted in std::mem::take(&mut self.inner.fresh) {
             let Admitted { lease, deadline, demands, eras } = admitted;
+            if eras.contains(&None) {
+                let text = format!("holder {id} of {demands:?}");
+                return Err(broken("what is admitted is of an era", text));
+            }
             let entry = |(&(limit, amount), era): (&(usize, u64), &Option<Era>)| {
                 let Era { generation, begins } = era.unwrap();
                 Entry { limit, window: (generation, begins), amount }
