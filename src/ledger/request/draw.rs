@@ -1,7 +1,7 @@
 //! Calls that wait for nobody but a store: it brings their share, or time is over.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use smallvec::SmallVec;
 
@@ -9,7 +9,7 @@ use super::ask::{Ask, AskPart};
 use super::locked::{Locked, with_locked};
 use super::reserve::ttl;
 use super::wait::{Pending, Wait};
-use crate::accounting::Terms;
+use crate::accounting::{Clock, Terms, Tick};
 use crate::ledger::account::Account;
 use crate::ledger::account::serving::end;
 use crate::ledger::account::state::State;
@@ -35,7 +35,7 @@ impl Room {
 
     /// Holds room for `asks`, or waits for it in this thread until the store has brought the shares
     /// or `end` is over.
-    fn take(asks: &[AskPart<'_>], lasts: Option<Duration>, end: Instant) -> Result<Self, Error> {
+    fn take(asks: &[AskPart<'_>], lasts: Option<Duration>, end: Tick) -> Result<Self, Error> {
         let sleeper = Sleeper::new();
         let (what, request, timeout) = (Wants::Room, Request::default(), None);
         let wanted = Wanted { what, request, timeout, lasts, draws: true };
@@ -51,7 +51,7 @@ impl Room {
                     }
                 });
             }
-            let left = end.saturating_duration_since(Instant::now());
+            let left = end.since(Clock::System.precise_tick());
             if left.is_zero() {
                 wait.pending.give_up()?;
             } else {
@@ -102,7 +102,7 @@ impl Drop for Room {
 pub(super) struct Drawing(Option<Box<Drawn>>);
 
 struct Drawn {
-    end: Instant,
+    end: Tick,
     /// How it ended, if it may be asked once more, to name what refuses.
     ended: Option<Error>,
 }
@@ -125,7 +125,7 @@ impl Drawing {
                     let supply = ask.account.supply()?;
                     timeout = timeout.max(supply.map_or(Duration::ZERO, |supply| supply.timeout()));
                 }
-                let end = Instant::now() + timeout;
+                let end = Clock::System.precise_tick().plus(timeout);
                 self.0.insert(Box::new(Drawn { end, ended: None }))
             }
         };
