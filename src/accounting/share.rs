@@ -292,7 +292,7 @@ impl Share {
     /// Whether leases until `until` may open at `now`, as far as time goes.
     pub fn covers(&self, until: Option<Tick>, now: Tick) -> bool {
         let late = |until: Tick| self.leases_until.is_none_or(|last| until > last);
-        !self.has_lapsed(now) && !(self.kind.lapses() && until.is_some_and(late))
+        !(self.has_lapsed(now) || (self.kind.lapses() && until.is_some_and(late)))
     }
 
     /// Gives up the share of the era after the present one.

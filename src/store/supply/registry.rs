@@ -50,8 +50,10 @@ impl Registry {
 
     /// Forgets accounts that nobody has any more, and returns their limits.
     pub fn forget_dropped(&mut self) -> Vec<LimitId> {
-        let gone = self.accounts.extract_if(.., |_, account| account.strong_count() == 0);
-        gone.map(|(limit, _)| limit).collect()
+        let dropped = self.accounts.iter().filter(|(_, account)| account.strong_count() == 0);
+        let dropped: Vec<LimitId> = dropped.map(|(limit, _)| *limit).collect();
+        self.accounts.retain(|_, account| account.strong_count() > 0);
+        dropped
     }
 }
 
