@@ -122,9 +122,7 @@ def test_a_stream_that_fails_before_its_first_piece_costs_no_tokens(raises, befo
     guard = Guard({"budget": [{"name": "day", "limit": {"tokens": 100_000, "calls": 10}}]})
     prompt = Prompt(model_name="m", input_tokens=90, output_limit=1_000)
     call, seen = (
-        ModelCall(
-            [make_layer(guard, made_by="test")], prompt, lambda refusal: refusal
-        ),
+        ModelCall([make_layer(guard, made_by="test")], prompt, lambda refusal: refusal),
         StreamUsage(),
     )
     call.reserve()
