@@ -58,8 +58,10 @@ impl CallPace {
     }
 }
 
-const fn mean(before: u64, now: u64) -> u64 {
-    before / 4 * 3 + before % 4 * 3 / 4 + now / 4
+/// Three parts of the mean so far, and one of what is now.
+fn mean(before: u64, now: u64) -> u64 {
+    let sum = u128::from(before) * 3 + u128::from(now);
+    u64::try_from(sum / 4).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
