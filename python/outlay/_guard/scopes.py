@@ -121,9 +121,12 @@ def checked_label(name: str, value: str | uuid.UUID) -> str:
 
 
 def _check_text(what: str, text: object, allowed: str) -> None:
+    # Nearly all are ASCII, where each character is a byte; a scope for each call checks them each time.
+    if isinstance(text, str) and text.isascii() and 0 < len(text) <= _LONGEST:
+        return
     if not isinstance(text, str) or not 0 < len(text.encode(errors="surrogatepass")) <= _LONGEST:
         raise InvalidId(f"{what} must be {allowed} of 1 to 1,024 bytes, not {text!r:.100}")
-    if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
+    if any("\ud800" <= char <= "\udfff" for char in text):
         raise InvalidId(f"{what} must be text that has a UTF-8 form: no lone surrogates")
 
 
