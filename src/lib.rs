@@ -10,12 +10,12 @@ pub mod seeded;
 pub mod store;
 
 pub use accounting::{
-    Audience, Billing, Calendar, CalendarUnit, CallPrice, Cause, Clock, Code, CostSource, Counts,
-    Denied, Era, Expired, Fit, Follower, Hold, Invalid, InvalidKind, Key, Kind, Limit,
-    MESSAGE_BYTES_MAX, ManualClock, Meter, MicroUsd, Moment, NextShare, Open, PastEra, Price,
-    PriceTable, ProviderLimit, RateHeaders, Rates, ReportedLimit, ReportedUnit, RequestBudget,
-    Ring, Rolled, Share, ShareKind, Show, Subject, SystemClock, TellUnpriced, Terms, Tick, Unit,
-    Usage, UsageEstimate, Window,
+    Asked, Audience, Billing, Calendar, CalendarUnit, CallPrice, Cause, Changes, Clock, Code,
+    CostSource, Counts, Denied, Era, Expired, Fit, Follower, Hold, Invalid, InvalidKind, Key, Kind,
+    Limit, MESSAGE_BYTES_MAX, ManualClock, Meter, MicroUsd, Moment, News, NextShare, Open, Others,
+    PastEra, Price, PriceTable, ProviderLimit, RateHeaders, Rates, ReportedLimit, ReportedUnit,
+    RequestBudget, Ring, Rolled, Share, ShareKind, Show, Subject, SystemClock, TellUnpriced, Terms,
+    Tick, Unit, Usage, UsageEstimate, Window,
 };
 pub use budgets::{
     Advice, AgentAllowance, AgentBudget, AgentTokenBudget, Allotment, AllotmentSize,
@@ -29,7 +29,8 @@ pub use budgets::{
 };
 pub use ledger::{
     Abandoned, Account, Actual, Ask, AskPart, AskPlace, Carried, Core, Decided, Decides, Demand,
-    Demands, Error, Event, EventFigures, EventKind, EventLabels, EventRule, Grant, Kept, Lease,
-    LeaseError, LeaseState, Mailbox, MeterIndex, OnError, Policy, Request, Sleeper, StoreError,
-    Unsettled, Wait, after_fork_in_child, charge, check, reserve, reserve_blocking, reserve_one,
+    Demands, Error, Event, EventFigures, EventKind, EventLabels, EventRule, Grant, Kept, Lack,
+    Lease, LeaseError, LeaseState, Mailbox, MeterIndex, OnError, Policy, Request, Sleeper,
+    StoreError, Supply, Unsettled, Wait, after_fork_in_child, charge, check, reserve,
+    reserve_blocking, reserve_one,
 };

@@ -3,6 +3,7 @@
 pub(super) mod heard;
 pub(super) mod holds;
 mod marks;
+pub(super) mod shared;
 
 use std::ops::Range;
 
@@ -17,6 +18,17 @@ use super::limit::{Hardness, Limit, Terms, Unit};
 use super::provider_limit::ProviderLimit;
 use super::window::Window;
 
+/// What a request is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Bound {
+    /// Nothing.
+    Open,
+    /// The limit.
+    Alone,
+    /// The limit, and the share of it that this process has.
+    Shared,
+}
+
 /// One limit in one window, and what counts against it. It fits a cache line.
 #[derive(Clone, Debug)]
 pub struct Meter {
@@ -27,7 +39,7 @@ pub struct Meter {
     marks: Option<Box<Marks>>,
     era: u32,
     unit: Unit,
-    bounded: bool,
+    bound: Bound,
     hardness: Hardness,
     /// The number of warning marks that it has reported.
     warned: u8,
@@ -44,7 +56,7 @@ impl Meter {
             marks: None,
             era: 0,
             unit: limit.unit,
-            bounded: false,
+            bound: Bound::Open,
             hardness: Hardness::Hard,
             warned: 0,
         };
@@ -54,12 +66,20 @@ impl Meter {
 
     /// Changes the limit. Used and reserved amounts stay.
     pub fn set_limit(&mut self, limit: &Limit) {
+        let before = self.most_of_all();
         self.max = limit.max.unwrap_or(u64::MAX);
-        self.bounded = limit.max.is_some();
         self.hardness = limit.hardness(&self.window);
         self.unit = limit.unit;
-        let provider = self.marks.as_mut().and_then(|marks| marks.provider.take());
-        self.marks = Marks::of(limit, provider);
+        let kept = self.marks.take().map_or((None, None), |marks| (marks.provider, marks.shared));
+        self.bound = match limit.max {
+            None => Bound::Open,
+            Some(_) if kept.1.is_some() => Bound::Shared,
+            Some(_) => Bound::Alone,
+        };
+        self.marks = Marks::of(limit, kept);
+        if self.most_of_all() != before {
+            self.cut_share();
+        }
     }
 
     /// The limit that the provider behind it reports: no more is ever admitted.
@@ -102,12 +122,27 @@ impl Meter {
 
     /// The limit, `None` for unlimited.
     pub fn limit(&self) -> Option<u64> {
-        self.bounded.then_some(self.max)
+        self.is_bounded().then_some(self.max)
     }
 
-    /// What was charged in this window.
+    #[inline]
+    fn is_bounded(&self) -> bool {
+        self.bound != Bound::Open
+    }
+
+    /// What was charged in this window. Of a limit that several processes share: by all of them, as
+    /// far as it is known.
     #[inline]
     pub fn used(&self) -> u64 {
+        match &self.marks {
+            None => self.used_here(),
+            Some(_) => self.used_here().saturating_add(self.used_by_others()),
+        }
+    }
+
+    /// What this process has charged in this window.
+    #[inline]
+    pub fn used_here(&self) -> u64 {
         match &self.window {
             Window::Sliding(ring) => ring.used(),
             _ => self.used,
@@ -152,9 +187,10 @@ impl Meter {
 
     /// Whether waiting never helps: `amount` is more than the limit, or than will ever be left.
     pub fn is_hopeless(&self, amount: u64, terms: Terms) -> bool {
-        let taken = if matches!(self.window, Window::Lifetime) { self.used } else { 0 };
+        let lasts = matches!(self.window, Window::Lifetime);
+        let taken = if lasts { self.used() } else { 0 };
         let hard = self.hardness.is_hard() || terms == Terms::Strict;
-        let asks = hard && self.bounded && !self.hardness.spares(amount);
+        let asks = hard && self.is_bounded() && !self.hardness.spares(amount) && !self.is_stale();
         asks && self.headroom(amount, terms).is_none_or(|room| taken > room)
     }
 
@@ -164,24 +200,32 @@ impl Meter {
         gate.map_or(u64::MAX, |gate| gate.min(self.ceiling()))
     }
 
+    fn is_below_gate(&self) -> bool {
+        let below = self.used().saturating_add(self.reserved) < self.gate();
+        below && (self.bound != Bound::Shared || self.is_share_below_gate())
+    }
+
     /// The law. In debt it does not even admit zero, unless the limit spares it.
+    #[inline(always)] // the law itself: each refusal and each booking asks it
     pub fn fits(&self, amount: u64) -> bool {
         self.fits_under(amount, Terms::Plain)
     }
 
     #[inline]
     fn fits_under(&self, amount: u64, terms: Terms) -> bool {
-        if !self.bounded {
-            return true;
+        match self.bound {
+            Bound::Alone => {}
+            Bound::Open => return true,
+            Bound::Shared => return self.fits_share(amount, terms),
         }
-        let taken = self.used().checked_add(self.reserved);
+        let taken = self.used_here().checked_add(self.reserved);
         let sum = taken.and_then(|taken| taken.checked_add(amount));
         let fits = sum.is_some_and(|sum| sum <= self.ceiling_on(terms));
         (fits && self.provider_admits(self.reserved, amount, terms)) || self.hardness.spares(amount)
     }
 
     /// Whether a charge or reservation of `amount` is admitted in this mode.
-    #[inline]
+    #[inline(always)] // each refusal and each booking asks it
     pub fn admits(&self, amount: u64, terms: Terms) -> bool {
         let soft = !self.hardness.is_hard();
         match terms {
@@ -190,8 +234,7 @@ impl Meter {
             Terms::Strict => self.fits(amount),
             Terms::Recorded => true,
             Terms::Gated => {
-                let below = || self.used().saturating_add(self.reserved) < self.gate();
-                soft || !self.bounded || (self.fits(amount) && below())
+                soft || !self.is_bounded() || (self.fits(amount) && self.is_below_gate())
             }
         }
     }
@@ -199,7 +242,12 @@ impl Meter {
     /// Moves on to `now`. In a new window nothing is used or reserved.
     #[inline]
     pub fn roll(&mut self, now: Moment) {
-        self.heard_if_any().into_iter().for_each(|heard| heard.roll(now.tick));
+        if let Some(marks) = &mut self.marks {
+            marks.provider.iter_mut().for_each(|heard| heard.roll(now.tick));
+            if marks.shared.is_some() {
+                return self.roll_share(now);
+            }
+        }
         match &mut self.window {
             Window::Lifetime | Window::Gauge => {}
             Window::Calendar(_) => self.roll_calendar(now),
@@ -241,6 +289,9 @@ impl Meter {
 
     /// Starts a new window at `now`.
     pub fn reset(&mut self, now: Moment) {
+        if self.ask_for_reset() {
+            return;
+        }
         self.begin();
         self.window.restart(now, self.era);
     }
@@ -275,7 +326,9 @@ impl Meter {
 
     /// Replaces it by `new`, brought to `now`. Open leases keep what they hold.
     pub fn replace(&mut self, new: Self, now: Moment) {
+        let shared = self.marks.as_mut().and_then(|marks| marks.shared.take());
         *self = Self { era: self.era, reserved: self.reserved, ..new };
+        self.take_shared(shared);
         if let Window::Calendar(calendar) = &mut self.window {
             calendar.restart(self.era);
         }
@@ -284,7 +337,7 @@ impl Meter {
 
     /// Sets the usage of this window to what a file says.
     pub fn restore_used(&mut self, used: u64) {
-        self.used = used;
+        self.used = used.saturating_sub(self.used_by_others());
         if let Window::Calendar(calendar) = &mut self.window {
             calendar.forget_used();
         }
@@ -319,6 +372,12 @@ impl Meter {
             self.charge(amount);
             return Hold { amount: 0, era: self.era };
         }
+        self.hold(amount)
+    }
+
+    /// Holds `amount`, also [at the start](Limit::at_start).
+    #[inline]
+    pub fn hold(&mut self, amount: u64) -> Hold {
         let amount = amount.min(u64::MAX - self.reserved);
         self.reserved += amount;
         Hold { amount, era: self.era }
@@ -384,12 +443,18 @@ impl Meter {
     /// The same for a hold of an earlier era, which the wall clock may have returned to.
     #[cold]
     fn counts_earlier(&self, hold: &Hold) -> bool {
-        matches!(&self.window, Window::Calendar(calendar) if calendar.counts(hold.era, self.era))
+        match &self.window {
+            Window::Calendar(calendar) => !self.is_shared() && calendar.counts(hold.era, self.era),
+            _ => false,
+        }
     }
 
     /// Ends a hold of an earlier window with `used`, if that window may still come back.
     #[cold]
     fn settle_kept(&mut self, hold: &Hold, used: u64) -> bool {
+        if self.is_shared() {
+            return self.settle_past(hold, used);
+        }
         match &mut self.window {
             Window::Calendar(calendar) => {
                 calendar.settle_kept([hold.era, self.era], hold.amount, used)

@@ -38,6 +38,7 @@ impl Meter {
         let returned = || returned_in(free, self.used(), self.reserved(), sorted(open()), now.tick);
         let opens_at = self.provider_opens_at(amount, terms);
         let wait = match self.window() {
+            _ if self.is_shared() => self.shared_retry_in(amount, free, now),
             // Only the limit of the provider refuses it.
             _ if opens_at.is_some() && self.used().saturating_add(self.reserved()) <= free => {
                 Some(Duration::ZERO)
@@ -49,6 +50,20 @@ impl Meter {
             _ => [self.resets_in(now), returned()].into_iter().flatten().min(),
         };
         wait.map(|wait| wait.max(opens_at.map_or(Duration::ZERO, |opens| opens.since(now.tick))))
+    }
+
+    /// The same for a limit that several processes share: their leases are not known here. A
+    /// sliding window has room after a period.
+    fn shared_retry_in(&self, amount: u64, free: u64, now: Moment) -> Option<Duration> {
+        if self.used().saturating_add(self.reserved()) <= free {
+            return Some(Duration::ZERO);
+        }
+        let own = self.share_frees_at(amount, free).map(|at| at.since(now.tick));
+        match self.window() {
+            Window::Sliding(ring) => Some(own.unwrap_or_else(|| ring.period())),
+            Window::Gauge => None,
+            _ => own,
+        }
     }
 
     /// Why `amount` does not pass.
@@ -101,6 +116,7 @@ impl Meter {
         let free = self.headroom(amount, terms)?;
         let opens_at = self.provider_opens_at(amount, terms);
         let own = match self.window() {
+            _ if self.is_shared() => self.share_frees_at(amount, free),
             _ if self.used().saturating_add(self.reserved()) <= free => None,
             Window::Sliding(ring) => ring.falls_at(free.checked_sub(self.reserved())?),
             window => Some(window.ends_at(now)?),
@@ -116,6 +132,7 @@ impl Meter {
             None => now.tick,
         };
         let own = match self.window() {
+            _ if self.is_shared() => self.share_silent_from(now.tick)?,
             Window::Sliding(ring) if self.reserved() == 0 => ring.falls_at(0).unwrap_or(now.tick),
             Window::Calendar(calendar) => calendar.silent_from(now, self.used(), self.reserved()),
             _ if self.used() == 0 && self.reserved() == 0 => now.tick,
@@ -126,13 +143,13 @@ impl Meter {
 
     /// Whether time alone may change what it admits between `now` and `at`.
     pub fn may_change_by(&self, at: Tick, now: Moment) -> bool {
-        let own = self.window().changes_at(now).is_some_and(|changes| changes <= at);
+        let own = self.changes_at(now).is_some_and(|changes| changes <= at);
         own || self.provider().is_some_and(|provider| provider.may_change_by(at))
     }
 
     /// The time until the next window, or `None` if there is none.
     pub fn resets_in(&self, now: Moment) -> Option<Duration> {
-        self.window().ends_at(now).map(|end| end.since(now.tick))
+        self.ends_at(now).map(|end| end.since(now.tick))
     }
 
     /// What could still be admitted: the `remaining` of a refusal.

@@ -5,6 +5,8 @@
 //! agreed, and lowered before the store hears of it. So at every instant it is at most what the
 //! store counts as taken.
 
+use std::time::Duration;
+
 use super::clock::Tick;
 use super::window::Window;
 use crate::seeded::{self, Bug};
@@ -99,6 +101,24 @@ pub struct NextShare {
     pub ends: Option<Tick>,
 }
 
+/// What the store has last said of a limit beside the share.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Others {
+    /// The limit in force, if it was heard.
+    pub most: Option<u64>,
+    /// What all other holders had used in the era of the share.
+    pub used: u64,
+    /// What they had taken and not used.
+    pub out: u64,
+    /// How many holders lived.
+    pub live: u32,
+    /// When that was said.
+    pub heard: Option<Tick>,
+}
+
+/// For so long a holder believes what it has heard of a limit that has nothing left.
+const BELIEVED: Duration = Duration::from_millis(100);
+
 /// One holder's share of one limit. Its meter keeps it, under the meter's lock.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Share {
@@ -115,6 +135,11 @@ pub struct Share {
     ended: u32,
     /// The latest era that has ended here.
     latest: Option<Era>,
+    others: Others,
+    /// If less is free, the store must hear of it soon.
+    low: u64,
+    /// Whether what is free is wanted back.
+    called_in: bool,
 }
 
 impl Share {
@@ -131,7 +156,41 @@ impl Share {
             past: Vec::new(),
             ended: 0,
             latest: None,
+            others: Others { most: None, used: 0, out: 0, live: 0, heard: None },
+            low: 0,
+            called_in: false,
         }
+    }
+
+    /// What the store has last said of the others.
+    pub const fn others(&self) -> &Others {
+        &self.others
+    }
+
+    /// The store has said that of the era of the share.
+    pub fn hear(&mut self, others: Others) {
+        self.others = others;
+    }
+
+    /// Whether that is still believed where it refuses: others may have given back since.
+    pub fn is_fresh(&self, now: Tick) -> bool {
+        self.others.heard.is_some_and(|heard| now.since(heard) < BELIEVED)
+    }
+
+    /// From now on the meter speaks up if less than `low` is free, or if anything is free while it
+    /// is `called_in`.
+    pub fn watch(&mut self, low: u64, called_in: bool) {
+        (self.low, self.called_in) = (low, called_in);
+    }
+
+    /// Whether the store must hear soon that `taken` (used and reserved) is so much.
+    pub fn is_low(&self, taken: u64) -> bool {
+        taken > self.amount || self.amount - taken < self.low
+    }
+
+    /// Whether something can go back beside `taken`, and is wanted.
+    pub fn is_surplus(&self, taken: u64) -> bool {
+        self.called_in && self.amount > taken
     }
 
     /// The kind.
@@ -177,6 +236,12 @@ impl Share {
         } else {
             Fit::Fits
         }
+    }
+
+    /// Whether a request for `asked` fits beside `taken`, whatever its lease was promised.
+    pub fn admits(&self, taken: u64, asked: u64, now: Tick) -> bool {
+        let known = self.era.is_some() || asked == 0;
+        known && self.fit(taken, asked, None, now) == Fit::Fits
     }
 
     /// Lowers it to `target`, never below what is used and reserved, and never above what it is.
@@ -281,6 +346,7 @@ impl Share {
             self.past.push(PastEra { era, amount, spent, held, reported: None });
         }
         (self.amount, self.ends) = (0, None);
+        (self.others.used, self.others.out, self.others.heard) = (0, 0, None);
         self.ended = self.ended.wrapping_add(1);
     }
 
@@ -291,6 +357,14 @@ impl Share {
             past.held = past.held.saturating_sub(hold);
             past.spent = past.spent.saturating_add(used);
             past.amount = past.amount.min(past.spent.saturating_add(past.held));
+        }
+    }
+
+    /// A message about an era that is over is under way: what was reported before does not count any
+    /// more.
+    pub fn reporting(&mut self, era: Era) {
+        if let Some(past) = self.past.iter_mut().find(|past| past.era == era) {
+            past.reported = None;
         }
     }
 

@@ -11,6 +11,7 @@ pub(crate) mod retry;
 pub(crate) mod serving;
 mod slots;
 pub(crate) mod state;
+pub(crate) mod supplied;
 pub(crate) mod telling;
 pub(crate) mod verdict;
 pub(crate) mod visit;
@@ -30,7 +31,7 @@ use super::account_id::AccountId;
 use super::claim::{Demand, MeterIndex};
 use super::core::Core;
 use super::core::sweep::Swept;
-use super::error::Error;
+use super::error::{Error, Stop};
 use super::post::outbox::Outbox;
 use super::sync::{Mutex, MutexGuard};
 use crate::accounting::{
@@ -106,34 +107,32 @@ impl Account {
         this
     }
 
-    /// Books `demands` (meter and amount) at once. Either all of them are booked, or it is refused
-    /// and nothing changes.
+    /// Books `demands` and then calls `then`, in one step, unless a share is too small. If `known`
+    /// returns an answer, nothing is booked. If it `is_sure`, nothing is decided.
     #[inline]
-    pub fn charge(&self, demands: &[Demand]) -> Result<(), Error> {
-        self.charge_once(|| None, demands, || ())
-    }
-
-    /// Books `demands` and then calls `then`, in one step. If `known` returns an answer, nothing is
-    /// booked.
-    #[inline]
-    pub(crate) fn charge_once<R>(
+    pub(crate) fn try_charge<R>(
         &self,
+        is_sure: impl FnOnce(&mut State) -> bool,
         known: impl FnOnce() -> Option<R>,
         demands: &[Demand],
         then: impl FnOnce() -> R,
-    ) -> Result<R, Error> {
+    ) -> Result<R, Stop> {
         self.locked(|state, step| {
+            let sure = is_sure(state);
             if let Some(answer) = known() {
                 return Ok(answer);
             }
-            match state.decide(demands, Terms::Plain, step) {
+            let decided = if sure { Ok(()) } else { state.decide(demands, Terms::Plain, step) };
+            match decided {
                 Ok(()) => {
                     state.charge(demands, step);
                     Ok(then())
                 }
-                Err(refused) => {
-                    step.tell_denied(&state.meters, demands, &refused);
-                    Err(refused)
+                Err(stop) => {
+                    if let Stop::Refused(refused) = &stop {
+                        step.tell_denied(&state.meters, demands, refused);
+                    }
+                    Err(stop)
                 }
             }
         })?
@@ -183,23 +182,35 @@ impl Account {
 
     /// Admits a caller that reports its usage later. `demands` are held for one bucket of the
     /// window, or until the next usage is recorded. `refuse` makes the refusal, so that its text is
-    /// only made for a caller that reads it.
+    /// only made for a caller that reads it. It is not called for a share that is too small, unless
+    /// this is the `last` time.
     #[inline]
-    pub(crate) fn take_admission<E>(
+    pub(crate) fn try_admission<E>(
         &self,
+        is_sure: impl FnOnce(&mut State) -> bool,
         demands: &[Demand],
+        last: bool,
         refuse: impl FnOnce(Refused<'_>) -> E,
-    ) -> Result<Result<(), E>, Error> {
-        self.locked(|state, step| match state.first_refused(demands, Terms::Gated, step) {
-            None => {
-                state.take_admission(demands, step.now);
-                Ok(())
+    ) -> Result<Result<(), E>, Stop> {
+        self.locked(|state, step| {
+            let refused = match is_sure(state) {
+                true => None,
+                false => state.first_refused(demands, Terms::Gated, step),
+            };
+            match refused {
+                None => {
+                    state.take_admission(demands, step.now);
+                    Ok(Ok(()))
+                }
+                Some(_) if !last && state.lacks_share(demands, Terms::Gated, step) => {
+                    Err(Stop::Short)
+                }
+                Some(index) => {
+                    let (identity, now) = (step.identity, step.now);
+                    Ok(Err(refuse(Refused { state, identity, demands, index, now })))
+                }
             }
-            Some(index) => {
-                let (identity, now) = (step.identity, step.now);
-                Err(refuse(Refused { state, identity, demands, index, now }))
-            }
-        })
+        })?
     }
 
     /// When `demands` could pass, or `None` for never.
@@ -215,7 +226,7 @@ impl Account {
 
     /// Brings the account to the present by the precise clock. Free capacity then goes to the
     /// waits.
-    fn refresh(&self) -> Result<(), Error> {
+    pub(crate) fn refresh(&self) -> Result<(), Error> {
         self.locked_at(Identity::present, |_, _| ())
     }
 
@@ -226,14 +237,17 @@ impl Account {
         Ok(state.next_event(&self.identity, self.identity.now()))
     }
 
-    /// Whether `demands` would be admitted. Soft limits are checked as if they were hard.
-    pub fn check(&self, demands: &[Demand]) -> Result<(), Error> {
-        self.check_on(demands, Terms::Strict)
-    }
-
-    /// Whether `demands` would be admitted in this mode.
-    pub(crate) fn check_on(&self, demands: &[Demand], terms: Terms) -> Result<(), Error> {
-        self.locked(|state, step| state.decide(demands, terms, step))?
+    /// Whether `demands` would be admitted in this mode. If it `is_sure`, they are.
+    pub(crate) fn try_check(
+        &self,
+        is_sure: impl FnOnce(&mut State) -> bool,
+        demands: &[Demand],
+        terms: Terms,
+    ) -> Result<(), Stop> {
+        self.locked(|state, step| match is_sure(state) {
+            true => Ok(()),
+            false => state.decide(demands, terms, step),
+        })?
     }
 
     /// The refusal of an amount that no limit of `meter` can hold.
@@ -333,7 +347,7 @@ impl Account {
     }
 
     #[inline]
-    fn locked_at<R>(
+    pub(crate) fn locked_at<R>(
         &self,
         clock: impl FnOnce(&Identity) -> Moment,
         act: impl FnOnce(&mut State, &mut Step<'_>) -> R,

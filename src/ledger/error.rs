@@ -43,6 +43,20 @@ pub enum StoreError {
     Corrupt(String),
 }
 
+/// Why a request does not pass at once.
+pub(crate) enum Stop {
+    /// The limits are known to leave it, and this process has too small a share of them.
+    Short,
+    /// It is refused.
+    Refused(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Refused(error)
+    }
+}
+
 impl Error {
     /// The refusal, if a limit refuses.
     pub(crate) fn denied(&self) -> Option<&Denied> {

@@ -9,6 +9,7 @@
 //! | room | what is in it |
 //! | --- | --- |
 //! | `sync`, `error`, `fork`, `account_id` | the ground: locks, errors, forks, the address of an account |
+//! | `supply` | what an account asks of whoever shares its limits with other processes |
 //! | `core` | what accounts share: clock, policy, listeners, the sweep |
 //! | `claim`, `ending` | what is asked of one account; how a lease can end |
 //! | `post` | what is sent once the locks are free |
@@ -27,6 +28,7 @@ mod fork;
 mod post;
 mod queue;
 mod request;
+mod supply;
 mod sync;
 
 pub use account::Account;
@@ -54,3 +56,4 @@ pub use request::{
     reserve_blocking, reserve_one,
 };
 pub(crate) use request::{reserve_and, reserve_quietly};
+pub use supply::{Lack, Supply, View};

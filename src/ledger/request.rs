@@ -2,6 +2,7 @@
 
 mod ask;
 mod carried;
+mod draw;
 mod end_cell;
 mod finish;
 mod handles;

@@ -24,4 +24,6 @@ pub use message::{
     Moved, Outcome, ShareAsk, ShareGiven, WhichEra, WindowSpan,
 };
 pub use rows::{EraRow, FactRow, HolderRow, LimitRow, Rows, ShareRow, StoreRow};
-pub use supply::{Edging, Meters, OnDown, Standing, Supply, SupplyRules, View, passes_when_down};
+pub use supply::{
+    Edging, Known, Meters, OnDown, Registry, Standing, Supply, SupplyRules, View, passes_when_down,
+};

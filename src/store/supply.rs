@@ -5,6 +5,7 @@
 mod down;
 mod line;
 mod pace;
+mod registry;
 mod say;
 mod view;
 
@@ -22,6 +23,7 @@ use crate::seeded::{self, Bug};
 
 pub use down::{OnDown, passes_when_down};
 pub use line::Standing;
+pub use registry::{Known, Registry};
 pub use view::{Edging, Meters, SupplyRules, View};
 
 /// A message under way.
@@ -229,6 +231,9 @@ impl Supply {
                 line.hear(ask, given, view, share, now);
                 if is_present(ask, share) {
                     share.extend(lapses, until);
+                    if share.era() == Some(given.era) {
+                        share.hear(line.others(ask, given, (answer.live, now)));
+                    }
                 }
             });
         }

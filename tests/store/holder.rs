@@ -1,52 +1,81 @@
-//! A holder: the shipped meters, shares and supply of one process, and the requests of its callers.
+//! A holder: the shipped accounts, leases, queues and waits of one process, and its supply.
 
-use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use outlay::store::{HolderId, LimitId, Meters, Supply, View, WindowSpan};
-use outlay::{Era, Fit, Hold, Limit, Meter, Moment, Share, Terms, Tick, Unit, Window};
+use outlay::store::{HolderId, LimitId, Meters, OnDown, Registry, Span, Supply, View};
+use outlay::{
+    Account, Actual, Ask, CalendarUnit, Changes, Clock, Code, Core, Demand, Demands, Era, Follower,
+    Grant, Key, Lack, Limit, Mailbox, ManualClock, Meter, Moment, Policy, Request, Share, Tick,
+    Unit, Usage, Wait, Window,
+};
+use parking_lot::Mutex;
 
-use crate::auditor::{Auditor, Broken, Entry};
+use crate::auditor::{Auditor, Broken, Entry, broken};
 use crate::plan::Spec;
 
-pub(crate) struct Local {
-    pub(crate) id: LimitId,
-    pub(crate) meter: Meter,
-    pub(crate) share: Share,
+/// Who is so patient always waits, for others too.
+const LONG: Duration = Duration::from_secs(30);
+
+/// Where the meter of a limit is, and what is known of it.
+struct Local {
+    account: usize,
+    meter: u8,
+    gauge: bool,
     ended: u32,
-    calls: u64,
-    asked: u64,
     /// What was used while there was no era to use it in.
     pending: u64,
 }
 
-pub(crate) struct Entered {
-    limit: usize,
-    hold: Hold,
-    era: Era,
-}
-
 pub(crate) struct Lease {
-    pub(crate) number: u64,
+    number: u64,
+    lease: outlay::Lease,
     deadline: Tick,
-    entries: Vec<Entered>,
+    demands: Vec<(usize, u64)>,
 }
 
-#[cfg(all(feature = "sqlite", target_os = "linux"))]
-impl Lease {
-    /// When it runs out, and what it holds of which limit in which era.
-    pub(crate) fn terms(&self) -> (Tick, impl Iterator<Item = (usize, Era, u64)>) {
-        let terms = |entry: &Entered| (entry.limit, entry.era, entry.hold.amount);
-        (self.deadline, self.entries.iter().map(terms))
-    }
-}
-
-pub(crate) struct Wait {
-    request: u64,
-    since: Tick,
-    until: Tick,
+struct Waiting {
+    wait: Wait,
     ttl: Duration,
     demands: Vec<(usize, u64)>,
+}
+
+/// An admission of which the auditor has not heard.
+struct Admitted {
+    lease: Option<outlay::Lease>,
+    deadline: Tick,
+    demands: Vec<(usize, u64)>,
+    eras: Vec<Option<Era>>,
+}
+
+/// The supply as the accounts see it: it only keeps what they say.
+#[derive(Debug, Default)]
+struct Link {
+    away: AtomicBool,
+    changes: Mutex<Vec<(u128, Changes)>>,
+}
+
+impl outlay::Supply for Link {
+    fn short(&self, _: u128) {}
+
+    fn surplus(&self, _: u128) {}
+
+    fn changed(&self, limit: u128, changes: Changes) {
+        self.changes.lock().push((limit, changes));
+    }
+
+    fn timeout(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn passes_when_away(&self, lack: &Lack) -> Option<bool> {
+        let passes = || {
+            let Lack { share, taken, asked, .. } = *lack;
+            outlay::store::passes_when_down(OnDown::Deny, None, share, taken, asked)
+        };
+        self.away.load(Ordering::Relaxed).then(passes)
+    }
 }
 
 pub(crate) struct Holder {
@@ -60,15 +89,16 @@ pub(crate) struct Holder {
 
 /// What the supply may visit: all but the supply itself.
 pub(crate) struct Inner {
-    pub(crate) locals: Vec<Local>,
+    clock: Arc<ManualClock>,
+    link: Arc<Link>,
+    registry: Registry,
+    accounts: Vec<Arc<Account>>,
+    locals: Vec<Local>,
     pub(crate) leases: Vec<Lease>,
-    waits: VecDeque<Wait>,
-    now: Tick,
+    waits: Vec<Waiting>,
+    fresh: Vec<Admitted>,
+    mailbox: Arc<Mailbox>,
     requests: u64,
-}
-
-pub(crate) fn moment(tick: Tick) -> Moment {
-    Moment { tick, wall_ns: 0 }
 }
 
 /// Microseconds since the world began.
@@ -76,29 +106,58 @@ pub(crate) fn micros(tick: Tick) -> i64 {
     i64::try_from(tick.since(Tick::from_nanos(0)).as_micros()).unwrap()
 }
 
-fn window(span: WindowSpan, now: Tick) -> Window {
-    match span {
-        WindowSpan::Sliding(period) => {
-            Window::sliding(Duration::from_micros(period), 20, now).unwrap()
+fn meter(at: usize, spec: &Spec, now: Tick) -> Meter {
+    let window = match spec.span {
+        Span::Sliding(period) => Window::sliding(Duration::from_micros(period), 20, now).unwrap(),
+        Span::Gauge => Window::Gauge,
+        Span::Lifetime => Window::Lifetime,
+        Span::Fixed(period) => Window::fixed(Duration::from_micros(period), now).unwrap(),
+        Span::Calendar => {
+            let now = Moment { tick: now, wall_ns: 0 };
+            Window::calendar(CalendarUnit::Day, "UTC", now).unwrap()
         }
-        WindowSpan::Gauge => Window::Gauge,
-        WindowSpan::Lifetime | WindowSpan::Fixed(_) | WindowSpan::Calendar => Window::Lifetime,
-    }
+    };
+    Meter::new(Limit::new(Unit::Tokens, Some(spec.most)), window).shared(at as u128)
 }
 
 impl Holder {
+    /// Two limits are in one account, so that a request has several meters and several accounts.
     pub(crate) fn new(supply: Supply, specs: &[Spec], now: Tick) -> Self {
-        let local = |(at, spec): (usize, &Spec)| {
-            let window = window(spec.span, now);
-            let share = Share::new(spec.span.kind());
-            let limit = Limit::new(Unit::Tokens, Some(spec.most));
-            let meter = Meter::new(limit, window);
-            let id = LimitId(at as u128);
-            Local { id, meter, share, ended: 0, calls: 0, asked: 0, pending: 0 }
+        let (clock, link) = (Arc::new(ManualClock::new()), Arc::new(Link::default()));
+        clock.advance(now.since(Tick::from_nanos(0)));
+        let core = Core::new(Clock::from(Arc::clone(&clock)), Policy::default());
+        let (mut registry, mut accounts) = (Registry::default(), Vec::new());
+        for (number, pair) in specs.chunks(2).enumerate() {
+            let key = Key::parse("id", "a").unwrap();
+            let meters = pair.iter().enumerate();
+            let meters = meters.map(|(at, spec)| meter(2 * number + at, spec, now));
+            let account = Account::new(&core, key, Code::BudgetExceeded, meters);
+            account.supplied_by(Arc::clone(&link) as Arc<dyn outlay::Supply>).unwrap();
+            registry.add(&account).unwrap();
+            accounts.push(account);
+        }
+        let local = |(at, spec): (usize, &Spec)| Local {
+            account: at / 2,
+            meter: u8::try_from(at % 2).unwrap(),
+            gauge: spec.span == Span::Gauge,
+            ended: 0,
+            pending: 0,
         };
         let locals = specs.iter().enumerate().map(local).collect();
-        let (leases, waits) = (Vec::new(), VecDeque::new());
-        let inner = Inner { locals, leases, waits, now, requests: 0 };
+        let (leases, waits, fresh) = (Vec::new(), Vec::new(), Vec::new());
+        let mailbox = Mailbox::new(|| ());
+        let inner = Inner {
+            clock,
+            link,
+            registry,
+            accounts,
+            locals,
+            leases,
+            waits,
+            fresh,
+            mailbox,
+            requests: 0,
+        };
         Self { supply, inner, hung: false, cut: false, delay: Duration::ZERO }
     }
 
@@ -106,115 +165,140 @@ impl Holder {
         self.supply.holder()
     }
 
-    /// Takes the limits in force from the supply.
-    pub(crate) fn set_limits(&mut self) {
-        for local in &mut self.inner.locals {
-            if let Some(figures) = self.supply.figures(local.id)
-                && local.meter.limit() != Some(figures.most)
-            {
-                local.meter.set_limit(&Limit::new(Unit::Tokens, Some(figures.most)));
-            }
-        }
+    /// When something happens here without a message.
+    pub(crate) fn next(&self) -> Option<Tick> {
+        self.inner.next()
     }
 
-    /// Brings the meters to `now`: leases and eras end, in the order of time.
+    /// Brings the accounts to `now`, each event at its time.
     pub(crate) fn touch(&mut self, now: Tick) {
-        self.inner.now = now;
-        loop {
-            let due = |lease: &&Lease| lease.deadline <= now;
-            let lease = self.inner.leases.iter().filter(due).map(|lease| lease.deadline).min();
-            let ends = self.inner.locals.iter().filter_map(|local| local.share.ends());
-            let era = ends.filter(|ends| *ends <= now).min();
-            match (lease, era) {
-                (Some(lease), era) if era.is_none_or(|era| lease <= era) => {
-                    self.inner.expire(lease)
-                }
-                (_, Some(era)) => self.inner.roll(era),
-                _ => break,
-            }
-        }
-        for local in &mut self.inner.locals {
-            local.meter.roll(moment(now));
-        }
-    }
-
-    /// Asks for `demands`. What does not fit waits for the store.
-    pub(crate) fn call(
-        &mut self,
-        demands: Vec<(usize, u64)>,
-        [ttl, patience]: [Duration; 2],
-        lease: &mut dyn FnMut() -> u64,
-        auditor: &mut Auditor,
-    ) -> Result<(), Broken> {
         let inner = &mut self.inner;
-        for &(limit, amount) in &demands {
-            inner.locals[limit].calls += 1;
-            inner.locals[limit].asked += amount;
+        let was = inner.link.away.swap(self.cut, Ordering::Relaxed);
+        while let Some(next) = inner.next().filter(|next| *next < now) {
+            inner.pass(next);
         }
+        inner.pass(now);
+        if was != self.cut {
+            inner.accounts.iter().for_each(|account| account.decide_again().unwrap());
+            inner.collect();
+        }
+    }
+
+    /// Asks for `demands`. What does not fit waits: for the store, or for others too.
+    pub(crate) fn call(&mut self, demands: Vec<(usize, u64)>, [ttl, patience]: [Duration; 2]) {
+        let inner = &mut self.inner;
         inner.requests += 1;
-        let (request, now) = (inner.requests, inner.now);
-        let wait = Wait { request, since: now, until: now.plus(patience), ttl, demands };
-        inner.waits.push_back(wait);
-        self.serve(lease, auditor)
-    }
-
-    /// Tells the auditor what was used before there was an era for it.
-    pub(crate) fn flush(&mut self, auditor: &mut Auditor) {
-        let (id, now) = (self.id().0, self.inner.now);
-        for (at, local) in self.inner.locals.iter_mut().enumerate() {
-            local.flush(id, at, auditor, now);
+        let asks = inner.asks(&demands);
+        let estimate = Usage::tokens(demands.first().map_or(0, |(_, amount)| *amount));
+        let request = Request { ttl: Some(ttl), ..Request::from(estimate) };
+        if inner.requests.is_multiple_of(4) && patience < LONG {
+            let lease = match ttl.is_zero() {
+                true => outlay::charge(&asks).ok().map(|()| None),
+                false => outlay::reserve(&asks, &request).ok().map(Some),
+            };
+            if let Some(lease) = lease {
+                inner.admitted(lease, ttl, demands);
+            }
+            return inner.collect();
         }
+        let join = if inner.requests.is_multiple_of(2) && patience < LONG {
+            Wait::for_store
+        } else {
+            Wait::for_lease
+        };
+        let mailbox = Arc::clone(&inner.mailbox);
+        if let Ok(wait) = join(&asks, request, Some(patience), mailbox) {
+            inner.waits.push(Waiting { wait, ttl, demands });
+        }
+        inner.collect();
     }
 
-    /// Books what has happened already.
-    pub(crate) fn record(&mut self, limit: usize, amount: u64, auditor: &mut Auditor) {
-        let (id, now) = (self.id().0, self.inner.now);
-        let local = &mut self.inner.locals[limit];
-        local.meter.charge(amount);
-        local.used(id, limit, amount, auditor, now);
-    }
-
-    /// Serves the waits, oldest first; one that does not fit holds up those behind it.
-    pub(crate) fn serve(
-        &mut self,
-        lease: &mut dyn FnMut() -> u64,
-        auditor: &mut Auditor,
-    ) -> Result<(), Broken> {
-        let (id, now) = (self.id().0, self.inner.now);
-        self.inner.waits.retain(|wait| wait.until > now);
-        let mut blocked = 0u64;
-        let mut at = 0;
-        while at < self.inner.waits.len() {
-            let wait = &self.inner.waits[at];
-            let limits = wait.demands.iter().fold(0u64, |bits, (limit, _)| bits | 1 << limit);
-            if blocked & limits == 0 && self.inner.fits(wait) {
-                let wait = self.inner.waits.remove(at).unwrap();
-                self.inner.open(wait, lease(), id, auditor)?;
-            } else {
-                blocked |= limits;
-                at += 1;
+    /// Tells the auditor what was admitted, and what was used before there was an era for it.
+    pub(crate) fn flush(&mut self, number: &mut u64, auditor: &mut Auditor) -> Result<(), Broken> {
+        let (id, now) = (self.id().0, self.inner.clock.tick());
+        self.inner.collect();
+        for limit in 0..self.inner.locals.len() {
+            self.inner.used(id, limit, 0, auditor);
+        }
+        for admitted in std::mem::take(&mut self.inner.fresh) {
+            let Admitted { lease, deadline, demands, eras } = admitted;
+            if eras.contains(&None) {
+                let text = format!("holder {id} of {demands:?}");
+                return Err(broken("what is admitted is of an era", text));
+            }
+            let entry = |(&(limit, amount), era): (&(usize, u64), &Option<Era>)| {
+                let Era { generation, begins } = era.unwrap();
+                Entry { limit, window: (generation, begins), amount }
+            };
+            let entries: Vec<Entry> = demands.iter().zip(&eras).map(entry).collect();
+            *number += 1;
+            match lease {
+                Some(lease) if deadline > now => {
+                    auditor.admit(id, *number, entries, micros(deadline), micros(now))?;
+                    self.inner.leases.push(Lease { number: *number, lease, deadline, demands });
+                }
+                Some(_) if deadline < now => {
+                    // It was opened and has run out while the process slept.
+                    for entry in entries {
+                        auditor.record(id, entry, micros(deadline));
+                    }
+                }
+                _ => {
+                    let used: Vec<u64> = entries.iter().map(|entry| entry.amount).collect();
+                    auditor.admit(id, *number, entries, micros(now), micros(now))?;
+                    auditor.end(*number, &used, micros(now));
+                }
             }
         }
         Ok(())
     }
 
+    /// Books what has happened already.
+    pub(crate) fn record(&mut self, limit: usize, amount: u64, auditor: &mut Auditor) {
+        let id = self.id().0;
+        let local = &self.inner.locals[limit];
+        let account = &self.inner.accounts[local.account];
+        account.record(&[Demand::new(local.meter, amount)]).unwrap();
+        self.inner.used(id, limit, amount, auditor);
+    }
+
+    /// The owner of the accounts resets a limit, or sets it.
+    pub(crate) fn change(&mut self, limit: usize, most: Option<u64>) {
+        let local = &self.inner.locals[limit];
+        let (account, at) = (&self.inner.accounts[local.account], usize::from(local.meter));
+        let change = |meters: &mut [Meter], now: Moment| match most {
+            None => meters[at].reset(now),
+            Some(most) => meters[at].set_limit(&Limit::new(Unit::Tokens, Some(most))),
+        };
+        account.adjust(change).unwrap();
+        let now = self.inner.clock.tick();
+        let changes = std::mem::take(&mut *self.inner.link.changes.lock());
+        for (limit, Changes { reset, most }) in changes {
+            if reset {
+                self.supply.reset(LimitId(limit), &mut self.inner);
+            }
+            if let Some(most) = most {
+                self.supply.set_limit(LimitId(limit), most, now);
+            }
+        }
+    }
+
     /// Ends a lease. `tenths` of its estimates were used.
     pub(crate) fn end(&mut self, at: usize, tenths: u64, auditor: &mut Auditor) {
-        let (id, now) = (self.id().0, self.inner.now);
-        let lease = self.inner.leases.swap_remove(at);
-        let mut used = Vec::with_capacity(lease.entries.len());
-        for entry in &lease.entries {
-            let local = &mut self.inner.locals[entry.limit];
-            let amount = entry.hold.amount;
-            let actual = if local.is_gauge() { amount } else { amount * tenths / 10 };
+        let id = self.id().0;
+        let Lease { number, lease, demands, .. } = self.inner.leases.swap_remove(at);
+        let share = |amount: u64| amount * tenths / 10;
+        let actual = Usage::tokens(demands.first().map_or(0, |(_, amount)| share(*amount)));
+        lease.commit(Actual::Usage(actual)).unwrap();
+        let mut used = Vec::with_capacity(demands.len());
+        for &(limit, amount) in &demands {
+            let gauge = self.inner.locals[limit].gauge;
+            let actual = if gauge { amount } else { share(amount) };
             used.push(actual.min(amount));
-            if !local.meter.counts(&entry.hold) {
-                local.share.settle(entry.era, amount, actual.min(amount));
-            }
-            local.meter.commit(&entry.hold, actual);
-            local.used(id, entry.limit, actual.saturating_sub(amount), auditor, now);
+            self.inner.used(id, limit, actual.saturating_sub(amount), auditor);
         }
-        auditor.end(lease.number, &used, micros(now));
+        auditor.end(number, &used, micros(self.inner.clock.tick()));
+        self.inner.collect();
     }
 }
 
@@ -226,133 +310,92 @@ impl Wait {
 }
 
 impl Inner {
-    fn fits(&self, wait: &Wait) -> bool {
-        let until = wait.until_of(self.now);
-        wait.demands.iter().all(|&(limit, amount)| {
-            let Local { meter, share, .. } = &self.locals[limit];
-            let taken = meter.used().saturating_add(meter.reserved());
-            share.era().is_some()
-                && share.fit(taken, amount, until, self.now) == Fit::Fits
-                && meter.admits(amount, Terms::Plain)
-        })
+    fn asks(&self, demands: &[(usize, u64)]) -> Vec<Ask> {
+        let of = |number: usize| {
+            let own = demands.iter().filter(|(limit, _)| self.locals[*limit].account == number);
+            let own = own.map(|&(limit, amount)| Demand::new(self.locals[limit].meter, amount));
+            own.collect::<Demands>()
+        };
+        let asks = self.accounts.iter().enumerate();
+        let asks = asks.map(|(number, account)| Ask::new(account, of(number)));
+        asks.filter(|ask| !ask.demands.is_empty()).collect()
     }
 
-    fn open(
+    fn share<R>(&self, limit: usize, read: impl FnOnce(&Share) -> R) -> R {
+        let local = &self.locals[limit];
+        let account = &self.accounts[local.account];
+        account.read(|meters, _| read(meters[usize::from(local.meter)].share().unwrap())).unwrap()
+    }
+
+    /// When a lease runs out, an era ends, or time alone lets a wait pass.
+    fn next(&self) -> Option<Tick> {
+        let leases = self.leases.iter().map(|lease| lease.deadline);
+        let waits = self.accounts.iter().filter_map(|account| Follower::next(&**account));
+        let ends = self.accounts.iter().flat_map(|account| {
+            let ends = |meter: &Meter| meter.share().and_then(Share::ends);
+            account.read(|meters, _| meters.iter().filter_map(ends).collect::<Vec<_>>()).unwrap()
+        });
+        let now = self.clock.tick();
+        leases.chain(waits).chain(ends).filter(|at| *at > now).min()
+    }
+
+    fn pass(&mut self, to: Tick) {
+        self.clock.advance(to.since(self.clock.tick()));
+        for account in &self.accounts {
+            account.read(|_, _| ()).unwrap();
+        }
+        self.leases.retain(|lease| lease.deadline > to);
+        self.collect();
+    }
+
+    /// Takes what the waits were given.
+    fn collect(&mut self) {
+        let mut at = 0;
+        while at < self.waits.len() {
+            match self.waits[at].wait.take() {
+                None => at += 1,
+                Some(ended) => {
+                    let Waiting { ttl, demands, .. } = self.waits.remove(at);
+                    if let Ok(Grant::Lease(lease)) = ended {
+                        self.admitted(Some(lease), ttl, demands);
+                    }
+                }
+            }
+        }
+    }
+
+    fn admitted(
         &mut self,
-        wait: Wait,
-        number: u64,
-        holder: u128,
-        auditor: &mut Auditor,
-    ) -> Result<(), Broken> {
-        let deadline = self.now.plus(wait.ttl);
-        let at_once = wait.ttl.is_zero();
-        let (mut entries, mut listed) = (Vec::new(), Vec::new());
-        for (limit, amount) in wait.demands {
-            let local = &mut self.locals[limit];
-            let Some(era) = local.share.era() else { continue };
-            let hold = local.meter.reserve(amount);
-            entries.push(Entered { limit, hold, era });
-            let window = (era.generation, era.begins);
-            listed.push(Entry { limit, window, amount });
-        }
-        let used: Vec<u64> = listed.iter().map(|entry| entry.amount).collect();
-        auditor.admit(holder, number, listed, micros(deadline), micros(self.now))?;
-        if at_once {
-            for entry in &entries {
-                self.locals[entry.limit].meter.commit(&entry.hold, entry.hold.amount);
-            }
-            auditor.end(number, &used, micros(self.now));
-        } else {
-            self.leases.push(Lease { number, deadline, entries });
-        }
-        Ok(())
+        lease: Option<outlay::Lease>,
+        ttl: Duration,
+        demands: Vec<(usize, u64)>,
+    ) {
+        let eras = demands.iter().map(|(limit, _)| self.share(*limit, Share::era)).collect();
+        let deadline = self.clock.tick().plus(ttl);
+        self.fresh.push(Admitted { lease, deadline, demands, eras });
     }
 
-    /// Ends the leases that are due at `at`. They are charged their estimates.
-    fn expire(&mut self, at: Tick) {
-        let mut due: Vec<Lease> =
-            self.leases.extract_if(.., |lease| lease.deadline <= at).collect();
-        due.sort_by_key(|lease| lease.number);
-        for entry in due.iter().flat_map(|lease| &lease.entries) {
-            let local = &mut self.locals[entry.limit];
-            local.meter.roll(moment(at));
-            if !local.meter.counts(&entry.hold) {
-                local.share.settle(entry.era, entry.hold.amount, entry.hold.amount);
-            }
-            local.meter.expire(&entry.hold, true, moment(at));
+    /// Tells the auditor what was used beside leases, now or before there was an era.
+    fn used(&mut self, holder: u128, limit: usize, amount: u64, auditor: &mut Auditor) {
+        let (era, ended) = self.share(limit, |share| (share.era(), share.ended()));
+        let now = micros(self.clock.tick());
+        let local = &mut self.locals[limit];
+        if std::mem::replace(&mut local.ended, ended) != ended {
+            local.pending = 0;
         }
-    }
-
-    /// Ends the eras that are over at `at`.
-    fn roll(&mut self, at: Tick) {
-        for local in &mut self.locals {
-            local.share.roll(local.meter.used(), local.meter.reserved(), at);
-            local.follow(at);
+        local.pending += amount;
+        if let Some(Era { generation, begins }) = era
+            && local.pending > 0
+        {
+            let amount = std::mem::take(&mut local.pending);
+            auditor.record(holder, Entry { limit, window: (generation, begins), amount }, now);
         }
-    }
-
-    fn view(&self, at: usize) -> View {
-        let Local { meter, share, calls, asked, .. } = &self.locals[at];
-        let names = |lease: &&Lease| lease.entries.iter().any(|entry| entry.limit == at);
-        let mut until = self.leases.iter().filter(names).map(|lease| lease.deadline).max();
-        let (mut need, mut since, mut request) = (0, None, None);
-        let taken = meter.used().saturating_add(meter.reserved());
-        for wait in &self.waits {
-            let Some((_, amount)) = wait.demands.iter().find(|(limit, _)| *limit == at) else {
-                continue;
-            };
-            let ends = wait.until_of(self.now);
-            until = until.max(ends);
-            if need == 0 && share.fit(taken, *amount, ends, self.now) != Fit::Fits {
-                (need, since, request) = (*amount, Some(wait.since), Some(wait.request));
-            }
-        }
-        let (spent, held) = (meter.used(), meter.reserved());
-        View { spent, held, until, need, since, request, calls: *calls, asked: *asked }
     }
 }
 
 impl Meters for Inner {
     fn visit(&mut self, limit: LimitId, act: &mut dyn FnMut(&View, &mut Share)) {
-        let at = usize::try_from(limit.0).unwrap();
-        let view = self.view(at);
-        let local = &mut self.locals[at];
-        act(&view, &mut local.share);
-        local.follow(self.now);
-    }
-}
-
-impl Local {
-    fn is_gauge(&self) -> bool {
-        matches!(self.meter.window(), Window::Gauge)
-    }
-
-    /// Begins a new window if the era of the share has ended.
-    fn follow(&mut self, now: Tick) {
-        if self.share.ended() != self.ended {
-            self.ended = self.share.ended();
-            self.meter.reset(moment(now));
-            self.pending = 0;
-        }
-    }
-
-    /// Tells the auditor what was used beside leases.
-    fn used(&mut self, holder: u128, limit: usize, amount: u64, auditor: &mut Auditor, now: Tick) {
-        match self.share.era() {
-            _ if amount == 0 => {}
-            Some(Era { generation, begins }) => {
-                let entry = Entry { limit, window: (generation, begins), amount };
-                auditor.record(holder, entry, micros(now));
-            }
-            None => self.pending += amount,
-        }
-    }
-
-    /// Tells the auditor what was used before there was an era.
-    pub(crate) fn flush(&mut self, holder: u128, limit: usize, auditor: &mut Auditor, now: Tick) {
-        if self.share.era().is_some() {
-            let pending = std::mem::take(&mut self.pending);
-            self.used(holder, limit, pending, auditor, now);
-        }
+        self.registry.visit(limit, act);
+        self.collect();
     }
 }

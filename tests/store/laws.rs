@@ -20,7 +20,7 @@ pub(crate) fn number(name: &str, default: u64) -> u64 {
 pub(crate) fn settle(run: &mut Run<'_>) -> Result<(), Broken> {
     run.calm();
     for _ in 0..8 {
-        run.now = run.now.plus(Duration::from_secs(4));
+        run.pass(run.now.plus(Duration::from_secs(4)))?;
         for holder in 0..run.holders.len() {
             while run.has_lease(holder) {
                 run.end(holder, 0, 10)?;

@@ -4,6 +4,10 @@ use smallvec::SmallVec;
 
 use crate::accounting::limit::{Limit, Terms};
 use crate::accounting::meter::heard::Heard;
+use crate::accounting::meter::shared::Shared;
+
+/// What stays if the limit changes: what was heard of the provider, and the share.
+pub(super) type Kept = (Option<Box<Heard>>, Option<Box<Shared>>);
 
 /// Marks that few meters have. Boxed, to keep the other meters small.
 #[derive(Clone, Debug, Default)]
@@ -16,16 +20,17 @@ pub(super) struct Marks {
     pub(super) gate: Option<u64>,
     pub(super) at_start: bool,
     pub(super) provider: Option<Box<Heard>>,
+    pub(super) shared: Option<Box<Shared>>,
 }
 
 impl Marks {
     /// Those of a limit, `None` if it has none.
-    pub(super) fn of(limit: &Limit, provider: Option<Box<Heard>>) -> Option<Box<Self>> {
+    pub(super) fn of(limit: &Limit, (provider, shared): Kept) -> Option<Box<Self>> {
         let Limit { stop, lands, warn_at, gate, at_start, .. } = limit.clone();
         let any = stop > 0 || !warn_at.is_empty() || gate.is_some() || at_start;
         let warn_from = warn_at.iter().min().map(|lowest| (*lowest).max(1));
-        let marks = Self { stop, lands, warn_at, warn_from, gate, at_start, provider };
-        (any || marks.provider.is_some()).then(|| Box::new(marks))
+        let marks = Self { stop, lands, warn_at, warn_from, gate, at_start, provider, shared };
+        (any || marks.provider.is_some() || marks.shared.is_some()).then(|| Box::new(marks))
     }
 
     /// How many warning marks `used` has reached.

@@ -97,6 +97,11 @@ impl State {
     ) -> Error {
         let (asked, terms) = (turn.asks_of(identity.id(), meter), turn.terms_of(identity.id()));
         let own_meter = &self.meters[usize::from(meter)];
+        if let Some((_, claim)) = turn.claim_of(identity.id())
+            && let Some(ended) = self.drawn_out(turn, claim, identity, now)
+        {
+            return ended;
+        }
         let mut denied = Denied::by(own_meter, identity.code(), identity.denied_id(), asked, now);
         let demands = [Demand::new(meter, asked)];
         (denied.cause, denied.retry_after) = match self.held(identity, &demands, now, terms) {

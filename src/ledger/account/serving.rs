@@ -11,7 +11,7 @@ use crate::ledger::claim::{Demand, MeterIndex};
 use crate::ledger::error::Error;
 use crate::ledger::post::outbox::Outbox;
 use crate::ledger::queue::admissions::Admission;
-use crate::ledger::queue::turn::{Granted, Opened, Stage, Turn, Wants};
+use crate::ledger::queue::turn::{Granted, Opened, RoomHold, Stage, Turn, Wants};
 
 impl State {
     /// Gives free capacity to the waits whose turn it is.
@@ -32,7 +32,9 @@ impl State {
     /// Serves the first wait of a queue. Returns whether it has left the queue.
     fn serve_first(&mut self, meter: MeterIndex, turn: &Arc<Turn>, step: &mut Step<'_>) -> bool {
         let Some((index, ask)) = turn.claim_of(step.identity.id()) else { return false };
-        match self.refuses(&ask.demands, ask.terms, turn.ticket) {
+        let refused = self.refuses(&ask.demands, ask.terms, turn.ticket);
+        let refused = refused.or_else(|| self.uncovered(&ask.demands, turn.until(step.now.tick)));
+        match refused {
             None if turn.claims.len() > 1 => {
                 // It needs the locks of its other accounts. It is decided right after this lock is
                 // free.
@@ -42,8 +44,7 @@ impl State {
                 false
             }
             None => {
-                self.queues_mut().remove(meter, turn.ticket, step.identity.id());
-                let grant = self.grant(turn, step);
+                let grant = self.grant_queued(turn, step);
                 end(turn, Ok(grant), step.outbox);
                 true
             }
@@ -72,6 +73,44 @@ impl State {
         true
     }
 
+    /// Grants a request of this account alone, which leaves its queue.
+    pub(crate) fn grant_queued(&mut self, turn: &Turn, step: &mut Step<'_>) -> Granted {
+        self.unqueue(turn, step);
+        self.grant(turn, step)
+    }
+
+    /// Ends a request of this account alone, which leaves its queue.
+    pub(crate) fn end_queued(
+        &mut self,
+        turn: &Turn,
+        error: Result<Granted, Error>,
+        step: &mut Step<'_>,
+    ) {
+        self.unqueue(turn, step);
+        end(turn, error, step.outbox);
+    }
+
+    fn unqueue(&mut self, turn: &Turn, step: &Step<'_>) {
+        if let Some((_, meter)) = turn.queued() {
+            self.queues_mut().remove(meter, turn.ticket, step.identity.id());
+        }
+    }
+
+    /// Holds `demands` of the claim at `claim` for a request that is decided soon.
+    pub(crate) fn hold_room(&mut self, claim: usize, demands: &[Demand], room: &mut Vec<RoomHold>) {
+        for &Demand { meter, amount } in demands {
+            let hold = self.meters[usize::from(meter)].hold(amount);
+            room.push(RoomHold { claim, meter, hold });
+        }
+    }
+
+    /// Gives back what was held for a request.
+    pub(crate) fn end_room(&mut self, room: &[RoomHold], claim: usize) {
+        for held in room.iter().filter(|held| held.claim == claim) {
+            self.meters[usize::from(held.meter)].release(&held.hold);
+        }
+    }
+
     /// Ends the waits, anywhere in a queue, that ask more of their meter than it will ever have.
     fn end_hopeless(&mut self, step: &mut Step<'_>) {
         for meter in (0..).map(MeterIndex).take(self.meters.len()) {
@@ -98,6 +137,11 @@ impl State {
         let ask = &turn.claims[0];
         match turn.wanted.what {
             Wants::Admission => Granted::Admission(self.take_admission(&ask.demands, step.now)),
+            Wants::Room => {
+                let mut room = Vec::new();
+                self.hold_room(0, &ask.demands, &mut room);
+                Granted::Room(room)
+            }
             Wants::Lease => {
                 let account = || Weak::clone(&ask.account);
                 let (id, entry) = self.open_alone(ask.claim(), &turn.wanted.request, account, step);

@@ -4,6 +4,7 @@ use smallvec::SmallVec;
 
 use super::entries::{Entries, Entry};
 use super::identity::Step;
+use super::supplied::Supplied;
 use super::telling::Happened;
 use crate::accounting::{Meter, Moment, Terms};
 use crate::ledger::claim::{Demand, MeterIndex};
@@ -26,6 +27,8 @@ pub(crate) struct Rare {
     pub(crate) queues: Option<Box<Queues>>,
     /// Whether the account is closed to requests. Open leases still end.
     pub(crate) closed: bool,
+    /// What it has beside its meters if several processes share its limits.
+    pub(crate) supplied: Option<Box<Supplied>>,
 }
 
 impl State {

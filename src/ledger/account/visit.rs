@@ -3,9 +3,10 @@
 
 use super::identity::Step;
 use super::state::State;
+use super::supplied::Verdict;
 use crate::accounting::{Moment, Terms};
 use crate::ledger::claim::Demand;
-use crate::ledger::error::Error;
+use crate::ledger::error::Stop;
 use crate::ledger::queue::turn::NO_TICKET;
 
 impl State {
@@ -30,28 +31,46 @@ impl State {
     /// Ends a step: capacity that it freed goes to the waits.
     #[inline]
     pub(crate) fn hand_on(&mut self, step: &mut Step<'_>) {
-        if self.waits().is_some() {
+        let Some(rare) = &self.rare else { return };
+        if rare.supplied.is_some() {
+            self.hand_on_shared(step);
+        } else if rare.queues.as_ref().is_some_and(|queues| !queues.is_empty()) {
             self.serve_all(step);
         }
     }
 
     /// Refuses demands that do not pass. Changes nothing but the time.
-    #[inline]
+    #[inline(always)] // in the path of each booking
     pub(crate) fn decide(
         &mut self,
         demands: &[Demand],
         terms: Terms,
         step: &mut Step<'_>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Stop> {
         match self.first_refused(demands, terms, step) {
             None => Ok(()),
-            Some(index) => Err(self.refusal(step.identity, demands, index, step.now, terms)),
+            Some(index) => Err(self.stop(demands, index, terms, step)),
         }
+    }
+
+    /// Why the demand at `index` does not pass.
+    #[cold]
+    fn stop(&self, demands: &[Demand], index: usize, terms: Terms, step: &Step<'_>) -> Stop {
+        if self.lacks_share(demands, terms, step) {
+            return Stop::Short;
+        }
+        self.refusal(step.identity, demands, index, step.now, terms).into()
+    }
+
+    /// Whether a request that does not wait lacks a share, and nothing else.
+    pub(crate) fn lacks_share(&self, demands: &[Demand], terms: Terms, step: &Step<'_>) -> bool {
+        let verdict = || self.verdict(demands, terms, NO_TICKET, None, step.identity.id());
+        self.supplied().is_some() && matches!(verdict(), Verdict::Short(_))
     }
 
     /// The first of `demands` that does not pass. If the clock lags, a refusal is checked again by
     /// the precise clock where that may matter.
-    #[inline]
+    #[inline(always)] // in the path of each booking
     pub(crate) fn first_refused(
         &mut self,
         demands: &[Demand],

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::mailbox::Mailbox;
 use crate::ledger::core::Core;
 use crate::ledger::core::event::Event;
+use crate::ledger::supply::Supply;
 
 /// A wait over several accounts. It is decided under all their locks, once one lock is free.
 pub(crate) trait Again: Send + Sync {
@@ -20,8 +21,12 @@ pub(crate) struct Outbox {
     waits: Option<Box<Waits>>,
 }
 
+/// What a supply hears.
+type Told = (Arc<dyn Supply>, Box<dyn FnOnce(&dyn Supply)>);
+
 #[derive(Default)]
 struct Waits {
+    told: Vec<Told>,
     again: VecDeque<Arc<dyn Again>>,
     wakes: Vec<Arc<Mailbox>>,
 }
@@ -62,6 +67,16 @@ impl Outbox {
         }
     }
 
+    /// Tells a supply something later.
+    pub(crate) fn tell(
+        &mut self,
+        supply: &Arc<dyn Supply>,
+        say: impl FnOnce(&dyn Supply) + 'static,
+    ) {
+        let told = &mut self.waits.get_or_insert_default().told;
+        told.push((Arc::clone(supply), Box::new(say)));
+    }
+
     /// Wakes the owner of `mailbox`, once.
     pub(crate) fn wake(&mut self, mailbox: &Arc<Mailbox>) {
         let wakes = &mut self.waits.get_or_insert_default().wakes;
@@ -91,6 +106,7 @@ impl Outbox {
         }
         if let Some(waits) = self.waits {
             waits.wakes.iter().for_each(|mailbox| mailbox.wake());
+            waits.told.into_iter().for_each(|(supply, say)| say(&*supply));
         }
         for (core, event) in self.events {
             core.tell(&event);

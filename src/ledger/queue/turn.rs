@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use crate::accounting::{Follower, Terms, Tick};
+use crate::accounting::{Follower, Hold, Terms, Tick};
 use crate::ledger::account_id::AccountId;
 use crate::ledger::claim::{AskPlace, Claim, Demands, MeterIndex, Request};
 use crate::ledger::core::event::EventLabels;
@@ -26,6 +26,8 @@ static NEXT_TICKET: AtomicU64 = AtomicU64::new(1);
 pub(crate) enum Wants {
     Lease,
     Admission,
+    /// Room for a request that is then decided in one step.
+    Room,
 }
 
 /// What a wait was given.
@@ -35,6 +37,17 @@ pub(crate) enum Granted {
     Lease(Opened),
     /// An admission by a limiter. The number identifies the held amount, if one is held.
     Admission(Option<u64>),
+    /// What is held for a request.
+    Room(Vec<RoomHold>),
+}
+
+/// What is held of one meter for a request that is decided soon.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RoomHold {
+    /// The claim of its account.
+    pub(crate) claim: usize,
+    pub(crate) meter: MeterIndex,
+    pub(crate) hold: Hold,
 }
 
 /// An opened lease that has no handle yet.
@@ -51,6 +64,10 @@ pub(crate) struct Wanted {
     pub(crate) what: Wants,
     pub(crate) request: Request,
     pub(crate) timeout: Option<Duration>,
+    /// How long its lease lasts, if it opens one.
+    pub(crate) lasts: Option<Duration>,
+    /// Whether it waits for a store, and for nobody else.
+    pub(crate) draws: bool,
 }
 
 /// What a wait asks of one account. It does not keep the account alive.
@@ -65,6 +82,8 @@ pub(crate) struct QueuedClaim {
     pub(crate) patient: bool,
     /// The deadline of the wait, by the clock of the account.
     pub(crate) deadline: Option<Tick>,
+    /// When it began, by the clock of the account.
+    pub(crate) since: Tick,
     /// The labels of the request, if somebody listens.
     pub(crate) labels: Option<EventLabels>,
     pub(crate) place: AskPlace,
@@ -158,6 +177,11 @@ impl Turn {
     /// Whether its deadline is over at `now`, by the clock of the account at `index`.
     pub(crate) fn is_over(&self, index: usize, now: Tick) -> bool {
         self.claims[index].deadline.is_some_and(|deadline| deadline <= now)
+    }
+
+    /// The deadline of a lease that it opens at `now`.
+    pub(crate) fn until(&self, now: Tick) -> Option<Tick> {
+        self.wanted.lasts.map(|lasts| now.plus(lasts))
     }
 
     pub(crate) fn queued(&self) -> Option<(usize, MeterIndex)> {

@@ -119,6 +119,14 @@ impl<'a> AskPart<'a> {
         Self { account, demands, multiplier: 1, terms: Terms::Plain, place, labels: None }
     }
 
+    /// The same, owned.
+    pub(crate) fn owned(&self) -> Ask {
+        let Self { account, demands, multiplier, terms, place, labels } = *self;
+        let (account, labels) = (Arc::clone(account), labels.cloned());
+        let demands = Demands::from_slice(demands);
+        Ask { account, demands, multiplier, terms, patient: false, labels, place }
+    }
+
     /// The part of it that the account sees.
     #[inline]
     pub(crate) const fn claim(&self) -> Claim<'a> {

@@ -2,10 +2,12 @@
 //! before anything is written.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use smallvec::SmallVec;
 
 use super::ask::{Ask, AskPart, distinct, merge};
+use super::draw::{Drawing, Room};
 use super::handles::join_entries;
 use super::lease::Lease;
 use super::locked::{Locked, with_locked};
@@ -14,9 +16,10 @@ use crate::accounting::{Cause, Code, Moment};
 use crate::ledger::account::Account;
 use crate::ledger::account::held::Held;
 use crate::ledger::account::leasing::NewLease;
+use crate::ledger::account::supplied::Verdict;
 use crate::ledger::claim::Request;
 use crate::ledger::core::Core;
-use crate::ledger::error::Error;
+use crate::ledger::error::{Error, Stop};
 use crate::ledger::post::outbox::Outbox;
 use crate::ledger::queue::turn::NO_TICKET;
 
@@ -25,15 +28,19 @@ use crate::ledger::queue::turn::NO_TICKET;
 pub fn charge(asks: &[Ask]) -> Result<(), Error> {
     let merged = merge(asks);
     let asks: Vec<AskPart<'_>> = merged.iter().map(Ask::borrowed).collect();
-    with_locked(accounts(&asks), |locked, outbox| {
-        decide(&asks, true, locked, outbox)?;
-        for (ask, at) in asks.iter().zip(locked) {
-            let (state, mut step) = at.step(outbox);
-            step.labels = ask.labels;
-            state.charge(ask.demands, &mut step);
-        }
-        Ok(())
-    })?
+    decided(&asks, None, |room| {
+        with_locked(accounts(&asks), |locked, outbox| {
+            if !is_sure(room, locked) {
+                decide(&asks, (true, None), locked, outbox)?;
+            }
+            for (ask, at) in asks.iter().zip(locked) {
+                let (state, mut step) = at.step(outbox);
+                step.labels = ask.labels;
+                state.charge(ask.demands, &mut step);
+            }
+            Ok(())
+        })?
+    })
 }
 
 /// Holds all asks in one lease, or refuses and changes nothing. An account that is listed twice is
@@ -50,8 +57,8 @@ pub fn reserve(asks: &[Ask], request: &Request) -> Result<Lease, Error> {
 pub(crate) fn reserve_and<R>(
     asks: &[Ask],
     request: &Request,
-    known: impl FnOnce() -> Option<R>,
-    then: impl FnOnce(Lease, Moment) -> R,
+    known: impl Fn() -> Option<R>,
+    then: impl Fn(Lease, Moment) -> R,
 ) -> Result<R, Error> {
     let merged = distinct(asks)?;
     let asks: Vec<AskPart<'_>> = merged.iter().map(Ask::borrowed).collect();
@@ -62,9 +69,12 @@ pub(crate) fn reserve_and<R>(
 pub fn check(asks: &[Ask]) -> Result<(), Error> {
     let merged = merge(asks);
     let asks: Vec<AskPart<'_>> = merged.iter().map(Ask::borrowed).collect();
-    with_locked(accounts(&asks), |locked, outbox| {
-        verdict(&asks, locked, outbox).map_err(|no| no.0)
-    })?
+    decided(&asks, None, |room| {
+        with_locked(accounts(&asks), |locked, outbox| {
+            let sure = is_sure(room, locked);
+            if sure { Ok(()) } else { verdict(&asks, None, locked, outbox).map_err(|no| no.0) }
+        })?
+    })
 }
 
 /// Holds the asks of distinct accounts in one lease, or refuses and changes nothing. Listeners are
@@ -85,18 +95,64 @@ fn reserve_distinct<R>(
     asks: &[AskPart<'_>],
     request: &Request,
     tells: bool,
-    known: impl FnOnce() -> Option<R>,
-    then: impl FnOnce(Lease, Moment) -> R,
+    known: impl Fn() -> Option<R>,
+    then: impl Fn(Lease, Moment) -> R,
 ) -> Result<R, Error> {
+    decided(asks, Some(request), |room| try_reserve(asks, (tells, request), room, &known, &then))
+}
+
+/// Holds all asks in one lease, unless a share is too small.
+pub(super) fn reserve_at_once(asks: &[Ask], request: &Request) -> Result<Lease, Stop> {
+    let merged = distinct(asks)?;
+    let asks: Vec<AskPart<'_>> = merged.iter().map(Ask::borrowed).collect();
+    try_reserve(&asks, (true, request), &mut None, &|| None, &|lease, _| lease)
+}
+
+/// What `attempt` returns. If a share is too small, it is asked again when the store has given more,
+/// with room that is held for it.
+#[inline(always)] // `attempt` is in the path of each reservation, and has no other caller
+fn decided<R>(
+    asks: &[AskPart<'_>],
+    request: Option<&Request>,
+    attempt: impl Fn(&mut Option<Room>) -> Result<R, Stop>,
+) -> Result<R, Error> {
+    let (mut room, mut drawing) = (None, Drawing::default());
+    loop {
+        match attempt(&mut room) {
+            Ok(done) => return Ok(done),
+            Err(Stop::Refused(refused)) => return Err(refused),
+            Err(Stop::Short) => room = drawing.room(asks, request)?,
+        }
+    }
+}
+
+/// Ends the room that was held for a request. Whether it was there until now, so that the request
+/// passes.
+#[inline]
+fn is_sure(room: &mut Option<Room>, locked: &mut [Locked<'_>]) -> bool {
+    room.as_mut().is_some_and(|room| room.end_in(locked))
+}
+
+#[inline]
+fn try_reserve<R>(
+    asks: &[AskPart<'_>],
+    (tells, request): (bool, &Request),
+    room: &mut Option<Room>,
+    known: &impl Fn() -> Option<R>,
+    then: &impl Fn(Lease, Moment) -> R,
+) -> Result<R, Stop> {
     let done = with_locked(accounts(asks), |locked, outbox| {
+        let sure = is_sure(room, locked);
         if let Some(answer) = known() {
             return Ok((answer, locked[0].now.tick));
         }
-        decide(asks, tells, locked, outbox)?;
+        if !sure {
+            decide(asks, (tells, Some(request)), locked, outbox)?;
+        }
         // From here on the reservation succeeds.
         let (id, places) = open(asks, request, locked, outbox);
         let lease = Lease::new(id, request.estimate.clone(), &request.request_budget, places);
-        Ok::<_, Error>((then(lease, locked[0].now), locked[0].now.tick))
+        Ok::<_, Stop>((then(lease, locked[0].now), locked[0].now.tick))
     });
     let (answer, tick) = done??;
     match asks {
@@ -136,8 +192,7 @@ pub(crate) fn open(
     let id = locked[0].state.entries_mut().number();
     let mut places: SmallVec<[Place; 4]> = SmallVec::new();
     // All accounts use one time to live, so that no entry runs out before another.
-    let shortest = || asks.iter().map(|ask| ask.account.core().policy().lease_ttl).min();
-    let ttl = request.ttl.or_else(shortest).unwrap_or_default();
+    let ttl = ttl(asks.iter().map(|ask| ask.account), request);
     for (ask, at) in asks.iter().zip(locked.iter_mut()) {
         let (state, mut step) = at.step(outbox);
         let (lease, account) = (NewLease { id, ttl, request }, || ask.account.as_swept());
@@ -149,31 +204,67 @@ pub(crate) fn open(
     (id, places)
 }
 
+/// How long the lease of a request over these accounts lives.
+pub(super) fn ttl<'a>(
+    accounts: impl Iterator<Item = &'a Arc<Account>>,
+    request: &Request,
+) -> Duration {
+    let shortest = || accounts.map(|account| account.core().policy().lease_ttl).min();
+    request.ttl.or_else(shortest).unwrap_or_default()
+}
+
+/// Decides. `opens` is the request if it opens a lease; `tells` whether listeners hear of a refusal.
 #[inline]
 fn decide(
     asks: &[AskPart<'_>],
-    tells: bool,
+    (tells, opens): (bool, Option<&Request>),
     locked: &mut [Locked<'_>],
     outbox: &mut Outbox,
-) -> Result<(), Error> {
-    verdict(asks, locked, outbox).map_err(|(refused, index)| {
-        if tells {
+) -> Result<(), Stop> {
+    verdict(asks, opens, locked, outbox).map_err(|(stop, index)| {
+        if let Stop::Refused(refused) = &stop
+            && tells
+        {
             let (state, mut step) = locked[index].step(outbox);
             step.labels = asks[index].labels;
-            step.tell_denied(&state.meters, asks[index].demands, &refused);
+            step.tell_denied(&state.meters, asks[index].demands, refused);
         }
-        refused
+        stop
     })
 }
 
-/// The refusal, if there is one, and the index of the refused ask.
+/// Why it does not pass, if it does not, and the index of the refused ask.
 #[inline]
 fn verdict(
     asks: &[AskPart<'_>],
+    opens: Option<&Request>,
     locked: &mut [Locked<'_>],
     outbox: &mut Outbox,
-) -> Result<(), (Error, usize)> {
-    if passes(asks, locked) { Ok(()) } else { verdict_precisely(asks, locked, outbox) }
+) -> Result<(), (Stop, usize)> {
+    let shared = locked.iter().any(|at| at.state.supplied().is_some());
+    if passes(asks, locked) && !(shared && is_short(asks, opens, locked)) {
+        return Ok(());
+    }
+    match verdict_precisely(asks, locked, outbox) {
+        _ if shared && is_short(asks, opens, locked) => Err((Stop::Short, 0)),
+        verdict => verdict.map_err(|(refused, index)| (Stop::Refused(refused), index)),
+    }
+}
+
+/// Whether it lacks shares, and nothing else.
+#[cold]
+fn is_short(asks: &[AskPart<'_>], opens: Option<&Request>, locked: &[Locked<'_>]) -> bool {
+    let lasts = opens.map(|request| ttl(asks.iter().map(|ask| ask.account), request));
+    let mut short = false;
+    for (ask, at) in asks.iter().zip(locked) {
+        let (until, id) = (lasts.map(|lasts| at.now.tick.plus(lasts)), at.identity().id());
+        match at.state.verdict(ask.demands, ask.terms, NO_TICKET, until, id) {
+            Verdict::Passes => {}
+            Verdict::Short(_) => short = true,
+            Verdict::Refused(_) => return false,
+        }
+    }
+    short
 }
 
 /// The refusal by the precise clock, if there is one, and the index of the refused ask.

@@ -6,15 +6,16 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use super::ask::{Ask, AskPart, distinct};
+use super::draw::Room;
 use super::lease::Lease;
 use super::locked::{Locked, with_locked_precisely};
 use super::places::{Place, Places};
-use super::reserve::{open, reserve, verdict_precisely};
+use super::reserve::{open, reserve_at_once, ttl, verdict_precisely};
 use crate::accounting::{Clock, Follower, Invalid};
 use crate::ledger::account::Account;
 use crate::ledger::account::serving::end;
 use crate::ledger::claim::{AskPlace, MeterIndex, Request};
-use crate::ledger::error::Error;
+use crate::ledger::error::{Error, Stop};
 use crate::ledger::post::mailbox::Mailbox;
 use crate::ledger::post::outbox::{Again, Outbox};
 use crate::ledger::post::sleeper::Sleeper;
@@ -35,9 +36,10 @@ pub fn reserve_blocking(
     request: Request,
     timeout: Option<Duration>,
 ) -> Result<Lease, Error> {
-    match reserve(asks, &request) {
-        Err(Error::Denied(_)) => {}
-        other => return other,
+    match reserve_at_once(asks, &request) {
+        Ok(lease) => return Ok(lease),
+        Err(Stop::Short | Stop::Refused(Error::Denied(_))) => {}
+        Err(Stop::Refused(error)) => return Err(error),
     }
     let sleeper = Sleeper::new();
     let wait = Wait::for_lease(asks, request, timeout, Mailbox::for_thread(&sleeper))?;
@@ -54,16 +56,16 @@ pub fn reserve_blocking(
 /// that was not taken.
 #[derive(Debug)]
 pub struct Wait {
-    pending: Pending,
+    pub(super) pending: Pending,
     /// Lives as long as the wait, and decides a turn on several accounts again.
     again: Option<Arc<Pending>>,
 }
 
 /// A turn and its accounts. The queues know the turn alone.
 #[derive(Clone, Debug)]
-struct Pending {
-    accounts: SmallVec<[Arc<Account>; 2]>,
-    turn: Arc<Turn>,
+pub(super) struct Pending {
+    pub(super) accounts: SmallVec<[Arc<Account>; 2]>,
+    pub(super) turn: Arc<Turn>,
 }
 
 impl Wait {
@@ -76,8 +78,24 @@ impl Wait {
         timeout: Option<Duration>,
         mailbox: Arc<Mailbox>,
     ) -> Result<Self, Error> {
-        let wanted = Wanted { what: Wants::Lease, request, timeout };
-        Self::join(distinct(asks)?, wanted, mailbox)
+        let asks = distinct(asks)?;
+        let lasts = Some(ttl(asks.iter().map(|ask| &ask.account), &request));
+        let wanted = Wanted { what: Wants::Lease, request, timeout, lasts, draws: false };
+        Self::join(asks, wanted, mailbox)
+    }
+
+    /// The same for a request that waits for a store and for nobody else. It is refused as soon as a
+    /// limit refuses it.
+    pub fn for_store(
+        asks: &[Ask],
+        request: Request,
+        timeout: Option<Duration>,
+        mailbox: Arc<Mailbox>,
+    ) -> Result<Self, Error> {
+        let asks = distinct(asks)?;
+        let lasts = Some(ttl(asks.iter().map(|ask| &ask.account), &request));
+        let wanted = Wanted { what: Wants::Lease, request, timeout, lasts, draws: true };
+        Self::join(asks, wanted, mailbox)
     }
 
     /// Queues a request for an admission by a limiter.
@@ -86,11 +104,12 @@ impl Wait {
         timeout: Option<Duration>,
         mailbox: Arc<Mailbox>,
     ) -> Result<Self, Error> {
-        let wanted = Wanted { what: Wants::Admission, request: Request::default(), timeout };
+        let (what, request) = (Wants::Admission, Request::default());
+        let wanted = Wanted { what, request, timeout, lasts: None, draws: false };
         Self::join([ask], wanted, mailbox)
     }
 
-    fn join(
+    pub(super) fn join(
         asks: impl IntoIterator<Item = Ask>,
         wanted: Wanted,
         mailbox: Arc<Mailbox>,
@@ -237,7 +256,10 @@ impl Again for Pending {
 }
 
 impl Pending {
-    fn locked<R>(&self, act: impl FnOnce(&mut [Locked<'_>], &mut Outbox) -> R) -> Result<R, Error> {
+    pub(super) fn locked<R>(
+        &self,
+        act: impl FnOnce(&mut [Locked<'_>], &mut Outbox) -> R,
+    ) -> Result<R, Error> {
         let mut outbox = Outbox::default();
         let accounts = self.accounts.iter().map(|account| &**account);
         let result = with_locked_precisely(accounts, &mut outbox, act);
@@ -279,11 +301,14 @@ impl Pending {
         let turn = &self.turn;
         let claims = turn.claims.iter().zip(locked.iter()).enumerate();
         let refused = claims.into_iter().find_map(|(index, (ask, at))| {
-            Some((index, at.state.refuses(&ask.demands, ask.terms, turn.ticket)?))
+            let refused = at.state.refuses(&ask.demands, ask.terms, turn.ticket);
+            let uncovered = || at.state.uncovered(&ask.demands, turn.until(at.now.tick));
+            Some((index, refused.or_else(uncovered)?))
         });
         let place = refused.map(|(index, at)| (index, turn.claims[index].demands[at].meter));
         if let Some(old) = turn.queued() {
-            if place == Some(old) {
+            // One that waits for a store alone may have to end, though it stands where it stood.
+            if place == Some(old) && !locked.iter().any(|at| at.state.supplied().is_some()) {
                 return Ok(());
             }
             let at = &mut locked[old.0];
@@ -300,8 +325,8 @@ impl Pending {
         // wait for this account.
         for (ask, at) in turn.claims.iter().zip(locked.iter_mut()) {
             let final_here = || {
-                let refused = at.state.refuses(&ask.demands, ask.terms, turn.ticket);
-                refused.filter(|_| !ask.patient)
+                let patient = ask.patient && !turn.wanted.draws;
+                if patient { None } else { at.refuses(ask, turn) }
             };
             if let Some(demand) = at.state.hopeless(&ask.demands, ask.terms).or_else(final_here) {
                 let (state, mut step) = at.step(outbox);
@@ -312,6 +337,10 @@ impl Pending {
                 return Err(refused);
             }
         }
+        if let Some(decided) = self.without_store(locked, outbox) {
+            return decided;
+        }
+        locked.iter_mut().for_each(|at| at.state.note(turn));
         let at = &mut locked[index];
         if turn.is_over(index, at.now.tick) {
             return Err(at.state.timed_out(meter, turn, at.identity(), at.now));
@@ -321,13 +350,14 @@ impl Pending {
     }
 
     /// Grants a request that passed, under the locks of all accounts.
-    fn grant(&self, locked: &mut [Locked<'_>], outbox: &mut Outbox) -> Granted {
+    pub(super) fn grant(&self, locked: &mut [Locked<'_>], outbox: &mut Outbox) -> Granted {
         let Turn { claims, wanted, .. } = &*self.turn;
         match wanted.what {
             Wants::Admission => {
                 let now = locked[0].now;
                 Granted::Admission(locked[0].state.take_admission(&claims[0].demands, now))
             }
+            Wants::Room => Granted::Room(self.hold(locked)),
             Wants::Lease => {
                 let asks = self.accounts.iter().zip(claims);
                 let asks: SmallVec<[_; 4]> = asks
@@ -344,6 +374,10 @@ impl Pending {
     fn receive(&self, granted: Granted) -> Grant {
         let opened = match granted {
             Granted::Admission(number) => return Grant::Slot(number),
+            Granted::Room(room) => {
+                drop(Room::of(self, room));
+                return Grant::Slot(None);
+            }
             Granted::Lease(opened) => opened,
         };
         let mut places = self
@@ -368,7 +402,8 @@ impl Pending {
 /// Splits an ask into the account, which the wait keeps, and the claim, which the queues see.
 fn queued(ask: Ask, timeout: Option<Duration>) -> (Arc<Account>, QueuedClaim) {
     let Ask { account, demands, multiplier, terms, patient, place, labels } = ask;
-    let deadline = timeout.map(|timeout| account.core().clock().precise_tick().plus(timeout));
+    let since = account.core().clock().precise_tick();
+    let deadline = timeout.map(|timeout| since.plus(timeout));
     let (id, this) = (account.id(), account.as_swept());
     let claim = QueuedClaim {
         id,
@@ -378,6 +413,7 @@ fn queued(ask: Ask, timeout: Option<Duration>) -> (Arc<Account>, QueuedClaim) {
         terms,
         patient,
         deadline,
+        since,
         place,
         labels,
     };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::pace::CallPace;
 use super::view::{Edging, View};
-use crate::accounting::{Era, NextShare, Share, Tick};
+use crate::accounting::{Era, NextShare, Others, Share, Tick};
 use crate::seeded::{self, Bug};
 use crate::store::message::{Edges, HeardOfOthers, ShareAsk, ShareGiven, WhichEra, WindowSpan};
 
@@ -123,6 +123,17 @@ impl Line {
     pub(super) fn heard(&self) -> HeardOfOthers {
         let heard = self.heard.unwrap_or_default();
         HeardOfOthers { used: heard.used_by_others, out: heard.out_to_others }
+    }
+
+    /// What an answer says of all others in the era of the share.
+    pub(super) fn others(
+        &self,
+        ask: &ShareAsk,
+        given: &ShareGiven,
+        (live, now): (u32, Tick),
+    ) -> Others {
+        let used = given.used.saturating_sub(ask.spent);
+        Others { most: Some(self.most), used, out: given.out, live, heard: Some(now) }
     }
 
     /// The most that a share can be beside those of all others, as far as it is known.

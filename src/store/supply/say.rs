@@ -61,6 +61,9 @@ impl Speech {
             // The meter begins a new window: what it says here is about the old one.
             return;
         }
+        let low =
+            if self.is_active(&line.pace) { line.pace.needs(self.trip + MARGIN, 2) } else { 0 };
+        share.watch(low, line.called_in);
         match share.era() {
             None => self.ask_first(id, line, view),
             Some(era) => {
@@ -71,10 +74,10 @@ impl Speech {
     }
 
     /// Eras that are over, and of which the store has not heard all.
-    fn speak_of_past(&mut self, id: LimitId, line: &Line, share: &Share) {
-        for past in share.past() {
+    fn speak_of_past(&mut self, id: LimitId, line: &Line, share: &mut Share) {
+        for past in share.past().to_vec() {
             if self.says_all || past.reported != Some((past.spent, past.held)) {
-                let PastEra { era, amount, spent, held, .. } = *past;
+                let PastEra { era, amount, spent, held, .. } = past;
                 let ends = self.time.unwrap_or(era.begins);
                 let edges = Some(Edges { begins: era.begins, ends });
                 let used = spent.saturating_add(held);
@@ -86,6 +89,7 @@ impl Speech {
                     edges,
                     ..blank(id, line)
                 };
+                share.reporting(era);
                 self.push(ShareAsk { era: WhichEra::This(era), ..ask }, self.now, None);
             }
         }
@@ -95,7 +99,7 @@ impl Speech {
     fn ask_first(&mut self, id: LimitId, line: &Line, view: &View) {
         let used = view.spent.saturating_add(view.held);
         let active = view.need > 0 || used > 0 || self.is_active(&line.pace);
-        if self.says_all || !(active || line.reset.is_some()) {
+        if self.says_all || !(active || line.changed || line.reset.is_some()) {
             return;
         }
         let need = if view.need > 0 { used.saturating_add(view.need) } else { 0 };

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::accounting::{Share, Tick, nanos};
+use crate::accounting::{Share, nanos};
+pub use crate::ledger::View;
 use crate::store::message::LimitId;
 
 /// How a holder speaks.
@@ -34,27 +35,6 @@ impl Default for SupplyRules {
             again: Duration::from_millis(250),
         }
     }
-}
-
-/// What the meter of a limit says to the supply, read under its lock.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct View {
-    /// What was used in the era of its share. In a sliding window: what its ring holds.
-    pub spent: u64,
-    /// What its open leases hold of that era.
-    pub held: u64,
-    /// The latest deadline of its open leases, and of those that its waiters ask for.
-    pub until: Option<Tick>,
-    /// How much more than `spent` and `held` lets its oldest waiter pass, 0 if nobody waits.
-    pub need: u64,
-    /// Since when that waiter waits.
-    pub since: Option<Tick>,
-    /// The number of that waiter's request: limits with the same one are raised all or none.
-    pub request: Option<u64>,
-    /// The number of calls since the meter was made.
-    pub calls: u64,
-    /// What they asked for in all.
-    pub asked: u64,
 }
 
 /// The meters of a holder. Each call runs under the lock of one meter, with the share in it.

@@ -1,0 +1,358 @@
+//! An account whose limits several processes share: who lacks a share, and what the supply hears.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::identity::{Identity, Step};
+use super::serving::end;
+use super::state::State;
+use crate::accounting::{Cause, Moment, News, Share, Terms, Tick};
+use crate::ledger::account::Account;
+use crate::ledger::account_id::AccountId;
+use crate::ledger::claim::{Demand, MeterIndex};
+use crate::ledger::error::{Error, StoreError};
+use crate::ledger::queue::turn::{QueuedClaim, Turn};
+use crate::ledger::supply::{Lack, Supply, View};
+
+/// Whether a request passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Passes,
+    /// The limits are known to leave it, and only shares are too small. The first such demand.
+    Short(usize),
+    /// A limit refuses it, or an older wait does that waits for more than the store.
+    Refused(usize),
+}
+
+/// What an account of shared limits has beside its meters.
+#[derive(Debug)]
+pub(crate) struct Supplied {
+    pub(crate) supply: Arc<dyn Supply>,
+    /// Requests that wait and ask of this account, by ticket. Each is in one queue, here or in
+    /// another account.
+    waiting: BTreeMap<u64, Arc<Turn>>,
+}
+
+/// What the oldest waiter that lacks a share of a meter needs.
+struct Needed {
+    amount: u64,
+    since: Tick,
+    request: u64,
+}
+
+impl Account {
+    /// From now on `supply` brings the shares of its [shared](crate::Meter::shared) meters.
+    pub fn supplied_by(&self, supply: Arc<dyn Supply>) -> Result<(), Error> {
+        self.locked(|state, _| {
+            let waiting = BTreeMap::new();
+            state.rare_mut().supplied = Some(Box::new(Supplied { supply, waiting }));
+        })
+    }
+
+    /// What brings the shares of its meters, if anything does.
+    pub fn supply(&self) -> Result<Option<Arc<dyn Supply>>, Error> {
+        self.locked(|state, _| state.supplied().map(|supplied| Arc::clone(&supplied.supply)))
+    }
+
+    /// Calls `act` with what the meter of a shared limit says, and with its share. Requests that
+    /// wait are then served. Returns whether there is such a meter.
+    pub fn visit(
+        &self,
+        limit: u128,
+        act: &mut dyn FnMut(&View, &mut Share),
+    ) -> Result<bool, Error> {
+        self.locked_at(Identity::present, |state, step| {
+            let found = state.meters.iter().position(|meter| meter.shared_limit() == Some(limit));
+            let Some(at) = found else { return false };
+            let view = state.view(at, step.identity, step.now);
+            state.meters[at].visit_share(step.now, |share| act(&view, share));
+            state.meters[at].take_most();
+            true
+        })
+    }
+
+    /// Decides again what waits: the store is away, or back.
+    pub fn decide_again(&self) -> Result<(), Error> {
+        self.refresh()
+    }
+}
+
+impl State {
+    /// What the account has beside its meters, if several processes share its limits.
+    #[inline]
+    pub(crate) fn supplied(&self) -> Option<&Supplied> {
+        self.rare.as_ref()?.supplied.as_deref()
+    }
+
+    /// Whether a request passes. `until` is the deadline of its lease, if it opens one.
+    #[cold]
+    pub(crate) fn verdict(
+        &self,
+        demands: &[Demand],
+        terms: Terms,
+        ticket: u64,
+        until: Option<Tick>,
+        id: AccountId,
+    ) -> Verdict {
+        let Some(at) = self.refuses(demands, terms, ticket) else {
+            let uncovered = self.uncovered(demands, until);
+            return uncovered.map_or(Verdict::Passes, Verdict::Short);
+        };
+        if self.supplied().is_none() || self.is_closed() {
+            return Verdict::Refused(at);
+        }
+        let is_short = |index: usize| {
+            let Some((meter, amount)) = self.asked(demands, index) else { return false };
+            let number = demands[index].meter;
+            let left = meter.admits(amount, terms) || meter.is_short(amount, terms);
+            left && (!self.is_behind(number, amount, terms, ticket)
+                || self.is_head_short(number, id))
+        };
+        let refused = (0..demands.len())
+            .find(|&index| !self.passes(demands, index, terms, ticket) && !is_short(index));
+        refused.map_or(Verdict::Short(at), Verdict::Refused)
+    }
+
+    /// Whether the oldest wait on a meter waits for the store, and for nobody else.
+    fn is_head_short(&self, number: MeterIndex, id: AccountId) -> bool {
+        let Some(head) = self.queues().and_then(|queues| queues.first(number)) else { return true };
+        let (amount, terms) = (head.asks_of(id, number), head.terms_of(id));
+        let meter = &self.meters[usize::from(number)];
+        meter.admits(amount, terms) || meter.is_short(amount, terms)
+    }
+
+    /// The first of `demands` of which no lease may last until `until`: the store was not promised
+    /// that.
+    pub(crate) fn uncovered(&self, demands: &[Demand], until: Option<Tick>) -> Option<usize> {
+        self.supplied()?;
+        let until = until?;
+        let meter = |demand: &Demand| self.meters.get(usize::from(demand.meter));
+        demands.iter().position(|demand| meter(demand).is_some_and(|meter| !meter.covers(until)))
+    }
+
+    /// Whether a request that lacks shares passes because the store is away. `None` if it is not.
+    pub(crate) fn passes_when_away(
+        &self,
+        demands: &[Demand],
+        terms: Terms,
+        until: Option<Tick>,
+    ) -> Option<bool> {
+        let supplied = self.supplied()?;
+        let mut passes = None;
+        for (index, demand) in demands.iter().enumerate() {
+            let (meter, asked) = self.asked(demands, index)?;
+            let uncovered = until.is_some_and(|until| !meter.covers(until));
+            let Some(limit) = meter.shared_limit() else { continue };
+            if !uncovered && !self.meters[usize::from(demand.meter)].is_short(asked, terms) {
+                continue;
+            }
+            let taken = meter.used_here().saturating_add(meter.reserved());
+            let share = meter.share()?;
+            let others = share.others().most.map(|_| *share.others());
+            let lack = Lack { limit, share: share.amount(), taken, asked, others };
+            passes = Some(passes.unwrap_or(true) & supplied.supply.passes_when_away(&lack)?);
+        }
+        passes
+    }
+
+    /// The error of a request that lacks a share of a store that is away.
+    #[cold]
+    pub(crate) fn unavailable(&self, identity: &Identity, demands: &[Demand], at: usize) -> Error {
+        let asked = self.asked(demands, at);
+        let text = asked.map_or(String::new(), |(meter, amount)| {
+            let share = meter.share().map_or(0, Share::amount);
+            let taken = meter.used_here().saturating_add(meter.reserved());
+            let (free, unit) = (share.saturating_sub(taken), meter.unit().name());
+            format!(
+                "the store of {:?} does not answer: {amount} {unit} were asked for, and {free} of \
+                 the {share} that this process had drawn are free; nothing was booked; try again \
+                 when the store is back, or choose with on_down what passes meanwhile",
+                identity.key().as_str(),
+            )
+        });
+        StoreError::Unavailable(text).into()
+    }
+
+    /// The refusal of a request that others hold up: they have drawn what the limit leaves.
+    #[cold]
+    pub(crate) fn with_others(
+        &self,
+        identity: &Identity,
+        demands: &[Demand],
+        at: usize,
+        now: Moment,
+        terms: Terms,
+    ) -> Error {
+        let mut refused = self.refusal(identity, demands, at, now, terms);
+        if let Error::Denied(denied) = &mut refused {
+            denied.cause = Cause::Held;
+            denied.retry_after = denied.retry_after.filter(|wait| !wait.is_zero());
+            denied.remark = Some(": other processes hold what is left of it".to_owned());
+        }
+        refused
+    }
+
+    /// The end of a wait that took too long, if it waited for the store.
+    #[cold]
+    pub(crate) fn drawn_out(
+        &self,
+        turn: &Turn,
+        claim: &QueuedClaim,
+        identity: &Identity,
+        now: Moment,
+    ) -> Option<Error> {
+        self.supplied()?;
+        let (demands, terms, until) = (&claim.demands, claim.terms, turn.until(now.tick));
+        let verdict = self.verdict(demands, terms, turn.ticket, until, identity.id());
+        let Verdict::Short(at) = verdict else { return None };
+        if self.passes_when_away(demands, terms, until).is_some() {
+            return Some(self.unavailable(identity, demands, at));
+        }
+        let refused = self.with_others(identity, demands, at, now, terms);
+        match refused {
+            Error::Denied(denied) if !turn.wanted.draws => Some(Error::TimedOut(denied)),
+            refused => Some(refused),
+        }
+    }
+
+    /// Notes a request that waits and asks of this account.
+    pub(crate) fn note(&mut self, turn: &Arc<Turn>) {
+        if let Some(supplied) = self.rare.as_mut().and_then(|rare| rare.supplied.as_mut()) {
+            supplied.waiting.entry(turn.ticket).or_insert_with(|| Arc::clone(turn));
+        }
+    }
+
+    /// Ends the step of an account of shared limits: requests that wait for nobody but the store end
+    /// if it cannot help them, and the supply hears what it must.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn hand_on_shared(&mut self, step: &mut Step<'_>) {
+        self.serve_all(step);
+        if self.supplied().is_some_and(|supplied| !supplied.waiting.is_empty()) {
+            self.end_drawing(step);
+        }
+        let Some(supplied) = self.supplied() else { return };
+        let supply = Arc::clone(&supplied.supply);
+        let id = step.identity.id();
+        for at in 0..self.meters.len() {
+            let Some(limit) = self.meters[at].shared_limit() else { continue };
+            let waits = self.needed(at, id, step.now).map_or(0, |needed| needed.request);
+            let changes = self.meters[at].take_changes();
+            match self.meters[at].news(waits) {
+                None => {}
+                Some(News::Low) => step.outbox.tell(&supply, move |supply| supply.short(limit)),
+                Some(News::Surplus) => {
+                    step.outbox.tell(&supply, move |supply| supply.surplus(limit));
+                }
+            }
+            if changes != Default::default() {
+                step.outbox.tell(&supply, move |supply| supply.changed(limit, changes));
+            }
+        }
+    }
+
+    /// Ends requests that wait for the store alone, and that a limit refuses meanwhile. If the store
+    /// is away, what waits for it is decided without it.
+    fn end_drawing(&mut self, step: &mut Step<'_>) {
+        let Some(supplied) = self.rare.as_mut().and_then(|rare| rare.supplied.as_mut()) else {
+            return;
+        };
+        supplied.waiting.retain(|_, turn| turn.is_pending());
+        let turns: Vec<Arc<Turn>> = supplied.waiting.values().cloned().collect();
+        for turn in turns {
+            self.end_if_refused(&turn, step);
+        }
+    }
+
+    fn end_if_refused(&mut self, turn: &Arc<Turn>, step: &mut Step<'_>) {
+        let id = step.identity.id();
+        let Some((_, claim)) = turn.claim_of(id) else { return };
+        let until = turn.until(step.now.tick);
+        let draws = turn.wanted.draws || !claim.patient;
+        let verdict = self.verdict(&claim.demands, claim.terms, turn.ticket, until, id);
+        let alone = turn.claims.len() == 1;
+        match verdict {
+            Verdict::Passes => {}
+            Verdict::Refused(at) if draws && alone => {
+                let refused =
+                    self.refusal(step.identity, &claim.demands, at, step.now, claim.terms);
+                self.end_queued(turn, Err(refused), step);
+            }
+            Verdict::Refused(_) if draws => {
+                if let Some(wait) = turn.again() {
+                    step.outbox.try_again(wait);
+                }
+            }
+            Verdict::Refused(_) => {}
+            Verdict::Short(at) if alone => {
+                match self.passes_when_away(&claim.demands, claim.terms, until) {
+                    Some(true) => {
+                        let granted = self.grant_queued(turn, step);
+                        end(turn, Ok(granted), step.outbox);
+                    }
+                    Some(false) if draws => {
+                        let away = self.unavailable(step.identity, &claim.demands, at);
+                        self.end_queued(turn, Err(away), step);
+                    }
+                    Some(false) | None => {}
+                }
+            }
+            Verdict::Short(_) => {}
+        }
+    }
+
+    /// What the oldest waiter that lacks a share of the meter at `at` needs.
+    fn needed(&self, at: usize, id: AccountId, now: Moment) -> Option<Needed> {
+        let waiting = &self.supplied()?.waiting;
+        let number = MeterIndex(u8::try_from(at).ok()?);
+        let meter = &self.meters[at];
+        waiting.values().filter(|turn| turn.is_pending()).find_map(|turn| {
+            let (_, claim) = turn.claim_of(id)?;
+            if claim.demands.iter().all(|demand| demand.meter != number) {
+                return None;
+            }
+            let amount = claim.asks_of(number);
+            let uncovered = turn.until(now.tick).is_some_and(|until| !meter.covers(until));
+            let short = meter.is_short(amount, claim.terms);
+            (short || uncovered).then(|| Needed {
+                amount: meter.needs(amount, claim.terms),
+                since: claim.since,
+                request: turn.ticket,
+            })
+        })
+    }
+
+    /// What the meter at `at` says to its supply.
+    fn view(&self, at: usize, identity: &Identity, now: Moment) -> View {
+        let needed = self.needed(at, identity.id(), now);
+        let until = self.last_deadline(at, identity.id(), now);
+        let asked = self.meters[at].asked();
+        let meter = &self.meters[at];
+        View {
+            spent: meter.used_here(),
+            held: meter.reserved(),
+            until,
+            need: needed.as_ref().map_or(0, |needed| needed.amount),
+            since: needed.as_ref().map(|needed| needed.since),
+            request: needed.map(|needed| needed.request),
+            calls: asked.calls,
+            asked: asked.amount,
+        }
+    }
+
+    /// The latest deadline of the leases that hold of a meter, and of those that waiters ask for.
+    fn last_deadline(&self, at: usize, id: AccountId, now: Moment) -> Option<Tick> {
+        let number = MeterIndex(u8::try_from(at).ok()?);
+        let open = self.entries().into_iter().flat_map(|entries| entries.open());
+        let open = open.filter(|(_, entry)| entry.holds.iter().any(|held| held.meter == number));
+        let open = open.map(|(_, entry)| entry.deadline);
+        let waiting = self.supplied()?.waiting.values().filter(|turn| turn.is_pending());
+        let asks = |turn: &&Arc<Turn>| {
+            let claim = turn.claim_of(id);
+            claim.is_some_and(|(_, claim)| claim.demands.iter().any(|d| d.meter == number))
+        };
+        let waiting = waiting.filter(asks).filter_map(|turn| turn.until(now.tick));
+        let admissions = self.queues().into_iter().flat_map(|queues| queues.admissions.iter());
+        open.chain(waiting).chain(admissions.map(|admission| admission.deadline)).max()
+    }
+}

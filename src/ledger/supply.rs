@@ -1,0 +1,67 @@
+//! The seam to stores: what an account asks of whoever shares its limits with other processes.
+//!
+//! The ledger knows nothing of stores. It says what it lacks, and is visited with what it is given.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::accounting::{Changes, Others, Tick};
+
+/// Brings shares of limits to accounts. The numbers are those of
+/// [`Meter::shared`](crate::Meter::shared).
+///
+/// All but [`passes_when_away`](Self::passes_when_away) is called without any lock of an account.
+pub trait Supply: fmt::Debug + Send + Sync {
+    /// Requests lack a share of that limit, or soon will, or more was used than the share.
+    fn short(&self, limit: u128);
+
+    /// A part of the share of that limit is free, and was called in.
+    fn surplus(&self, limit: u128);
+
+    /// The owner of an account has changed that limit.
+    fn changed(&self, limit: u128, changes: Changes);
+
+    /// For how long a call that waits for nobody else waits for the store.
+    fn timeout(&self) -> Duration;
+
+    /// Whether a request that lacks a share passes all the same, because the store is away. `None`
+    /// if it is not away. It is called under the lock of an account: it takes no lock but its own,
+    /// under which it calls nothing.
+    fn passes_when_away(&self, lack: &Lack) -> Option<bool>;
+}
+
+/// A request that lacks a share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lack {
+    /// The limit.
+    pub limit: u128,
+    /// The share.
+    pub share: u64,
+    /// What is used and reserved of it.
+    pub taken: u64,
+    /// What is asked for.
+    pub asked: u64,
+    /// What was last heard of the others. `None` if there never was an answer.
+    pub others: Option<Others>,
+}
+
+/// What the meter of a limit says to its supply, read under its lock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct View {
+    /// What was used in the era of its share. In a sliding window: what its ring holds.
+    pub spent: u64,
+    /// What its open leases hold of that era.
+    pub held: u64,
+    /// The latest deadline of its open leases, and of those that its waiters ask for.
+    pub until: Option<Tick>,
+    /// How much more than `spent` and `held` lets its oldest waiter pass, 0 if nobody waits.
+    pub need: u64,
+    /// Since when that waiter waits.
+    pub since: Option<Tick>,
+    /// The number of that waiter's request: limits with the same one are raised all or none.
+    pub request: Option<u64>,
+    /// The number of calls since the meter was made.
+    pub calls: u64,
+    /// What they asked for in all.
+    pub asked: u64,
+}
