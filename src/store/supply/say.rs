@@ -15,6 +15,9 @@ const LAST: Duration = Duration::from_secs(1);
 /// For how long a holder believes that there is nothing for a waiter.
 const REFUSED: Duration = Duration::from_millis(100);
 
+/// More is asked for once less is free than so many usual calls need, or than a trip takes.
+const LOW_CALLS: u64 = 3;
+
 /// The margin of a round trip.
 const MARGIN: Duration = Duration::from_millis(50);
 
@@ -61,8 +64,11 @@ impl Speech {
             // The meter begins a new window: what it says here is about the old one.
             return;
         }
-        let low =
-            if self.is_active(&line.pace) { line.pace.needs(self.trip + MARGIN, 2) } else { 0 };
+        let low = if self.is_active(&line.pace) {
+            line.pace.needs(self.trip + MARGIN, LOW_CALLS)
+        } else {
+            0
+        };
         share.watch(low, line.called_in);
         match share.era() {
             None => self.ask_first(id, line, view),
@@ -203,7 +209,7 @@ impl Speech {
         if idle && view.need == 0 {
             return used.min(share.amount());
         }
-        let low = line.pace.needs(self.trip + MARGIN, 2);
+        let low = line.pace.needs(self.trip + MARGIN, LOW_CALLS);
         if view.need == 0 && free < low && self.is_active(&line.pace) && self.may_get(line) {
             return ahead.max(share.amount());
         }
