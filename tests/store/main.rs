@@ -13,8 +13,6 @@ mod memory;
 mod model;
 mod plan;
 mod random;
-#[cfg(feature = "sqlite")]
-mod shared;
 mod shrink;
 #[cfg(feature = "sqlite")]
 mod sqlite;
