@@ -4,6 +4,7 @@ pub(crate) mod entries;
 pub(crate) mod held;
 pub(crate) mod identity;
 pub(crate) mod idle;
+mod joining;
 pub(crate) mod leasing;
 pub(crate) mod naming;
 pub(crate) mod passing;
@@ -72,7 +73,9 @@ impl Account {
     }
 
     fn of(identity: Identity, meters: SmallVec<[Meter; 2]>) -> Arc<Self> {
-        Arc::new(Self { identity, state: Mutex::new(State { meters, rare: None }) })
+        let account = Arc::new(Self { identity, state: Mutex::new(State { meters, rare: None }) });
+        account.join();
+        account
     }
 
     /// The id.
@@ -271,8 +274,8 @@ impl Account {
     }
 
     /// Adds a meter that has counted nothing yet, and returns its number.
-    pub(crate) fn add_meter(&self, meter: Meter) -> Result<MeterIndex, Error> {
-        self.locked(|state, _| {
+    pub(crate) fn add_meter(self: &Arc<Self>, meter: Meter) -> Result<MeterIndex, Error> {
+        let added = self.locked(|state, _| {
             let room = (state.meters.len() < METERS_MAX).then_some(state.meters.len());
             let number = room.and_then(|number| u8::try_from(number).ok()).ok_or_else(|| {
                 Invalid::sentence(format!(
@@ -284,20 +287,9 @@ impl Account {
             })?;
             state.meters.push(meter);
             Ok(MeterIndex(number))
-        })?
-    }
-
-    /// Replaces each meter by the one in `new`. Open leases keep what they hold. Charges for leases
-    /// that ran out are part of the old counts, so they are forgotten.
-    pub(crate) fn replace(&self, new: impl IntoIterator<Item = Meter>) -> Result<(), Error> {
-        self.locked(|state, step| {
-            for (old, new) in state.meters.iter_mut().zip(new) {
-                old.replace(new, step.now);
-            }
-            if let Some(entries) = state.entries_if_any() {
-                entries.forget_expired();
-            }
-        })
+        })?;
+        self.join();
+        added
     }
 
     /// Closes the account to requests. Open leases still end. Returns false if it was closed

@@ -70,12 +70,18 @@ struct Admitted {
 struct Link {
     away: AtomicBool,
     changes: Mutex<Vec<(u128, Changes)>>,
+    /// Limits of which there is news.
+    news: Mutex<Vec<u128>>,
 }
 
 impl outlay::Supply for Link {
-    fn short(&self, _: u128) {}
+    fn short(&self, limit: u128) {
+        self.news.lock().push(limit);
+    }
 
-    fn surplus(&self, _: u128) {}
+    fn surplus(&self, limit: u128) {
+        self.news.lock().push(limit);
+    }
 
     fn changed(&self, limit: u128, changes: Changes) {
         self.changes.lock().push((limit, changes));
@@ -180,6 +186,13 @@ impl Holder {
             next: Cell::new(None),
         };
         Self { supply, inner, hung: false, cut: false, delay: Duration::ZERO }
+    }
+
+    /// Tells the supply which limits have news.
+    pub(crate) fn mark(&mut self) {
+        for limit in std::mem::take(&mut *self.inner.link.news.lock()) {
+            self.supply.mark(LimitId(limit));
+        }
     }
 
     pub(crate) fn id(&self) -> HolderId {

@@ -28,6 +28,8 @@ pub(super) struct Shared {
     /// Used and reserved as they were last counted, and what was asked for until then.
     counted: u64,
     asked: Asked,
+    /// What was used when that was last asked.
+    booked: u64,
     /// What its supply was last told: the news, the share, what was taken of it, and who waited.
     told: Option<(News, u64, u64, u64)>,
     /// What its owner wants to change, and the supply must still hear.
@@ -70,7 +72,8 @@ impl Meter {
         let share = Share::new(ShareKind::of(&self.window));
         let (past, now) = (SmallVec::new(), Tick::from_nanos(0));
         let (asked, changes) = (Asked::default(), Changes::default());
-        let shared = Shared { limit, share, past, now, counted: 0, asked, told: None, changes };
+        let (counted, booked, told) = (0, 0, None);
+        let shared = Shared { limit, share, past, now, counted, asked, booked, told, changes };
         self.take_shared(Some(Box::new(shared)));
         self
     }
@@ -302,6 +305,13 @@ impl Meter {
         };
         let told = Some((news, shared.share.amount(), taken, waits));
         (std::mem::replace(&mut shared.told, told) != told).then_some(news)
+    }
+
+    /// Whether something else is used than at the last call.
+    pub fn take_booked(&mut self) -> bool {
+        let used = self.used_here();
+        let shared = self.of_share_mut();
+        shared.is_some_and(|shared| std::mem::replace(&mut shared.booked, used) != used)
     }
 
     /// What was asked of it so far.

@@ -28,9 +28,11 @@ pub(crate) enum Verdict {
 #[derive(Debug)]
 pub(crate) struct Supplied {
     pub(crate) supply: Arc<dyn Supply>,
+    /// Whether it hears of each booking.
+    pub(crate) keeps: bool,
     /// Requests that wait and ask of this account, by ticket. Each is in one queue, here or in
     /// another account.
-    waiting: BTreeMap<u64, Arc<Turn>>,
+    pub(super) waiting: BTreeMap<u64, Arc<Turn>>,
 }
 
 /// What the oldest waiter that lacks a share of a meter needs.
@@ -41,14 +43,6 @@ struct Needed {
 }
 
 impl Account {
-    /// From now on `supply` brings the shares of its [shared](crate::Meter::shared) meters.
-    pub fn supplied_by(&self, supply: Arc<dyn Supply>) -> Result<(), Error> {
-        self.locked(|state, _| {
-            let waiting = BTreeMap::new();
-            state.rare_mut().supplied = Some(Box::new(Supplied { supply, waiting }));
-        })
-    }
-
     /// What brings the shares of its meters, if anything does.
     pub fn supply(&self) -> Result<Option<Arc<dyn Supply>>, Error> {
         self.locked(|state, _| state.supplied().map(|supplied| Arc::clone(&supplied.supply)))
@@ -238,7 +232,7 @@ impl State {
             self.serve_all(step);
         }
         let Some(supplied) = self.supplied() else { return };
-        let supply = Arc::clone(&supplied.supply);
+        let (supply, keeps) = (Arc::clone(&supplied.supply), supplied.keeps);
         let id = step.identity.id();
         for at in 0..self.meters.len() {
             let Some(limit) = self.meters[at].shared_limit() else { continue };
@@ -250,6 +244,9 @@ impl State {
                 Some(News::Surplus) => {
                     step.outbox.tell(&supply, move |supply| supply.surplus(limit));
                 }
+            }
+            if keeps && self.meters[at].take_booked() {
+                step.outbox.tell(&supply, move |supply| supply.booked(limit));
             }
             if changes != Default::default() {
                 step.outbox.tell(&supply, move |supply| supply.changed(limit, changes));
