@@ -6,7 +6,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use smallvec::smallvec;
 
-use super::stored::{Stored, announce, check_most, core};
+use super::stored::{Stored, announce, check_most, core, reset};
 use crate::accounting::{
     Clock, Code, Denied, Key, Limit, Meter, Moment, Unit, UsageEstimate, Window, nanos,
 };
@@ -161,7 +161,7 @@ impl BudgetManager {
             Some(account) => {
                 if self.0.store.is_some() {
                     // A budget that is set again begins anew.
-                    account.adjust(|meters, now| meters.iter_mut().for_each(|m| m.reset(now)))?;
+                    reset(&account)?;
                 }
                 account.close()
             }
@@ -197,9 +197,7 @@ impl BudgetManager {
 
     /// Starts a new window of the agent now.
     pub fn reset_window(&self, agent_id: &str) -> Result<(), Error> {
-        self.0
-            .account(agent_id, 0)?
-            .adjust(|meters, now| meters.iter_mut().for_each(|m| m.reset(now)))
+        reset(&*self.0.account(agent_id, 0)?)
     }
 
     /// All about one agent.

@@ -22,7 +22,7 @@ pub(super) fn core(
     policy: Policy,
 ) -> Result<Arc<Core>, Error> {
     let Some(store) = store else { return Ok(Core::new(clock, policy)) };
-    if !matches!(clock, Clock::System) && !clock.is(store.clock()) {
+    if !matches!(clock, Clock::System) && !clock.is(&store.options().clock) {
         return Err(Invalid::sentence(
             "clock is another one than that of the store: give the clock to the store alone, or \
              the same one to both"
@@ -31,7 +31,7 @@ pub(super) fn core(
         .into());
     }
     let supply: Arc<dyn Supply> = Arc::clone(store) as _;
-    Ok(Core::shared(store.clock().clone(), policy, supply))
+    Ok(Core::shared(store.options().clock.clone(), policy, supply))
 }
 
 /// The length of a window, as a part of what a limit is.
@@ -92,7 +92,8 @@ impl Stored<'_> {
     }
 
     /// The same, with limits that its user has set just now. They stand for all handles of it, in
-    /// all processes, until somebody sets others.
+    /// all processes, until somebody sets others. What was used is read from the store, if it
+    /// answers in time.
     pub(super) fn account_with(
         &self,
         limits: &[Limit],
@@ -105,18 +106,36 @@ impl Stored<'_> {
                 meters.iter_mut().zip(limits).for_each(|(meter, limit)| meter.set_limit(limit));
             })?;
             announce(store, &account)?;
+            settle(&account)?;
         }
         Ok(account)
     }
 }
 
-/// The limits of an account were set just now: they stand in the store from now on.
-pub(super) fn announce(store: &Arc<Store>, account: &Account) -> Result<(), Error> {
-    let set: SmallVec<[(u128, u64); 2]> = account.read(|meters, _| {
+/// The shared limits of an account, and the most that all may use of each.
+fn shared_limits(account: &Account) -> Result<SmallVec<[(u128, u64); 2]>, Error> {
+    account.read(|meters, _| {
         let one = |meter: &Meter| Some((meter.shared_limit()?, meter.most_of_all()));
         meters.iter().filter_map(one).collect()
-    })?;
-    for (limit, most) in set {
+    })
+}
+
+/// Waits until the store has heard what was changed of an account, or does not answer.
+pub(super) fn settle(account: &Account) -> Result<(), Error> {
+    let Some(supply) = account.supply()? else { return Ok(()) };
+    shared_limits(account)?.into_iter().for_each(|(limit, _)| supply.booked(limit));
+    Ok(())
+}
+
+/// Begins a new window of all meters of an account, in its store too.
+pub(super) fn reset(account: &Account) -> Result<(), Error> {
+    account.adjust(|meters, now| meters.iter_mut().for_each(|meter| meter.reset(now)))?;
+    settle(account)
+}
+
+/// The limits of an account were set just now: they stand in the store from now on.
+pub(super) fn announce(store: &Arc<Store>, account: &Account) -> Result<(), Error> {
+    for (limit, most) in shared_limits(account)? {
         store.changed(limit, Changes { most: Some(most), ..Changes::default() });
     }
     Ok(())

@@ -9,7 +9,7 @@ use parking_lot::RwLock;
 use smallvec::smallvec;
 
 pub use self::operation_costs::OperationCosts;
-use super::stored::{Stored, check_most, core, span_text};
+use super::stored::{Stored, check_most, core, reset, span_text};
 use crate::accounting::{Clock, Code, Invalid, Key, Limit, Unit, UsageEstimate, Window};
 use crate::ledger::{Account, Ask, Demand, Error, Lease, MeterIndex, Policy, Request, reserve};
 use crate::store::Store;
@@ -175,7 +175,7 @@ impl AgentTokenBudget {
 
     /// Starts a new period now. Open leases end in the old one.
     pub fn reset(&self) -> Result<(), Error> {
-        self.account.adjust(|meters, now| meters[0].reset(now))
+        reset(&self.account)
     }
 
     /// Sets what a token of `operation` costs from now on.

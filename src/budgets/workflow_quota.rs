@@ -8,7 +8,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use smallvec::smallvec;
 
-use super::stored::{Stored, check_most, core, span_text};
+use super::stored::{Stored, check_most, core, reset, span_text};
 use crate::accounting::{Clock, Code, Key, Limit, Meter, Tick, Unit, Window};
 use crate::ledger::{Account, Ask, Demand, Error, MeterIndex, Policy};
 use crate::store::Store;
@@ -207,7 +207,7 @@ impl WorkflowQuota {
 
     /// Starts a new period now. Active workflows go on.
     pub fn reset(&self) -> Result<(), Error> {
-        self.0.account.adjust(|meters, now| meters[0].reset(now))
+        reset(&self.0.account)
     }
 
     /// How many workflows may begin in a period.
@@ -247,7 +247,7 @@ impl Quota {
             more: &[("quota", &self.name), ("began", &began)],
         };
         let meters = smallvec![stored.meter(self.steps_limit(), Window::Lifetime)];
-        stored.account_with(&[self.steps_limit()], meters, |meters| {
+        stored.account(meters, |meters| {
             Account::new(self.account.core(), workflow.clone(), Code::WorkflowQuotaExceeded, meters)
         })
     }

@@ -129,6 +129,8 @@ impl<S> Limited<S> {
     fn forget_few(&self) {
         // Not within `remove_if`, which has a part of the set locked.
         let are_many = self.accounts.len() > KEPT;
+        // An account of a store is found again while anybody has it.
+        let is_stored = self.opening.store.is_some();
         for _ in 0..2 {
             let oldest = self.checked.lock().pop_front();
             let Some(account) = oldest.and_then(|account| account.upgrade()) else { continue };
@@ -136,7 +138,7 @@ impl<S> Limited<S> {
             let is_forgotten = self.says_nothing(&account, are_many)
                 && self.accounts.remove_if(account.key().as_str(), |present| {
                     Arc::ptr_eq(present, &account)
-                        && Arc::strong_count(present) == 2
+                        && (is_stored || Arc::strong_count(present) == 2)
                         && self.says_nothing(present, are_many)
                 });
             if !is_forgotten {

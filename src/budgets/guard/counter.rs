@@ -95,6 +95,11 @@ impl Counter {
         (self.group, self.named.values.clone())
     }
 
+    /// Whether a store has its account.
+    pub(super) const fn is_stored(&self) -> bool {
+        self.store.is_some()
+    }
+
     /// Whether it has anything to say, if no run is kept for longer than it is.
     pub(super) fn silent(&self, forgets_runs_of: Tick) -> Silent {
         match self.last_asked.at() {

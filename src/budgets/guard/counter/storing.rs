@@ -47,7 +47,11 @@ pub(super) fn meter(
     let stored = StoredRule::of(rule, values);
     let more = stored.more(rule);
     let name = LimitName { class: "Guard", id: &rule.name, unit: unit.name(), more: &more };
-    Ok(meter.shared(store.limit(&name)))
+    let limit = match rule.on_down {
+        Some(on_down) => store.limit_on_down(&name, on_down),
+        None => store.limit(&name),
+    };
+    Ok(meter.shared(limit))
 }
 
 /// The account of a rule for these values, and its naming: those that this process has already, or
