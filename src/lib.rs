@@ -19,13 +19,13 @@ pub use accounting::{
 };
 pub use budgets::{
     Advice, AgentAllowance, AgentBudget, AgentTokenBudget, Allotment, AllotmentSize,
-    AllowanceService, AllowanceStatus, BudgetInfo, BudgetLimit, BudgetManager, Defaults,
-    EntryPlace, EstimateMode, Explained, Figures, FullBudgetInfo, Guard, GuardAsk, GuardPolicy,
-    GuardRequest, JobRef, Known, Labels, Mode, ModelQuota, OperationCosts, Pattern, PoolOptions,
-    QuotaCheckResult, QuotaEvent, RateLimiter, RateOptions, Remaining, RepoAction, RepoLimit,
-    ReportPreview, Resolver, Rule, RuleKind, RuleLimit, Scope, SharedPool, Span,
-    TokenBudgetOptions, UnknownPrice, UsageRecord, UsageReport, Warner, WorkflowQuota,
-    WorkflowToken,
+    AllowanceOptions, AllowanceService, AllowanceStatus, BudgetInfo, BudgetLimit, BudgetManager,
+    Defaults, EntryPlace, EstimateMode, Explained, Figures, FullBudgetInfo, Guard, GuardAsk,
+    GuardOptions, GuardPolicy, GuardRequest, JobRef, Known, Labels, ManagerOptions, Mode,
+    ModelQuota, OperationCosts, Pattern, PoolOptions, QuotaCheckResult, QuotaEvent, RateLimiter,
+    RateOptions, Remaining, RepoAction, RepoLimit, ReportPreview, Resolver, Rule, RuleKind,
+    RuleLimit, Scope, SharedPool, Span, TokenBudgetOptions, UnknownPrice, UsageRecord, UsageReport,
+    Warner, WorkflowOptions, WorkflowQuota, WorkflowToken,
 };
 pub use ledger::{
     Abandoned, Account, Actual, Ask, AskPart, AskPlace, Carried, Core, Decided, Decides, Demand,

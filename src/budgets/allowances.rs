@@ -17,7 +17,7 @@ mod withdraw;
 pub(super) use calls::PaidAccount;
 pub(super) use models::allows_model;
 pub use reports::{JobRef, QuotaEvent, ReportPreview, UsageReport};
-pub use service::AllowanceService;
+pub use service::{AllowanceOptions, AllowanceService};
 pub use settings::{
     AgentAllowance, AllowanceStatus, ModelQuota, QuotaCheckResult, RepoAction, RepoLimit,
     UsageRecord,

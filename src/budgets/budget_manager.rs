@@ -6,15 +6,28 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use smallvec::smallvec;
 
+use super::stored::{Stored, announce, check_most, core, reset};
 use crate::accounting::{
     Clock, Code, Denied, Key, Limit, Meter, Moment, Unit, UsageEstimate, Window, nanos,
 };
 use crate::ledger::{
     Account, Accounts, Ask, Core, Demand, Error, Lease, MeterIndex, Policy, Request, reserve,
 };
+use crate::store::Store;
 
 const TOKENS: MeterIndex = MeterIndex(0);
 const CALLS: MeterIndex = MeterIndex(1);
+
+/// The options of a [`BudgetManager`].
+#[derive(Clone, Debug, Default)]
+pub struct ManagerOptions {
+    /// How abandoned leases end.
+    pub policy: Policy,
+    /// The clock. With a store: that of the store.
+    pub clock: Clock,
+    /// Where the counts are kept, for all processes. Default: in this object alone.
+    pub store: Option<Arc<Store>>,
+}
 
 /// The budget of one agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +87,7 @@ pub struct BudgetManager(pub(super) Arc<Agents>);
 #[derive(Debug)]
 pub(super) struct Agents {
     pub(super) core: Arc<Core>,
+    pub(super) store: Option<Arc<Store>>,
     pub(super) accounts: Accounts,
     /// Held from reading the accounts until the file is renamed, so that an older state never
     /// replaces a newer one.
@@ -90,8 +104,19 @@ pub struct AgentBudget {
 impl BudgetManager {
     /// A manager without agents.
     pub fn new(clock: Clock, policy: Policy) -> Self {
-        let core = Core::new(clock, policy);
-        Self(Arc::new(Agents { core, accounts: Accounts::default(), persisting: Mutex::new(()) }))
+        Self::of(Core::new(clock, policy), None)
+    }
+
+    /// A manager without agents. In a store, what an agent has used is counted by its id: a budget
+    /// that is set anew, also with another window, goes on with it.
+    pub fn with(options: ManagerOptions) -> Result<Self, Error> {
+        let ManagerOptions { policy, clock, store } = options;
+        Ok(Self::of(core(store.as_ref(), clock, policy)?, store))
+    }
+
+    fn of(core: Arc<Core>, store: Option<Arc<Store>>) -> Self {
+        let (accounts, persisting) = (Accounts::default(), Mutex::new(()));
+        Self(Arc::new(Agents { core, store, accounts, persisting }))
     }
 
     /// Sets or changes an agent's budget. An existing agent keeps its usage and the start of its
@@ -99,19 +124,30 @@ impl BudgetManager {
     pub fn set_budget(&self, limit: &BudgetLimit) -> Result<(), Error> {
         self.0.core.same_process()?;
         let key = Key::parse("agent_id", &limit.agent_id)?;
+        let store = self.0.store.as_ref();
+        check_most(store, "token_budget", limit.token_budget)?;
+        check_most(store, "calls_budget", limit.calls_budget)?;
         let window = new_window(limit.window, self.0.core.clock().tick())?;
         loop {
             if let Some(account) = self.0.accounts.get(key.as_str()) {
                 change(&account, limit, &window)?;
+                if let Some(store) = store {
+                    account.open_again()?;
+                    return announce(store, &account);
+                }
                 // The budget may have been removed in between. Then it is set anew.
                 if !account.is_closed()? {
                     return Ok(());
                 }
                 continue;
             }
-            let meters = limits(limit).map(|limit| Meter::new(limit, window.clone()));
-            let code = Code::BudgetExceeded;
-            let account = Account::new(&self.0.core, key.clone(), code, meters);
+            let account = self.0.new_account(&key, &limits(limit), &window)?;
+            if let Some(store) = store {
+                self.0.accounts.get_or_insert(Arc::clone(&account));
+                change(&account, limit, &window)?;
+                account.open_again()?;
+                return announce(store, &account);
+            }
             if Arc::ptr_eq(&self.0.accounts.get_or_insert(Arc::clone(&account)), &account) {
                 return Ok(());
             }
@@ -122,7 +158,13 @@ impl BudgetManager {
     pub fn remove_budget(&self, agent_id: &str) -> Result<bool, Error> {
         self.0.core.same_process()?;
         match self.0.accounts.remove(agent_id) {
-            Some(account) => account.close(),
+            Some(account) => {
+                if self.0.store.is_some() {
+                    // A budget that is set again begins anew.
+                    reset(&account)?;
+                }
+                account.close()
+            }
             None => Ok(false),
         }
     }
@@ -155,9 +197,7 @@ impl BudgetManager {
 
     /// Starts a new window of the agent now.
     pub fn reset_window(&self, agent_id: &str) -> Result<(), Error> {
-        self.0
-            .account(agent_id, 0)?
-            .adjust(|meters, now| meters.iter_mut().for_each(|m| m.reset(now)))
+        reset(&*self.0.account(agent_id, 0)?)
     }
 
     /// All about one agent.
@@ -230,6 +270,21 @@ impl AgentBudget {
 }
 
 impl Agents {
+    /// An account of an agent with these limits. In a store: the one that there is already.
+    fn new_account(
+        &self,
+        key: &Key,
+        limits: &[Limit; 2],
+        window: &Window,
+    ) -> Result<Arc<Account>, Error> {
+        let (store, id) = (self.store.as_ref(), key.as_str());
+        let stored = Stored { store, class: "BudgetManager", id, more: &[] };
+        let meters = limits.iter().map(|limit| stored.meter(limit.clone(), window.clone()));
+        stored.account(meters.collect(), |meters| {
+            Account::new(&self.core, key.clone(), Code::BudgetExceeded, meters)
+        })
+    }
+
     /// The account of the agent. A refusal shows `requested`.
     fn account(&self, agent_id: &str, requested: u64) -> Result<Arc<Account>, Error> {
         self.core.same_process()?;

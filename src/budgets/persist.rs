@@ -20,7 +20,7 @@ use continued::Continued;
 use super::budget_manager::{
     BudgetLimit, BudgetManager, info_of, limits, new_window, window_age_ns,
 };
-use crate::accounting::{Code, Key, LONGEST, Meter, Tick};
+use crate::accounting::{Code, Invalid, Key, LONGEST, Meter, Tick};
 use crate::ledger::{Account, Error, StoreError, Unsettled};
 
 const FORMAT: &str = "outlay.budget_manager";
@@ -72,8 +72,17 @@ impl BudgetManager {
     /// Replaces all budgets by those in `path`. Open leases keep what they hold. A missing file
     /// changes nothing and returns false. What is no regular file is refused at once. It also reads
     /// the file of the system that this class continues: `budgets` and `usage`, by agent.
+    /// A manager whose counts are kept in a store refuses it.
     pub fn restore(&self, path: &Path) -> Result<bool, Error> {
         self.0.core.same_process()?;
+        if self.0.store.is_some() {
+            return Err(Invalid::sentence(format!(
+                "restore({:?}) would replace counts that a store keeps for all processes; give the \
+                 manager no store, or leave out restore(): its counts are in the store",
+                path.display()
+            ))
+            .into());
+        }
         let text = match regular_file::read(path) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),

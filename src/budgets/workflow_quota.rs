@@ -8,14 +8,33 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use smallvec::smallvec;
 
+use super::stored::{Stored, check_most, core, reset, span_text};
 use crate::accounting::{Clock, Code, Key, Limit, Meter, Tick, Unit, Window};
-use crate::ledger::{Account, Ask, Core, Demand, Error, MeterIndex, Policy};
+use crate::ledger::{Account, Ask, Demand, Error, MeterIndex, Policy};
+use crate::store::Store;
 
 const FIRST: MeterIndex = MeterIndex(0);
 /// For how long, at least, a workflow is kept that nobody has and nobody has ended.
 const KEPT: Duration = Duration::from_secs(24 * 3_600);
 /// How often, at most, such workflows are looked for.
 const SEARCHES: Duration = Duration::from_secs(3_600);
+
+/// The options of a [`WorkflowQuota`], beside its limits.
+#[derive(Clone, Debug)]
+pub struct WorkflowOptions {
+    /// The clock. With a store: that of the store.
+    pub clock: Clock,
+    /// Where the counts are kept, for all processes. Default: in this object alone.
+    pub store: Option<Arc<Store>>,
+    /// What tells the quota from others in its store. Default "workflows".
+    pub name: String,
+}
+
+impl Default for WorkflowOptions {
+    fn default() -> Self {
+        Self { clock: Clock::System, store: None, name: "workflows".to_owned() }
+    }
+}
 
 /// How many workflows may begin in a period, and how many steps each may take.
 ///
@@ -35,6 +54,8 @@ pub struct WorkflowQuota(Arc<Quota>);
 #[derive(Debug)]
 struct Quota {
     account: Arc<Account>,
+    store: Option<Arc<Store>>,
+    name: String,
     max_workflows: u64,
     max_steps: u64,
     period: Duration,
@@ -67,14 +88,46 @@ impl WorkflowQuota {
         period: Duration,
         clock: Clock,
     ) -> Result<Self, Error> {
-        let core = Core::new(clock, Policy::default());
+        let options = WorkflowOptions { clock, ..WorkflowOptions::default() };
+        Self::with(max_workflows, max_steps, period, options)
+    }
+
+    /// [`new`](Self::new) with options.
+    pub fn with(
+        max_workflows: u64,
+        max_steps: u64,
+        period: Duration,
+        options: WorkflowOptions,
+    ) -> Result<Self, Error> {
+        let WorkflowOptions { clock, store, name } = options;
+        Key::parse("name", &name)?;
+        check_most(store.as_ref(), "max_workflows", Some(max_workflows))?;
+        check_most(store.as_ref(), "max_steps", Some(max_steps))?;
+        let core = core(store.as_ref(), clock, Policy::default())?;
         let window = Window::fixed(period, core.clock().tick())?;
-        let meter = Meter::new(Limit::new(Unit::Workflows, Some(max_workflows)), window);
-        let key = Key::fixed("workflows");
-        let account = Account::new(&core, key, Code::WorkflowQuotaExceeded, [meter]);
+        let limit = Limit::new(Unit::Workflows, Some(max_workflows));
+        let stored = Stored {
+            store: store.as_ref(),
+            class: "WorkflowQuota",
+            id: &name,
+            more: &[("period", &span_text(period))],
+        };
+        let meters = smallvec![stored.meter(limit.clone(), window)];
+        let account = stored.account_with(&[limit], meters, |meters| {
+            Account::new(&core, Key::fixed("workflows"), Code::WorkflowQuotaExceeded, meters)
+        })?;
         let active = Mutex::new(HashMap::new());
         let search_at = AtomicU64::new(core.clock().tick().plus(SEARCHES).raw());
-        Ok(Self(Arc::new(Quota { account, max_workflows, max_steps, period, active, search_at })))
+        Ok(Self(Arc::new(Quota {
+            account,
+            store,
+            name,
+            max_workflows,
+            max_steps,
+            period,
+            active,
+            search_at,
+        })))
     }
 
     /// Begins a workflow. An id that is active already is refused. With `resume` its running token
@@ -89,8 +142,14 @@ impl WorkflowQuota {
             )))),
             None => None,
         };
+        // Made before the lock: an account that a store knows is not made under that of another.
+        let stored = match &quota.store {
+            Some(_) if taken().is_none() => Some(quota.steps(&key, quota.wall_micros())?),
+            _ => None,
+        };
         let begin = || {
-            let token = WorkflowToken::new(key.clone(), quota);
+            let steps = stored.clone().unwrap_or_else(|| quota.own_steps(&key));
+            let token = WorkflowToken::new(steps, quota);
             quota.active.lock().insert(key.clone(), Arc::clone(&token.0));
             Ok(token)
         };
@@ -148,7 +207,7 @@ impl WorkflowQuota {
 
     /// Starts a new period now. Active workflows go on.
     pub fn reset(&self) -> Result<(), Error> {
-        self.0.account.adjust(|meters, now| meters[0].reset(now))
+        reset(&self.0.account)
     }
 
     /// How many workflows may begin in a period.
@@ -173,6 +232,37 @@ impl WorkflowQuota {
 }
 
 impl Quota {
+    fn wall_micros(&self) -> i64 {
+        self.account.core().clock().wall_ns() / 1_000
+    }
+
+    /// The account of the steps of a workflow that began at that time, in microseconds since 1970
+    /// UTC. In a store, other processes find it by that.
+    fn steps(&self, workflow: &Key, began: i64) -> Result<Arc<Account>, Error> {
+        let began = began.to_string();
+        let stored = Stored {
+            store: self.store.as_ref(),
+            class: "Workflow",
+            id: workflow.as_str(),
+            more: &[("quota", &self.name), ("began", &began)],
+        };
+        let meters = smallvec![stored.meter(self.steps_limit(), Window::Lifetime)];
+        stored.account(meters, |meters| {
+            Account::new(self.account.core(), workflow.clone(), Code::WorkflowQuotaExceeded, meters)
+        })
+    }
+
+    /// The same for this process alone.
+    fn own_steps(&self, workflow: &Key) -> Arc<Account> {
+        let meter = Meter::new(self.steps_limit(), Window::Lifetime);
+        let (core, code) = (self.account.core(), Code::WorkflowQuotaExceeded);
+        Account::new(core, workflow.clone(), code, [meter])
+    }
+
+    fn steps_limit(&self) -> Limit {
+        Limit::new(Unit::Steps, Some(self.max_steps))
+    }
+
     /// Forgets the workflows that nobody has ended and nobody has had for long.
     fn forget(&self, now: Tick) {
         // Relaxed: two threads that look at once do no harm.
@@ -207,12 +297,10 @@ impl Drop for WorkflowToken {
 }
 
 impl WorkflowToken {
-    fn new(key: Key, quota: &Arc<Quota>) -> Self {
-        let core = quota.account.core();
-        let meter = Meter::new(Limit::new(Unit::Steps, Some(quota.max_steps)), Window::Lifetime);
-        let began = core.clock().tick();
+    fn new(steps: Arc<Account>, quota: &Arc<Quota>) -> Self {
+        let began = quota.account.core().clock().tick();
         Self(Arc::new(Workflow {
-            account: Account::new(core, key, Code::WorkflowQuotaExceeded, [meter]),
+            account: steps,
             max_steps: quota.max_steps,
             began,
             dropped: AtomicU64::new(began.raw()),

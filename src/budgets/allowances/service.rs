@@ -7,14 +7,30 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::accounts::{
-    Limited, Showing, agent_limits, checked_duration, model_limits, open_agent, open_model,
-    open_repo, repo_limits,
+    Limited, Opening, Showing, agent_limits, checked_duration, model_limits, open_agent,
+    open_model, open_repo, repo_limits,
 };
 use super::job::day_of;
 use super::job_table::JobTable;
 use super::settings::{AgentAllowance, ModelQuota, RepoLimit};
 use crate::accounting::{Clock, Key, LONGEST, Limit, Moment, Show};
+use crate::budgets::stored::core;
 use crate::ledger::{Core, Error, Policy};
+use crate::store::Store;
+
+/// The options of an [`AllowanceService`].
+#[derive(Clone, Debug, Default)]
+pub struct AllowanceOptions {
+    /// The clock. With a store: that of the store.
+    pub clock: Clock,
+    /// Where the usage is kept, for all processes. Default: in this object alone.
+    pub store: Option<Arc<Store>>,
+}
+
+/// A job runs until its end is reported, or for as long as its allowance says.
+fn policy() -> Policy {
+    Policy { lease_ttl: LONGEST, ..Policy::default() }
+}
 
 /// What agents may do in a day and at the same time, over all models and repositories. An agent
 /// without an allowance is refused. Days are UTC.
@@ -50,23 +66,34 @@ pub struct AllowanceService {
 impl AllowanceService {
     /// A service without allowances.
     pub fn new(clock: Clock) -> Self {
-        Self::of(clock, false)
+        Self::of(Core::new(clock, policy()), None, false)
+    }
+
+    /// A service without allowances. In a store, what was used is counted by the ids of agents, models
+    /// and repositories.
+    pub fn with(options: AllowanceOptions) -> Result<Self, Error> {
+        Self::in_store(options, false)
     }
 
     /// The service of a guard. A call that costs nothing is admitted even if a budget is
     /// overspent.
-    pub(crate) fn in_guard(clock: Clock) -> Self {
-        Self::of(clock, true)
+    pub(crate) fn in_guard(options: AllowanceOptions) -> Result<Self, Error> {
+        Self::in_store(options, true)
     }
 
-    fn of(clock: Clock, spares_zero: bool) -> Self {
-        // A job runs until its end is reported, or for as long as its allowance says.
-        let core = Core::new(clock, Policy { lease_ttl: LONGEST, ..Policy::default() });
+    fn in_store(options: AllowanceOptions, spares_zero: bool) -> Result<Self, Error> {
+        let AllowanceOptions { clock, store } = options;
+        Ok(Self::of(core(store.as_ref(), clock, policy())?, store, spares_zero))
+    }
+
+    fn of(core: Arc<Core>, store: Option<Arc<Store>>, spares_zero: bool) -> Self {
         let showing = Arc::new(Showing::default());
+        let opening = Opening { core: Arc::clone(&core), store, showing: Arc::clone(&showing) };
+        let opening = Arc::new(opening);
         Self {
-            agents: Limited::new(&core, open_agent, &showing),
-            models: Limited::new(&core, open_model, &showing),
-            repos: Limited::new(&core, open_repo, &showing),
+            agents: Limited::new(&opening, open_agent),
+            models: Limited::new(&opening, open_model),
+            repos: Limited::new(&opening, open_repo),
             jobs: Mutex::new(JobTable::new(core.clock().now(true))),
             generation: AtomicU64::new(0),
             core,
@@ -83,6 +110,9 @@ impl AllowanceService {
         for model in &allowance.model_allowlist {
             Key::parse("model_allowlist", model)?;
         }
+        self.agents.check("daily_token_limit", allowance.daily_token_limit)?;
+        self.agents.check("daily_job_limit", allowance.daily_job_limit)?;
+        self.agents.check("concurrent_jobs", allowance.concurrent_jobs)?;
         let limits = self.sparing(agent_limits(&allowance));
         self.agents.set(agent, allowance, &limits)?;
         self.changed();
@@ -93,6 +123,9 @@ impl AllowanceService {
     pub fn set_model_quota(&self, quota: ModelQuota) -> Result<(), Error> {
         self.core.same_process()?;
         let model = Key::parse("model", &quota.model)?;
+        self.models.check("daily_token_budget", quota.daily_token_budget)?;
+        self.models.check("hourly_rate_limit", quota.hourly_rate_limit)?;
+        self.models.check("cost_ceiling_micros_usd", quota.cost_ceiling_micros_usd)?;
         let limits = self.sparing(model_limits(&quota));
         self.models.set(model, quota, &limits)?;
         self.changed();
@@ -105,6 +138,8 @@ impl AllowanceService {
         self.core.same_process()?;
         let repo = Key::parse("repo", &limit.repo)?;
         checked_duration("cooldown_after_failure", limit.cooldown_after_failure)?;
+        self.repos.check("max_daily_prs", limit.max_daily_prs)?;
+        self.repos.check("max_daily_issues", limit.max_daily_issues)?;
         let limits = repo_limits(&limit);
         self.repos.set(repo, limit, &limits)
     }

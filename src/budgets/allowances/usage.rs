@@ -5,6 +5,7 @@ use super::job::start_of;
 use super::service::AllowanceService;
 use super::settings::UsageRecord;
 use crate::accounting::{Key, Window};
+use crate::budgets::stored::settle;
 use crate::ledger::{Demand, Error};
 
 impl AllowanceService {
@@ -25,7 +26,9 @@ impl AllowanceService {
                 record.tokens_used = tokens.used();
                 record.jobs_started = jobs.used();
                 record.active_jobs = slots.used().saturating_add(slots.reserved());
-                if let Window::Calendar(day) = tokens.window() {
+                if let Window::Calendar(day) = tokens.window()
+                    && !tokens.is_shared()
+                {
                     record.period_start_ns = day.start_ns();
                 }
             })?;
@@ -49,7 +52,8 @@ impl AllowanceService {
         account.map_or(Ok(()), |account| {
             account.adjust(|meters, now| {
                 [TOKENS, JOBS].map(usize::from).into_iter().for_each(|n| meters[n].reset(now));
-            })
+            })?;
+            settle(&account)
         })
     }
 

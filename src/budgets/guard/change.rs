@@ -100,7 +100,8 @@ impl Guard {
     pub fn update(&self, policy: GuardPolicy) -> Result<(), Error> {
         self.core.same_process()?;
         let mut in_force = self.in_force.write();
-        let next = Arc::new(InForce::new(policy, &in_force.groups));
+        policy.check_for(self.store.as_ref())?;
+        let next = Arc::new(InForce::new(policy, &in_force.groups, self.store.is_some()));
         for entry in &self.counters {
             let (key, counter) = entry.pair();
             next.group_of(key).map_or(Ok(()), |group| counter.check_room(group))?;

@@ -20,9 +20,11 @@ use super::unmatched::{Unmatched, Warner};
 use crate::accounting::{
     CallPrice, Clock, Code, CostSource, Key, Price, TellUnpriced, UsageEstimate,
 };
-use crate::budgets::allowances::AllowanceService;
+use crate::budgets::allowances::{AllowanceOptions, AllowanceService};
 use crate::budgets::policy::{EstimateMode, GuardPolicy};
+use crate::budgets::stored::core;
 use crate::ledger::{Account, Core, Error, Event};
+use crate::store::Store;
 
 /// The settings of a request, beside its labels.
 #[derive(Clone, Debug, Default)]
@@ -41,6 +43,15 @@ impl From<UsageEstimate> for GuardRequest {
     fn from(estimate: UsageEstimate) -> Self {
         Self { estimate, ..Self::default() }
     }
+}
+
+/// The options of a [`Guard`].
+#[derive(Clone, Debug, Default)]
+pub struct GuardOptions {
+    /// The clock. With a store: that of the store.
+    pub clock: Clock,
+    /// Where the counts of all rules are kept, for all processes. Default: in this object alone.
+    pub store: Option<Arc<Store>>,
 }
 
 /// The rules and prices that apply to some labels. See [`Guard::known`].
@@ -66,6 +77,7 @@ pub struct Known(pub(super) Arc<Matched>);
 /// ```
 pub struct Guard {
     pub(super) core: Arc<Core>,
+    pub(super) store: Option<Arc<Store>>,
     pub(super) in_force: RwLock<Arc<InForce>>,
     pub(super) generation: AtomicU64,
     pub(super) counters: DashMap<CounterKey, Arc<Counter>>,
@@ -89,15 +101,26 @@ pub type Resolver = Box<dyn Fn(&str, Option<&str>) -> Result<Option<Price>, Erro
 impl Guard {
     /// A guard of `policy`.
     pub fn new(policy: GuardPolicy, clock: Clock) -> Result<Self, Error> {
-        let core = Core::new(clock.clone(), policy.defaults.leases);
+        Self::with(policy, GuardOptions { clock, store: None })
+    }
+
+    /// A guard of `policy`. In a store, each rule goes on with what it has counted, in all processes
+    /// and after a restart. It is known by its table, name, scope and window.
+    pub fn with(policy: GuardPolicy, options: GuardOptions) -> Result<Self, Error> {
+        let GuardOptions { clock, store } = options;
+        policy.check_for(store.as_ref())?;
+        let core = core(store.as_ref(), clock.clone(), policy.defaults.leases)?;
         let meters = std::iter::empty();
         let nobody = Account::new(&core, Key::fixed("guard"), Code::BudgetExceeded, meters);
-        let allowances = Arc::new(AllowanceService::in_guard(clock));
+        let options = AllowanceOptions { clock, store: store.clone() };
+        let allowances = Arc::new(AllowanceService::in_guard(options)?);
         set_allowances(&allowances, &policy)?;
         let prices = RwLock::new(Prices::new(&policy));
+        let in_force = Arc::new(InForce::new(policy, &[], store.is_some()));
         Ok(Self {
             core,
-            in_force: RwLock::new(Arc::new(InForce::new(policy, &[]))),
+            store,
+            in_force: RwLock::new(in_force),
             generation: AtomicU64::new(0),
             counters: DashMap::new(),
             matched: MatchCache::new(),

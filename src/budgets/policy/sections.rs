@@ -102,6 +102,7 @@ fn common(
         warn_at: warn_at.unwrap_or_else(|| defaults.warn_at.clone()),
         wait: None,
         adaptive: false,
+        on_down: None,
         show: show.unwrap_or(defaults.show),
         place: table.place.order,
     })

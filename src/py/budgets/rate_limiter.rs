@@ -281,5 +281,6 @@ fn options(
         threshold: threshold.map_or(defaults.threshold, share),
         policy: args::policy(lease_ttl, unsettled, on_error)?,
         clock: values::clock(clock)?,
+        ..defaults
     })
 }

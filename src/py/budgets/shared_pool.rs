@@ -47,6 +47,7 @@ impl PySharedPool {
             .unwrap_or(0),
             policy: args::policy(lease_ttl, &unsettled, &on_error)?,
             clock: values::clock(clock)?,
+            ..PoolOptions::default()
         })?))
     }
 

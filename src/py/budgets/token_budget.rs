@@ -91,6 +91,7 @@ impl PyAgentTokenBudget {
             operation_costs: operation_costs.map(costs).transpose()?.unwrap_or_default(),
             policy: args::policy(lease_ttl, &unsettled, &on_error)?,
             clock: values::clock(clock)?,
+            ..TokenBudgetOptions::default()
         };
         if on_warning.is_some_and(|callback| !callback.is_callable()) {
             return Err(Invalid::policy("on_warning", "a callable or None").into());
@@ -244,7 +245,7 @@ impl PyAgentTokenBudget {
 
     #[doc = stub!("AgentTokenBudget.total_tokens")]
     #[getter]
-    const fn total_tokens(&self) -> u64 {
+    fn total_tokens(&self) -> u64 {
         self.inner.total_tokens()
     }
 

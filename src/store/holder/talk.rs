@@ -150,7 +150,10 @@ impl Talk {
         for NewLimit { known, edging } in self.registry.join(account).unwrap_or_default() {
             self.supply.add(known.id, known.span, known.most, edging);
             self.supply.name(known.id, &self.shared.name_of(known.id));
-            self.supply.insist(known.id, known.most);
+            if known.most != u64::MAX {
+                // An object without a limit of its own does not lift that of others.
+                self.supply.insist(known.id, known.most);
+            }
         }
     }
 

@@ -126,10 +126,11 @@ impl Guard {
             warn_at: Vec::new(),
             wait: None,
             adaptive: false,
+            on_down: None,
             show: self.in_force.read().policy.defaults.show,
             place: u32::MAX,
         };
-        Counter::new(&self.core, &RuleGroup::of(rule), (0, values))
+        Counter::new(&self.core, None, &RuleGroup::of(rule), (0, values))
     }
 }
 
