@@ -112,6 +112,12 @@ impl<R: Rows> Visit<'_, R> {
         }
         if self.row.changed != 0 {
             self.rows.put_holder(self.holder, self.row)?;
+            for (ask, booked) in message.asks.iter().zip(&mut booked) {
+                // What the facts have moved is in the answer.
+                let Placed { era, row, limit, .. } = &mut booked.placed;
+                *row = self.rows.era(ask.limit, *era)?.unwrap_or(*row);
+                *limit = self.rows.limit(ask.limit)?.unwrap_or(*limit);
+            }
         }
         answer.given = self.given(message, &booked);
         Ok(())
@@ -163,7 +169,7 @@ impl<R: Rows> Visit<'_, R> {
         self.rows.put_holder(self.holder, self.row)
     }
 
-    /// Drops holders that are gone, once in a while.
+    /// Drops holders that are gone, and facts that need not be kept, once in a while.
     fn sweep(&mut self) -> Result<(), R::Fault> {
         let time = self.time();
         let ages = self.rules.ttl.saturating_mul(10);
@@ -173,6 +179,7 @@ impl<R: Rows> Visit<'_, R> {
         self.store.swept = time;
         self.rows.put_store(self.store)?;
         self.rows.fold(time.saturating_sub_unsigned(self.rules.keep))?;
-        self.rows.drop_holders(time.saturating_sub_unsigned(ages))
+        self.rows.drop_holders(time.saturating_sub_unsigned(ages))?;
+        self.rows.drop_facts(time)
     }
 }

@@ -32,8 +32,8 @@ pub use holder::{
 };
 pub use inspected::{Inspected, InspectedShare};
 pub use message::{
-    Answer, Change, Edges, Epoch, Fact, FactGiven, HeardOfOthers, HolderId, LimitId, Message,
-    Moved, Outcome, ShareAsk, ShareGiven, WhichEra, WindowSpan,
+    Answer, Change, Edges, Epoch, Fact, FactGiven, FactId, HeardOfOthers, HolderId, LimitId,
+    Message, Moved, MovedEra, Outcome, ShareAsk, ShareGiven, WhichEra, WindowSpan,
 };
 pub use rows::{EraRow, FactRow, HolderRow, LimitRow, Rows, ShareRow, StoreRow};
 pub use supply::{

@@ -2,13 +2,14 @@
 
 use outlay::Era;
 use outlay::store::{
-    Answer, Change, Epoch, Fact, HeardOfOthers, HolderId, LimitId, Message, Moved, Now, Outcome,
-    ShareAsk, StoreRules, WhichEra, WindowSpan, apply, create,
+    Answer, Change, Epoch, Fact, FactId, HeardOfOthers, HolderId, LimitId, Message, Moved,
+    MovedEra, Now, Outcome, ShareAsk, StoreRules, WhichEra, WindowSpan, apply, create,
 };
 
 use crate::memory::Memory;
 
 const RULES: StoreRules = StoreRules { ttl: 30_000_000, strict: false, keep: 86_400_000_000 };
+const ID: FactId = FactId(1);
 const LIMIT: LimitId = LimitId(7);
 const ERA: Era = Era { generation: 0, begins: 0 };
 
@@ -53,13 +54,13 @@ fn message(store: &Store, holder: u128, number: u64, facts: Vec<Fact>) -> Messag
 }
 
 fn begin(seen: u64, value: u8, add: u64) -> Fact {
-    let moved = vec![Moved { limit: LIMIT, era: ERA, add, take_off: 0 }];
-    Fact { id: 1, seen, change: Change::Put(vec![value], moved) }
+    let moved = vec![Moved { era: MovedEra::This(ERA), ..Moved::add(LIMIT, add) }];
+    Fact { id: ID, seen, keep: u64::MAX, change: Change::Put(vec![value], moved) }
 }
 
 fn end(seen: u64, take_off: u64) -> Fact {
-    let moved = vec![Moved { limit: LIMIT, era: ERA, add: 0, take_off }];
-    Fact { id: 1, seen, change: Change::Remove(moved) }
+    let moved = vec![Moved::settled(LIMIT, take_off, 0)];
+    Fact { id: ID, seen, keep: u64::MAX, change: Change::Remove(moved) }
 }
 
 fn ask(want: u64) -> ShareAsk {

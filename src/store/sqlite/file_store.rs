@@ -15,7 +15,7 @@ use super::{files, url};
 use crate::accounting::Invalid;
 use crate::ledger::{Error, StoreError};
 use crate::store::inspected::Inspected;
-use crate::store::message::{Answer, HolderId, LimitId, Message};
+use crate::store::message::{Answer, FactGiven, FactId, HolderId, LimitId, Message};
 
 /// How long the end of a program waits for the last commits.
 const LAST: Duration = Duration::from_millis(200);
@@ -122,6 +122,17 @@ impl SqliteStore {
     ) {
         let space = Arc::clone(&self.space);
         self.put(None, move |database| space.waited_for(database, holder), done);
+    }
+
+    /// Calls `done` with the facts of the group of `id`, as the file has them now, in the order of
+    /// their addresses.
+    pub fn facts(
+        &self,
+        id: FactId,
+        done: impl FnOnce(Result<Vec<(FactId, FactGiven)>, Error>) + Send + 'static,
+    ) {
+        let space = Arc::clone(&self.space);
+        self.put(None, move |database| space.facts(database, id), done);
     }
 
     /// Creates the namespace in a strict store. One that exists stays as it is.

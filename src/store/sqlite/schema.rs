@@ -156,6 +156,9 @@ CREATE TABLE facts (
     id BLOB NOT NULL CHECK (length(id) = 16),
     version INTEGER NOT NULL CHECK (version >= 0),
     value BLOB NOT NULL,
+    until INTEGER NOT NULL,
+    eras BLOB NOT NULL CHECK (length(eras) % 28 = 0),
     PRIMARY KEY (namespace, id)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX facts_until ON facts (namespace, until);
 ";

@@ -69,6 +69,9 @@ impl Speech {
         if rolled {
             // The meter begins a new window: what it says here is about the old one.
             line.due = Some(self.now);
+            if share.era().is_none() && line.wishes.report {
+                self.ask_first(id, line, &View::default());
+            }
             return;
         }
         if line.wishes.leaves && self.say_leave(id, line, view, share) {
