@@ -136,7 +136,10 @@ impl Meter {
     pub fn used(&self) -> u64 {
         match &self.marks {
             None => self.used_here(),
-            Some(_) => self.used_here().saturating_add(self.used_by_others()),
+            Some(_) => self
+                .used_here()
+                .saturating_add(self.used_by_others())
+                .saturating_sub(self.given_back()),
         }
     }
 

@@ -108,6 +108,8 @@ pub struct Others {
     pub most: Option<u64>,
     /// What all other holders had used in the era of the share.
     pub used: u64,
+    /// What others have given back of what this holder has used.
+    pub back: u64,
     /// What they had taken and not used.
     pub out: u64,
     /// How many holders lived.
@@ -156,7 +158,7 @@ impl Share {
             past: Vec::new(),
             ended: 0,
             latest: None,
-            others: Others { most: None, used: 0, out: 0, live: 0, heard: None },
+            others: Others { most: None, used: 0, back: 0, out: 0, live: 0, heard: None },
             low: 0,
             called_in: false,
         }
@@ -354,7 +356,8 @@ impl Share {
             self.past.push(PastEra { era, amount, spent, held, reported: None });
         }
         (self.amount, self.ends) = (0, None);
-        (self.others.used, self.others.out, self.others.heard) = (0, 0, None);
+        (self.others.used, self.others.back) = (0, 0);
+        (self.others.out, self.others.heard) = (0, None);
         self.ended = self.ended.wrapping_add(1);
     }
 

@@ -7,6 +7,7 @@ mod check;
 mod finish;
 mod job;
 mod job_table;
+mod kept;
 mod models;
 mod reports;
 mod service;

@@ -3,7 +3,9 @@
 
 mod allowances;
 mod budget_manager;
+mod facts;
 mod guard;
+
 mod persist;
 mod policy;
 mod rate_limiter;

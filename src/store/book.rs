@@ -156,7 +156,11 @@ impl<R: Rows> Visit<'_, R> {
             generation: limit.era.generation,
             most: limit.most,
             most_set: limit.most_set,
-            used: row.base.saturating_add(others.spent).saturating_add(own.spent),
+            used: row
+                .base
+                .saturating_add(others.spent)
+                .saturating_add(own.spent)
+                .saturating_sub(row.back),
             out: others.taken.saturating_sub(others.spent).saturating_add(row.silent),
             free: others.free,
             scarce: others.waits_before(ask.need, own.since),

@@ -143,12 +143,15 @@ pub struct Moved {
     pub anyway: bool,
     /// The most that all may use from now on, if that is set.
     pub most: Option<u64>,
+    /// Whether a new generation of the limit begins: what was used before counts no more.
+    pub reset: bool,
 }
 
 impl Moved {
     /// Adds `add` to the present era, if it fits.
     pub const fn add(limit: LimitId, add: u64) -> Self {
-        Self { limit, era: MovedEra::Present, add, take_off: 0, anyway: false, most: None }
+        let (era, take_off, anyway) = (MovedEra::Present, 0, false);
+        Self { limit, era, add, take_off, anyway, most: None, reset: false }
     }
 
     /// Adds `add` to the present era: it has been used.
@@ -213,8 +216,8 @@ const NAME: u128 = (1 << NAME_BITS) - 1;
 pub struct Fact {
     /// Its address.
     pub id: FactId,
-    /// The version that the holder has seen, 0 for none, or [`ANY`](Self::ANY). A change of another
-    /// version is refused.
+    /// The version that the holder has seen, 0 if there never was one, [`ANY`](Self::ANY) or
+    /// [`NONE`](Self::NONE). A change of another version is refused.
     pub seen: u64,
     /// For how long the store keeps it from now on, in microseconds, `u64::MAX` for ever. A read
     /// never shortens that.
@@ -226,6 +229,8 @@ pub struct Fact {
 impl Fact {
     /// Whatever stands is changed. What is removed must stand.
     pub const ANY: u64 = u64::MAX;
+    /// No such fact stands. There may have been one that was removed.
+    pub const NONE: u64 = u64::MAX - 1;
 
     /// Reads a fact.
     pub const fn read(id: FactId) -> Self {

@@ -51,6 +51,8 @@ pub struct EraRow {
     pub ends: i64,
     /// What is counted as used for no holder: what facts hold.
     pub base: u64,
+    /// What was given back of what holders have used. So much more fits the limit.
+    pub back: u64,
     /// The largest sum that a holder had heard, while the store learns.
     pub heard: u64,
     /// What is counted as taken for holders that have not spoken since the store forgot.

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use super::{Bound, Hold, Meter};
 use crate::accounting::clock::{Moment, Tick};
-use crate::accounting::limit::Terms;
+use crate::accounting::limit::{Limit, Terms};
 use crate::accounting::share::{Era, Others, Share, ShareKind};
 use crate::accounting::window::Window;
 
@@ -20,6 +20,8 @@ const IDLE: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug)]
 pub(super) struct Shared {
     limit: u128,
+    /// Whether the store says what the limit is.
+    follows: bool,
     share: Share,
     /// Numbers of windows of this meter whose eras the store still counts.
     past: SmallVec<[(u32, Era); 2]>,
@@ -73,9 +75,25 @@ impl Meter {
         let (past, now) = (SmallVec::new(), Tick::from_nanos(0));
         let (asked, changes) = (Asked::default(), Changes::default());
         let (counted, booked, told) = (0, 0, None);
-        let shared = Shared { limit, share, past, now, counted, asked, booked, told, changes };
+        let follows = false;
+        let shared =
+            Shared { limit, follows, share, past, now, counted, asked, booked, told, changes };
         self.take_shared(Some(Box::new(shared)));
         self
+    }
+
+    /// The same, where the store says what the limit is: a fact has set it.
+    #[must_use]
+    pub fn following(mut self) -> Self {
+        if let Some(shared) = self.of_share_mut() {
+            shared.follows = true;
+        }
+        self
+    }
+
+    /// Whether the store says what its limit is.
+    pub fn follows(&self) -> bool {
+        self.of_share().is_some_and(|shared| shared.follows)
     }
 
     pub(super) fn take_shared(&mut self, shared: Option<Box<Shared>>) {
@@ -113,6 +131,10 @@ impl Meter {
 
     pub(super) fn used_by_others(&self) -> u64 {
         self.of_share().map_or(0, |shared| shared.share.others().used)
+    }
+
+    pub(super) fn given_back(&self) -> u64 {
+        self.of_share().map_or(0, |shared| shared.share.others().back)
     }
 
     /// The most that the store lets all processes use: what is kept back for nobody is not in it.
@@ -273,6 +295,14 @@ impl Meter {
         let fair = most.saturating_sub(used.saturating_add(out));
         shared.share.lower(fair, spent, held);
         shared.changes.most = Some(most);
+    }
+
+    /// Takes a limit that its store knows already.
+    pub fn learn_limit(&mut self, limit: &Limit) {
+        self.set_limit(limit);
+        if let Some(shared) = self.of_share_mut() {
+            shared.changes.most = None;
+        }
     }
 
     /// A shared limit is reset in its store. Returns whether it is shared.

@@ -21,7 +21,7 @@ pub(super) struct Start {
     /// The model as it is counted.
     pub(super) counted: Option<Key>,
     pub(super) repo: Option<Key>,
-    tokens: u64,
+    pub(super) tokens: u64,
 }
 
 /// A model by its name. An empty name means no model.
@@ -54,6 +54,7 @@ impl AllowanceService {
         tokens: u64,
     ) -> Result<Start, Error> {
         let model = model_key(model)?;
+        self.hear_quotas()?;
         Ok(Start {
             agent: Key::parse("agent_id", agent_id)?,
             counted: model.clone().map(|model| self.models.counted(model)).transpose()?,
@@ -77,9 +78,16 @@ impl AllowanceService {
         let start = self.start(agent_id, model, repo, estimated_tokens)?;
         let id = JobId::parse(agent_id, job_id)?;
         self.core.same_process()?;
+        self.hear_allowance(&start.agent, false)?;
         let begun = self.allows(&start).and_then(|()| {
             self.keep(&start)?;
-            self.with_repo(&start, |asks| self.begin(&start, &id, asks))
+            match &self.store {
+                Some(store) => self.start_kept(store, &start, &id),
+                None => {
+                    let asks = self.asks(&start, Terms::Gated);
+                    self.with_repo(&start, asks, |asks| self.begin(&start, &id, asks))
+                }
+            }
         });
         begun.map_err(|error| start.refused(error, &id))?.ok_or_else(|| {
             Error::Conflict(format!(
@@ -90,10 +98,12 @@ impl AllowanceService {
 
     /// Records that a job has begun, whatever the limits say. Returns false if that was known.
     pub(super) fn record_start(&self, report: &UsageReport) -> Result<bool, Error> {
-        let start = self.start(&report.agent_id, &report.model, None, report.tokens())?;
-        let id = JobId::parse(&report.agent_id, &report.job_id)?;
+        let (start, id) = self.start_of(report)?;
         self.core.same_process()?;
         self.keep(&start)?;
+        if let Some(store) = &self.store {
+            return self.record_kept_start(store, &start, &id);
+        }
         if self.begin(&start, &id, &self.asks(&start, Terms::Recorded))?.is_some() {
             return Ok(true);
         }
@@ -133,7 +143,7 @@ impl AllowanceService {
     }
 
     /// The asks of a job on its agent and its model, if they have accounts.
-    fn asks(&self, start: &Start, terms: Terms) -> Vec<Ask> {
+    pub(super) fn asks(&self, start: &Start, terms: Terms) -> Vec<Ask> {
         let agent_demands: Demands = smallvec![
             Demand::new(TOKENS, start.tokens),
             Demand::new(JOBS, 1),
@@ -156,9 +166,9 @@ impl AllowanceService {
     pub(super) fn with_repo<R>(
         &self,
         start: &Start,
+        mut asks: Vec<Ask>,
         ask: impl Fn(&[Ask]) -> Result<R, Error>,
     ) -> Result<R, Error> {
-        let mut asks = self.asks(start, Terms::Gated);
         let repo = start.repo.as_ref().map(|repo| self.repos.known(repo)).transpose()?;
         let Some(account) = repo.flatten() else { return ask(&asks) };
         let mut refused: Option<Box<Denied>> = None;

@@ -25,6 +25,10 @@ impl AllowanceService {
         let id = JobId::parse(&report.agent_id, &report.job_id)?;
         let model = model_key(&report.model)?;
         self.core.same_process()?;
+        if let Some(store) = &self.store {
+            self.hear_quotas()?;
+            return self.record_kept_end(store, report);
+        }
         let agent = self.agents.account(&id.agent)?;
         let (now, net) = (self.now(), report.event.settles(report.tokens(), 0).net());
         // In one step: a beginning or an end at the same time comes before or after it.
@@ -94,6 +98,9 @@ impl AllowanceService {
     /// first.
     pub fn overdue(&self) -> Result<Vec<JobRef>, Error> {
         self.core.same_process()?;
+        if let Some(store) = &self.store {
+            return self.kept_overdue(store);
+        }
         let now = self.core.clock().tick();
         Ok(self.jobs.lock().overdue(now))
     }

@@ -1,5 +1,6 @@
 //! The service of allowances: it decides which jobs may begin.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,10 +11,11 @@ use super::accounts::{
     Limited, Opening, Showing, agent_limits, checked_duration, model_limits, open_agent,
     open_model, open_repo, repo_limits,
 };
-use super::job::day_of;
+use super::job::{JobId, day_of};
 use super::job_table::JobTable;
+use super::kept::KeptJob;
 use super::settings::{AgentAllowance, ModelQuota, RepoLimit};
-use crate::accounting::{Clock, Key, LONGEST, Limit, Moment, Show};
+use crate::accounting::{Clock, Key, LONGEST, Limit, Moment, Show, Tick};
 use crate::budgets::stored::core;
 use crate::ledger::{Core, Error, Policy};
 use crate::store::Store;
@@ -61,6 +63,13 @@ pub struct AllowanceService {
     generation: AtomicU64,
     pub(super) showing: Arc<Showing>,
     spares_zero: bool,
+    pub(super) store: Option<Arc<Store>>,
+    /// Whether the store keeps what is set. A guard has its policy.
+    pub(super) keeps_settings: bool,
+    /// Jobs in the store that began here, with the versions of their facts.
+    pub(super) mine: Mutex<HashMap<JobId, (KeptJob, u64)>>,
+    /// When the quotas of models were last heard.
+    pub(super) quotas_heard: Mutex<Option<Tick>>,
 }
 
 impl AllowanceService {
@@ -88,7 +97,10 @@ impl AllowanceService {
 
     fn of(core: Arc<Core>, store: Option<Arc<Store>>, spares_zero: bool) -> Self {
         let showing = Arc::new(Showing::default());
-        let opening = Opening { core: Arc::clone(&core), store, showing: Arc::clone(&showing) };
+        let (own, mine) = (store.clone(), Mutex::default());
+        let follows = !spares_zero;
+        let opening =
+            Opening { core: Arc::clone(&core), store, follows, showing: Arc::clone(&showing) };
         let opening = Arc::new(opening);
         Self {
             agents: Limited::new(&opening, open_agent),
@@ -99,6 +111,10 @@ impl AllowanceService {
             core,
             showing,
             spares_zero,
+            store: own,
+            keeps_settings: !spares_zero,
+            mine,
+            quotas_heard: Mutex::new(None),
         }
     }
 
@@ -114,7 +130,13 @@ impl AllowanceService {
         self.agents.check("daily_job_limit", allowance.daily_job_limit)?;
         self.agents.check("concurrent_jobs", allowance.concurrent_jobs)?;
         let limits = self.sparing(agent_limits(&allowance));
-        self.agents.set(agent, allowance, &limits)?;
+        match self.settings_store() {
+            Some(store) => {
+                self.keep_allowance(store, &allowance)?;
+                self.agents.learn(agent, allowance, &limits)?;
+            }
+            None => self.agents.set(agent, allowance, &limits)?,
+        }
         self.changed();
         Ok(())
     }
@@ -127,7 +149,13 @@ impl AllowanceService {
         self.models.check("hourly_rate_limit", quota.hourly_rate_limit)?;
         self.models.check("cost_ceiling_micros_usd", quota.cost_ceiling_micros_usd)?;
         let limits = self.sparing(model_limits(&quota));
-        self.models.set(model, quota, &limits)?;
+        match self.settings_store() {
+            Some(store) => {
+                self.keep_quota(store, &quota)?;
+                self.models.learn(model, quota, &limits)?;
+            }
+            None => self.models.set(model, quota, &limits)?,
+        }
         self.changed();
         Ok(())
     }
@@ -141,7 +169,13 @@ impl AllowanceService {
         self.repos.check("max_daily_prs", limit.max_daily_prs)?;
         self.repos.check("max_daily_issues", limit.max_daily_issues)?;
         let limits = repo_limits(&limit);
-        self.repos.set(repo, limit, &limits)
+        match self.settings_store() {
+            Some(store) => {
+                self.keep_repo(store, &limit)?;
+                self.repos.learn(repo, limit, &limits)
+            }
+            None => self.repos.set(repo, limit, &limits),
+        }
     }
 
     /// Removes the allowance of an agent. Usage and running jobs stay.
@@ -194,7 +228,9 @@ impl AllowanceService {
     /// The allowance of an agent.
     pub fn allowance(&self, agent_id: &str) -> Result<Option<AgentAllowance>, Error> {
         self.core.same_process()?;
-        let set = self.agents.setting(&Key::parse("agent_id", agent_id)?);
+        let agent = Key::parse("agent_id", agent_id)?;
+        self.hear_allowance(&agent, true)?;
+        let set = self.agents.setting(&agent);
         let own = |of: &AgentAllowance| AgentAllowance { agent_id: agent_id.into(), ..of.clone() };
         Ok(set.as_deref().map(own))
     }
@@ -202,6 +238,7 @@ impl AllowanceService {
     /// The quota that counts a model.
     pub fn model_quota(&self, model: &str) -> Result<Option<ModelQuota>, Error> {
         self.core.same_process()?;
+        self.hear_quotas()?;
         let set = self.models.setting(&self.models.counted(Key::parse("model", model)?)?);
         let own = |of: &ModelQuota| ModelQuota { model: model.into(), ..of.clone() };
         Ok(set.as_deref().map(own))
@@ -210,7 +247,9 @@ impl AllowanceService {
     /// The limit of a repository.
     pub fn repo_limit(&self, repo: &str) -> Result<Option<RepoLimit>, Error> {
         self.core.same_process()?;
-        let set = self.repos.setting(&Key::parse("repo", repo)?);
+        let key = Key::parse("repo", repo)?;
+        self.hear_repo(&key)?;
+        let set = self.repos.setting(&key);
         let own = |of: &RepoLimit| RepoLimit { repo: repo.into(), ..of.clone() };
         Ok(set.as_deref().map(own))
     }
@@ -218,7 +257,9 @@ impl AllowanceService {
     /// Whether an agent has an allowance.
     pub fn is_configured(&self, agent_id: &str) -> Result<bool, Error> {
         self.core.same_process()?;
-        Ok(self.agents.setting(&Key::parse("agent_id", agent_id)?).is_some())
+        let agent = Key::parse("agent_id", agent_id)?;
+        self.hear_allowance(&agent, false)?;
+        Ok(self.agents.setting(&agent).is_some())
     }
 
     /// A number that changes whenever a limit is set.
@@ -226,6 +267,16 @@ impl AllowanceService {
         // Acquire pairs with the release in `changed`: a thread that reads the new number sees the
         // new limits.
         self.generation.load(Ordering::Acquire)
+    }
+
+    /// The same limits, as this service applies them.
+    pub(super) fn spared<const N: usize>(&self, limits: [Limit; N]) -> Vec<Limit> {
+        self.sparing(limits).to_vec()
+    }
+
+    /// A limit was set in another process.
+    pub(super) fn noted(&self) {
+        self.changed();
     }
 
     /// Notes that a limit was set.

@@ -20,10 +20,17 @@ impl AllowanceService {
             active_jobs: 0,
             period_start_ns: start_of(self.today()),
         };
+        let held = match &self.store {
+            Some(store) => {
+                self.agents.account(&agent)?;
+                self.held_by_jobs(store, &agent, self.today())?
+            }
+            None => 0,
+        };
         if let Some(account) = self.agents.find(&agent) {
             account.read(|meters, _| {
                 let [tokens, jobs, slots] = [TOKENS, JOBS, SLOTS].map(|n| &meters[usize::from(n)]);
-                record.tokens_used = tokens.used();
+                record.tokens_used = tokens.used().saturating_sub(held);
                 record.jobs_started = jobs.used();
                 record.active_jobs = slots.used().saturating_add(slots.reserved());
                 if let Window::Calendar(day) = tokens.window()

@@ -68,6 +68,32 @@ impl Account {
         })
     }
 
+    /// The refusal of `demands[at]`, which the store of its limit has refused.
+    pub(crate) fn refused(
+        &self,
+        demands: &[Demand],
+        at: usize,
+        terms: Terms,
+    ) -> Result<Error, Error> {
+        self.locked(|state, step| state.refusal(step.identity, demands, at, step.now, terms))
+    }
+
+    /// The refusal of `demands`, if what is known of the limits refuses them. Nothing is drawn.
+    pub(crate) fn known_refusal(
+        &self,
+        demands: &[Demand],
+        terms: Terms,
+    ) -> Result<Option<Error>, Error> {
+        self.locked(|state, step| {
+            let left = |demand: &Demand| {
+                let meter = &state.meters[usize::from(demand.meter)];
+                meter.admits(demand.amount, terms) || meter.is_short(demand.amount, terms)
+            };
+            let at = demands.iter().position(|demand| !left(demand))?;
+            Some(state.refusal(step.identity, demands, at, step.now, terms))
+        })
+    }
+
     /// Decides again what waits: the store is away, or back.
     pub fn decide_again(&self) -> Result<(), Error> {
         self.refresh()

@@ -1,5 +1,6 @@
 //! Facts: a change is made if its holder has seen the version in force.
 
+use super::eras;
 use super::visit::Visit;
 use crate::accounting::Era;
 use crate::store::message::{Change, Fact, FactGiven, LimitId, Moved, MovedEra};
@@ -22,9 +23,14 @@ pub(super) fn apply<R: Rows>(visit: &mut Visit<'_, R>, fact: &Fact) -> Result<Fa
         Err(at) => return Ok(FactGiven { lacks: Some(at), ..given(row, false) }),
     };
     for step in &moves {
-        let Step { limit, limit_row, era, era_row } = *step;
+        let Step { limit, limit_row, over, era, era_row } = *step;
         if let Some(limit_row) = limit_row {
             visit.rows.put_limit(limit, limit_row)?;
+        }
+        if let (Some((old, row)), Some(new)) = (over, limit_row) {
+            visit.rows.put_era(limit, old, row)?;
+            let begun = EraRow { ends: new.ends, ..EraRow::default() };
+            visit.rows.put_era(limit, new.era, begun)?;
         }
         if let Some(era_row) = era_row {
             visit.rows.put_era(limit, era, era_row)?;
@@ -74,7 +80,8 @@ fn is_seen(fact: &Fact, row: &FactRow) -> bool {
     match (&fact.change, fact.seen) {
         (Change::Remove(_), Fact::ANY) => stands,
         (_, Fact::ANY) => true,
-        (_, seen) => seen == row.version || (seen == 0 && !stands),
+        (_, Fact::NONE) => !stands,
+        (_, seen) => seen == row.version,
     }
 }
 
@@ -87,6 +94,8 @@ fn given(row: FactRow, changed: bool) -> FactGiven {
 struct Step {
     limit: LimitId,
     limit_row: Option<LimitRow>,
+    /// The era that a reset ends.
+    over: Option<(Era, EraRow)>,
     era: Era,
     era_row: Option<EraRow>,
 }
@@ -128,9 +137,15 @@ fn step<R: Rows>(
     let same = |step: &&Step| step.limit == each.limit;
     let known = before.iter().rev().filter(same).find_map(|step| step.limit_row);
     let mut limit = if known.is_some() { known } else { visit.rows.limit(each.limit)? };
-    let mut set = None;
+    let (mut set, mut over) = (None, None);
     if let (Some(row), Some(most)) = (&mut limit, each.most) {
         (row.most, row.most_set) = (most, visit.time().max(row.most_set.saturating_add(1)));
+        set = Some(*row);
+    }
+    if let (Some(row), true) = (&mut limit, each.reset) {
+        let old = visit.rows.era(each.limit, row.era)?.unwrap_or_default();
+        over = Some((row.era, EraRow { ends: old.ends.min(visit.time()), ..old }));
+        eras::begin_again(row, visit.time());
         set = Some(*row);
     }
     let held = fact.eras.iter().find(|(limit, _)| *limit == each.limit).map(|(_, era)| *era);
@@ -140,7 +155,7 @@ fn step<R: Rows>(
         MovedEra::Present => (present, false),
         MovedEra::Held => (held, true),
     };
-    let none = Step { limit: each.limit, limit_row: set, era: NO_ERA, era_row: None };
+    let none = Step { limit: each.limit, limit_row: set, over, era: NO_ERA, era_row: None };
     if each.add == 0 && each.take_off == 0 {
         return Ok(Some(none));
     }
@@ -149,13 +164,29 @@ fn step<R: Rows>(
     let known = before.iter().rev().filter(same).find_map(|step| step.era_row);
     let row = if known.is_some() { known } else { visit.rows.era(each.limit, era)? };
     let Some(mut row) = row else { return Ok(late.then_some(none)) };
+    let more = each.take_off.saturating_sub(row.base);
     row.base = row.base.saturating_sub(each.take_off).saturating_add(each.add);
+    if more > 0 && !late {
+        row.back = given_back(visit, each.limit, era, &row)?.min(row.back.saturating_add(more));
+    }
     let step = Step { era, era_row: Some(row), ..none };
     if each.add > 0 && !each.anyway {
         let Some(limit) = limit else { return Ok(None) };
         return Ok(fits(visit, (each.limit, &limit), era, row)?.then_some(step));
     }
     Ok(Some(step))
+}
+
+/// The most that can be given back of an era: what was used of it.
+fn given_back<R: Rows>(
+    visit: &mut Visit<'_, R>,
+    limit: LimitId,
+    era: Era,
+    row: &EraRow,
+) -> Result<u64, R::Fault> {
+    let mut used = row.base;
+    visit.rows.shares(limit, era, &mut |_, share| used = used.saturating_add(share.taken()))?;
+    Ok(used)
 }
 
 const NO_ERA: Era = Era { generation: 0, begins: 0 };
@@ -174,5 +205,5 @@ fn fits<R: Rows>(
             taken = taken.saturating_add(share.taken());
         }
     })?;
-    Ok(taken <= limit_row.most)
+    Ok(taken <= limit_row.most.saturating_add(row.back))
 }

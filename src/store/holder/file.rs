@@ -7,7 +7,7 @@ use super::backend::{Backend, Done};
 use super::options::StoreOptions;
 use crate::ledger::Error;
 use crate::store::inspected::Inspected;
-use crate::store::message::{Answer, HolderId, LimitId, Message};
+use crate::store::message::{Answer, FactGiven, FactId, HolderId, LimitId, Message};
 use crate::store::sqlite::{SqliteOptions, SqliteStore};
 
 /// The one address of a file.
@@ -38,6 +38,10 @@ impl Backend for SqliteStore {
 
     fn look(&self, holder: HolderId, done: Done<Vec<LimitId>>) {
         Self::look(self, holder, done);
+    }
+
+    fn facts(&self, id: FactId, done: Done<Vec<(FactId, FactGiven)>>) {
+        Self::facts(self, id, done);
     }
 
     fn create(&self) -> Result<(), Error> {

@@ -37,6 +37,8 @@ pub(super) enum Word {
     Booked(LimitId, Sender<Result<(), Error>>),
     Say(FactAsked),
     Sync(Sender<Result<(), Error>>),
+    /// The same of these limits alone.
+    Look(Vec<LimitId>, Sender<Result<(), Error>>),
     /// Answer once there is nothing to do at this time.
     Settle(Sender<()>),
     Status(Sender<Status>),

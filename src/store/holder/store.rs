@@ -17,7 +17,7 @@ use crate::accounting::Changes;
 use crate::ledger::{Account, Error, Lack, StoreError, Supply, SupplyMember};
 use crate::store::durable::Durable;
 use crate::store::inspected::Inspected;
-use crate::store::message::{Fact, FactGiven, LimitId};
+use crate::store::message::{Fact, FactGiven, FactId, LimitId};
 use crate::store::supply::{OnDown, Standing, passes_when_down};
 
 /// What one process has of one store: limits that it shares with other processes. It has a thread of
@@ -146,6 +146,31 @@ impl Store {
         let asked = FactAsked { fact, given_up: Arc::clone(&given_up), done };
         self.shared.say(Word::Say(asked));
         Ok(given_up)
+    }
+
+    /// The facts of the group of `id` that stand, in the order of their addresses.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if the store cannot be read within the connect timeout.
+    pub fn facts(&self, id: FactId) -> Result<Vec<(FactId, FactGiven)>, Error> {
+        self.open_here()?;
+        let (sender, receiver) = channel();
+        self.shared.backend.facts(id, Box::new(move |found| drop(sender.send(found))));
+        let found = receiver.recv_timeout(self.shared.options.connect_timeout);
+        found.unwrap_or_else(|_| Err(self.shared.silent("its facts are not known")))
+    }
+
+    /// Says what this process has used of some limits, and hears what all have used of them.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if there is no answer within the timeout.
+    pub fn look(&self, limits: &[u128]) -> Result<(), Error> {
+        self.open_here()?;
+        let (sender, receiver) = channel();
+        let limits = limits.iter().map(|limit| LimitId(*limit)).collect();
+        self.shared.say(Word::Look(limits, sender));
+        let answered = receiver.recv_timeout(self.shared.options.timeout);
+        answered.unwrap_or_else(|_| Err(self.shared.silent("its figures may be old")))
     }
 
     /// Says all that this process has used, and hears what all have used: `used()` and

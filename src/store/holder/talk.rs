@@ -128,6 +128,10 @@ impl Talk {
                 self.supply.report_all();
                 self.awaited.push_back(Awaited { done, number: None });
             }
+            Word::Look(limits, done) => {
+                limits.into_iter().for_each(|limit| self.supply.report(limit));
+                self.awaited.push_back(Awaited { done, number: None });
+            }
             Word::Settle(done) => self.settling.push(done),
             Word::Status(to) => drop(to.send(self.status())),
             Word::Answer(answer) => self.answer(*answer),
@@ -150,7 +154,7 @@ impl Talk {
         for NewLimit { known, edging } in self.registry.join(account).unwrap_or_default() {
             self.supply.add(known.id, known.span, known.most, edging);
             self.supply.name(known.id, &self.shared.name_of(known.id));
-            if known.most != u64::MAX {
+            if known.insists && known.most != u64::MAX {
                 // An object without a limit of its own does not lift that of others.
                 self.supply.insist(known.id, known.most);
             }

@@ -184,21 +184,22 @@ impl Rows for SqliteRows<'_> {
     }
 
     fn era(&mut self, limit: LimitId, era: Era) -> Result<Option<EraRow>, SqliteFault> {
-        const SQL: &str = "SELECT ends, base, heard, silent, silent_until, lost FROM eras WHERE \
+        const SQL: &str = "SELECT ends, base, heard, silent, silent_until, lost, back FROM eras WHERE \
                            namespace = ?1 AND bound = ?2 AND generation = ?3 AND begins = ?4";
         let key = params![self.namespace, bytes(limit.0), era.generation, era.begins];
         self.one(SQL, key, |row| {
             let (base, heard, silent) = (amount(row, 1)?, amount(row, 2)?, amount(row, 3)?);
             let (ends, silent_until, lost) = (row.get(0)?, row.get(4)?, amount(row, 5)?);
-            Ok(EraRow { ends, base, heard, silent, silent_until, lost })
+            let back = amount(row, 6)?;
+            Ok(EraRow { ends, base, back, heard, silent, silent_until, lost })
         })
     }
 
     fn put_era(&mut self, limit: LimitId, era: Era, row: EraRow) -> Result<(), SqliteFault> {
-        let EraRow { ends, base, heard, silent, silent_until, lost } = row;
+        let EraRow { ends, base, back, heard, silent, silent_until, lost } = row;
         self.run(
             "INSERT OR REPLACE INTO eras (namespace, bound, generation, begins, ends, base, heard, \
-             silent, silent_until, lost) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+             silent, silent_until, lost, back) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             params![
                 self.namespace,
                 bytes(limit.0),
@@ -209,7 +210,8 @@ impl Rows for SqliteRows<'_> {
                 kept(heard),
                 kept(silent),
                 silent_until,
-                kept(lost)
+                kept(lost),
+                kept(back)
             ],
         )
     }

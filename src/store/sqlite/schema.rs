@@ -132,6 +132,7 @@ CREATE TABLE eras (
     silent INTEGER NOT NULL CHECK (silent >= 0),
     silent_until INTEGER NOT NULL,
     lost INTEGER NOT NULL CHECK (lost >= 0),
+    back INTEGER NOT NULL CHECK (back >= 0),
     PRIMARY KEY (namespace, bound, generation, begins)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE shares (

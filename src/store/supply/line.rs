@@ -186,7 +186,8 @@ impl Line {
         (live, now): (u32, Tick),
     ) -> Others {
         let used = given.used.saturating_sub(ask.spent);
-        Others { most: Some(self.most), used, out: given.out, live, heard: Some(now) }
+        let back = ask.spent.saturating_sub(given.used);
+        Others { most: Some(self.most), used, back, out: given.out, live, heard: Some(now) }
     }
 
     /// The most that a share can be beside those of all others, as far as it is known.

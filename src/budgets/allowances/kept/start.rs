@@ -1,0 +1,201 @@
+//! A job begins: its fact holds its tokens and its slot, for all processes.
+
+use std::sync::Arc;
+
+use smallvec::smallvec;
+
+use super::values::{JOBS as FACTS, JobStage, KeptJob, name_of};
+use crate::accounting::{Key, Terms, Window};
+use crate::budgets::allowances::accounts::{COST, JOBS, REQUESTS, SLOTS, TOKENS};
+use crate::budgets::allowances::begin::Start;
+use crate::budgets::allowances::job::{JobId, day_of};
+use crate::budgets::allowances::reports::{JobRef, UsageReport};
+use crate::budgets::allowances::service::AllowanceService;
+use crate::budgets::facts::{learning, limits_of, look, written};
+use crate::ledger::{Account, Ask, Demand, Error, MeterIndex, charge};
+use crate::store::{Change, Fact, FactGiven, LimitId, Moved, Store};
+
+/// How a beginning went.
+enum Begun {
+    Now(JobRef),
+    /// The id is known.
+    Known(Option<KeptJob>),
+    /// The account that does not leave what is asked for, and the meter.
+    Full(Arc<Account>, MeterIndex),
+}
+
+impl AllowanceService {
+    /// Begins a job for all processes. `None`: its id is known.
+    pub(in crate::budgets::allowances) fn start_kept(
+        &self,
+        store: &Store,
+        start: &Start,
+        id: &JobId,
+    ) -> Result<Option<JobRef>, Error> {
+        self.hear_settings(store, start)?;
+        let late_ended = |service: &Self, tries| {
+            // Slots of jobs that have run for too long come back when they are needed.
+            Ok::<_, Error>(tries == 0 && service.end_late(store, Some(&start.agent))?)
+        };
+        let hour = self.pass_gates(store, start)?;
+        for tries in 0.. {
+            match self.put_start(store, start, id, false)? {
+                Begun::Now(named) => return Ok(Some(named)),
+                Begun::Known(_) => {
+                    self.give_back_hour(hour.as_ref())?;
+                    return Ok(None);
+                }
+                Begun::Full(..) if late_ended(self, tries)? => {}
+                Begun::Full(account, meter) => {
+                    self.give_back_hour(hour.as_ref())?;
+                    let asked = if meter == TOKENS { start.tokens } else { 1 };
+                    return Err(account.refused(&[Demand::new(meter, asked)], 0, Terms::Gated)?);
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Records a beginning, whatever the limits say. Returns false if that was known.
+    pub(in crate::budgets::allowances) fn record_kept_start(
+        &self,
+        store: &Store,
+        start: &Start,
+        id: &JobId,
+    ) -> Result<bool, Error> {
+        let hour = self.count_hour(start.counted.as_ref())?;
+        let known = match self.put_start(store, start, id, true)? {
+            Begun::Now(_) => return Ok(true),
+            Begun::Full(..) => return Err(learning("job", id.job.as_str())),
+            Begun::Known(known) => known,
+        };
+        self.give_back_hour(hour.as_ref())?;
+        if known.is_none_or(|job| job.stage != JobStage::EndedFirst) {
+            return Ok(false);
+        }
+        // Its end was reported first. Then it only counts as one more job of the day.
+        let agent = self.agents.account(&id.agent)?;
+        let jobs = self.limit_in(&agent, JOBS)?;
+        let given = store.fact(Fact {
+            id: FACTS.id(&name_of(id)),
+            seen: Fact::ANY,
+            keep: self.remembered(),
+            change: Change::Remove(vec![Moved::booked(jobs, 1)]),
+        })?;
+        Ok(given.changed)
+    }
+
+    fn put_start(
+        &self,
+        store: &Store,
+        start: &Start,
+        id: &JobId,
+        anyway: bool,
+    ) -> Result<Begun, Error> {
+        let now = self.now().wall_ns;
+        let text = |key: &Option<Key>| key.as_ref().map(|key| key.as_str().to_owned());
+        let longest = self.longest(&start.agent);
+        let due = longest.map(|longest| i64::try_from(longest.as_nanos()).unwrap_or(i64::MAX));
+        let job = KeptJob {
+            agent: id.agent.as_str().to_owned(),
+            job: id.job.as_str().to_owned(),
+            model: text(&start.model),
+            counted: text(&start.counted),
+            repo: text(&start.repo),
+            tokens: start.tokens,
+            day: day_of(now),
+            due_ns: due.map(|due| now.saturating_add(due)),
+            stage: JobStage::Runs,
+        };
+        let holds = self.holds(start)?;
+        let moved = holds.iter().map(|(_, _, moved)| Moved { anyway, ..*moved }).collect();
+        let change = Change::Put(written(&job)?, moved);
+        let name = name_of(id);
+        let fact = Fact { id: FACTS.id(&name), seen: 0, keep: u64::MAX, change };
+        let given: FactGiven = store.fact(fact)?;
+        if given.changed {
+            self.mine.lock().insert(id.clone(), (job.clone(), given.version));
+            return Ok(Begun::Now(job.named()));
+        }
+        match given.lacks.and_then(|at| holds.into_iter().nth(usize::try_from(at).ok()?)) {
+            Some((account, meter, _)) => Ok(Begun::Full(account, meter)),
+            None if given.version > 0 => Ok(Begun::Known(FACTS.value(&name, &given)?)),
+            None => Err(learning("job", id.job.as_str())),
+        }
+    }
+
+    /// What a job holds, in base: the accounts, their meters, and the amounts.
+    fn holds(&self, start: &Start) -> Result<Vec<(Arc<Account>, MeterIndex, Moved)>, Error> {
+        let agent = self.agents.account(&start.agent)?;
+        let mut holds = Vec::new();
+        let mut hold = |account: &Arc<Account>, meter, amount| {
+            let moved = Moved::add(self.limit_in(account, meter)?, amount);
+            holds.push((Arc::clone(account), meter, moved));
+            Ok::<(), Error>(())
+        };
+        for (meter, amount) in [(TOKENS, start.tokens), (JOBS, 1), (SLOTS, 1)] {
+            hold(&agent, meter, amount)?;
+        }
+        if let Some(model) = &start.counted {
+            hold(&self.models.account(model)?, TOKENS, start.tokens)?;
+        }
+        Ok(holds)
+    }
+
+    /// The limit of a meter in the store.
+    pub(super) fn limit_in(&self, account: &Account, meter: MeterIndex) -> Result<LimitId, Error> {
+        let limits = limits_of(account)?;
+        Ok(limits.get(usize::from(meter)).copied().flatten().unwrap_or(LimitId(0)))
+    }
+
+    /// Passes what a job only passes and does not hold: the repository, the cost of its model, and the
+    /// jobs of an hour, of which it counts as one. Returns where that was counted.
+    fn pass_gates(&self, store: &Store, start: &Start) -> Result<Option<Arc<Account>>, Error> {
+        if start.tokens == 0 {
+            // It holds nothing that the store would refuse.
+            let agent = self.agents.account(&start.agent)?;
+            look(store, &agent)?;
+            if let Some(refused) = agent.known_refusal(&[Demand::new(TOKENS, 0)], Terms::Gated)? {
+                return Err(refused);
+            }
+        }
+        let model = start.counted.as_ref().map(|model| self.models.account(model)).transpose()?;
+        let demands = smallvec![Demand::new(REQUESTS, 1), Demand::new(COST, 0)];
+        let ask = |account| Ask { terms: Terms::Gated, ..Ask::new(account, demands) };
+        let asks = model.as_ref().map(ask).into_iter().collect();
+        self.with_repo(start, asks, |asks| {
+            if asks.is_empty() {
+                return Ok(());
+            }
+            charge(asks)
+        })?;
+        Ok(model)
+    }
+
+    /// Counts a job in the hour of its model.
+    pub(super) fn count_hour(&self, model: Option<&Key>) -> Result<Option<Arc<Account>>, Error> {
+        let account = model.map(|model| self.models.account(model)).transpose()?;
+        if let Some(account) = &account {
+            account.record(&[Demand::new(REQUESTS, 1)])?;
+        }
+        Ok(account)
+    }
+
+    fn give_back_hour(&self, model: Option<&Arc<Account>>) -> Result<(), Error> {
+        let Some(account) = model else { return Ok(()) };
+        account.adjust(|meters, now| {
+            if let Window::Sliding(hour) = meters[usize::from(REQUESTS)].window_mut() {
+                hour.remove(1, now.tick);
+            }
+        })
+    }
+
+    /// The same beginning as a report says it.
+    pub(in crate::budgets::allowances) fn start_of(
+        &self,
+        report: &UsageReport,
+    ) -> Result<(Start, JobId), Error> {
+        let start = self.start(&report.agent_id, &report.model, None, report.tokens())?;
+        Ok((start, JobId::parse(&report.agent_id, &report.job_id)?))
+    }
+}
