@@ -1,6 +1,6 @@
 //! What a peer does: one order a line, one answer a line.
 
-use std::io::{BufRead, stdin};
+use std::io::stdin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,8 +33,7 @@ fn a_peer_does_what_it_is_told() {
         Store::open(&url, StoreOptions { timeout: PATIENCE, ..StoreOptions::default() }).unwrap();
     let worker = Worker::new(&store);
     println!("@@ready");
-    for line in stdin().lock().lines() {
-        let line = line.unwrap();
+    while let Some(line) = told_now() {
         let words: Vec<&str> = line.split(' ').collect();
         match worker.obey(&words) {
             Ok(said) => println!("@@{said}"),
@@ -43,6 +42,13 @@ fn a_peer_does_what_it_is_told() {
             Err(error) => println!("@@error {error}"),
         }
     }
+}
+
+/// The next line of the parent, while it lives.
+fn told_now() -> Option<String> {
+    let mut line = String::new();
+    let read = stdin().read_line(&mut line).unwrap();
+    (read > 0).then(|| line.trim_end().to_owned())
 }
 
 fn number(word: &str) -> u64 {
@@ -79,9 +85,8 @@ impl Worker {
             ["hold", id] => {
                 let token = self.quota.begin_workflow(id, true)?;
                 println!("@@holding");
-                let mut said = String::new();
-                std::io::stdin().read_line(&mut said).unwrap();
-                token.execute_step(number(said.trim())).map(|()| "stepped".to_owned())
+                let steps = number(&told_now().unwrap());
+                token.execute_step(steps).map(|()| "stepped".to_owned())
             }
             ["end", id] => self.quota.end_workflow(id).map(|ended| ended.to_string()),
             ["sync"] => self.store.sync().map(|()| "said".to_owned()),

@@ -120,6 +120,9 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`] if there is no answer in time.
     pub fn fact(&self, fact: Fact) -> Result<FactGiven, Error> {
+        if !self.shared.is_here() {
+            return self.present()?.fact(fact);
+        }
         let (sender, receiver) = channel();
         let given_up = self.put_fact(fact, Box::new(move |given| drop(sender.send(given))))?;
         match receiver.recv_timeout(self.shared.options.timeout) {
@@ -153,6 +156,9 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`] if the store cannot be read within the connect timeout.
     pub fn facts(&self, id: FactId) -> Result<Vec<(FactId, FactGiven)>, Error> {
+        if !self.shared.is_here() {
+            return self.present()?.facts(id);
+        }
         self.open_here()?;
         let (sender, receiver) = channel();
         self.shared.backend.facts(id, Box::new(move |found| drop(sender.send(found))));
@@ -165,6 +171,9 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`] if there is no answer within the timeout.
     pub fn look(&self, limits: &[u128]) -> Result<(), Error> {
+        if !self.shared.is_here() {
+            return self.present()?.look(limits);
+        }
         self.open_here()?;
         let (sender, receiver) = channel();
         let limits = limits.iter().map(|limit| LimitId(*limit)).collect();
