@@ -5,8 +5,10 @@ use std::sync::Arc;
 use smallvec::smallvec;
 
 use super::values::{JOBS as FACTS, JobStage, KeptJob, name_of};
-use crate::accounting::{Key, Terms, Window};
-use crate::budgets::allowances::accounts::{COST, JOBS, REQUESTS, SLOTS, TOKENS};
+use crate::accounting::{Key, Meter, Terms, Window};
+use crate::budgets::allowances::accounts::{
+    COST, ISSUES, JOBS, PULL_REQUESTS, REQUESTS, SLOTS, TOKENS,
+};
 use crate::budgets::allowances::begin::Start;
 use crate::budgets::allowances::job::{JobId, day_of};
 use crate::budgets::allowances::reports::{JobRef, UsageReport};
@@ -144,8 +146,16 @@ impl AllowanceService {
         for (meter, amount) in [(TOKENS, start.tokens), (JOBS, 1), (SLOTS, 1)] {
             hold(&agent, meter, amount)?;
         }
+        // What it only passes is named too, so that its figures are heard.
         if let Some(model) = &start.counted {
-            hold(&self.models.account(model)?, TOKENS, start.tokens)?;
+            let model = self.models.account(model)?;
+            for (meter, amount) in [(TOKENS, start.tokens), (REQUESTS, 0), (COST, 0)] {
+                hold(&model, meter, amount)?;
+            }
+        }
+        if let Some(repo) = start.repo.as_ref().and_then(|repo| self.repos.find(repo)) {
+            hold(&repo, PULL_REQUESTS, 0)?;
+            hold(&repo, ISSUES, 0)?;
         }
         Ok(holds)
     }
@@ -168,6 +178,12 @@ impl AllowanceService {
             }
         }
         let model = start.counted.as_ref().map(|model| self.models.account(model)).transpose()?;
+        let repo = start.repo.as_ref().map(|repo| self.repos.known(repo)).transpose()?.flatten();
+        for account in model.iter().chain(&repo) {
+            if !is_heard(account)? {
+                look(store, account)?;
+            }
+        }
         let demands = smallvec![Demand::new(REQUESTS, 1), Demand::new(COST, 0)];
         let ask = |account| Ask { terms: Terms::Gated, ..Ask::new(account, demands) };
         let asks = model.as_ref().map(ask).into_iter().collect();
@@ -206,4 +222,11 @@ impl AllowanceService {
         let start = self.start(&report.agent_id, &report.model, None, report.tokens())?;
         Ok((start, JobId::parse(&report.agent_id, &report.job_id)?))
     }
+}
+
+/// Whether the store has said anything of the shared limits of an account.
+fn is_heard(account: &Account) -> Result<bool, Error> {
+    account.read(|meters, _| {
+        meters.iter().filter_map(Meter::share).all(|share| share.others().most.is_some())
+    })
 }
