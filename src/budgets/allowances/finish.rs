@@ -1,11 +1,12 @@
 //! Ends jobs, and previews what a report would change.
 
 use super::accounts::{COST, REQUESTS, TOKENS};
-use super::begin::model_key;
+
 use super::job::{Job, JobId};
 use super::job_table::JobRecord;
 use super::reports::{JobRef, QuotaEvent, ReportPreview, UsageReport};
 use super::service::AllowanceService;
+use super::starting::model_key;
 use crate::accounting::{Key, Usage};
 use crate::ledger::{Actual, Demand, Error};
 

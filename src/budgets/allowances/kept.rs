@@ -3,11 +3,13 @@
 //! | room | what is in it |
 //! | --- | --- |
 //! | `values` | what is kept of a job, a setting and a cooldown, and for how long |
+//! | `counts` | where a job counts |
 //! | `start` | a job begins, with all that it holds, in one step |
 //! | `end` | a job ends once, whoever reports it first |
 //! | `late` | jobs that have run for too long, and the usage without what runs |
 //! | `known` | settings and cooldowns that another process has set |
 
+mod counts;
 mod end;
 mod known;
 mod late;

@@ -1,12 +1,12 @@
 //! A job ends once, in whichever process its end is reported first.
 
-use super::values::{JOBS as FACTS, JobStage, KeptJob, name_of, to_end_of_next_day};
+use super::values::{JOBS as FACTS, JobStage, KeptJob, name_of};
 use crate::accounting::Key;
 use crate::budgets::allowances::accounts::{COST, SLOTS, TOKENS};
-use crate::budgets::allowances::begin::model_key;
 use crate::budgets::allowances::job::{JobId, day_of};
 use crate::budgets::allowances::reports::{QuotaEvent, UsageReport};
 use crate::budgets::allowances::service::AllowanceService;
+use crate::budgets::allowances::starting::model_key;
 use crate::budgets::facts::{learning, written};
 use crate::ledger::Error;
 use crate::store::{Change, Fact, Moved, Store};
@@ -136,10 +136,5 @@ impl AllowanceService {
             }
             _ => Ok(()),
         }
-    }
-
-    /// For how long an end is remembered, in microseconds.
-    pub(super) fn remembered(&self) -> u64 {
-        to_end_of_next_day(self.now().wall_ns)
     }
 }

@@ -7,7 +7,6 @@ use crate::accounting::{Key, Limit, Tick};
 use crate::budgets::allowances::accounts::{
     COOLDOWN, Limited, agent_limits, model_limits, repo_limits,
 };
-use crate::budgets::allowances::begin::Start;
 use crate::budgets::allowances::service::AllowanceService;
 use crate::budgets::allowances::settings::{AgentAllowance, ModelQuota, RepoLimit};
 use crate::budgets::facts::{FactGroup, FactValue, limits_of, put};
@@ -51,9 +50,14 @@ impl AllowanceService {
     }
 
     /// Hears what is set for a job that shall begin, and is not known here.
-    pub(super) fn hear_settings(&self, store: &Store, start: &Start) -> Result<(), Error> {
-        self.hear_allowance(&start.agent, false)?;
-        if let Some(repo) = &start.repo {
+    pub(super) fn hear_settings(
+        &self,
+        store: &Store,
+        agent: &Key,
+        repo: Option<&Key>,
+    ) -> Result<(), Error> {
+        self.hear_allowance(agent, false)?;
+        if let Some(repo) = repo {
             self.hear_repo(repo)?;
             self.hear_cooldown(store, repo)?;
         }
@@ -71,7 +75,7 @@ impl AllowanceService {
             return Ok(());
         }
         hear(store, &ALLOWANCES, agent, &self.agents, |set| self.spared(agent_limits(set)))?;
-        self.noted();
+        self.changed();
         Ok(())
     }
 
@@ -90,7 +94,7 @@ impl AllowanceService {
             if self.models.own(model.as_str()).as_deref() != Some(&quota) {
                 let limits = self.spared(model_limits(&quota));
                 self.models.learn(model, quota, &limits)?;
-                self.noted();
+                self.changed();
             }
         }
         Ok(())

@@ -3,9 +3,9 @@
 use super::values::{JOBS as FACTS, JobStage, KeptJob, LATE};
 use crate::accounting::{Key, Terms};
 use crate::budgets::allowances::accounts::SLOTS;
-use crate::budgets::allowances::begin::Start;
 use crate::budgets::allowances::reports::JobRef;
 use crate::budgets::allowances::service::AllowanceService;
+use crate::budgets::allowances::starting::Start;
 use crate::budgets::facts::{look, written};
 use crate::ledger::{Error, check};
 use crate::store::{Change, Fact, Moved, Store};
@@ -53,7 +53,7 @@ impl AllowanceService {
                 return Err(refused);
             }
         }
-        self.hear_settings(store, start)?;
+        self.hear_settings(store, &start.agent, start.repo.as_ref())?;
         self.with_repo(start, Vec::new(), |asks| if asks.is_empty() { Ok(()) } else { check(asks) })
     }
 

@@ -9,13 +9,13 @@ use crate::accounting::{Key, Meter, Terms, Window};
 use crate::budgets::allowances::accounts::{
     COST, ISSUES, JOBS, PULL_REQUESTS, REQUESTS, SLOTS, TOKENS,
 };
-use crate::budgets::allowances::begin::Start;
 use crate::budgets::allowances::job::{JobId, day_of};
 use crate::budgets::allowances::reports::{JobRef, UsageReport};
 use crate::budgets::allowances::service::AllowanceService;
-use crate::budgets::facts::{learning, limits_of, look, written};
+use crate::budgets::allowances::starting::Start;
+use crate::budgets::facts::{learning, look, written};
 use crate::ledger::{Account, Ask, Demand, Error, MeterIndex, charge};
-use crate::store::{Change, Fact, FactGiven, LimitId, Moved, Store};
+use crate::store::{Change, Fact, FactGiven, Moved, Store};
 
 /// Of so many jobs the versions of their facts are known, so that their end is one trip.
 const KNOWN: usize = 65_536;
@@ -37,7 +37,7 @@ impl AllowanceService {
         start: &Start,
         id: &JobId,
     ) -> Result<Option<JobRef>, Error> {
-        self.hear_settings(store, start)?;
+        self.hear_settings(store, &start.agent, start.repo.as_ref())?;
         let late_ended = |service: &Self, tries| {
             // Slots of jobs that have run for too long come back when they are needed.
             Ok::<_, Error>(tries == 0 && service.end_late(store, Some(&start.agent))?)
@@ -160,12 +160,6 @@ impl AllowanceService {
         Ok(holds)
     }
 
-    /// The limit of a meter in the store.
-    pub(super) fn limit_in(&self, account: &Account, meter: MeterIndex) -> Result<LimitId, Error> {
-        let limits = limits_of(account)?;
-        Ok(limits.get(usize::from(meter)).copied().flatten().unwrap_or(LimitId(0)))
-    }
-
     /// Passes what a job only passes and does not hold: the repository, the cost of its model, and the
     /// jobs of an hour, of which it counts as one. Returns where that was counted.
     fn pass_gates(&self, store: &Store, start: &Start) -> Result<Option<Arc<Account>>, Error> {
@@ -194,15 +188,6 @@ impl AllowanceService {
             charge(asks)
         })?;
         Ok(model)
-    }
-
-    /// Counts a job in the hour of its model.
-    pub(super) fn count_hour(&self, model: Option<&Key>) -> Result<Option<Arc<Account>>, Error> {
-        let account = model.map(|model| self.models.account(model)).transpose()?;
-        if let Some(account) = &account {
-            account.record(&[Demand::new(REQUESTS, 1)])?;
-        }
-        Ok(account)
     }
 
     fn give_back_hour(&self, model: Option<&Arc<Account>>) -> Result<(), Error> {
