@@ -61,6 +61,9 @@ impl Speech {
         line.pace.hear(view.calls, view.asked, self.now);
         let rolled = share.roll(view.spent, view.held, self.now);
         line.follow(share);
+        if line.changed {
+            share.set_limit_heard();
+        }
         self.speak_of_past(id, line, share);
         line.due = None;
         if rolled {
@@ -258,7 +261,8 @@ impl Speech {
         if line.called_in && view.need == 0 {
             return used.min(share.amount());
         }
-        let refused = line.refused.is_some_and(|at| self.now.since(at) < REFUSED);
+        let refused = |(at, need): (Tick, u64)| self.now.since(at) < REFUSED && needed >= need;
+        let refused = line.refused.is_some_and(refused);
         if view.need > free && !refused {
             return if line.called_in { needed } else { ahead };
         }
