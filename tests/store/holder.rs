@@ -1,10 +1,11 @@
 //! A holder: the shipped accounts, leases, queues and waits of one process, and its supply.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use outlay::store::{HolderId, LimitId, Meters, OnDown, Registry, Span, Supply, View};
+use outlay::store::{HolderId, LimitId, Meters, OnDown, Registry, Supply, View, WindowSpan};
 use outlay::{
     Account, Actual, Ask, CalendarUnit, Changes, Clock, Code, Core, Demand, Demands, Era, Follower,
     Grant, Key, Lack, Limit, Mailbox, ManualClock, Meter, Moment, Policy, Request, Share, Tick,
@@ -29,10 +30,25 @@ struct Local {
 }
 
 pub(crate) struct Lease {
-    number: u64,
+    pub(crate) number: u64,
     lease: outlay::Lease,
     deadline: Tick,
     demands: Vec<(usize, u64)>,
+    #[cfg_attr(
+        not(all(feature = "sqlite", target_os = "linux")),
+        expect(dead_code, reason = "only workers say it")
+    )]
+    eras: Vec<Option<Era>>,
+}
+
+#[cfg(all(feature = "sqlite", target_os = "linux"))]
+impl Lease {
+    /// When it runs out, and what it holds of which limit in which era.
+    pub(crate) fn terms(&self) -> (Tick, impl Iterator<Item = (usize, Era, u64)>) {
+        let terms =
+            |(&(limit, amount), era): (&(usize, u64), &Option<Era>)| (limit, era.unwrap(), amount);
+        (self.deadline, self.demands.iter().zip(&self.eras).map(terms))
+    }
 }
 
 struct Waiting {
@@ -105,6 +121,8 @@ pub(crate) struct Inner {
     fresh: Vec<Admitted>,
     mailbox: Arc<Mailbox>,
     requests: u64,
+    /// When something happens next, until something changes.
+    next: Cell<Option<Option<Tick>>>,
 }
 
 /// Microseconds since the world began.
@@ -114,11 +132,13 @@ pub(crate) fn micros(tick: Tick) -> i64 {
 
 fn meter(at: usize, spec: &Spec, now: Tick) -> Meter {
     let window = match spec.span {
-        Span::Sliding(period) => Window::sliding(Duration::from_micros(period), 20, now).unwrap(),
-        Span::Gauge => Window::Gauge,
-        Span::Lifetime => Window::Lifetime,
-        Span::Fixed(period) => Window::fixed(Duration::from_micros(period), now).unwrap(),
-        Span::Calendar => {
+        WindowSpan::Sliding(period) => {
+            Window::sliding(Duration::from_micros(period), 20, now).unwrap()
+        }
+        WindowSpan::Gauge => Window::Gauge,
+        WindowSpan::Lifetime => Window::Lifetime,
+        WindowSpan::Fixed(period) => Window::fixed(Duration::from_micros(period), now).unwrap(),
+        WindowSpan::Calendar => {
             let now = Moment { tick: now, wall_ns: 0 };
             Window::calendar(CalendarUnit::Day, "UTC", now).unwrap()
         }
@@ -145,7 +165,7 @@ impl Holder {
         let local = |(at, spec): (usize, &Spec)| Local {
             account: at / 2,
             meter: u8::try_from(at % 2).unwrap(),
-            gauge: spec.span == Span::Gauge,
+            gauge: spec.span == WindowSpan::Gauge,
             ended: 0,
             pending: 0,
         };
@@ -163,6 +183,7 @@ impl Holder {
             fresh,
             mailbox,
             requests: 0,
+            next: Cell::new(None),
         };
         Self { supply, inner, hung: false, cut: false, delay: Duration::ZERO }
     }
@@ -192,6 +213,7 @@ impl Holder {
         }
         inner.pass(now);
         if was != self.cut {
+            inner.next.set(None);
             inner.accounts.iter().for_each(|account| account.decide_again().unwrap());
             inner.collect();
         }
@@ -201,6 +223,7 @@ impl Holder {
     pub(crate) fn call(&mut self, demands: Vec<(usize, u64)>, [ttl, patience]: [Duration; 2]) {
         let inner = &mut self.inner;
         inner.requests += 1;
+        inner.next.set(None);
         let asks = inner.asks(&demands);
         let estimate = Usage::tokens(demands.first().map_or(0, |(_, amount)| *amount));
         let request = Request { ttl: Some(ttl), ..Request::from(estimate) };
@@ -248,7 +271,9 @@ impl Holder {
             match lease {
                 Some(lease) if deadline > now => {
                     auditor.admit(id, *number, entries, micros(deadline), micros(now))?;
-                    self.inner.leases.push(Lease { number: *number, lease, deadline, demands });
+                    let number = *number;
+                    self.inner.next.set(None);
+                    self.inner.leases.push(Lease { number, lease, deadline, demands, eras });
                 }
                 Some(_) if deadline < now => {
                     // It was opened and has run out while the process slept.
@@ -272,6 +297,7 @@ impl Holder {
         let local = &self.inner.locals[limit];
         let account = &self.inner.accounts[local.account];
         account.record(&[Demand::new(local.meter, amount)]).unwrap();
+        self.inner.next.set(None);
         self.inner.used(id, limit, amount, auditor);
     }
 
@@ -284,6 +310,7 @@ impl Holder {
             Some(most) => meters[at].set_limit(&Limit::new(Unit::Tokens, Some(most))),
         };
         account.adjust(change).unwrap();
+        self.inner.next.set(None);
         let now = self.inner.clock.tick();
         let changes = std::mem::take(&mut *self.inner.link.changes.lock());
         for (limit, Changes { reset, most }) in changes {
@@ -303,6 +330,7 @@ impl Holder {
         let share = |amount: u64| amount * tenths / 10;
         let actual = Usage::tokens(demands.first().map_or(0, |(_, amount)| share(*amount)));
         lease.commit(Actual::Usage(actual)).unwrap();
+        self.inner.next.set(None);
         let mut used = Vec::with_capacity(demands.len());
         for &(limit, amount) in &demands {
             let gauge = self.inner.locals[limit].gauge;
@@ -312,13 +340,6 @@ impl Holder {
         }
         auditor.end(number, &used, micros(self.inner.clock.tick()));
         self.inner.collect();
-    }
-}
-
-impl Wait {
-    /// When its lease would end, if it opens one.
-    fn until_of(&self, now: Tick) -> Option<Tick> {
-        (!self.ttl.is_zero()).then(|| now.plus(self.ttl))
     }
 }
 
@@ -342,6 +363,9 @@ impl Inner {
 
     /// When a lease runs out, an era ends, or time alone lets a wait pass.
     fn next(&self) -> Option<Tick> {
+        if let Some(known) = self.next.get() {
+            return known;
+        }
         let leases = self.leases.iter().map(|lease| lease.deadline);
         let waits = self.accounts.iter().filter_map(|account| Follower::next(&**account));
         let ends = self.accounts.iter().flat_map(|account| {
@@ -349,11 +373,19 @@ impl Inner {
             account.read(|meters, _| meters.iter().filter_map(ends).collect::<Vec<_>>()).unwrap()
         });
         let now = self.clock.tick();
-        leases.chain(waits).chain(ends).filter(|at| *at > now).min()
+        let next = leases.chain(waits).chain(ends).filter(|at| *at > now).min();
+        self.next.set(Some(next));
+        next
     }
 
     fn pass(&mut self, to: Tick) {
-        self.clock.advance(to.since(self.clock.tick()));
+        let now = self.clock.tick();
+        if to <= now || self.next().is_none_or(|next| to < next) {
+            self.clock.advance(to.since(now));
+            return;
+        }
+        self.next.set(None);
+        self.clock.advance(to.since(now));
         for account in &self.accounts {
             account.read(|_, _| ()).unwrap();
         }
@@ -368,10 +400,13 @@ impl Inner {
             match self.waits[at].wait.take() {
                 None => at += 1,
                 Some(ended) => {
-                    let Waiting { ttl, demands, .. } = self.waits.remove(at);
+                    let Waiting { wait, ttl, demands } = self.waits.remove(at);
                     if let Ok(Grant::Lease(lease)) = ended {
                         self.admitted(Some(lease), ttl, demands);
                     }
+                    // What it leaves behind may go to one that was looked at already.
+                    drop(wait);
+                    at = 0;
                 }
             }
         }
@@ -385,6 +420,10 @@ impl Inner {
     ) {
         let eras = demands.iter().map(|(limit, _)| self.share(*limit, Share::era)).collect();
         let deadline = self.clock.tick().plus(ttl);
+        if let Some(lease) = &lease {
+            // Who can pass does so at once, and not when somebody looks.
+            assert_eq!(lease.expires_in().unwrap(), ttl, "of {demands:?}");
+        }
         self.fresh.push(Admitted { lease, deadline, demands, eras });
     }
 
@@ -409,6 +448,7 @@ impl Inner {
 impl Meters for Inner {
     fn visit(&mut self, limit: LimitId, act: &mut dyn FnMut(&View, &mut Share)) {
         self.registry.visit(limit, act);
+        self.next.set(None);
         self.collect();
     }
 }

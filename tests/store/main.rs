@@ -13,10 +13,9 @@ mod memory;
 mod model;
 mod plan;
 mod random;
-#[cfg(feature = "sqlite")]
-mod shared;
 mod shrink;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod traces;
 mod twin;
 mod world;

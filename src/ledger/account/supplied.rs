@@ -59,8 +59,11 @@ impl Account {
             let found = state.meters.iter().position(|meter| meter.shared_limit() == Some(limit));
             let Some(at) = found else { return false };
             let view = state.view(at, step.identity, step.now);
-            state.meters[at].visit_share(step.now, |share| act(&view, share));
-            state.meters[at].take_most();
+            let meter = &mut state.meters[at];
+            meter.visit_share(step.now, |share| act(&view, share));
+            meter.take_most();
+            // The answer may have said that the era is over.
+            meter.roll(step.now);
             true
         })
     }
@@ -222,8 +225,11 @@ impl State {
     #[inline(never)]
     pub(crate) fn hand_on_shared(&mut self, step: &mut Step<'_>) {
         self.serve_all(step);
-        if self.supplied().is_some_and(|supplied| !supplied.waiting.is_empty()) {
-            self.end_drawing(step);
+        // Who has ended may have stood before others.
+        while self.supplied().is_some_and(|supplied| !supplied.waiting.is_empty())
+            && self.end_drawing(step)
+        {
+            self.serve_all(step);
         }
         let Some(supplied) = self.supplied() else { return };
         let (supply, keeps) = (Arc::clone(&supplied.supply), supplied.keeps);
@@ -249,16 +255,19 @@ impl State {
     }
 
     /// Ends requests that wait for the store alone, and that a limit refuses meanwhile. If the store
-    /// is away, what waits for it is decided without it.
-    fn end_drawing(&mut self, step: &mut Step<'_>) {
+    /// is away, what waits for it is decided without it. Returns whether one has ended.
+    fn end_drawing(&mut self, step: &mut Step<'_>) -> bool {
         let Some(supplied) = self.rare.as_mut().and_then(|rare| rare.supplied.as_mut()) else {
-            return;
+            return false;
         };
         supplied.waiting.retain(|_, turn| turn.is_pending());
         let turns: Vec<Arc<Turn>> = supplied.waiting.values().cloned().collect();
-        for turn in turns {
+        let mut ended = false;
+        for turn in turns.into_iter().filter(|turn| turn.is_pending()) {
             self.end_if_refused(&turn, step);
+            ended |= !turn.is_pending();
         }
+        ended
     }
 
     fn end_if_refused(&mut self, turn: &Arc<Turn>, step: &mut Step<'_>) {

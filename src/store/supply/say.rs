@@ -12,6 +12,9 @@ use crate::store::message::{Edges, LimitId, ShareAsk, WhichEra, WindowSpan};
 /// Where the share of the next era is asked for: in the last second.
 const LAST: Duration = Duration::from_secs(1);
 
+/// More is asked for once less is free than so many usual calls need, or than a trip takes.
+const LOW_CALLS: u64 = 3;
+
 /// The margin of a round trip.
 const MARGIN: Duration = Duration::from_millis(50);
 
@@ -74,8 +77,11 @@ impl Speech {
         if line.wishes.leaves && self.say_leave(id, line, view, share) {
             return;
         }
-        let low =
-            if self.is_active(&line.pace) { line.pace.needs(self.trip + MARGIN, 2) } else { 0 };
+        let low = if self.is_active(&line.pace) {
+            line.pace.needs(self.trip + MARGIN, LOW_CALLS)
+        } else {
+            0
+        };
         share.watch(low, line.called_in);
         match share.era() {
             None => self.ask_first(id, line, view),
@@ -269,7 +275,7 @@ impl Speech {
         if idle && view.need == 0 {
             return used.min(share.amount());
         }
-        let low = line.pace.needs(self.trip + MARGIN, 2);
+        let low = line.pace.needs(self.trip + MARGIN, LOW_CALLS);
         if view.need == 0 && free < low && self.is_active(&line.pace) && self.may_get(line) {
             return ahead.max(share.amount());
         }

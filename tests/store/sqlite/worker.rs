@@ -158,13 +158,7 @@ impl Worker {
     }
 
     fn serve(&mut self) {
-        let mut leases = self.leases;
-        let mut next = || {
-            leases += 1;
-            leases
-        };
-        self.holder.serve(&mut next, &mut self.notes).unwrap();
-        self.leases = leases;
+        self.holder.flush(&mut self.leases, &mut self.notes).unwrap();
         self.tell();
     }
 
@@ -178,15 +172,9 @@ impl Worker {
         let demands = limits.into_iter().map(|limit| (limit, amount)).collect();
         let ttl = if self.random.thousandths(200) { 4_000 } else { 1_200 };
         let times = [ttl, self.random.between(20, 300)].map(Duration::from_millis);
-        let mut leases = self.leases;
-        let mut next = || {
-            leases += 1;
-            leases
-        };
         self.holder.touch(now());
-        self.holder.call(demands, times, &mut next, &mut self.notes).unwrap();
-        self.leases = leases;
-        self.tell();
+        self.holder.call(demands, times);
+        self.serve();
     }
 
     fn end(&mut self, tenths: u64) {
@@ -238,7 +226,6 @@ impl Worker {
                 let at = now();
                 self.holder.touch(at);
                 self.holder.supply.apply(&answer, &mut self.holder.inner, at);
-                self.holder.set_limits();
                 self.serve();
             }
         }

@@ -28,15 +28,17 @@ impl Run<'_> {
     /// Lets the supply of a holder speak.
     fn speak(&mut self, holder: usize) -> Result<Option<Arc<Message>>, Broken> {
         let now = self.now;
-        let Some((holder, auditor)) = self.awake(holder) else { return Ok(None) };
-        let repeats = holder.supply.is_speaking();
-        let Some(message) = holder.supply.plan(&mut holder.inner, now) else { return Ok(None) };
-        holder.flush(auditor);
+        let Some((own, _)) = self.awake(holder) else { return Ok(None) };
+        let repeats = own.supply.is_speaking();
+        own.mark();
+        let message = own.supply.plan(&mut own.inner, now);
+        self.flush(holder)?;
+        let Some(message) = message else { return Ok(None) };
         for ask in message.asks.iter().filter(|_| !repeats) {
             if let (WhichEra::This(era), ShareKind::Amount) = (ask.era, ask.span.kind()) {
                 let place = (usize::try_from(ask.limit.0).unwrap(), (era.generation, era.begins));
                 let said = Use { used: ask.spent, held: ask.held };
-                auditor.said(message.holder.0, place, said, micros(now))?;
+                self.auditor.said(message.holder.0, place, said, micros(now))?;
             }
         }
         Ok(Some(Arc::new(message)))
@@ -144,11 +146,9 @@ impl Run<'_> {
 
     fn hear(&mut self, holder: usize, answer: &Answer) -> Result<(), Broken> {
         let now = self.now;
-        let Some((own, auditor)) = self.awake(holder) else { return Ok(()) };
+        let Some((own, _)) = self.awake(holder) else { return Ok(()) };
         own.supply.apply(answer, &mut own.inner, now);
-        own.flush(auditor);
-        own.set_limits();
-        self.serve(holder)
+        self.flush(holder)
     }
 }
 
