@@ -172,6 +172,9 @@ impl Speech {
         if self.says_all || !(active || line.changed || line.reset.is_some()) {
             return;
         }
+        if self.goes && used == 0 && view.need == 0 {
+            return; // One that goes asks for nothing ahead.
+        }
         let need = if view.need > 0 { used.saturating_add(view.need) } else { 0 };
         let want = need.max(used.saturating_add(self.ahead(&line.pace)));
         let edges = self.edges_at(line, self.time.max(line.over));
