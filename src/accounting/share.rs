@@ -142,6 +142,8 @@ pub struct Share {
     low: u64,
     /// Whether what is free is wanted back.
     called_in: bool,
+    /// Whether its owner has set the limit, and the supply has not heard of it.
+    set: bool,
 }
 
 impl Share {
@@ -161,7 +163,24 @@ impl Share {
             others: Others { most: None, used: 0, back: 0, out: 0, live: 0, heard: None },
             low: 0,
             called_in: false,
+            set: false,
         }
+    }
+
+    /// Its owner has set the limit, and what was heard of it is about an earlier one until the supply
+    /// [has heard](Self::set_limit_heard) of that.
+    pub fn set_limit_here(&mut self) {
+        self.set = true;
+    }
+
+    /// The supply has heard of the limit that its owner has set.
+    pub fn set_limit_heard(&mut self) {
+        self.set = false;
+    }
+
+    /// Whether it has not.
+    pub const fn is_limit_unheard(&self) -> bool {
+        self.set
     }
 
     /// What the store has last said of the others.

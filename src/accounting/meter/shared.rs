@@ -279,7 +279,7 @@ impl Meter {
     /// Takes the limit that is in force in the store, if it is another.
     pub fn take_most(&mut self) {
         let Some(most) = self.share().and_then(|share| share.others().most) else { return };
-        let unheard = self.of_share().is_some_and(|shared| shared.changes.most.is_some());
+        let unheard = self.share().is_some_and(Share::is_limit_unheard);
         if self.draws() && most != self.most_of_all() && !unheard {
             let lands = self.marks.as_ref().is_some_and(|marks| marks.lands);
             let stop = self.marks.as_ref().map_or(0, |marks| marks.stop);
@@ -294,6 +294,7 @@ impl Meter {
         let Others { used, out, .. } = *shared.share.others();
         let fair = most.saturating_sub(used.saturating_add(out));
         shared.share.lower(fair, spent, held);
+        shared.share.set_limit_here();
         shared.changes.most = Some(most);
     }
 

@@ -115,13 +115,17 @@ impl Guard {
     ) -> Result<(Wait, Carried), Error> {
         let ask = self.ask_call_in(allotted, labels, request)?;
         let own = Request { estimate: ask.estimate, ttl: request.ttl, ..Request::default() };
-        let timeout = timeout.or(ask.wait);
-        let waiting = Wait::for_lease(&ask.asks, own, timeout, mailbox);
+        let waits = ask.wait.is_some();
+        let waiting = match timeout.or(ask.wait) {
+            timeout if waits => Wait::for_lease(&ask.asks, own, timeout, mailbox),
+            // No rule lets it wait for others.
+            _ => Wait::for_store(&ask.asks, own, None, mailbox),
+        };
         let at_once = matches!(&waiting, Err(Error::Denied(_)));
         if at_once {
             allotted.map_or(Ok(()), |allotted| allotted.check_open())?;
         }
-        let carried = Carried { waited: !at_once, ..ask.carried };
+        let carried = Carried { waited: waits && !at_once, ..ask.carried };
         // A wait without time ends here.
         let wait = waiting.inspect_err(|refused| carried.refused(refused))?;
         Ok((wait, carried))

@@ -56,9 +56,15 @@ impl State {
     /// Why the demand at `index` does not pass.
     #[cold]
     fn stop(&self, demands: &[Demand], index: usize, terms: Terms, step: &Step<'_>) -> Stop {
-        if self.lacks_share(demands, terms, step) {
-            return Stop::Short;
-        }
+        let index = match self.supplied() {
+            None => index,
+            Some(_) => match self.verdict(demands, terms, NO_TICKET, None, step.identity.id()) {
+                Verdict::Short(_) => return Stop::Short,
+                // Not one that only lacks a share.
+                Verdict::Refused(at) => at,
+                Verdict::Passes => index,
+            },
+        };
         self.refusal(step.identity, demands, index, step.now, terms).into()
     }
 

@@ -17,6 +17,7 @@ use crate::ledger::account::supplied::Verdict;
 use crate::ledger::account::verdict::Refused;
 use crate::ledger::claim::{Demand, Request};
 use crate::ledger::error::{Error, Stop};
+use crate::ledger::patience::{may_wait, sleep_for_store};
 use crate::ledger::post::mailbox::Mailbox;
 use crate::ledger::post::outbox::Outbox;
 use crate::ledger::post::sleeper::Sleeper;
@@ -55,7 +56,8 @@ impl Room {
             if left.is_zero() {
                 wait.pending.give_up()?;
             } else {
-                sleeper.sleep(Some(next.map_or(left, |next| next.min(left))));
+                let limit = next.map_or(left, |next| next.min(left));
+                sleep_for_store(|| sleeper.sleep(Some(limit)));
             }
         }
     }
@@ -117,6 +119,9 @@ impl Drawing {
         asks: &[AskPart<'_>],
         opens: Option<&Request>,
     ) -> Result<Option<Room>, Error> {
+        if !may_wait() {
+            return Err(Error::Short);
+        }
         let drawn = match &mut self.0 {
             Some(drawn) => drawn,
             None => {
@@ -221,7 +226,7 @@ impl Pending {
     }
 
     /// Ends a turn that waited for a store for too long.
-    fn give_up(&self) -> Result<(), Error> {
+    pub(super) fn give_up(&self) -> Result<(), Error> {
         let turn = &self.turn;
         self.locked(|locked, outbox| {
             let Some((index, meter)) = turn.queued() else { return };

@@ -295,10 +295,30 @@ fn passes(asks: &[AskPart<'_>], locked: &[Locked<'_>]) -> bool {
 /// rule in the policy. Returns the index of the ask and that of the demand in it.
 #[cold]
 fn first_refused(asks: &[AskPart<'_>], locked: &[Locked<'_>]) -> Option<(usize, usize)> {
+    let shared = locked.iter().any(|at| at.state.supplied().is_some());
+    let by_a_limit = shared.then(|| first_that(asks, locked, true)).flatten();
+    by_a_limit.or_else(|| first_that(asks, locked, false))
+}
+
+/// The same. Unless `by_a_limit`, it may also be one that only lacks a share.
+fn first_that(
+    asks: &[AskPart<'_>],
+    locked: &[Locked<'_>],
+    by_a_limit: bool,
+) -> Option<(usize, usize)> {
     let mut first: Option<((u32, u32), (usize, usize))> = None;
     for (number, (ask, at)) in asks.iter().zip(locked).enumerate() {
         for (index, demand) in ask.demands.iter().enumerate() {
-            if at.state.passes(ask.demands, index, ask.terms, NO_TICKET) {
+            let state = &at.state;
+            let only_lacks_a_share = || {
+                if !by_a_limit {
+                    return false;
+                }
+                let one = &ask.demands[index..=index];
+                let verdict = state.verdict(one, ask.terms, NO_TICKET, None, at.identity().id());
+                matches!(verdict, Verdict::Short(_))
+            };
+            if state.passes(ask.demands, index, ask.terms, NO_TICKET) || only_lacks_a_share() {
                 continue;
             }
             let entry = at.identity().place(demand.meter);

@@ -144,6 +144,20 @@ impl Wait {
         self.pending.turn.ticket
     }
 
+    /// How long it waits for its store at most, if it waits for a store alone. Its caller then has to
+    /// [give it up](Self::give_up).
+    pub fn gives_up_in(&self) -> Option<Duration> {
+        let Pending { accounts, turn } = &self.pending;
+        let timeout = |account: &Arc<Account>| Some(account.supply().ok()??.timeout());
+        if turn.wanted.draws { accounts.iter().filter_map(timeout).max() } else { None }
+    }
+
+    /// Ends it if it still waits: a request that waits for a store has waited for too long. It is
+    /// refused by what is known, or as `on_down` says.
+    pub fn give_up(&self) -> Result<(), Error> {
+        if self.is_foreign() { Ok(()) } else { self.pending.give_up() }
+    }
+
     /// Whether it still waits.
     pub fn is_pending(&self) -> bool {
         self.pending.turn.is_pending()

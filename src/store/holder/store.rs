@@ -11,10 +11,10 @@ use parking_lot::Mutex;
 use super::name::{LimitName, hash};
 use super::notices::StoreEvent;
 use super::options::StoreOptions;
-use super::shared::{FactAsked, FactDone, Named, Shared, Word};
+use super::shared::{FactAsked, FactDone, Named, Shared, Word, hear};
 use super::status::Status;
-use crate::accounting::Changes;
-use crate::ledger::{Account, Error, Lack, StoreError, Supply, SupplyMember};
+use crate::accounting::{Changes, Clock, Invalid};
+use crate::ledger::{Account, Error, Lack, Supply, SupplyMember};
 use crate::store::durable::Durable;
 use crate::store::inspected::Inspected;
 use crate::store::message::{Fact, FactGiven, FactId, LimitId};
@@ -44,6 +44,11 @@ impl Store {
     /// How it is used.
     pub fn options(&self) -> &StoreOptions {
         &self.shared.options
+    }
+
+    /// Its clock, and that of its accounts.
+    pub fn clock(&self) -> &Clock {
+        &self.shared.options.clock
     }
 
     /// Where it is, without secrets.
@@ -125,7 +130,7 @@ impl Store {
         }
         let (sender, receiver) = channel();
         let given_up = self.put_fact(fact, Box::new(move |given| drop(sender.send(given))))?;
-        match receiver.recv_timeout(self.shared.options.timeout) {
+        match hear(receiver, self.shared.options.timeout) {
             Ok(given) => given,
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
                 given_up.store(true, Ordering::Release);
@@ -257,7 +262,7 @@ impl Supply for Store {
         self.shared.say(Word::Booked(LimitId(limit), sender));
         if !self.shared.is_thread() && !self.shared.is_away() {
             // If the store is away, it is kept when the store is back.
-            let _ = receiver.recv_timeout(self.shared.options.timeout);
+            let _ = hear(receiver, self.shared.options.timeout);
         }
     }
 
@@ -308,7 +313,7 @@ impl Drop for Store {
 /// The error of an address that no store has.
 pub(super) fn unknown(url: &str) -> Error {
     let scheme = url.split_once("://").map_or(url, |(scheme, _)| scheme);
-    StoreError::Unavailable(format!(
+    Invalid::sentence(format!(
         "store must begin with sqlite://, not {scheme:?}; the other kinds of stores are not in this \
          build"
     ))

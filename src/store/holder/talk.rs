@@ -389,9 +389,6 @@ impl Talk {
     /// Nobody waits for the thread any more.
     fn end(mut self) {
         let gone = self.supply.has_gone();
-        for done in self.closing.drain(..) {
-            let _ = done.send(gone);
-        }
         let closed = || Err(self.shared.closed());
         self.awaited.drain(..).for_each(|awaited| drop(awaited.done.send(closed())));
         self.facts.end(&|| self.shared.closed());
@@ -402,6 +399,10 @@ impl Talk {
             }
         }
         self.shared.backend.close(Duration::from_millis(200));
+        // Only now: who has closed a store may open it again.
+        for done in self.closing.drain(..) {
+            let _ = done.send(gone);
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use super::database::Database;
 use super::fault::SqliteFault;
 use super::home::{Home, HomeEntry};
 use super::options::SqliteOptions;
+use super::rows::inspect;
 use super::task::{Space, Task};
 use super::writer::Writer;
 use super::{files, url};
@@ -28,6 +29,26 @@ pub struct SqliteStore {
     space: Arc<Space>,
     options: SqliteOptions,
     closed: AtomicBool,
+}
+
+/// The limits of a namespace of a file, which this process need not have open. It only reads.
+///
+/// # Errors
+/// [`Error::Store`] for a file that is not there or is no store.
+pub fn look(url: &str, namespace: &str) -> Result<Vec<Inspected>, Error> {
+    let options = SqliteOptions { namespace: namespace.to_owned(), ..SqliteOptions::default() };
+    options.check()?;
+    let path = url::path_of(url)?;
+    if !path.exists() {
+        let gone = format!("{} is not there: no process has opened it yet", path.display());
+        return Err(StoreError::Unavailable(gone).into());
+    }
+    let database = Database::open_to_read(&path, options.patience)?;
+    let read = database.begin_reading().and_then(|()| {
+        let rules = options.rules();
+        database.end(inspect(database.file(), namespace, rules.ttl))
+    });
+    Ok(read.map_err(|fault| fault.about(&path))?)
 }
 
 impl SqliteStore {

@@ -74,7 +74,7 @@ pub(super) struct Line {
     pub(super) changed: bool,
     pub(super) wishes: Wishes,
     /// When the store last did not give what a waiter needs.
-    pub(super) refused: Option<Tick>,
+    pub(super) refused: Option<(Tick, u64)>,
     /// When it must be asked again, if before the next beat.
     pub(super) due: Option<Tick>,
     heard: Option<Standing>,
@@ -269,7 +269,7 @@ impl Line {
         self.reported = Some((ask.spent, ask.held));
         self.called_in |= given.scarce;
         let met = given.granted >= ask.need;
-        self.refused = now.filter(|_| ask.need > 0 && !met);
+        self.refused = now.filter(|_| ask.need > 0 && !met).map(|now| (now, ask.need));
         self.heard = Some(Standing {
             most: given.most,
             used_by_others: given.used.saturating_sub(ask.spent),

@@ -64,6 +64,9 @@ impl Speech {
         line.pace.hear(view.calls, view.asked, self.now);
         let rolled = share.roll(view.spent, view.held, self.now);
         line.follow(share);
+        if line.changed {
+            share.set_limit_heard();
+        }
         self.speak_of_past(id, line, share);
         line.due = None;
         if rolled {
@@ -172,6 +175,9 @@ impl Speech {
         if self.says_all || !(active || line.changed || line.reset.is_some()) {
             return;
         }
+        if self.goes && used == 0 && view.need == 0 {
+            return; // One that goes asks for nothing ahead.
+        }
         let need = if view.need > 0 { used.saturating_add(view.need) } else { 0 };
         let want = need.max(used.saturating_add(self.ahead(&line.pace)));
         let edges = self.edges_at(line, self.time.max(line.over));
@@ -267,7 +273,8 @@ impl Speech {
         if line.called_in && view.need == 0 {
             return used.min(share.amount());
         }
-        let refused = line.refused.is_some_and(|at| self.now.since(at) < REFUSED);
+        let refused = |(at, need): (Tick, u64)| self.now.since(at) < REFUSED && needed >= need;
+        let refused = line.refused.is_some_and(refused);
         if view.need > free && !refused {
             return if line.called_in { needed } else { ahead };
         }

@@ -165,7 +165,7 @@ pub(super) fn allowances(place: &Place, store: Kept) -> Vec<String> {
     told.push(word(service.charge_repo("r", RepoAction::PullRequest)));
     told.push(word(service.charge_repo("r", RepoAction::PullRequest)));
     told.push(word(service.charge_repo("r", RepoAction::Issue)));
-    place.clock.advance(24 * HOUR);
+    place.clock.advance(2 * HOUR);
     told.push(format!("{:?}", service.usage("a")));
     told.push(word(service.charge_repo("r", RepoAction::PullRequest)));
     told
@@ -192,16 +192,14 @@ pub(super) const POLICY: &str = r#"
 
     [[limiter]]
     name = "rate"
-    limit = { tokens = 800 }
-    window = "rolling:60s"
+    tokens_per_minute = 800
 
     [[pool]]
     name = "slots"
     max_concurrent = 2
 
     [[workflow]]
-    name = "flow"
-    scope = { workflow = "w" }
+    name = "w"
     limit = { steps = 2 }
     window = "run"
 "#;
@@ -240,7 +238,7 @@ pub(super) fn guard(place: &Place, store: Kept) -> Vec<String> {
     let run = [("workflow", "w"), ("run", "r-1")];
     told.extend((0..3).map(|_| word(guard.step(&run))));
     told.push(word(guard.step(&[("workflow", "w"), ("run", "r-2")])));
-    place.clock.advance(24 * HOUR);
+    place.clock.advance(2 * HOUR);
     told.push(word(guard.reserve(&two, tokens(81).into())));
     told.push(word(
         guard.reserve(&two, tokens(80).into()).and_then(|l| l.commit(tokens(80).into())),

@@ -16,7 +16,8 @@ pub(super) struct Place {
 impl Place {
     pub(super) fn new() -> Self {
         let clock = Arc::new(ManualClock::new());
-        clock.advance(Duration::from_secs(1_000_000));
+        // 22:43 UTC, so that a day ends soon: a store is spoken to every few seconds of it.
+        clock.advance(Duration::from_secs(1_032_200));
         Self { folder: tempfile::tempdir().unwrap(), clock }
     }
 

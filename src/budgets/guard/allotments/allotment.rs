@@ -126,8 +126,8 @@ impl Guard {
             warn_at: Vec::new(),
             wait: None,
             adaptive: false,
-            on_down: None,
             show: self.in_force.read().policy.defaults.show,
+            on_down: None,
             place: u32::MAX,
         };
         Counter::new(&self.core, None, &RuleGroup::of(rule), (0, values))
