@@ -9,6 +9,7 @@ pub(crate) mod naming;
 pub(crate) mod passing;
 pub(crate) mod retry;
 pub(crate) mod serving;
+pub(crate) mod short;
 mod slots;
 pub(crate) mod state;
 pub(crate) mod supplied;
@@ -26,12 +27,11 @@ use self::identity::{Identity, Step};
 use self::idle::Idle;
 use self::naming::Naming;
 use self::state::State;
-use self::verdict::Refused;
 use super::account_id::AccountId;
 use super::claim::{Demand, MeterIndex};
 use super::core::Core;
 use super::core::sweep::Swept;
-use super::error::{Error, Stop};
+use super::error::Error;
 use super::post::outbox::Outbox;
 use super::sync::{Mutex, MutexGuard};
 use crate::accounting::{
@@ -107,37 +107,6 @@ impl Account {
         this
     }
 
-    /// Books `demands` and then calls `then`, in one step, unless a share is too small. If `known`
-    /// returns an answer, nothing is booked. If it `is_sure`, nothing is decided.
-    #[inline]
-    pub(crate) fn try_charge<R>(
-        &self,
-        is_sure: impl FnOnce(&mut State) -> bool,
-        known: impl FnOnce() -> Option<R>,
-        demands: &[Demand],
-        then: impl FnOnce() -> R,
-    ) -> Result<R, Stop> {
-        self.locked(|state, step| {
-            let sure = is_sure(state);
-            if let Some(answer) = known() {
-                return Ok(answer);
-            }
-            let decided = if sure { Ok(()) } else { state.decide(demands, Terms::Plain, step) };
-            match decided {
-                Ok(()) => {
-                    state.charge(demands, step);
-                    Ok(then())
-                }
-                Err(stop) => {
-                    if let Stop::Refused(refused) = &stop {
-                        step.tell_denied(&state.meters, demands, refused);
-                    }
-                    Err(stop)
-                }
-            }
-        })?
-    }
-
     /// Books `demands` that have already happened. Never refused.
     pub fn record(&self, demands: &[Demand]) -> Result<(), Error> {
         self.locked(|state, step| state.charge(demands, step))
@@ -180,39 +149,6 @@ impl Account {
         })
     }
 
-    /// Admits a caller that reports its usage later. `demands` are held for one bucket of the
-    /// window, or until the next usage is recorded. `refuse` makes the refusal, so that its text is
-    /// only made for a caller that reads it. It is not called for a share that is too small, unless
-    /// this is the `last` time.
-    #[inline]
-    pub(crate) fn try_admission<E>(
-        &self,
-        is_sure: impl FnOnce(&mut State) -> bool,
-        demands: &[Demand],
-        last: bool,
-        refuse: impl FnOnce(Refused<'_>) -> E,
-    ) -> Result<Result<(), E>, Stop> {
-        self.locked(|state, step| {
-            let refused = match is_sure(state) {
-                true => None,
-                false => state.first_refused(demands, Terms::Gated, step),
-            };
-            match refused {
-                None => {
-                    state.take_admission(demands, step.now);
-                    Ok(Ok(()))
-                }
-                Some(_) if !last && state.lacks_share(demands, Terms::Gated, step) => {
-                    Err(Stop::Short)
-                }
-                Some(index) => {
-                    let (identity, now) = (step.identity, step.now);
-                    Ok(Err(refuse(Refused { state, identity, demands, index, now })))
-                }
-            }
-        })?
-    }
-
     /// When `demands` could pass, or `None` for never.
     pub(crate) fn retry_after(
         &self,
@@ -235,19 +171,6 @@ impl Account {
         self.core().same_process()?;
         let state = self.state.lock();
         Ok(state.next_event(&self.identity, self.identity.now()))
-    }
-
-    /// Whether `demands` would be admitted in this mode. If it `is_sure`, they are.
-    pub(crate) fn try_check(
-        &self,
-        is_sure: impl FnOnce(&mut State) -> bool,
-        demands: &[Demand],
-        terms: Terms,
-    ) -> Result<(), Stop> {
-        self.locked(|state, step| match is_sure(state) {
-            true => Ok(()),
-            false => state.decide(demands, terms, step),
-        })?
     }
 
     /// The refusal of an amount that no limit of `meter` can hold.
