@@ -31,6 +31,6 @@ pub use ledger::{
     Abandoned, Account, Actual, Ask, AskPart, AskPlace, Carried, Core, Decided, Decides, Demand,
     Demands, Error, Event, EventFigures, EventKind, EventLabels, EventRule, Grant, Kept, Lack,
     Lease, LeaseError, LeaseState, Mailbox, MeterIndex, OnError, Policy, Request, Sleeper,
-    StoreError, Supply, Unsettled, Wait, after_fork_in_child, charge, check, reserve,
+    StoreError, Supply, SupplyMember, Unsettled, Wait, after_fork_in_child, charge, check, reserve,
     reserve_blocking, reserve_one,
 };

@@ -12,7 +12,17 @@ use outlay::{Error, after_fork_in_child};
 fn say(store: &SqliteStore, holder: u128) -> Result<Answer, Error> {
     let (asks, together, facts) = (Vec::new(), Vec::new(), Vec::new());
     let (holder, number, epoch, whole) = (HolderId(holder), 1, None, false);
-    let message = Message { holder, number, epoch, whole, asks, together, facts };
+    let message = Message {
+        holder,
+        number,
+        epoch,
+        whole,
+        asks,
+        together,
+        facts,
+        names: Vec::new(),
+        bye: false,
+    };
     let (sender, receiver) = mpsc::channel();
     store.send(Arc::new(message), move |answer| sender.send(answer).unwrap());
     receiver.recv_timeout(Duration::from_secs(60)).unwrap()

@@ -236,6 +236,11 @@ impl Calendar {
         self.end_ns.saturating_sub(self.length_ns())
     }
 
+    /// When the window around `wall_ns` begins and ends, in nanoseconds since 1970 UTC.
+    pub fn edges_around(&self, wall_ns: i64) -> (i64, i64) {
+        bounds(self.unit, &self.zone, wall_ns)
+    }
+
     fn length_ns(&self) -> i64 {
         i64::from(self.seconds) * SECOND_NS
     }

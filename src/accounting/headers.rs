@@ -30,7 +30,7 @@ use std::time::Duration;
 
 use self::body::body_wait;
 use self::draft::{draft_items, draft_name};
-pub(super) use self::names::LimitName;
+pub(super) use self::names::HeaderName;
 use self::names::{Family, Field, What, parse};
 pub use self::reported::{ReportedLimit, ReportedUnit};
 use self::values::{
@@ -133,7 +133,7 @@ impl HeaderGroup {
 /// All values that were read, by limit, so that the order of the headers does not matter.
 #[derive(Debug, Default)]
 struct Seen {
-    limits: Vec<(LimitName, HeaderGroup)>,
+    limits: Vec<(HeaderName, HeaderGroup)>,
     retry_after: Option<Duration>,
     retry_after_ms: Option<Duration>,
 }
@@ -181,7 +181,7 @@ impl Seen {
     }
 
     /// The group of a limit, or `None` if there are too many.
-    fn group(&mut self, name: LimitName) -> Option<&mut HeaderGroup> {
+    fn group(&mut self, name: HeaderName) -> Option<&mut HeaderGroup> {
         let known = self.limits.iter().position(|(limit, _)| *limit == name);
         let at = known.unwrap_or(self.limits.len());
         if at >= LIMITS_MAX {
@@ -208,7 +208,7 @@ impl Seen {
             let tokens = self.limits.iter().filter(|(limit, _)| limit.what == What::Tokens);
             tokens.into_iter().any(|(limit, group)| limit.family == family && says(group))
         };
-        let counts = |(limit, group): &(LimitName, HeaderGroup)| match limit.what {
+        let counts = |(limit, group): &(HeaderName, HeaderGroup)| match limit.what {
             What::Tokens | What::ProjectTokens | What::UsageBasedTokens | What::Requests => true,
             What::InputTokens => {
                 group.remaining == Some(0)
@@ -216,12 +216,12 @@ impl Seen {
             }
             What::OutputTokens => group.remaining == Some(0),
         };
-        let limits_tokens = |limit: &LimitName| match limit.what {
+        let limits_tokens = |limit: &HeaderName| match limit.what {
             What::InputTokens => !has_tokens(limit.family, |group| group.limit.is_some()),
             What::OutputTokens => false,
             _ => true,
         };
-        let reported = |found: &(LimitName, HeaderGroup)| {
+        let reported = |found: &(HeaderName, HeaderGroup)| {
             let (limit, group) = found;
             let said_period = group.period.or_else(|| limit.period());
             let period = said_period.or_else(|| limit.usual_period());

@@ -250,6 +250,14 @@ impl Share {
         }
     }
 
+    /// Gives all of it up, with the count of what was used: the store counts that from now on. The
+    /// meter begins a new window. The era may begin here again.
+    pub fn leave(&mut self) {
+        (self.era, self.amount, self.ends, self.next) = (None, 0, None, None);
+        (self.others.used, self.others.out, self.others.heard) = (0, 0, None);
+        self.ended = self.ended.wrapping_add(1);
+    }
+
     fn end(&mut self, spent: u64, held: u64) {
         let amount = self.amount.min(spent.saturating_add(held));
         self.latest = self.latest.max(self.era);

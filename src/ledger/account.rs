@@ -17,12 +17,14 @@ pub(crate) mod telling;
 pub(crate) mod verdict;
 pub(crate) mod visit;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use smallvec::SmallVec;
 
+use self::held::Supplied;
 use self::identity::{Identity, Step};
 use self::idle::Idle;
 use self::naming::Naming;
@@ -33,9 +35,10 @@ use super::core::Core;
 use super::core::sweep::Swept;
 use super::error::Error;
 use super::post::outbox::Outbox;
+use super::supply::{Supply, SupplyMember, View};
 use super::sync::{Mutex, MutexGuard};
 use crate::accounting::{
-    Cause, Code, Denied, Follower, Invalid, Key, Meter, Moment, Terms, Tick, Usage,
+    Cause, Code, Denied, Follower, Invalid, Key, Meter, Moment, Share, Terms, Tick,
 };
 
 /// The most meters of an account. A byte numbers them, with room to count beyond.
@@ -72,7 +75,9 @@ impl Account {
     }
 
     fn of(identity: Identity, meters: SmallVec<[Meter; 2]>) -> Arc<Self> {
-        Arc::new(Self { identity, state: Mutex::new(State { meters, rare: None }) })
+        let account = Arc::new(Self { identity, state: Mutex::new(State { meters, rare: None }) });
+        account.join();
+        account
     }
 
     /// The id.
@@ -194,8 +199,8 @@ impl Account {
     }
 
     /// Adds a meter that has counted nothing yet, and returns its number.
-    pub(crate) fn add_meter(&self, meter: Meter) -> Result<MeterIndex, Error> {
-        self.locked(|state, _| {
+    pub(crate) fn add_meter(self: &Arc<Self>, meter: Meter) -> Result<MeterIndex, Error> {
+        let added = self.locked(|state, _| {
             let room = (state.meters.len() < METERS_MAX).then_some(state.meters.len());
             let number = room.and_then(|number| u8::try_from(number).ok()).ok_or_else(|| {
                 Invalid::sentence(format!(
@@ -207,20 +212,27 @@ impl Account {
             })?;
             state.meters.push(meter);
             Ok(MeterIndex(number))
-        })?
+        })?;
+        self.join();
+        added
     }
 
     /// Replaces each meter by the one in `new`. Open leases keep what they hold. Charges for leases
     /// that ran out are part of the old counts, so they are forgotten.
-    pub(crate) fn replace(&self, new: impl IntoIterator<Item = Meter>) -> Result<(), Error> {
-        self.locked(|state, step| {
+    pub(crate) fn replace(
+        self: &Arc<Self>,
+        new: impl IntoIterator<Item = Meter>,
+    ) -> Result<(), Error> {
+        let replaced = self.locked(|state, step| {
             for (old, new) in state.meters.iter_mut().zip(new) {
                 old.replace(new, step.now);
             }
             if let Some(entries) = state.entries_if_any() {
                 entries.forget_expired();
             }
-        })
+        });
+        self.join();
+        replaced
     }
 
     /// Closes the account to requests. Open leases still end. Returns false if it was closed
@@ -239,20 +251,57 @@ impl Account {
         self.locked(|state, _| state.is_closed())
     }
 
-    /// The sum of all committed usage, with the charges for unsettled leases.
-    pub fn committed(&self) -> Result<Usage, Error> {
+    /// Joins the supply of its core, if it has one and a meter is shared.
+    pub(crate) fn join(self: &Arc<Self>) {
+        let Some(supply) = self.core().supply() else { return };
+        // It fails only in a forked child, which makes its accounts anew.
+        let shares = self.read(|meters, _| meters.iter().any(Meter::is_shared));
+        if shares == Ok(true) && self.supplied_by(Arc::clone(supply)).is_ok() {
+            let member: Arc<dyn SupplyMember> = Arc::clone(self) as _;
+            supply.joined(&member);
+        }
+    }
+
+    /// From now on `supply` brings the shares of its [shared](crate::Meter::shared) meters.
+    pub fn supplied_by(&self, supply: Arc<dyn Supply>) -> Result<(), Error> {
         self.locked(|state, _| {
-            state.entries().map_or(Usage::zero(), |entries| entries.committed.clone())
+            let supplied = &mut state.rare_mut().supplied;
+            if supplied.as_ref().is_none_or(|known| !Arc::ptr_eq(&known.supply, &supply)) {
+                let keeps = supply.keeps_bookings();
+                let waiting = BTreeMap::new();
+                *supplied = Some(Box::new(Supplied { supply, keeps, waiting }));
+            }
         })
     }
 
-    /// The sum of the estimates of all open leases.
-    pub fn reserved(&self) -> Result<Usage, Error> {
-        self.locked(|state, _| {
-            let entries = state.entries().into_iter();
-            let open = entries.flat_map(|entries| entries.open());
-            open.fold(Usage::zero(), |sum, (_, entry)| sum.saturating_add(&entry.estimate))
+    /// What brings the shares of its meters, if anything does.
+    pub fn supply(&self) -> Result<Option<Arc<dyn Supply>>, Error> {
+        self.locked(|state, _| state.supplied().map(|supplied| Arc::clone(&supplied.supply)))
+    }
+
+    /// Calls `act` with what the meter of a shared limit says, and with its share. Requests that
+    /// wait are then served. Returns whether there is such a meter.
+    pub fn visit(
+        &self,
+        limit: u128,
+        act: &mut dyn FnMut(&View, &mut Share),
+    ) -> Result<bool, Error> {
+        self.locked_at(Identity::present, |state, step| {
+            let found = state.meters.iter().position(|meter| meter.shared_limit() == Some(limit));
+            let Some(at) = found else { return false };
+            let view = state.view(at, step.identity, step.now);
+            let meter = &mut state.meters[at];
+            meter.visit_share(step.now, |share| act(&view, share));
+            meter.take_most();
+            // The answer may have said that the era is over.
+            meter.roll(step.now);
+            true
         })
+    }
+
+    /// Decides again what waits: the store is away, or back.
+    pub fn decide_again(&self) -> Result<(), Error> {
+        self.refresh()
     }
 
     #[inline]
@@ -289,6 +338,24 @@ impl Account {
         };
         outbox.send();
         Ok(result)
+    }
+}
+
+impl SupplyMember for Account {
+    fn read_meters(&self, read: &mut dyn FnMut(&[Meter], Moment)) -> Result<(), Error> {
+        self.read(|meters, now| read(meters, now))
+    }
+
+    fn visit_limit(
+        &self,
+        limit: u128,
+        act: &mut dyn FnMut(&View, &mut Share),
+    ) -> Result<bool, Error> {
+        self.visit(limit, act)
+    }
+
+    fn decides_again(&self) -> Result<(), Error> {
+        self.refresh()
     }
 }
 

@@ -16,6 +16,7 @@ use self::policy::Policy;
 use self::sweep::Sweep;
 use super::error::Error;
 use super::fork;
+use super::supply::Supply;
 use super::sync::Mutex;
 use crate::accounting::Clock;
 
@@ -31,11 +32,22 @@ pub struct Core {
     /// Each with the bits of the kinds that it listens to.
     listeners: Mutex<Vec<(u16, Listener)>>,
     pub(crate) sweep: Sweep,
+    /// What brings the shares of meters whose limits other processes share.
+    supply: Option<Arc<dyn Supply>>,
 }
 
 impl Core {
     /// A core whose accounts read their time from `clock`.
     pub fn new(clock: Clock, policy: Policy) -> Arc<Self> {
+        Self::of(clock, policy, None)
+    }
+
+    /// The same, where `supply` brings the shares of [shared](crate::Meter::shared) meters.
+    pub fn shared(clock: Clock, policy: Policy, supply: Arc<dyn Supply>) -> Arc<Self> {
+        Self::of(clock, policy, Some(supply))
+    }
+
+    fn of(clock: Clock, policy: Policy, supply: Option<Arc<dyn Supply>>) -> Arc<Self> {
         Arc::new(Self {
             clock,
             policy,
@@ -43,12 +55,18 @@ impl Core {
             heard: AtomicU16::new(0),
             listeners: Mutex::new(Vec::new()),
             sweep: Sweep::new(),
+            supply,
         })
     }
 
     /// The clock.
     pub const fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// What brings the shares of shared meters, if anything does.
+    pub const fn supply(&self) -> Option<&Arc<dyn Supply>> {
+        self.supply.as_ref()
     }
 
     /// How abandoned leases end.

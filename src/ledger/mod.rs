@@ -48,7 +48,6 @@ pub(crate) use ending::ActualRef;
 pub use ending::{Abandoned, Actual, LeaseState};
 pub use error::{Error, LeaseError, StoreError};
 pub use fork::after_fork_in_child;
-#[cfg(feature = "sqlite")]
 pub(crate) use fork::generation as fork_generation;
 pub use post::{Mailbox, Sleeper};
 pub use request::{
@@ -56,4 +55,4 @@ pub use request::{
     reserve_blocking, reserve_one,
 };
 pub(crate) use request::{reserve_and, reserve_quietly};
-pub use supply::{Lack, Supply, View};
+pub use supply::{Lack, Supply, SupplyMember, View};

@@ -14,7 +14,6 @@ mod locked;
 mod places;
 mod reserve;
 mod room;
-mod supplying;
 mod wait;
 
 pub use ask::{Ask, AskPart};

@@ -3,15 +3,33 @@
 //! The ledger knows nothing of stores. It says what it lacks, and is visited with what it is given.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::accounting::{Changes, Others, Tick};
+use super::error::Error;
+use crate::accounting::{Changes, Meter, Moment, Others, Share, Tick};
 
 /// Brings shares of limits to accounts. The numbers are those of
 /// [`Meter::shared`](crate::Meter::shared).
 ///
 /// All but [`passes_when_away`](Self::passes_when_away) is called without any lock of an account.
 pub trait Supply: fmt::Debug + Send + Sync {
+    /// An account has shared meters, or has got another one. Its [core](crate::Core::shared) has
+    /// this supply.
+    fn joined(&self, account: &Arc<dyn SupplyMember>) {
+        let _ = account;
+    }
+
+    /// Whether [`booked`](Self::booked) is called. It is asked when an account joins.
+    fn keeps_bookings(&self) -> bool {
+        false
+    }
+
+    /// Something was booked of that limit. It may wait until that is kept.
+    fn booked(&self, limit: u128) {
+        let _ = limit;
+    }
+
     /// Requests lack a share of that limit, or soon will, or more was used than the share.
     fn short(&self, limit: u128);
 
@@ -28,6 +46,23 @@ pub trait Supply: fmt::Debug + Send + Sync {
     /// if it is not away. It is called under the lock of an account: it takes no lock but its own,
     /// under which it calls nothing.
     fn passes_when_away(&self, lack: &Lack) -> Option<bool>;
+}
+
+/// An account, as its supply knows it.
+pub trait SupplyMember: fmt::Debug + Send + Sync {
+    /// Calls `read` with its meters at the present time.
+    fn read_meters(&self, read: &mut dyn FnMut(&[Meter], Moment)) -> Result<(), Error>;
+
+    /// Calls `act` with what the meter of a shared limit says, and with its share. Requests that
+    /// wait are then served. Returns whether there is such a meter.
+    fn visit_limit(
+        &self,
+        limit: u128,
+        act: &mut dyn FnMut(&View, &mut Share),
+    ) -> Result<bool, Error>;
+
+    /// Decides again what waits: the store is away, or back.
+    fn decides_again(&self) -> Result<(), Error>;
 }
 
 /// A request that lacks a share.

@@ -5,6 +5,7 @@
 mod eras;
 mod facts;
 mod grants;
+mod names;
 mod numbers;
 mod visit;
 
@@ -54,12 +55,15 @@ pub fn apply<R: Rows>(
         Admitted::Again => visit.read(message, &mut result)?,
         Admitted::Old | Admitted::SayAll => {}
     }
+    if message.bye && result.said == Outcome::Applied {
+        visit.dismiss()?;
+    }
     Ok(result)
 }
 
 fn answer(message: &Message, said: Outcome, epoch: Option<Epoch>, time: i64) -> Answer {
-    let (given, facts) = (Vec::new(), Vec::new());
-    Answer { number: message.number, said, epoch, time, live: 1, given, facts }
+    let (given, facts, refused) = (Vec::new(), Vec::new(), Vec::new());
+    Answer { number: message.number, said, epoch, time, live: 1, given, facts, refused }
 }
 
 impl<R: Rows> Visit<'_, R> {
@@ -71,7 +75,13 @@ impl<R: Rows> Visit<'_, R> {
         answer: &mut Answer,
     ) -> Result<(), R::Fault> {
         let mut booked: Vec<Booked> = Vec::with_capacity(message.asks.len());
+        names::keep(self, &message.names, &mut answer.refused)?;
         for ask in &message.asks {
+            if answer.refused.contains(&ask.limit) {
+                let placed = Placed { known: false, grants: false, ..eras::find(self, ask)? };
+                booked.push(Booked::nothing(placed));
+                continue;
+            }
             let mut placed = eras::place(self, ask)?;
             let here = |(other, booked): (&ShareAsk, &Booked)| {
                 other.limit == ask.limit && booked.placed.era == placed.era
@@ -117,6 +127,7 @@ impl<R: Rows> Visit<'_, R> {
         for (at, fact) in message.facts.iter().take(FACTS_MAX).enumerate() {
             answer.facts.push(facts::read(self, fact, self.row.changed >> at & 1 == 1)?);
         }
+        names::compare(self, &message.names, &mut answer.refused)?;
         answer.given = self.given(message, &booked);
         Ok(())
     }
@@ -146,6 +157,12 @@ impl<R: Rows> Visit<'_, R> {
         }
     }
 
+    /// Its holder is not counted among those that live any more.
+    fn dismiss(&mut self) -> Result<(), R::Fault> {
+        self.row.heard = self.time().saturating_sub_unsigned(self.rules.ttl);
+        self.rows.put_holder(self.holder, self.row)
+    }
+
     /// Drops holders that are gone, once in a while.
     fn sweep(&mut self) -> Result<(), R::Fault> {
         let time = self.time();
@@ -155,6 +172,7 @@ impl<R: Rows> Visit<'_, R> {
         }
         self.store.swept = time;
         self.rows.put_store(self.store)?;
+        self.rows.fold(time.saturating_sub_unsigned(self.rules.keep))?;
         self.rows.drop_holders(time.saturating_sub_unsigned(ages))
     }
 }

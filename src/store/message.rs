@@ -111,6 +111,9 @@ pub struct ShareAsk {
     pub waited: u64,
     /// What the holder has last heard of all others.
     pub heard: HeardOfOthers,
+    /// The holder has no use for this limit any more, and forgets what it has used of it: that is
+    /// counted for no holder from now on. It holds nothing.
+    pub leaves: bool,
 }
 
 /// What a fact changes beside its value: the amount that the store itself counts as used.
@@ -165,6 +168,10 @@ pub struct Message {
     pub together: Vec<Vec<usize>>,
     /// What it says of facts: at most 64 of them, the others are ignored.
     pub facts: Vec<Fact>,
+    /// The readable names of limits, where the store may not know them.
+    pub names: Vec<(LimitId, String)>,
+    /// It is the last one of this holder.
+    pub bye: bool,
 }
 
 /// What the store did with a message.
@@ -237,4 +244,7 @@ pub struct Answer {
     pub given: Vec<ShareGiven>,
     /// For each fact, in its order.
     pub facts: Vec<FactGiven>,
+    /// Limits that the store knows by another name: their hashes are equal. Nothing was changed
+    /// there.
+    pub refused: Vec<LimitId>,
 }

@@ -8,10 +8,16 @@
 //! | `message` | the one message, and its answer |
 //! | `rows` | what a store keeps |
 //! | `book` | the side of the store: it applies a message to rows |
-//! | `sqlite` | a store that is a SQLite file |
 //! | `supply` | the side of the holder: when it speaks, and what it does with an answer |
+//! | `sqlite` | a store that is a SQLite file |
+//! | `holder` | what one process has of one store: its thread, and what callers see |
+//! | `durable`, `fresh`, `inspected` | what survives what; random bits; limits for people |
 
 mod book;
+mod durable;
+mod fresh;
+mod holder;
+mod inspected;
 mod message;
 mod rows;
 #[cfg(feature = "sqlite")]
@@ -19,6 +25,12 @@ pub mod sqlite;
 mod supply;
 
 pub use book::{Now, StoreRules, apply, create};
+pub use durable::Durable;
+pub use fresh::fresh;
+pub use holder::{
+    LimitName, ShareStatus, Status, Store, StoreEvent, StoreEventKind, StoreOptions, close_all,
+};
+pub use inspected::{Inspected, InspectedShare};
 pub use message::{
     Answer, Change, Edges, Epoch, Fact, FactGiven, HeardOfOthers, HolderId, LimitId, Message,
     Moved, Outcome, ShareAsk, ShareGiven, WhichEra, WindowSpan,

@@ -57,6 +57,8 @@ pub struct EraRow {
     pub silent: u64,
     /// Until then that counts.
     pub silent_until: i64,
+    /// What of the base was granted to holders that are gone, and may not have been used.
+    pub lost: u64,
 }
 
 /// The share of one holder in one era.
@@ -167,6 +169,22 @@ pub trait Rows {
     /// Drops a share.
     fn drop_share(&mut self, limit: LimitId, era: Era, holder: HolderId)
     -> Result<(), Self::Fault>;
+    /// Counts what holders that are gone for good have taken as used for no holder, and drops their
+    /// shares: those that are dead, and those last heard of before `time`.
+    fn fold(&mut self, time: i64) -> Result<(), Self::Fault> {
+        let _ = time;
+        Ok(())
+    }
+    /// The readable name of a limit. A store without names compares none.
+    fn name(&mut self, limit: LimitId) -> Result<Option<String>, Self::Fault> {
+        let _ = limit;
+        Ok(None)
+    }
+    /// Writes the name of a limit.
+    fn put_name(&mut self, limit: LimitId, name: &str) -> Result<(), Self::Fault> {
+        let _ = (limit, name);
+        Ok(())
+    }
     /// A fact.
     fn fact(&mut self, id: u128) -> Result<Option<FactRow>, Self::Fault>;
     /// Writes a fact. One that was removed keeps its version, with an empty value.

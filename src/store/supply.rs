@@ -5,6 +5,7 @@
 mod down;
 mod line;
 mod pace;
+mod queue;
 mod registry;
 mod say;
 mod view;
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use self::line::Line;
+use self::queue::LineQueue;
 use self::say::Speech;
 use self::view::micros;
 use super::message::{
@@ -23,8 +25,14 @@ use crate::seeded::{self, Bug};
 
 pub use down::{OnDown, passes_when_down};
 pub use line::Standing;
+pub(super) use registry::NewLimit;
 pub use registry::{Known, Registry};
 pub use view::{Edging, Meters, SupplyRules, View};
+
+/// The most asks of a message, but for a request that needs more limits together.
+const ASKS_MAX: usize = 256;
+/// The most facts of a message.
+const FACTS_MAX: usize = 64;
 
 /// A message under way.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -51,7 +59,13 @@ pub struct Supply {
     trip: Duration,
     live: u32,
     lines: BTreeMap<LimitId, Line>,
+    /// Which of them speak next.
+    queue: LineQueue,
+    /// The readable names of limits.
+    names: BTreeMap<LimitId, String>,
     facts: Vec<Fact>,
+    goes: bool,
+    gone: bool,
 }
 
 impl Supply {
@@ -69,7 +83,11 @@ impl Supply {
             trip: rules.again,
             live: 1,
             lines: BTreeMap::new(),
+            queue: LineQueue::default(),
+            names: BTreeMap::new(),
             facts: Vec::new(),
+            goes: false,
+            gone: false,
         }
     }
 
@@ -78,6 +96,7 @@ impl Supply {
     #[must_use]
     pub fn forked(&self, me: HolderId) -> Self {
         let mut child = Self::new(self.rules, me);
+        child.names.clone_from(&self.names);
         child.lines = self.lines.iter().map(|(id, line)| (*id, line.fresh())).collect();
         if seeded::has(Bug::IdTwice) {
             (child.me, child.number, child.epoch) = (self.me, self.number, self.epoch);
@@ -101,12 +120,125 @@ impl Supply {
         self.lines.entry(id).or_insert_with(|| Line::new(span, most, edging.map(Into::into)));
     }
 
+    /// The name of a limit, which the store compares. Until it is said nothing is said of the limit.
+    pub fn name(&mut self, id: LimitId, name: &str) {
+        self.names.insert(id, name.to_owned());
+    }
+
+    /// The user of this process has set the limit now: that stands, whatever the store has.
+    pub fn insist(&mut self, id: LimitId, most: u64) {
+        if let Some(line) = self.lines.get_mut(&id) {
+            line.insist(most);
+        }
+        self.mark(id);
+    }
+
+    /// Forgets a limit of which there is no meter any more.
+    pub fn forget(&mut self, id: LimitId) {
+        self.lines.remove(&id);
+        self.names.remove(&id);
+    }
+
+    /// The meter of a limit has news: it is visited by the next [`plan`](Self::plan).
+    pub fn mark(&mut self, id: LimitId) {
+        if let Some(line) = self.lines.get_mut(&id) {
+            self.queue.hurry(id, &mut line.wishes);
+        }
+    }
+
+    /// Says what it has of that limit, and so hears of the others, soon.
+    pub fn report(&mut self, id: LimitId) {
+        if let Some(line) = self.lines.get_mut(&id) {
+            line.wishes.report = true;
+            self.queue.hurry(id, &mut line.wishes);
+        }
+    }
+
+    /// The same of all limits.
+    pub fn report_all(&mut self) {
+        for (id, line) in &mut self.lines {
+            line.wishes.report = true;
+            self.queue.hurry(*id, &mut line.wishes);
+        }
+    }
+
+    /// The user of this process has no use for that limit any more: all of it goes back.
+    pub fn leave(&mut self, id: LimitId) {
+        if let Some(line) = self.lines.get_mut(&id) {
+            line.wishes.leaves = true;
+            self.queue.hurry(id, &mut line.wishes);
+        }
+    }
+
+    /// The holder goes: all that is free goes back, and with the last message it says so.
+    pub fn go(&mut self) {
+        self.goes = true;
+        for (id, line) in &mut self.lines {
+            line.wishes.leaves = true;
+            self.queue.hurry(*id, &mut line.wishes);
+        }
+    }
+
+    /// Whether the store has heard that the holder goes.
+    pub const fn has_gone(&self) -> bool {
+        self.gone
+    }
+
+    /// Whether the store has all of that limit.
+    pub fn has_left(&self, id: LimitId) -> bool {
+        self.sent.is_none() && self.lines.get(&id).is_some_and(|line| line.wishes.left)
+    }
+
+    /// Whether a line still has something to say that was asked for.
+    pub fn is_marked(&self) -> bool {
+        self.queue.is_urgent()
+    }
+
+    /// Whether the store knows another limit by that number.
+    pub fn is_refused(&self, id: LimitId) -> bool {
+        self.lines.get(&id).is_some_and(|line| line.wishes.refused)
+    }
+
+    /// Whether the store has little left to give of a limit of which a part is free here.
+    pub fn is_scarce(&self) -> bool {
+        self.queue.is_scarce()
+    }
+
+    /// The memory of the store, as far as it is known.
+    pub const fn epoch(&self) -> Option<Epoch> {
+        self.epoch
+    }
+
+    /// How long the last answer took.
+    pub const fn trip(&self) -> Duration {
+        self.trip
+    }
+
+    /// The message under way, to be sent again.
+    pub fn again(&self) -> Option<&Message> {
+        self.sent.as_ref().map(|sent| &sent.message)
+    }
+
+    /// When [`plan`](Self::plan) may have something to say next.
+    pub fn next(&self, now: Tick) -> Tick {
+        if let Some(sent) = &self.sent {
+            return sent.again_at;
+        }
+        let waits = self.says_all || !self.facts.is_empty() || self.number == 0;
+        if waits || self.queue.is_waiting() {
+            return now;
+        }
+        let beat = self.spoke.map_or(now, |spoke| spoke.plus(self.rules.beat));
+        self.queue.next(self.rules.beat / 2).map_or(beat, |next| next.min(beat))
+    }
+
     /// The limit was set to `most` by the user of this process.
     pub fn set_limit(&mut self, id: LimitId, most: u64, now: Tick) {
         let time = self.store_time(now);
         if let Some(line) = self.lines.get_mut(&id) {
             line.set_most(most, time);
         }
+        self.mark(id);
     }
 
     /// The limit was reset by the user of this process. The share is void at once, and the meter
@@ -115,6 +247,7 @@ impl Supply {
         if let Some(line) = self.lines.get_mut(&id) {
             meters.visit(id, &mut |view, share| line.reset(view, share));
         }
+        self.mark(id);
     }
 
     /// Others wait for what is free here: it goes back with the next message.
@@ -122,6 +255,7 @@ impl Supply {
         if let Some(line) = self.lines.get_mut(&id) {
             line.call_in();
         }
+        self.mark(id);
     }
 
     /// Says this fact with the next message. The answer comes with [`apply`](Self::apply).
@@ -166,29 +300,72 @@ impl Supply {
         }
         let mut speech = Speech::new(self.rules, now, self.says_all, self.trip);
         speech.time = self.store_time(now);
+        speech.goes = self.goes;
         if self.number > 0 {
-            for (&id, line) in &mut self.lines {
-                meters.visit(id, &mut |view, share| speech.speak(id, line, view, share));
-            }
+            self.speak(&mut speech, meters);
         }
         let beats = self.spoke.is_none_or(|spoke| now.since(spoke) >= self.rules.beat);
-        if speech.asks.is_empty() && self.facts.is_empty() && !beats && !self.says_all {
+        let must = beats || self.says_all || self.goes;
+        if speech.asks.is_empty() && self.facts.is_empty() && !must {
             return None;
         }
         Some(self.send(speech, now))
     }
 
+    /// Lets lines speak: all of them if the store wants that, or else those that are due.
+    fn speak(&mut self, speech: &mut Speech, meters: &mut dyn Meters) {
+        let now = speech.now;
+        if self.says_all {
+            self.queue.take_all(&mut self.lines);
+            self.queue.sweep(&mut self.lines, now);
+        } else {
+            self.queue.collect(&mut self.lines, now, self.rules.beat / 2);
+        }
+        let most = if self.says_all { usize::MAX } else { ASKS_MAX };
+        while let Some(id) = self.queue.take(&mut self.lines, speech.asks.len() < most) {
+            let Some(line) = self.lines.get_mut(&id) else { continue };
+            if line.wishes.refused {
+                continue;
+            }
+            let mut scarce = false;
+            meters.visit(id, &mut |view, share| {
+                speech.speak(id, line, view, share);
+                scarce = line.is_scarce(share.amount(), view.spent.saturating_add(view.held));
+            });
+            self.queue.note(id, line, scarce);
+            // A request whose limits are raised all or none is said whole.
+            if speech.asks.len() > most && !speech.is_same_request() {
+                break;
+            }
+        }
+    }
+
+    fn names_of(&self, asks: &[ShareAsk]) -> Vec<(LimitId, String)> {
+        let unknown = asks
+            .iter()
+            .filter(|ask| self.lines.get(&ask.limit).is_some_and(|line| !line.wishes.introduced));
+        let mut ids: Vec<LimitId> = unknown.map(|ask| ask.limit).collect();
+        ids.dedup();
+        let named = ids.into_iter().filter_map(|id| Some((id, self.names.get(&id)?.clone())));
+        named.collect()
+    }
+
     fn send(&mut self, speech: Speech, now: Tick) -> Message {
         self.number += 1;
         let hello = self.number == 1;
+        let facts = if hello { 0 } else { self.facts.len().min(FACTS_MAX) };
+        let leaves = |line: &Line| line.wishes.leaves;
+        let bye = self.goes && !hello && !self.lines.values().any(leaves);
         let message = Message {
             holder: self.me,
             number: self.number,
             epoch: self.epoch,
             whole: self.says_all && !hello,
             together: speech.together(),
+            names: self.names_of(&speech.asks),
             asks: speech.asks,
-            facts: if hello { Vec::new() } else { std::mem::take(&mut self.facts) },
+            facts: self.facts.drain(..facts).collect(),
+            bye,
         };
         let wait = self.rules.again;
         let (again_at, until) = (now.plus(wait), speech.until);
@@ -216,6 +393,9 @@ impl Supply {
         self.live = answer.live;
         self.epoch = answer.epoch.or(self.epoch);
         self.says_all = answer.said == Outcome::SayAll;
+        if self.says_all {
+            self.lines.values_mut().for_each(|line| line.wishes.introduced = false);
+        }
         if answer.said != Outcome::Applied {
             // Its facts were not applied: they are said again.
             let facts = std::mem::take(&mut sent.message.facts);
@@ -224,11 +404,19 @@ impl Supply {
         }
         let from = if seeded::has(Bug::WrongClock) { now } else { sent.first };
         let lapses = from.plus(self.rules.ttl);
+        self.gone |= message.bye;
+        for id in &answer.refused {
+            if let Some(line) = self.lines.get_mut(id) {
+                line.wishes.refused = true;
+            }
+        }
         let asks = message.asks.iter().zip(&answer.given).zip(&sent.until);
         for ((ask, given), &until) in asks {
             let Some(line) = self.lines.get_mut(&ask.limit) else { continue };
+            let mut scarce = false;
             meters.visit(ask.limit, &mut |view, share| {
                 line.hear(ask, given, view, share, now);
+                scarce = line.is_scarce(share.amount(), view.spent.saturating_add(view.held));
                 if is_present(ask, share) {
                     share.extend(lapses, until);
                     if share.era() == Some(given.era) {
@@ -236,6 +424,8 @@ impl Supply {
                     }
                 }
             });
+            line.heard_at(ask, now);
+            self.queue.note(ask.limit, line, scarce);
         }
         Some(sent.message)
     }

@@ -39,7 +39,17 @@ impl Store {
 fn message(store: &Store, holder: u128, number: u64, facts: Vec<Fact>) -> Message {
     let (asks, together) = (Vec::new(), Vec::new());
     let epoch = store.epoch.filter(|_| number > 1);
-    Message { holder: HolderId(holder), number, epoch, whole: false, asks, together, facts }
+    Message {
+        holder: HolderId(holder),
+        number,
+        epoch,
+        whole: false,
+        asks,
+        together,
+        facts,
+        names: Vec::new(),
+        bye: false,
+    }
 }
 
 fn begin(seen: u64, value: u8, add: u64) -> Fact {
@@ -69,6 +79,7 @@ fn ask(want: u64) -> ShareAsk {
         need: want,
         waited: 0,
         heard: HeardOfOthers::default(),
+        leaves: false,
     }
 }
 

@@ -135,6 +135,13 @@ impl Holder {
         Self { supply, inner, hung: false, cut: false, delay: Duration::ZERO }
     }
 
+    /// Tells the supply which limits have news.
+    pub(crate) fn mark(&mut self) {
+        for limit in std::mem::take(&mut *self.inner.link.news.lock()) {
+            self.supply.mark(LimitId(limit));
+        }
+    }
+
     pub(crate) fn id(&self) -> HolderId {
         self.supply.holder()
     }

@@ -16,5 +16,6 @@ mod random;
 mod shrink;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod traces;
 mod twin;
 mod world;

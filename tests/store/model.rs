@@ -247,6 +247,7 @@ impl World {
     fn speaks(&mut self, at: usize, most: u64) -> Option<()> {
         let Process { supply, print: own, meter, late, message } = &mut self.processes[at];
         let supply = Arc::make_mut(supply);
+        supply.mark(LIMIT);
         let said = supply.plan(meter, tick(*late))?;
         *own = print(supply);
         if said.number > most {

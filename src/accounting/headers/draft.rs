@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use compact_str::CompactString;
 
-use super::names::{Family, Field, LimitName, NamedWindow, What};
+use super::names::{Family, Field, HeaderName, NamedWindow, What};
 use super::values::{SECOND, decimal, wait};
 
 /// What one of the two fields says of one policy.
@@ -41,8 +41,8 @@ impl DraftItem<'_> {
 }
 
 /// The limit of a window in the draft. What it counts is decided later, by its policy.
-pub(super) const fn draft_name(span: NamedWindow) -> LimitName {
-    LimitName { family: Family::Draft, what: What::Requests, span }
+pub(super) const fn draft_name(span: NamedWindow) -> HeaderName {
+    HeaderName { family: Family::Draft, what: What::Requests, span }
 }
 
 /// The items of one of the fields. Those without a name are one.

@@ -47,7 +47,7 @@ pub(in crate::accounting) enum Family {
 
 /// A limit: what, and in which window.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::accounting) struct LimitName {
+pub(in crate::accounting) struct HeaderName {
     pub(super) family: Family,
     pub(super) what: What,
     pub(super) span: NamedWindow,
@@ -71,7 +71,7 @@ const WINDOWS: [(&str, Duration); 5] = [
     ("-month", DAY.saturating_mul(31)),
 ];
 
-impl LimitName {
+impl HeaderName {
     /// The length of its window, if its name says it.
     pub(super) const fn period(&self) -> Option<Duration> {
         match self.span {
@@ -91,14 +91,14 @@ impl LimitName {
 }
 
 /// The limit and the field that a header names, in small letters.
-pub(super) fn parse(name: &str) -> Option<(LimitName, Field)> {
+pub(super) fn parse(name: &str) -> Option<(HeaderName, Field)> {
     let (words, family) = PREFIXES
         .into_iter()
         .find_map(|(prefix, family)| name.strip_prefix(prefix).map(|words| (words, family)))?;
     if family == Family::Anthropic {
         let (what, field) = words.rsplit_once('-')?;
         let (what, field) = (what_of(what)?, field_of(field)?);
-        return Some((LimitName { family, what, span: NamedWindow::Unnamed }, field));
+        return Some((HeaderName { family, what, span: NamedWindow::Unnamed }, field));
     }
     let named = WINDOWS
         .into_iter()
@@ -116,7 +116,7 @@ pub(super) fn parse(name: &str) -> Option<(LimitName, Field)> {
         (Family::BySize, NamedWindow::Unnamed) => NamedWindow::Of(MINUTE),
         (_, span) => span,
     };
-    Some((LimitName { family, what, span }, field_of(field)?))
+    Some((HeaderName { family, what, span }, field_of(field)?))
 }
 
 fn what_of(word: &str) -> Option<What> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::names::{LimitName, What};
+use super::names::{HeaderName, What};
 
 /// What a provider's limit counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub enum ReportedUnit {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReportedLimit {
     /// What it counts, in which window, and whose name that is.
-    pub(in crate::accounting) name: LimitName,
+    pub(in crate::accounting) name: HeaderName,
     pub(super) period: Option<Duration>,
     /// The same, if the response says it. If not, a limit of tokens is taken to be of a minute.
     pub(super) said_period: Option<Duration>,

@@ -18,6 +18,8 @@ pub(super) struct Shared {
     /// Used and reserved as they were last counted, and what was asked for until then.
     pub(super) counted: u64,
     pub(super) asked: Asked,
+    /// What was used when that was last asked.
+    pub(super) booked: u64,
     /// What its supply was last told: the news, the share, what was taken of it, and who waited.
     pub(super) told: Option<(News, u64, u64, u64)>,
     /// What its owner wants to change, and the supply must still hear.
@@ -56,7 +58,8 @@ impl Shared {
     pub(super) fn new(limit: u128, share: Share) -> Self {
         let (past, now) = (SmallVec::new(), Tick::from_nanos(0));
         let (asked, changes) = (Asked::default(), Changes::default());
-        Self { limit, share, past, now, counted: 0, asked, told: None, changes }
+        let (counted, booked, told) = (0, 0, None);
+        Self { limit, share, past, now, counted, asked, booked, told, changes }
     }
 
     /// Whether the share gives `amount` beside `taken`. Of a limit that keeps something back, only

@@ -98,6 +98,13 @@ impl Meter {
         (std::mem::replace(&mut shared.told, told) != told).then_some(news)
     }
 
+    /// Whether something else is used than at the last call.
+    pub fn take_booked(&mut self) -> bool {
+        let used = self.used_here();
+        let shared = self.of_share_mut();
+        shared.is_some_and(|shared| std::mem::replace(&mut shared.booked, used) != used)
+    }
+
     /// What was asked of it so far.
     pub fn asked(&self) -> Asked {
         self.of_share().map_or(Asked::default(), |shared| shared.asked)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::accounting::clock::Tick;
-use crate::accounting::headers::{LimitName, ReportedLimit, ReportedUnit};
+use crate::accounting::headers::{HeaderName, ReportedLimit, ReportedUnit};
 
 /// A maximum is believed for a day since it was reported last.
 const MAX_LASTS: Duration = Duration::from_secs(24 * 3600);
@@ -18,7 +18,7 @@ struct Until {
 /// One limit, by its name.
 #[derive(Clone, Debug)]
 pub(super) struct KnownLimit {
-    name: LimitName,
+    name: HeaderName,
     unit: ReportedUnit,
     /// What the meter may use in its own window.
     max: Option<Until>,

@@ -43,6 +43,8 @@ pub(crate) enum Verdict {
 #[derive(Debug)]
 pub(crate) struct Supplied {
     pub(crate) supply: Arc<dyn Supply>,
+    /// Whether it hears of each booking.
+    pub(crate) keeps: bool,
     /// Requests that wait and ask of this account, by ticket. Each is in one queue, here or in
     /// another account.
     pub(crate) waiting: BTreeMap<u64, Arc<Turn>>,

@@ -31,7 +31,7 @@ impl State {
             self.serve_all(step);
         }
         let Some(supplied) = self.supplied() else { return };
-        let supply = Arc::clone(&supplied.supply);
+        let (supply, keeps) = (Arc::clone(&supplied.supply), supplied.keeps);
         let id = step.identity.id();
         for at in 0..self.meters.len() {
             let Some(limit) = self.meters[at].shared_limit() else { continue };
@@ -43,6 +43,9 @@ impl State {
                 Some(News::Surplus) => {
                     step.outbox.tell(&supply, move |supply| supply.surplus(limit));
                 }
+            }
+            if keeps && self.meters[at].take_booked() {
+                step.outbox.tell(&supply, move |supply| supply.booked(limit));
             }
             if changes != Default::default() {
                 step.outbox.tell(&supply, move |supply| supply.changed(limit, changes));

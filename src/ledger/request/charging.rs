@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::draw::Drawing;
 use super::room::Room;
-use crate::accounting::Terms;
+use crate::accounting::{Terms, Usage};
 use crate::ledger::account::Account;
 use crate::ledger::account::state::State;
 use crate::ledger::account::verdict::Refused;
@@ -154,6 +154,22 @@ impl Account {
             true => Ok(()),
             false => state.decide(demands, terms, step),
         })?
+    }
+
+    /// The sum of all committed usage, with the charges for unsettled leases.
+    pub fn committed(&self) -> Result<Usage, Error> {
+        self.locked(|state, _| {
+            state.entries().map_or(Usage::zero(), |entries| entries.committed.clone())
+        })
+    }
+
+    /// The sum of the estimates of all open leases.
+    pub fn reserved(&self) -> Result<Usage, Error> {
+        self.locked(|state, _| {
+            let entries = state.entries().into_iter();
+            let open = entries.flat_map(|entries| entries.open());
+            open.fold(Usage::zero(), |sum, (_, entry)| sum.saturating_add(&entry.estimate))
+        })
     }
 }
 

@@ -162,6 +162,28 @@ pub(super) fn lower<R: Rows>(
 }
 
 impl Booked {
+    /// An ask that changes nothing.
+    pub(super) fn nothing(placed: Placed) -> Self {
+        let (own, others) = (ShareRow::default(), Others::default());
+        Self { placed, own, others, said: false }
+    }
+
+    /// What a holder has used that leaves counts for nobody. A part of a sliding window comes back
+    /// one period from now.
+    fn leave(&mut self, ask: &ShareAsk, ttl: u64) {
+        if !ask.leaves || self.own.held > 0 {
+            return;
+        }
+        if ask.span.kind() == ShareKind::Amount {
+            let row = &mut self.placed.row;
+            row.base = row.base.saturating_add(self.own.spent);
+            self.own = ShareRow { heard: self.own.heard, ..ShareRow::default() };
+        } else {
+            self.own.until = self.own.heard;
+            self.own.heard = self.own.heard.saturating_sub_unsigned(ttl);
+        }
+    }
+
     /// The store has learned: what was heard of and what nobody has said counts for the silent.
     fn end_learning(&mut self, time: i64, ttl: u64, ask: &ShareAsk) {
         let row = &mut self.placed.row;
@@ -219,10 +241,11 @@ pub(super) fn keep<R: Rows>(
     ask: &ShareAsk,
     booked: &mut Booked,
 ) -> Result<(), R::Fault> {
-    let (holder, Placed { era, row, .. }) = (visit.holder, booked.placed);
     if !booked.said {
         return Ok(());
     }
+    booked.leave(ask, visit.rules.ttl);
+    let (holder, Placed { era, row, .. }) = (visit.holder, booked.placed);
     let own = &mut booked.own;
     if own.granted >= ask.need {
         own.need = 0;
@@ -234,7 +257,7 @@ pub(super) fn keep<R: Rows>(
         visit.rows.drop_share(ask.limit, era, gone)?;
     }
     let empty = own.granted == 0 && own.spent == 0 && own.held == 0 && own.need == 0;
-    if empty && ask.span.kind().lapses() {
+    if empty && (ask.leaves || ask.span.kind().lapses()) {
         visit.rows.drop_share(ask.limit, era, holder)
     } else {
         visit.rows.put_share(ask.limit, era, holder, *own)

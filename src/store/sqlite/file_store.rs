@@ -14,6 +14,7 @@ use super::writer::Writer;
 use super::{files, url};
 use crate::accounting::Invalid;
 use crate::ledger::{Error, StoreError};
+use crate::store::inspected::Inspected;
 use crate::store::message::{Answer, HolderId, LimitId, Message};
 
 /// How long the end of a program waits for the last commits.
@@ -62,6 +63,25 @@ impl SqliteStore {
         let store = Arc::new(Self { home, writer, space, options, closed });
         stores.add(&store);
         Ok(store)
+    }
+
+    /// The one address of the file at `url`, which need not be there.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn place(url: &str) -> Result<String, Error> {
+        Ok(url::url_of(&files::checked(&url::path_of(url)?)?))
+    }
+
+    /// The address of the file.
+    pub fn url(&self) -> String {
+        url::url_of(&self.writer.path)
+    }
+
+    /// All limits of the namespace.
+    pub fn inspect(&self) -> Result<Vec<Inspected>, Error> {
+        let space = Arc::clone(&self.space);
+        self.wait(None, move |database| space.inspect(database))
     }
 
     fn writer(

@@ -5,25 +5,7 @@ use std::time::Duration;
 
 use crate::accounting::{Clock, Invalid, LONGEST, nanos};
 use crate::store::book::StoreRules;
-
-/// What survives what.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Durable {
-    /// Shares survive the loss of power; what was used of them is reported later.
-    #[default]
-    Grant,
-    /// Shares survive the end of a process, not the loss of power.
-    Process,
-    /// Each commit of a lease is reported at once, and survives the loss of power.
-    Commit,
-}
-
-impl Durable {
-    /// Whether each commit of the file waits for the disk.
-    pub(super) const fn is_full(self) -> bool {
-        !matches!(self, Self::Process)
-    }
-}
+use crate::store::durable::Durable;
 
 /// How a store is run. All processes give the same `ttl`.
 #[derive(Clone, Debug)]

@@ -1,7 +1,10 @@
 //! The rows of one namespace, within one transaction.
 
+mod inspect;
+
 use rusqlite::{Connection, Params, Row, params};
 
+use super::dead::fold;
 use super::fault::SqliteFault;
 use super::moment::{Boot, Reading};
 use super::process::Process;
@@ -9,6 +12,8 @@ use super::value::{amount, bytes, columns, epoch, era, id, kept, span};
 use crate::accounting::Era;
 use crate::store::message::{HolderId, LimitId};
 use crate::store::rows::{EraRow, FactRow, HolderRow, LimitRow, Rows, ShareRow, StoreRow};
+
+pub(super) use inspect::inspect;
 
 /// The rows of one namespace. Its transaction is the business of the caller.
 pub(super) struct SqliteRows<'a> {
@@ -179,20 +184,21 @@ impl Rows for SqliteRows<'_> {
     }
 
     fn era(&mut self, limit: LimitId, era: Era) -> Result<Option<EraRow>, SqliteFault> {
-        const SQL: &str = "SELECT ends, base, heard, silent, silent_until FROM eras WHERE \
+        const SQL: &str = "SELECT ends, base, heard, silent, silent_until, lost FROM eras WHERE \
                            namespace = ?1 AND bound = ?2 AND generation = ?3 AND begins = ?4";
         let key = params![self.namespace, bytes(limit.0), era.generation, era.begins];
         self.one(SQL, key, |row| {
             let (base, heard, silent) = (amount(row, 1)?, amount(row, 2)?, amount(row, 3)?);
-            Ok(EraRow { ends: row.get(0)?, base, heard, silent, silent_until: row.get(4)? })
+            let (ends, silent_until, lost) = (row.get(0)?, row.get(4)?, amount(row, 5)?);
+            Ok(EraRow { ends, base, heard, silent, silent_until, lost })
         })
     }
 
     fn put_era(&mut self, limit: LimitId, era: Era, row: EraRow) -> Result<(), SqliteFault> {
-        let EraRow { ends, base, heard, silent, silent_until } = row;
+        let EraRow { ends, base, heard, silent, silent_until, lost } = row;
         self.run(
             "INSERT OR REPLACE INTO eras (namespace, bound, generation, begins, ends, base, heard, \
-             silent, silent_until) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+             silent, silent_until, lost) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             params![
                 self.namespace,
                 bytes(limit.0),
@@ -202,7 +208,8 @@ impl Rows for SqliteRows<'_> {
                 kept(base),
                 kept(heard),
                 kept(silent),
-                silent_until
+                silent_until,
+                kept(lost)
             ],
         )
     }
@@ -287,6 +294,22 @@ impl Rows for SqliteRows<'_> {
             "DELETE FROM shares WHERE namespace = ?1 AND bound = ?2 AND generation = ?3 AND \
              begins = ?4 AND holder = ?5",
             params![self.namespace, limit, era.generation, era.begins, holder],
+        )
+    }
+
+    fn fold(&mut self, time: i64) -> Result<(), SqliteFault> {
+        fold(self.file, self.namespace, time)
+    }
+
+    fn name(&mut self, limit: LimitId) -> Result<Option<String>, SqliteFault> {
+        const SQL: &str = "SELECT name FROM names WHERE namespace = ?1 AND id = ?2";
+        self.one(SQL, params![self.namespace, bytes(limit.0)], |row| Ok(row.get(0)?))
+    }
+
+    fn put_name(&mut self, limit: LimitId, name: &str) -> Result<(), SqliteFault> {
+        self.run(
+            "INSERT OR REPLACE INTO names (namespace, id, name) VALUES (?1, ?2, ?3)",
+            params![self.namespace, bytes(limit.0), name],
         )
     }
 

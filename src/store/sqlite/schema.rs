@@ -115,6 +115,12 @@ CREATE TABLE limits (
     ends INTEGER NOT NULL,
     PRIMARY KEY (namespace, id)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE names (
+    namespace TEXT NOT NULL,
+    id BLOB NOT NULL CHECK (length(id) = 16),
+    name TEXT NOT NULL,
+    PRIMARY KEY (namespace, id)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE eras (
     namespace TEXT NOT NULL,
     bound BLOB NOT NULL CHECK (length(bound) = 16),
@@ -125,6 +131,7 @@ CREATE TABLE eras (
     heard INTEGER NOT NULL CHECK (heard >= 0),
     silent INTEGER NOT NULL CHECK (silent >= 0),
     silent_until INTEGER NOT NULL,
+    lost INTEGER NOT NULL CHECK (lost >= 0),
     PRIMARY KEY (namespace, bound, generation, begins)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE shares (

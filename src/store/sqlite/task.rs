@@ -12,29 +12,20 @@ use super::fault::SqliteFault;
 use super::moment::{self, Reading};
 use super::options::SqliteOptions;
 use super::process::Process;
-use super::rows::SqliteRows;
+use super::rows::{SqliteRows, inspect};
 use super::value::{bytes, id};
 use super::writer::WriterTask;
 use crate::accounting::{Clock, Tick};
 use crate::ledger::{Error, StoreError};
 use crate::store::book::{self, Now, StoreRules, apply};
+use crate::store::fresh::fresh;
+use crate::store::inspected::Inspected;
 use crate::store::message::{Answer, HolderId, LimitId, Message};
 
 /// How often it is looked for holders that are dead.
 const LOOK: Duration = Duration::from_secs(1);
 /// How often while somebody waits in vain.
 const SOON: Duration = Duration::from_millis(50);
-
-/// 128 random bits: for a holder's id, or a new epoch.
-pub fn fresh() -> Result<u128, StoreError> {
-    let mut bits = [0; 16];
-    match getrandom::fill(&mut bits) {
-        Ok(()) => Ok(u128::from_ne_bytes(bits)),
-        Err(error) => {
-            Err(StoreError::Unavailable(format!("the system has no random bits: {error}")))
-        }
-    }
-}
 
 /// A namespace of a file, as this process uses it.
 #[derive(Debug)]
@@ -111,6 +102,10 @@ impl Space {
         let mut rows = SqliteRows::new(database.file(), &self.namespace);
         let now = self.now(&mut rows)?;
         book::create(&mut rows, now)
+    }
+
+    pub(super) fn inspect(&self, database: &Database) -> Result<Vec<Inspected>, SqliteFault> {
+        inspect(database.file(), &self.namespace, self.rules.ttl)
     }
 
     pub(super) fn has_leapt(&self) -> bool {

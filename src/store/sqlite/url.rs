@@ -1,6 +1,7 @@
 //! The address of a file: `sqlite:///relative.db` or `sqlite:////absolute/path.db`.
 
-use std::path::PathBuf;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
 
 use crate::accounting::Invalid;
 
@@ -27,6 +28,24 @@ pub(super) fn path_of(url: &str) -> Result<PathBuf, Invalid> {
         path if path.ends_with('/') => Err(bad(url, "it names a folder")),
         path => Ok(PathBuf::from(path)),
     }
+}
+
+/// The address of a file by its full path.
+pub(super) fn url_of(path: &Path) -> String {
+    let mut url = String::from("sqlite:///");
+    for &byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'?' | b'#' | b'%' => {
+                // Writing to a string does not fail.
+                let _ = write!(url, "%{byte:02X}");
+            }
+            b' '..=b'~' => url.push(char::from(byte)),
+            _ => {
+                let _ = write!(url, "%{byte:02X}");
+            }
+        }
+    }
+    url
 }
 
 const IN_MEMORY: &str = "it names no file, and what is in memory is of one process: leave the \

@@ -24,6 +24,30 @@ pub struct Standing {
     pub live: u32,
 }
 
+/// For how long a holder believes that there is nothing for a waiter.
+pub(super) const REFUSED: Duration = Duration::from_millis(100);
+
+/// What a line is to say, whether or not there is need.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Wishes {
+    /// What it has, and what the store says of the others.
+    pub(super) report: bool,
+    /// That its holder has no use for the limit any more.
+    pub(super) leaves: bool,
+    /// That was said last.
+    pub(super) left: bool,
+    /// The limit that the user has set, if the store has another one.
+    pub(super) insists: bool,
+    /// Whether the store knows its name.
+    pub(super) introduced: bool,
+    /// The store has another limit of this number.
+    pub(super) refused: bool,
+    /// It stands in the queue of those that must speak soon.
+    pub(super) urgent: bool,
+    /// It stands in the queue of the others.
+    pub(super) queued: bool,
+}
+
 /// One limit.
 #[derive(Clone, Debug)]
 pub(super) struct Line {
@@ -48,8 +72,11 @@ pub(super) struct Line {
     generation: u32,
     pub(super) called_in: bool,
     pub(super) changed: bool,
+    pub(super) wishes: Wishes,
     /// When the store last did not give what a waiter needs.
     pub(super) refused: Option<Tick>,
+    /// When it must be asked again, if before the next beat.
+    pub(super) due: Option<Tick>,
     heard: Option<Standing>,
 }
 
@@ -71,6 +98,8 @@ impl Line {
             generation: 0,
             called_in: false,
             changed: false,
+            wishes: Wishes::default(),
+            due: None,
             refused: None,
             heard: None,
         }
@@ -80,7 +109,16 @@ impl Line {
     pub(super) fn fresh(&self) -> Self {
         let mut line = Self::new(self.span, self.most, self.edging.clone());
         line.most_set = self.most_set;
+        line.wishes.insists = self.wishes.insists;
         line
+    }
+
+    /// Whether others may need what is free of a share of `amount`, of which `used` is used and
+    /// held: the store has little left to give.
+    pub(super) fn is_scarce(&self, amount: u64, used: u64) -> bool {
+        let free = amount.saturating_sub(used);
+        let room = self.fair().saturating_sub(amount.max(used));
+        free > 0 && room < free.saturating_mul(4)
     }
 
     pub(super) fn figures(&self) -> Option<Standing> {
@@ -91,6 +129,21 @@ impl Line {
         self.most = most;
         self.most_set = self.most_set.saturating_add(1).max(time.unwrap_or(0));
         self.changed = true;
+    }
+
+    /// Says `most` if the store has another limit.
+    pub(super) fn insist(&mut self, most: u64) {
+        self.changed |= self.heard.is_some() && most != self.most;
+        self.most = most;
+        self.wishes.insists = true;
+    }
+
+    /// What an answer to `ask` leaves to be done.
+    pub(super) fn heard_at(&mut self, ask: &ShareAsk, now: Tick) {
+        let first = matches!(ask.era, WhichEra::Present) && self.era.is_some();
+        if self.changed || (first && (ask.need > 0 || self.called_in)) {
+            self.due = Some(now);
+        }
     }
 
     pub(super) fn call_in(&mut self) {
@@ -153,10 +206,13 @@ impl Line {
     ) {
         self.follow(share);
         let ends = given.ends_in.map(|ends| now.plus(Duration::from_micros(ends)));
-        if given.most_set >= self.most_set {
+        if std::mem::take(&mut self.wishes.insists) && given.most != self.most {
+            self.set_most(self.most, Some(given.most_set.saturating_add(1)));
+        } else if given.most_set >= self.most_set {
             (self.most, self.most_set) = (given.most, given.most_set);
         }
         self.changed &= ask.most_set != self.most_set;
+        self.wishes.introduced = true;
         if ask.reset.is_some() && ask.reset == self.reset {
             self.reset = None;
         }

@@ -1,12 +1,12 @@
 //! The accounts whose meters have the shares of a holder.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::view::{Meters, View, micros};
-use crate::accounting::{Meter, Share, Window};
-use crate::ledger::{Account, Error};
+use super::view::{Edging, Meters, View, micros};
+use crate::accounting::{Calendar, Meter, Share, Tick, Window};
+use crate::ledger::{Account, Error, SupplyMember};
 use crate::store::message::{LimitId, WindowSpan};
 
 /// A limit that an account has brought, for [`Supply::add`](super::Supply::add).
@@ -20,60 +20,163 @@ pub struct Known {
     pub most: u64,
 }
 
-/// The accounts of a holder, by the limits of their meters. It does not keep them alive.
+/// An account, and which limits it has.
+#[derive(Debug)]
+struct Member {
+    account: Arc<dyn SupplyMember>,
+    limits: Vec<LimitId>,
+    /// Since when nobody else has it.
+    unused: Option<Tick>,
+}
+
+/// The accounts of a holder, by the limits of their meters. It keeps them alive until the store has
+/// what they have left.
 #[derive(Debug, Default)]
 pub struct Registry {
-    accounts: BTreeMap<LimitId, Weak<Account>>,
+    members: BTreeMap<u64, Member>,
+    by_limit: BTreeMap<LimitId, u64>,
+    /// Accounts with a limit that another account has, which nobody may have any more.
+    successors: Vec<Arc<dyn SupplyMember>>,
+    last: u64,
+}
+
+/// A limit that is new, and how the edges of its windows are computed.
+#[derive(Debug)]
+pub(in crate::store) struct NewLimit {
+    pub(in crate::store) known: Known,
+    pub(in crate::store) edging: Option<Box<dyn Edging>>,
 }
 
 impl Registry {
     /// Adds an account, and returns the limits of its shared meters. Call it again after a meter was
     /// added.
     pub fn add(&mut self, account: &Arc<Account>) -> Result<Vec<Known>, Error> {
-        let known: Vec<Known> =
-            account.read(|meters, _| meters.iter().filter_map(known).collect())?;
-        for limit in &known {
-            self.accounts.insert(limit.id, Arc::downgrade(account));
+        let member: Arc<dyn SupplyMember> = Arc::clone(account) as _;
+        Ok(self.join(&member)?.into_iter().map(|new| new.known).collect())
+    }
+
+    /// Adds an account, and returns the limits that are new. A limit that another account has stays
+    /// with that one until nobody has it any more.
+    pub(in crate::store) fn join(
+        &mut self,
+        account: &Arc<dyn SupplyMember>,
+    ) -> Result<Vec<NewLimit>, Error> {
+        let mut limits = Vec::new();
+        account.read_meters(&mut |meters, _| limits.extend(meters.iter().filter_map(new_limit)))?;
+        let is_it = |member: &Member| same(&member.account, account);
+        let found = self.members.iter().find(|(_, member)| is_it(member)).map(|(at, _)| *at);
+        let number = found.unwrap_or(self.last + 1);
+        let taken = |new: &NewLimit| self.by_limit.get(&new.known.id).copied();
+        if limits.iter().any(|new| taken(new).is_some_and(|owner| owner != number)) {
+            let waits = self.successors.iter().any(|other| same(other, account));
+            if !waits {
+                self.successors.push(Arc::clone(account));
+            }
         }
-        Ok(known)
+        limits.retain(|new| taken(new).is_none());
+        if limits.is_empty() {
+            return Ok(limits);
+        }
+        self.last = self.last.max(number);
+        let fresh = || Member { account: Arc::clone(account), limits: Vec::new(), unused: None };
+        let member = self.members.entry(number).or_insert_with(fresh);
+        for new in &limits {
+            member.limits.push(new.known.id);
+            self.by_limit.insert(new.known.id, number);
+        }
+        Ok(limits)
     }
 
-    /// The account whose meter has the share of a limit, while it lives.
-    pub fn account(&self, limit: LimitId) -> Option<Arc<Account>> {
-        self.accounts.get(&limit)?.upgrade()
+    /// The account whose meter has the share of a limit.
+    fn member(&self, limit: LimitId) -> Option<&Member> {
+        self.members.get(self.by_limit.get(&limit)?)
     }
 
-    /// All accounts that live, each once for each limit.
-    pub fn accounts(&self) -> impl Iterator<Item = Arc<Account>> {
-        self.accounts.values().filter_map(Weak::upgrade)
+    /// All accounts.
+    pub(in crate::store) fn accounts(&self) -> impl Iterator<Item = &Arc<dyn SupplyMember>> {
+        self.members.values().map(|member| &member.account).chain(&self.successors)
     }
 
-    /// Forgets accounts that nobody has any more, and returns their limits.
-    pub fn forget_dropped(&mut self) -> Vec<LimitId> {
-        let dropped = self.accounts.iter().filter(|(_, account)| account.strong_count() == 0);
-        let dropped: Vec<LimitId> = dropped.map(|(limit, _)| *limit).collect();
-        self.accounts.retain(|_, account| account.strong_count() > 0);
-        dropped
+    /// All limits.
+    pub(in crate::store) fn limits(&self) -> Vec<LimitId> {
+        self.by_limit.keys().copied().collect()
+    }
+
+    /// The limits of accounts that nobody else has had for `long`, or that another account waits for.
+    pub(in crate::store) fn unused(&mut self, now: Tick, long: Duration) -> Vec<LimitId> {
+        let wanted = !self.successors.is_empty();
+        let mut limits = Vec::new();
+        for member in self.members.values_mut() {
+            if Arc::strong_count(&member.account) > 1 {
+                member.unused = None;
+                continue;
+            }
+            let since = *member.unused.get_or_insert(now);
+            if wanted || now.since(since) >= long {
+                limits.extend(&member.limits);
+            }
+        }
+        limits
+    }
+
+    /// The store has all of a limit. If it has all of its account, the account goes, unless somebody
+    /// has it again.
+    pub(in crate::store) fn forget(&mut self, limit: LimitId) {
+        let Some(number) = self.by_limit.remove(&limit) else { return };
+        let Some(member) = self.members.get_mut(&number) else { return };
+        member.limits.retain(|other| *other != limit);
+        if member.limits.is_empty()
+            && let Some(member) = self.members.remove(&number)
+            && Arc::strong_count(&member.account) > 1
+        {
+            self.successors.push(member.account);
+        }
+    }
+
+    /// Accounts that wait for others to go.
+    pub(in crate::store) fn successors(&mut self) -> Vec<Arc<dyn SupplyMember>> {
+        self.successors.retain(|account| Arc::strong_count(account) > 1);
+        std::mem::take(&mut self.successors)
     }
 }
 
 impl Meters for Registry {
     fn visit(&mut self, limit: LimitId, act: &mut dyn FnMut(&View, &mut Share)) {
-        if let Some(account) = self.account(limit) {
+        if let Some(member) = self.member(limit) {
             // It fails only in a forked child, which has a registry of its own.
-            let _ = account.visit(limit.0, act);
+            let _ = member.account.visit_limit(limit.0, act);
         }
     }
 }
 
-fn known(meter: &Meter) -> Option<Known> {
+fn same(one: &Arc<dyn SupplyMember>, other: &Arc<dyn SupplyMember>) -> bool {
+    std::ptr::addr_eq(Arc::as_ptr(one), Arc::as_ptr(other))
+}
+
+/// The edges of a calendar in its time zone.
+#[derive(Debug)]
+struct CalendarEdges(Box<Calendar>);
+
+impl Edging for CalendarEdges {
+    fn around(&self, time: i64) -> (i64, i64) {
+        let (begins, ends) = self.0.edges_around(time.saturating_mul(1_000));
+        (begins.div_euclid(1_000), ends.div_euclid(1_000))
+    }
+}
+
+fn new_limit(meter: &Meter) -> Option<NewLimit> {
     let long = |period: Option<Duration>| micros(period.unwrap_or_default());
+    let mut edging: Option<Box<dyn Edging>> = None;
     let span = match meter.window() {
         Window::Lifetime => WindowSpan::Lifetime,
         window @ Window::Fixed { .. } => WindowSpan::Fixed(long(window.period())),
-        Window::Calendar(_) => WindowSpan::Calendar,
+        Window::Calendar(calendar) => {
+            edging = Some(Box::new(CalendarEdges(calendar.clone())));
+            WindowSpan::Calendar
+        }
         window @ Window::Sliding(_) => WindowSpan::Sliding(long(window.period())),
         Window::Gauge => WindowSpan::Gauge,
     };
-    Some(Known { id: LimitId(meter.shared_limit()?), span, most: meter.most_of_all() })
+    let known = Known { id: LimitId(meter.shared_limit()?), span, most: meter.most_of_all() };
+    Some(NewLimit { known, edging })
 }

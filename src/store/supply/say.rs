@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::line::Line;
+use super::line::{Line, REFUSED};
 use super::pace::CallPace;
 use super::view::{SupplyRules, View, micros};
 use crate::accounting::{PastEra, Share, ShareKind, Tick};
@@ -12,8 +12,8 @@ use crate::store::message::{Edges, LimitId, ShareAsk, WhichEra, WindowSpan};
 /// Where the share of the next era is asked for: in the last second.
 const LAST: Duration = Duration::from_secs(1);
 
-/// For how long a holder believes that there is nothing for a waiter.
-const REFUSED: Duration = Duration::from_millis(100);
+/// More is asked for once less is free than so many usual calls need, or than a trip takes.
+const LOW_CALLS: u64 = 3;
 
 /// The margin of a round trip.
 const MARGIN: Duration = Duration::from_millis(50);
@@ -21,7 +21,7 @@ const MARGIN: Duration = Duration::from_millis(50);
 /// A message that is being put together.
 pub(super) struct Speech {
     rules: SupplyRules,
-    now: Tick,
+    pub(super) now: Tick,
     says_all: bool,
     trip: Duration,
     /// The time of the store.
@@ -30,12 +30,20 @@ pub(super) struct Speech {
     pub(super) until: Vec<Tick>,
     /// The request that the oldest waiter of each ask has made.
     requests: Vec<Option<u64>>,
+    /// Whether the holder goes.
+    pub(super) goes: bool,
 }
 
 impl Speech {
     pub(super) fn new(rules: SupplyRules, now: Tick, says_all: bool, trip: Duration) -> Self {
         let (asks, until, requests) = (Vec::new(), Vec::new(), Vec::new());
-        Self { rules, now, says_all, trip, time: None, asks, until, requests }
+        Self { rules, now, says_all, trip, time: None, asks, until, requests, goes: false }
+    }
+
+    /// Whether the last ask is of the same request as the one before.
+    pub(super) fn is_same_request(&self) -> bool {
+        let last: Vec<_> = self.requests.iter().rev().take(2).collect();
+        matches!(last[..], [Some(one), Some(other)] if one == other)
     }
 
     /// The asks of requests that need several limits.
@@ -57,12 +65,20 @@ impl Speech {
         let rolled = share.roll(view.spent, view.held, self.now);
         line.follow(share);
         self.speak_of_past(id, line, share);
+        line.due = None;
         if rolled {
             // The meter begins a new window: what it says here is about the old one.
+            line.due = Some(self.now);
             return;
         }
-        let low =
-            if self.is_active(&line.pace) { line.pace.needs(self.trip + MARGIN, 2) } else { 0 };
+        if line.wishes.leaves && self.say_leave(id, line, view, share) {
+            return;
+        }
+        let low = if self.is_active(&line.pace) {
+            line.pace.needs(self.trip + MARGIN, LOW_CALLS)
+        } else {
+            0
+        };
         share.watch(low, line.called_in);
         match share.era() {
             None => self.ask_first(id, line, view),
@@ -71,6 +87,57 @@ impl Speech {
                 self.ask_next(id, line, view, share, WhichEra::Next(era));
             }
         }
+        line.wishes.report = false;
+        line.wishes.left &= share.era().is_none() && view.need == 0;
+        line.due = self.due_of(line, view, share);
+    }
+
+    /// When the line must be asked again, if before the next beat.
+    fn due_of(&self, line: &Line, view: &View, share: &Share) -> Option<Tick> {
+        let again = self.now.plus(self.rules.again);
+        let open = view.need > 0 || line.changed || line.reset.is_some();
+        let open = open.then(|| self.now.plus(REFUSED));
+        let last = share.ends().filter(|_| share.next().is_none() && self.is_active(&line.pace));
+        // In the last second the share of the next era is asked for.
+        let last = last.map(|ends| ends.minus(LAST).max(again).min(ends.max(again)));
+        [open, last].into_iter().flatten().min()
+    }
+
+    /// Says that the holder has no use for the limit any more. Not said while there is a lease or a
+    /// waiter, or something of an era that is over.
+    fn say_leave(&mut self, id: LimitId, line: &mut Line, view: &View, share: &mut Share) -> bool {
+        let spent = view.spent;
+        let busy = view.need > 0 || view.held > 0 || line.reset.is_some();
+        let empties = share.kind() == ShareKind::Rate && spent > 0 && !self.goes;
+        if busy || empties {
+            line.wishes.leaves = false;
+            line.call_in();
+            return false;
+        }
+        if !share.past().is_empty() {
+            line.due = Some(self.now);
+            return true;
+        }
+        (line.wishes.leaves, line.wishes.left) = (false, true);
+        line.due = None;
+        if let Some(era) = share.era() {
+            let have = if share.kind() == ShareKind::Rate { spent } else { 0 };
+            let ask = ShareAsk {
+                era: WhichEra::This(era),
+                edges: line.edges,
+                have,
+                want: have,
+                spent,
+                leaves: true,
+                ..blank(id, line)
+            };
+            self.push(ask, self.now, None);
+            share.leave();
+            let over = line.over;
+            line.follow(share);
+            line.over = over;
+        }
+        true
     }
 
     /// Eras that are over, and of which the store has not heard all.
@@ -98,7 +165,7 @@ impl Speech {
     /// There is no era yet: nothing of what is used can be said.
     fn ask_first(&mut self, id: LimitId, line: &Line, view: &View) {
         let used = view.spent.saturating_add(view.held);
-        let active = view.need > 0 || used > 0 || self.is_active(&line.pace);
+        let active = view.need > 0 || used > 0 || line.wishes.report || self.is_active(&line.pace);
         if self.says_all || !(active || line.changed || line.reset.is_some()) {
             return;
         }
@@ -146,6 +213,7 @@ impl Speech {
         let unsure = view.need > 0 && !share.covers(view.until, self.now);
         let speaks =
             unsure || want != share.amount() || line.changed || overrun || line.reset.is_some();
+        let speaks = speaks || line.wishes.report;
         if !(speaks || self.says_all || (beat && (news || holds))) {
             return;
         }
@@ -203,7 +271,7 @@ impl Speech {
         if idle && view.need == 0 {
             return used.min(share.amount());
         }
-        let low = line.pace.needs(self.trip + MARGIN, 2);
+        let low = line.pace.needs(self.trip + MARGIN, LOW_CALLS);
         if view.need == 0 && free < low && self.is_active(&line.pace) && self.may_get(line) {
             return ahead.max(share.amount());
         }
@@ -275,5 +343,6 @@ fn blank(limit: LimitId, line: &Line) -> ShareAsk {
         need: 0,
         waited: 0,
         heard: line.heard(),
+        leaves: false,
     }
 }

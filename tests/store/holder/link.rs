@@ -12,12 +12,18 @@ use parking_lot::Mutex;
 pub(super) struct Link {
     pub(super) away: AtomicBool,
     pub(super) changes: Mutex<Vec<(u128, Changes)>>,
+    /// Limits of which there is news.
+    pub(super) news: Mutex<Vec<u128>>,
 }
 
 impl outlay::Supply for Link {
-    fn short(&self, _: u128) {}
+    fn short(&self, limit: u128) {
+        self.news.lock().push(limit);
+    }
 
-    fn surplus(&self, _: u128) {}
+    fn surplus(&self, limit: u128) {
+        self.news.lock().push(limit);
+    }
 
     fn changed(&self, limit: u128, changes: Changes) {
         self.changes.lock().push((limit, changes));

@@ -78,7 +78,17 @@ impl Speaker {
         self.number += 1;
         let (holder, number, epoch) = (self.id, self.number, self.epoch);
         let (together, facts) = (Vec::new(), Vec::new());
-        Message { holder, number, epoch, whole: false, asks, together, facts }
+        Message {
+            holder,
+            number,
+            epoch,
+            whole: false,
+            asks,
+            together,
+            facts,
+            names: Vec::new(),
+            bye: false,
+        }
     }
 
     /// Says hello.
@@ -116,6 +126,7 @@ pub(super) fn ask(limit: u128, span: WindowSpan, most: u64, want: u64) -> ShareA
         need: want,
         waited: 0,
         heard: HeardOfOthers::default(),
+        leaves: false,
     }
 }
 

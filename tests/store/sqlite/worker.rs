@@ -198,6 +198,7 @@ impl Worker {
         }
         let at = now();
         self.holder.touch(at);
+        self.holder.mark();
         if let Some(message) = self.holder.supply.plan(&mut self.holder.inner, at) {
             self.messages += 1;
             let sender = self.news.0.clone();

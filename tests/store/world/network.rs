@@ -30,6 +30,7 @@ impl Run<'_> {
         let now = self.now;
         let Some((own, _)) = self.awake(holder) else { return Ok(None) };
         let repeats = own.supply.is_speaking();
+        own.mark();
         let message = own.supply.plan(&mut own.inner, now);
         self.flush(holder)?;
         let Some(message) = message else { return Ok(None) };

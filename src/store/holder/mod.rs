@@ -1,0 +1,30 @@
+//! What one process has of one store: the accounts that share its limits, and the thread that speaks.
+//!
+//! | room | what is in it |
+//! | --- | --- |
+//! | `options`, `name`, `status`, `notices` | how it is used, what limits are called, what it says |
+//! | `backend`, `file` | what it needs of a kind of store; files |
+//! | `shared` | what callers and the thread share |
+//! | `facts`, `retries`, `talk` | the thread: facts under way, when it tries again, what it does |
+//! | `store`, `open` | the store as callers see it, and how it is opened |
+
+mod backend;
+mod facts;
+#[cfg(feature = "sqlite")]
+mod file;
+mod name;
+mod notices;
+mod open;
+mod options;
+mod retries;
+mod shared;
+mod status;
+mod store;
+mod talk;
+
+pub use name::LimitName;
+pub use notices::{StoreEvent, StoreEventKind};
+pub use open::close_all;
+pub use options::StoreOptions;
+pub use status::{ShareStatus, Status};
+pub use store::Store;
