@@ -13,6 +13,7 @@ const ROOMS: [(&str, &[&[&str]]); 4] = [
         &[
             // The ground: locks, errors, forks, the address of an account.
             &["sync", "error", "fork", "account_id"],
+            &["supply"],
             &["core"],
             // The demands on one account, and the ends of a lease.
             &["claim", "ending"],

@@ -235,7 +235,10 @@ impl Line {
             }
             WhichEra::This(era) => share.reported(era, ask.spent, ask.held, given.known),
             WhichEra::Present if share.era().is_none() => self.begin(given, share, ends),
-            WhichEra::Next(era) if share.era() == Some(era) && given.granted > 0 => {
+            // A store whose clock went back may name an earlier era.
+            WhichEra::Next(era)
+                if share.era() == Some(era) && given.granted > 0 && given.era > era =>
+            {
                 self.next_edges = given.edges;
                 share.set_next(NextShare { era: given.era, amount: given.granted, ends });
             }
