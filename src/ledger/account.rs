@@ -1,6 +1,7 @@
 //! One account: a small group of meters that are always asked together, under one short lock.
 
 pub(crate) mod entries;
+mod heir;
 pub(crate) mod held;
 pub(crate) mod identity;
 pub(crate) mod idle;
@@ -34,6 +35,7 @@ use super::claim::{Demand, MeterIndex};
 use super::core::Core;
 use super::core::sweep::Swept;
 use super::error::Error;
+use super::fork::heir::Heritable;
 use super::post::outbox::Outbox;
 use super::supply::{Supply, SupplyMember, View};
 use super::sync::{Mutex, MutexGuard};
@@ -173,9 +175,9 @@ impl Account {
 
     /// When the next event happens that a wait may depend on.
     fn next_event(&self) -> Result<Option<Tick>, Error> {
-        self.core().same_process()?;
-        let state = self.state.lock();
-        Ok(state.next_event(&self.identity, self.identity.now()))
+        let here = self.here()?;
+        let state = here.state.lock();
+        Ok(state.next_event(&here.identity, here.identity.now()))
     }
 
     /// The refusal of an amount that no limit of `meter` can hold.
@@ -335,7 +337,8 @@ impl Account {
         self.state.lock()
     }
 
-    /// Runs one step under the lock of the account. Listeners are notified after it.
+    /// Runs one step under the lock of the account. Listeners are notified after it. In a forked
+    /// child it is a step on the heir of the account.
     #[inline]
     pub(crate) fn locked<R>(
         &self,
@@ -350,11 +353,11 @@ impl Account {
         clock: impl FnOnce(&Identity) -> Moment,
         act: impl FnOnce(&mut State, &mut Step<'_>) -> R,
     ) -> Result<R, Error> {
-        self.core().same_process()?;
+        let here = self.here()?;
         let mut outbox = Outbox::default();
         let result = {
-            let mut state = self.state.lock();
-            let identity = &self.identity;
+            let mut state = here.state.lock();
+            let identity = &here.identity;
             let now = clock(identity);
             let mut step = Step { identity, now, outbox: &mut outbox, labels: None };
             state.touch(&mut step);
@@ -391,13 +394,16 @@ impl Follower for Account {
     }
 
     fn moved(&self) {
-        // It fails only in a forked child, and nobody waits there.
-        let _ = self.refresh();
+        // In a forked child nobody waits here.
+        if self.core().same_process().is_ok() {
+            let _ = self.refresh();
+        }
     }
 }
 
 impl Swept for Account {
     fn sweep(&self, queued: Tick) -> Option<Tick> {
+        self.core().same_process().ok()?;
         let next = self.locked(|state, _| {
             let entries = state.entries_if_any()?;
             if entries.swept != Some(queued) {

@@ -15,6 +15,7 @@
 
 mod book;
 mod durable;
+mod fork;
 mod fresh;
 mod holder;
 mod inspected;
@@ -26,6 +27,7 @@ mod supply;
 
 pub use book::{Now, StoreRules, apply, create};
 pub use durable::Durable;
+pub use fork::{after_fork_in_parent, before_fork};
 pub use fresh::fresh;
 pub use holder::{
     LimitName, ShareStatus, Status, Store, StoreEvent, StoreEventKind, StoreOptions, close_all,

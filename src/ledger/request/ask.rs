@@ -11,6 +11,7 @@ use crate::ledger::account::identity::Step;
 use crate::ledger::claim::{AskPlace, Claim, Demand, Demands, Request};
 use crate::ledger::core::event::EventLabels;
 use crate::ledger::error::Error;
+use crate::ledger::fork::heir::Heritable;
 use crate::ledger::queue::turn::QueuedClaim;
 
 /// What a request asks of one account.
@@ -144,6 +145,17 @@ pub(crate) fn distinct(asks: &[Ask]) -> Result<Vec<Ask>, Error> {
         return Err(Invalid::sentence(message.to_owned()).into());
     }
     Ok(merge(asks))
+}
+
+/// The same asks of the accounts of this process. In a forked child those of its parent have heirs,
+/// or none, and then it fails.
+pub(super) fn here(asks: Vec<Ask>) -> Result<Vec<Ask>, Error> {
+    if asks.iter().all(|ask| ask.account.core().same_process().is_ok()) {
+        return Ok(asks);
+    }
+    let here = |ask: Ask| Ok(Ask { account: Arc::clone(ask.account.here_shared()?), ..ask });
+    let asks: Vec<Ask> = asks.into_iter().map(here).collect::<Result<_, Error>>()?;
+    Ok(merge(&asks))
 }
 
 pub(crate) fn merge(asks: &[Ask]) -> Vec<Ask> {

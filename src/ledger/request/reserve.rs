@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::ask::{Ask, AskPart, distinct, merge};
+use super::ask::{Ask, AskPart, distinct, here, merge};
 use super::decide::{accounts, decide, open, verdict};
 use super::draw::Drawing;
 use super::lease::Lease;
@@ -19,10 +19,10 @@ use crate::ledger::error::{Error, Stop};
 pub fn charge(asks: &[Ask]) -> Result<(), Error> {
     let merged = merge(asks);
     let asks: Vec<AskPart<'_>> = merged.iter().map(Ask::borrowed).collect();
-    decided(&asks, None, |room| {
-        with_locked(accounts(&asks), |locked, outbox| {
+    decided(&asks, None, |asks, room| {
+        with_locked(accounts(asks), |locked, outbox| {
             if !is_sure(room, locked) {
-                decide(&asks, (true, None), locked, outbox)?;
+                decide(asks, (true, None), locked, outbox)?;
             }
             for (ask, at) in asks.iter().zip(locked) {
                 let (state, mut step) = at.step(outbox);
@@ -60,10 +60,10 @@ pub(crate) fn reserve_and<R>(
 pub fn check(asks: &[Ask]) -> Result<(), Error> {
     let merged = merge(asks);
     let asks: Vec<AskPart<'_>> = merged.iter().map(Ask::borrowed).collect();
-    decided(&asks, None, |room| {
-        with_locked(accounts(&asks), |locked, outbox| {
+    decided(&asks, None, |asks, room| {
+        with_locked(accounts(asks), |locked, outbox| {
             let sure = is_sure(room, locked);
-            if sure { Ok(()) } else { verdict(&asks, None, locked, outbox).map_err(|no| no.0) }
+            if sure { Ok(()) } else { verdict(asks, None, locked, outbox).map_err(|no| no.0) }
         })?
     })
 }
@@ -89,30 +89,66 @@ fn reserve_distinct<R>(
     known: impl Fn() -> Option<R>,
     then: impl Fn(Lease, Moment) -> R,
 ) -> Result<R, Error> {
-    decided(asks, Some(request), |room| try_reserve(asks, (tells, request), room, &known, &then))
+    decided(asks, Some(request), |asks, room| {
+        try_reserve(asks, (tells, request), room, &known, &then)
+    })
 }
 
 /// Holds all asks in one lease, unless a share is too small.
 pub(super) fn reserve_at_once(asks: &[Ask], request: &Request) -> Result<Lease, Stop> {
-    let merged = distinct(asks)?;
+    let merged = here(distinct(asks)?)?;
     let asks: Vec<AskPart<'_>> = merged.iter().map(Ask::borrowed).collect();
     try_reserve(&asks, (true, request), &mut None, &|| None, &|lease, _| lease)
 }
 
 /// What `attempt` returns. If a share is too small, it is asked again when the store has given more,
 /// with room that is held for it.
-#[inline(always)] // `attempt` is in the path of each reservation, and has no other caller
+#[inline(always)] // `attempt` is in the path of each reservation
 fn decided<R>(
     asks: &[AskPart<'_>],
     request: Option<&Request>,
-    attempt: impl Fn(&mut Option<Room>) -> Result<R, Stop>,
+    attempt: impl Fn(&[AskPart<'_>], &mut Option<Room>) -> Result<R, Stop>,
 ) -> Result<R, Error> {
-    let (mut room, mut drawing) = (None, Drawing::default());
+    match attempt(asks, &mut None) {
+        Ok(done) => Ok(done),
+        Err(Stop::Refused(Error::Forked)) => decided_by_heirs(asks, request, &attempt),
+        Err(Stop::Refused(refused)) => Err(refused),
+        Err(Stop::Short) => decided_with_room(asks, request, &attempt),
+    }
+}
+
+/// The same in a forked child, by the heirs of the accounts of its parent.
+#[cold]
+#[inline(never)]
+fn decided_by_heirs<R>(
+    asks: &[AskPart<'_>],
+    request: Option<&Request>,
+    attempt: &dyn Fn(&[AskPart<'_>], &mut Option<Room>) -> Result<R, Stop>,
+) -> Result<R, Error> {
+    let owned = here(asks.iter().map(AskPart::owned).collect())?;
+    let asks: Vec<AskPart<'_>> = owned.iter().map(Ask::borrowed).collect();
+    match attempt(&asks, &mut None) {
+        Ok(done) => Ok(done),
+        Err(Stop::Refused(refused)) => Err(refused),
+        Err(Stop::Short) => decided_with_room(&asks, request, attempt),
+    }
+}
+
+/// The same for a request that lacks shares.
+#[cold]
+#[inline(never)]
+fn decided_with_room<R>(
+    asks: &[AskPart<'_>],
+    request: Option<&Request>,
+    attempt: &dyn Fn(&[AskPart<'_>], &mut Option<Room>) -> Result<R, Stop>,
+) -> Result<R, Error> {
+    let mut drawing = Drawing::default();
     loop {
-        match attempt(&mut room) {
+        let mut room = drawing.room(asks, request)?;
+        match attempt(asks, &mut room) {
             Ok(done) => return Ok(done),
             Err(Stop::Refused(refused)) => return Err(refused),
-            Err(Stop::Short) => room = drawing.room(asks, request)?,
+            Err(Stop::Short) => {}
         }
     }
 }

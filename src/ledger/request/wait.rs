@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::ask::{Ask, AskPart, distinct, queued, ttl};
+use super::ask::{self, Ask, AskPart, distinct, queued, ttl};
 use super::decide::{open, verdict_precisely};
 use super::lease::Lease;
 use super::locked::{Locked, with_locked_precisely};
@@ -93,6 +93,7 @@ impl Wait {
         mailbox: Arc<Mailbox>,
     ) -> Result<Self, Error> {
         let timeout = wanted.timeout;
+        let asks = ask::here(asks.into_iter().collect())?;
         let (accounts, claims) = asks.into_iter().map(|ask| queued(ask, timeout)).unzip();
         let pending = Pending { accounts, turn: Turn::new(claims, wanted, mailbox) };
         let several = pending.accounts.len() > 1;
