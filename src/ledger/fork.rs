@@ -8,7 +8,7 @@ mod lineage;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use self::lineage::making;
-pub(crate) use self::lineage::{Inherited, after_fork_in_parent, before_fork};
+pub(crate) use self::lineage::{Inherited, after_fork_in_parent, before_fork, no_fork};
 
 static FORKS: AtomicU64 = AtomicU64::new(0);
 

@@ -54,7 +54,7 @@ pub(crate) use fork::generation as fork_generation;
 pub(crate) use fork::heir::{Heir, Heritable};
 pub(crate) use fork::{
     Inherited, after_fork_in_parent as after_fork_in_parent_of_ledger,
-    before_fork as before_fork_of_ledger,
+    before_fork as before_fork_of_ledger, no_fork,
 };
 pub(crate) use patience::sleep_for_store;
 pub use patience::{HostSleep, set_host_sleep, without_store};

@@ -146,15 +146,13 @@ pub(super) fn raise_later(error: PyErr) -> Option<PyErr> {
 #[doc = stub!("before_fork")]
 #[pyfunction]
 pub(crate) fn before_fork() {
-    #[cfg(feature = "sqlite")]
-    crate::store::sqlite::before_fork();
+    crate::store::before_fork();
 }
 
 #[doc = stub!("after_fork_in_parent")]
 #[pyfunction]
 pub(crate) fn after_fork_in_parent() {
-    #[cfg(feature = "sqlite")]
-    crate::store::sqlite::after_fork_in_parent();
+    crate::store::after_fork_in_parent();
 }
 
 #[doc = stub!("after_fork_in_child")]

@@ -58,7 +58,7 @@ pub(crate) fn after_fork_in_parent() {
 
 /// No fork comes while this lives, if it is announced. It is held for moments: the thread that forks
 /// may have the lock of an interpreter.
-fn steady() -> RwLockReadGuard<'static, ()> {
+pub(crate) fn no_fork() -> RwLockReadGuard<'static, ()> {
     Process::here().gate.read_recursive()
 }
 
@@ -77,7 +77,7 @@ impl<T> Inherited<T> {
 
     /// Reads or changes it. `act` is short, and calls nothing that may wait.
     pub(crate) fn with<R>(&self, act: impl FnOnce(&mut T) -> R) -> R {
-        let _steady = steady();
+        let _no_fork = no_fork();
         act(&mut self.0.lock())
     }
 }
