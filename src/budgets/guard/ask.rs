@@ -55,11 +55,11 @@ impl Guard {
         labels: &Labels<'_>,
         request: &GuardRequest,
     ) -> Result<GuardAsk, Error> {
-        self.core.same_process()?;
-        let matched = self.asked(labels, request.spent)?;
-        let estimate = self.priced(&matched, allotted, labels, request)?;
+        let guard = self.here_for(allotted)?;
+        let matched = guard.asked(labels, request.spent)?;
+        let estimate = guard.priced(&matched, allotted, labels, request)?;
         let terms = if request.landing { Terms::Landing } else { Terms::Plain };
-        let owned = self.demands(&matched, &estimate, allotted)?;
+        let owned = guard.demands(&matched, &estimate, allotted)?;
         let labels = matched.labels.as_ref();
         let asks = owned.into_iter().map(|one| one.ask(terms, labels)).collect();
         Ok(GuardAsk { asks, estimate, carried: carried(&matched, allotted), wait: matched.wait })
@@ -77,13 +77,14 @@ impl Guard {
         labels: &Labels<'_>,
         request: &GuardRequest,
     ) -> Result<GuardAsk, Error> {
-        let mut ask = self.ask_in(allotted, labels, request)?;
-        let matched = self.matched(labels)?;
-        let over = self.soft_over(&matched, &ask.estimate)?;
-        self.tell_unmatched(&matched, &ask.estimate);
-        self.forget_sometimes(&matched);
+        let guard = self.here_for(allotted)?;
+        let mut ask = guard.ask_in(allotted, labels, request)?;
+        let matched = guard.matched(labels)?;
+        let over = guard.soft_over(&matched, &ask.estimate)?;
+        guard.tell_unmatched(&matched, &ask.estimate);
+        guard.forget_sometimes(&matched);
         ask.carried.decides = Some(Arc::new(Undecided {
-            core: Arc::clone(&self.core),
+            core: Arc::clone(&guard.core),
             matched,
             amounts: (!request.spent).then(|| amounts_of(&ask.estimate)),
             over,
