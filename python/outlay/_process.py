@@ -5,6 +5,7 @@ import os
 import threading
 
 from outlay._core import after_fork_in_child, after_fork_in_parent, at_exit, before_fork
+from outlay._workers import watch_workers
 
 
 class ProcessLock:
@@ -31,8 +32,14 @@ def watch_process() -> None:
     """Tell the core about forks, where the system has them, and about the exit."""
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(
-            before=before_fork,
+            before=_before_fork,
             after_in_parent=after_fork_in_parent,
             after_in_child=after_fork_in_child,
         )
+    watch_workers()
     atexit.register(at_exit)
+
+
+def _before_fork() -> None:
+    watch_workers()
+    before_fork()
