@@ -19,6 +19,7 @@ app.conf.broker_connection_retry_on_startup = True
 
 
 @app.task(name="use")
-def use():
-    """Use one of each; return the process and what it got."""
-    return [os.getpid(), *worker_app.one_of_each()]
+def use(count=1):
+    """Use one of each, so many times. Return the process and what it got."""
+    got = [worker_app.one_of_each() for _ in range(count)]
+    return [os.getpid(), *map(sum, zip(*got, strict=True))]

@@ -30,7 +30,7 @@ def test_prefork_workers_use_one_budget_to_the_last_unit(app, url, tmp_path):
     command = [sys.executable, "-m", "celery", "-A", "celery_app", "worker", "--pool", "prefork"]
     command += ["--concurrency", "3", "--without-gossip", "--without-mingle", "--without-heartbeat"]
     with host(command, url, tmp_path, OUTLAY_TEST_BROKER=str(tmp_path)):
-        sent = [app.use.delay() for _ in range(LIMIT + 30)]
+        sent = [app.use.delay(LIMIT // 20) for _ in range(30)]
         told = [one.get(timeout=DEADLINE) for one in sent]
         total = [sum(column) for column in zip(*(got for _, *got in told), strict=True)]
         assert total == [LIMIT, LIMIT, CALLS]
