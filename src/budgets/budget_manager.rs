@@ -18,7 +18,7 @@ use super::facts::limits_of;
 use super::stored::{check_most, core, reset};
 use crate::accounting::{Clock, Key, Meter, Moment, UsageEstimate, Window, nanos};
 use crate::ledger::{
-    Account, Ask, Core, Demand, Error, Lease, MeterIndex, Policy, Request, reserve,
+    Account, Ask, Core, Demand, Error, Heritable, Lease, MeterIndex, Policy, Request, reserve,
 };
 use crate::store::Store;
 
@@ -105,21 +105,21 @@ impl BudgetManager {
     /// Sets or changes an agent's budget. An existing agent keeps its usage and the start of its
     /// window.
     pub fn set_budget(&self, limit: &BudgetLimit) -> Result<(), Error> {
-        self.0.core.same_process()?;
+        let agents = self.0.here()?;
         let key = Key::parse("agent_id", &limit.agent_id)?;
-        let store = self.0.store.as_ref();
+        let store = agents.store.as_ref();
         check_most(store, "token_budget", limit.token_budget)?;
         check_most(store, "calls_budget", limit.calls_budget)?;
-        let window = new_window(limit.window, self.0.core.clock().tick())?;
+        let window = new_window(limit.window, agents.core.clock().tick())?;
         if let Some(store) = store {
             let most = [limit.token_budget, limit.calls_budget];
             let budget = KeptBudget::new(&limit.agent_id, most, limit.window);
-            let account = self.0.new_account(&key, &limits(limit), &window)?;
+            let account = agents.new_account(&key, &limits(limit), &window)?;
             budget.set(store, &key, &limits_in(&account)?)?;
-            return self.0.learn(&key, budget).map(drop);
+            return agents.learn(&key, budget).map(drop);
         }
         loop {
-            if let Some(account) = self.0.accounts.get(key.as_str()) {
+            if let Some(account) = agents.accounts.get(key.as_str()) {
                 change(&account, limit, &window)?;
                 // The budget may have been removed in between. Then it is set anew.
                 if !account.is_closed()? {
@@ -127,8 +127,8 @@ impl BudgetManager {
                 }
                 continue;
             }
-            let account = self.0.new_account(&key, &limits(limit), &window)?;
-            if Arc::ptr_eq(&self.0.accounts.get_or_insert(Arc::clone(&account)), &account) {
+            let account = agents.new_account(&key, &limits(limit), &window)?;
+            if Arc::ptr_eq(&agents.accounts.get_or_insert(Arc::clone(&account)), &account) {
                 return Ok(());
             }
         }
@@ -136,14 +136,14 @@ impl BudgetManager {
 
     /// Removes the budget of an agent. Returns false if there was none. Open leases still end.
     pub fn remove_budget(&self, agent_id: &str) -> Result<bool, Error> {
-        self.0.core.same_process()?;
-        if let (Some(store), Ok(key)) = (&self.0.store, Key::parse("agent_id", agent_id)) {
-            let Some(account) = self.0.fresh(agent_id)? else { return Ok(false) };
+        let agents = self.0.here()?;
+        if let (Some(store), Ok(key)) = (&agents.store, Key::parse("agent_id", agent_id)) {
+            let Some(account) = agents.fresh(agent_id)? else { return Ok(false) };
             let removed = kept::remove(store, &key, &limits_in(&account)?)?;
-            self.0.forget(&key)?;
+            agents.forget(&key)?;
             return Ok(removed);
         }
-        match self.0.accounts.remove(agent_id) {
+        match agents.accounts.remove(agent_id) {
             Some(account) => account.close(),
             None => Ok(false),
         }
@@ -193,22 +193,23 @@ impl BudgetManager {
 
     /// All about one agent.
     pub fn full_info(&self, agent_id: &str) -> Result<Option<FullBudgetInfo>, Error> {
-        self.0.core.same_process()?;
-        self.0.fresh(agent_id)?.map(|account| full_info(&account)).transpose()
+        let agents = self.0.here()?;
+        agents.fresh(agent_id)?.map(|account| full_info(&account)).transpose()
     }
 
     /// All about all agents, in the order of their ids.
     pub fn all_full_info(&self) -> Result<Vec<FullBudgetInfo>, Error> {
-        self.0.core.same_process()?;
-        let mut accounts = self.0.all()?;
+        let agents = self.0.here()?;
+        let mut accounts = agents.all()?;
         accounts.sort_by(|a, b| a.key().cmp(b.key()));
         accounts.iter().map(full_info).collect()
     }
 
     /// A handle for one agent.
     pub fn agent(&self, agent_id: &str) -> Result<AgentBudget, Error> {
-        let account = self.0.account(agent_id, 0)?;
-        Ok(AgentBudget { agents: Arc::clone(&self.0), account })
+        let agents = Arc::clone(self.0.here_shared()?);
+        let account = agents.account(agent_id, 0)?;
+        Ok(AgentBudget { agents, account })
     }
 }
 
@@ -251,6 +252,10 @@ impl AgentBudget {
 
     /// The account of the agent. If its budget was removed and set anew, the new account.
     pub fn account(&self) -> Result<Arc<Account>, Error> {
+        let agents = self.agents.here()?;
+        if !std::ptr::eq(agents, &*self.agents) {
+            return agents.account(self.agent_id(), 0);
+        }
         let present =
             if self.account.is_closed()? { self.agents.known(self.agent_id())? } else { None };
         Ok(present.unwrap_or_else(|| Arc::clone(&self.account)))

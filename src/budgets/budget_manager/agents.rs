@@ -8,10 +8,10 @@ use parking_lot::Mutex;
 
 use super::kept::KeptBudget;
 use super::limit::{BudgetLimit, change, limits, new_window};
-use crate::accounting::{Code, Denied, Key, Limit, Tick, Window};
+use crate::accounting::{Clock, Code, Denied, Key, Limit, Tick, Window};
 use crate::budgets::facts::{limits_of, look};
-use crate::budgets::stored::Stored;
-use crate::ledger::{Account, Accounts, Core, Demand, Error};
+use crate::budgets::stored::{Stored, core};
+use crate::ledger::{Account, Accounts, Core, Demand, Error, Heir, Heritable};
 use crate::store::{LimitId, Store};
 
 #[derive(Debug)]
@@ -24,12 +24,32 @@ pub(in crate::budgets) struct Agents {
     /// Held from reading the accounts until the file is renamed, so that an older state never
     /// replaces a newer one.
     pub(in crate::budgets) persisting: Mutex<()>,
+    heir: Heir<Self>,
+}
+
+/// The store has the budgets that were set.
+impl Heritable for Agents {
+    fn made_in(&self) -> u64 {
+        self.core.generation()
+    }
+
+    fn heir(&self) -> Option<&Heir<Self>> {
+        Some(&self.heir)
+    }
+
+    fn make_heir(&self) -> Result<Arc<Self>, Error> {
+        let store = Some(self.store.as_ref().ok_or(Error::Forked)?.present()?);
+        let core = core(store.as_ref(), Clock::System, *self.core.policy())?;
+        core.take_listeners(&self.core);
+        Ok(Self::new(core, store))
+    }
 }
 
 impl Agents {
     pub(super) fn new(core: Arc<Core>, store: Option<Arc<Store>>) -> Arc<Self> {
         let (accounts, kept) = (Accounts::default(), Mutex::default());
-        Arc::new(Self { core, store, accounts, kept, persisting: Mutex::new(()) })
+        let (persisting, heir) = (Mutex::new(()), Heir::new());
+        Arc::new(Self { core, store, accounts, kept, persisting, heir })
     }
 
     /// An account of an agent with these limits. In a store: the one that there is already.
@@ -50,26 +70,26 @@ impl Agents {
 
     /// The account of the agent. A refusal shows `requested`.
     pub(super) fn account(&self, agent_id: &str, requested: u64) -> Result<Arc<Account>, Error> {
-        self.core.same_process()?;
-        let found = self.known(agent_id)?;
+        let found = self.here()?.known(agent_id)?;
         found.ok_or_else(|| Denied::not_configured(agent_id, requested).into())
     }
 
     /// Charges one demand. What the store says of the budget is asked again before it is refused.
     pub(super) fn charge(&self, agent_id: &str, demand: Demand) -> Result<(), Error> {
-        let refused = match self.account(agent_id, demand.amount)?.charge(&[demand]) {
-            Err(Error::Denied(denied)) if self.store.is_some() => denied,
+        let agents = self.here()?;
+        let refused = match agents.account(agent_id, demand.amount)?.charge(&[demand]) {
+            Err(Error::Denied(denied)) if agents.store.is_some() => denied,
             other => return other,
         };
-        let before = self.kept.lock().get(agent_id).cloned();
+        let before = agents.kept.lock().get(agent_id).cloned();
         let asked = before.as_ref().map(|(_, at)| *at);
-        if asked.is_some_and(|at| self.core.clock().tick().since(at) < ASKED) {
+        if asked.is_some_and(|at| agents.core.clock().tick().since(at) < ASKED) {
             return Err(refused.into());
         }
-        let Some(account) = self.fresh(agent_id)? else {
+        let Some(account) = agents.fresh(agent_id)? else {
             return Err(Denied::not_configured(agent_id, demand.amount).into());
         };
-        let after = self.kept.lock().get(agent_id).cloned();
+        let after = agents.kept.lock().get(agent_id).cloned();
         let same = before.map(|(budget, _)| budget) == after.map(|(budget, _)| budget);
         if same { Err(refused.into()) } else { account.charge(&[demand]) }
     }
