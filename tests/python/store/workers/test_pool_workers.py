@@ -25,7 +25,7 @@ def app(url, monkeypatch):
     import worker_app
 
     yield worker_app
-    outlay.Store(url).close()
+    worker_app.store.close()
 
 
 def total(told):

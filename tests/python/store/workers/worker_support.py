@@ -86,7 +86,7 @@ class Answers:
 
 def is_used_up(url):
     """Check that the store counts as used all that there was, and that no share is out."""
-    with outlay.Store(url) as store:
+    with outlay.Store(url, timeout=5) as store:
         budget = outlay.AgentTokenBudget.daily("researcher", LIMIT, store=store)
         pool = outlay.SharedPool(capacity_tokens=LIMIT, store=store)
         store.sync()
