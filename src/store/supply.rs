@@ -274,6 +274,11 @@ impl Supply {
         self.live
     }
 
+    /// The number of its last message.
+    pub const fn number(&self) -> u64 {
+        self.number
+    }
+
     /// Whether a message waits for its answer.
     pub const fn is_speaking(&self) -> bool {
         self.sent.is_some()

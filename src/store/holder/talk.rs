@@ -18,6 +18,9 @@ use crate::store::supply::{Meters, NewLimit, Registry, Supply};
 /// How often it is looked for others that wait, while the store is scarce.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// How long the end waits for the last commit.
+const LAST: Duration = Duration::from_millis(200);
+
 /// Somebody who waits until all that was to be said has been answered.
 struct Awaited {
     done: Sender<Result<(), Error>>,
@@ -99,7 +102,7 @@ impl Talk {
         self.keep_house(now);
         self.speak(now);
         self.notice_silence();
-        self.look(now);
+        self.look();
         self.shared.set_next(self.supply.next(now));
         let quiet = !self.in_flight && !self.supply.is_speaking() && self.supply.next(now) > now;
         if quiet || self.is_down {
@@ -289,12 +292,11 @@ impl Talk {
     }
 
     /// Looks for others that wait for what is free here.
-    fn look(&mut self, now: Tick) {
+    fn look(&mut self) {
         let due = self.looked.is_none_or(|looked| machine().since(looked) >= LOOK);
         if !due || self.looking || self.is_down || !self.looks() {
             return;
         }
-        let _ = now;
         (self.looked, self.looking) = (Some(machine()), true);
         let shared = Arc::clone(&self.shared);
         let done = move |found| shared.say(Word::Looked(found));
@@ -302,7 +304,7 @@ impl Talk {
     }
 
     fn looks(&self) -> bool {
-        self.supply.live() > 1 && self.supply.is_scarce()
+        self.supply.is_scarce()
     }
 
     /// For how long there is nothing to do.
@@ -368,6 +370,7 @@ impl Talk {
             connected: self.answered.is_some() && !shared.is_away(),
             holder: supply.holder().0,
             live: supply.live(),
+            messages: supply.number(),
             limits: shares.len(),
             shares,
             last_answer: self.answered.map(|(at, _)| machine().since(at)),
@@ -381,10 +384,6 @@ impl Talk {
 
     /// Nobody waits for the thread any more.
     fn end(mut self) {
-        let gone = self.supply.has_gone();
-        for done in self.closing.drain(..) {
-            let _ = done.send(gone);
-        }
         let closed = || Err(self.shared.closed());
         self.awaited.drain(..).for_each(|awaited| drop(awaited.done.send(closed())));
         self.facts.end(&|| self.shared.closed());
@@ -394,7 +393,11 @@ impl Talk {
                 (asked.done)(Err(self.shared.closed()));
             }
         }
-        self.shared.backend.close(Duration::from_millis(200));
+        self.shared.backend.close(LAST);
+        let gone = self.supply.has_gone();
+        for done in self.closing.drain(..) {
+            let _ = done.send(gone);
+        }
     }
 }
 
