@@ -31,6 +31,3 @@ pub use database::Database;
 pub use file_store::SqliteStore;
 pub use home::{after_fork_in_parent, before_fork};
 pub use options::SqliteOptions;
-
-pub use super::durable::Durable;
-pub use super::fresh::fresh;
