@@ -187,7 +187,7 @@ impl Talk {
     }
 
     fn speak(&mut self, now: Tick) {
-        if self.in_flight || !self.retries.are_due(machine()) {
+        if self.in_flight || self.supply.has_gone() || !self.retries.are_due(machine()) {
             return;
         }
         let message = if self.supply.is_speaking() {
