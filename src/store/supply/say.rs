@@ -171,7 +171,8 @@ impl Speech {
     /// There is no era yet: nothing of what is used can be said.
     fn ask_first(&mut self, id: LimitId, line: &Line, view: &View) {
         let used = view.spent.saturating_add(view.held);
-        let active = view.need > 0 || used > 0 || line.wishes.report || self.is_active(&line.pace);
+        let ahead = self.is_active(&line.pace) && !line.wishes.left;
+        let active = view.need > 0 || used > 0 || line.wishes.report || ahead;
         if self.says_all || !(active || line.changed || line.reset.is_some()) {
             return;
         }
