@@ -103,7 +103,7 @@ pub(super) fn limits_of(account: &Account) -> Result<Vec<Option<LimitId>>, Error
 pub(super) fn look(store: &Store, account: &Account) -> Result<(), Error> {
     let limits: Vec<u128> =
         account.read(|meters, _| meters.iter().filter_map(Meter::shared_limit).collect())?;
-    store.ask_about(&limits)
+    store.hear(&limits)
 }
 
 /// Sets a fact, whatever it was, with the limits that it means. The latest stands.

@@ -27,6 +27,8 @@ const ROOMS: [(&str, &[&[&str]]); 4] = [
     (
         "budgets",
         &[
+            // How they keep their accounts in a store, and what its processes agree on.
+            &["stored", "facts"],
             &["token_budget", "workflow_quota", "rate_limiter", "shared_pool", "budget_manager"],
             &["persist"],
             &["allowances"],

@@ -175,9 +175,9 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] if there is no answer within the timeout.
-    pub fn ask_about(&self, limits: &[u128]) -> Result<(), Error> {
+    pub fn hear(&self, limits: &[u128]) -> Result<(), Error> {
         if !self.shared.is_here() {
-            return self.present()?.ask_about(limits);
+            return self.present()?.hear(limits);
         }
         self.open_here()?;
         let (sender, receiver) = channel();

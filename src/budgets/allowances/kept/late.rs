@@ -82,8 +82,24 @@ impl AllowanceService {
         if let Some(account) = self.agents.find(agent) {
             look(store, &account)?;
         }
-        let all = FACTS.all::<KeptJob>(store)?.into_iter().map(|(job, _)| job);
-        let of = all.filter(|job| job.agent == agent.as_str() && job.runs() && job.day == today);
-        Ok(of.fold(0, |sum, job| sum.saturating_add(job.tokens)))
+        held(store, today, |job| job.agent == agent.as_str())
     }
+
+    /// What running jobs hold of the tokens of a model of the present day.
+    pub(in crate::budgets::allowances) fn held_of_model(
+        &self,
+        store: &Store,
+        model: &Key,
+        today: i64,
+    ) -> Result<u64, Error> {
+        self.end_late(store, None)?;
+        held(store, today, |job| job.counted.as_deref() == Some(model.as_str()))
+    }
+}
+
+/// What running jobs hold of the tokens of a day.
+fn held(store: &Store, day: i64, is_asked: impl Fn(&KeptJob) -> bool) -> Result<u64, Error> {
+    let all = FACTS.all::<KeptJob>(store)?.into_iter().map(|(job, _)| job);
+    let asked = all.filter(|job| job.runs() && job.day == day && is_asked(job));
+    Ok(asked.fold(0, |sum, job| sum.saturating_add(job.tokens)))
 }
