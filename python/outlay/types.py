@@ -226,7 +226,7 @@ class StoreLimit(TypedDict):
     used: int
     #: What is with processes that have not used it.
     out: int
-    #: What was with processes that are gone; whether they used it is not known, and it counts as used.
+    #: What of `out` is with processes that are gone: whether they used it is not known.
     written_off: int
     #: When the window ends: seconds since 1970-01-01 UTC; None for never.
     ends: float | None

@@ -24,7 +24,13 @@ pub(super) fn open(url: &str, options: &StoreOptions) -> Result<Arc<dyn Backend>
         clock: options.clock.clone(),
         patience: options.connect_timeout,
     };
-    Ok(SqliteStore::open(url, options)? as _)
+    loop {
+        let store = SqliteStore::open(url, options.clone())?;
+        // One that closes just now is opened anew.
+        if store.enter() {
+            return Ok(store as _);
+        }
+    }
 }
 
 impl Backend for SqliteStore {
@@ -57,6 +63,6 @@ impl Backend for SqliteStore {
     }
 
     fn close(&self, timeout: Duration) -> bool {
-        Self::close(self, timeout)
+        Self::leave(self, timeout)
     }
 }

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use parking_lot::Mutex;
+
 use super::database::Database;
 use super::fault::SqliteFault;
 use super::home::{Home, HomeEntry};
@@ -29,6 +31,8 @@ pub struct SqliteStore {
     space: Arc<Space>,
     options: SqliteOptions,
     closed: AtomicBool,
+    /// How many stores of holders use it.
+    users: Mutex<usize>,
 }
 
 /// The limits of a namespace of a file, which this process need not have open. It only reads.
@@ -81,9 +85,25 @@ impl SqliteStore {
         }
         let writer = Self::writer(home, &path, options.patience)?;
         let (space, closed) = (Arc::new(Space::new(&options)), AtomicBool::new(false));
-        let store = Arc::new(Self { home, writer, space, options, closed });
+        let users = Mutex::new(0);
+        let store = Arc::new(Self { home, writer, space, options, closed, users });
         stores.add(&store);
         Ok(store)
+    }
+
+    /// One more uses it, unless it was closed meanwhile.
+    pub(in crate::store) fn enter(&self) -> bool {
+        let mut users = self.users.lock();
+        let open = !self.closed.load(Ordering::Acquire);
+        *users += usize::from(open);
+        open
+    }
+
+    /// One that has [entered](Self::enter) goes; the last one closes it.
+    pub(in crate::store) fn leave(&self, timeout: Duration) -> bool {
+        let mut users = self.users.lock();
+        *users = users.saturating_sub(1);
+        *users > 0 || self.close(timeout)
     }
 
     /// The one address of the file at `url`, which need not be there.

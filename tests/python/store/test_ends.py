@@ -47,8 +47,11 @@ def test_an_orderly_end_gives_shares_back(url, way):
     with outlay.Store(url) as store:
         [limit] = [limit for limit in store.inspect() if "tokens" in limit["name"]]
         # Each daemon thread may have held one unit at the end.
-        assert limit["out"] <= (9 if way == "daemon threads" else 0)
-        assert (limit["used"], limit["written_off"]) == (30, 0)
+        held = 9 if way == "daemon threads" else 0
+        # The leases of the loop were dropped open, and are charged: 50 of one token in each process.
+        used = 180 if way == "a loop" else 30
+        assert limit["written_off"] <= limit["out"] <= held
+        assert used <= limit["used"] <= used + held
 
 
 def test_an_exit_while_the_store_is_away_takes_no_longer_than_a_moment(url):
