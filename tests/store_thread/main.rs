@@ -2,5 +2,10 @@
 #![cfg(all(feature = "sqlite", not(loom)))]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
+mod away;
 mod basics;
+mod child;
+mod clock;
+mod many;
 mod objects;
+mod processes;

@@ -5,7 +5,7 @@
 //! | `options`, `name`, `status`, `notices` | how it is used, what limits are called, what it says |
 //! | `backend`, `file` | what it needs of a kind of store; files |
 //! | `shared` | what callers and the thread share |
-//! | `facts`, `retries`, `talk` | the thread: facts under way, when it tries again, what it does |
+//! | `facts`, `retries`, `talk`, `telling` | the thread: facts under way, when it tries again, what it does and says |
 //! | `store`, `open` | the store as callers see it, and how it is opened |
 
 mod backend;
@@ -21,6 +21,7 @@ mod shared;
 mod status;
 mod store;
 mod talk;
+mod telling;
 
 pub use name::LimitName;
 pub use notices::{StoreEvent, StoreEventKind};

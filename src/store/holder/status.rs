@@ -29,6 +29,8 @@ pub struct Status {
     pub clock_leapt: bool,
     /// The memory of the store. Another one means that it has lost writes.
     pub epoch: Option<Epoch>,
+    /// How many messages this process has sent.
+    pub messages: u64,
     /// How many limits this process knows.
     pub limits: usize,
     /// Why it does not answer.

@@ -9,14 +9,16 @@ use super::facts::Facts;
 use super::notices::{StoreEvent, StoreEventKind};
 use super::retries::Retries;
 use super::shared::{Shared, Word};
-use super::status::{ShareStatus, Status};
 use crate::accounting::{Changes, Clock, Tick};
 use crate::ledger::{Error, StoreError, SupplyMember};
 use crate::store::message::{Answer, LimitId, Message, Outcome};
-use crate::store::supply::{Meters, NewLimit, Registry, Supply};
+use crate::store::supply::{NewLimit, Registry, Supply};
 
 /// How often it is looked for others that wait, while the store is scarce.
 const LOOK: Duration = Duration::from_millis(50);
+
+/// How long the end waits for the last commit.
+const LAST: Duration = Duration::from_millis(200);
 
 /// Somebody who waits until all that was to be said has been answered.
 struct Awaited {
@@ -27,9 +29,9 @@ struct Awaited {
 
 /// What the thread of a store knows.
 pub(super) struct Talk {
-    shared: Arc<Shared>,
-    supply: Supply,
-    registry: Registry,
+    pub(super) shared: Arc<Shared>,
+    pub(super) supply: Supply,
+    pub(super) registry: Registry,
     /// Whether the backend has a message that it has not answered.
     in_flight: bool,
     retries: Retries,
@@ -42,12 +44,12 @@ pub(super) struct Talk {
     looked: Option<Tick>,
     looking: bool,
     is_down: bool,
-    answered: Option<(Tick, i64)>,
+    pub(super) answered: Option<(Tick, i64)>,
     swept: Option<Tick>,
-    problem: Option<String>,
+    pub(super) problem: Option<String>,
 }
 
-fn machine() -> Tick {
+pub(super) fn machine() -> Tick {
     Clock::System.precise_tick()
 }
 
@@ -99,7 +101,7 @@ impl Talk {
         self.keep_house(now);
         self.speak(now);
         self.notice_silence();
-        self.look(now);
+        self.look();
         self.shared.set_next(self.supply.next(now));
         let quiet = !self.in_flight && !self.supply.is_speaking() && self.supply.next(now) > now;
         if quiet || self.is_down {
@@ -292,12 +294,11 @@ impl Talk {
     }
 
     /// Looks for others that wait for what is free here.
-    fn look(&mut self, now: Tick) {
+    fn look(&mut self) {
         let due = self.looked.is_none_or(|looked| machine().since(looked) >= LOOK);
         if !due || self.looking || self.is_down || !self.looks() {
             return;
         }
-        let _ = now;
         (self.looked, self.looking) = (Some(machine()), true);
         let shared = Arc::clone(&self.shared);
         let done = move |found| shared.say(Word::Looked(found));
@@ -305,7 +306,7 @@ impl Talk {
     }
 
     fn looks(&self) -> bool {
-        self.supply.live() > 1 && self.supply.is_scarce()
+        self.supply.is_scarce()
     }
 
     /// For how long there is nothing to do.
@@ -332,62 +333,8 @@ impl Talk {
         pauses.into_iter().flatten().min()
     }
 
-    fn tell_of(&self, kind: StoreEventKind, limit: LimitId, amount: Option<u64>) {
-        if self.shared.notices.is_heard() {
-            let limit = Some(self.shared.name_of(limit));
-            self.shared.notices.tell(&StoreEvent { limit, amount, ..StoreEvent::of(kind) });
-        }
-    }
-
-    fn tell_drawn(&self, message: &Message, answer: &Answer) {
-        if !self.shared.notices.is_heard() {
-            return;
-        }
-        for (ask, given) in message.asks.iter().zip(&answer.given) {
-            let drawn = given.granted.saturating_sub(ask.have);
-            if drawn > 0 {
-                self.tell_of(StoreEventKind::Drawn, ask.limit, Some(drawn));
-            }
-        }
-    }
-
-    fn status(&mut self) -> Status {
-        let (shared, supply) = (Arc::clone(&self.shared), &self.supply);
-        let mut shares = Vec::new();
-        for limit in self.registry.limits() {
-            self.registry.visit(limit, &mut |view, share| {
-                shares.push(ShareStatus {
-                    name: shared.name_of(limit),
-                    out: share.amount(),
-                    free: share.amount().saturating_sub(view.spent.saturating_add(view.held)),
-                    used: view.spent,
-                    held: view.held,
-                });
-            });
-        }
-        Status {
-            url: shared.backend.place(),
-            namespace: shared.options.namespace.clone(),
-            connected: self.answered.is_some() && !shared.is_away(),
-            holder: supply.holder().0,
-            live: supply.live(),
-            limits: shares.len(),
-            shares,
-            last_answer: self.answered.map(|(at, _)| machine().since(at)),
-            round_trip: supply.trip(),
-            clock_offset: self.answered.map(|(_, offset)| offset),
-            clock_leapt: shared.backend.has_leapt(),
-            epoch: supply.epoch(),
-            problem: self.problem.clone(),
-        }
-    }
-
     /// Nobody waits for the thread any more.
     fn end(mut self) {
-        let gone = self.supply.has_gone();
-        for done in self.closing.drain(..) {
-            let _ = done.send(gone);
-        }
         let closed = || Err(self.shared.closed());
         self.awaited.drain(..).for_each(|awaited| drop(awaited.done.send(closed())));
         self.facts.end(&|| self.shared.closed());
@@ -397,7 +344,11 @@ impl Talk {
                 (asked.done)(Err(self.shared.closed()));
             }
         }
-        self.shared.backend.close(Duration::from_millis(200));
+        self.shared.backend.close(LAST);
+        let gone = self.supply.has_gone();
+        for done in self.closing.drain(..) {
+            let _ = done.send(gone);
+        }
     }
 }
 
