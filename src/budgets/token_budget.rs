@@ -60,6 +60,26 @@ impl Default for TokenBudgetOptions {
 /// assert_eq!(budget.remaining()?, 300);
 /// # Ok::<(), outlay::Error>(())
 /// ```
+///
+/// With a store it survives, and processes share it:
+///
+/// ```
+/// # #[cfg(feature = "sqlite")] {
+/// use outlay::store::{Store, StoreOptions};
+/// use outlay::{AgentTokenBudget, TokenBudgetOptions};
+/// use std::time::Duration;
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let url = format!("sqlite:///{}", folder.path().join("budgets.db").display());
+/// let store = Store::open(&url, StoreOptions::default())?;
+/// let open = || {
+///     let options = TokenBudgetOptions { store: Some(store.clone()), ..Default::default() };
+///     AgentTokenBudget::new("a-1", 1_000, Duration::from_secs(3600), options)
+/// };
+/// open()?.consume("query", 700)?;
+/// assert_eq!(open()?.used()?, 700);
+/// # }
+/// # Ok::<(), outlay::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct AgentTokenBudget {
     account: Arc<Account>,

@@ -75,6 +75,28 @@ pub struct Known(pub(super) Arc<Matched>);
 /// lease.commit(Usage::tokens(300).into())?;
 /// # Ok::<(), outlay::Error>(())
 /// ```
+///
+/// With a store every rule goes on with its counts, in all processes and after a restart:
+///
+/// ```
+/// # #[cfg(feature = "sqlite")] {
+/// use outlay::store::{Store, StoreOptions};
+/// use outlay::{Guard, GuardOptions, GuardPolicy, Usage};
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let url = format!("sqlite:///{}", folder.path().join("budgets.db").display());
+/// let store = Store::open(&url, StoreOptions::default())?;
+/// let open = || {
+///     let policy = r#"[[budget]]
+///         name = "all"
+///         limit = { tokens = 1_000 }"#;
+///     let policy = GuardPolicy::from_toml("policy.toml", policy)?;
+///     Guard::with(policy, GuardOptions { store: Some(store.clone()), ..Default::default() })
+/// };
+/// open()?.reserve(&[], Usage::tokens(800).into())?.commit(Usage::tokens(800).into())?;
+/// assert!(open()?.reserve(&[], Usage::tokens(201).into()).is_err());
+/// # }
+/// # Ok::<(), outlay::Error>(())
+/// ```
 pub struct Guard {
     pub(super) core: Arc<Core>,
     pub(super) store: Option<Arc<Store>>,
