@@ -79,7 +79,7 @@ impl Shared {
         let Others { used, out, .. } = *self.share.others();
         let fair = most.saturating_sub(used.saturating_add(out));
         self.share.lower(fair, spent, held);
-        self.share.set_limit_here();
+        self.share.set_limit();
         self.changes.most = Some(most);
     }
 
