@@ -140,8 +140,10 @@ pub struct Share {
     low: u64,
     /// Whether what is free is wanted back.
     called_in: bool,
-    /// Whether its owner has set the limit, and the supply has not heard of it.
+    /// Whether its owner has set the limit since that was last heard.
     set: bool,
+    /// Whether a message has said it.
+    said: bool,
 }
 
 impl Share {
@@ -162,22 +164,23 @@ impl Share {
             low: 0,
             called_in: false,
             set: false,
+            said: false,
         }
     }
 
-    /// Its owner has set the limit, and what was heard of it is about an earlier one until the supply
-    /// [has heard](Self::set_limit_heard) of that.
-    pub fn set_limit_here(&mut self) {
-        self.set = true;
+    /// Its owner has set the limit. What was heard of it is about an earlier one until the store has
+    /// answered a message that [said](Self::say_limit) it.
+    pub fn set_limit(&mut self) {
+        (self.set, self.said) = (true, false);
     }
 
-    /// The supply has heard of the limit that its owner has set.
-    pub fn set_limit_heard(&mut self) {
-        self.set = false;
+    /// A message says the limit that its owner has set.
+    pub fn say_limit(&mut self) {
+        self.said = self.set;
     }
 
-    /// Whether it has not.
-    pub const fn is_limit_unheard(&self) -> bool {
+    /// Whether what was heard of the limit is older than what its owner has set.
+    pub const fn is_limit_old(&self) -> bool {
         self.set
     }
 
@@ -188,6 +191,8 @@ impl Share {
 
     /// The store has said that of the era of the share.
     pub fn hear(&mut self, others: Others) {
+        self.set &= !self.said;
+        self.said = false;
         self.others = others;
     }
 

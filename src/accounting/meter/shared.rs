@@ -257,7 +257,7 @@ impl Meter {
     /// Takes the limit that is in force in the store, if it is another.
     pub fn take_most(&mut self) {
         let Some(most) = self.share().and_then(|share| share.others().most) else { return };
-        let unheard = self.share().is_some_and(Share::is_limit_unheard);
+        let unheard = self.share().is_some_and(Share::is_limit_old);
         if self.draws() && most != self.most_of_all() && !unheard {
             let lands = self.marks.as_ref().is_some_and(|marks| marks.lands);
             let stop = self.marks.as_ref().map_or(0, |marks| marks.stop);
@@ -272,7 +272,7 @@ impl Meter {
         let Others { used, out, .. } = *shared.share.others();
         let fair = most.saturating_sub(used.saturating_add(out));
         shared.share.lower(fair, spent, held);
-        shared.share.set_limit_here();
+        shared.share.set_limit();
         shared.changes.most = Some(most);
     }
 
@@ -349,7 +349,10 @@ impl Meter {
     /// When nothing is used, held or drawn any more, at the earliest.
     pub(in crate::accounting) fn share_silent_from(&self, now: Tick) -> Option<Tick> {
         let share = self.share()?;
-        let idle = self.taken() == 0 && share.amount() == 0 && share.past().is_empty();
+        let idle = self.used() == 0
+            && self.reserved == 0
+            && share.amount() == 0
+            && share.past().is_empty();
         Some(if idle { now } else { now.plus(IDLE) })
     }
 

@@ -65,7 +65,7 @@ impl Speech {
         let rolled = share.roll(view.spent, view.held, self.now);
         line.follow(share);
         if line.changed {
-            share.set_limit_heard();
+            share.say_limit();
         }
         self.speak_of_past(id, line, share);
         line.due = None;
