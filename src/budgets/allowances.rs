@@ -7,10 +7,13 @@ mod check;
 mod finish;
 mod job;
 mod job_table;
+mod kept;
+mod limits;
 mod models;
 mod reports;
 mod service;
 mod settings;
+mod starting;
 mod usage;
 mod withdraw;
 

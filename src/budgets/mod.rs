@@ -3,7 +3,9 @@
 
 mod allowances;
 mod budget_manager;
+mod facts;
 mod guard;
+
 mod persist;
 mod policy;
 mod rate_limiter;
@@ -27,7 +29,7 @@ pub use guard::{
 pub(crate) use policy::unit_word;
 pub use policy::{
     Defaults, EntryPlace, EstimateMode, GuardPolicy, Labels, Mode, Pattern, Rule, RuleKind,
-    RuleLimit, Scope, Span, UnknownPrice,
+    RuleLimit, Scope, Span, StorePolicy, UnknownPrice,
 };
 pub use rate_limiter::{RateLimiter, RateOptions};
 pub use shared_pool::{PoolOptions, Remaining, SharedPool};

@@ -15,8 +15,8 @@ use crate::accounting::{
     UsageEstimate, Window,
 };
 use crate::ledger::{
-    Account, Ask, AskPart, Core, Demand, Error, Lease, Mailbox, MeterIndex, Policy, Request,
-    Sleeper, Wait, reserve_blocking, reserve_one,
+    Account, Ask, AskPart, Core, Demand, Error, Heritable, Lease, Mailbox, MeterIndex, Policy,
+    Request, Sleeper, Wait, reserve_blocking, reserve_one,
 };
 use crate::store::Store;
 
@@ -188,11 +188,11 @@ impl RateLimiter {
 
     /// The account of a model.
     fn model_account(&self, model: &str) -> Result<Arc<Account>, Error> {
-        let core = self.account.core();
+        let core = self.account.here()?.core();
         let limits = [self.limit, gate(self.limit, self.threshold)];
         let meter =
             || limit(core, limits, self.window).map(|(limit, window)| Meter::new(limit, window));
-        self.models.account(model, core, meter)
+        self.models.here()?.account(model, core, meter)
     }
 
     /// Books usage. Never refused. The oldest amount that [`try_acquire`](Self::try_acquire) and
@@ -251,9 +251,9 @@ impl RateLimiter {
         self.threshold
     }
 
-    /// The account behind it.
-    pub const fn account(&self) -> &Arc<Account> {
-        &self.account
+    /// The account behind it. In a forked child: that of this process, if it can be made.
+    pub fn account(&self) -> &Arc<Account> {
+        self.account.here_shared().unwrap_or(&self.account)
     }
 }
 

@@ -8,8 +8,8 @@ use crate::accounting::{
     Clock, Code, Denied, Invalid, Key, Limit, Unit, Usage, UsageEstimate, Window,
 };
 use crate::ledger::{
-    Account, Actual, Ask, AskPart, Demand, Error, Lease, LeaseError, Mailbox, MeterIndex, Policy,
-    Request, Wait, reserve_blocking, reserve_one,
+    Account, Actual, Ask, AskPart, Demand, Error, Heritable, Lease, LeaseError, Mailbox,
+    MeterIndex, Policy, Request, Wait, reserve_blocking, reserve_one,
 };
 use crate::store::Store;
 
@@ -146,7 +146,7 @@ impl SharedPool {
         match request.request_budget.broken_by(&request.estimate) {
             None => Ok(()),
             Some((unit, cap, asked)) => {
-                self.account.core().same_process()?;
+                self.account.here()?;
                 Err(Denied::by_request(unit, cap, asked).into())
             }
         }
@@ -161,8 +161,7 @@ impl SharedPool {
     /// the own cap of the request.
     pub fn record_used(&self, lease: &Lease, actual: impl Into<Actual>) -> Result<(), Error> {
         let actual = actual.into();
-        if !lease.is_of(&self.account) {
-            self.account.core().same_process()?;
+        if !lease.is_of(&self.account) && !lease.is_of(self.account.here_shared()?) {
             return Err(LeaseError::Unknown.into());
         }
         let usage = actual.by_ref().usage(lease.estimate());
@@ -206,9 +205,9 @@ impl SharedPool {
         self.account.read(|meters, _| meters[1].limit().is_some())
     }
 
-    /// The account behind it.
-    pub const fn account(&self) -> &Arc<Account> {
-        &self.account
+    /// The account behind it. In a forked child: that of this process, if it can be made.
+    pub fn account(&self) -> &Arc<Account> {
+        self.account.here_shared().unwrap_or(&self.account)
     }
 }
 

@@ -1,9 +1,13 @@
 //! How the classes keep their accounts in a store.
 
+mod heritage;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use smallvec::SmallVec;
+
+use self::heritage::{Heritage, with_windows};
 
 use crate::accounting::{Changes, Clock, Invalid, Limit, Meter, Window};
 use crate::ledger::{Account, Core, Error, Policy, Supply};
@@ -93,14 +97,18 @@ impl Stored<'_> {
 
     /// The same, with limits that its user has set just now. They stand for all handles of it, in
     /// all processes, until somebody sets others. What was used is read from the store, if it
-    /// answers in time.
+    /// answers in time. A forked child makes it anew.
     pub(super) fn account_with(
         &self,
         limits: &[Limit],
         meters: Meters,
         make: impl FnOnce(Meters) -> Arc<Account>,
     ) -> Result<Arc<Account>, Error> {
+        let kept = self.store.map(|_| with_windows(limits, &meters));
         let account = self.account(meters, make)?;
+        if let Some(kept) = kept {
+            Heritage::keep(self, &account, kept);
+        }
         if let Some(store) = self.store {
             account.adjust(|meters, _| {
                 meters.iter_mut().zip(limits).for_each(|(meter, limit)| meter.set_limit(limit));

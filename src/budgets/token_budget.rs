@@ -11,7 +11,9 @@ use smallvec::smallvec;
 pub use self::operation_costs::OperationCosts;
 use super::stored::{Stored, check_most, core, reset, span_text};
 use crate::accounting::{Clock, Code, Invalid, Key, Limit, Unit, UsageEstimate, Window};
-use crate::ledger::{Account, Ask, Demand, Error, Lease, MeterIndex, Policy, Request, reserve};
+use crate::ledger::{
+    Account, Ask, Demand, Error, Heritable, Lease, MeterIndex, Policy, Request, no_fork, reserve,
+};
 use crate::store::Store;
 
 const TOKENS: MeterIndex = MeterIndex(0);
@@ -200,7 +202,8 @@ impl AgentTokenBudget {
 
     /// Sets what a token of `operation` costs from now on.
     pub fn add_operation_cost(&self, operation: &str, cost: u64) -> Result<(), Error> {
-        self.account.core().same_process()?;
+        self.account.here()?;
+        let _no_fork = no_fork();
         self.costs.write().set(operation, cost);
         Ok(())
     }
@@ -241,9 +244,9 @@ impl AgentTokenBudget {
         self.hard_limit
     }
 
-    /// The account behind it.
-    pub const fn account(&self) -> &Arc<Account> {
-        &self.account
+    /// The account behind it. In a forked child: that of this process, if it can be made.
+    pub fn account(&self) -> &Arc<Account> {
+        self.account.here_shared().unwrap_or(&self.account)
     }
 
     /// cost x tokens. A product that no limit can hold is refused. With a soft limit it saturates.

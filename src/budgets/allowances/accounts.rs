@@ -43,6 +43,8 @@ type Opener = fn(&Opening, Key) -> Result<Arc<Account>, Error>;
 pub(super) struct Opening {
     pub(super) core: Arc<Core>,
     pub(super) store: Option<Arc<Store>>,
+    /// Whether the store says what the limits are.
+    pub(super) follows: bool,
     pub(super) showing: Arc<Showing>,
 }
 
@@ -64,7 +66,8 @@ impl Opening {
             let more = [("table", table), ("action", action)];
             let more = if action == "" { &more[..1] } else { &more[..] };
             let store = stored.store.filter(|_| action != COOLED);
-            Stored { store, more, ..stored }.meter(limit, window)
+            let meter = Stored { store, more, ..stored }.meter(limit, window);
+            if self.follows { meter.following() } else { meter }
         };
         stored.account(meters.map(meter).collect(), |meters| {
             let words = Arc::new(words);
@@ -202,6 +205,16 @@ impl<S> Limited<S> {
     /// Refuses a limit that the store does not keep.
     pub(super) fn check(&self, argument: &str, most: u64) -> Result<(), Invalid> {
         check_most(self.opening.store.as_ref(), argument, Some(most))
+    }
+
+    /// Takes limits of an id that its store knows already.
+    pub(super) fn learn(&self, id: Key, setting: S, limits: &[Limit]) -> Result<(), Error> {
+        self.account(&id)?.adjust(|meters, _| {
+            for (meter, limit) in meters.iter_mut().zip(limits) {
+                meter.learn_limit(limit);
+            }
+            self.settings.write().insert(id, Arc::new(setting));
+        })
     }
 
     /// Sets or changes the limits of an id. Used and reserved amounts stay.

@@ -186,7 +186,8 @@ impl Line {
         (live, now): (u32, Tick),
     ) -> Others {
         let used = given.used.saturating_sub(ask.spent);
-        Others { most: Some(self.most), used, out: given.out, live, heard: Some(now) }
+        let back = ask.spent.saturating_sub(given.used);
+        Others { most: Some(self.most), used, back, out: given.out, live, heard: Some(now) }
     }
 
     /// The most that a share can be beside those of all others, as far as it is known.
@@ -234,7 +235,10 @@ impl Line {
             }
             WhichEra::This(era) => share.reported(era, ask.spent, ask.held, given.known),
             WhichEra::Present if share.era().is_none() => self.begin(given, share, ends),
-            WhichEra::Next(era) if share.era() == Some(era) && given.granted > 0 => {
+            // A store whose clock went back may name an earlier era.
+            WhichEra::Next(era)
+                if share.era() == Some(era) && given.granted > 0 && given.era > era =>
+            {
                 self.next_edges = given.edges;
                 share.set_next(NextShare { era: given.era, amount: given.granted, ends });
             }

@@ -77,15 +77,19 @@ impl LineQueue {
         // One more of those with news: it may be of the same request as the last one.
         if let Some(id) = self.urgent.pop_front() {
             if let Some(line) = lines.get_mut(&id) {
-                line.wishes.urgent = false;
+                // Of what a message says of a limit, it says all at once: its turn is over, too.
+                (line.wishes.urgent, line.wishes.queued) = (false, false);
             }
             return Some(id);
         }
-        let id = if room { self.rest.pop_front()? } else { return None };
-        if let Some(line) = lines.get_mut(&id) {
-            line.wishes.queued = false;
+        while room {
+            let id = self.rest.pop_front()?;
+            let line = lines.get_mut(&id);
+            if line.is_some_and(|line| std::mem::take(&mut line.wishes.queued)) {
+                return Some(id);
+            }
         }
-        Some(id)
+        None
     }
 
     /// Notes when a line is due, and whether it is scarce.

@@ -72,6 +72,9 @@ impl Speech {
         if rolled {
             // The meter begins a new window: what it says here is about the old one.
             line.due = Some(self.now);
+            if share.era().is_none() && line.wishes.report {
+                self.ask_first(id, line, &View::default());
+            }
             return;
         }
         if line.wishes.leaves && self.say_leave(id, line, view, share) {
@@ -168,9 +171,13 @@ impl Speech {
     /// There is no era yet: nothing of what is used can be said.
     fn ask_first(&mut self, id: LimitId, line: &Line, view: &View) {
         let used = view.spent.saturating_add(view.held);
-        let active = view.need > 0 || used > 0 || line.wishes.report || self.is_active(&line.pace);
+        let ahead = self.is_active(&line.pace) && !line.wishes.left;
+        let active = view.need > 0 || used > 0 || line.wishes.report || ahead;
         if self.says_all || !(active || line.changed || line.reset.is_some()) {
             return;
+        }
+        if self.goes && used == 0 && view.need == 0 {
+            return; // One that goes asks for nothing ahead.
         }
         let need = if view.need > 0 { used.saturating_add(view.need) } else { 0 };
         let want = need.max(used.saturating_add(self.ahead(&line.pace)));

@@ -4,8 +4,8 @@ use std::fs;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use outlay::store::sqlite::{Database, Durable, SqliteOptions, SqliteStore};
-use outlay::store::{LimitId, Now, Outcome, StoreRules, WindowSpan};
+use outlay::store::sqlite::{Database, SqliteOptions, SqliteStore};
+use outlay::store::{Durable, LimitId, Now, Outcome, StoreRules, WindowSpan};
 use outlay::{Clock, Error, ManualClock};
 use rusqlite::Connection;
 

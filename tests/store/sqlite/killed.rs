@@ -4,8 +4,8 @@ use std::io::Read;
 use std::process::Child;
 use std::time::Duration;
 
-use outlay::store::sqlite::{Durable, SqliteOptions, SqliteStore, fresh};
-use outlay::store::{ShareAsk, WindowSpan};
+use outlay::store::sqlite::{SqliteOptions, SqliteStore};
+use outlay::store::{Durable, ShareAsk, WindowSpan, fresh};
 use outlay::{Clock, Era};
 use rusqlite::Connection;
 

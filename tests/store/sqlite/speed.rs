@@ -4,8 +4,8 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use outlay::Clock;
-use outlay::store::WindowSpan;
-use outlay::store::sqlite::{Durable, SqliteOptions, SqliteStore};
+use outlay::store::sqlite::{SqliteOptions, SqliteStore};
+use outlay::store::{Durable, WindowSpan};
 
 use super::speaker::{Place, Speaker, ask};
 use crate::laws::number;

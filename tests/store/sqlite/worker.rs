@@ -7,8 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use outlay::store::sqlite::{Durable, SqliteOptions, SqliteStore, fresh};
-use outlay::store::{Answer, Edging, HolderId, LimitId, Supply, SupplyRules, WindowSpan};
+use outlay::store::sqlite::{SqliteOptions, SqliteStore};
+use outlay::store::{
+    Answer, Durable, Edging, HolderId, LimitId, Supply, SupplyRules, WindowSpan, fresh,
+};
 use outlay::{Clock, Error, ShareKind, Tick};
 
 use super::child;
