@@ -9,6 +9,7 @@ use dashmap::DashSet;
 
 use super::account::Account;
 use super::account::idle::Silent;
+use super::error::Error;
 
 /// Accounts by id.
 #[derive(Default)]
@@ -19,6 +20,15 @@ pub(crate) struct Accounts {
 struct ByKey(Arc<Account>);
 
 impl Account {
+    /// Opens the account again, if it was closed.
+    pub(crate) fn open_again(&self) -> Result<(), Error> {
+        self.locked(|state, _| {
+            if state.is_closed() {
+                state.rare_mut().closed = false;
+            }
+        })
+    }
+
     /// Whether the account has anything to say. Changes nothing.
     pub(crate) fn silent(&self) -> Silent {
         self.lock().silent(self.identity().present(), |_| true)

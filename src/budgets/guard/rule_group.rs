@@ -68,7 +68,8 @@ impl RuleGroup {
         Self { shared, rules, gone: Vec::new(), meters, provider_group: None }
     }
 
-    /// The rules of a policy in groups of at most `most` rules. The groups of `known` keep their numbers, even without
+    /// The rules of a policy in groups of at most `most` rules. The groups of `known` keep their
+    /// numbers, even without
     /// rules. A rule that was in force before stays in the group where it has counted.
     pub(super) fn all(policy: &GuardPolicy, known: &[Self], most: usize) -> Vec<Self> {
         let mut homes = HashMap::new();

@@ -29,6 +29,9 @@ pub(super) fn place<R: Rows>(visit: &mut Visit<'_, R>, ask: &ShareAsk) -> Result
     if newer || (ask.most_set == limit.most_set && ask.most < limit.most) {
         (limit.most, limit.most_set) = (ask.most, ask.most_set);
     }
+    if newer && ask.span != limit.span && ask.span.kind() == limit.span.kind() {
+        set_span(visit, ask, &mut limit)?;
+    }
     if ask.reset == Some(limit.era.generation) {
         reset(visit, ask, &mut limit)?;
     } else if let Some(edges) = following(ask, &limit, time) {
@@ -115,6 +118,31 @@ fn following(ask: &ShareAsk, limit: &LimitRow, time: i64) -> Option<Edges> {
         }
         _ => None,
     }
+}
+
+/// Changes the length of the windows of a limit. What was used stays, and so does the beginning of the
+/// window under way.
+fn set_span<R: Rows>(
+    visit: &mut Visit<'_, R>,
+    ask: &ShareAsk,
+    limit: &mut LimitRow,
+) -> Result<(), R::Fault> {
+    let time = visit.time();
+    let begins = if limit.ends == i64::MAX { time } else { limit.era.begins };
+    limit.ends = match ask.span {
+        WindowSpan::Fixed(period) => {
+            let passed = u64::try_from(time.saturating_sub(begins)).unwrap_or(0);
+            let whole = passed - passed % period.max(1);
+            after(begins, whole.saturating_add(period))
+        }
+        WindowSpan::Lifetime => i64::MAX,
+        WindowSpan::Calendar | WindowSpan::Sliding(_) | WindowSpan::Gauge => limit.ends,
+    };
+    limit.span = ask.span;
+    if let Some(row) = visit.rows.era(ask.limit, limit.era)? {
+        visit.rows.put_era(ask.limit, limit.era, EraRow { ends: limit.ends, ..row })?;
+    }
+    Ok(())
 }
 
 /// Begins a new generation. What was used before it counts no more.
