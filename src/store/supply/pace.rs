@@ -45,6 +45,11 @@ impl CallPace {
         self.from = Some((now, calls, asked));
     }
 
+    /// A call waits that has not been counted.
+    pub(super) fn wait(&mut self, now: Tick) {
+        self.called = Some(now);
+    }
+
     /// What is used in `time` at this rate, or in so many calls, whichever is the larger.
     pub(super) fn needs(&self, time: Duration, calls: u64) -> u64 {
         let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);

@@ -62,6 +62,10 @@ impl Speech {
     /// Says what is to be said of one limit, and lowers its share by it.
     pub(super) fn speak(&mut self, id: LimitId, line: &mut Line, view: &View, share: &mut Share) {
         line.pace.hear(view.calls, view.asked, self.now);
+        if view.need > 0 {
+            // It is a call, though it waits: what it is given stays until it has all that it needs.
+            line.pace.wait(self.now);
+        }
         let rolled = share.roll(view.spent, view.held, self.now);
         line.follow(share);
         if line.changed {
@@ -124,6 +128,13 @@ impl Speech {
             line.due = Some(self.now);
             return true;
         }
+        if share.era().is_none() && spent > 0 {
+            // What was used can be said once the era is known.
+            let edges = self.edges_at(line, self.time.max(line.over));
+            self.push(ShareAsk { edges, ..blank(id, line) }, self.now, None);
+            line.due = Some(self.now);
+            return true;
+        }
         (line.wishes.leaves, line.wishes.left) = (false, true);
         line.due = None;
         if let Some(era) = share.era() {
@@ -172,8 +183,9 @@ impl Speech {
     fn ask_first(&mut self, id: LimitId, line: &Line, view: &View) {
         let used = view.spent.saturating_add(view.held);
         let ahead = self.is_active(&line.pace) && !line.wishes.left;
+        let changed = line.changed && !line.wishes.left;
         let active = view.need > 0 || used > 0 || line.wishes.report || ahead;
-        if self.says_all || !(active || line.changed || line.reset.is_some()) {
+        if self.says_all || !(active || changed || line.reset.is_some()) {
             return;
         }
         if self.goes && used == 0 && view.need == 0 {

@@ -107,7 +107,6 @@ fn a_pool_a_limiter_and_a_quota_go_on() {
 }
 
 #[test]
-#[ignore = "a store that is closed leaves 20 granted units of its dropped account written off"]
 fn a_changed_window_keeps_the_count_of_a_manager() {
     let place = Place::new();
     let manager = |store| {
@@ -135,7 +134,6 @@ fn a_changed_window_keeps_the_count_of_a_manager() {
 }
 
 #[test]
-#[ignore = "what others have used of a soft limit is heard after the snapshot"]
 fn every_rule_of_a_guard_goes_on() {
     let place = Place::new();
     let store = place.open();

@@ -47,7 +47,6 @@ fn allowances() {
 }
 
 #[test]
-#[ignore = "under a manual clock a group that was not granted at once is not asked for again"]
 fn a_guard() {
     alike(histories::guard);
 }
