@@ -129,6 +129,7 @@ impl Line {
         self.most = most;
         self.most_set = self.most_set.saturating_add(1).max(time.unwrap_or(0));
         self.changed = true;
+        self.refused = None;
     }
 
     /// Says `most` if the store has another limit.

@@ -159,7 +159,6 @@ pub(super) fn allowances(place: &Place, store: Kept) -> Vec<String> {
     told.push(word(service.start_job("a", "j-2", "m", None, 601)));
     told.push(word(service.start_job("a", "j-3", "m", None, 600)));
     told.push(word(service.start_job("a", "j-4", "", None, 0)));
-    told.push(format!("{:?}", service.withdraw_job("a", "j-3")));
     told.push(word(service.start_job("a", "j-5", "m", None, 100)));
     told.push(format!("{:?}", service.usage("a")));
     told.push(word(service.charge_repo("r", RepoAction::PullRequest)));
