@@ -103,6 +103,7 @@ pytest: $(INSTALLED)
 
 ## What only many repetitions find: ten times as many exits of busy interpreters as in the tests.
 soak: $(INSTALLED)
+	OUTLAY_FORKS=50 OUTLAY_EXITS=200 $(BIN)/python -m pytest tests/python/store/workers/test_forks.py --quiet
 	OUTLAY_SOAK=10 $(BIN)/python -m pytest tests/python/process/test_exit.py tests/python/waiting/test_waiting_process.py \
 	    tests/python/guard/rules/test_forgotten.py
 

@@ -19,18 +19,19 @@ pub use accounting::{
 };
 pub use budgets::{
     Advice, AgentAllowance, AgentBudget, AgentTokenBudget, Allotment, AllotmentSize,
-    AllowanceService, AllowanceStatus, BudgetInfo, BudgetLimit, BudgetManager, Defaults,
-    EntryPlace, EstimateMode, Explained, Figures, FullBudgetInfo, Guard, GuardAsk, GuardPolicy,
-    GuardRequest, JobRef, Known, Labels, Mode, ModelQuota, OperationCosts, Pattern, PoolOptions,
-    QuotaCheckResult, QuotaEvent, RateLimiter, RateOptions, Remaining, RepoAction, RepoLimit,
-    ReportPreview, Resolver, Rule, RuleKind, RuleLimit, Scope, SharedPool, Span,
-    TokenBudgetOptions, UnknownPrice, UsageRecord, UsageReport, Warner, WorkflowQuota,
-    WorkflowToken,
+    AllowanceOptions, AllowanceService, AllowanceStatus, BudgetInfo, BudgetLimit, BudgetManager,
+    Defaults, EntryPlace, EstimateMode, Explained, Figures, FullBudgetInfo, Guard, GuardAsk,
+    GuardOptions, GuardPolicy, GuardRequest, JobRef, Known, Labels, ManagerOptions, Mode,
+    ModelQuota, OperationCosts, Pattern, PoolOptions, QuotaCheckResult, QuotaEvent, RateLimiter,
+    RateOptions, Remaining, RepoAction, RepoLimit, ReportPreview, Resolver, Rule, RuleKind,
+    RuleLimit, Scope, SharedPool, Span, StorePolicy, TokenBudgetOptions, UnknownPrice, UsageRecord,
+    UsageReport, Warner, WorkflowOptions, WorkflowQuota, WorkflowToken,
 };
 pub use ledger::{
     Abandoned, Account, Actual, Ask, AskPart, AskPlace, Carried, Core, Decided, Decides, Demand,
-    Demands, Error, Event, EventFigures, EventKind, EventLabels, EventRule, Grant, Kept, Lack,
-    Lease, LeaseError, LeaseState, Mailbox, MeterIndex, OnError, Policy, Request, Sleeper,
+    Demands, Error, Event, EventFigures, EventKind, EventLabels, EventRule, Grant, HostSleep, Kept,
+    Lack, Lease, LeaseError, LeaseState, Mailbox, MeterIndex, OnError, Policy, Request, Sleeper,
     StoreError, Supply, SupplyMember, Unsettled, Wait, after_fork_in_child, charge, check, reserve,
-    reserve_blocking, reserve_one,
+    reserve_blocking, reserve_one, set_host_sleep, without_store,
 };
+pub use store::{after_fork_in_parent, before_fork};

@@ -43,6 +43,7 @@ from outlay._core import (
     Remaining,
     RequestBudget,
     SharedPool,
+    Store,
     SystemClock,
     Usage,
     UsageEstimate,
@@ -83,6 +84,7 @@ from outlay._guard.in_scope import in_scope
 from outlay._guard.methods import reserve_wait as _reserve_wait  # noqa: F401 (the methods of guards)
 from outlay._process import watch_process as _watch_process
 from outlay._schema import LLM_MESSAGE_SCHEMA, POLICY_SCHEMA
+from outlay._stores.methods import open_store as _open_store  # noqa: F401 (the methods of stores)
 from outlay._usage.calibration import EstimateReport, estimates
 from outlay._usage.responses import usage_from_response as _from_response  # noqa: F401 (a method of Usage)
 from outlay._waiting.methods import acquire_slot as _acquire_slot  # noqa: F401 (the methods that wait)
@@ -139,6 +141,7 @@ __all__ = [
     "RequestBudgetExceeded",
     "SharedPool",
     "StepLimitExceeded",
+    "Store",
     "StoreCorrupt",
     "StoreError",
     "StoreUnavailable",

@@ -14,7 +14,7 @@ Everything here that has no underscore and is listed in `outlay.__all__` is publ
   A budget in debt (more was committed than reserved) refuses everything, even an amount of 0.
 - Everything may be used from many threads. Value classes are frozen, compare by value and pickle. Accounts
   (budgets, pools, quotas, managers, limiters, guards, leases, tokens) can not be pickled (`TypeError`): what
-  is unpickled would have a limit of its own. `copy` and `deepcopy` give the account itself. In a forked
+  is unpickled would have a limit of its own. Those that have a store are pickled as what made them. `copy` and `deepcopy` give the account itself. In a forked
   child, the accounts of the parent raise `ForkedLedger`.
 """
 
@@ -37,8 +37,10 @@ from outlay._stubs.package import (
     StepCharge,
     account_id,
     after_fork_in_child,
+    after_fork_in_parent,
     at_exit,
     attached_doc,
+    before_fork,
     charge_together,
     check_amount,
     check_id,
@@ -58,6 +60,7 @@ from outlay._stubs.package import (
 from outlay._stubs.prices import PriceTable, model_names, usd
 from outlay._stubs.rate_limiter import RateLimiter
 from outlay._stubs.shared_pool import SharedPool
+from outlay._stubs.stores.store import Store, create_store, inspect_store
 from outlay._stubs.workflow_quota import WorkflowQuota, WorkflowToken
 
 __all__ = [
@@ -82,6 +85,7 @@ __all__ = [
     "RequestBudget",
     "SharedPool",
     "StepCharge",
+    "Store",
     "SystemClock",
     "Usage",
     "UsageEstimate",
@@ -91,13 +95,17 @@ __all__ = [
     "__version__",
     "account_id",
     "after_fork_in_child",
+    "after_fork_in_parent",
     "at_exit",
     "attached_doc",
+    "before_fork",
     "charge_together",
     "check_amount",
     "check_id",
     "check_period",
     "cost_capped",
+    "create_store",
+    "inspect_store",
     "model_names",
     "policy_tables",
     "record_together",

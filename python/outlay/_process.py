@@ -4,7 +4,8 @@ import atexit
 import os
 import threading
 
-from outlay._core import after_fork_in_child, at_exit
+from outlay._core import after_fork_in_child, after_fork_in_parent, at_exit, before_fork
+from outlay._workers import watch_workers
 
 
 class ProcessLock:
@@ -30,5 +31,15 @@ class ProcessLock:
 def watch_process() -> None:
     """Tell the core about forks, where the system has them, and about the exit."""
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=after_fork_in_child)
+        os.register_at_fork(
+            before=_before_fork,
+            after_in_parent=after_fork_in_parent,
+            after_in_child=after_fork_in_child,
+        )
+    watch_workers()
     atexit.register(at_exit)
+
+
+def _before_fork() -> None:
+    watch_workers()
+    before_fork()

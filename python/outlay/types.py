@@ -26,6 +26,10 @@ __all__ = [
     "LLMMessageDetails",
     "LimitFigures",
     "RuleReport",
+    "StoreHolder",
+    "StoreLimit",
+    "StoreShare",
+    "StoreStatus",
 ]
 
 
@@ -51,6 +55,11 @@ class Event(TypedDict):
         "exceeded",
         "unmatched",
         "decision",
+        "short",
+        "drawn",
+        "store_down",
+        "store_back",
+        "forgot",
     ]
     #: When it happened, by the wall clock: seconds since 1970-01-01 UTC.
     time: float
@@ -69,13 +78,13 @@ class Event(TypedDict):
     limits: dict[str, EventFigures]
     #: Of "warned": the share of the limit that was reached.
     fraction: float | None
-    #: Of a refusal: why it does not fit.
-    reason: Literal["spent", "held", "too_large", "left"] | None
+    #: Of a refusal why it does not fit: "spent", "held", "too_large" or "left". Of "store_down": what is wrong.
+    reason: str | None
     #: Of "decision": whether the request passed, and whether it waited.
     allowed: bool | None
     waited: bool | None
     lease: str | None
-    #: The rule, or "guard".
+    #: The rule, or "guard". Of the events of a store: the limit as the store names it, or "store".
     name: str
     #: What was asked, booked or refused, by unit.
     amounts: dict[str, int]
@@ -151,3 +160,74 @@ class LLMMessage(TypedDict):
     suggestion: str
     retryable: bool
     retry_after_seconds: float | None
+
+
+class StoreShare(TypedDict):
+    """What this process has of one limit of its store."""
+
+    name: str
+    #: What it may use, and what of that is neither used nor held.
+    out: int
+    free: int
+    used: int
+    #: What its open leases hold.
+    reserved: int
+
+
+class StoreStatus(TypedDict):
+    """What `Store.status` returns; durations in seconds."""
+
+    #: The address without secrets, and the part that is used.
+    url: str
+    namespace: str
+    #: Whether it answers; if not, why.
+    connected: bool
+    problem: str | None
+    #: This process: the first 8 digits of its random id.
+    holder: str
+    #: How many processes use the store, as of the last answer.
+    live: int
+    #: How many limits this process knows, and its shares of them.
+    limits: int
+    shares: list[StoreShare]
+    #: How long ago the last answer came, and how long it took; None before the first.
+    last_answer: float | None
+    round_trip: float | None
+    #: How far the clock of the store is ahead of this machine's.
+    clock_offset: float | None
+
+
+class StoreHolder(TypedDict):
+    """What one process has of a limit, as it said last."""
+
+    #: The first 8 digits of its random id, and its process on this machine.
+    holder: str
+    pid: int | None
+    #: Whether it lives, as far as the store knows.
+    live: bool
+    #: Its share, what it has used of it, and what its open leases hold.
+    share: int
+    used: int
+    reserved: int
+    #: When it was last heard of: seconds since 1970-01-01 UTC.
+    heard: float
+
+
+class StoreLimit(TypedDict):
+    """What `Store.inspect` returns for each limit."""
+
+    #: Its class, id and unit, and what else it is: `AgentTokenBudget "researcher" tokens`.
+    name: str
+    #: "lifetime", "calendar", "concurrent", "fixed:60s" or "rolling:60s".
+    window: str
+    #: The limit; None where it is unlimited.
+    limit: int | None
+    #: What all processes have used in the present window, as they said last.
+    used: int
+    #: What is with processes that have not used it.
+    out: int
+    #: What of `out` is with processes that are gone: whether they used it is not known.
+    written_off: int
+    #: When the window ends: seconds since 1970-01-01 UTC; None for never.
+    ends: float | None
+    holders: list[StoreHolder]

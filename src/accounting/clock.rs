@@ -190,15 +190,25 @@ impl ManualClock {
 }
 
 /// The clock of an account.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub enum Clock {
     /// The machine's clocks.
+    #[default]
     System,
     /// A clock that is moved by hand.
     Manual(Arc<ManualClock>),
 }
 
 impl Clock {
+    /// Whether both are one clock.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::System, Self::System) => true,
+            (Self::Manual(one), Self::Manual(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
+
     /// The monotonic time now.
     #[inline]
     pub fn tick(&self) -> Tick {

@@ -5,57 +5,18 @@
 //! agreed, and lowered before the store hears of it. So at every instant it is at most what the
 //! store counts as taken.
 
+mod eras;
+mod kind;
+mod others;
+
 use std::time::Duration;
 
+pub use self::eras::{Era, NextShare, PastEra};
+pub use self::kind::ShareKind;
+pub(crate) use self::kind::taken;
+pub use self::others::Others;
 use super::clock::Tick;
-use super::window::Window;
 use crate::seeded::{self, Bug};
-
-/// What a share is. It depends on the window of its limit alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ShareKind {
-    /// An amount of one era (lifetime, fixed and calendar windows). It ends with its era.
-    Amount,
-    /// So much of a sliding window, for as long as it is held.
-    Rate,
-    /// So many open requests (gauges).
-    Open,
-}
-
-impl ShareKind {
-    /// The kind for limits in such a window.
-    pub const fn of(window: &Window) -> Self {
-        match window {
-            Window::Lifetime | Window::Fixed { .. } | Window::Calendar(_) => Self::Amount,
-            Window::Sliding(_) => Self::Rate,
-            Window::Gauge => Self::Open,
-        }
-    }
-
-    /// Whether the store takes it back from a holder that was not heard of for long. Of an amount
-    /// nobody knows whether it was spent.
-    pub const fn lapses(self) -> bool {
-        !matches!(self, Self::Amount)
-    }
-}
-
-/// What counts as taken of a limit for one holder: its share, or what it uses beyond it.
-pub(crate) fn taken(granted: u64, spent: u64, held: u64) -> u64 {
-    if seeded::has(Bug::OverrunBesideHold) {
-        return granted.max(spent).max(held);
-    }
-    granted.max(spent.saturating_add(held))
-}
-
-/// A window of a limit, as the store numbers it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Era {
-    /// How often the limit was reset before it.
-    pub generation: u32,
-    /// When it begins: microseconds since 1970 UTC by the store's clock. 0 where nothing ends it
-    /// but a reset.
-    pub begins: i64,
-}
 
 /// Whether a share admits a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,54 +27,6 @@ pub enum Fit {
     Short,
     /// The store was not heard of for so long that the share may be with others.
     Lapsed,
-}
-
-/// An era that is over for its holder, and what the store must still hear of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct PastEra {
-    /// Which one.
-    pub era: Era,
-    /// What is left of the share.
-    pub amount: u64,
-    /// What was used in it.
-    pub spent: u64,
-    /// What leases from it still hold.
-    pub held: u64,
-    /// Spent and held as the store has last heard it.
-    pub reported: Option<(u64, u64)>,
-}
-
-impl PastEra {
-    /// Whether the store has heard all that will ever happen in it.
-    pub fn is_settled(&self) -> bool {
-        self.held == 0 && self.reported == Some((self.spent, 0))
-    }
-}
-
-/// A share of an era that has not begun.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct NextShare {
-    /// Which era.
-    pub era: Era,
-    /// How much.
-    pub amount: u64,
-    /// When it ends, if it does.
-    pub ends: Option<Tick>,
-}
-
-/// What the store has last said of a limit beside the share.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Others {
-    /// The limit in force, if it was heard.
-    pub most: Option<u64>,
-    /// What all other holders had used in the era of the share.
-    pub used: u64,
-    /// What they had taken and not used.
-    pub out: u64,
-    /// How many holders lived.
-    pub live: u32,
-    /// When that was said.
-    pub heard: Option<Tick>,
 }
 
 /// For so long a holder believes what it has heard of a limit that has nothing left.
@@ -140,6 +53,10 @@ pub struct Share {
     low: u64,
     /// Whether what is free is wanted back.
     called_in: bool,
+    /// Whether its owner has set the limit since that was last heard.
+    set: bool,
+    /// Whether a message has said it.
+    said: bool,
 }
 
 impl Share {
@@ -156,10 +73,28 @@ impl Share {
             past: Vec::new(),
             ended: 0,
             latest: None,
-            others: Others { most: None, used: 0, out: 0, live: 0, heard: None },
+            others: Others { most: None, used: 0, back: 0, out: 0, live: 0, heard: None },
             low: 0,
             called_in: false,
+            set: false,
+            said: false,
         }
+    }
+
+    /// Its owner has set the limit. What was heard of it is about an earlier one until the store has
+    /// answered a message that [said](Self::say_limit) it.
+    pub fn set_limit(&mut self) {
+        (self.set, self.said) = (true, false);
+    }
+
+    /// A message says the limit that its owner has set.
+    pub fn say_limit(&mut self) {
+        self.said = self.set;
+    }
+
+    /// Whether what was heard of the limit is older than what its owner has set.
+    pub const fn is_limit_old(&self) -> bool {
+        self.set
     }
 
     /// What the store has last said of the others.
@@ -169,6 +104,8 @@ impl Share {
 
     /// The store has said that of the era of the share.
     pub fn hear(&mut self, others: Others) {
+        self.set &= !self.said;
+        self.said = false;
         self.others = others;
     }
 
@@ -341,7 +278,8 @@ impl Share {
     /// meter begins a new window. The era may begin here again.
     pub fn leave(&mut self) {
         (self.era, self.amount, self.ends, self.next) = (None, 0, None, None);
-        (self.others.used, self.others.out, self.others.heard) = (0, 0, None);
+        (self.others.used, self.others.back) = (0, 0);
+        (self.others.out, self.others.heard) = (0, None);
         self.ended = self.ended.wrapping_add(1);
     }
 
@@ -354,7 +292,8 @@ impl Share {
             self.past.push(PastEra { era, amount, spent, held, reported: None });
         }
         (self.amount, self.ends) = (0, None);
-        (self.others.used, self.others.out, self.others.heard) = (0, 0, None);
+        (self.others.used, self.others.back) = (0, 0);
+        (self.others.out, self.others.heard) = (0, None);
         self.ended = self.ended.wrapping_add(1);
     }
 

@@ -1,32 +1,39 @@
 //! The budget manager: token and call budgets per agent, each in a window of its own.
 
+mod agents;
+mod kept;
+mod limit;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use smallvec::smallvec;
 
-use crate::accounting::{
-    Clock, Code, Denied, Key, Limit, Meter, Moment, Unit, UsageEstimate, Window, nanos,
-};
+use self::agents::{Agents, limits_in};
+use self::kept::KeptBudget;
+pub use self::limit::BudgetLimit;
+use self::limit::change;
+pub(super) use self::limit::{limits, new_window};
+use super::facts::limits_of;
+use super::stored::{check_most, core, reset};
+use crate::accounting::{Clock, Key, Meter, Moment, UsageEstimate, Window, nanos};
 use crate::ledger::{
-    Account, Accounts, Ask, Core, Demand, Error, Lease, MeterIndex, Policy, Request, reserve,
+    Account, Ask, Core, Demand, Error, Heritable, Lease, MeterIndex, Policy, Request, reserve,
 };
+use crate::store::Store;
 
 const TOKENS: MeterIndex = MeterIndex(0);
 const CALLS: MeterIndex = MeterIndex(1);
 
-/// The budget of one agent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BudgetLimit {
-    /// The agent.
-    pub agent_id: String,
-    /// Tokens in a window, `None` for no limit.
-    pub token_budget: Option<u64>,
-    /// Calls in a window, `None` for no limit.
-    pub calls_budget: Option<u64>,
-    /// The length of a window, or `None` if it never ends.
-    pub window: Option<Duration>,
+/// The options of a [`BudgetManager`].
+#[derive(Clone, Debug, Default)]
+pub struct ManagerOptions {
+    /// How abandoned leases end.
+    pub policy: Policy,
+    /// The clock. With a store: that of the store.
+    pub clock: Clock,
+    /// Where the counts are kept, for all processes. Default: in this object alone.
+    pub store: Option<Arc<Store>>,
 }
 
 /// What an agent has left.
@@ -71,15 +78,6 @@ pub struct FullBudgetInfo {
 #[derive(Clone, Debug)]
 pub struct BudgetManager(pub(super) Arc<Agents>);
 
-#[derive(Debug)]
-pub(super) struct Agents {
-    pub(super) core: Arc<Core>,
-    pub(super) accounts: Accounts,
-    /// Held from reading the accounts until the file is renamed, so that an older state never
-    /// replaces a newer one.
-    pub(super) persisting: Mutex<()>,
-}
-
 /// A handle for one agent. It skips the lookup of the account.
 #[derive(Clone, Debug)]
 pub struct AgentBudget {
@@ -90,18 +88,38 @@ pub struct AgentBudget {
 impl BudgetManager {
     /// A manager without agents.
     pub fn new(clock: Clock, policy: Policy) -> Self {
-        let core = Core::new(clock, policy);
-        Self(Arc::new(Agents { core, accounts: Accounts::default(), persisting: Mutex::new(()) }))
+        Self::of(Core::new(clock, policy), None)
+    }
+
+    /// A manager without agents. In a store, what an agent has used is counted by its id: a budget
+    /// that is set anew, also with another window, goes on with it.
+    pub fn with(options: ManagerOptions) -> Result<Self, Error> {
+        let ManagerOptions { policy, clock, store } = options;
+        Ok(Self::of(core(store.as_ref(), clock, policy)?, store))
+    }
+
+    fn of(core: Arc<Core>, store: Option<Arc<Store>>) -> Self {
+        Self(Agents::new(core, store))
     }
 
     /// Sets or changes an agent's budget. An existing agent keeps its usage and the start of its
     /// window.
     pub fn set_budget(&self, limit: &BudgetLimit) -> Result<(), Error> {
-        self.0.core.same_process()?;
+        let agents = self.0.here()?;
         let key = Key::parse("agent_id", &limit.agent_id)?;
-        let window = new_window(limit.window, self.0.core.clock().tick())?;
+        let store = agents.store.as_ref();
+        check_most(store, "token_budget", limit.token_budget)?;
+        check_most(store, "calls_budget", limit.calls_budget)?;
+        let window = new_window(limit.window, agents.core.clock().tick())?;
+        if let Some(store) = store {
+            let most = [limit.token_budget, limit.calls_budget];
+            let budget = KeptBudget::new(&limit.agent_id, most, limit.window);
+            let account = agents.new_account(&key, &limits(limit), &window)?;
+            budget.set(store, &key, &limits_in(&account)?)?;
+            return agents.learn(&key, budget).map(drop);
+        }
         loop {
-            if let Some(account) = self.0.accounts.get(key.as_str()) {
+            if let Some(account) = agents.accounts.get(key.as_str()) {
                 change(&account, limit, &window)?;
                 // The budget may have been removed in between. Then it is set anew.
                 if !account.is_closed()? {
@@ -109,10 +127,8 @@ impl BudgetManager {
                 }
                 continue;
             }
-            let meters = limits(limit).map(|limit| Meter::new(limit, window.clone()));
-            let code = Code::BudgetExceeded;
-            let account = Account::new(&self.0.core, key.clone(), code, meters);
-            if Arc::ptr_eq(&self.0.accounts.get_or_insert(Arc::clone(&account)), &account) {
+            let account = agents.new_account(&key, &limits(limit), &window)?;
+            if Arc::ptr_eq(&agents.accounts.get_or_insert(Arc::clone(&account)), &account) {
                 return Ok(());
             }
         }
@@ -120,8 +136,14 @@ impl BudgetManager {
 
     /// Removes the budget of an agent. Returns false if there was none. Open leases still end.
     pub fn remove_budget(&self, agent_id: &str) -> Result<bool, Error> {
-        self.0.core.same_process()?;
-        match self.0.accounts.remove(agent_id) {
+        let agents = self.0.here()?;
+        if let (Some(store), Ok(key)) = (&agents.store, Key::parse("agent_id", agent_id)) {
+            let Some(account) = agents.fresh(agent_id)? else { return Ok(false) };
+            let removed = kept::remove(store, &key, &limits_in(&account)?)?;
+            agents.forget(&key)?;
+            return Ok(removed);
+        }
+        match agents.accounts.remove(agent_id) {
             Some(account) => account.close(),
             None => Ok(false),
         }
@@ -129,18 +151,29 @@ impl BudgetManager {
 
     /// Charges `tokens` at once, or refuses and changes nothing.
     pub fn reserve(&self, agent_id: &str, tokens: u64) -> Result<(), Error> {
-        self.0.account(agent_id, tokens)?.charge(&[Demand::new(TOKENS, tokens)])
+        self.0.charge(agent_id, Demand::new(TOKENS, tokens))
     }
 
     /// Gives `tokens` back to the present window, never below zero.
     pub fn release(&self, agent_id: &str, tokens: u64) -> Result<(), Error> {
         let account = self.0.account(agent_id, tokens)?;
-        account.adjust(|meters, _| meters[usize::from(TOKENS)].give_back(tokens))
+        let own = account.adjust(|meters, _| {
+            let meter = &mut meters[usize::from(TOKENS)];
+            let own = tokens.min(meter.used_here());
+            meter.give_back(own);
+            own
+        })?;
+        match (&self.0.store, limits_of(&account)?[usize::from(TOKENS)]) {
+            (Some(store), Some(limit)) if own < tokens => {
+                kept::give_back(store, account.key(), limit, tokens - own)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Charges one call, or refuses.
     pub fn track_call(&self, agent_id: &str) -> Result<(), Error> {
-        self.0.account(agent_id, 1)?.charge(&[Demand::new(CALLS, 1)])
+        self.0.charge(agent_id, Demand::new(CALLS, 1))
     }
 
     /// What the agent has left. Nothing if it has no budget.
@@ -155,29 +188,28 @@ impl BudgetManager {
 
     /// Starts a new window of the agent now.
     pub fn reset_window(&self, agent_id: &str) -> Result<(), Error> {
-        self.0
-            .account(agent_id, 0)?
-            .adjust(|meters, now| meters.iter_mut().for_each(|m| m.reset(now)))
+        reset(&*self.0.account(agent_id, 0)?)
     }
 
     /// All about one agent.
     pub fn full_info(&self, agent_id: &str) -> Result<Option<FullBudgetInfo>, Error> {
-        self.0.core.same_process()?;
-        self.0.accounts.get(agent_id).map(|account| full_info(&account)).transpose()
+        let agents = self.0.here()?;
+        agents.fresh(agent_id)?.map(|account| full_info(&account)).transpose()
     }
 
     /// All about all agents, in the order of their ids.
     pub fn all_full_info(&self) -> Result<Vec<FullBudgetInfo>, Error> {
-        self.0.core.same_process()?;
-        let mut accounts = self.0.accounts.all();
+        let agents = self.0.here()?;
+        let mut accounts = agents.all()?;
         accounts.sort_by(|a, b| a.key().cmp(b.key()));
         accounts.iter().map(full_info).collect()
     }
 
     /// A handle for one agent.
     pub fn agent(&self, agent_id: &str) -> Result<AgentBudget, Error> {
-        let account = self.0.account(agent_id, 0)?;
-        Ok(AgentBudget { agents: Arc::clone(&self.0), account })
+        let agents = Arc::clone(self.0.here_shared()?);
+        let account = agents.account(agent_id, 0)?;
+        Ok(AgentBudget { agents, account })
     }
 }
 
@@ -220,21 +252,13 @@ impl AgentBudget {
 
     /// The account of the agent. If its budget was removed and set anew, the new account.
     pub fn account(&self) -> Result<Arc<Account>, Error> {
-        let present = if self.account.is_closed()? {
-            self.agents.accounts.get(self.agent_id())
-        } else {
-            None
-        };
+        let agents = self.agents.here()?;
+        if !std::ptr::eq(agents, &*self.agents) {
+            return agents.account(self.agent_id(), 0);
+        }
+        let present =
+            if self.account.is_closed()? { self.agents.known(self.agent_id())? } else { None };
         Ok(present.unwrap_or_else(|| Arc::clone(&self.account)))
-    }
-}
-
-impl Agents {
-    /// The account of the agent. A refusal shows `requested`.
-    fn account(&self, agent_id: &str, requested: u64) -> Result<Arc<Account>, Error> {
-        self.core.same_process()?;
-        let found = self.accounts.get(agent_id);
-        found.ok_or_else(|| Denied::not_configured(agent_id, requested).into())
     }
 }
 
@@ -247,39 +271,6 @@ const EXHAUSTED: BudgetInfo = BudgetInfo {
 
 fn ask(account: &Arc<Account>, estimate: &UsageEstimate) -> Ask {
     Ask::new(account, [Demand::new(TOKENS, estimate.total_tokens), Demand::new(CALLS, 1)].into())
-}
-
-pub(super) fn limits(limit: &BudgetLimit) -> [Limit; 2] {
-    [Limit::new(Unit::Tokens, limit.token_budget), Limit::new(Unit::Calls, limit.calls_budget)]
-}
-
-pub(super) fn new_window(
-    period: Option<Duration>,
-    start: crate::accounting::Tick,
-) -> Result<Window, Error> {
-    Ok(match period {
-        Some(period) => Window::fixed(period, start)?,
-        None => Window::Lifetime,
-    })
-}
-
-/// Sets both meters of an agent in one step. Usage stays, and so does the start of the window.
-fn change(account: &Account, limit: &BudgetLimit, window: &Window) -> Result<(), Error> {
-    account.adjust(|meters, now| {
-        for (meter, limit) in meters.iter_mut().zip(&limits(limit)) {
-            meter.set_limit(limit);
-        }
-        for meter in meters {
-            match (meter.window_mut(), window) {
-                (Window::Fixed { period_ns, .. }, Window::Fixed { period_ns: new, .. }) => {
-                    *period_ns = *new;
-                }
-                (present, new) => *present = new.clone(),
-            }
-            // A shorter window may be over by now. The usage stays even then.
-            meter.window_mut().roll(now.tick);
-        }
-    })
 }
 
 fn full_info(account: &Arc<Account>) -> Result<FullBudgetInfo, Error> {

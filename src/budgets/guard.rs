@@ -24,5 +24,5 @@ pub use advice::Advice;
 pub use allotments::{Allotment, AllotmentSize};
 pub use ask::GuardAsk;
 pub use report::{Explained, Figures};
-pub use state::{Guard, GuardRequest, Known, Resolver};
+pub use state::{Guard, GuardOptions, GuardRequest, Known, Resolver};
 pub use unmatched::Warner;

@@ -20,8 +20,8 @@ use continued::Continued;
 use super::budget_manager::{
     BudgetLimit, BudgetManager, info_of, limits, new_window, window_age_ns,
 };
-use crate::accounting::{Code, Key, LONGEST, Meter, Tick};
-use crate::ledger::{Account, Error, StoreError, Unsettled};
+use crate::accounting::{Code, Invalid, Key, LONGEST, Meter, Tick};
+use crate::ledger::{Account, Error, Heritable, StoreError, Unsettled};
 
 const FORMAT: &str = "outlay.budget_manager";
 const VERSION: u32 = 1;
@@ -57,8 +57,8 @@ impl BudgetManager {
     /// written as used, unless unsettled leases are released: it is not known whether they were
     /// spent. What is no regular file is refused, and stays as it is; links are followed.
     pub fn persist(&self, path: &Path) -> Result<(), Error> {
-        self.0.core.same_process()?;
-        let _whole = self.0.persisting.lock();
+        let agents = self.0.here()?;
+        let _whole = agents.persisting.lock();
         let file = self.to_file()?;
         let text = serde_json::to_string_pretty(&file)
             .map_err(|error| StoreError::Unavailable(format!("cannot write budgets: {error}")))?;
@@ -72,8 +72,17 @@ impl BudgetManager {
     /// Replaces all budgets by those in `path`. Open leases keep what they hold. A missing file
     /// changes nothing and returns false. What is no regular file is refused at once. It also reads
     /// the file of the system that this class continues: `budgets` and `usage`, by agent.
+    /// A manager whose counts are kept in a store refuses it.
     pub fn restore(&self, path: &Path) -> Result<bool, Error> {
-        self.0.core.same_process()?;
+        let agents = self.0.here()?;
+        if agents.store.is_some() {
+            return Err(Invalid::sentence(format!(
+                "restore({:?}) would replace counts that a store keeps for all processes; give the \
+                 manager no store, or leave out restore(): its counts are in the store",
+                path.display()
+            ))
+            .into());
+        }
         let text = match regular_file::read(path) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
@@ -91,10 +100,10 @@ impl BudgetManager {
     }
 
     fn to_file(&self) -> Result<File, Error> {
-        self.0.core.same_process()?;
-        let holds_count = self.0.core.policy().unsettled == Unsettled::Charge;
-        let wall_ns = self.0.core.clock().wall_ns();
-        let mut accounts = self.0.accounts.all();
+        let agents = self.0.here()?;
+        let holds_count = agents.core.policy().unsettled == Unsettled::Charge;
+        let wall_ns = agents.core.clock().wall_ns();
+        let mut accounts = agents.accounts.all();
         accounts.sort_by(|a, b| a.key().cmp(b.key()));
         let to_agent = |account: &Arc<Account>| {
             account.read(|meters, now| {

@@ -14,6 +14,7 @@ mod reader;
 mod rule;
 mod scope;
 mod sections;
+mod store;
 mod words;
 
 pub use defaults::{Defaults, EstimateMode, UnknownPrice};
@@ -21,4 +22,5 @@ pub use guard_policy::{EntryPlace, GuardPolicy};
 pub use rule::{Mode, Rule, RuleKind, RuleLimit, Span};
 pub use scope::{Labels, Pattern, Scope};
 pub(super) use scope::{is_tool_call, label};
+pub use store::StorePolicy;
 pub(crate) use words::unit_word;

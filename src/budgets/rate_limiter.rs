@@ -8,15 +8,17 @@ use std::time::Duration;
 use smallvec::{SmallVec, smallvec};
 
 use self::models::Models;
+use super::stored::{Stored, check_most, core, span_text};
 
 use crate::accounting::{
     Audience, BUCKETS, Clock, Code, Invalid, Key, Limit, Meter, RateHeaders, Terms, Unit,
     UsageEstimate, Window,
 };
 use crate::ledger::{
-    Account, Ask, AskPart, Core, Demand, Error, Lease, Mailbox, MeterIndex, Policy, Request,
-    Sleeper, Wait, reserve_blocking, reserve_one,
+    Account, Ask, AskPart, Core, Demand, Error, Heritable, Lease, Mailbox, MeterIndex, Policy,
+    Request, Sleeper, Wait, reserve_blocking, reserve_one,
 };
+use crate::store::Store;
 
 const TOKENS: MeterIndex = MeterIndex(0);
 /// The usual window of providers' limits.
@@ -30,13 +32,18 @@ pub struct RateOptions {
     pub threshold: f64,
     /// How abandoned leases end.
     pub policy: Policy,
-    /// The clock.
+    /// The clock. With a store: that of the store.
     pub clock: Clock,
+    /// Where the usage is kept, for all processes. Default: in this object alone.
+    pub store: Option<Arc<Store>>,
+    /// What tells the limiter from others in its store. Default "limiter".
+    pub name: String,
 }
 
 impl Default for RateOptions {
     fn default() -> Self {
-        Self { threshold: 0.8, policy: Policy::default(), clock: Clock::System }
+        let (policy, name) = (Policy::default(), "limiter".to_owned());
+        Self { threshold: 0.8, policy, clock: Clock::System, store: None, name }
     }
 }
 
@@ -67,14 +74,24 @@ impl RateLimiter {
 
     /// At most `tokens` in any span of `period`.
     pub fn per(tokens: u64, period: Duration, options: RateOptions) -> Result<Self, Error> {
-        let RateOptions { threshold, policy, clock } = options;
+        let RateOptions { threshold, policy, clock, store, name } = options;
         if !(threshold > 0.0 && threshold <= 1.0) {
             return Err(Invalid::policy("threshold", "a number above 0 and at most 1").into());
         }
-        let core = Core::new(clock, policy);
-        let meter = meter(&core, [tokens, gate(tokens, threshold)], period)?;
-        let key = Key::fixed("limiter");
-        let account = Account::new(&core, key, Code::RateLimitExceeded, [meter]);
+        Key::parse("name", &name)?;
+        check_most(store.as_ref(), "tokens", Some(tokens))?;
+        let core = core(store.as_ref(), clock, policy)?;
+        let stored = Stored {
+            store: store.as_ref(),
+            class: "RateLimiter",
+            id: &name,
+            more: &[("window", &span_text(period))],
+        };
+        let (limit, window) = limit(&core, [tokens, gate(tokens, threshold)], period)?;
+        let meters = smallvec![stored.meter(limit.clone(), window)];
+        let account = stored.account_with(&[limit], meters, |meters| {
+            Account::new(&core, Key::fixed("limiter"), Code::RateLimitExceeded, meters)
+        })?;
         let models = Models::default();
         Ok(Self { account, limit: tokens, window: period, threshold, models })
     }
@@ -171,9 +188,11 @@ impl RateLimiter {
 
     /// The account of a model.
     fn model_account(&self, model: &str) -> Result<Arc<Account>, Error> {
-        let core = self.account.core();
+        let core = self.account.here()?.core();
         let limits = [self.limit, gate(self.limit, self.threshold)];
-        self.models.account(model, core, || meter(core, limits, self.window))
+        let meter =
+            || limit(core, limits, self.window).map(|(limit, window)| Meter::new(limit, window));
+        self.models.here()?.account(model, core, meter)
     }
 
     /// Books usage. Never refused. The oldest amount that [`try_acquire`](Self::try_acquire) and
@@ -232,16 +251,20 @@ impl RateLimiter {
         self.threshold
     }
 
-    /// The account behind it.
-    pub const fn account(&self) -> &Arc<Account> {
-        &self.account
+    /// The account behind it. In a forked child: that of this process, if it can be made.
+    pub fn account(&self) -> &Arc<Account> {
+        self.account.here_shared().unwrap_or(&self.account)
     }
 }
 
-/// A meter with this limit and this gate.
-fn meter(core: &Core, [tokens, gate]: [u64; 2], period: Duration) -> Result<Meter, Invalid> {
+/// A limit with this gate, and its window.
+fn limit(
+    core: &Core,
+    [tokens, gate]: [u64; 2],
+    period: Duration,
+) -> Result<(Limit, Window), Invalid> {
     let window = Window::sliding(period, BUCKETS, core.clock().tick())?;
-    Ok(Meter::new(Limit::new(Unit::Tokens, Some(tokens)).gate(gate), window))
+    Ok((Limit::new(Unit::Tokens, Some(tokens)).gate(gate), window))
 }
 
 /// The least usage that is not below `threshold` of `limit`.

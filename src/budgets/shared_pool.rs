@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::stored::{Stored, check_most, core};
 use crate::accounting::{
-    Clock, Code, Denied, Invalid, Key, Limit, Meter, Unit, Usage, UsageEstimate, Window,
+    Clock, Code, Denied, Invalid, Key, Limit, Unit, Usage, UsageEstimate, Window,
 };
 use crate::ledger::{
-    Account, Actual, Ask, AskPart, Core, Demand, Error, Lease, LeaseError, Mailbox, MeterIndex,
-    Policy, Request, Wait, reserve_blocking, reserve_one,
+    Account, Actual, Ask, AskPart, Demand, Error, Heritable, Lease, LeaseError, Mailbox,
+    MeterIndex, Policy, Request, Wait, reserve_blocking, reserve_one,
 };
+use crate::store::Store;
 
 const TOKENS: MeterIndex = MeterIndex(0);
 const COST: MeterIndex = MeterIndex(1);
@@ -27,8 +29,12 @@ pub struct PoolOptions {
     pub stop_threshold_cost_micros_usd: u64,
     /// How abandoned leases end.
     pub policy: Policy,
-    /// The clock.
+    /// The clock. With a store: that of the store.
     pub clock: Clock,
+    /// Where the counts are kept, for all processes. Default: in this object alone.
+    pub store: Option<Arc<Store>>,
+    /// What tells the pool from others in its store. Default "pool".
+    pub name: String,
 }
 
 impl Default for PoolOptions {
@@ -41,6 +47,8 @@ impl Default for PoolOptions {
             stop_threshold_cost_micros_usd: 0,
             policy: Policy::default(),
             clock: Clock::System,
+            store: None,
+            name: "pool".to_owned(),
         }
     }
 }
@@ -78,9 +86,17 @@ impl SharedPool {
             options.capacity_cost_micros_usd,
             options.stop_threshold_cost_micros_usd,
         )?;
-        let core = Core::new(options.clock, options.policy);
-        let meters = [tokens, cost].map(|limit| Meter::new(limit, Window::Lifetime));
-        let account = Account::new(&core, Key::fixed("pool"), Code::ThresholdExceeded, meters);
+        let store = options.store.as_ref();
+        Key::parse("name", &options.name)?;
+        check_most(store, "capacity_tokens", options.capacity_tokens)?;
+        check_most(store, "capacity_cost_micros_usd", options.capacity_cost_micros_usd)?;
+        let core = core(store, options.clock, options.policy)?;
+        let stored = Stored { store, class: "SharedPool", id: &options.name, more: &[] };
+        let limits = [tokens, cost];
+        let meters = limits.iter().map(|limit| stored.meter(limit.clone(), Window::Lifetime));
+        let account = stored.account_with(&limits, meters.collect(), |meters| {
+            Account::new(&core, Key::fixed("pool"), Code::ThresholdExceeded, meters)
+        })?;
         let stop = [options.stop_threshold_tokens, options.stop_threshold_cost_micros_usd];
         Ok(Self { account, stop })
     }
@@ -130,7 +146,7 @@ impl SharedPool {
         match request.request_budget.broken_by(&request.estimate) {
             None => Ok(()),
             Some((unit, cap, asked)) => {
-                self.account.core().same_process()?;
+                self.account.here()?;
                 Err(Denied::by_request(unit, cap, asked).into())
             }
         }
@@ -145,8 +161,7 @@ impl SharedPool {
     /// the own cap of the request.
     pub fn record_used(&self, lease: &Lease, actual: impl Into<Actual>) -> Result<(), Error> {
         let actual = actual.into();
-        if !lease.is_of(&self.account) {
-            self.account.core().same_process()?;
+        if !lease.is_of(&self.account) && !lease.is_of(self.account.here_shared()?) {
             return Err(LeaseError::Unknown.into());
         }
         let usage = actual.by_ref().usage(lease.estimate());
@@ -190,9 +205,9 @@ impl SharedPool {
         self.account.read(|meters, _| meters[1].limit().is_some())
     }
 
-    /// The account behind it.
-    pub const fn account(&self) -> &Arc<Account> {
-        &self.account
+    /// The account behind it. In a forked child: that of this process, if it can be made.
+    pub fn account(&self) -> &Arc<Account> {
+        self.account.here_shared().unwrap_or(&self.account)
     }
 }
 

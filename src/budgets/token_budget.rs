@@ -9,10 +9,12 @@ use parking_lot::RwLock;
 use smallvec::smallvec;
 
 pub use self::operation_costs::OperationCosts;
-use crate::accounting::{Clock, Code, Invalid, Key, Limit, Meter, Unit, UsageEstimate, Window};
+use super::stored::{Stored, check_most, core, reset, span_text};
+use crate::accounting::{Clock, Code, Invalid, Key, Limit, Unit, UsageEstimate, Window};
 use crate::ledger::{
-    Account, Ask, Core, Demand, Error, Lease, MeterIndex, Policy, Request, reserve,
+    Account, Ask, Demand, Error, Heritable, Lease, MeterIndex, Policy, Request, no_fork, reserve,
 };
+use crate::store::Store;
 
 const TOKENS: MeterIndex = MeterIndex(0);
 
@@ -27,8 +29,10 @@ pub struct TokenBudgetOptions {
     pub operation_costs: OperationCosts,
     /// How abandoned leases end.
     pub policy: Policy,
-    /// The clock.
+    /// The clock. With a store: that of the store.
     pub clock: Clock,
+    /// Where the counts are kept, for all processes. Default: in this object alone.
+    pub store: Option<Arc<Store>>,
 }
 
 impl Default for TokenBudgetOptions {
@@ -39,6 +43,7 @@ impl Default for TokenBudgetOptions {
             operation_costs: OperationCosts::default(),
             policy: Policy::default(),
             clock: Clock::System,
+            store: None,
         }
     }
 }
@@ -53,6 +58,26 @@ impl Default for TokenBudgetOptions {
 /// budget.consume("query", 700)?;
 /// assert!(budget.consume("write", 200).is_err()); // 2 x 200 tokens do not fit
 /// assert_eq!(budget.remaining()?, 300);
+/// # Ok::<(), outlay::Error>(())
+/// ```
+///
+/// With a store it survives, and processes share it:
+///
+/// ```
+/// # #[cfg(feature = "sqlite")] {
+/// use outlay::store::{Store, StoreOptions};
+/// use outlay::{AgentTokenBudget, TokenBudgetOptions};
+/// use std::time::Duration;
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let url = format!("sqlite:///{}", folder.path().join("budgets.db").display());
+/// let store = Store::open(&url, StoreOptions::default())?;
+/// let open = || {
+///     let options = TokenBudgetOptions { store: Some(store.clone()), ..Default::default() };
+///     AgentTokenBudget::new("a-1", 1_000, Duration::from_secs(3600), options)
+/// };
+/// open()?.consume("query", 700)?;
+/// assert_eq!(open()?.used()?, 700);
+/// # }
 /// # Ok::<(), outlay::Error>(())
 /// ```
 #[derive(Debug)]
@@ -78,12 +103,22 @@ impl AgentTokenBudget {
             return Err(Invalid::policy("warning_threshold", "a number from 0 to 1").into());
         }
         let key = Key::parse("agent_id", agent_id)?;
-        let core = Core::new(options.clock, options.policy);
+        check_most(options.store.as_ref(), "total_tokens", Some(total_tokens))?;
+        let core = core(options.store.as_ref(), options.clock, options.policy)?;
         let limit = Limit::new(Unit::Tokens, Some(total_tokens))
             .hard(hard_limit)
             .warn_at(warning_mark(total_tokens, warning_threshold));
-        let meter = Meter::new(limit, Window::fixed(period, core.clock().tick())?);
-        let account = Account::new(&core, key, Code::BudgetExceeded, [meter]);
+        let window = Window::fixed(period, core.clock().tick())?;
+        let stored = Stored {
+            store: options.store.as_ref(),
+            class: "AgentTokenBudget",
+            id: agent_id,
+            more: &[("period", &span_text(period))],
+        };
+        let meters = smallvec![stored.meter(limit.clone(), window)];
+        let account = stored.account_with(&[limit], meters, |meters| {
+            Account::new(&core, key, Code::BudgetExceeded, meters)
+        })?;
         let costs = RwLock::new(options.operation_costs);
         Ok(Self { account, costs, total_tokens, period, warning_threshold, hard_limit })
     }
@@ -145,7 +180,9 @@ impl AgentTokenBudget {
 
     /// used / total: 0.0 to 1.0, or more for a soft limit. 1.0 if the total is zero.
     pub fn usage_percentage(&self) -> Result<f64, Error> {
-        Ok(share(self.used()?, self.total_tokens))
+        self.account.read(|meters, _| {
+            share(meters[0].used(), meters[0].limit().unwrap_or(self.total_tokens))
+        })
     }
 
     /// Whether the warning threshold is reached.
@@ -153,19 +190,20 @@ impl AgentTokenBudget {
         Ok(self.usage_percentage()? >= self.warning_threshold)
     }
 
-    /// The time until the next period.
+    /// The time until the next period. In a store it is the whole period before the first use.
     pub fn time_until_reset(&self) -> Result<Duration, Error> {
-        self.account.read(|meters, now| meters[0].resets_in(now).unwrap_or_default())
+        self.account.read(|meters, now| meters[0].resets_in(now).unwrap_or(self.period))
     }
 
     /// Starts a new period now. Open leases end in the old one.
     pub fn reset(&self) -> Result<(), Error> {
-        self.account.adjust(|meters, now| meters[0].reset(now))
+        reset(&self.account)
     }
 
     /// Sets what a token of `operation` costs from now on.
     pub fn add_operation_cost(&self, operation: &str, cost: u64) -> Result<(), Error> {
-        self.account.core().same_process()?;
+        self.account.here()?;
+        let _no_fork = no_fork();
         self.costs.write().set(operation, cost);
         Ok(())
     }
@@ -185,9 +223,10 @@ impl AgentTokenBudget {
         self.account.key().as_str()
     }
 
-    /// The total of a period.
-    pub const fn total_tokens(&self) -> u64 {
-        self.total_tokens
+    /// The total of a period. In a store: the one that was set last, by whichever process.
+    pub fn total_tokens(&self) -> u64 {
+        let total = self.account.read(|meters, _| meters[0].limit());
+        total.ok().flatten().unwrap_or(self.total_tokens)
     }
 
     /// The length of a period.
@@ -205,9 +244,9 @@ impl AgentTokenBudget {
         self.hard_limit
     }
 
-    /// The account behind it.
-    pub const fn account(&self) -> &Arc<Account> {
-        &self.account
+    /// The account behind it. In a forked child: that of this process, if it can be made.
+    pub fn account(&self) -> &Arc<Account> {
+        self.account.here_shared().unwrap_or(&self.account)
     }
 
     /// cost x tokens. A product that no limit can hold is refused. With a soft limit it saturates.

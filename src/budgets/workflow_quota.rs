@@ -1,21 +1,46 @@
 //! Workflow quotas: a number of workflows per period, and a number of steps in each.
 
+mod run_fact;
+mod token;
+
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
-use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use smallvec::smallvec;
 
-use crate::accounting::{Clock, Code, Key, Limit, Meter, Tick, Unit, Window};
-use crate::ledger::{Account, Ask, Core, Demand, Error, MeterIndex, Policy};
+use self::run_fact::{Begun, RunFact, RunPlace};
+pub use self::token::WorkflowToken;
+use self::token::{Active, Workflow};
+use super::facts::{limits_of, look};
+use super::stored::{Stored, check_most, core, reset, span_text};
+use crate::accounting::{Clock, Code, Key, Limit, Meter, Terms, Tick, Unit, Window, nanos};
+use crate::ledger::{Account, Demand, Error, MeterIndex, Policy};
+use crate::store::{LimitId, Store};
 
 const FIRST: MeterIndex = MeterIndex(0);
 /// For how long, at least, a workflow is kept that nobody has and nobody has ended.
 const KEPT: Duration = Duration::from_secs(24 * 3_600);
 /// How often, at most, such workflows are looked for.
 const SEARCHES: Duration = Duration::from_secs(3_600);
+
+/// The options of a [`WorkflowQuota`], beside its limits.
+#[derive(Clone, Debug)]
+pub struct WorkflowOptions {
+    /// The clock. With a store: that of the store.
+    pub clock: Clock,
+    /// Where the counts are kept, for all processes. Default: in this object alone.
+    pub store: Option<Arc<Store>>,
+    /// What tells the quota from others in its store. Default "workflows".
+    pub name: String,
+}
+
+impl Default for WorkflowOptions {
+    fn default() -> Self {
+        Self { clock: Clock::System, store: None, name: "workflows".to_owned() }
+    }
+}
 
 /// How many workflows may begin in a period, and how many steps each may take.
 ///
@@ -38,25 +63,11 @@ struct Quota {
     max_workflows: u64,
     max_steps: u64,
     period: Duration,
-    active: Mutex<HashMap<Key, Arc<Workflow>>>,
+    active: Arc<Active>,
+    /// Where all processes find the workflows.
+    place: Option<RunPlace>,
     /// When to look for workflows that nobody has any more.
     search_at: AtomicU64,
-}
-
-/// One workflow. All its handles, also the one in the quota, share one counter. A quota forgets a
-/// workflow that nobody has ended a day, or a period if that is longer, after its last handle is gone.
-#[derive(Clone, Debug)]
-pub struct WorkflowToken(Arc<Workflow>);
-
-#[derive(Debug)]
-struct Workflow {
-    account: Arc<Account>,
-    max_steps: u64,
-    began: Tick,
-    /// When the last handle outside of the quota was dropped.
-    dropped: AtomicU64,
-    ended: Mutex<Option<Tick>>,
-    quota: Weak<Quota>,
 }
 
 impl WorkflowQuota {
@@ -67,14 +78,40 @@ impl WorkflowQuota {
         period: Duration,
         clock: Clock,
     ) -> Result<Self, Error> {
-        let core = Core::new(clock, Policy::default());
+        let options = WorkflowOptions { clock, ..WorkflowOptions::default() };
+        Self::with(max_workflows, max_steps, period, options)
+    }
+
+    /// [`new`](Self::new) with options.
+    pub fn with(
+        max_workflows: u64,
+        max_steps: u64,
+        period: Duration,
+        options: WorkflowOptions,
+    ) -> Result<Self, Error> {
+        let WorkflowOptions { clock, store, name } = options;
+        Key::parse("name", &name)?;
+        check_most(store.as_ref(), "max_workflows", Some(max_workflows))?;
+        check_most(store.as_ref(), "max_steps", Some(max_steps))?;
+        let core = core(store.as_ref(), clock, Policy::default())?;
         let window = Window::fixed(period, core.clock().tick())?;
-        let meter = Meter::new(Limit::new(Unit::Workflows, Some(max_workflows)), window);
-        let key = Key::fixed("workflows");
-        let account = Account::new(&core, key, Code::WorkflowQuotaExceeded, [meter]);
-        let active = Mutex::new(HashMap::new());
+        let limit = Limit::new(Unit::Workflows, Some(max_workflows));
+        let stored = Stored {
+            store: store.as_ref(),
+            class: "WorkflowQuota",
+            id: &name,
+            more: &[("period", &span_text(period))],
+        };
+        let meters = smallvec![stored.meter(limit.clone(), window)];
+        let account = stored.account_with(&[limit], meters, |meters| {
+            Account::new(&core, Key::fixed("workflows"), Code::WorkflowQuotaExceeded, meters)
+        })?;
+        let active = Arc::new(Active::default());
         let search_at = AtomicU64::new(core.clock().tick().plus(SEARCHES).raw());
-        Ok(Self(Arc::new(Quota { account, max_workflows, max_steps, period, active, search_at })))
+        let keep = nanos(KEPT.max(period)) / 1_000;
+        let place = store.map(|store| RunPlace { store, quota: name, keep });
+        let quota = Quota { account, max_workflows, max_steps, period, active, place, search_at };
+        Ok(Self(Arc::new(quota)))
     }
 
     /// Begins a workflow. An id that is active already is refused. With `resume` its running token
@@ -82,51 +119,60 @@ impl WorkflowQuota {
     pub fn begin_workflow(&self, workflow_id: &str, resume: bool) -> Result<WorkflowToken, Error> {
         let key = Key::parse("workflow_id", workflow_id)?;
         let quota = &self.0;
+        if let Some(place) = &quota.place {
+            return quota.begin_in(place, &key, resume);
+        }
         let taken = || match quota.active.lock().get(&key) {
             Some(running) if resume => Some(Ok(WorkflowToken(Arc::clone(running)))),
-            Some(_) => Some(Err(Error::Conflict(format!(
-                "workflow_id {workflow_id:?} is active already: end it first, or pass resume=True"
-            )))),
+            Some(_) => Some(Err(taken_id(workflow_id))),
             None => None,
         };
         let begin = || {
-            let token = WorkflowToken::new(key.clone(), quota);
+            let token =
+                WorkflowToken::new(quota.own_steps(&key), quota.max_steps, &quota.active, None);
             quota.active.lock().insert(key.clone(), Arc::clone(&token.0));
             Ok(token)
         };
         let begun = quota.account.charge_once(taken, &[Demand::new(FIRST, 1)], begin);
-        if let Ok(Ok(token)) = &begun
-            && token.0.began.raw() >= quota.search_at.load(Ordering::Relaxed)
-        {
-            quota.forget(token.0.began);
+        if let Ok(Ok(token)) = &begun {
+            quota.look_for_left(token.0.began);
         }
-        begun.map_err(|error| match error {
-            Error::Denied(mut denied) => {
-                denied.id = Some(key.clone());
-                Error::Denied(denied)
-            }
-            other => other,
-        })?
+        begun.map_err(|error| named(error, &key))?
     }
 
     /// Ends a workflow. Returns false if no workflow of that id is active.
     pub fn end_workflow(&self, workflow_id: &str) -> Result<bool, Error> {
-        match self.get(workflow_id)? {
-            Some(token) => token.end(),
-            None => Ok(false),
+        let known = self.0.active.lock().get(workflow_id).cloned().map(WorkflowToken);
+        match known {
+            Some(token) if token.end()? => return Ok(true),
+            None if self.0.place.is_none() => return Ok(false),
+            // Another process may have begun one of that id.
+            _ => {}
         }
+        self.get(workflow_id)?.map_or(Ok(false), |token| token.end())
     }
 
     /// The active workflow with that id.
     pub fn get(&self, workflow_id: &str) -> Result<Option<WorkflowToken>, Error> {
-        self.0.account.core().same_process()?;
-        Ok(self.0.active.lock().get(workflow_id).cloned().map(WorkflowToken))
+        let core = self.0.account.core();
+        core.same_process()?;
+        let Some(place) = &self.0.place else {
+            return Ok(self.0.active.lock().get(workflow_id).cloned().map(WorkflowToken));
+        };
+        let Ok(key) = Key::parse("workflow_id", workflow_id) else { return Ok(None) };
+        match place.find(&key, core.clock().tick())? {
+            Some(run) => self.0.token(place, &key, run).map(Some),
+            None => Ok(None),
+        }
     }
 
     /// How many workflows are active.
     pub fn active_count(&self) -> Result<usize, Error> {
         let core = self.0.account.core();
         core.same_process()?;
+        if let Some(place) = &self.0.place {
+            return place.count();
+        }
         self.0.forget(core.clock().tick());
         Ok(self.0.active.lock().len())
     }
@@ -148,7 +194,7 @@ impl WorkflowQuota {
 
     /// Starts a new period now. Active workflows go on.
     pub fn reset(&self) -> Result<(), Error> {
-        self.0.account.adjust(|meters, now| meters[0].reset(now))
+        reset(&self.0.account)
     }
 
     /// How many workflows may begin in a period.
@@ -173,6 +219,102 @@ impl WorkflowQuota {
 }
 
 impl Quota {
+    /// Begins a workflow for all processes of a store, or goes on with it.
+    fn begin_in(
+        self: &Arc<Self>,
+        place: &RunPlace,
+        key: &Key,
+        resume: bool,
+    ) -> Result<WorkflowToken, Error> {
+        let core = self.account.core();
+        core.same_process()?;
+        let limit = limits_of(&self.account)?[0].unwrap_or(LimitId(0));
+        for tries in 0.. {
+            let now = core.clock().now(true);
+            match place.begin(key, now.wall_ns / 1_000, limit, now.tick)? {
+                Begun::New(run) => {
+                    let token = self.token(place, key, run);
+                    self.look_for_left(now.tick);
+                    return token;
+                }
+                Begun::Runs(run) if resume => {
+                    let token = self.token(place, key, run)?;
+                    look(&place.store, &token.0.account)?;
+                    return Ok(token);
+                }
+                Begun::Runs(_) => return Err(taken_id(key.as_str())),
+                // A period may just have ended.
+                Begun::Full if tries == 0 && self.leaves_one()? => {}
+                Begun::Full => break,
+            }
+        }
+        Err(named(self.account.refused(&[Demand::new(FIRST, 1)], 0, Terms::Plain)?, key))
+    }
+
+    fn leaves_one(&self) -> Result<bool, Error> {
+        self.account.read(|meters, _| meters[0].remaining() != Some(0))
+    }
+
+    /// The token of a workflow that runs: the one that this process has, or a new one.
+    fn token(
+        self: &Arc<Self>,
+        place: &RunPlace,
+        key: &Key,
+        run: RunFact,
+    ) -> Result<WorkflowToken, Error> {
+        let known = |active: &HashMap<Key, Arc<Workflow>>| {
+            let known = active.get(key)?;
+            let same = known.run.as_ref().is_some_and(|known| known.is(&run));
+            same.then(|| WorkflowToken(Arc::clone(known)))
+        };
+        if let Some(token) = known(&self.active.lock()) {
+            return Ok(token);
+        }
+        let steps = self.steps(place, key, &run.beginning())?;
+        let mut active = self.active.lock();
+        if let Some(token) = known(&active) {
+            return Ok(token);
+        }
+        let token = WorkflowToken::new(steps, self.max_steps, &self.active, Some(run));
+        let before = active.insert(key.clone(), Arc::clone(&token.0));
+        drop(active);
+        // It has ended elsewhere.
+        before.map_or(Ok(false), |before| before.account.close())?;
+        Ok(token)
+    }
+
+    /// The account of the steps of a workflow with that beginning. All processes find it by that.
+    fn steps(&self, place: &RunPlace, workflow: &Key, began: &str) -> Result<Arc<Account>, Error> {
+        let stored = Stored {
+            store: Some(&place.store),
+            class: "Workflow",
+            id: workflow.as_str(),
+            more: &[("quota", &place.quota), ("began", began)],
+        };
+        let meters = smallvec![stored.meter(self.steps_limit(), Window::Lifetime).following()];
+        stored.account(meters, |meters| {
+            Account::new(self.account.core(), workflow.clone(), Code::WorkflowQuotaExceeded, meters)
+        })
+    }
+
+    /// The account of the steps of a workflow of this process alone.
+    fn own_steps(&self, workflow: &Key) -> Arc<Account> {
+        let meter = Meter::new(self.steps_limit(), Window::Lifetime);
+        let (core, code) = (self.account.core(), Code::WorkflowQuotaExceeded);
+        Account::new(core, workflow.clone(), code, [meter])
+    }
+
+    fn steps_limit(&self) -> Limit {
+        Limit::new(Unit::Steps, Some(self.max_steps))
+    }
+
+    /// Looks for workflows to forget, once in a while.
+    fn look_for_left(&self, now: Tick) {
+        if now.raw() >= self.search_at.load(Ordering::Relaxed) {
+            self.forget(now);
+        }
+    }
+
     /// Forgets the workflows that nobody has ended and nobody has had for long.
     fn forget(&self, now: Tick) {
         // Relaxed: two threads that look at once do no harm.
@@ -196,108 +338,15 @@ impl Quota {
     }
 }
 
-impl Drop for WorkflowToken {
-    fn drop(&mut self) {
-        // The quota, or somebody else, has it still.
-        if Arc::strong_count(&self.0) > 1 {
-            let now = self.0.account.core().clock().tick();
-            self.0.dropped.store(now.raw(), Ordering::Relaxed);
-        }
-    }
+fn taken_id(workflow_id: &str) -> Error {
+    Error::Conflict(format!(
+        "workflow_id {workflow_id:?} is active already: end it first, or pass resume=True"
+    ))
 }
 
-impl WorkflowToken {
-    fn new(key: Key, quota: &Arc<Quota>) -> Self {
-        let core = quota.account.core();
-        let meter = Meter::new(Limit::new(Unit::Steps, Some(quota.max_steps)), Window::Lifetime);
-        let began = core.clock().tick();
-        Self(Arc::new(Workflow {
-            account: Account::new(core, key, Code::WorkflowQuotaExceeded, [meter]),
-            max_steps: quota.max_steps,
-            began,
-            dropped: AtomicU64::new(began.raw()),
-            ended: Mutex::new(None),
-            quota: Arc::downgrade(quota),
-        }))
-    }
-
-    /// Takes `n` steps, or refuses and takes none.
-    #[inline]
-    pub fn execute_step(&self, n: u64) -> Result<(), Error> {
-        self.0.account.charge(&[Demand::new(FIRST, n)])
-    }
-
-    /// The ask of one step, to charge it together with others.
-    pub fn ask(&self, n: u64) -> Ask {
-        Ask::new(&self.0.account, smallvec![Demand::new(FIRST, n)])
-    }
-
-    /// Steps left. Zero once the workflow has ended.
-    pub fn remaining_steps(&self) -> Result<u64, Error> {
-        if self.0.account.is_closed()? {
-            return Ok(0);
-        }
-        self.0.account.read(|meters, _| meters[0].remaining().unwrap_or(u64::MAX))
-    }
-
-    /// Steps taken.
-    pub fn steps_executed(&self) -> Result<u64, Error> {
-        self.0.account.read(|meters, _| meters[0].used())
-    }
-
-    /// The time from its beginning to now, or to its end.
-    pub fn duration(&self) -> Result<Duration, Error> {
-        let core = self.0.account.core();
-        core.same_process()?;
-        let until = self.0.ended.lock().unwrap_or_else(|| core.clock().tick());
-        Ok(until.since(self.0.began))
-    }
-
-    /// Whether a further step would be admitted.
-    pub fn can_continue(&self) -> Result<bool, Error> {
-        Ok(self.remaining_steps()? > 0)
-    }
-
-    /// Ends the workflow. Returns false if it had ended.
-    pub fn end(&self) -> Result<bool, Error> {
-        self.0.account.core().same_process()?;
-        // First it leaves the active ones, so that nobody gets a token that has ended.
-        if let Some(quota) = self.0.quota.upgrade() {
-            let mut active = quota.active.lock();
-            let ours =
-                active.get(self.0.account.key()).is_some_and(|own| Arc::ptr_eq(own, &self.0));
-            if ours {
-                active.remove(self.0.account.key());
-            }
-        }
-        let ended = self.0.account.close()?;
-        if ended {
-            *self.0.ended.lock() = Some(self.0.account.core().clock().tick());
-        }
-        Ok(ended)
-    }
-
-    /// The id.
-    pub fn id(&self) -> &str {
-        self.0.account.key().as_str()
-    }
-
-    /// How many steps it may take.
-    pub fn max_steps(&self) -> u64 {
-        self.0.max_steps
-    }
-
-    /// The account behind it.
-    pub fn account(&self) -> &Arc<Account> {
-        &self.0.account
-    }
+/// A refusal of the quota, with the workflow that it is about.
+fn named(error: Error, key: &Key) -> Error {
+    let Error::Denied(mut denied) = error else { return error };
+    denied.id = Some(key.clone());
+    Error::Denied(denied)
 }
-
-impl PartialEq for WorkflowToken {
-    /// Handles of the same workflow.
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-}
-
-impl Eq for WorkflowToken {}

@@ -1,15 +1,16 @@
 //! One account: a small group of meters that are always asked together, under one short lock.
 
 pub(crate) mod entries;
+mod heir;
 pub(crate) mod held;
 pub(crate) mod identity;
 pub(crate) mod idle;
-mod joining;
 pub(crate) mod leasing;
 pub(crate) mod naming;
 pub(crate) mod passing;
 pub(crate) mod retry;
 pub(crate) mod serving;
+pub(crate) mod short;
 mod slots;
 pub(crate) mod state;
 pub(crate) mod supplied;
@@ -17,26 +18,29 @@ pub(crate) mod telling;
 pub(crate) mod verdict;
 pub(crate) mod visit;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use smallvec::SmallVec;
 
+use self::held::Supplied;
 use self::identity::{Identity, Step};
 use self::idle::Idle;
 use self::naming::Naming;
 use self::state::State;
-use self::verdict::Refused;
 use super::account_id::AccountId;
 use super::claim::{Demand, MeterIndex};
 use super::core::Core;
 use super::core::sweep::Swept;
-use super::error::{Error, Stop};
+use super::error::Error;
+use super::fork::heir::Heritable;
 use super::post::outbox::Outbox;
+use super::supply::{Supply, SupplyMember, View};
 use super::sync::{Mutex, MutexGuard};
 use crate::accounting::{
-    Cause, Code, Denied, Follower, Invalid, Key, Meter, Moment, Terms, Tick, Usage,
+    Cause, Code, Denied, Follower, Invalid, Key, Meter, Moment, Share, Terms, Tick,
 };
 
 /// The most meters of an account. A byte numbers them, with room to count beyond.
@@ -110,37 +114,6 @@ impl Account {
         this
     }
 
-    /// Books `demands` and then calls `then`, in one step, unless a share is too small. If `known`
-    /// returns an answer, nothing is booked. If it `is_sure`, nothing is decided.
-    #[inline]
-    pub(crate) fn try_charge<R>(
-        &self,
-        is_sure: impl FnOnce(&mut State) -> bool,
-        known: impl FnOnce() -> Option<R>,
-        demands: &[Demand],
-        then: impl FnOnce() -> R,
-    ) -> Result<R, Stop> {
-        self.locked(|state, step| {
-            let sure = is_sure(state);
-            if let Some(answer) = known() {
-                return Ok(answer);
-            }
-            let decided = if sure { Ok(()) } else { state.decide(demands, Terms::Plain, step) };
-            match decided {
-                Ok(()) => {
-                    state.charge(demands, step);
-                    Ok(then())
-                }
-                Err(stop) => {
-                    if let Stop::Refused(refused) = &stop {
-                        step.tell_denied(&state.meters, demands, refused);
-                    }
-                    Err(stop)
-                }
-            }
-        })?
-    }
-
     /// Books `demands` that have already happened. Never refused.
     pub fn record(&self, demands: &[Demand]) -> Result<(), Error> {
         self.locked(|state, step| state.charge(demands, step))
@@ -183,39 +156,6 @@ impl Account {
         })
     }
 
-    /// Admits a caller that reports its usage later. `demands` are held for one bucket of the
-    /// window, or until the next usage is recorded. `refuse` makes the refusal, so that its text is
-    /// only made for a caller that reads it. It is not called for a share that is too small, unless
-    /// this is the `last` time.
-    #[inline]
-    pub(crate) fn try_admission<E>(
-        &self,
-        is_sure: impl FnOnce(&mut State) -> bool,
-        demands: &[Demand],
-        last: bool,
-        refuse: impl FnOnce(Refused<'_>) -> E,
-    ) -> Result<Result<(), E>, Stop> {
-        self.locked(|state, step| {
-            let refused = match is_sure(state) {
-                true => None,
-                false => state.first_refused(demands, Terms::Gated, step),
-            };
-            match refused {
-                None => {
-                    state.take_admission(demands, step.now);
-                    Ok(Ok(()))
-                }
-                Some(_) if !last && state.lacks_share(demands, Terms::Gated, step) => {
-                    Err(Stop::Short)
-                }
-                Some(index) => {
-                    let (identity, now) = (step.identity, step.now);
-                    Ok(Err(refuse(Refused { state, identity, demands, index, now })))
-                }
-            }
-        })?
-    }
-
     /// When `demands` could pass, or `None` for never.
     pub(crate) fn retry_after(
         &self,
@@ -235,22 +175,9 @@ impl Account {
 
     /// When the next event happens that a wait may depend on.
     fn next_event(&self) -> Result<Option<Tick>, Error> {
-        self.core().same_process()?;
-        let state = self.state.lock();
-        Ok(state.next_event(&self.identity, self.identity.now()))
-    }
-
-    /// Whether `demands` would be admitted in this mode. If it `is_sure`, they are.
-    pub(crate) fn try_check(
-        &self,
-        is_sure: impl FnOnce(&mut State) -> bool,
-        demands: &[Demand],
-        terms: Terms,
-    ) -> Result<(), Stop> {
-        self.locked(|state, step| match is_sure(state) {
-            true => Ok(()),
-            false => state.decide(demands, terms, step),
-        })?
+        let here = self.here()?;
+        let state = here.state.lock();
+        Ok(state.next_event(&here.identity, here.identity.now()))
     }
 
     /// The refusal of an amount that no limit of `meter` can hold.
@@ -292,6 +219,24 @@ impl Account {
         added
     }
 
+    /// Replaces each meter by the one in `new`. Open leases keep what they hold. Charges for leases
+    /// that ran out are part of the old counts, so they are forgotten.
+    pub(crate) fn replace(
+        self: &Arc<Self>,
+        new: impl IntoIterator<Item = Meter>,
+    ) -> Result<(), Error> {
+        let replaced = self.locked(|state, step| {
+            for (old, new) in state.meters.iter_mut().zip(new) {
+                old.replace(new, step.now);
+            }
+            if let Some(entries) = state.entries_if_any() {
+                entries.forget_expired();
+            }
+        });
+        self.join();
+        replaced
+    }
+
     /// Closes the account to requests. Open leases still end. Returns false if it was closed
     /// before.
     pub fn close(&self) -> Result<bool, Error> {
@@ -308,20 +253,83 @@ impl Account {
         self.locked(|state, _| state.is_closed())
     }
 
-    /// The sum of all committed usage, with the charges for unsettled leases.
-    pub fn committed(&self) -> Result<Usage, Error> {
+    /// Joins the supply of its core, if it has one and a meter is shared.
+    pub(crate) fn join(self: &Arc<Self>) {
+        let Some(supply) = self.core().supply() else { return };
+        // It fails only in a forked child, which makes its accounts anew.
+        let shares = self.read(|meters, _| meters.iter().any(Meter::is_shared));
+        if shares == Ok(true) && self.supplied_by(Arc::clone(supply)).is_ok() {
+            let member: Arc<dyn SupplyMember> = Arc::clone(self) as _;
+            supply.joined(&member);
+        }
+    }
+
+    /// From now on `supply` brings the shares of its [shared](crate::Meter::shared) meters.
+    pub fn supplied_by(&self, supply: Arc<dyn Supply>) -> Result<(), Error> {
         self.locked(|state, _| {
-            state.entries().map_or(Usage::zero(), |entries| entries.committed.clone())
+            let supplied = &mut state.rare_mut().supplied;
+            if supplied.as_ref().is_none_or(|known| !Arc::ptr_eq(&known.supply, &supply)) {
+                let keeps = supply.keeps_bookings();
+                let waiting = BTreeMap::new();
+                *supplied = Some(Box::new(Supplied { supply, keeps, waiting }));
+            }
         })
     }
 
-    /// The sum of the estimates of all open leases.
-    pub fn reserved(&self) -> Result<Usage, Error> {
-        self.locked(|state, _| {
-            let entries = state.entries().into_iter();
-            let open = entries.flat_map(|entries| entries.open());
-            open.fold(Usage::zero(), |sum, (_, entry)| sum.saturating_add(&entry.estimate))
+    /// What brings the shares of its meters, if anything does.
+    pub fn supply(&self) -> Result<Option<Arc<dyn Supply>>, Error> {
+        self.locked(|state, _| state.supplied().map(|supplied| Arc::clone(&supplied.supply)))
+    }
+
+    /// Calls `act` with what the meter of a shared limit says, and with its share. Requests that
+    /// wait are then served. Returns whether there is such a meter.
+    pub fn visit(
+        &self,
+        limit: u128,
+        act: &mut dyn FnMut(&View, &mut Share),
+    ) -> Result<bool, Error> {
+        self.locked_at(Identity::present, |state, step| {
+            let found = state.meters.iter().position(|meter| meter.shared_limit() == Some(limit));
+            let Some(at) = found else { return false };
+            let view = state.view(at, step.identity, step.now);
+            let meter = &mut state.meters[at];
+            meter.visit_share(step.now, |share| act(&view, share));
+            meter.take_most();
+            // The answer may have said that the era is over.
+            meter.roll(step.now);
+            true
         })
+    }
+
+    /// The refusal of `demands[at]`, which the store of its limit has refused.
+    pub(crate) fn refused(
+        &self,
+        demands: &[Demand],
+        at: usize,
+        terms: Terms,
+    ) -> Result<Error, Error> {
+        self.locked(|state, step| state.refusal(step.identity, demands, at, step.now, terms))
+    }
+
+    /// The refusal of `demands`, if what is known of the limits refuses them. Nothing is drawn.
+    pub(crate) fn known_refusal(
+        &self,
+        demands: &[Demand],
+        terms: Terms,
+    ) -> Result<Option<Error>, Error> {
+        self.locked(|state, step| {
+            let left = |demand: &Demand| {
+                let meter = &state.meters[usize::from(demand.meter)];
+                meter.admits(demand.amount, terms) || meter.is_short(demand.amount, terms)
+            };
+            let at = demands.iter().position(|demand| !left(demand))?;
+            Some(state.refusal(step.identity, demands, at, step.now, terms))
+        })
+    }
+
+    /// Decides again what waits: the store is away, or back.
+    pub fn decide_again(&self) -> Result<(), Error> {
+        self.refresh()
     }
 
     #[inline]
@@ -329,7 +337,8 @@ impl Account {
         self.state.lock()
     }
 
-    /// Runs one step under the lock of the account. Listeners are notified after it.
+    /// Runs one step under the lock of the account. Listeners are notified after it. In a forked
+    /// child it is a step on the heir of the account.
     #[inline]
     pub(crate) fn locked<R>(
         &self,
@@ -344,11 +353,11 @@ impl Account {
         clock: impl FnOnce(&Identity) -> Moment,
         act: impl FnOnce(&mut State, &mut Step<'_>) -> R,
     ) -> Result<R, Error> {
-        self.core().same_process()?;
+        let here = self.here()?;
         let mut outbox = Outbox::default();
         let result = {
-            let mut state = self.state.lock();
-            let identity = &self.identity;
+            let mut state = here.state.lock();
+            let identity = &here.identity;
             let now = clock(identity);
             let mut step = Step { identity, now, outbox: &mut outbox, labels: None };
             state.touch(&mut step);
@@ -361,19 +370,40 @@ impl Account {
     }
 }
 
+impl SupplyMember for Account {
+    fn read_meters(&self, read: &mut dyn FnMut(&[Meter], Moment)) -> Result<(), Error> {
+        self.read(|meters, now| read(meters, now))
+    }
+
+    fn visit_limit(
+        &self,
+        limit: u128,
+        act: &mut dyn FnMut(&View, &mut Share),
+    ) -> Result<bool, Error> {
+        self.visit(limit, act)
+    }
+
+    fn decides_again(&self) -> Result<(), Error> {
+        self.refresh()
+    }
+}
+
 impl Follower for Account {
     fn next(&self) -> Option<Tick> {
         self.next_event().ok()?
     }
 
     fn moved(&self) {
-        // It fails only in a forked child, and nobody waits there.
-        let _ = self.refresh();
+        // In a forked child nobody waits here.
+        if self.core().same_process().is_ok() {
+            let _ = self.refresh();
+        }
     }
 }
 
 impl Swept for Account {
     fn sweep(&self, queued: Tick) -> Option<Tick> {
+        self.core().same_process().ok()?;
         let next = self.locked(|state, _| {
             let entries = state.entries_if_any()?;
             if entries.swept != Some(queued) {

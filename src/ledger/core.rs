@@ -2,25 +2,25 @@
 //! the sweep.
 
 pub(crate) mod event;
+mod listeners;
 pub(crate) mod policy;
 pub(crate) mod sweep;
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use smallvec::SmallVec;
+use once_cell::race::OnceBox;
 
 use self::event::{Event, EventKind};
+use self::listeners::{Listener, Listeners};
 use self::policy::Policy;
 use self::sweep::Sweep;
 use super::error::Error;
 use super::fork;
 use super::supply::Supply;
-use super::sync::Mutex;
 use crate::accounting::Clock;
-
-type Listener = Arc<dyn Fn(&Event) + Send + Sync>;
 
 /// What the accounts of one budget, pool or manager share.
 pub struct Core {
@@ -29,8 +29,9 @@ pub struct Core {
     generation: u64,
     /// The [bits](EventKind::bit) of the kinds of events that somebody listens to.
     heard: AtomicU16,
-    /// Each with the bits of the kinds that it listens to.
-    listeners: Mutex<Vec<(u16, Listener)>>,
+    listeners: Listeners,
+    /// How a forked child makes its account, as the account knows it.
+    pub(crate) recipe: OnceBox<Box<dyn Any + Send + Sync>>,
     pub(crate) sweep: Sweep,
     /// What brings the shares of meters whose limits other processes share.
     supply: Option<Arc<dyn Supply>>,
@@ -53,7 +54,8 @@ impl Core {
             policy,
             generation: fork::generation(),
             heard: AtomicU16::new(0),
-            listeners: Mutex::new(Vec::new()),
+            listeners: Listeners::default(),
+            recipe: OnceBox::new(),
             sweep: Sweep::new(),
             supply,
         })
@@ -85,7 +87,7 @@ impl Core {
     }
 
     fn add_listener(&self, kinds: u16, listener: Listener) {
-        self.listeners.lock().push((kinds, listener));
+        self.listeners.add(kinds, listener);
         // Release pairs with the load in `heard`: a thread that reads a bit also sees the listener.
         self.heard.fetch_or(kinds, Ordering::Release);
     }
@@ -116,13 +118,23 @@ impl Core {
 
     /// Calls the listeners. The caller holds no lock.
     pub(crate) fn tell(&self, event: &Event) {
-        // There is nearly always one listener. Its copy is kept without an allocation.
-        let listeners: SmallVec<[_; 2]> = self.listeners.lock().iter().cloned().collect();
-        for (kinds, listener) in &listeners {
-            if kinds & event.kind.bit() != 0 {
-                listener(event);
-            }
+        let bit = event.kind.bit();
+        for (_, listener) in self.listeners.iter().filter(|(kinds, _)| kinds & bit != 0) {
+            listener(event);
         }
+    }
+
+    /// Notifies the listeners of `parent`, too: that of the parent process.
+    pub(crate) fn take_listeners(&self, parent: &Self) {
+        for (kinds, listener) in parent.listeners.iter() {
+            self.add_listener(kinds, Arc::clone(listener));
+        }
+    }
+
+    /// The number of forks before the process that made it.
+    #[inline]
+    pub(crate) const fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// Fails if this process is a forked child of the process that made the account.

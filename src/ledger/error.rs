@@ -21,6 +21,8 @@ pub enum Error {
     Store(Box<StoreError>),
     /// The account was made before this process was forked.
     Forked,
+    /// The store has to be asked first, and this thread [may not wait](super::without_store) for it.
+    Short,
 }
 
 /// The lease is not in a state that allows this.
@@ -75,6 +77,10 @@ impl fmt::Display for Error {
             Self::Invalid(invalid) => invalid.fmt(f),
             Self::Conflict(message) => f.write_str(message),
             Self::Store(error) => error.fmt(f),
+            Self::Short => f.write_str(
+                "this process has too small a share of the limit, and the call may not wait for the \
+                 store here",
+            ),
             Self::Forked => f.write_str(
                 "this account was made before the process was forked: it would be a copy here, so \
                  that each child has the whole limit again; so has one that is made anew in each \

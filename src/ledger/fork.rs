@@ -1,12 +1,19 @@
-//! Detects forked children. In a child an account would be a copy: N children could spend N times
-//! the limit. So every account knows the process that made it.
+//! Forked children. What a process counts would be a copy in its child: N children could spend N
+//! times the limit. So every account knows the process that made it. In a child, what has a store is
+//! made anew, and what has none is refused.
+
+pub(crate) mod heir;
+mod lineage;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use self::lineage::making;
+pub(crate) use self::lineage::{Inherited, after_fork_in_parent, before_fork, no_fork};
+
 static FORKS: AtomicU64 = AtomicU64::new(0);
 
-/// Call this in a child after `fork`. The accounts that exist then refuse every request. The Python
-/// package registers it; a Rust program that forks calls it itself.
+/// Call this in a child after `fork`. The accounts that exist then refuse every request, unless
+/// they have a store. The Python package registers it; a Rust program that forks calls it itself.
 pub fn after_fork_in_child() {
     // Relaxed: the child has one thread when it runs this.
     FORKS.fetch_add(1, Ordering::Relaxed);

@@ -9,6 +9,7 @@
 //! | room | what is in it |
 //! | --- | --- |
 //! | `sync`, `error`, `fork`, `account_id` | the ground: locks, errors, forks, the address of an account |
+//! | `patience` | how a thread waits for a store, or does not |
 //! | `supply` | what an account asks of whoever shares its limits with other processes |
 //! | `core` | what accounts share: clock, policy, listeners, the sweep |
 //! | `claim`, `ending` | what is asked of one account; how a lease can end |
@@ -25,6 +26,7 @@ mod core;
 mod ending;
 mod error;
 mod fork;
+mod patience;
 mod post;
 mod queue;
 mod request;
@@ -49,6 +51,13 @@ pub use ending::{Abandoned, Actual, LeaseState};
 pub use error::{Error, LeaseError, StoreError};
 pub use fork::after_fork_in_child;
 pub(crate) use fork::generation as fork_generation;
+pub(crate) use fork::heir::{Heir, Heritable};
+pub(crate) use fork::{
+    Inherited, after_fork_in_parent as after_fork_in_parent_of_ledger,
+    before_fork as before_fork_of_ledger, no_fork,
+};
+pub(crate) use patience::sleep_for_store;
+pub use patience::{HostSleep, set_host_sleep, without_store};
 pub use post::{Mailbox, Sleeper};
 pub use request::{
     Ask, AskPart, Carried, Decides, Grant, Kept, Lease, Wait, charge, check, reserve,

@@ -42,6 +42,8 @@ pub(crate) fn attached_doc(name: &str) -> PyResult<&'static str> {
         "RequestBudget.from_dict"
         "RequestBudget.to_dict"
         "SharedPool.reserve_wait"
+        "Store.open"
+        "Store.sync_async"
         "Usage.from_dict"
         "Usage.from_response"
         "Usage.to_dict"

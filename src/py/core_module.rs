@@ -36,11 +36,11 @@ pub(crate) mod _core {
     #[pymodule_export]
     use crate::py::lease::{PyBudgetLease, set_end_block};
     #[pymodule_export]
-    use crate::py::python_call::after_fork_in_child;
-    #[pymodule_export]
-    use crate::py::python_call::at_exit;
+    use crate::py::python_call::{after_fork_in_child, after_fork_in_parent, at_exit, before_fork};
     #[pymodule_export]
     use crate::py::steps::{PyStepCharge, charge_together};
+    #[pymodule_export]
+    use crate::py::store::{PyStore, create_store, inspect_store};
     #[pymodule_export]
     use crate::py::together::{
         account_id, cost_capped, record_together, reserve_together, wait_together,
@@ -62,6 +62,7 @@ pub(crate) mod _core {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         crate::py::main_interpreter::check(module.py())?;
+        crate::ledger::set_host_sleep(crate::py::python_call::sleep_for_store);
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

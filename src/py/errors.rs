@@ -100,6 +100,8 @@ impl From<Error> for PyErr {
                 };
                 raise(class, problem.to_string())
             }
+            // No method lets it out; it is named for what it would be.
+            Error::Short => raise(Class::StoreUnavailable, error.to_string()),
             Error::Forked => raise(Class::ForkedLedger, error.to_string()),
         }
     }

@@ -14,6 +14,7 @@ mod main_interpreter;
 mod native;
 mod python_call;
 mod steps;
+mod store;
 mod together;
 mod values;
 mod waiting;

@@ -18,6 +18,8 @@ static EXIT_THREAD: OnceLock<ThreadId> = OnceLock::new();
 /// How long the exit waits for running calls, in steps.
 const STEP: Duration = Duration::from_millis(1);
 const STEPS: u32 = 5000;
+/// How long the exit waits for stores to take their shares back.
+const LAST: Duration = Duration::from_millis(200);
 const A_WHILE: Duration = Duration::from_secs(2);
 
 /// Calls `code`, which may run any Python. `None` if the interpreter is exiting.
@@ -56,8 +58,13 @@ pub(super) fn call_python_late<R>(py: Python<'_>, code: impl Fn() -> R) -> R {
 
 /// Lets other threads run while this one sleeps. At exit a daemon thread does not come back.
 pub(super) fn sleep_detached(py: Python<'_>, sleep: impl FnOnce() + Send) {
-    let coming_back = py.detach(|| {
-        sleep();
+    detached(py, sleep);
+}
+
+/// Lets other threads run during `call`, which blocks. At exit a daemon thread does not come back.
+pub(super) fn detached<R: Send>(py: Python<'_>, call: impl FnOnce() -> R + Send) -> R {
+    let (done, coming_back) = py.detach(|| {
+        let done = call();
         UNDER_WAY.fetch_add(1, Ordering::SeqCst);
         let coming_back = Ended;
         let exits_here = || EXIT_THREAD.get() == Some(&thread::current().id());
@@ -67,9 +74,18 @@ pub(super) fn sleep_detached(py: Python<'_>, sleep: impl FnOnce() + Send) {
                 thread::park();
             }
         }
-        coming_back
+        (done, coming_back)
     });
     drop(coming_back);
+    done
+}
+
+/// How a thread sleeps that waits for a store.
+pub(super) fn sleep_for_store(sleep: &mut (dyn FnMut() + Send)) {
+    // This thread is attached in nearly all cases. In one that is not, attaching costs a moment.
+    if Python::try_attach(|py| sleep_detached(py, &mut *sleep)).is_none() {
+        sleep();
+    }
 }
 
 /// Forgets the calls of the parent: a forked child has one thread and none of them.
@@ -93,6 +109,7 @@ pub(crate) fn at_exit(py: Python<'_>) {
     let _ = EXIT_THREAD.set(thread::current().id());
     EXITING.store(true, Ordering::SeqCst);
     py.detach(|| {
+        crate::store::close_all(LAST);
         for _ in 0..STEPS {
             if UNDER_WAY.load(Ordering::SeqCst) == 0 {
                 break;
@@ -124,6 +141,18 @@ pub(super) fn raise_later(error: PyErr) -> Option<PyErr> {
     }
     INTERRUPTION.set(Some(error));
     None
+}
+
+#[doc = stub!("before_fork")]
+#[pyfunction]
+pub(crate) fn before_fork() {
+    crate::store::before_fork();
+}
+
+#[doc = stub!("after_fork_in_parent")]
+#[pyfunction]
+pub(crate) fn after_fork_in_parent() {
+    crate::store::after_fork_in_parent();
 }
 
 #[doc = stub!("after_fork_in_child")]

@@ -14,7 +14,9 @@ use super::values::PyUsageEstimate;
 use super::waiting::{PyMailbox, PyWait, block_deciding};
 use crate::accounting::{Invalid, Usage};
 use crate::budgets::{Allotment, Guard, GuardAsk, GuardRequest, Labels};
-use crate::ledger::{Account, AccountId, Ask, Carried, Decides, Error, Request, Wait, reserve};
+use crate::ledger::{
+    Account, AccountId, Ask, Carried, Decides, Error, Request, Wait, reserve, without_store,
+};
 use crate::py::args;
 
 /// The asks of a request over several budgets.
@@ -244,8 +246,9 @@ pub(crate) fn wait_together<'py>(
     if asks.is_empty() {
         return Ok(None);
     }
-    match reserve(&asks, &request) {
+    match without_store(|| reserve(&asks, &request)) {
         Err(Error::Denied(_)) if timeout.is_some() => {}
+        Err(Error::Short) => {}
         Err(refused @ Error::Denied(_)) => {
             carried.refused(&refused);
             return Err(refused.into());
@@ -255,12 +258,15 @@ pub(crate) fn wait_together<'py>(
             return Ok(Some(Bound::new(py, lease)?.into_any()));
         }
     }
-    carried.waited = true;
+    carried.waited = timeout.is_some();
     // Imported only now: most requests never wait.
     let mailbox = call_python_late(py, || mailbox.call0())?.cast_into::<PyMailbox>()?;
     let mailbox = mailbox.get().0.clone();
-    let wait = Wait::for_lease(&asks, request, timeout, mailbox)
-        .inspect_err(|refused| carried.refused(refused))?;
+    let wait = match timeout {
+        Some(_) => Wait::for_lease(&asks, request, timeout, mailbox),
+        None => Wait::for_store(&asks, request, None, mailbox),
+    };
+    let wait = wait.inspect_err(|refused| carried.refused(refused))?;
     Ok(Some(Bound::new(py, PyWait::owned(wait, owner, carried))?.into_any()))
 }
 

@@ -10,7 +10,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
 use super::lease::PyBudgetLease;
-use crate::accounting::Invalid;
+use crate::accounting::{Clock, Invalid};
 use crate::ledger::{Carried, Error, Grant, Lease, Mailbox, Wait};
 use sleeping::Sleep;
 use wake::call_wake;
@@ -112,6 +112,17 @@ impl PyWait {
         }
     }
 
+    #[doc = stub!("Wait.gives_up_in")]
+    #[getter]
+    fn gives_up_in(&self) -> Option<f64> {
+        self.inner.gives_up_in().map(|limit| limit.as_secs_f64())
+    }
+
+    #[doc = stub!("Wait.give_up")]
+    fn give_up(&self) -> PyResult<()> {
+        Ok(self.inner.give_up()?)
+    }
+
     #[doc = stub!("Wait.pass_over")]
     fn pass_over(&self) -> bool {
         self.inner.pass_over()
@@ -157,6 +168,7 @@ fn block_telling(
     let (sleep, mailbox) = Sleep::new(py)?;
     let wait = join(Arc::clone(&mailbox)).inspect_err(&refused)?;
     let taken = || wait.take().map(|result| result.inspect_err(&refused));
+    let end = wait.gives_up_in().map(|limit| Clock::System.precise_tick().plus(limit));
     loop {
         if let Some(result) = taken() {
             return Ok(result?);
@@ -165,7 +177,12 @@ fn block_telling(
         if let Some(result) = taken() {
             return Ok(result?);
         }
-        sleep.sleep(py, next)?;
+        let left = end.map(|end| end.since(Clock::System.precise_tick()));
+        if left.is_some_and(|left| left.is_zero()) {
+            wait.give_up()?;
+            continue;
+        }
+        sleep.sleep(py, next.into_iter().chain(left).min())?;
     }
 }
 

@@ -112,6 +112,12 @@ impl<R: Rows> Visit<'_, R> {
         }
         if self.row.changed != 0 {
             self.rows.put_holder(self.holder, self.row)?;
+            for (ask, booked) in message.asks.iter().zip(&mut booked) {
+                // What the facts have moved is in the answer.
+                let Placed { era, row, limit, .. } = &mut booked.placed;
+                *row = self.rows.era(ask.limit, *era)?.unwrap_or(*row);
+                *limit = self.rows.limit(ask.limit)?.unwrap_or(*limit);
+            }
         }
         answer.given = self.given(message, &booked);
         Ok(())
@@ -150,7 +156,11 @@ impl<R: Rows> Visit<'_, R> {
             generation: limit.era.generation,
             most: limit.most,
             most_set: limit.most_set,
-            used: row.base.saturating_add(others.spent).saturating_add(own.spent),
+            used: row
+                .base
+                .saturating_add(others.spent)
+                .saturating_add(own.spent)
+                .saturating_sub(row.back),
             out: others.taken.saturating_sub(others.spent).saturating_add(row.silent),
             free: others.free,
             scarce: others.waits_before(ask.need, own.since),
@@ -163,7 +173,7 @@ impl<R: Rows> Visit<'_, R> {
         self.rows.put_holder(self.holder, self.row)
     }
 
-    /// Drops holders that are gone, once in a while.
+    /// Drops holders that are gone, and facts that need not be kept, once in a while.
     fn sweep(&mut self) -> Result<(), R::Fault> {
         let time = self.time();
         let ages = self.rules.ttl.saturating_mul(10);
@@ -173,6 +183,7 @@ impl<R: Rows> Visit<'_, R> {
         self.store.swept = time;
         self.rows.put_store(self.store)?;
         self.rows.fold(time.saturating_sub_unsigned(self.rules.keep))?;
-        self.rows.drop_holders(time.saturating_sub_unsigned(ages))
+        self.rows.drop_holders(time.saturating_sub_unsigned(ages))?;
+        self.rows.drop_facts(time)
     }
 }

@@ -116,17 +116,58 @@ pub struct ShareAsk {
     pub leaves: bool,
 }
 
+/// The era of a limit in which a fact moves an amount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MovedEra {
+    /// This one.
+    This(Era),
+    /// The present one.
+    Present,
+    /// The one in which this fact has first added to that limit. Once the store counts that era no
+    /// more, nothing moves.
+    Held,
+}
+
 /// What a fact changes beside its value: the amount that the store itself counts as used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Moved {
     /// Of which limit.
     pub limit: LimitId,
     /// Of which era.
-    pub era: Era,
-    /// What is added. It must fit.
+    pub era: MovedEra,
+    /// What is added. It must fit, unless `anyway`.
     pub add: u64,
     /// What is taken off, never below 0.
     pub take_off: u64,
+    /// Whether what is added counts even if it does not fit: it has been used.
+    pub anyway: bool,
+    /// The most that all may use from now on, if that is set.
+    pub most: Option<u64>,
+    /// Whether a new generation of the limit begins: what was used before counts no more.
+    pub reset: bool,
+}
+
+impl Moved {
+    /// Adds `add` to the present era, if it fits.
+    pub const fn add(limit: LimitId, add: u64) -> Self {
+        let (era, take_off, anyway) = (MovedEra::Present, 0, false);
+        Self { limit, era, add, take_off, anyway, most: None, reset: false }
+    }
+
+    /// Adds `add` to the present era: it has been used.
+    pub const fn booked(limit: LimitId, add: u64) -> Self {
+        Self { anyway: true, ..Self::add(limit, add) }
+    }
+
+    /// Replaces what the fact holds of a limit by what was used of it, in the era of the hold.
+    pub const fn settled(limit: LimitId, held: u64, used: u64) -> Self {
+        Self { era: MovedEra::Held, take_off: held, ..Self::booked(limit, used) }
+    }
+
+    /// Sets a limit.
+    pub const fn set(limit: LimitId, most: u64) -> Self {
+        Self { most: Some(most), ..Self::add(limit, 0) }
+    }
 }
 
 /// What becomes of a fact.
@@ -134,21 +175,67 @@ pub struct Moved {
 pub enum Change {
     /// Nothing: it is read.
     Read,
-    /// It has this value from now on, and amounts move with it.
+    /// It has this value from now on, which is not empty, and amounts move with it.
     Put(Vec<u8>, Vec<Moved>),
     /// It is no more, and amounts move with it.
     Remove(Vec<Moved>),
 }
 
+impl Change {
+    /// The amounts that move.
+    pub fn moved(&self) -> &[Moved] {
+        match self {
+            Self::Read => &[],
+            Self::Put(_, moved) | Self::Remove(moved) => moved,
+        }
+    }
+}
+
+/// The address of a fact: 32 bits of what it belongs to, then 96 of its own name. So all facts of a
+/// group lie together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FactId(pub u128);
+
+impl FactId {
+    /// The fact `name` of a group. Both are hashes.
+    pub const fn of(group: u128, name: u128) -> Self {
+        Self(group << NAME_BITS | name & NAME)
+    }
+
+    /// The first and the last address of its group.
+    pub const fn group(self) -> (Self, Self) {
+        (Self(self.0 & !NAME), Self(self.0 | NAME))
+    }
+}
+
+const NAME_BITS: u32 = 96;
+const NAME: u128 = (1 << NAME_BITS) - 1;
+
 /// Something that all holders must agree on: a job, a workflow, a setting.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Fact {
-    /// Its address: a hash of its kind and id.
-    pub id: u128,
-    /// The version that the holder has seen, 0 for none. A change of another version is refused.
+    /// Its address.
+    pub id: FactId,
+    /// The version that the holder has seen, 0 if there never was one, [`ANY`](Self::ANY) or
+    /// [`NONE`](Self::NONE). A change of another version is refused.
     pub seen: u64,
+    /// For how long the store keeps it from now on, in microseconds, `u64::MAX` for ever. A read
+    /// never shortens that.
+    pub keep: u64,
     /// The change.
     pub change: Change,
+}
+
+impl Fact {
+    /// Whatever stands is changed. What is removed must stand.
+    pub const ANY: u64 = u64::MAX;
+    /// No such fact stands. There may have been one that was removed.
+    pub const NONE: u64 = u64::MAX - 1;
+
+    /// Reads a fact.
+    pub const fn read(id: FactId) -> Self {
+        Self { id, seen: Self::ANY, keep: 0, change: Change::Read }
+    }
 }
 
 /// What a holder says: all of what it says at once.
@@ -223,8 +310,17 @@ pub struct FactGiven {
     pub changed: bool,
     /// The version in force, 0 for none.
     pub version: u64,
-    /// The value in force.
+    /// The value in force, empty for none.
     pub value: Vec<u8>,
+    /// The first amount of the change that did not fit.
+    pub lacks: Option<u32>,
+}
+
+impl FactGiven {
+    /// Whether there is such a fact.
+    pub fn stands(&self) -> bool {
+        !self.value.is_empty()
+    }
 }
 
 /// The answer to a message.

@@ -15,6 +15,7 @@
 
 mod book;
 mod durable;
+mod fork;
 mod fresh;
 mod holder;
 mod inspected;
@@ -26,14 +27,15 @@ mod supply;
 
 pub use book::{Now, StoreRules, apply, create};
 pub use durable::Durable;
+pub use fork::{after_fork_in_parent, before_fork};
 pub use fresh::fresh;
 pub use holder::{
     LimitName, ShareStatus, Status, Store, StoreEvent, StoreEventKind, StoreOptions, close_all,
 };
 pub use inspected::{Inspected, InspectedShare};
 pub use message::{
-    Answer, Change, Edges, Epoch, Fact, FactGiven, HeardOfOthers, HolderId, LimitId, Message,
-    Moved, Outcome, ShareAsk, ShareGiven, WhichEra, WindowSpan,
+    Answer, Change, Edges, Epoch, Fact, FactGiven, FactId, HeardOfOthers, HolderId, LimitId,
+    Message, Moved, MovedEra, Outcome, ShareAsk, ShareGiven, WhichEra, WindowSpan,
 };
 pub use rows::{EraRow, FactRow, HolderRow, LimitRow, Rows, ShareRow, StoreRow};
 pub use supply::{

@@ -1,6 +1,6 @@
 //! What a store keeps, and how its side of the protocol reaches it.
 
-use super::message::{Epoch, HolderId, LimitId, WindowSpan};
+use super::message::{Epoch, FactId, HolderId, LimitId, WindowSpan};
 use crate::accounting::{Era, taken};
 
 /// The store itself: one row.
@@ -51,6 +51,8 @@ pub struct EraRow {
     pub ends: i64,
     /// What is counted as used for no holder: what facts hold.
     pub base: u64,
+    /// What was given back of what holders have used. So much more fits the limit.
+    pub back: u64,
     /// The largest sum that a holder had heard, while the store learns.
     pub heard: u64,
     /// What is counted as taken for holders that have not spoken since the store forgot.
@@ -108,8 +110,12 @@ impl ShareRow {
 pub struct FactRow {
     /// One more for each change. It goes on after a removal.
     pub version: u64,
-    /// The value.
+    /// The value, empty for a fact that was removed.
     pub value: Vec<u8>,
+    /// When it is forgotten, `i64::MAX` for never.
+    pub until: i64,
+    /// The eras in which it has added to limits.
+    pub eras: Vec<(LimitId, Era)>,
 }
 
 /// The time `duration` after `time`, at most the end of time.
@@ -186,7 +192,16 @@ pub trait Rows {
         Ok(())
     }
     /// A fact.
-    fn fact(&mut self, id: u128) -> Result<Option<FactRow>, Self::Fault>;
+    fn fact(&mut self, id: FactId) -> Result<Option<FactRow>, Self::Fault>;
     /// Writes a fact. One that was removed keeps its version, with an empty value.
-    fn put_fact(&mut self, id: u128, row: FactRow) -> Result<(), Self::Fault>;
+    fn put_fact(&mut self, id: FactId, row: FactRow) -> Result<(), Self::Fault>;
+    /// Calls `each` with the facts of the group of `id`, in the order of their addresses, without
+    /// those that were removed.
+    fn facts(
+        &mut self,
+        id: FactId,
+        each: &mut dyn FnMut(FactId, FactRow),
+    ) -> Result<(), Self::Fault>;
+    /// Forgets the facts that were to be kept until before `time`.
+    fn drop_facts(&mut self, time: i64) -> Result<(), Self::Fault>;
 }

@@ -148,7 +148,12 @@ impl Supply {
     }
 
     /// Says this fact with the next message. The answer comes with [`apply`](Self::apply).
+    ///
+    /// The message names the limits that it moves, and so the answer has their figures.
     pub fn say(&mut self, fact: Fact) {
+        for moved in fact.change.moved() {
+            self.report(moved.limit);
+        }
         self.facts.push(fact);
     }
 

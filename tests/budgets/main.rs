@@ -3,3 +3,5 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 mod faces;
+#[cfg(feature = "sqlite")]
+mod stored;

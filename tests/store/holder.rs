@@ -1,18 +1,22 @@
 //! A holder: the shipped accounts, leases, queues and waits of one process, and its supply.
 
+mod lease;
+mod link;
+
 use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use outlay::store::{HolderId, LimitId, Meters, OnDown, Registry, Supply, View, WindowSpan};
+use outlay::store::{HolderId, LimitId, Meters, Registry, Supply, View, WindowSpan};
 use outlay::{
     Account, Actual, Ask, CalendarUnit, Changes, Clock, Code, Core, Demand, Demands, Era, Follower,
-    Grant, Key, Lack, Limit, Mailbox, ManualClock, Meter, Moment, Policy, Request, Share, Tick,
-    Unit, Usage, Wait, Window,
+    Grant, Key, Limit, Mailbox, ManualClock, Meter, Moment, Policy, Request, Share, Tick, Unit,
+    Usage, Wait, Window,
 };
-use parking_lot::Mutex;
 
+use self::lease::Lease;
+use self::link::Link;
 use crate::auditor::{Auditor, Broken, Entry, broken};
 use crate::plan::Spec;
 
@@ -29,28 +33,6 @@ struct Local {
     pending: u64,
 }
 
-pub(crate) struct Lease {
-    pub(crate) number: u64,
-    lease: outlay::Lease,
-    deadline: Tick,
-    demands: Vec<(usize, u64)>,
-    #[cfg_attr(
-        not(all(feature = "sqlite", target_os = "linux")),
-        expect(dead_code, reason = "only workers say it")
-    )]
-    eras: Vec<Option<Era>>,
-}
-
-#[cfg(all(feature = "sqlite", target_os = "linux"))]
-impl Lease {
-    /// When it runs out, and what it holds of which limit in which era.
-    pub(crate) fn terms(&self) -> (Tick, impl Iterator<Item = (usize, Era, u64)>) {
-        let terms =
-            |(&(limit, amount), era): (&(usize, u64), &Option<Era>)| (limit, era.unwrap(), amount);
-        (self.deadline, self.demands.iter().zip(&self.eras).map(terms))
-    }
-}
-
 struct Waiting {
     wait: Wait,
     ttl: Duration,
@@ -63,41 +45,6 @@ struct Admitted {
     deadline: Tick,
     demands: Vec<(usize, u64)>,
     eras: Vec<Option<Era>>,
-}
-
-/// The supply as the accounts see it: it only keeps what they say.
-#[derive(Debug, Default)]
-struct Link {
-    away: AtomicBool,
-    changes: Mutex<Vec<(u128, Changes)>>,
-    /// Limits of which there is news.
-    news: Mutex<Vec<u128>>,
-}
-
-impl outlay::Supply for Link {
-    fn short(&self, limit: u128) {
-        self.news.lock().push(limit);
-    }
-
-    fn surplus(&self, limit: u128) {
-        self.news.lock().push(limit);
-    }
-
-    fn changed(&self, limit: u128, changes: Changes) {
-        self.changes.lock().push((limit, changes));
-    }
-
-    fn timeout(&self) -> Duration {
-        Duration::ZERO
-    }
-
-    fn passes_when_away(&self, lack: &Lack) -> Option<bool> {
-        let passes = || {
-            let Lack { share, taken, asked, .. } = *lack;
-            outlay::store::passes_when_down(OnDown::Deny, None, share, taken, asked)
-        };
-        self.away.load(Ordering::Relaxed).then(passes)
-    }
 }
 
 pub(crate) struct Holder {

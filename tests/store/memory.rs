@@ -5,7 +5,7 @@ use std::convert::Infallible;
 
 use outlay::Era;
 use outlay::store::{
-    EraRow, FactRow, HolderId, HolderRow, LimitId, LimitRow, Rows, ShareRow, StoreRow,
+    EraRow, FactId, FactRow, HolderId, HolderRow, LimitId, LimitRow, Rows, ShareRow, StoreRow,
 };
 
 type Shares = Vec<(HolderId, ShareRow)>;
@@ -16,7 +16,7 @@ pub(crate) struct Memory {
     pub(crate) holders: BTreeMap<HolderId, HolderRow>,
     pub(crate) limits: BTreeMap<LimitId, LimitRow>,
     pub(crate) eras: BTreeMap<(LimitId, Era), (EraRow, Shares)>,
-    pub(crate) facts: BTreeMap<u128, FactRow>,
+    pub(crate) facts: BTreeMap<FactId, FactRow>,
 }
 
 impl Rows for Memory {
@@ -122,12 +122,28 @@ impl Rows for Memory {
         Ok(())
     }
 
-    fn fact(&mut self, id: u128) -> Result<Option<FactRow>, Infallible> {
+    fn fact(&mut self, id: FactId) -> Result<Option<FactRow>, Infallible> {
         Ok(self.facts.get(&id).cloned())
     }
 
-    fn put_fact(&mut self, id: u128, row: FactRow) -> Result<(), Infallible> {
+    fn put_fact(&mut self, id: FactId, row: FactRow) -> Result<(), Infallible> {
         self.facts.insert(id, row);
+        Ok(())
+    }
+
+    fn facts(
+        &mut self,
+        id: FactId,
+        each: &mut dyn FnMut(FactId, FactRow),
+    ) -> Result<(), Infallible> {
+        let (first, last) = id.group();
+        let facts = self.facts.range(first..=last).filter(|(_, row)| !row.value.is_empty());
+        facts.for_each(|(id, row)| each(*id, row.clone()));
+        Ok(())
+    }
+
+    fn drop_facts(&mut self, time: i64) -> Result<(), Infallible> {
+        self.facts.retain(|_, row| row.until >= time);
         Ok(())
     }
 }

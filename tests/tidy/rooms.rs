@@ -13,6 +13,7 @@ const ROOMS: [(&str, &[&[&str]]); 4] = [
         &[
             // The ground: locks, errors, forks, the address of an account.
             &["sync", "error", "fork", "account_id"],
+            &["supply"],
             &["core"],
             // The demands on one account, and the ends of a lease.
             &["claim", "ending"],
@@ -26,6 +27,8 @@ const ROOMS: [(&str, &[&[&str]]); 4] = [
     (
         "budgets",
         &[
+            // How they keep their accounts in a store, and what its processes agree on.
+            &["stored", "facts"],
             &["token_budget", "workflow_quota", "rate_limiter", "shared_pool", "budget_manager"],
             &["persist"],
             &["allowances"],

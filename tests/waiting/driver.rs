@@ -38,6 +38,7 @@ impl Driver {
             threshold: plan.threshold,
             policy: policy(plan.charges[0]),
             clock: Clock::Manual(Arc::clone(&clock)),
+            ..RateOptions::default()
         };
         let limiter = RateLimiter::per(100, Duration::from_nanos(PERIOD), options).unwrap();
         let pool = SharedPool::new(PoolOptions {

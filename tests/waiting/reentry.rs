@@ -145,6 +145,7 @@ fn a_storm_of_waits_that_leave_holds_nothing_and_blocks_nobody() {
         clock: injected,
         threshold: 1.0,
         policy: Policy { lease_ttl: HOUR, ..Policy::default() },
+        ..RateOptions::default()
     };
     let limiter = RateLimiter::new(100, options).unwrap();
     limiter.record_usage(100).unwrap();

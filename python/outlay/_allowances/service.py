@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Literal, NoReturn, SupportsIndex
+from typing import TYPE_CHECKING, Literal, SupportsIndex
 
 from outlay._allowances.backend import MemoryBackend
 from outlay._allowances.checks import Id, checked_model, given, instance, no_copies
@@ -13,9 +13,10 @@ from outlay._allowances.reports import QuotaCheckResult, UsageRecord, UsageRepor
 from outlay._allowances.store import AllowanceStore
 from outlay._allowances.stored import stored_backend
 from outlay._allowances.values import AgentAllowance, ModelQuota, RepoLimit
-from outlay._core import AllowanceLedger, check_amount, check_id
+from outlay._core import AllowanceLedger, Store, check_amount, check_id
 from outlay._errors import PolicyError
 from outlay._same import same, same_deeply
+from outlay._stores.pickled import made_again
 
 if TYPE_CHECKING:
     from outlay._allowances.backend import CountsBackend
@@ -31,13 +32,14 @@ class AllowanceService:
     A job begins in one step over its agent, its model and its repository, or is refused and changes nothing.
     It holds its estimate and its slot until its end is reported. An agent without an allowance is refused.
 
-    Without a store, everything is kept in memory. A store keeps the allowances, the quotas and the usage. All
-    else stays in memory: repositories, hours, cost, the ids of jobs and the tokens they hold. It is shared by
+    Without a store, everything is kept in memory. A `Store`, or its URL, keeps what was used for all processes;
+    each of them sets the allowances and quotas. An `AllowanceStore` keeps these and the usage. All else stays in memory: repositories, hours, cost, the ids of jobs and the tokens they hold. It is shared by
     all services on the same store object and clock. Each operation is atomic for all of them within the
     process, but not between processes. The usage of a job is booked in a store on the day of its end.
 
     Args:
-        store: An `AllowanceStore`: `MemoryStore()` or an object of your own; default None, in memory.
+        store: A URL, a `Store`, or an `AllowanceStore`: `MemoryStore()` or an object of your own; default
+            None, in memory.
         clock: `SystemClock()` or a `ManualClock`; default the system's.
 
     Raises:
@@ -56,15 +58,21 @@ class AllowanceService:
 
     """
 
-    __slots__ = ("__weakref__", "_counts", "_native")
+    __slots__ = ("__weakref__", "_counts", "_made", "_native")
 
     def __init__(
-        self, store: AllowanceStore | None = None, *, clock: SystemClock | ManualClock | None = None
+        self,
+        store: str | Store | AllowanceStore | None = None,
+        *,
+        clock: SystemClock | ManualClock | None = None,
     ) -> None:
         self._counts: CountsBackend
-        if store is None:
-            self._native = AllowanceLedger(clock=clock)
+        self._made: tuple[str | Store, SystemClock | ManualClock | None] | None = None
+        if store is None or isinstance(store, str | Store):
+            self._native = AllowanceLedger(clock=clock, store=store)
             self._counts = MemoryBackend(self._native)
+            if store not in (None, "memory://"):
+                self._made = store, clock
         else:
             _check_store(store)
             self._counts = stored = stored_backend(store, clock)
@@ -350,8 +358,11 @@ class AllowanceService:
     __copy__ = same
     __deepcopy__ = same_deeply
 
-    def __reduce__(self) -> NoReturn:
-        no_copies(self)
+    def __reduce__(self) -> tuple[object, ...]:
+        if self._made is None:
+            no_copies(self)
+        store, clock = self._made
+        return made_again, (AllowanceService, None, (store,), {"clock": clock})
 
 
 def _check_store(store: AllowanceStore) -> None:
@@ -370,6 +381,6 @@ AllowanceService.__module__ = "outlay"  # the place that users import from
 def service_from_ledger(native: AllowanceLedger) -> AllowanceService:
     """Return the service over an existing ledger: that of a guard."""
     service = AllowanceService.__new__(AllowanceService)
-    service._native = native
+    service._native, service._made = native, None
     service._counts = MemoryBackend(native)
     return service

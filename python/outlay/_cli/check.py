@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from outlay._cli.doubts import doubts
-from outlay._cli.policy_file import RULES, counts, read_policy
+from outlay._cli.policy_file import RULES, counts, read_policy, store_of
 from outlay._cli.printing import say, say_json, warn
 from outlay._errors import PolicyError
 
@@ -33,9 +33,16 @@ def _found(path: Path) -> dict[str, Any]:
     try:
         tables = read_policy(path).tables
     except PolicyError as error:
-        return {"file": str(path), "ok": False, "error": str(error), "entries": {}, "warnings": []}
+        return {"file": str(path), "ok": False, "error": str(error), "store": None, "entries": {}, "warnings": []}
     warnings = list(doubts(tables))
-    return {"file": str(path), "ok": True, "error": None, "entries": counts(tables), "warnings": warnings}
+    return {
+        "file": str(path),
+        "ok": True,
+        "error": None,
+        "store": store_of(tables),
+        "entries": counts(tables),
+        "warnings": warnings,
+    }
 
 
 def _show(one: dict[str, Any], *, named: bool) -> None:
@@ -47,5 +54,7 @@ def _show(one: dict[str, Any], *, named: bool) -> None:
     listed = ", ".join(f"{kind} {count}" for kind, count in entries.items())
     good = f"ok: {rules} {'rule' if rules == 1 else 'rules'}" + (f" ({listed})" if listed else "")
     say(f"{one['file']}: {good}" if named else good)
+    if one["store"] is not None:
+        say(f"store: {one['store']} (not opened)")
     for warning in one["warnings"]:
         warn(f"{one['file']}: warning: {warning}")

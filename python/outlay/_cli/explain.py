@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from outlay._cli.policy_file import read_policy
+from outlay._cli.policy_file import read_policy, store_of
 from outlay._cli.printing import say, say_json, say_table, warn
 from outlay._core import Guard, model_names
 from outlay._errors import OutlayError
@@ -30,6 +30,7 @@ def explain(path: Path, labels: Mapping[str, str], *, as_json: bool = False) -> 
         guard, tables = read_policy(path)
         counters = guard.explain(labels=labels)
         found = {
+            "store": store_of(tables),
             "counters": [{**one, "warn_at": _warn_at(one, tables)} for one in counters],
             "allowances": list(_allowances(guard, labels)),
             "missing_labels": [
@@ -54,6 +55,8 @@ def _show(found: dict[str, Any]) -> None:
         say_table([_HEAD, *rows])
     elif not found["missing_labels"]:
         say("no rule matches: every request with these labels passes")
+    if found["store"] is not None:
+        say(f"store: {found['store']}, which was not opened: what is used there is not shown")
     for name in found["missing_labels"]:
         say(f"refused with PolicyError: the label {name!r} is missing, which [defaults] requires")
     waits = [one["wait"] for one in found["counters"] if one["wait"] is not None]

@@ -1,4 +1,4 @@
-"""The command ``outlay``: ``check`` and ``explain`` for policies, ``doctor``, and the ``demo``."""
+"""The command ``outlay``: policies (``check``, ``explain``), stores (``top``, ``migrate``), and the rest."""
 
 from __future__ import annotations
 
@@ -92,7 +92,23 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument(
         "--imports", action="store_true", help="import each integration too; some hosts take seconds"
     )
-    for command in (demo, check, explain, doctor):
+    top = commands.add_parser(
+        "top",
+        help="show the limits of a store, and which processes have shares of them",
+        description="Show each limit of a store: its most, what all processes have used, what is with "
+        "processes that have not used it, and what each of them has. It only reads.",
+    )
+    top.add_argument("--once", action="store_true", required=True, help="print it once: the one way so far")
+    migrate = commands.add_parser(
+        "migrate",
+        help="create an empty store, for stores that are opened with strict",
+        description="Create an empty store, which a store that is opened with strict=True refuses to do.",
+    )
+    migrate.add_argument("--create", action="store_true", help="create the store if it is not there")
+    for command in (top, migrate):
+        command.add_argument("url", metavar="URL", help="such as sqlite:///budgets.db")
+        command.add_argument("--namespace", default="default", help='its part; default "default"')
+    for command in (demo, check, explain, doctor, top, migrate):
         command.add_argument("--json", action="store_true", help="print JSON")
     return parser
 
@@ -109,11 +125,22 @@ def _policy_command(arguments: argparse.Namespace) -> int:
     from outlay._cli.explain import explain
     from outlay._cli.show_doctor import show_doctor
 
+    if arguments.command in ("top", "migrate"):
+        return _store_command(arguments)
     if arguments.command == "doctor":
         return show_doctor(imports=arguments.imports, as_json=arguments.json)
     if arguments.command == "check":
         return check(arguments.policies, as_json=arguments.json)
     return explain(arguments.policy, dict(arguments.labels), as_json=arguments.json)
+
+
+def _store_command(arguments: argparse.Namespace) -> int:
+    from outlay._cli.top import migrate, top
+
+    url, namespace, as_json = arguments.url, arguments.namespace, arguments.json
+    if arguments.command == "top":
+        return top(url, namespace=namespace, as_json=as_json)
+    return migrate(url, namespace=namespace, create=arguments.create, as_json=as_json)
 
 
 def _demo(trace: Path | None, *, plain: bool, as_json: bool) -> int:

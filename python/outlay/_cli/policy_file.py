@@ -30,7 +30,8 @@ def read_policy(path: Path) -> PolicyFile:
 
     """
     try:
-        return PolicyFile(Guard(path), json.loads(policy_tables(path)))
+        # Its store is not opened: that would make a file, and a holder of shares.
+        return PolicyFile(Guard(path, store="memory://"), json.loads(policy_tables(path)))
     except OSError as error:
         if isinstance(error, PolicyError):
             raise
@@ -41,3 +42,9 @@ def counts(tables: dict[str, Any]) -> dict[str, int]:
     """Return how many entries each kind of table has, without those that have none."""
     found = {kind: len(tables.get(kind, ())) for kind in (*RULES, *OTHERS)}
     return {kind: count for kind, count in found.items() if count}
+
+
+def store_of(tables: dict[str, Any]) -> str | None:
+    """Return the address of the store of a policy; None for memory."""
+    url = tables.get("store", {}).get("url", "memory://")
+    return None if url == "memory://" else url

@@ -7,6 +7,7 @@ from outlay._stubs.amounts import Estimate
 from outlay._stubs.arguments import Amount, Ending, Id, Period
 from outlay._stubs.clocks import Clock
 from outlay._stubs.leases import BudgetLease
+from outlay._stubs.stores.store import StoreArg
 
 @final
 class AgentTokenBudget:
@@ -37,6 +38,8 @@ class AgentTokenBudget:
         on_error: What is booked for a lease whose block is left by an error: "release" (default) no tokens
             and no money, "charge" the estimate. Either way a request counts, and a time-out is charged.
         clock: Where time comes from; default None, the machine's clocks.
+        store: Where the counts are kept, for all processes and after a restart: a URL or a `Store`; default
+            None, in this object alone.
 
     Raises:
         InvalidId: The agent's id or the name of an operation is not allowed.
@@ -72,6 +75,7 @@ class AgentTokenBudget:
         unsettled: Ending = "charge",
         on_error: Ending = "release",
         clock: Clock | None = None,
+        store: StoreArg | None = None,
     ) -> Self: ...
     @classmethod
     def daily(
@@ -87,6 +91,7 @@ class AgentTokenBudget:
         unsettled: Ending = "charge",
         on_error: Ending = "release",
         clock: Clock | None = None,
+        store: StoreArg | None = None,
     ) -> Self:
         """Return a budget of so many tokens in each 24 hours from now (not calendar days).
 
@@ -101,6 +106,7 @@ class AgentTokenBudget:
             unsettled: As in the class.
             on_error: As in the class.
             clock: As in the class.
+            store: As in the class.
         """
 
     @classmethod
@@ -117,6 +123,7 @@ class AgentTokenBudget:
         unsettled: Ending = "charge",
         on_error: Ending = "release",
         clock: Clock | None = None,
+        store: StoreArg | None = None,
     ) -> Self:
         """Return a budget of so many tokens in each hour from now (not calendar hours).
 
@@ -131,6 +138,7 @@ class AgentTokenBudget:
             unsettled: As in the class.
             on_error: As in the class.
             clock: As in the class.
+            store: As in the class.
         """
 
     def consume(self, operation: str, estimated_tokens: Amount) -> None:

@@ -5,6 +5,7 @@ from typing import Any, Literal, Self, TypeAlias, final
 
 from outlay._stubs.arguments import Amount, Id, Period
 from outlay._stubs.clocks import Clock
+from outlay._stubs.stores.store import StoreArg
 
 _Checked: TypeAlias = tuple[bool, str, int, int, str]
 _JobEvent: TypeAlias = Literal["job_started", "job_completed", "job_failed", "job_cancelled"]
@@ -18,6 +19,7 @@ class AllowanceLedger:
 
     Args:
         clock: Where time comes from; default None, `SystemClock()`.
+        store: Where the counts are kept, a URL or a `Store`; default None, in this object alone.
 
     Raises:
         PolicyError: It is no clock.
@@ -37,7 +39,7 @@ class AllowanceLedger:
 
     def __copy__(self) -> Self: ...
     def __deepcopy__(self, _memo: dict[int, Any]) -> Self: ...
-    def __new__(cls, *, clock: Clock | None = None) -> Self: ...
+    def __new__(cls, *, clock: Clock | None = None, store: StoreArg | None = None) -> Self: ...
     def set_allowance(
         self,
         agent_id: Id,

@@ -8,6 +8,7 @@ from outlay._stubs.arguments import Amount, Ending, Id, Period
 from outlay._stubs.budget_info import BudgetInfo, BudgetLimit, FullBudgetInfo
 from outlay._stubs.clocks import Clock
 from outlay._stubs.leases import BudgetLease
+from outlay._stubs.stores.store import StoreArg
 
 @final
 class BudgetManager:
@@ -23,6 +24,8 @@ class BudgetManager:
         on_error: What is booked for a lease whose block is left by an error: "release" (default) no tokens
             and no money, "charge" the estimate. Either way a request counts, and a time-out is charged.
         clock: Where time comes from; default None, the machine's clocks.
+        store: Where the counts are kept, for all processes and after a restart: a URL or a `Store`; default
+            None, in this object alone.
 
     Raises:
         PolicyError: An argument makes no sense.
@@ -52,6 +55,7 @@ class BudgetManager:
         unsettled: Ending = "charge",
         on_error: Ending = "release",
         clock: Clock | None = None,
+        store: StoreArg | None = None,
     ) -> Self: ...
     def set_budget(self, limit: BudgetLimit) -> None:
         """Set or change the budget of an agent.

@@ -219,6 +219,13 @@ class Wait:
     def result(self) -> BudgetLease | None:
         """Return what it was given, once: a lease, None for a slot; raise what refused it."""
 
+    @property
+    def gives_up_in(self) -> float | None:
+        """How many seconds it waits for its store, if it waits for a store alone: then `give_up` is due."""
+
+    def give_up(self) -> None:
+        """End it by what is known, or by `on_down`: its store has not answered in time."""
+
     def pass_over(self) -> bool:
         """Give back what was given and not taken, and let others pass; return whether there was something."""
 

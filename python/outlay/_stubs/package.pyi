@@ -243,8 +243,17 @@ def attached_doc(name: str) -> str:
 def after_fork_in_child() -> None:
     """Refuse the accounts of the parent from now on; the package calls it in forked children."""
 
+def before_fork() -> None:
+    """Let the files of stores go, so that no connection goes through a fork; the package calls it."""
+
+def after_fork_in_parent() -> None:
+    """Let stores go on after a fork; the package calls it in the parent."""
+
 def at_exit() -> None:
-    """Wait for the callbacks under way and begin no more; the package calls it when Python exits."""
+    """Close all stores within 200 ms, wait for the callbacks under way and begin no more.
+
+    The package calls it when Python exits.
+    """
 
 def set_exceptions(module: ModuleType) -> None:
     """Remember the exception classes that refusals and faults are raised as.

@@ -6,6 +6,7 @@ from outlay._stubs.amounts import Estimate
 from outlay._stubs.arguments import Amount, Ending, Headers, Period
 from outlay._stubs.clocks import Clock
 from outlay._stubs.leases import BudgetLease, Mailbox, Wait
+from outlay._stubs.stores.store import StoreArg
 
 @final
 class RateLimiter:
@@ -30,6 +31,9 @@ class RateLimiter:
         on_error: What is booked for a lease whose block is left by an error: "release" (default) no tokens
             and no money, "charge" the estimate. Either way a request counts, and a time-out is charged.
         clock: Where time comes from; default None, the machine's clocks.
+        store: Where the counts are kept, for all processes and after a restart: a URL or a `Store`; default
+            None, in this object alone.
+        name: What tells it from others of its class in its store; default None, "limiter".
 
     Raises:
         InvalidAmount: The limit is no whole number.
@@ -59,6 +63,8 @@ class RateLimiter:
         unsettled: Ending = "charge",
         on_error: Ending = "release",
         clock: Clock | None = None,
+        store: StoreArg | None = None,
+        name: str | None = None,
     ) -> Self: ...
     @staticmethod
     def per(
@@ -70,6 +76,8 @@ class RateLimiter:
         unsettled: Ending = "charge",
         on_error: Ending = "release",
         clock: Clock | None = None,
+        store: StoreArg | None = None,
+        name: str | None = None,
     ) -> RateLimiter:
         """Make a limiter over any period.
 

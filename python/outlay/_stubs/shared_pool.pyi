@@ -7,6 +7,7 @@ from outlay._stubs.arguments import Amount, Ending, Period
 from outlay._stubs.caps import Remaining, RequestBudget
 from outlay._stubs.clocks import Clock
 from outlay._stubs.leases import BudgetLease, Mailbox, Wait
+from outlay._stubs.stores.store import StoreArg
 
 @final
 class SharedPool:
@@ -29,6 +30,9 @@ class SharedPool:
         on_error: What is booked for a lease whose block is left by an error: "release" (default) no tokens
             and no money, "charge" the estimate. Either way a request counts, and a time-out is charged.
         clock: Where time comes from; default None, the machine's clocks.
+        store: Where the counts are kept, for all processes and after a restart: a URL or a `Store`; default
+            None, in this object alone.
+        name: What tells it from others of its class in its store; default None, "pool".
 
     Raises:
         InvalidAmount: An amount is no whole number.
@@ -60,6 +64,8 @@ class SharedPool:
         unsettled: Ending = "charge",
         on_error: Ending = "release",
         clock: Clock | None = None,
+        store: StoreArg | None = None,
+        name: str | None = None,
     ) -> Self: ...
     def reserve(
         self,

@@ -5,6 +5,7 @@ from typing import Any, Literal, Self, final
 
 from outlay._stubs.arguments import Amount, Id, Period
 from outlay._stubs.clocks import Clock
+from outlay._stubs.stores.store import StoreArg
 
 @final
 class WorkflowQuota:
@@ -19,6 +20,9 @@ class WorkflowQuota:
         max_steps: How many steps each workflow may take.
         period: The length of a period: seconds or a timedelta.
         clock: Where time comes from; default None, the machine's clocks.
+        store: Where the counts are kept, for all processes and after a restart: a URL or a `Store`; default
+            None, in this object alone.
+        name: What tells it from others of its class in its store; default None, "workflows".
 
     Raises:
         InvalidAmount: A maximum is no whole number.
@@ -44,15 +48,28 @@ class WorkflowQuota:
         period: Period,
         *,
         clock: Clock | None = None,
+        store: StoreArg | None = None,
+        name: str | None = None,
     ) -> Self: ...
     @classmethod
-    def hourly(cls, max_workflows: Amount, max_steps: Amount, *, clock: Clock | None = None) -> Self:
+    def hourly(
+        cls,
+        max_workflows: Amount,
+        max_steps: Amount,
+        *,
+        clock: Clock | None = None,
+        store: StoreArg | None = None,
+        name: str | None = None,
+    ) -> Self:
         """Return a quota of so many workflows in each hour from now (not calendar hours).
 
         Args:
             max_workflows: How many workflows may begin in an hour.
             max_steps: How many steps each workflow may take.
             clock: Where time comes from; default None, the machine's clocks.
+            store: Where the counts are kept, for all processes and after a restart: a URL or a `Store`; default
+                None, in this object alone.
+            name: What tells it from others of its class in its store; default None, "workflows".
         """
 
     def begin_workflow(self, workflow_id: Id, *, resume: bool = False) -> WorkflowToken:

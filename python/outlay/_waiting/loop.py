@@ -84,6 +84,8 @@ class LoopState:
         """Join a queue and wait for the end. A lease that the caller did not receive is given back."""
         wait = join(self.mailbox)
         ticket = wait.ticket
+        seconds = wait.gives_up_in
+        late = None if seconds is None else self.loop.call_later(seconds, wait.give_up)
         try:
             while wait.pending:
                 future = self.loop.create_future()
@@ -93,6 +95,8 @@ class LoopState:
                 await future
             return wait.result()
         finally:
+            if late is not None:
+                late.cancel()
             self.waits.pop(ticket, None)
             wait.leave()
             if not self.waits:

@@ -13,7 +13,9 @@ use crate::accounting::{
     BUCKETS, CalendarUnit, Code, Denied, Invalid, Key, LONGEST, Limit, Meter, Show, Subject, Unit,
     Window,
 };
+use crate::budgets::stored::{Stored, announce, check_most};
 use crate::ledger::{Account, Accounts, Core, Error, MeterIndex, Naming, Silent};
+use crate::store::Store;
 
 /// Meter of agents and models: tokens of the day.
 pub(super) const TOKENS: MeterIndex = MeterIndex(0);
@@ -28,17 +30,56 @@ pub(super) const PULL_REQUESTS: MeterIndex = MeterIndex(0);
 pub(super) const ISSUES: MeterIndex = MeterIndex(1);
 pub(super) const COOLDOWN: MeterIndex = MeterIndex(2);
 
+/// The action that a cooldown stands for. It is known to this process alone.
+const COOLED: &str = "cooldown";
+
 /// Of so many accounts what has no limit is kept for ever too, in case a limit is set later.
 const KEPT: usize = 1_024;
 const HOUR: Duration = Duration::from_secs(3600);
 
-type Opener = fn(&Arc<Core>, Key, &Arc<Showing>) -> Result<Arc<Account>, Error>;
+type Opener = fn(&Opening, Key) -> Result<Arc<Account>, Error>;
+
+/// What the accounts of a service share.
+pub(super) struct Opening {
+    pub(super) core: Arc<Core>,
+    pub(super) store: Option<Arc<Store>>,
+    /// Whether the store says what the limits are.
+    pub(super) follows: bool,
+    pub(super) showing: Arc<Showing>,
+}
+
+impl Opening {
+    /// An account in the store, if there is one. `actions` tells meters of one unit apart.
+    fn open(
+        &self,
+        (table, id): (&str, &Key),
+        meters: impl Iterator<Item = (Limit, Window, &'static str)>,
+        words: Words,
+    ) -> Result<Arc<Account>, Error> {
+        let stored = Stored {
+            store: self.store.as_ref(),
+            class: "AllowanceService",
+            id: id.as_str(),
+            more: &[("table", table)],
+        };
+        let meter = |(limit, window, action)| {
+            let more = [("table", table), ("action", action)];
+            let more = if action == "" { &more[..1] } else { &more[..] };
+            let store = stored.store.filter(|_| action != COOLED);
+            let meter = Stored { store, more, ..stored }.meter(limit, window);
+            if self.follows { meter.following() } else { meter }
+        };
+        stored.account(meters.map(meter).collect(), |meters| {
+            let words = Arc::new(words);
+            Account::named(&self.core, id.clone(), Code::AllowanceExceeded, meters, words)
+        })
+    }
+}
 
 /// Accounts by id, and the limits that were set for some of them.
 pub(super) struct Limited<S> {
-    core: Arc<Core>,
+    opening: Arc<Opening>,
     open: Opener,
-    showing: Arc<Showing>,
     accounts: Accounts,
     /// Written under the lock of the account, so that it matches the limits of the account.
     settings: RwLock<HashMap<Key, Arc<S>>>,
@@ -54,11 +95,11 @@ struct Each<S> {
 }
 
 impl<S> Limited<S> {
-    pub(super) fn new(core: &Arc<Core>, open: Opener, showing: &Arc<Showing>) -> Self {
-        let (core, showing) = (Arc::clone(core), Arc::clone(showing));
+    pub(super) fn new(opening: &Arc<Opening>, open: Opener) -> Self {
+        let opening = Arc::clone(opening);
         let (accounts, settings) = (Accounts::default(), RwLock::default());
         let (each, checked) = (RwLock::new(None), Mutex::default());
-        Self { core, open, showing, accounts, settings, each, checked }
+        Self { opening, open, accounts, settings, each, checked }
     }
 
     /// The account with that id, if there is one.
@@ -73,7 +114,7 @@ impl<S> Limited<S> {
         }
         // Held until the account exists: a thread that sets limits for all ids then finds it.
         let each = self.each.read();
-        let account = (self.open)(&self.core, id.clone(), &self.showing)?;
+        let account = (self.open)(&self.opening, id.clone())?;
         if let Some(each) = &*each {
             account.adjust(|meters, _| set_limits(meters, &each.limits))?;
         }
@@ -91,6 +132,8 @@ impl<S> Limited<S> {
     fn forget_few(&self) {
         // Not within `remove_if`, which has a part of the set locked.
         let are_many = self.accounts.len() > KEPT;
+        // An account of a store is found again while anybody has it.
+        let is_stored = self.opening.store.is_some();
         for _ in 0..2 {
             let oldest = self.checked.lock().pop_front();
             let Some(account) = oldest.and_then(|account| account.upgrade()) else { continue };
@@ -98,7 +141,7 @@ impl<S> Limited<S> {
             let is_forgotten = self.says_nothing(&account, are_many)
                 && self.accounts.remove_if(account.key().as_str(), |present| {
                     Arc::ptr_eq(present, &account)
-                        && Arc::strong_count(present) == 2
+                        && (is_stored || Arc::strong_count(present) == 2)
                         && self.says_nothing(present, are_many)
                 });
             if !is_forgotten {
@@ -159,12 +202,29 @@ impl<S> Limited<S> {
         })
     }
 
-    /// Sets or changes the limits of an id. Used and reserved amounts stay.
-    pub(super) fn set(&self, id: Key, setting: S, limits: &[Limit]) -> Result<(), Error> {
+    /// Refuses a limit that the store does not keep.
+    pub(super) fn check(&self, argument: &str, most: u64) -> Result<(), Invalid> {
+        check_most(self.opening.store.as_ref(), argument, Some(most))
+    }
+
+    /// Takes limits of an id that its store knows already.
+    pub(super) fn learn(&self, id: Key, setting: S, limits: &[Limit]) -> Result<(), Error> {
         self.account(&id)?.adjust(|meters, _| {
-            set_limits(meters, limits);
+            for (meter, limit) in meters.iter_mut().zip(limits) {
+                meter.learn_limit(limit);
+            }
             self.settings.write().insert(id, Arc::new(setting));
         })
+    }
+
+    /// Sets or changes the limits of an id. Used and reserved amounts stay.
+    pub(super) fn set(&self, id: Key, setting: S, limits: &[Limit]) -> Result<(), Error> {
+        let account = self.account(&id)?;
+        account.adjust(|meters, _| {
+            set_limits(meters, limits);
+            self.settings.write().insert(id, Arc::new(setting));
+        })?;
+        self.opening.store.as_ref().map_or(Ok(()), |store| announce(store, &account))
     }
 }
 
@@ -253,46 +313,36 @@ fn below(unit: Unit, max: u64) -> Limit {
     if max > 0 { at_most(unit, max).gate(max) } else { at_most(unit, max) }
 }
 
-pub(super) fn open_agent(
-    core: &Arc<Core>,
-    id: Key,
-    showing: &Arc<Showing>,
-) -> Result<Arc<Account>, Error> {
+pub(super) fn open_agent(opening: &Opening, id: Key) -> Result<Arc<Account>, Error> {
+    let core = &opening.core;
     let windows = [day(core)?, day(core)?, Window::Gauge];
-    let meters = meters(agent_limits(&AgentAllowance::default()), windows);
+    let meters = meters(agent_limits(&AgentAllowance::default()), windows, [""; 3]);
     let reasons =
         &["daily token limit exceeded", "daily job limit exceeded", "concurrent job limit reached"];
-    let reason = Words { subject: None, reasons, showing: Arc::clone(showing) };
-    Ok(Account::named(core, id, Code::AllowanceExceeded, meters, Arc::new(reason)))
+    let words = Words { subject: None, reasons, showing: Arc::clone(&opening.showing) };
+    opening.open(("agent", &id), meters, words)
 }
 
-pub(super) fn open_model(
-    core: &Arc<Core>,
-    id: Key,
-    showing: &Arc<Showing>,
-) -> Result<Arc<Account>, Error> {
+pub(super) fn open_model(opening: &Opening, id: Key) -> Result<Arc<Account>, Error> {
+    let core = &opening.core;
     let hour = Window::sliding(HOUR, BUCKETS, core.clock().tick())?;
     let windows = [day(core)?, hour, Window::Lifetime];
-    let meters = meters(model_limits(&ModelQuota::default()), windows);
+    let meters = meters(model_limits(&ModelQuota::default()), windows, [""; 3]);
     let reasons = &[
         "global model token budget exceeded",
         "hourly rate limit exceeded",
         "cost ceiling reached",
     ];
     let subject = Some(Subject::Model(id.as_str().to_owned()));
-    let reason = Words { subject, reasons, showing: Arc::clone(showing) };
-    Ok(Account::named(core, id, Code::AllowanceExceeded, meters, Arc::new(reason)))
+    let words = Words { subject, reasons, showing: Arc::clone(&opening.showing) };
+    opening.open(("model", &id), meters, words)
 }
 
-pub(super) fn open_repo(
-    core: &Arc<Core>,
-    id: Key,
-    showing: &Arc<Showing>,
-) -> Result<Arc<Account>, Error> {
-    let windows = [day(core)?, day(core)?];
-    let actions = meters(repo_limits(&RepoLimit::default()), windows);
+pub(super) fn open_repo(opening: &Opening, id: Key) -> Result<Arc<Account>, Error> {
+    let windows = [day(&opening.core)?, day(&opening.core)?];
+    let actions = meters(repo_limits(&RepoLimit::default()), windows, ["pr", "issue"]);
     // Requests ask it for zero, which passes unless it is closed.
-    let cooldown = Meter::new(Limit::new(Unit::Actions, Some(0)), Window::Lifetime);
+    let cooldown = (Limit::new(Unit::Actions, Some(0)), Window::Lifetime, COOLED);
     let reasons = &[
         "daily pull request limit exceeded",
         "daily issue limit exceeded",
@@ -300,12 +350,17 @@ pub(super) fn open_repo(
     ];
     let meters = actions.chain([cooldown]);
     let subject = Some(Subject::Repo(id.as_str().to_owned()));
-    let reason = Words { subject, reasons, showing: Arc::clone(showing) };
-    Ok(Account::named(core, id, Code::AllowanceExceeded, meters, Arc::new(reason)))
+    let words = Words { subject, reasons, showing: Arc::clone(&opening.showing) };
+    opening.open(("repo", &id), meters, words)
 }
 
-fn meters<const N: usize>(limits: [Limit; N], windows: [Window; N]) -> impl Iterator<Item = Meter> {
-    limits.into_iter().zip(windows).map(|(limit, window)| Meter::new(limit, window))
+fn meters<const N: usize>(
+    limits: [Limit; N],
+    windows: [Window; N],
+    actions: [&'static str; N],
+) -> impl Iterator<Item = (Limit, Window, &'static str)> {
+    let limits = limits.into_iter().zip(windows).zip(actions);
+    limits.map(|((limit, window), action)| (limit, window, action))
 }
 
 fn day(core: &Core) -> Result<Window, Invalid> {

@@ -1,68 +1,14 @@
 //! Begins jobs: in one step over the accounts of the agent, the model and the repository.
 
-use std::sync::Arc;
-
-use smallvec::smallvec;
-
-use super::accounts::{COOLDOWN, COST, ISSUES, JOBS, PULL_REQUESTS, REQUESTS, SLOTS, TOKENS};
+use super::accounts::JOBS;
 use super::job::{Job, JobId};
-use super::models::allows_model;
 use super::reports::{JobRef, UsageReport};
 use super::service::AllowanceService;
-use crate::accounting::{Code, Denied, Key, Kind, LONGEST, Moment, Subject, Terms, Usage};
-use crate::ledger::{
-    Account, Ask, Demand, Demands, Error, Lease, MeterIndex, Request, reserve_and,
-};
-
-/// The agent, model, repository and tokens of a job that shall begin.
-pub(super) struct Start {
-    pub(super) agent: Key,
-    pub(super) model: Option<Key>,
-    /// The model as it is counted.
-    pub(super) counted: Option<Key>,
-    pub(super) repo: Option<Key>,
-    tokens: u64,
-}
-
-/// A model by its name. An empty name means no model.
-pub(super) fn model_key(name: &str) -> Result<Option<Key>, Error> {
-    Ok((!name.is_empty()).then(|| Key::parse("model", name)).transpose()?)
-}
-
-impl Start {
-    /// The refusal of this job. It names the agent, whichever account refuses.
-    fn refused(&self, error: Error, id: &JobId) -> Error {
-        let Error::Denied(mut denied) = error else { return error };
-        denied.id = Some(self.agent.clone());
-        let names = [("model", self.model.as_ref()), ("repo", self.repo.as_ref())];
-        let given = names.into_iter().chain([("job_id", Some(&id.job))]);
-        let pair = |(name, key): (&str, Option<&Key>)| Some((name.to_owned(), key?.to_string()));
-        denied.scope = given.filter_map(pair).collect();
-        // A job without a maximum duration ends when its end is reported, not in a hundred years.
-        denied.retry_after.take_if(|wait| *wait > LONGEST / 2);
-        Error::Denied(denied)
-    }
-}
+use super::starting::Start;
+use crate::accounting::{Moment, Terms, Usage};
+use crate::ledger::{Ask, Demand, Error, Lease, Request, reserve_and};
 
 impl AllowanceService {
-    /// The arguments of a job that shall begin.
-    pub(super) fn start(
-        &self,
-        agent_id: &str,
-        model: &str,
-        repo: Option<&str>,
-        tokens: u64,
-    ) -> Result<Start, Error> {
-        let model = model_key(model)?;
-        Ok(Start {
-            agent: Key::parse("agent_id", agent_id)?,
-            counted: model.clone().map(|model| self.models.counted(model)).transpose()?,
-            model,
-            repo: repo.map(|repo| Key::parse("repo", repo)).transpose()?,
-            tokens,
-        })
-    }
-
     /// Begins a job, or refuses and changes nothing. It holds its tokens and its slot until its end
     /// is [recorded](Self::record), or for the maximum duration of the agent's jobs. An empty
     /// `model` means none. An id that runs, or has ended today or yesterday, is a conflict.
@@ -77,9 +23,16 @@ impl AllowanceService {
         let start = self.start(agent_id, model, repo, estimated_tokens)?;
         let id = JobId::parse(agent_id, job_id)?;
         self.core.same_process()?;
+        self.hear_allowance(&start.agent, false)?;
         let begun = self.allows(&start).and_then(|()| {
             self.keep(&start)?;
-            self.with_repo(&start, |asks| self.begin(&start, &id, asks))
+            match &self.store {
+                Some(store) => self.start_kept(store, &start, &id),
+                None => {
+                    let asks = self.asks(&start, Terms::Gated);
+                    self.with_repo(&start, asks, |asks| self.begin(&start, &id, asks))
+                }
+            }
         });
         begun.map_err(|error| start.refused(error, &id))?.ok_or_else(|| {
             Error::Conflict(format!(
@@ -90,10 +43,12 @@ impl AllowanceService {
 
     /// Records that a job has begun, whatever the limits say. Returns false if that was known.
     pub(super) fn record_start(&self, report: &UsageReport) -> Result<bool, Error> {
-        let start = self.start(&report.agent_id, &report.model, None, report.tokens())?;
-        let id = JobId::parse(&report.agent_id, &report.job_id)?;
+        let (start, id) = self.start_of(report)?;
         self.core.same_process()?;
         self.keep(&start)?;
+        if let Some(store) = &self.store {
+            return self.record_kept_start(store, &start, &id);
+        }
         if self.begin(&start, &id, &self.asks(&start, Terms::Recorded))?.is_some() {
             return Ok(true);
         }
@@ -103,82 +58,6 @@ impl AllowanceService {
             self.agents.account(&id.agent)?.record(&[Demand::new(JOBS, 1)])?;
         }
         Ok(late)
-    }
-
-    /// Whether the agent is configured and may use the model.
-    pub(super) fn allows(&self, start: &Start) -> Result<(), Error> {
-        let Some(allowance) = self.agents.setting(&start.agent) else {
-            let mut denied = Denied::not_configured(start.agent.as_str(), start.tokens);
-            denied.show = self.showing.get();
-            return Err(denied.into());
-        };
-        let models = &allowance.model_allowlist;
-        match &start.model {
-            Some(model) if !allows_model(models, model.as_str()) => {
-                let mut denied = Denied::plain(Code::AllowanceExceeded, Kind::Model, None);
-                denied.requested = start.tokens;
-                denied.reason = Some("model not in allowlist".to_owned());
-                denied.subject = Some(Subject::Model(model.as_str().to_owned()));
-                denied.show = self.showing.get();
-                Err(denied.into())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Makes the accounts that a job is counted in.
-    fn keep(&self, start: &Start) -> Result<(), Error> {
-        self.agents.account(&start.agent)?;
-        start.counted.as_ref().map_or(Ok(()), |model| self.models.account(model).map(drop))
-    }
-
-    /// The asks of a job on its agent and its model, if they have accounts.
-    fn asks(&self, start: &Start, terms: Terms) -> Vec<Ask> {
-        let agent_demands: Demands = smallvec![
-            Demand::new(TOKENS, start.tokens),
-            Demand::new(JOBS, 1),
-            Demand::new(SLOTS, 1)
-        ];
-        let model_demands: Demands = smallvec![
-            Demand::new(TOKENS, start.tokens),
-            Demand::new(REQUESTS, 1),
-            Demand::new(COST, 0)
-        ];
-        let agent = self.agents.find(&start.agent).map(|account| (account, agent_demands));
-        let model = start.counted.as_ref().and_then(|model| self.models.find(model));
-        let asked = agent.into_iter().chain(model.map(|account| (account, model_demands)));
-        asked.map(|(account, demands)| Ask { terms, ..Ask::new(&account, demands) }).collect()
-    }
-
-    /// Calls `ask` for a job, together with its repository: the repository must have no cooldown,
-    /// and one of its limited actions must have room. The actions are tried in turn. Within a day
-    /// they only fill up, so if the last one has no room, none has.
-    pub(super) fn with_repo<R>(
-        &self,
-        start: &Start,
-        ask: impl Fn(&[Ask]) -> Result<R, Error>,
-    ) -> Result<R, Error> {
-        let mut asks = self.asks(start, Terms::Gated);
-        let repo = start.repo.as_ref().map(|repo| self.repos.known(repo)).transpose()?;
-        let Some(account) = repo.flatten() else { return ask(&asks) };
-        let mut refused: Option<Box<Denied>> = None;
-        for demands in ways(&account)? {
-            asks.push(Ask { terms: Terms::Gated, ..Ask::new(&account, demands) });
-            match ask(&asks) {
-                Err(Error::Denied(denied))
-                    if matches!(denied.kind, Kind::Repo | Kind::Cooldown) =>
-                {
-                    // One action is enough: the job may begin when the first of them has room.
-                    let sooner = |best: &Denied| denied.retry_after < best.retry_after;
-                    if refused.as_deref().is_none_or(sooner) {
-                        refused = Some(denied);
-                    }
-                }
-                other => return other,
-            }
-            asks.pop();
-        }
-        refused.map_or_else(|| ask(&asks), |denied| Err(denied.into()))
     }
 
     /// Begins a job, unless its id is known.
@@ -196,19 +75,4 @@ impl AllowanceService {
         };
         reserve_and(asks, &request, known, begin)
     }
-}
-
-/// The demands on a repository for a job, any one of which is enough. They take nothing.
-fn ways(repo: &Arc<Account>) -> Result<Vec<Demands>, Error> {
-    let actions = [PULL_REQUESTS, ISSUES].into_iter();
-    let limited: Vec<MeterIndex> = repo.read(|meters, _| {
-        actions.filter(|action| meters[usize::from(*action)].limit().is_some()).collect()
-    })?;
-    if limited.is_empty() {
-        return Ok(vec![smallvec![Demand::new(COOLDOWN, 0)]]);
-    }
-    Ok(limited
-        .into_iter()
-        .map(|action| smallvec![Demand::new(COOLDOWN, 0), Demand::new(action, 0)])
-        .collect())
 }

@@ -3,7 +3,7 @@
 use super::accounts::{COOLDOWN, JOBS, TOKENS};
 use super::service::AllowanceService;
 use super::settings::{AllowanceStatus, QuotaCheckResult, RepoAction};
-use crate::accounting::{Code, Key, Meter};
+use crate::accounting::{Code, Key, Meter, Terms};
 use crate::ledger::{Demand, Error, check};
 
 impl AllowanceService {
@@ -17,7 +17,11 @@ impl AllowanceService {
     ) -> Result<QuotaCheckResult, Error> {
         let start = self.start(agent_id, model, repo, 1)?;
         self.core.same_process()?;
-        let verdict = self.allows(&start).and_then(|()| self.with_repo(&start, check));
+        self.hear_allowance(&start.agent, true)?;
+        let verdict = self.allows(&start).and_then(|()| match &self.store {
+            Some(store) => self.check_kept(store, &start),
+            None => self.with_repo(&start, self.asks(&start, Terms::Gated), check),
+        });
         let reason = reason_of(verdict)?;
         let agent = self.agents.account(&start.agent)?;
         let (left, mut high) = agent.read(|meters, _| {
@@ -33,7 +37,9 @@ impl AllowanceService {
     /// Whether a repository takes one more action.
     pub fn check_repo(&self, repo: &str, action: RepoAction) -> Result<QuotaCheckResult, Error> {
         self.core.same_process()?;
-        let Some(account) = self.repos.known(&Key::parse("repo", repo)?)? else {
+        let repo = Key::parse("repo", repo)?;
+        self.hear_repo_state(&repo)?;
+        let Some(account) = self.repos.known(&repo)? else {
             return Ok(result(None, false, [None; 2]));
         };
         let reason = reason_of(account.check(&demands(action)))?;
@@ -47,7 +53,9 @@ impl AllowanceService {
     /// Counts one action of a repository, or refuses it.
     pub fn charge_repo(&self, repo: &str, action: RepoAction) -> Result<(), Error> {
         self.core.same_process()?;
-        let account = self.repos.account(&Key::parse("repo", repo)?)?;
+        let key = Key::parse("repo", repo)?;
+        self.hear_repo_state(&key)?;
+        let account = self.repos.account(&key)?;
         account.charge(&demands(action)).map_err(|error| {
             let Error::Denied(mut denied) = error else { return error };
             denied.id = None;
@@ -63,6 +71,9 @@ impl AllowanceService {
     }
 
     pub(super) fn start_cooldown(&self, repo: &Key) -> Result<(), Error> {
+        if let Some(store) = &self.store {
+            return self.keep_cooldown(store, repo);
+        }
         let Some(cooldown) = self.repos.setting(repo).map(|limit| limit.cooldown_after_failure)
         else {
             return Ok(());

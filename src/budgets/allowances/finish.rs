@@ -1,11 +1,12 @@
 //! Ends jobs, and previews what a report would change.
 
 use super::accounts::{COST, REQUESTS, TOKENS};
-use super::begin::model_key;
+
 use super::job::{Job, JobId};
 use super::job_table::JobRecord;
 use super::reports::{JobRef, QuotaEvent, ReportPreview, UsageReport};
 use super::service::AllowanceService;
+use super::starting::model_key;
 use crate::accounting::{Key, Usage};
 use crate::ledger::{Actual, Demand, Error};
 
@@ -25,6 +26,10 @@ impl AllowanceService {
         let id = JobId::parse(&report.agent_id, &report.job_id)?;
         let model = model_key(&report.model)?;
         self.core.same_process()?;
+        if let Some(store) = &self.store {
+            self.hear_quotas()?;
+            return self.record_kept_end(store, report);
+        }
         let agent = self.agents.account(&id.agent)?;
         let (now, net) = (self.now(), report.event.settles(report.tokens(), 0).net());
         // In one step: a beginning or an end at the same time comes before or after it.
@@ -94,6 +99,9 @@ impl AllowanceService {
     /// first.
     pub fn overdue(&self) -> Result<Vec<JobRef>, Error> {
         self.core.same_process()?;
+        if let Some(store) = &self.store {
+            return self.kept_overdue(store);
+        }
         let now = self.core.clock().tick();
         Ok(self.jobs.lock().overdue(now))
     }

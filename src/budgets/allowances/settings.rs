@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// What one agent may do. 0 and an empty list are no limit; days are UTC.
 ///
 /// ```
@@ -11,7 +13,7 @@ use std::time::Duration;
 /// };
 /// assert_eq!(allowance.daily_token_limit, 0); // unlimited
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentAllowance {
     /// The agent.
     pub agent_id: String,
@@ -28,7 +30,7 @@ pub struct AgentAllowance {
 }
 
 /// What all agents together may use of one model. 0 is no limit.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelQuota {
     /// The model.
     pub model: String,
@@ -41,7 +43,7 @@ pub struct ModelQuota {
 }
 
 /// What all agents together may do in one repository. 0 is no limit.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RepoLimit {
     /// The repository.
     pub repo: String,

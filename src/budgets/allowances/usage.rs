@@ -5,6 +5,8 @@ use super::job::start_of;
 use super::service::AllowanceService;
 use super::settings::UsageRecord;
 use crate::accounting::{Key, Window};
+use crate::budgets::facts::look;
+use crate::budgets::stored::settle;
 use crate::ledger::{Demand, Error};
 
 impl AllowanceService {
@@ -19,13 +21,22 @@ impl AllowanceService {
             active_jobs: 0,
             period_start_ns: start_of(self.today()),
         };
+        let held = match &self.store {
+            Some(store) => {
+                self.agents.account(&agent)?;
+                self.held_by_jobs(store, &agent, self.today())?
+            }
+            None => 0,
+        };
         if let Some(account) = self.agents.find(&agent) {
             account.read(|meters, _| {
                 let [tokens, jobs, slots] = [TOKENS, JOBS, SLOTS].map(|n| &meters[usize::from(n)]);
-                record.tokens_used = tokens.used();
+                record.tokens_used = tokens.used().saturating_sub(held);
                 record.jobs_started = jobs.used();
                 record.active_jobs = slots.used().saturating_add(slots.reserved());
-                if let Window::Calendar(day) = tokens.window() {
+                if let Window::Calendar(day) = tokens.window()
+                    && !tokens.is_shared()
+                {
                     record.period_start_ns = day.start_ns();
                 }
             })?;
@@ -36,9 +47,18 @@ impl AllowanceService {
     /// The tokens of a model that were charged today, as it is counted.
     pub fn model_usage(&self, model: &str) -> Result<u64, Error> {
         self.core.same_process()?;
-        let account = self.models.find(&self.models.counted(Key::parse("model", model)?)?);
-        account
-            .map_or(Ok(0), |account| account.read(|meters, _| meters[usize::from(TOKENS)].used()))
+        self.hear_quotas()?;
+        let model = self.models.counted(Key::parse("model", model)?)?;
+        let held = match &self.store {
+            Some(store) => {
+                look(store, &*self.models.account(&model)?)?;
+                self.held_of_model(store, &model, self.today())?
+            }
+            None => 0,
+        };
+        let Some(account) = self.models.find(&model) else { return Ok(0) };
+        let used = account.read(|meters, _| meters[usize::from(TOKENS)].used())?;
+        Ok(used.saturating_sub(held))
     }
 
     /// Forgets the usage of an agent today. Running jobs keep their slots. Their tokens are
@@ -49,7 +69,8 @@ impl AllowanceService {
         account.map_or(Ok(()), |account| {
             account.adjust(|meters, now| {
                 [TOKENS, JOBS].map(usize::from).into_iter().for_each(|n| meters[n].reset(now));
-            })
+            })?;
+            settle(&account)
         })
     }
 

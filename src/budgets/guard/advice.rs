@@ -8,7 +8,7 @@ use super::rule_meter::RuleMeter;
 use super::state::Guard;
 use crate::accounting::{Meter, Unit, UsageEstimate, Window};
 use crate::budgets::policy::{Labels, Mode, Rule, RuleKind};
-use crate::ledger::Error;
+use crate::ledger::{Error, Heritable};
 
 /// What is left for requests with some labels: the least that any limit leaves. Rates, which free
 /// themselves with time, are listed apart.
@@ -47,9 +47,9 @@ impl Guard {
         labels: &Labels<'_>,
         estimate: Option<UsageEstimate>,
     ) -> Result<Advice, Error> {
-        self.core.same_process()?;
-        self.ends.run(self.core.clock());
-        let matched = self.matched(labels)?;
+        let guard = self.here()?;
+        guard.ends.run(guard.core.clock());
+        let matched = guard.matched(labels)?;
         let priced = |estimate: UsageEstimate| match &matched.price {
             Some(price) => price.estimated(estimate),
             None => estimate,

@@ -55,11 +55,11 @@ impl Guard {
         labels: &Labels<'_>,
         request: &GuardRequest,
     ) -> Result<GuardAsk, Error> {
-        self.core.same_process()?;
-        let matched = self.asked(labels, request.spent)?;
-        let estimate = self.priced(&matched, allotted, labels, request)?;
+        let guard = self.here_for(allotted)?;
+        let matched = guard.asked(labels, request.spent)?;
+        let estimate = guard.priced(&matched, allotted, labels, request)?;
         let terms = if request.landing { Terms::Landing } else { Terms::Plain };
-        let owned = self.demands(&matched, &estimate, allotted)?;
+        let owned = guard.demands(&matched, &estimate, allotted)?;
         let labels = matched.labels.as_ref();
         let asks = owned.into_iter().map(|one| one.ask(terms, labels)).collect();
         Ok(GuardAsk { asks, estimate, carried: carried(&matched, allotted), wait: matched.wait })
@@ -77,13 +77,14 @@ impl Guard {
         labels: &Labels<'_>,
         request: &GuardRequest,
     ) -> Result<GuardAsk, Error> {
-        let mut ask = self.ask_in(allotted, labels, request)?;
-        let matched = self.matched(labels)?;
-        let over = self.soft_over(&matched, &ask.estimate)?;
-        self.tell_unmatched(&matched, &ask.estimate);
-        self.forget_sometimes(&matched);
+        let guard = self.here_for(allotted)?;
+        let mut ask = guard.ask_in(allotted, labels, request)?;
+        let matched = guard.matched(labels)?;
+        let over = guard.soft_over(&matched, &ask.estimate)?;
+        guard.tell_unmatched(&matched, &ask.estimate);
+        guard.forget_sometimes(&matched);
         ask.carried.decides = Some(Arc::new(Undecided {
-            core: Arc::clone(&self.core),
+            core: Arc::clone(&guard.core),
             matched,
             amounts: (!request.spent).then(|| amounts_of(&ask.estimate)),
             over,
@@ -115,13 +116,17 @@ impl Guard {
     ) -> Result<(Wait, Carried), Error> {
         let ask = self.ask_call_in(allotted, labels, request)?;
         let own = Request { estimate: ask.estimate, ttl: request.ttl, ..Request::default() };
-        let timeout = timeout.or(ask.wait);
-        let waiting = Wait::for_lease(&ask.asks, own, timeout, mailbox);
+        let waits = ask.wait.is_some();
+        let waiting = match timeout.or(ask.wait) {
+            timeout if waits => Wait::for_lease(&ask.asks, own, timeout, mailbox),
+            // No rule lets it wait for others.
+            _ => Wait::for_store(&ask.asks, own, None, mailbox),
+        };
         let at_once = matches!(&waiting, Err(Error::Denied(_)));
         if at_once {
             allotted.map_or(Ok(()), |allotted| allotted.check_open())?;
         }
-        let carried = Carried { waited: !at_once, ..ask.carried };
+        let carried = Carried { waited: waits && !at_once, ..ask.carried };
         // A wait without time ends here.
         let wait = waiting.inspect_err(|refused| carried.refused(refused))?;
         Ok((wait, carried))

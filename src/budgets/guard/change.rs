@@ -14,7 +14,7 @@ use super::state::Guard;
 use super::state::in_force::{InForce, Prices};
 use crate::accounting::{Audience, RateHeaders, Unit, UsageEstimate};
 use crate::budgets::policy::{GuardPolicy, Labels};
-use crate::ledger::{Ask, Carried, Decides, Demand, Demands, Error, MeterIndex};
+use crate::ledger::{Ask, Carried, Decides, Demand, Demands, Error, Heritable, MeterIndex};
 
 impl Guard {
     /// Charges one step to the workflows that match, or refuses.
@@ -25,11 +25,12 @@ impl Guard {
     /// One step, to be charged together with others. Listeners learn how it was decided from what it
     /// carries.
     pub fn step_call(&self, labels: &Labels<'_>) -> Result<GuardAsk, Error> {
-        let asks = self.step_asks(labels)?;
-        let decides = (!asks.is_empty() && self.core.listening()).then(|| {
-            self.matched(labels).map(|matched| {
+        let guard = self.here()?;
+        let asks = guard.step_asks(labels)?;
+        let decides = (!asks.is_empty() && guard.core.listening()).then(|| {
+            guard.matched(labels).map(|matched| {
                 let undecided = Undecided {
-                    core: Arc::clone(&self.core),
+                    core: Arc::clone(&guard.core),
                     matched,
                     amounts: Some(SmallVec::from_slice(&[(Unit::Steps, 1)])),
                     over: Vec::new(),
@@ -45,15 +46,15 @@ impl Guard {
 
     /// The asks of one step, to charge them together with others.
     pub fn step_asks(&self, labels: &Labels<'_>) -> Result<Vec<Ask>, Error> {
-        self.core.same_process()?;
-        let matched = self.asked(labels, false)?;
-        matched.touch_runs(self.core.clock());
+        let guard = self.here()?;
+        let matched = guard.asked(labels, false)?;
+        matched.touch_runs(guard.core.clock());
         let ask = |(counter, meter): &(Arc<Counter>, MeterIndex)| {
             let labels = matched.labels.clone();
             let demands = Demands::from_slice(&[Demand::new(*meter, 1)]);
             Ask { labels, ..Ask::new(&counter.account, demands) }
         };
-        self.tell_unmatched(&matched, &UsageEstimate::zero());
+        guard.tell_unmatched(&matched, &UsageEstimate::zero());
         Ok(matched.steps.iter().map(ask).collect())
     }
 
@@ -71,8 +72,8 @@ impl Guard {
     /// Updates the adaptive limiters that match from what a provider's response says. If the labels
     /// name a model, that holds for its calls alone.
     pub fn hear(&self, labels: &Labels<'_>, said: &RateHeaders, status: u16) -> Result<(), Error> {
-        self.core.same_process()?;
-        let matched = self.matched(labels)?;
+        let guard = self.here()?;
+        let matched = guard.matched(labels)?;
         let heard =
             if matched.by_provider.is_empty() { &matched.asked } else { &matched.by_provider };
         for asked in heard {
@@ -98,27 +99,29 @@ impl Guard {
     /// Puts another policy in force. A rule with the same name, scope and window keeps its counts.
     /// A rule that comes back finds its counts again.
     pub fn update(&self, policy: GuardPolicy) -> Result<(), Error> {
-        self.core.same_process()?;
-        let mut in_force = self.in_force.write();
-        let next = Arc::new(InForce::new(policy, &in_force.groups));
-        for entry in &self.counters {
+        let guard = self.here()?;
+        let mut in_force = guard.in_force.write();
+        policy.check_for(guard.store.as_ref())?;
+        let next = Arc::new(InForce::new(policy, &in_force.groups, guard.store.is_some()));
+        for entry in &guard.counters {
             let (key, counter) = entry.pair();
             next.group_of(key).map_or(Ok(()), |group| counter.check_room(group))?;
         }
-        take_back_allowances(&self.allowances, &in_force.policy, &next.policy)?;
-        set_allowances(&self.allowances, &next.policy)?;
-        for entry in &self.counters {
+        take_back_allowances(&guard.allowances, &in_force.policy, &next.policy)?;
+        set_allowances(&guard.allowances, &next.policy)?;
+        for entry in &guard.counters {
             let (key, counter) = entry.pair();
             if let Some(group) = next.group_of(key) {
-                counter.take_over(group, &self.core)?;
+                counter.take_over(group, &guard.core)?;
             }
         }
-        *self.prices.write() = Prices::new(&next.policy);
+        *guard.prices.write() = Prices::new(&next.policy);
+        guard.taken.with(|taken| *taken = Arc::clone(&next));
         *in_force = next;
         // Release pairs with the load in `matched`: a thread that reads the new number also reads
         // the new policy.
-        self.generation.fetch_add(1, Ordering::Release);
-        self.matched.clear();
+        guard.generation.fetch_add(1, Ordering::Release);
+        guard.matched.clear();
         Ok(())
     }
 }

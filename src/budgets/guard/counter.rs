@@ -4,6 +4,7 @@
 //! each rule has its own meters in it.
 
 mod naming;
+mod storing;
 mod values;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use super::rule_meter::{RuleMeter, RuleMeters, units_of};
 use crate::accounting::{Invalid, Key, Limit, Meter, Tick, Unit, UsageEstimate};
 use crate::budgets::policy::{Rule, Span};
 use crate::ledger::{Account, Core, Error, METERS_MAX, MeterIndex, Silent};
+use crate::store::Store;
 
 /// From this number of meters on, meters of removed rules are used again.
 const REUSED: usize = 200;
@@ -33,6 +35,8 @@ pub(super) type CounterKey = (u32, Values);
 /// The counts of a group of rules for one set of label values.
 pub(super) struct Counter {
     pub(super) account: Arc<Account>,
+    /// Where it counts, if not in this process alone.
+    store: Option<Arc<Store>>,
     named: Arc<Named>,
     /// How many requests it has admitted.
     pub(super) granted: AtomicU64,
@@ -44,20 +48,36 @@ pub(super) struct Counter {
 impl Counter {
     pub(super) fn new(
         core: &Arc<Core>,
+        store: Option<&Arc<Store>>,
         group: &RuleGroup,
         (number, values): CounterKey,
     ) -> Result<Self, Error> {
+        // What a provider says is known to this process alone.
+        let store = store.filter(|_| !values.is_of_provider());
         let mut meters: SmallVec<[Meter; 2]> = SmallVec::new();
         for RuleMeter { rule, unit, .. } in group.meters.iter() {
-            meters.push(Meter::new(rule.limit(*unit), rule.span.window(core.clock())?));
+            meters.push(storing::meter(store, (rule, *unit), &values, core.clock())?);
         }
         let is_per_run = group.is_of_runs() && values.names(&["run", "step_id"]);
         let named = Arc::new(Named { meters: RwLock::new(Arc::clone(&group.meters)), values });
         // The label values may be longer than a key. So the key only names the first rule.
         let key = Key::parse("name", group.name())?;
-        let account = Account::named(core, key, group.code(), meters, Arc::clone(&named) as _);
+        let make = |named: &Arc<Named>| {
+            Account::named(core, key, group.code(), meters, Arc::clone(named) as _)
+        };
         let last_asked = LastAsked::new(is_per_run, core.clock().tick());
-        Ok(Self { account, named, granted: AtomicU64::new(0), last_asked, group: number })
+        let (account, kept) = match (store, group.rules.first()) {
+            (Some(store), Some(rule)) => storing::account(store, rule, Arc::clone(&named), make)?,
+            _ => (make(&named), Arc::clone(&named)),
+        };
+        let is_another = !Arc::ptr_eq(&kept, &named);
+        let (store, granted) = (store.cloned(), AtomicU64::new(0));
+        let counter = Self { account, store, named: kept, granted, last_asked, group: number };
+        if is_another && !is_same(&counter.rule_meters(), &group.meters) {
+            // Of several guards with this rule, the last one says what it allows.
+            counter.take_over(group, core)?;
+        }
+        Ok(counter)
     }
 
     /// The rules and units of its meters, by number.
@@ -73,6 +93,11 @@ impl Counter {
     /// What the guard finds it by.
     pub(super) fn key(&self) -> CounterKey {
         (self.group, self.named.values.clone())
+    }
+
+    /// Whether a store has its account.
+    pub(super) const fn is_stored(&self) -> bool {
+        self.store.is_some()
     }
 
     /// Whether it has anything to say, if no run is kept for longer than it is.
@@ -126,7 +151,8 @@ impl Counter {
             for unit in units_of(rule) {
                 let is_it = |m: &RuleMeter| m.unit == unit && m.rule.counts_like(rule);
                 if !rule_meters.iter().any(is_it) {
-                    let meter = Meter::new(rule.limit(unit), rule.span.window(core.clock())?);
+                    let (store, values) = (self.store.as_ref(), &self.named.values);
+                    let meter = storing::meter(store, (rule, unit), values, core.clock())?;
                     if rule_meters.len() >= REUSED
                         && let Some(place) = self.free_meter(&rule_meters)?
                     {
@@ -145,6 +171,10 @@ impl Counter {
         }
         self.account.adjust(|meters, _| {
             for (meter, rule_meter) in meters.iter_mut().zip(rule_meters.iter()) {
+                if meter.is_shared() && !rule_meter.in_force {
+                    // Nobody asks it here any more. Others may.
+                    continue;
+                }
                 let limit = rule_meter.rule.limit(rule_meter.unit);
                 let limit =
                     if rule_meter.in_force { limit } else { Limit::new(rule_meter.unit, None) };
@@ -195,6 +225,14 @@ impl Counter {
         // Relaxed: it is only read for an estimate.
         self.granted.fetch_add(1, Ordering::Relaxed);
     }
+}
+
+/// Whether they count by the same rules.
+fn is_same(one: &RuleMeters, other: &RuleMeters) -> bool {
+    let same = |(one, other): (&RuleMeter, &RuleMeter)| {
+        one.in_force == other.in_force && one.unit == other.unit && one.rule == other.rule
+    };
+    one.len() == other.len() && one.iter().zip(other.iter()).all(same)
 }
 
 /// What a request asks for, by unit.

@@ -129,7 +129,8 @@ impl Guard {
             // Under the lock of the shard. The other handle is the one in this function.
             Arc::ptr_eq(present, &counter)
                 && Arc::strong_count(present) == 2
-                && Arc::strong_count(&present.account) == 1
+                // That of a store is found again while anybody has it.
+                && (present.is_stored() || Arc::strong_count(&present.account) == 1)
                 && present.silent(now.minus(keep)) == Silent::Now
         });
         if gone.is_some() { Forgotten::Gone } else { Forgotten::Held }

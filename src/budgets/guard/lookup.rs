@@ -163,7 +163,7 @@ impl Guard {
             found.last_asked.touch(self.core.clock().tick());
             return Ok(Arc::clone(&found));
         }
-        let made = Arc::new(Counter::new(&self.core, group, key.clone())?);
+        let made = Arc::new(Counter::new(&self.core, self.store.as_ref(), group, key.clone())?);
         let found = Arc::clone(&*self.counters.entry(key).or_insert_with(|| Arc::clone(&made)));
         if Arc::ptr_eq(&found, &made) {
             self.queue_to_forget(&found, keep);

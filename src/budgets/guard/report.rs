@@ -7,7 +7,7 @@ use super::rule_meter::RuleMeter;
 use super::state::Guard;
 use crate::accounting::{Meter, Unit};
 use crate::budgets::policy::{Labels, Rule, unit_word};
-use crate::ledger::Error;
+use crate::ledger::{Error, Heritable};
 
 /// The figures of one unit of a counter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,10 +56,10 @@ pub struct Explained {
 impl Guard {
     /// The rules that apply to a request with these labels, in the order of the policy.
     pub fn explain(&self, labels: &Labels<'_>) -> Result<Vec<Explained>, Error> {
-        self.core.same_process()?;
-        self.ends.run(self.core.clock());
+        let guard = self.here()?;
+        guard.ends.run(guard.core.clock());
         let mut all = Vec::new();
-        for asked in &self.matched(labels)?.asked {
+        for asked in &guard.matched(labels)?.asked {
             all.extend(explained(&asked.counter)?);
         }
         all.sort_by_key(|found| found.place);
@@ -69,10 +69,10 @@ impl Guard {
     /// The counts of all rules, for all label values of which something counts. Forgets the others.
     /// They come in the order of the policy, and those of one rule in the order of the values.
     pub fn snapshot(&self) -> Result<Vec<Explained>, Error> {
-        self.core.same_process()?;
-        self.ends.run(self.core.clock());
-        self.forget_all();
-        let shown = self.counters.iter().filter(|entry| !entry.key().1.is_of_provider());
+        let guard = self.here()?;
+        guard.ends.run(guard.core.clock());
+        guard.forget_all();
+        let shown = guard.counters.iter().filter(|entry| !entry.key().1.is_of_provider());
         let counters: Vec<_> = shown.map(|entry| entry.value().clone()).collect();
         let mut all = Vec::new();
         for counter in &counters {

@@ -12,7 +12,7 @@ use crate::accounting::{Invalid, Terms, Unit, UsageEstimate};
 use crate::budgets::allowances::PaidAccount;
 use crate::budgets::policy::{Labels, UnknownPrice, label};
 use crate::ledger::{
-    AskPart, Carried, Demand, Demands, Error, Kept, Lease, Request, reserve_quietly,
+    AskPart, Carried, Demand, Demands, Error, Heritable, Kept, Lease, Request, reserve_quietly,
 };
 
 impl Guard {
@@ -23,7 +23,7 @@ impl Guard {
 
     /// What applies to requests with these labels, for callers that use the same labels often.
     pub fn known(&self, labels: &Labels<'_>) -> Result<Known, Error> {
-        self.matched(labels).map(Known)
+        self.here()?.matched(labels).map(Known)
     }
 
     /// [`reserve`](Self::reserve) with what is known of its labels. `None` if that is out of date,
@@ -34,15 +34,15 @@ impl Guard {
         known: &Known,
         request: &GuardRequest,
     ) -> Result<Option<Lease>, Error> {
+        let guard = self.here()?;
         let matched = &known.0;
         let priced = matched.price.is_some() || !matched.needs_price;
         let askable = priced && !matched.lacks_a_label;
-        if matched.generation != self.present_generation() || !askable {
+        if matched.generation != guard.present_generation() || !askable {
             return Ok(None);
         }
-        self.core.same_process()?;
-        let estimate = self.priced(matched, None, &[], request)?;
-        self.reserve_matched(None, matched, estimate, request, false).map(Some)
+        let estimate = guard.priced(matched, None, &[], request)?;
+        guard.reserve_matched(None, matched, estimate, request, false).map(Some)
     }
 
     pub(super) fn reserve_in(
@@ -51,10 +51,10 @@ impl Guard {
         labels: &Labels<'_>,
         request: GuardRequest,
     ) -> Result<Lease, Error> {
-        self.core.same_process()?;
-        let matched = self.asked(labels, request.spent)?;
-        let estimate = self.priced(&matched, allotted, labels, &request)?;
-        self.reserve_matched(allotted, &matched, estimate, &request, false)
+        let guard = self.here_for(allotted)?;
+        let matched = guard.asked(labels, request.spent)?;
+        let estimate = guard.priced(&matched, allotted, labels, &request)?;
+        guard.reserve_matched(allotted, &matched, estimate, &request, false)
     }
 
     /// [`reserve`](Self::reserve), or `None` if it is refused and may [`wait`](Self::wait).
@@ -72,11 +72,11 @@ impl Guard {
         labels: &Labels<'_>,
         request: GuardRequest,
     ) -> Result<Option<Lease>, Error> {
-        self.core.same_process()?;
-        let matched = self.asked(labels, request.spent)?;
-        let estimate = self.priced(&matched, allotted, labels, &request)?;
+        let guard = self.here_for(allotted)?;
+        let matched = guard.asked(labels, request.spent)?;
+        let estimate = guard.priced(&matched, allotted, labels, &request)?;
         let waits = matched.wait.is_some();
-        match self.reserve_matched(allotted, &matched, estimate, &request, waits) {
+        match guard.reserve_matched(allotted, &matched, estimate, &request, waits) {
             Err(Error::Denied(_)) if waits => Ok(None),
             other => other.map(Some),
         }

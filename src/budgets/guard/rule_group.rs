@@ -10,7 +10,7 @@ use crate::budgets::policy::{
 };
 
 /// The most rules that share an account. A byte numbers its meters, and each rule has at most nine.
-const RULES: usize = 16;
+pub(super) const RULES: usize = 16;
 /// How many removed rules a group remembers, to recognize them when they come back.
 const GONE: usize = 200;
 
@@ -68,9 +68,9 @@ impl RuleGroup {
         Self { shared, rules, gone: Vec::new(), meters, provider_group: None }
     }
 
-    /// The rules of a policy in groups. The groups of `known` keep their numbers, even without
+    /// The rules of a policy in groups of at most `most` rules. The groups of `known` keep their numbers, even without
     /// rules. A rule that was in force before stays in the group where it has counted.
-    pub(super) fn all(policy: &GuardPolicy, known: &[Self]) -> Vec<Self> {
+    pub(super) fn all(policy: &GuardPolicy, known: &[Self], most: usize) -> Vec<Self> {
         let mut homes = HashMap::new();
         let mut by_shared: HashMap<Shared, Vec<usize>> = HashMap::new();
         for (number, group) in known.iter().enumerate() {
@@ -85,13 +85,13 @@ impl RuleGroup {
         let mut places = vec![None; policy.rules.len()];
         let mut taken = vec![0; groups.len()];
         for (place, rule) in places.iter_mut().zip(&policy.rules) {
-            *place = homes.get(&rule.counted()).copied().filter(|number| taken[*number] < RULES);
+            *place = homes.get(&rule.counted()).copied().filter(|number| taken[*number] < most);
             place.iter().for_each(|number| taken[*number] += 1);
         }
         for (place, rule) in places.into_iter().zip(&policy.rules) {
             let number = place.unwrap_or_else(|| {
                 let numbers = by_shared.entry(Shared::of(rule)).or_default();
-                let room = numbers.iter().find(|number| taken[**number] < RULES).copied();
+                let room = numbers.iter().find(|number| taken[**number] < most).copied();
                 let number = room.unwrap_or_else(|| {
                     let (shared, rules, gone) = (Shared::of(rule), Vec::new(), Vec::new());
                     let meters = Arc::default();

@@ -10,7 +10,7 @@ use dashmap::DashMap;
 use parking_lot::RwLock;
 
 use self::in_force::{InForce, Prices};
-use super::allotments::AllotmentEnds;
+use super::allotments::{AllotmentEnds, Allotted};
 use super::allowances::set_allowances;
 use super::counter::{Counter, CounterKey};
 use super::forget::queue::Forgetting;
@@ -20,9 +20,11 @@ use super::unmatched::{Unmatched, Warner};
 use crate::accounting::{
     CallPrice, Clock, Code, CostSource, Key, Price, TellUnpriced, UsageEstimate,
 };
-use crate::budgets::allowances::AllowanceService;
+use crate::budgets::allowances::{AllowanceOptions, AllowanceService};
 use crate::budgets::policy::{EstimateMode, GuardPolicy};
-use crate::ledger::{Account, Core, Error, Event};
+use crate::budgets::stored::core;
+use crate::ledger::{Account, Core, Error, Event, Heir, Heritable, Inherited};
+use crate::store::Store;
 
 /// The settings of a request, beside its labels.
 #[derive(Clone, Debug, Default)]
@@ -41,6 +43,15 @@ impl From<UsageEstimate> for GuardRequest {
     fn from(estimate: UsageEstimate) -> Self {
         Self { estimate, ..Self::default() }
     }
+}
+
+/// The options of a [`Guard`].
+#[derive(Clone, Debug, Default)]
+pub struct GuardOptions {
+    /// The clock. With a store: that of the store.
+    pub clock: Clock,
+    /// Where the counts of all rules are kept, for all processes. Default: in this object alone.
+    pub store: Option<Arc<Store>>,
 }
 
 /// The rules and prices that apply to some labels. See [`Guard::known`].
@@ -64,9 +75,35 @@ pub struct Known(pub(super) Arc<Matched>);
 /// lease.commit(Usage::tokens(300).into())?;
 /// # Ok::<(), outlay::Error>(())
 /// ```
+///
+/// With a store every rule goes on with its counts, in all processes and after a restart:
+///
+/// ```
+/// # #[cfg(feature = "sqlite")] {
+/// use outlay::store::{Store, StoreOptions};
+/// use outlay::{Guard, GuardOptions, GuardPolicy, Usage};
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let url = format!("sqlite:///{}", folder.path().join("budgets.db").display());
+/// let store = Store::open(&url, StoreOptions::default())?;
+/// let open = || {
+///     let policy = r#"[[budget]]
+///         name = "all"
+///         limit = { tokens = 1_000 }"#;
+///     let policy = GuardPolicy::from_toml("policy.toml", policy)?;
+///     Guard::with(policy, GuardOptions { store: Some(store.clone()), ..Default::default() })
+/// };
+/// open()?.reserve(&[], Usage::tokens(800).into())?.commit(Usage::tokens(800).into())?;
+/// assert!(open()?.reserve(&[], Usage::tokens(201).into()).is_err());
+/// # }
+/// # Ok::<(), outlay::Error>(())
+/// ```
 pub struct Guard {
     pub(super) core: Arc<Core>,
+    pub(super) store: Option<Arc<Store>>,
     pub(super) in_force: RwLock<Arc<InForce>>,
+    /// The same, for a forked child.
+    pub(super) taken: Inherited<Arc<InForce>>,
+    heir: Heir<Self>,
     pub(super) generation: AtomicU64,
     pub(super) counters: DashMap<CounterKey, Arc<Counter>>,
     pub(super) matched: MatchCache<Matched>,
@@ -76,7 +113,7 @@ pub struct Guard {
     pub(super) allowances: Arc<AllowanceService>,
     /// The account of requests that no rule matches, so that they get a lease too.
     pub(super) nobody: Arc<Account>,
-    pub(super) resolver: Option<Resolver>,
+    pub(super) resolver: Option<Arc<Resolver>>,
     pub(super) unmatched: Unmatched,
     pub(super) tell_unpriced: Option<TellUnpriced>,
     /// By provider and model, with the generation in which they were found.
@@ -89,15 +126,28 @@ pub type Resolver = Box<dyn Fn(&str, Option<&str>) -> Result<Option<Price>, Erro
 impl Guard {
     /// A guard of `policy`.
     pub fn new(policy: GuardPolicy, clock: Clock) -> Result<Self, Error> {
-        let core = Core::new(clock.clone(), policy.defaults.leases);
+        Self::with(policy, GuardOptions { clock, store: None })
+    }
+
+    /// A guard of `policy`. In a store, each rule goes on with what it has counted, in all processes
+    /// and after a restart. It is known by its table, name, scope and window.
+    pub fn with(policy: GuardPolicy, options: GuardOptions) -> Result<Self, Error> {
+        let GuardOptions { clock, store } = options;
+        policy.check_for(store.as_ref())?;
+        let core = core(store.as_ref(), clock.clone(), policy.defaults.leases)?;
         let meters = std::iter::empty();
         let nobody = Account::new(&core, Key::fixed("guard"), Code::BudgetExceeded, meters);
-        let allowances = Arc::new(AllowanceService::in_guard(clock));
+        let options = AllowanceOptions { clock, store: store.clone() };
+        let allowances = Arc::new(AllowanceService::in_guard(options)?);
         set_allowances(&allowances, &policy)?;
         let prices = RwLock::new(Prices::new(&policy));
+        let in_force = Arc::new(InForce::new(policy, &[], store.is_some()));
         Ok(Self {
             core,
-            in_force: RwLock::new(Arc::new(InForce::new(policy, &[]))),
+            store,
+            taken: Inherited::new(Arc::clone(&in_force)),
+            heir: Heir::new(),
+            in_force: RwLock::new(in_force),
             generation: AtomicU64::new(0),
             counters: DashMap::new(),
             matched: MatchCache::new(),
@@ -116,7 +166,7 @@ impl Guard {
     /// Asks `resolver` for prices that the policy does not name. No lock is held during the call.
     #[must_use]
     pub fn resolving(mut self, resolver: Resolver) -> Self {
-        self.resolver = Some(resolver);
+        self.resolver = Some(Arc::new(resolver));
         self
     }
 
@@ -124,7 +174,7 @@ impl Guard {
     /// for 256 sets at most. No lock is held during the call.
     #[must_use]
     pub fn warning(mut self, warner: Warner) -> Self {
-        self.unmatched.warner = Some(warner);
+        self.unmatched.warner = Some(Arc::new(warner));
         self
     }
 
@@ -138,32 +188,33 @@ impl Guard {
 
     /// Which cost of a call is booked.
     pub fn cost_source(&self) -> CostSource {
-        self.in_force.read().policy.defaults.cost_source
+        self.present().in_force.read().policy.defaults.cost_source
     }
 
     /// The allowances of the policy.
-    pub const fn allowances(&self) -> &Arc<AllowanceService> {
-        &self.allowances
+    pub fn allowances(&self) -> &Arc<AllowanceService> {
+        &self.present().allowances
     }
 
     /// How calls are estimated, and the output tokens to reserve if nothing limits them. `None` if
     /// the policy does not say.
     pub fn estimating(&self) -> (Option<EstimateMode>, Option<u64>) {
-        let defaults = &self.in_force.read().policy.defaults;
+        let defaults = &self.present().in_force.read().policy.defaults;
         (defaults.estimate, defaults.output_tokens)
     }
 
     /// The core that its accounts share.
-    pub const fn core(&self) -> &Arc<Core> {
-        &self.core
+    pub fn core(&self) -> &Arc<Core> {
+        &self.present().core
     }
 
     /// Calls `listener` for everything that happens from now on, never under a lock.
     pub fn subscribe(&self, listener: impl Fn(&Event) + Send + Sync + 'static) {
-        self.core.subscribe(listener);
+        let guard = self.present();
+        guard.core.subscribe(listener);
         // What was found before nobody listened has no labels for events. Release pairs with the
         // load of the generation.
-        self.generation.fetch_add(1, Ordering::Release);
+        guard.generation.fetch_add(1, Ordering::Release);
     }
 
     /// Reports a request that passes and that no rule matches.
@@ -173,6 +224,45 @@ impl Guard {
             let has_budgets = || self.in_force.read().policy.has_budgets();
             self.unmatched.notify(stray, estimate, &self.core, has_budgets);
         }
+    }
+
+    /// That of this process, if it can be made.
+    fn present(&self) -> &Self {
+        self.here().unwrap_or(self)
+    }
+
+    /// That of this process. A part of the budgets of the parent process is not asked in a child.
+    #[inline]
+    pub(super) fn here_for(&self, allotted: Option<&Arc<Allotted>>) -> Result<&Self, Error> {
+        match allotted {
+            None => self.here(),
+            Some(_) => self.core.same_process().map(|()| self),
+        }
+    }
+}
+
+impl Heritable for Guard {
+    #[inline]
+    fn made_in(&self) -> u64 {
+        self.core.generation()
+    }
+
+    fn heir(&self) -> Option<&Heir<Self>> {
+        Some(&self.heir)
+    }
+
+    fn make_heir(&self) -> Result<Arc<Self>, Error> {
+        let store = self.store.as_ref().ok_or(Error::Forked)?.present()?;
+        let policy = self.taken.with(|in_force| in_force.policy.clone());
+        let mut heir =
+            Self::with(policy, GuardOptions { clock: Clock::System, store: Some(store) })?;
+        heir.resolver.clone_from(&self.resolver);
+        heir.unmatched.warner.clone_from(&self.unmatched.warner);
+        heir.tell_unpriced = self.tell_unpriced;
+        heir.core.take_listeners(&self.core);
+        // What was found in the parent is out of date.
+        heir.generation = AtomicU64::new(self.present_generation().wrapping_add(1));
+        Ok(Arc::new(heir))
     }
 }
 

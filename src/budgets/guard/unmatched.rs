@@ -2,6 +2,7 @@
 //! for each set of label names.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
@@ -21,7 +22,7 @@ pub type Warner = Box<dyn Fn(&str) + Send + Sync>;
 #[derive(Default)]
 pub(super) struct Unmatched {
     seen: Mutex<BTreeSet<String>>,
-    pub(super) warner: Option<Warner>,
+    pub(super) warner: Option<Arc<Warner>>,
 }
 
 /// The labels of requests that no rule matches.

@@ -8,6 +8,7 @@ use super::prices::read_price;
 use super::reader::{Location, Table};
 use super::rule::Mode;
 use super::scope::{Labels, label};
+use super::store::StorePolicy;
 use super::words::{MODES, SHOWN, checked_zone, shares};
 use crate::accounting::{CostSource, Invalid, Price, Show};
 use crate::ledger::{OnError, Policy, Unsettled};
@@ -28,7 +29,6 @@ const DEFAULTS: [&str; 14] = [
     "require",
     "show",
 ];
-const STORE: [&str; 2] = ["url", "lease_ttl"];
 const CHARGE_OR_RELEASE: [(&str, bool); 3] =
     [("charge_estimate", true), ("charge", true), ("release", false)];
 
@@ -88,6 +88,8 @@ pub struct Defaults {
     pub require: Vec<String>,
     /// What a model that is refused reads of names and totals.
     pub show: Show,
+    /// Where the accounts are kept.
+    pub store: StorePolicy,
 }
 
 impl Default for Defaults {
@@ -104,6 +106,7 @@ impl Default for Defaults {
             keep_runs: Duration::from_secs(24 * 3_600),
             require: Vec::new(),
             show: Show::Own,
+            store: StorePolicy::default(),
         }
     }
 }
@@ -112,24 +115,14 @@ impl Defaults {
     pub(super) fn read(root: &mut Table<'_>) -> Result<Self, Invalid> {
         let mut defaults = Self::default();
         if let Some((place, node)) = root.take("store") {
-            defaults.read_store(place.table(node)?)?;
+            let (store, lease_ttl) = StorePolicy::read(place.table(node)?)?;
+            defaults.store = store;
+            defaults.leases.lease_ttl = lease_ttl.unwrap_or(defaults.leases.lease_ttl);
         }
         if let Some((place, node)) = root.take("defaults") {
             defaults.read_defaults(place.table(node)?)?;
         }
         Ok(defaults)
-    }
-
-    fn read_store(&mut self, mut table: Table<'_>) -> Result<(), Invalid> {
-        table.only(&STORE)?;
-        table.read("url", |place, node| match place.text(node)? {
-            "memory://" => Ok(()),
-            other => Err(place.error(&format!("must be \"memory://\", not {other:?}"))),
-        })?;
-        if let Some(ttl) = table.read("lease_ttl", Location::duration)? {
-            self.leases.lease_ttl = ttl;
-        }
-        Ok(())
     }
 
     fn read_defaults(&mut self, mut table: Table<'_>) -> Result<(), Invalid> {

@@ -68,6 +68,14 @@ impl Location {
         }
     }
 
+    pub(super) fn flag(&self, node: &Node) -> Result<bool, Invalid> {
+        match &node.value {
+            Value::Other(text) if text == "true" => Ok(true),
+            Value::Other(text) if text == "false" => Ok(false),
+            _ => Err(self.must_be("true or false", node)),
+        }
+    }
+
     /// US dollars as text, or a whole number of them.
     pub(super) fn usd(&self, node: &Node) -> Result<u64, Invalid> {
         let text = match &node.value {

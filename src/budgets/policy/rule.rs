@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::scope::Scope;
 use crate::accounting::{BUCKETS, CalendarUnit, Clock, Code, Invalid, Limit, Show, Unit, Window};
+use crate::store::OnDown;
 
 /// The table of a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -153,7 +154,7 @@ pub struct RuleLimit {
 }
 
 /// A rule.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
     /// Its name. Table and name together are unique.
     pub name: String,
@@ -173,6 +174,8 @@ pub struct Rule {
     pub wait: Option<Duration>,
     /// Whether the headers of the provider lower it.
     pub adaptive: bool,
+    /// What passes while the store is away. `None`: as the store says.
+    pub on_down: Option<OnDown>,
     /// What the model that is refused reads of names and totals.
     pub show: Show,
     /// Its place in the policy. Of all rules that refuse, the first is named.

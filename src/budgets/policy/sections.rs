@@ -10,6 +10,7 @@ use super::node::{Node, Value};
 use super::reader::{Location, Table};
 use super::rule::{Rule, RuleKind, RuleLimit, Span};
 use super::scope::{Pattern, Scope};
+use super::store::on_down;
 use super::words::{MODES, SHOWN, UNITS, checked_zone, keep_back, limits, shares, span};
 use crate::accounting::{Invalid, Key, Unit};
 
@@ -87,6 +88,7 @@ fn common(
     let mode = table.read("mode", |place, node| place.word(node, &MODES))?;
     let warn_at = table.read("warn_at", shares)?;
     let show = table.read("show", |place, node| place.word(node, &SHOWN))?;
+    let on_down = table.read("on_down", on_down)?;
     let zone = table.read("timezone", |place, node| {
         checked_zone(place, place.text(node)?).map(str::to_owned)
     })?;
@@ -103,12 +105,14 @@ fn common(
         wait: None,
         adaptive: false,
         show: show.unwrap_or(defaults.show),
+        on_down,
         place: table.place.order,
     })
 }
 
-const BUDGET: [&str; 9] =
-    ["name", "scope", "limit", "window", "timezone", "mode", "warn_at", "show", "landing"];
+const BUDGET: [&str; 10] = [
+    "name", "scope", "limit", "window", "timezone", "mode", "warn_at", "show", "on_down", "landing",
+];
 
 fn budget(mut table: Table<'_>, policy: &mut GuardPolicy) -> Result<(), Invalid> {
     table.only(&BUDGET)?;
@@ -119,8 +123,8 @@ fn budget(mut table: Table<'_>, policy: &mut GuardPolicy) -> Result<(), Invalid>
     Ok(())
 }
 
-const WORKFLOW: [&str; 9] =
-    ["name", "scope", "limit", "window", "timezone", "mode", "warn_at", "show", "step"];
+const WORKFLOW: [&str; 10] =
+    ["name", "scope", "limit", "window", "timezone", "mode", "warn_at", "show", "on_down", "step"];
 
 fn workflow(mut table: Table<'_>, policy: &mut GuardPolicy) -> Result<(), Invalid> {
     table.only(&WORKFLOW)?;
@@ -157,7 +161,7 @@ fn workflow(mut table: Table<'_>, policy: &mut GuardPolicy) -> Result<(), Invali
     Ok(())
 }
 
-const POOL: [&str; 11] = [
+const POOL: [&str; 12] = [
     "name",
     "scope",
     "limit",
@@ -166,6 +170,7 @@ const POOL: [&str; 11] = [
     "mode",
     "warn_at",
     "show",
+    "on_down",
     "max_concurrent",
     "stop_threshold",
     "on_limit",
@@ -199,7 +204,7 @@ fn pool(mut table: Table<'_>, policy: &mut GuardPolicy) -> Result<(), Invalid> {
 
 fn limiter(mut table: Table<'_>, policy: &mut GuardPolicy) -> Result<(), Invalid> {
     let rates = rate_words();
-    let own = ["name", "scope", "mode", "warn_at", "show", "on_limit", "adaptive"];
+    let own = ["name", "scope", "mode", "warn_at", "show", "on_down", "on_limit", "adaptive"];
     let words = own.into_iter().chain(rates.iter().map(|(word, ..)| word.as_str()));
     table.only(&words.collect::<Vec<_>>())?;
     let mut rule = common(&mut table, RuleKind::Limiter, &Span::Lifetime, &policy.defaults)?;
@@ -236,7 +241,8 @@ fn rate_words() -> Vec<(String, Unit, u64)> {
     words.collect()
 }
 
-const TOOL: [&str; 8] = ["name", "scope", "limit", "window", "timezone", "mode", "warn_at", "show"];
+const TOOL: [&str; 9] =
+    ["name", "scope", "limit", "window", "timezone", "mode", "warn_at", "show", "on_down"];
 
 fn tool(mut table: Table<'_>, policy: &mut GuardPolicy) -> Result<(), Invalid> {
     table.only(&TOOL)?;

@@ -7,14 +7,39 @@ use compact_str::CompactString;
 use parking_lot::Mutex;
 
 use crate::accounting::{Code, Denied, Invalid, Key, Meter, undated};
-use crate::ledger::{Account, Core, Error, MeterIndex, Silent};
+use crate::ledger::{Account, Core, Error, Heir, Heritable, MeterIndex, Silent, fork_generation};
 
 /// From so many accounts on, those that say nothing any more are looked for.
 const FEW: usize = 64;
 
 /// The accounts of models.
-#[derive(Debug, Default)]
-pub(super) struct Models(Mutex<ModelAccounts>);
+#[derive(Debug)]
+pub(super) struct Models {
+    generation: u64,
+    accounts: Mutex<ModelAccounts>,
+    heir: Heir<Self>,
+}
+
+impl Default for Models {
+    fn default() -> Self {
+        Self { generation: fork_generation(), accounts: Mutex::default(), heir: Heir::new() }
+    }
+}
+
+/// A child hears anew what its provider says.
+impl Heritable for Models {
+    fn made_in(&self) -> u64 {
+        self.generation
+    }
+
+    fn heir(&self) -> Option<&Heir<Self>> {
+        Some(&self.heir)
+    }
+
+    fn make_heir(&self) -> Result<Arc<Self>, Error> {
+        Ok(Arc::default())
+    }
+}
 
 #[derive(Debug, Default)]
 struct ModelAccounts {
@@ -33,7 +58,7 @@ impl Models {
     ) -> Result<Arc<Account>, Error> {
         let key = Key::parse("model", model)?;
         let model = undated(key.as_str());
-        let mut accounts = self.0.lock();
+        let mut accounts = self.accounts.lock();
         if let Some(known) = accounts.by_model.get(model) {
             return Ok(Arc::clone(known));
         }

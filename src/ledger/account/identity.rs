@@ -103,6 +103,11 @@ impl Identity {
         self.precise_now().unwrap_or_else(|| self.now())
     }
 
+    /// How its refusals are completed, if they are.
+    pub(crate) fn naming(&self) -> Option<Arc<dyn Naming>> {
+        self.naming.clone()
+    }
+
     /// The rule of a meter, if the account has several rules.
     pub(crate) fn rule(&self, meter: MeterIndex) -> Option<EventRule> {
         self.naming.as_ref()?.rule(meter)

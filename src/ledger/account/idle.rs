@@ -2,6 +2,8 @@
 
 use super::state::State;
 use crate::accounting::{Meter, Moment, Tick};
+use crate::ledger::account::Account;
+use crate::ledger::error::Error;
 
 /// What is still open in an account that shall close.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,6 +12,17 @@ pub(crate) enum Idle {
     Closed,
     /// Leases are open. The next one runs out at this time, or `None` if none runs out by itself.
     Until(Option<Tick>),
+}
+
+impl Account {
+    /// Opens the account again, if it was closed.
+    pub(crate) fn open_again(&self) -> Result<(), Error> {
+        self.locked(|state, _| {
+            if state.is_closed() {
+                state.rare_mut().closed = false;
+            }
+        })
+    }
 }
 
 impl State {

@@ -1,5 +1,8 @@
 //! How refusals are completed where the code and the unit do not say everything.
 
+use std::any::Any;
+use std::sync::Arc;
+
 use crate::accounting::Denied;
 use crate::ledger::claim::MeterIndex;
 use crate::ledger::core::event::EventRule;
@@ -8,6 +11,11 @@ use crate::ledger::core::event::EventRule;
 pub(crate) trait Naming: Send + Sync {
     /// Completes a refusal by that meter.
     fn name(&self, denied: &mut Denied, meter: MeterIndex);
+
+    /// Itself, for others that find its account in a store and know what it is.
+    fn kept(self: Arc<Self>) -> Option<Arc<dyn Any + Send + Sync>> {
+        None
+    }
 
     /// The place of a meter's rule in its policy. Of several meters that refuse, the first is named.
     fn place(&self, _meter: MeterIndex) -> Option<u32> {

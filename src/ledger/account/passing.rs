@@ -113,4 +113,28 @@ impl State {
         denied.remark = Some(format!(" (waited {waited} s for it)"));
         Error::TimedOut(denied)
     }
+
+    /// Ends a step: capacity that it freed goes to the waits.
+    #[cold]
+    pub(crate) fn serve_all(&mut self, step: &mut Step<'_>) {
+        self.serve(step);
+        if self.is_due(step.now.tick) {
+            self.catch_up(step);
+        }
+        self.rearm(step);
+    }
+
+    /// Schedules the next refresh with the mailboxes that watch the clock, and wakes those whose
+    /// refresh moves forward.
+    pub(crate) fn rearm(&self, step: &mut Step<'_>) {
+        let Some(queues) = self.waits() else { return };
+        if step.identity.core().clock().is_manual() {
+            return;
+        }
+        if let Some(at) = self.next_event(step.identity, step.now) {
+            for mailbox in queues.watchers().filter(|mailbox| mailbox.arm(step.identity.id(), at)) {
+                step.outbox.wake(mailbox);
+            }
+        }
+    }
 }

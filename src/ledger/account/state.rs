@@ -3,8 +3,8 @@
 use smallvec::SmallVec;
 
 use super::entries::{Entries, Entry};
+use super::held::Supplied;
 use super::identity::Step;
-use super::supplied::Supplied;
 use super::telling::Happened;
 use crate::accounting::{Meter, Moment, Terms};
 use crate::ledger::claim::{Demand, MeterIndex};
@@ -123,6 +123,12 @@ impl State {
             Terms::Recorded => false,
         };
         stands_behind && queues.first(meter).is_some_and(|first| first.ticket < ticket)
+    }
+
+    /// What the account has beside its meters, if several processes share its limits.
+    #[inline]
+    pub(crate) fn supplied(&self) -> Option<&Supplied> {
+        self.rare.as_ref()?.supplied.as_deref()
     }
 
     #[inline]

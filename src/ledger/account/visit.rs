@@ -1,9 +1,9 @@
 //! A visit to an account under its lock: bring it to the present, decide, and give free capacity to
 //! the waits.
 
+use super::held::Verdict;
 use super::identity::Step;
 use super::state::State;
-use super::supplied::Verdict;
 use crate::accounting::{Moment, Terms};
 use crate::ledger::claim::Demand;
 use crate::ledger::error::Stop;
@@ -56,9 +56,15 @@ impl State {
     /// Why the demand at `index` does not pass.
     #[cold]
     fn stop(&self, demands: &[Demand], index: usize, terms: Terms, step: &Step<'_>) -> Stop {
-        if self.lacks_share(demands, terms, step) {
-            return Stop::Short;
-        }
+        let index = match self.supplied() {
+            None => index,
+            Some(_) => match self.verdict(demands, terms, NO_TICKET, None, step.identity.id()) {
+                Verdict::Short(_) => return Stop::Short,
+                // Not one that only lacks a share.
+                Verdict::Refused(at) => at,
+                Verdict::Passes => index,
+            },
+        };
         self.refusal(step.identity, demands, index, step.now, terms).into()
     }
 
@@ -93,29 +99,5 @@ impl State {
         step.now = now;
         self.touch(step);
         self.refuses(demands, terms, NO_TICKET)
-    }
-
-    /// Ends a step: capacity that it freed goes to the waits.
-    #[cold]
-    pub(crate) fn serve_all(&mut self, step: &mut Step<'_>) {
-        self.serve(step);
-        if self.is_due(step.now.tick) {
-            self.catch_up(step);
-        }
-        self.rearm(step);
-    }
-
-    /// Schedules the next refresh with the mailboxes that watch the clock, and wakes those whose
-    /// refresh moves forward.
-    pub(crate) fn rearm(&self, step: &mut Step<'_>) {
-        let Some(queues) = self.waits() else { return };
-        if step.identity.core().clock().is_manual() {
-            return;
-        }
-        if let Some(at) = self.next_event(step.identity, step.now) {
-            for mailbox in queues.watchers().filter(|mailbox| mailbox.arm(step.identity.id(), at)) {
-                step.outbox.wake(mailbox);
-            }
-        }
     }
 }

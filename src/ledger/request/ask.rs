@@ -1,15 +1,18 @@
 //! The demands of a request on each account, for callers that hold the accounts.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use smallvec::SmallVec;
 
 use crate::accounting::{Invalid, Terms, Unit, Usage};
 use crate::ledger::account::Account;
 use crate::ledger::account::identity::Step;
-use crate::ledger::claim::{AskPlace, Claim, Demand, Demands};
+use crate::ledger::claim::{AskPlace, Claim, Demand, Demands, Request};
 use crate::ledger::core::event::EventLabels;
 use crate::ledger::error::Error;
+use crate::ledger::fork::heir::Heritable;
+use crate::ledger::queue::turn::QueuedClaim;
 
 /// What a request asks of one account.
 #[derive(Clone, Debug)]
@@ -144,6 +147,17 @@ pub(crate) fn distinct(asks: &[Ask]) -> Result<Vec<Ask>, Error> {
     Ok(merge(asks))
 }
 
+/// The same asks of the accounts of this process. In a forked child those of its parent have heirs,
+/// or none, and then it fails.
+pub(super) fn here(asks: Vec<Ask>) -> Result<Vec<Ask>, Error> {
+    if asks.iter().all(|ask| ask.account.core().same_process().is_ok()) {
+        return Ok(asks);
+    }
+    let here = |ask: Ask| Ok(Ask { account: Arc::clone(ask.account.here_shared()?), ..ask });
+    let asks: Vec<Ask> = asks.into_iter().map(here).collect::<Result<_, Error>>()?;
+    Ok(merge(&asks))
+}
+
 pub(crate) fn merge(asks: &[Ask]) -> Vec<Ask> {
     let mut merged: Vec<Ask> = Vec::with_capacity(asks.len());
     for ask in asks {
@@ -153,4 +167,34 @@ pub(crate) fn merge(asks: &[Ask]) -> Vec<Ask> {
         }
     }
     merged
+}
+
+/// How long the lease of a request over these accounts lives.
+pub(super) fn ttl<'a>(
+    accounts: impl Iterator<Item = &'a Arc<Account>>,
+    request: &Request,
+) -> Duration {
+    let shortest = || accounts.map(|account| account.core().policy().lease_ttl).min();
+    request.ttl.or_else(shortest).unwrap_or_default()
+}
+
+/// Splits an ask into the account, which the wait keeps, and the claim, which the queues see.
+pub(super) fn queued(ask: Ask, timeout: Option<Duration>) -> (Arc<Account>, QueuedClaim) {
+    let Ask { account, demands, multiplier, terms, patient, place, labels } = ask;
+    let since = account.core().clock().precise_tick();
+    let deadline = timeout.map(|timeout| since.plus(timeout));
+    let (id, this) = (account.id(), account.as_swept());
+    let claim = QueuedClaim {
+        id,
+        account: this,
+        demands,
+        multiplier,
+        terms,
+        patient,
+        deadline,
+        since,
+        place,
+        labels,
+    };
+    (account, claim)
 }

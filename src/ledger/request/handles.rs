@@ -10,6 +10,7 @@ use crate::ledger::account::Account;
 use crate::ledger::account::entries::Entry;
 use crate::ledger::ending::End;
 use crate::ledger::error::Error;
+use crate::ledger::fork::heir::Heritable;
 
 /// Links the entries of a lease over several accounts, under all their locks.
 pub(crate) fn join_entries(places: &Places, locked: &mut [Locked<'_>]) {
@@ -31,12 +32,13 @@ fn places_of(entry: &Entry, alone: Place) -> Places {
 impl Account {
     /// The open leases, oldest first.
     pub fn open_leases(self: &Arc<Self>) -> Result<Vec<Lease>, Error> {
-        let open = self.locked(|state, _| {
+        let here = self.here_shared()?;
+        let open = here.locked(|state, _| {
             let entries = state.entries().into_iter();
             let open = entries.flat_map(|entries| entries.open());
             let mut open: Vec<_> = open
                 .map(|(index, entry)| {
-                    let alone = Place { account: Arc::clone(self), entry: index };
+                    let alone = Place { account: Arc::clone(here), entry: index };
                     (entry.order, entry.id, places_of(entry, alone))
                 })
                 .collect();

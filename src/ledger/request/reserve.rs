@@ -2,36 +2,27 @@
 //! before anything is written.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use smallvec::SmallVec;
-
-use super::ask::{Ask, AskPart, distinct, merge};
-use super::draw::{Drawing, Room};
-use super::handles::join_entries;
+use super::ask::{Ask, AskPart, distinct, here, merge};
+use super::decide::{accounts, decide, open, verdict};
+use super::draw::Drawing;
 use super::lease::Lease;
 use super::locked::{Locked, with_locked};
-use super::places::{Place, Places};
-use crate::accounting::{Cause, Code, Moment};
-use crate::ledger::account::Account;
-use crate::ledger::account::held::Held;
-use crate::ledger::account::leasing::NewLease;
-use crate::ledger::account::supplied::Verdict;
+use super::room::Room;
+use crate::accounting::Moment;
 use crate::ledger::claim::Request;
 use crate::ledger::core::Core;
 use crate::ledger::error::{Error, Stop};
-use crate::ledger::post::outbox::Outbox;
-use crate::ledger::queue::turn::NO_TICKET;
 
 /// Books all asks at once, or refuses and changes nothing. An account that is listed twice is
 /// charged once.
 pub fn charge(asks: &[Ask]) -> Result<(), Error> {
     let merged = merge(asks);
     let asks: Vec<AskPart<'_>> = merged.iter().map(Ask::borrowed).collect();
-    decided(&asks, None, |room| {
-        with_locked(accounts(&asks), |locked, outbox| {
+    decided(&asks, None, |asks, room| {
+        with_locked(accounts(asks), |locked, outbox| {
             if !is_sure(room, locked) {
-                decide(&asks, (true, None), locked, outbox)?;
+                decide(asks, (true, None), locked, outbox)?;
             }
             for (ask, at) in asks.iter().zip(locked) {
                 let (state, mut step) = at.step(outbox);
@@ -69,10 +60,10 @@ pub(crate) fn reserve_and<R>(
 pub fn check(asks: &[Ask]) -> Result<(), Error> {
     let merged = merge(asks);
     let asks: Vec<AskPart<'_>> = merged.iter().map(Ask::borrowed).collect();
-    decided(&asks, None, |room| {
-        with_locked(accounts(&asks), |locked, outbox| {
+    decided(&asks, None, |asks, room| {
+        with_locked(accounts(asks), |locked, outbox| {
             let sure = is_sure(room, locked);
-            if sure { Ok(()) } else { verdict(&asks, None, locked, outbox).map_err(|no| no.0) }
+            if sure { Ok(()) } else { verdict(asks, None, locked, outbox).map_err(|no| no.0) }
         })?
     })
 }
@@ -98,30 +89,66 @@ fn reserve_distinct<R>(
     known: impl Fn() -> Option<R>,
     then: impl Fn(Lease, Moment) -> R,
 ) -> Result<R, Error> {
-    decided(asks, Some(request), |room| try_reserve(asks, (tells, request), room, &known, &then))
+    decided(asks, Some(request), |asks, room| {
+        try_reserve(asks, (tells, request), room, &known, &then)
+    })
 }
 
 /// Holds all asks in one lease, unless a share is too small.
 pub(super) fn reserve_at_once(asks: &[Ask], request: &Request) -> Result<Lease, Stop> {
-    let merged = distinct(asks)?;
+    let merged = here(distinct(asks)?)?;
     let asks: Vec<AskPart<'_>> = merged.iter().map(Ask::borrowed).collect();
     try_reserve(&asks, (true, request), &mut None, &|| None, &|lease, _| lease)
 }
 
 /// What `attempt` returns. If a share is too small, it is asked again when the store has given more,
 /// with room that is held for it.
-#[inline(always)] // `attempt` is in the path of each reservation, and has no other caller
+#[inline(always)] // `attempt` is in the path of each reservation
 fn decided<R>(
     asks: &[AskPart<'_>],
     request: Option<&Request>,
-    attempt: impl Fn(&mut Option<Room>) -> Result<R, Stop>,
+    attempt: impl Fn(&[AskPart<'_>], &mut Option<Room>) -> Result<R, Stop>,
 ) -> Result<R, Error> {
-    let (mut room, mut drawing) = (None, Drawing::default());
+    match attempt(asks, &mut None) {
+        Ok(done) => Ok(done),
+        Err(Stop::Refused(Error::Forked)) => decided_by_heirs(asks, request, &attempt),
+        Err(Stop::Refused(refused)) => Err(refused),
+        Err(Stop::Short) => decided_with_room(asks, request, &attempt),
+    }
+}
+
+/// The same in a forked child, by the heirs of the accounts of its parent.
+#[cold]
+#[inline(never)]
+fn decided_by_heirs<R>(
+    asks: &[AskPart<'_>],
+    request: Option<&Request>,
+    attempt: &dyn Fn(&[AskPart<'_>], &mut Option<Room>) -> Result<R, Stop>,
+) -> Result<R, Error> {
+    let owned = here(asks.iter().map(AskPart::owned).collect())?;
+    let asks: Vec<AskPart<'_>> = owned.iter().map(Ask::borrowed).collect();
+    match attempt(&asks, &mut None) {
+        Ok(done) => Ok(done),
+        Err(Stop::Refused(refused)) => Err(refused),
+        Err(Stop::Short) => decided_with_room(&asks, request, attempt),
+    }
+}
+
+/// The same for a request that lacks shares.
+#[cold]
+#[inline(never)]
+fn decided_with_room<R>(
+    asks: &[AskPart<'_>],
+    request: Option<&Request>,
+    attempt: &dyn Fn(&[AskPart<'_>], &mut Option<Room>) -> Result<R, Stop>,
+) -> Result<R, Error> {
+    let mut drawing = Drawing::default();
     loop {
-        match attempt(&mut room) {
+        let mut room = drawing.room(asks, request)?;
+        match attempt(asks, &mut room) {
             Ok(done) => return Ok(done),
             Err(Stop::Refused(refused)) => return Err(refused),
-            Err(Stop::Short) => room = drawing.room(asks, request)?,
+            Err(Stop::Short) => {}
         }
     }
 }
@@ -172,172 +199,4 @@ fn sweep_each(asks: &[AskPart<'_>]) {
         }
         last = core;
     }
-}
-
-/// Opens a lease for asks that passed, under the locks of all accounts. Returns its number and its
-/// places.
-#[inline]
-pub(crate) fn open(
-    asks: &[AskPart<'_>],
-    request: &Request,
-    locked: &mut [Locked<'_>],
-    outbox: &mut Outbox,
-) -> (u64, Places) {
-    if let ([ask], [at]) = (asks, &mut *locked) {
-        let (state, mut step) = at.step(outbox);
-        let account = || ask.account.as_swept();
-        let (id, entry) = state.open_alone(ask.claim(), request, account, &mut step);
-        return (id, Places::One(Place { account: Arc::clone(ask.account), entry }));
-    }
-    let id = locked[0].state.entries_mut().number();
-    let mut places: SmallVec<[Place; 4]> = SmallVec::new();
-    // All accounts use one time to live, so that no entry runs out before another.
-    let ttl = ttl(asks.iter().map(|ask| ask.account), request);
-    for (ask, at) in asks.iter().zip(locked.iter_mut()) {
-        let (state, mut step) = at.step(outbox);
-        let (lease, account) = (NewLease { id, ttl, request }, || ask.account.as_swept());
-        let entry = state.open(ask.claim(), &lease, account, &mut step);
-        places.push(Place { account: Arc::clone(ask.account), entry });
-    }
-    let places = Places::many(places);
-    join_entries(&places, locked);
-    (id, places)
-}
-
-/// How long the lease of a request over these accounts lives.
-pub(super) fn ttl<'a>(
-    accounts: impl Iterator<Item = &'a Arc<Account>>,
-    request: &Request,
-) -> Duration {
-    let shortest = || accounts.map(|account| account.core().policy().lease_ttl).min();
-    request.ttl.or_else(shortest).unwrap_or_default()
-}
-
-/// Decides. `opens` is the request if it opens a lease; `tells` whether listeners hear of a refusal.
-#[inline]
-fn decide(
-    asks: &[AskPart<'_>],
-    (tells, opens): (bool, Option<&Request>),
-    locked: &mut [Locked<'_>],
-    outbox: &mut Outbox,
-) -> Result<(), Stop> {
-    verdict(asks, opens, locked, outbox).map_err(|(stop, index)| {
-        if let Stop::Refused(refused) = &stop
-            && tells
-        {
-            let (state, mut step) = locked[index].step(outbox);
-            step.labels = asks[index].labels;
-            step.tell_denied(&state.meters, asks[index].demands, refused);
-        }
-        stop
-    })
-}
-
-/// Why it does not pass, if it does not, and the index of the refused ask.
-#[inline]
-fn verdict(
-    asks: &[AskPart<'_>],
-    opens: Option<&Request>,
-    locked: &mut [Locked<'_>],
-    outbox: &mut Outbox,
-) -> Result<(), (Stop, usize)> {
-    let shared = locked.iter().any(|at| at.state.supplied().is_some());
-    if passes(asks, locked) && !(shared && is_short(asks, opens, locked)) {
-        return Ok(());
-    }
-    match verdict_precisely(asks, locked, outbox) {
-        _ if shared && is_short(asks, opens, locked) => Err((Stop::Short, 0)),
-        verdict => verdict.map_err(|(refused, index)| (Stop::Refused(refused), index)),
-    }
-}
-
-/// Whether it lacks shares, and nothing else.
-#[cold]
-fn is_short(asks: &[AskPart<'_>], opens: Option<&Request>, locked: &[Locked<'_>]) -> bool {
-    let lasts = opens.map(|request| ttl(asks.iter().map(|ask| ask.account), request));
-    let mut short = false;
-    for (ask, at) in asks.iter().zip(locked) {
-        let (until, id) = (lasts.map(|lasts| at.now.tick.plus(lasts)), at.identity().id());
-        match at.state.verdict(ask.demands, ask.terms, NO_TICKET, until, id) {
-            Verdict::Passes => {}
-            Verdict::Short(_) => short = true,
-            Verdict::Refused(_) => return false,
-        }
-    }
-    short
-}
-
-/// The refusal by the precise clock, if there is one, and the index of the refused ask.
-#[cold]
-pub(crate) fn verdict_precisely(
-    asks: &[AskPart<'_>],
-    locked: &mut [Locked<'_>],
-    outbox: &mut Outbox,
-) -> Result<(), (Error, usize)> {
-    // A refusal by a clock that lags is checked again by the precise clock.
-    locked.iter_mut().for_each(|at| at.use_precise_clock(outbox));
-    let Some((index, demand)) = first_refused(asks, locked) else { return Ok(()) };
-    let (ask, at) = (&asks[index], &locked[index]);
-    let refused = at.state.refusal(at.identity(), ask.demands, demand, at.now, ask.terms);
-    Err((with_wait(refused, asks, locked), index))
-}
-
-/// Whether all asks pass.
-#[inline]
-fn passes(asks: &[AskPart<'_>], locked: &[Locked<'_>]) -> bool {
-    let passes = |(ask, at): (&AskPart<'_>, &Locked<'_>)| {
-        at.state.refuses(ask.demands, ask.terms, NO_TICKET).is_none()
-    };
-    asks.iter().zip(locked).all(passes)
-}
-
-/// Of all demands that do not pass, the first: by the budget in a list, then by the place of its
-/// rule in the policy. Returns the index of the ask and that of the demand in it.
-#[cold]
-fn first_refused(asks: &[AskPart<'_>], locked: &[Locked<'_>]) -> Option<(usize, usize)> {
-    let mut first: Option<((u32, u32), (usize, usize))> = None;
-    for (number, (ask, at)) in asks.iter().zip(locked).enumerate() {
-        for (index, demand) in ask.demands.iter().enumerate() {
-            if at.state.passes(ask.demands, index, ask.terms, NO_TICKET) {
-                continue;
-            }
-            let entry = at.identity().place(demand.meter);
-            let place = (ask.place.budget, entry.unwrap_or(ask.place.entry));
-            if first.is_none_or(|(earlier, _)| place < earlier) {
-                first = Some((place, (number, index)));
-            }
-            if entry.is_none() {
-                break; // All demands on an account without rules have one place.
-            }
-        }
-    }
-    first.map(|(_, found)| found)
-}
-
-/// Completes the refusal by one of several accounts: the request can pass when all of them admit
-/// it.
-#[cold]
-fn with_wait(refused: Error, asks: &[AskPart<'_>], locked: &[Locked<'_>]) -> Error {
-    let Error::Denied(mut denied) = refused else { return refused };
-    if denied.code != Code::NotConfigured && asks.len() > 1 {
-        let held = asks
-            .iter()
-            .zip(locked)
-            .map(|(ask, at)| at.state.held(at.identity(), ask.demands, at.now, ask.terms));
-        if let Held::For(wait) = held.fold(Held::Not(false), Held::and) {
-            (denied.cause, denied.retry_after) = (Cause::Held, wait);
-            return Error::Denied(denied);
-        }
-        denied.cause = denied.cause.unheld();
-        let waits = asks.iter().zip(locked);
-        let waits =
-            waits.map(|(ask, at)| at.state.wait(at.identity(), ask.demands, at.now, ask.terms));
-        denied.retry_after = waits.collect::<Option<Vec<_>>>().and_then(|w| w.into_iter().max());
-    }
-    Error::Denied(denied)
-}
-
-#[inline]
-fn accounts<'a>(asks: &'a [AskPart<'a>]) -> impl ExactSizeIterator<Item = &'a Account> {
-    asks.iter().map(|ask| &**ask.account)
 }

@@ -5,17 +5,17 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::ask::{Ask, AskPart, distinct};
-use super::draw::Room;
+use super::ask::{self, Ask, AskPart, distinct, queued, ttl};
+use super::decide::{open, verdict_precisely};
 use super::lease::Lease;
 use super::locked::{Locked, with_locked_precisely};
 use super::places::{Place, Places};
-use super::reserve::{open, reserve_at_once, ttl, verdict_precisely};
-use crate::accounting::{Clock, Follower, Invalid};
+use super::room::{Room, hold_all, without_store};
+use crate::accounting::{Clock, Follower};
 use crate::ledger::account::Account;
 use crate::ledger::account::serving::end;
 use crate::ledger::claim::{AskPlace, MeterIndex, Request};
-use crate::ledger::error::{Error, Stop};
+use crate::ledger::error::Error;
 use crate::ledger::post::mailbox::Mailbox;
 use crate::ledger::post::outbox::{Again, Outbox};
 use crate::ledger::post::sleeper::Sleeper;
@@ -28,28 +28,6 @@ pub enum Grant {
     Lease(Lease),
     /// An admission by a limiter. The number identifies the held amount, if one is held.
     Slot(Option<u64>),
-}
-
-/// Holds all asks in one lease, or waits in this thread until its turn has come.
-pub fn reserve_blocking(
-    asks: &[Ask],
-    request: Request,
-    timeout: Option<Duration>,
-) -> Result<Lease, Error> {
-    match reserve_at_once(asks, &request) {
-        Ok(lease) => return Ok(lease),
-        Err(Stop::Short | Stop::Refused(Error::Denied(_))) => {}
-        Err(Stop::Refused(error)) => return Err(error),
-    }
-    let sleeper = Sleeper::new();
-    let wait = Wait::for_lease(asks, request, timeout, Mailbox::for_thread(&sleeper))?;
-    match wait.block(&sleeper)? {
-        Grant::Lease(lease) => Ok(lease),
-        Grant::Slot(_) => {
-            let message = "the wait was for a lease, but it ended with an admission of a limiter";
-            Err(Invalid::sentence(message.to_owned()).into())
-        }
-    }
 }
 
 /// A request that waits for its turn. When it is dropped, it leaves the queue and releases a grant
@@ -115,6 +93,7 @@ impl Wait {
         mailbox: Arc<Mailbox>,
     ) -> Result<Self, Error> {
         let timeout = wanted.timeout;
+        let asks = ask::here(asks.into_iter().collect())?;
         let (accounts, claims) = asks.into_iter().map(|ask| queued(ask, timeout)).unzip();
         let pending = Pending { accounts, turn: Turn::new(claims, wanted, mailbox) };
         let several = pending.accounts.len() > 1;
@@ -142,6 +121,20 @@ impl Wait {
     /// The number that its mailbox posts when it has ended.
     pub fn ticket(&self) -> u64 {
         self.pending.turn.ticket
+    }
+
+    /// How long it waits for its store at most, if it waits for a store alone. Its caller then has to
+    /// [give it up](Self::give_up).
+    pub fn gives_up_in(&self) -> Option<Duration> {
+        let Pending { accounts, turn } = &self.pending;
+        let timeout = |account: &Arc<Account>| Some(account.supply().ok()??.timeout());
+        if turn.wanted.draws { accounts.iter().filter_map(timeout).max() } else { None }
+    }
+
+    /// Ends it if it still waits: a request that waits for a store has waited for too long. It is
+    /// refused by what is known, or as `on_down` says.
+    pub fn give_up(&self) -> Result<(), Error> {
+        if self.is_foreign() { Ok(()) } else { self.pending.give_up() }
     }
 
     /// Whether it still waits.
@@ -337,8 +330,14 @@ impl Pending {
                 return Err(refused);
             }
         }
-        if let Some(decided) = self.without_store(locked, outbox) {
-            return decided;
+        match without_store(turn, locked) {
+            None => {}
+            Some(Err(away)) => return Err(away),
+            Some(Ok(())) => {
+                let granted = self.grant(locked, outbox);
+                end(turn, Ok(granted), outbox);
+                return Ok(());
+            }
         }
         locked.iter_mut().for_each(|at| at.state.note(turn));
         let at = &mut locked[index];
@@ -357,7 +356,7 @@ impl Pending {
                 let now = locked[0].now;
                 Granted::Admission(locked[0].state.take_admission(&claims[0].demands, now))
             }
-            Wants::Room => Granted::Room(self.hold(locked)),
+            Wants::Room => Granted::Room(hold_all(&self.turn, locked)),
             Wants::Lease => {
                 let asks = self.accounts.iter().zip(claims);
                 let asks: SmallVec<[_; 4]> = asks
@@ -375,7 +374,7 @@ impl Pending {
         let opened = match granted {
             Granted::Admission(number) => return Grant::Slot(number),
             Granted::Room(room) => {
-                drop(Room::of(self, room));
+                drop(Room::new(self.accounts.clone(), room));
                 return Grant::Slot(None);
             }
             Granted::Lease(opened) => opened,
@@ -397,25 +396,4 @@ impl Pending {
             places,
         ))
     }
-}
-
-/// Splits an ask into the account, which the wait keeps, and the claim, which the queues see.
-fn queued(ask: Ask, timeout: Option<Duration>) -> (Arc<Account>, QueuedClaim) {
-    let Ask { account, demands, multiplier, terms, patient, place, labels } = ask;
-    let since = account.core().clock().precise_tick();
-    let deadline = timeout.map(|timeout| since.plus(timeout));
-    let (id, this) = (account.id(), account.as_swept());
-    let claim = QueuedClaim {
-        id,
-        account: this,
-        demands,
-        multiplier,
-        terms,
-        patient,
-        deadline,
-        since,
-        place,
-        labels,
-    };
-    (account, claim)
 }

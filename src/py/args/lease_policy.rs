@@ -16,10 +16,24 @@ pub(crate) struct OnErrorArg(OnError);
 
 impl UnsettledArg {
     pub(crate) const CHARGE: Self = Self(Unsettled::Charge);
+
+    /// Its word.
+    pub(crate) fn shown<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+        word(py, self.0 == Unsettled::Charge)
+    }
+}
+
+fn word(py: Python<'_>, charges: bool) -> Bound<'_, PyAny> {
+    PyString::intern(py, if charges { "charge" } else { "release" }).into_any()
 }
 
 impl OnErrorArg {
     pub(crate) const RELEASE: Self = Self(OnError::Release);
+
+    /// Its word.
+    pub(crate) fn shown<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+        word(py, self.0 == OnError::Charge)
+    }
 }
 
 impl<'py> FromPyObject<'_, 'py> for UnsettledArg {

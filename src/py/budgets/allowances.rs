@@ -7,10 +7,11 @@ use pyo3::types::PyString;
 
 use crate::accounting::Invalid;
 use crate::budgets::{
-    AgentAllowance, AllowanceService, JobRef, ModelQuota, QuotaCheckResult, QuotaEvent, RepoAction,
-    RepoLimit, UsageReport,
+    AgentAllowance, AllowanceOptions, AllowanceService, JobRef, ModelQuota, QuotaCheckResult,
+    QuotaEvent, RepoAction, RepoLimit, UsageReport,
 };
-use crate::py::{args, values};
+use crate::py::args;
+use crate::py::store::given;
 
 #[doc = stub!("AllowanceLedger")]
 #[pyclass(module = "outlay._core", name = "AllowanceLedger", frozen, weakref)]
@@ -37,9 +38,10 @@ type Previewed = (u64, u64, u64, bool, String);
 #[pymethods]
 impl PyAllowanceLedger {
     #[new]
-    #[pyo3(signature = (*, clock = None))]
-    fn new(clock: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
-        Ok(Self(Arc::new(AllowanceService::new(values::clock(clock)?))))
+    #[pyo3(signature = (*, clock = None, store = None))]
+    fn new(clock: Option<&Bound<'_, PyAny>>, store: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        let (store, clock) = given(store, clock)?;
+        Ok(Self(Arc::new(AllowanceService::with(AllowanceOptions { clock, store })?)))
     }
 
     #[doc = stub!("AllowanceLedger.set_allowance")]

@@ -3,32 +3,53 @@
 use std::path::PathBuf;
 
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 
 use crate::accounting::Invalid;
-use crate::budgets::{AgentBudget, BudgetManager};
+use crate::budgets::{AgentBudget, BudgetManager, ManagerOptions};
 use crate::py::args::{self, CallsArg, OnErrorArg, UnsettledArg};
 use crate::py::budgets::budget_info::{PyBudgetInfo, PyBudgetLimit, PyFullBudgetInfo};
 use crate::py::lease::PyBudgetLease;
+use crate::py::store::{MadeOf, given, made};
 use crate::py::values;
 
 #[doc = stub!("BudgetManager")]
 #[pyclass(module = "outlay", name = "BudgetManager", frozen, weakref)]
-pub(crate) struct PyBudgetManager(BudgetManager);
+pub(crate) struct PyBudgetManager(BudgetManager, MadeOf);
 
 #[pymethods]
 impl PyBudgetManager {
     #[new]
     #[pyo3(signature = (*, lease_ttl = None, unsettled = UnsettledArg::CHARGE, on_error = OnErrorArg::RELEASE,
-        clock = None),
-        text_signature = "(*, lease_ttl=None, unsettled='charge', on_error='release', clock=None)")]
+        clock = None, store = None),
+        text_signature = "(*, lease_ttl=None, unsettled='charge', on_error='release', clock=None, \
+        store=None)")]
     fn new(
+        py: Python<'_>,
         lease_ttl: Option<&Bound<'_, PyAny>>,
         unsettled: UnsettledArg,
         on_error: OnErrorArg,
         clock: Option<&Bound<'_, PyAny>>,
+        store: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let policy = args::policy(lease_ttl, &unsettled, &on_error)?;
-        Ok(Self(BudgetManager::new(values::clock(clock)?, policy)))
+        let (kept, clock_of) = given(store, clock)?;
+        let manager =
+            BudgetManager::with(ManagerOptions { policy, clock: clock_of, store: kept.clone() })?;
+        let made = made(
+            py,
+            kept.as_ref(),
+            None,
+            &[],
+            &[
+                ("lease_ttl", lease_ttl),
+                ("unsettled", Some(&unsettled.shown(py))),
+                ("on_error", Some(&on_error.shown(py))),
+                ("clock", clock),
+                ("store", store),
+            ],
+        )?;
+        Ok(Self(manager, made))
     }
 
     #[doc = stub!("BudgetManager.set_budget")]
@@ -115,8 +136,8 @@ impl PyBudgetManager {
         "<BudgetManager>"
     }
 
-    fn __reduce__(&self) -> PyResult<()> {
-        Err(args::no_copies("BudgetManager"))
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
+        slf.get().1.reduced(slf)
     }
 }
 

@@ -11,6 +11,7 @@ mod methods;
 mod policy;
 mod report;
 mod request;
+mod store_event;
 
 pub(crate) use allotment::PyAllotment;
 pub(crate) use bound::PyBoundGuard;

@@ -25,7 +25,8 @@ impl OnWarning {
         let weak = Arc::downgrade(&warner);
         core.subscribe_to(EventKind::Warned, move |_| {
             if let Some(warner) = weak.upgrade() {
-                Python::attach(|py| warner.call(py));
+                // Counted before it attaches, as the thread of a store may come here at exit.
+                call_python(|| Python::attach(|py| warner.call(py)));
             }
         });
         warner
@@ -54,7 +55,7 @@ impl OnWarning {
         };
         // A lease may be dropped while an exception is raised. That exception goes on afterwards.
         let flying = PyErr::take(py);
-        if let Some(Err(error)) = call_python(|| self.callback.call1(py, (budget,))) {
+        if let Err(error) = self.callback.call1(py, (budget,)) {
             self.failed(py, error);
         }
         if let Some(error) = flying {

@@ -1,50 +1,65 @@
 //! `RateLimiter`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 
 use crate::accounting::{Invalid, Usage};
 use crate::budgets::{RateLimiter, RateOptions};
-use crate::ledger::{Error, Lease, Request, Wait, reserve};
+use crate::ledger::{Error, Lease, Request, Wait, reserve, without_store};
 use crate::py::args::{self, OnErrorArg, StatusArg, TokensArg, UnsettledArg};
 use crate::py::lease::PyBudgetLease;
+use crate::py::store::{MadeOf, given, joined, made, name_or};
 use crate::py::values;
 use crate::py::waiting::{PyMailbox, PyWait, block, block_for_lease};
+use crate::store::Store;
 
 const MINUTE: f64 = 60.0;
 
 #[doc = stub!("RateLimiter")]
 #[pyclass(module = "outlay", name = "RateLimiter", frozen, weakref)]
-pub(crate) struct PyRateLimiter(pub(crate) RateLimiter);
+pub(crate) struct PyRateLimiter(pub(crate) RateLimiter, MadeOf);
 
 #[pymethods]
 impl PyRateLimiter {
     #[new]
     #[pyo3(signature = (tokens_per_minute, *, threshold = None, lease_ttl = None,
-        unsettled = UnsettledArg::CHARGE, on_error = OnErrorArg::RELEASE, clock = None),
+        unsettled = UnsettledArg::CHARGE, on_error = OnErrorArg::RELEASE, clock = None, store = None,
+        name = None),
         text_signature = "(tokens_per_minute, *, threshold=None, lease_ttl=None, \
-        unsettled='charge', on_error='release', clock=None)")]
+        unsettled='charge', on_error='release', clock=None, store=None, name=None)")]
+    #[expect(clippy::too_many_arguments, reason = "the keywords of the Python class")]
     fn new(
+        py: Python<'_>,
         tokens_per_minute: &Bound<'_, PyAny>,
         threshold: Option<&Bound<'_, PyAny>>,
         lease_ttl: Option<&Bound<'_, PyAny>>,
         unsettled: UnsettledArg,
         on_error: OnErrorArg,
         clock: Option<&Bound<'_, PyAny>>,
+        store: Option<&Bound<'_, PyAny>>,
+        name: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let tokens = args::amount(tokens_per_minute, "tokens_per_minute")?;
-        let options = options(threshold, lease_ttl, &unsettled, &on_error, clock)?;
-        Ok(Self(RateLimiter::new(tokens, options)?))
+        let given = Keywords { threshold, lease_ttl, unsettled, on_error, clock, store, name };
+        let options = given.options()?;
+        let store = options.store.clone();
+        let limiter = RateLimiter::new(tokens, options)?;
+        Ok(Self(limiter, given.made(py, store.as_ref(), None, &[tokens_per_minute])?))
     }
 
     #[doc = stub!("RateLimiter.per")]
     #[staticmethod]
     #[pyo3(signature = (tokens, period, *, threshold = None, lease_ttl = None,
-        unsettled = UnsettledArg::CHARGE, on_error = OnErrorArg::RELEASE, clock = None),
+        unsettled = UnsettledArg::CHARGE, on_error = OnErrorArg::RELEASE, clock = None, store = None,
+        name = None),
         text_signature = "(tokens, period, *, threshold=None, lease_ttl=None, \
-        unsettled='charge', on_error='release', clock=None)")]
+        unsettled='charge', on_error='release', clock=None, store=None, name=None)")]
+    #[expect(clippy::too_many_arguments, reason = "the keywords of the Python class")]
     fn per(
+        py: Python<'_>,
         tokens: &Bound<'_, PyAny>,
         period: &Bound<'_, PyAny>,
         threshold: Option<&Bound<'_, PyAny>>,
@@ -52,11 +67,16 @@ impl PyRateLimiter {
         unsettled: UnsettledArg,
         on_error: OnErrorArg,
         clock: Option<&Bound<'_, PyAny>>,
+        store: Option<&Bound<'_, PyAny>>,
+        name: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        let tokens = args::amount(tokens, "tokens")?;
-        let period = args::duration(period, "period")?;
-        let options = options(threshold, lease_ttl, &unsettled, &on_error, clock)?;
-        Ok(Self(RateLimiter::per(tokens, period, options)?))
+        let most = args::amount(tokens, "tokens")?;
+        let window = args::duration(period, "period")?;
+        let given = Keywords { threshold, lease_ttl, unsettled, on_error, clock, store, name };
+        let options = given.options()?;
+        let store = options.store.clone();
+        let limiter = RateLimiter::per(most, window, options)?;
+        Ok(Self(limiter, given.made(py, store.as_ref(), Some("per"), &[tokens, period])?))
     }
 
     #[doc = stub!("RateLimiter.limit")]
@@ -93,7 +113,7 @@ impl PyRateLimiter {
     /// `try_acquire` for `acquire_slot`, whose timeout is checked first.
     fn _try_slot(&self, tokens: TokensArg, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
         args::timeout(timeout)?;
-        Ok(self.0.try_acquire(tokens.0)?)
+        self.slot_now(tokens.0)
     }
 
     fn _wait_for_slot(
@@ -117,7 +137,7 @@ impl PyRateLimiter {
     ) -> PyResult<()> {
         let TokensArg(tokens) = tokens;
         let timeout = args::timeout(timeout)?;
-        if !self.0.try_acquire(tokens)? {
+        if !self.slot_now(tokens)? {
             block(py, |mailbox| self.0.wait_for_slot(tokens, timeout, mailbox))?;
         }
         Ok(())
@@ -147,9 +167,10 @@ impl PyRateLimiter {
     ) -> PyResult<Option<PyBudgetLease>> {
         args::timeout(timeout)?;
         let model = model_name(model)?;
-        match self.lease(estimate(tokens)?, args::ttl(ttl)?, model.as_deref()) {
+        let (estimate, ttl) = (estimate(tokens)?, args::ttl(ttl)?);
+        match without_store(|| self.lease(estimate, ttl, model.as_deref())) {
             Ok(lease) => Ok(Some(PyBudgetLease::new(lease, None))),
-            Err(Error::Denied(_)) => Ok(None),
+            Err(Error::Denied(_) | Error::Short) => Ok(None),
             Err(other) => Err(other.into()),
         }
     }
@@ -232,12 +253,20 @@ impl PyRateLimiter {
         }
     }
 
-    fn __reduce__(&self) -> PyResult<()> {
-        Err(args::no_copies("RateLimiter"))
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
+        slf.get().1.reduced(slf)
     }
 }
 
 impl PyRateLimiter {
+    /// Admits if there is room now, without waiting for a store.
+    fn slot_now(&self, tokens: u64) -> PyResult<bool> {
+        match without_store(|| self.0.try_acquire(tokens)) {
+            Err(Error::Short) => Ok(false),
+            admitted => Ok(admitted?),
+        }
+    }
+
     /// A lease of a call, which may name its model.
     #[inline]
     fn lease(
@@ -267,19 +296,54 @@ fn estimate(value: &Bound<'_, PyAny>) -> PyResult<Usage> {
     values::estimate(value, "tokens")
 }
 
-fn options(
-    threshold: Option<&Bound<'_, PyAny>>,
-    lease_ttl: Option<&Bound<'_, PyAny>>,
-    unsettled: &UnsettledArg,
-    on_error: &OnErrorArg,
-    clock: Option<&Bound<'_, PyAny>>,
-) -> PyResult<RateOptions> {
-    let defaults = RateOptions::default();
-    let share = |value| args::number(value).unwrap_or(f64::NAN);
-    Ok(RateOptions {
-        // A value that is no number is no share. The core names the argument.
-        threshold: threshold.map_or(defaults.threshold, share),
-        policy: args::policy(lease_ttl, unsettled, on_error)?,
-        clock: values::clock(clock)?,
-    })
+/// The keywords of the class.
+struct Keywords<'a, 'py> {
+    threshold: Option<&'a Bound<'py, PyAny>>,
+    lease_ttl: Option<&'a Bound<'py, PyAny>>,
+    unsettled: UnsettledArg,
+    on_error: OnErrorArg,
+    clock: Option<&'a Bound<'py, PyAny>>,
+    store: Option<&'a Bound<'py, PyAny>>,
+    name: Option<&'a Bound<'py, PyAny>>,
+}
+
+impl Keywords<'_, '_> {
+    fn options(&self) -> PyResult<RateOptions> {
+        let defaults = RateOptions::default();
+        let share = |value| args::number(value).unwrap_or(f64::NAN);
+        let (store, clock) = given(self.store, self.clock)?;
+        Ok(RateOptions {
+            // A value that is no number is no share. The core names the argument.
+            threshold: self.threshold.map_or(defaults.threshold, share),
+            policy: args::policy(self.lease_ttl, &self.unsettled, &self.on_error)?,
+            clock,
+            store,
+            name: name_or(self.name, defaults.name)?,
+        })
+    }
+
+    fn made(
+        &self,
+        py: Python<'_>,
+        store: Option<&Arc<Store>>,
+        method: Option<&'static str>,
+        arguments: &[&Bound<'_, PyAny>],
+    ) -> PyResult<MadeOf> {
+        joined(py, store);
+        made(
+            py,
+            store,
+            method,
+            arguments,
+            &[
+                ("threshold", self.threshold),
+                ("lease_ttl", self.lease_ttl),
+                ("unsettled", Some(&self.unsettled.shown(py))),
+                ("on_error", Some(&self.on_error.shown(py))),
+                ("clock", self.clock),
+                ("store", self.store),
+                ("name", self.name),
+            ],
+        )
+    }
 }

@@ -1,30 +1,34 @@
 //! `SharedPool`.
 
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 
 use crate::accounting::{Code, Invalid, RequestBudget};
 use crate::budgets::{PoolOptions, SharedPool};
-use crate::ledger::{Error, Request};
+use crate::ledger::{Error, Request, without_store};
 use crate::py::args::{self, OnErrorArg, UnsettledArg};
 use crate::py::lease::{PyBudgetLease, cast_lease};
+use crate::py::store::{MadeOf, given, joined, made, name_or};
 use crate::py::values::{self, PyRemaining, PyRequestBudget, PyUsage};
 use crate::py::waiting::{PyMailbox, PyWait, block_for_lease};
 
 #[doc = stub!("SharedPool")]
 #[pyclass(module = "outlay", name = "SharedPool", frozen, weakref)]
-pub(crate) struct PySharedPool(pub(crate) SharedPool);
+pub(crate) struct PySharedPool(pub(crate) SharedPool, MadeOf);
 
 #[pymethods]
 impl PySharedPool {
     #[new]
     #[pyo3(signature = (*, capacity_tokens = None, capacity_cost_micros_usd = None,
         stop_threshold_tokens = None, stop_threshold_cost_micros_usd = None, lease_ttl = None,
-        unsettled = UnsettledArg::CHARGE, on_error = OnErrorArg::RELEASE, clock = None),
+        unsettled = UnsettledArg::CHARGE, on_error = OnErrorArg::RELEASE, clock = None,
+        store = None, name = None),
         text_signature = "(*, capacity_tokens=None, capacity_cost_micros_usd=None, \
         stop_threshold_tokens=None, stop_threshold_cost_micros_usd=None, lease_ttl=None, \
-        unsettled='charge', on_error='release', clock=None)")]
+        unsettled='charge', on_error='release', clock=None, store=None, name=None)")]
     #[expect(clippy::too_many_arguments, reason = "the keywords of the Python class")]
     fn new(
+        py: Python<'_>,
         capacity_tokens: Option<&Bound<'_, PyAny>>,
         capacity_cost_micros_usd: Option<&Bound<'_, PyAny>>,
         stop_threshold_tokens: Option<&Bound<'_, PyAny>>,
@@ -33,9 +37,13 @@ impl PySharedPool {
         unsettled: UnsettledArg,
         on_error: OnErrorArg,
         clock: Option<&Bound<'_, PyAny>>,
+        store: Option<&Bound<'_, PyAny>>,
+        name: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let amount = args::limit;
-        Ok(Self(SharedPool::new(PoolOptions {
+        let unless = PoolOptions::default();
+        let (kept, clock_of) = given(store, clock)?;
+        let pool = SharedPool::new(PoolOptions {
             capacity_tokens: amount(capacity_tokens, "capacity_tokens")?,
             capacity_cost_micros_usd: amount(capacity_cost_micros_usd, "capacity_cost_micros_usd")?,
             stop_threshold_tokens: amount(stop_threshold_tokens, "stop_threshold_tokens")?
@@ -46,8 +54,30 @@ impl PySharedPool {
             )?
             .unwrap_or(0),
             policy: args::policy(lease_ttl, &unsettled, &on_error)?,
-            clock: values::clock(clock)?,
-        })?))
+            clock: clock_of,
+            store: kept.clone(),
+            name: name_or(name, unless.name)?,
+        })?;
+        joined(py, kept.as_ref());
+        let made = made(
+            py,
+            kept.as_ref(),
+            None,
+            &[],
+            &[
+                ("capacity_tokens", capacity_tokens),
+                ("capacity_cost_micros_usd", capacity_cost_micros_usd),
+                ("stop_threshold_tokens", stop_threshold_tokens),
+                ("stop_threshold_cost_micros_usd", stop_threshold_cost_micros_usd),
+                ("lease_ttl", lease_ttl),
+                ("unsettled", Some(&unsettled.shown(py))),
+                ("on_error", Some(&on_error.shown(py))),
+                ("clock", clock),
+                ("store", store),
+                ("name", name),
+            ],
+        )?;
+        Ok(Self(pool, made))
     }
 
     #[doc = stub!("SharedPool.reserve")]
@@ -71,9 +101,11 @@ impl PySharedPool {
         timeout: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Option<PyBudgetLease>> {
         args::timeout(timeout)?;
-        match self.0.reserve(request(estimate, request_budget, ttl)?) {
+        let request = request(estimate, request_budget, ttl)?;
+        match without_store(|| self.0.reserve(request)) {
             Ok(lease) => Ok(Some(PyBudgetLease::new(lease, None))),
             Err(Error::Denied(denied)) if denied.code == Code::ThresholdExceeded => Ok(None),
+            Err(Error::Short) => Ok(None),
             Err(other) => Err(other.into()),
         }
     }
@@ -144,8 +176,8 @@ impl PySharedPool {
         }
     }
 
-    fn __reduce__(&self) -> PyResult<()> {
-        Err(args::no_copies("SharedPool"))
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
+        slf.get().1.reduced(slf)
     }
 }
 

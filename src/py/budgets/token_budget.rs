@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyMapping, PyType};
+use pyo3::types::{PyBool, PyDict, PyFloat, PyMapping, PyTuple, PyType};
 
 use super::on_warning::OnWarning;
 use super::operation_cache::{OperationCache, name_of};
@@ -15,6 +15,7 @@ use crate::ledger::Error;
 use crate::py::args::{self, OnErrorArg, UnsettledArg};
 use crate::py::lease::PyBudgetLease;
 use crate::py::python_call::interruptible;
+use crate::py::store::{MadeOf, given, joined, made};
 use crate::py::values;
 
 #[doc = stub!("AgentTokenBudget")]
@@ -23,6 +24,7 @@ pub(crate) struct PyAgentTokenBudget {
     pub(crate) inner: AgentTokenBudget,
     cache: OperationCache,
     warner: Option<Arc<OnWarning>>,
+    made: MadeOf,
 }
 
 impl PyAgentTokenBudget {
@@ -67,12 +69,14 @@ impl PyAgentTokenBudget {
     #[new]
     #[pyo3(signature = (agent_id, total_tokens, period, *, warning_threshold = ThresholdArg(0.8),
         hard_limit = true, operation_costs = None, on_warning = None, lease_ttl = None,
-        unsettled = UnsettledArg::CHARGE, on_error = OnErrorArg::RELEASE, clock = None),
+        unsettled = UnsettledArg::CHARGE, on_error = OnErrorArg::RELEASE, clock = None,
+        store = None),
         text_signature = "(agent_id, total_tokens, period, *, warning_threshold=0.8, hard_limit=True, \
         operation_costs=None, on_warning=None, lease_ttl=None, unsettled='charge', \
-        on_error='release', clock=None)")]
+        on_error='release', clock=None, store=None)")]
     #[expect(clippy::too_many_arguments, reason = "the keywords of the Python class")]
     fn new(
+        py: Python<'_>,
         agent_id: &Bound<'_, PyAny>,
         total_tokens: &Bound<'_, PyAny>,
         period: &Bound<'_, PyAny>,
@@ -84,24 +88,47 @@ impl PyAgentTokenBudget {
         unsettled: UnsettledArg,
         on_error: OnErrorArg,
         clock: Option<&Bound<'_, PyAny>>,
+        store: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
+        let (kept, clock_of) = given(store, clock)?;
         let options = TokenBudgetOptions {
             warning_threshold: warning_threshold.0,
             hard_limit,
             operation_costs: operation_costs.map(costs).transpose()?.unwrap_or_default(),
             policy: args::policy(lease_ttl, &unsettled, &on_error)?,
-            clock: values::clock(clock)?,
+            clock: clock_of,
+            store: kept.clone(),
         };
         if on_warning.is_some_and(|callback| !callback.is_callable()) {
             return Err(Invalid::policy("on_warning", "a callable or None").into());
         }
         let id = args::id(agent_id, "agent_id")?;
         let total = args::amount(total_tokens, "total_tokens")?;
-        let period = args::duration(period, "period")?;
-        let inner = AgentTokenBudget::new(id.as_str(), total, period, options)?;
+        let lasts = args::duration(period, "period")?;
+        let inner = AgentTokenBudget::new(id.as_str(), total, lasts, options)?;
         let core = inner.account().core();
         let warner = on_warning.map(|callback| OnWarning::listen(callback.clone().unbind(), core));
-        Ok(Self { inner, cache: OperationCache::new(), warner })
+        let hard_limit = PyBool::new(py, hard_limit);
+        let threshold = PyFloat::new(py, warning_threshold.0);
+        joined(py, kept.as_ref());
+        let made = made(
+            py,
+            kept.as_ref(),
+            None,
+            &[agent_id, total_tokens, period],
+            &[
+                ("warning_threshold", Some(threshold.as_any())),
+                ("hard_limit", Some(hard_limit.as_any())),
+                ("operation_costs", operation_costs),
+                ("on_warning", on_warning),
+                ("lease_ttl", lease_ttl),
+                ("unsettled", Some(&unsettled.shown(py))),
+                ("on_error", Some(&on_error.shown(py))),
+                ("clock", clock),
+                ("store", store),
+            ],
+        )?;
+        Ok(Self { inner, cache: OperationCache::new(), warner, made })
     }
 
     #[doc = stub!("AgentTokenBudget.daily")]
@@ -109,7 +136,7 @@ impl PyAgentTokenBudget {
     #[pyo3(signature = (agent_id, tokens, **keywords),
         text_signature = "($cls, agent_id, tokens, *, warning_threshold=0.8, hard_limit=True, \
         operation_costs=None, on_warning=None, lease_ttl=None, unsettled='charge', \
-        on_error='release', clock=None)")]
+        on_error='release', clock=None, store=None)")]
     fn daily(
         cls: &Bound<'_, PyType>,
         agent_id: &Bound<'_, PyAny>,
@@ -124,7 +151,7 @@ impl PyAgentTokenBudget {
     #[pyo3(signature = (agent_id, tokens, **keywords),
         text_signature = "($cls, agent_id, tokens, *, warning_threshold=0.8, hard_limit=True, \
         operation_costs=None, on_warning=None, lease_ttl=None, unsettled='charge', \
-        on_error='release', clock=None)")]
+        on_error='release', clock=None, store=None)")]
     fn hourly(
         cls: &Bound<'_, PyType>,
         agent_id: &Bound<'_, PyAny>,
@@ -244,7 +271,7 @@ impl PyAgentTokenBudget {
 
     #[doc = stub!("AgentTokenBudget.total_tokens")]
     #[getter]
-    const fn total_tokens(&self) -> u64 {
+    fn total_tokens(&self) -> u64 {
         self.inner.total_tokens()
     }
 
@@ -275,11 +302,12 @@ impl PyAgentTokenBudget {
         )
     }
 
-    fn __reduce__(&self) -> PyResult<()> {
-        Err(args::no_copies("AgentTokenBudget"))
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
+        slf.get().made.reduced(slf)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.made.traverse(&visit)?;
         self.warner.as_ref().map_or(Ok(()), |warner| visit.call(warner.callback()))
     }
 }

@@ -1,51 +1,59 @@
 //! `WorkflowQuota` and `WorkflowToken`.
 
-use std::time::Duration;
-
 use pyo3::prelude::*;
-use pyo3::types::PyType;
+use pyo3::types::{PyTuple, PyType};
 
-use crate::budgets::{WorkflowQuota, WorkflowToken};
+use crate::budgets::{WorkflowOptions, WorkflowQuota, WorkflowToken};
 use crate::py::args::{self, StepsArg};
-use crate::py::values;
+use crate::py::store::{MadeOf, given, joined, made, name_or};
+
+const HOUR: f64 = 3600.0;
 
 #[doc = stub!("WorkflowQuota")]
 #[pyclass(module = "outlay", name = "WorkflowQuota", frozen, weakref)]
-pub(crate) struct PyWorkflowQuota(WorkflowQuota);
+pub(crate) struct PyWorkflowQuota(WorkflowQuota, MadeOf);
 
 #[pymethods]
 impl PyWorkflowQuota {
     #[new]
-    #[pyo3(signature = (max_workflows, max_steps, period, *, clock = None))]
+    #[pyo3(signature = (max_workflows, max_steps, period, *, clock = None, store = None,
+        name = None))]
     fn new(
+        py: Python<'_>,
         max_workflows: &Bound<'_, PyAny>,
         max_steps: &Bound<'_, PyAny>,
         period: &Bound<'_, PyAny>,
         clock: Option<&Bound<'_, PyAny>>,
+        store: Option<&Bound<'_, PyAny>>,
+        name: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        Ok(Self(WorkflowQuota::new(
-            args::amount(max_workflows, "max_workflows")?,
-            args::amount(max_steps, "max_steps")?,
-            args::duration(period, "period")?,
-            values::clock(clock)?,
-        )?))
+        let workflows = args::amount(max_workflows, "max_workflows")?;
+        let steps = args::amount(max_steps, "max_steps")?;
+        let lasts = args::duration(period, "period")?;
+        let unless = WorkflowOptions::default();
+        let (kept, clock_of) = given(store, clock)?;
+        let name_of = name_or(name, unless.name)?;
+        let options = WorkflowOptions { clock: clock_of, store: kept.clone(), name: name_of };
+        let quota = WorkflowQuota::with(workflows, steps, lasts, options)?;
+        joined(py, kept.as_ref());
+        let arguments = [max_workflows, max_steps, period];
+        let keywords = [("clock", clock), ("store", store), ("name", name)];
+        Ok(Self(quota, made(py, kept.as_ref(), None, &arguments, &keywords)?))
     }
 
     #[doc = stub!("WorkflowQuota.hourly")]
     #[classmethod]
-    #[pyo3(signature = (max_workflows, max_steps, *, clock = None))]
+    #[pyo3(signature = (max_workflows, max_steps, *, clock = None, store = None, name = None))]
     fn hourly(
-        _cls: &Bound<'_, PyType>,
+        cls: &Bound<'_, PyType>,
         max_workflows: &Bound<'_, PyAny>,
         max_steps: &Bound<'_, PyAny>,
         clock: Option<&Bound<'_, PyAny>>,
+        store: Option<&Bound<'_, PyAny>>,
+        name: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        Ok(Self(WorkflowQuota::new(
-            args::amount(max_workflows, "max_workflows")?,
-            args::amount(max_steps, "max_steps")?,
-            Duration::from_secs(3600),
-            values::clock(clock)?,
-        )?))
+        let hour = HOUR.into_pyobject(cls.py())?;
+        Self::new(cls.py(), max_workflows, max_steps, hour.as_any(), clock, store, name)
     }
 
     #[doc = stub!("WorkflowQuota.begin_workflow")]
@@ -121,8 +129,8 @@ impl PyWorkflowQuota {
         format!("<WorkflowQuota of {workflows} workflows of {steps} steps in {period} s>")
     }
 
-    fn __reduce__(&self) -> PyResult<()> {
-        Err(args::no_copies("WorkflowQuota"))
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
+        slf.get().1.reduced(slf)
     }
 }
 

@@ -9,21 +9,24 @@ use crate::py::python_call::call_python;
 /// it. That exception goes on afterwards. A Ctrl-C in between is not lost, and neither is the
 /// wake-up.
 pub(super) fn call_wake(wake: &Py<PyAny>) {
-    Python::try_attach(|py| {
-        let flying = PyErr::take(py);
-        if let Some(Err(error)) = call_python(|| wake.call0(py)) {
-            if error.is_instance_of::<PyException>(py) {
-                error.write_unraisable(py, Some(wake.bind(py)));
-            } else {
-                let again = wake.call0(py).and_then(|_| interrupt(py));
-                if let Err(error) = again {
+    // Counted before it attaches: the thread of a store does not wait for an interpreter that ends.
+    call_python(|| {
+        Python::try_attach(|py| {
+            let flying = PyErr::take(py);
+            if let Err(error) = wake.call0(py) {
+                if error.is_instance_of::<PyException>(py) {
                     error.write_unraisable(py, Some(wake.bind(py)));
+                } else {
+                    let again = wake.call0(py).and_then(|_| interrupt(py));
+                    if let Err(error) = again {
+                        error.write_unraisable(py, Some(wake.bind(py)));
+                    }
                 }
             }
-        }
-        if let Some(error) = flying {
-            error.restore(py);
-        }
+            if let Some(error) = flying {
+                error.restore(py);
+            }
+        })
     });
 }
 

@@ -142,6 +142,17 @@ fn reset<R: Rows>(
     Ok(())
 }
 
+/// Begins a new generation of a limit for a fact. The window ends when it was to end, or one period
+/// from now.
+pub(super) fn begin_again(limit: &mut LimitRow, time: i64) {
+    let begins = if limit.ends == i64::MAX { 0 } else { time };
+    let generation = limit.era.generation.saturating_add(1);
+    limit.era = Era { generation, begins };
+    if let WindowSpan::Fixed(period) = limit.span {
+        limit.ends = after(time, period);
+    }
+}
+
 /// The era that an ask names, and when it ends.
 fn named(ask: &ShareAsk, limit: &LimitRow) -> (Era, i64) {
     match ask.era {

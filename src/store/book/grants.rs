@@ -202,13 +202,14 @@ pub(super) fn raise(ask: &ShareAsk, booked: &Booked, live: u32) -> u64 {
     let used = own.spent.saturating_add(own.held);
     let fixed = placed.row.base.saturating_add(placed.row.silent);
     let taken = fixed.saturating_add(others.taken).saturating_add(own.taken());
-    let room = placed.limit.most.saturating_sub(taken);
+    let most = placed.limit.most.saturating_add(placed.row.back);
+    let room = most.saturating_sub(taken);
     let room = room.saturating_sub(others.aside(ask.need, own.since));
     if room == 0 || !placed.grants {
         return has;
     }
     let spent = fixed.saturating_add(others.spent).saturating_add(others.held).saturating_add(used);
-    let left = placed.limit.most.saturating_sub(spent);
+    let left = most.saturating_sub(spent);
     let ahead = used.saturating_add(left / (2 * u64::from(live)));
     let given = ask.want.min(ahead.max(ask.need)).min(own.taken().saturating_add(room));
     if given < has || given < ask.need { has } else { given }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::ledger::Error;
 use crate::store::inspected::Inspected;
-use crate::store::message::{Answer, HolderId, LimitId, Message};
+use crate::store::message::{Answer, FactGiven, FactId, HolderId, LimitId, Message};
 
 /// Hears how something ended, from a thread of the store.
 pub(super) type Done<T> = Box<dyn FnOnce(Result<T, Error>) + Send>;
@@ -21,6 +21,9 @@ pub(super) trait Backend: fmt::Debug + Send + Sync {
 
     /// Calls `done` with the limits for which another holder waits, if anything has changed.
     fn look(&self, holder: HolderId, done: Done<Vec<LimitId>>);
+
+    /// Calls `done` with the facts of the group of `id` that stand.
+    fn facts(&self, id: FactId, done: Done<Vec<(FactId, FactGiven)>>);
 
     /// Creates an empty namespace.
     fn create(&self) -> Result<(), Error>;

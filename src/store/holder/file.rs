@@ -7,7 +7,7 @@ use super::backend::{Backend, Done};
 use super::options::StoreOptions;
 use crate::ledger::Error;
 use crate::store::inspected::Inspected;
-use crate::store::message::{Answer, HolderId, LimitId, Message};
+use crate::store::message::{Answer, FactGiven, FactId, HolderId, LimitId, Message};
 use crate::store::sqlite::{SqliteOptions, SqliteStore};
 
 /// The one address of a file.
@@ -24,7 +24,13 @@ pub(super) fn open(url: &str, options: &StoreOptions) -> Result<Arc<dyn Backend>
         clock: options.clock.clone(),
         patience: options.connect_timeout,
     };
-    Ok(SqliteStore::open(url, options)? as _)
+    loop {
+        let store = SqliteStore::open(url, options.clone())?;
+        // One that closes just now is opened anew.
+        if store.enter() {
+            return Ok(store as _);
+        }
+    }
 }
 
 impl Backend for SqliteStore {
@@ -40,6 +46,10 @@ impl Backend for SqliteStore {
         Self::look(self, holder, done);
     }
 
+    fn facts(&self, id: FactId, done: Done<Vec<(FactId, FactGiven)>>) {
+        Self::facts(self, id, done);
+    }
+
     fn create(&self) -> Result<(), Error> {
         Self::create(self)
     }
@@ -53,6 +63,6 @@ impl Backend for SqliteStore {
     }
 
     fn close(&self, timeout: Duration) -> bool {
-        Self::close(self, timeout)
+        Self::leave(self, timeout)
     }
 }

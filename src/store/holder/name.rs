@@ -27,6 +27,11 @@ impl LimitName<'_> {
         }
         name
     }
+
+    /// The number of that limit.
+    pub fn number(&self) -> u128 {
+        hash(&self.readable())
+    }
 }
 
 /// The first 128 bits of the SHA-256 of `text`. Users give ids: nobody can make two that meet.

@@ -13,6 +13,7 @@ use super::talk::Talk;
 use crate::accounting::{Clock, Follower, Invalid};
 use crate::ledger::{Error, StoreError, fork_generation};
 use crate::store::fresh::fresh;
+use crate::store::inspected::Inspected;
 use crate::store::message::HolderId;
 use crate::store::supply::{OnDown, Supply};
 
@@ -87,6 +88,16 @@ impl Store {
         let created = backend.create();
         backend.close(options.connect_timeout);
         created
+    }
+
+    /// The limits of a store that this process need not have open. It only reads.
+    ///
+    /// # Errors
+    /// [`Error::Store`] for a store that is not there or cannot be read.
+    #[cfg(feature = "sqlite")]
+    pub fn look(url: &str, namespace: &str) -> Result<Vec<Inspected>, Error> {
+        place(url)?;
+        crate::store::sqlite::look(url, namespace)
     }
 
     fn start(backend: Arc<dyn Backend>, options: StoreOptions) -> Result<Arc<Self>, Error> {

@@ -62,7 +62,8 @@ impl PartialEq for StoreOptions {
 const BEAT: Duration = Duration::from_secs(5);
 
 impl StoreOptions {
-    pub(super) fn check(&self) -> Result<(), Invalid> {
+    /// Refuses times that are out of bounds.
+    pub(crate) fn check(&self) -> Result<(), Invalid> {
         let within = |name, time: Duration, least: Duration| {
             if time < least || time > LONGEST {
                 let allowed = format!("from {least:?} to 100 years, not {time:?}");
@@ -73,6 +74,21 @@ impl StoreOptions {
         within("ttl", self.ttl, Duration::from_secs(1))?;
         within("timeout", self.timeout, Duration::from_millis(1))?;
         within("connect_timeout", self.connect_timeout, Duration::from_millis(1))
+    }
+
+    /// Refuses what is no address of a store. Nothing is opened.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn check_url(url: &str) -> Result<(), Invalid> {
+        crate::store::sqlite::check_url(url)
+    }
+
+    /// Refuses every address: this build has no stores.
+    #[cfg(not(feature = "sqlite"))]
+    pub(crate) fn check_url(url: &str) -> Result<(), Invalid> {
+        Err(Invalid::policy(
+            "store",
+            &format!("left out: this build has no stores, so not {url:?}"),
+        ))
     }
 
     /// How its holder speaks: three times within the time to live.

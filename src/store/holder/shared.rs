@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::thread::ThreadId;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::notices::Notices;
 use super::options::StoreOptions;
 use super::status::Status;
 use crate::accounting::{Changes, Clock, Follower, Tick};
-use crate::ledger::{Error, Sleeper, StoreError, SupplyMember, fork_generation};
+use crate::ledger::{Error, Sleeper, StoreError, SupplyMember, fork_generation, sleep_for_store};
 use crate::store::message::{Answer, Fact, FactGiven, LimitId};
 use crate::store::supply::OnDown;
 
@@ -37,6 +37,8 @@ pub(super) enum Word {
     Booked(LimitId, Sender<Result<(), Error>>),
     Say(FactAsked),
     Sync(Sender<Result<(), Error>>),
+    /// The same of these limits alone.
+    Look(Vec<LimitId>, Sender<Result<(), Error>>),
     /// Answer once there is nothing to do at this time.
     Settle(Sender<()>),
     Status(Sender<Status>),
@@ -187,6 +189,17 @@ impl std::fmt::Debug for Shared {
     }
 }
 
+/// Waits for what the thread of a store says. The host of this thread lets others run meanwhile.
+pub(super) fn hear<T: Send>(
+    mut receiver: Receiver<T>,
+    timeout: Duration,
+) -> Result<T, RecvTimeoutError> {
+    let mut heard = Err(RecvTimeoutError::Timeout);
+    let (ours, into) = (&mut receiver, &mut heard);
+    sleep_for_store(move || *into = ours.recv_timeout(timeout));
+    heard
+}
+
 /// For how long a move of a clock by hand waits for the thread.
 const MOVED: Duration = Duration::from_millis(500);
 
@@ -203,6 +216,6 @@ impl Follower for Shared {
         let (sender, receiver) = std::sync::mpsc::channel();
         self.say(Word::Settle(sender));
         // What the thread still does at this time it does later.
-        let _ = receiver.recv_timeout(MOVED);
+        let _ = hear(receiver, MOVED);
     }
 }

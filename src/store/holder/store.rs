@@ -11,13 +11,13 @@ use parking_lot::Mutex;
 use super::name::{LimitName, hash};
 use super::notices::StoreEvent;
 use super::options::StoreOptions;
-use super::shared::{FactAsked, FactDone, Named, Shared, Word};
+use super::shared::{FactAsked, FactDone, Named, Shared, Word, hear};
 use super::status::Status;
-use crate::accounting::Changes;
-use crate::ledger::{Account, Error, Lack, StoreError, Supply, SupplyMember};
+use crate::accounting::{Changes, Clock, Invalid};
+use crate::ledger::{Account, Error, Lack, Supply, SupplyMember};
 use crate::store::durable::Durable;
 use crate::store::inspected::Inspected;
-use crate::store::message::{Fact, FactGiven, LimitId};
+use crate::store::message::{Fact, FactGiven, FactId, LimitId};
 use crate::store::supply::{OnDown, Standing, passes_when_down};
 
 /// What one process has of one store: limits that it shares with other processes. It has a thread of
@@ -44,6 +44,11 @@ impl Store {
     /// How it is used.
     pub fn options(&self) -> &StoreOptions {
         &self.shared.options
+    }
+
+    /// Its clock, and that of its accounts.
+    pub fn clock(&self) -> &Clock {
+        &self.shared.options.clock
     }
 
     /// Where it is, without secrets.
@@ -120,9 +125,12 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`] if there is no answer in time.
     pub fn fact(&self, fact: Fact) -> Result<FactGiven, Error> {
+        if !self.shared.is_here() {
+            return self.present()?.fact(fact);
+        }
         let (sender, receiver) = channel();
         let given_up = self.put_fact(fact, Box::new(move |given| drop(sender.send(given))))?;
-        match receiver.recv_timeout(self.shared.options.timeout) {
+        match hear(receiver, self.shared.options.timeout) {
             Ok(given) => given,
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
                 given_up.store(true, Ordering::Release);
@@ -146,6 +154,37 @@ impl Store {
         let asked = FactAsked { fact, given_up: Arc::clone(&given_up), done };
         self.shared.say(Word::Say(asked));
         Ok(given_up)
+    }
+
+    /// The facts of the group of `id` that stand, in the order of their addresses.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if the store cannot be read within the connect timeout.
+    pub fn facts(&self, id: FactId) -> Result<Vec<(FactId, FactGiven)>, Error> {
+        if !self.shared.is_here() {
+            return self.present()?.facts(id);
+        }
+        self.open_here()?;
+        let (sender, receiver) = channel();
+        self.shared.backend.facts(id, Box::new(move |found| drop(sender.send(found))));
+        let found = receiver.recv_timeout(self.shared.options.connect_timeout);
+        found.unwrap_or_else(|_| Err(self.shared.silent("its facts are not known")))
+    }
+
+    /// Says what this process has used of some limits, and hears what all have used of them.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if there is no answer within the timeout.
+    pub fn hear(&self, limits: &[u128]) -> Result<(), Error> {
+        if !self.shared.is_here() {
+            return self.present()?.hear(limits);
+        }
+        self.open_here()?;
+        let (sender, receiver) = channel();
+        let limits = limits.iter().map(|limit| LimitId(*limit)).collect();
+        self.shared.say(Word::Look(limits, sender));
+        let answered = receiver.recv_timeout(self.shared.options.timeout);
+        answered.unwrap_or_else(|_| Err(self.shared.silent("its figures may be old")))
     }
 
     /// Says all that this process has used, and hears what all have used: `used()` and
@@ -223,7 +262,7 @@ impl Supply for Store {
         self.shared.say(Word::Booked(LimitId(limit), sender));
         if !self.shared.is_thread() && !self.shared.is_away() {
             // If the store is away, it is kept when the store is back.
-            let _ = receiver.recv_timeout(self.shared.options.timeout);
+            let _ = hear(receiver, self.shared.options.timeout);
         }
     }
 
@@ -274,7 +313,7 @@ impl Drop for Store {
 /// The error of an address that no store has.
 pub(super) fn unknown(url: &str) -> Error {
     let scheme = url.split_once("://").map_or(url, |(scheme, _)| scheme);
-    StoreError::Unavailable(format!(
+    Invalid::sentence(format!(
         "store must begin with sqlite://, not {scheme:?}; the other kinds of stores are not in this \
          build"
     ))

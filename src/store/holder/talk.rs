@@ -130,6 +130,10 @@ impl Talk {
                 self.supply.report_all();
                 self.awaited.push_back(Awaited { done, number: None });
             }
+            Word::Look(limits, done) => {
+                limits.into_iter().for_each(|limit| self.supply.report(limit));
+                self.awaited.push_back(Awaited { done, number: None });
+            }
             Word::Settle(done) => self.settling.push(done),
             Word::Status(to) => drop(to.send(self.status())),
             Word::Answer(answer) => self.answer(*answer),
@@ -152,7 +156,10 @@ impl Talk {
         for NewLimit { known, edging } in self.registry.join(account).unwrap_or_default() {
             self.supply.add(known.id, known.span, known.most, edging);
             self.supply.name(known.id, &self.shared.name_of(known.id));
-            self.supply.insist(known.id, known.most);
+            if known.insists && known.most != u64::MAX {
+                // An object without a limit of its own does not lift that of others.
+                self.supply.insist(known.id, known.most);
+            }
         }
     }
 
@@ -332,6 +339,7 @@ impl Talk {
 
     /// Nobody waits for the thread any more.
     fn end(mut self) {
+        let gone = self.supply.has_gone();
         let closed = || Err(self.shared.closed());
         self.awaited.drain(..).for_each(|awaited| drop(awaited.done.send(closed())));
         self.facts.end(&|| self.shared.closed());
@@ -342,7 +350,7 @@ impl Talk {
             }
         }
         self.shared.backend.close(LAST);
-        let gone = self.supply.has_gone();
+        // Only now: who has closed a store may open it again.
         for done in self.closing.drain(..) {
             let _ = done.send(gone);
         }

@@ -79,6 +79,31 @@ impl Database {
         Ok(Self { file, path: path.to_owned(), identity: None, full: true })
     }
 
+    /// Opens a file that is there, to read it. Nothing is written to it.
+    pub(super) fn open_to_read(path: &Path, patience: Duration) -> Result<Self, StoreError> {
+        let about = |fault: SqliteFault| fault.about(path);
+        let file = Self::connect_to_read(path, patience).map_err(about)?;
+        let opened = Self { file, path: path.to_owned(), identity: None, full: true };
+        let found = opened.begin_reading().and_then(|()| opened.end(schema::found(&opened.file)));
+        match found.map_err(about)?.accepted(path)? {
+            Found::Empty => {
+                Err(StoreError::Unavailable(format!("{} has no store in it yet", path.display())))
+            }
+            _ => Ok(opened),
+        }
+    }
+
+    fn connect_to_read(path: &Path, patience: Duration) -> Result<Connection, SqliteFault> {
+        let log = PathBuf::from(format!("{}-wal", path.display()));
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let file = Connection::open_with_flags(path, flags)?;
+        file.busy_timeout(patience)?;
+        file.execute_batch("PRAGMA query_only = ON")?;
+        // A log that was there stays there.
+        file.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, log.exists())?;
+        Ok(file)
+    }
+
     /// Refuses what is not ours, and makes the tables in what is empty.
     fn prepare(&self) -> Result<Result<(), SqliteFault>, StoreError> {
         // One moment of the file: another process may be making the tables.

@@ -5,17 +5,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use parking_lot::Mutex;
+
 use super::database::Database;
 use super::fault::SqliteFault;
 use super::home::{Home, HomeEntry};
 use super::options::SqliteOptions;
+use super::rows::inspect;
 use super::task::{Space, Task};
 use super::writer::Writer;
 use super::{files, url};
 use crate::accounting::Invalid;
 use crate::ledger::{Error, StoreError};
 use crate::store::inspected::Inspected;
-use crate::store::message::{Answer, HolderId, LimitId, Message};
+use crate::store::message::{Answer, FactGiven, FactId, HolderId, LimitId, Message};
 
 /// How long the end of a program waits for the last commits.
 const LAST: Duration = Duration::from_millis(200);
@@ -28,6 +31,28 @@ pub struct SqliteStore {
     space: Arc<Space>,
     options: SqliteOptions,
     closed: AtomicBool,
+    /// How many stores of holders use it.
+    users: Mutex<usize>,
+}
+
+/// The limits of a namespace of a file, which this process need not have open. It only reads.
+///
+/// # Errors
+/// [`Error::Store`] for a file that is not there or is no store.
+pub fn look(url: &str, namespace: &str) -> Result<Vec<Inspected>, Error> {
+    let options = SqliteOptions { namespace: namespace.to_owned(), ..SqliteOptions::default() };
+    options.check()?;
+    let path = url::path_of(url)?;
+    if !path.exists() {
+        let gone = format!("{} is not there: no process has opened it yet", path.display());
+        return Err(StoreError::Unavailable(gone).into());
+    }
+    let database = Database::open_to_read(&path, options.patience)?;
+    let read = database.begin_reading().and_then(|()| {
+        let rules = options.rules();
+        database.end(inspect(database.file(), namespace, rules.ttl))
+    });
+    Ok(read.map_err(|fault| fault.about(&path))?)
 }
 
 impl SqliteStore {
@@ -60,9 +85,25 @@ impl SqliteStore {
         }
         let writer = Self::writer(home, &path, options.patience)?;
         let (space, closed) = (Arc::new(Space::new(&options)), AtomicBool::new(false));
-        let store = Arc::new(Self { home, writer, space, options, closed });
+        let users = Mutex::new(0);
+        let store = Arc::new(Self { home, writer, space, options, closed, users });
         stores.add(&store);
         Ok(store)
+    }
+
+    /// One more uses it, unless it was closed meanwhile.
+    pub(in crate::store) fn enter(&self) -> bool {
+        let mut users = self.users.lock();
+        let open = !self.closed.load(Ordering::Acquire);
+        *users += usize::from(open);
+        open
+    }
+
+    /// One that has [entered](Self::enter) goes; the last one closes it.
+    pub(in crate::store) fn leave(&self, timeout: Duration) -> bool {
+        let mut users = self.users.lock();
+        *users = users.saturating_sub(1);
+        *users > 0 || self.close(timeout)
     }
 
     /// The one address of the file at `url`, which need not be there.
@@ -122,6 +163,17 @@ impl SqliteStore {
     ) {
         let space = Arc::clone(&self.space);
         self.put(None, move |database| space.waited_for(database, holder), done);
+    }
+
+    /// Calls `done` with the facts of the group of `id`, as the file has them now, in the order of
+    /// their addresses.
+    pub fn facts(
+        &self,
+        id: FactId,
+        done: impl FnOnce(Result<Vec<(FactId, FactGiven)>, Error>) + Send + 'static,
+    ) {
+        let space = Arc::clone(&self.space);
+        self.put(None, move |database| space.facts(database, id), done);
     }
 
     /// Creates the namespace in a strict store. One that exists stays as it is.

@@ -8,9 +8,9 @@ use super::dead::fold;
 use super::fault::SqliteFault;
 use super::moment::{Boot, Reading};
 use super::process::Process;
-use super::value::{amount, bytes, columns, epoch, era, id, kept, span};
+use super::value::{amount, bytes, columns, epoch, era, eras, id, kept, kept_eras, span};
 use crate::accounting::Era;
-use crate::store::message::{HolderId, LimitId};
+use crate::store::message::{FactId, HolderId, LimitId};
 use crate::store::rows::{EraRow, FactRow, HolderRow, LimitRow, Rows, ShareRow, StoreRow};
 
 pub(super) use inspect::inspect;
@@ -184,21 +184,22 @@ impl Rows for SqliteRows<'_> {
     }
 
     fn era(&mut self, limit: LimitId, era: Era) -> Result<Option<EraRow>, SqliteFault> {
-        const SQL: &str = "SELECT ends, base, heard, silent, silent_until, lost FROM eras WHERE \
+        const SQL: &str = "SELECT ends, base, heard, silent, silent_until, lost, back FROM eras WHERE \
                            namespace = ?1 AND bound = ?2 AND generation = ?3 AND begins = ?4";
         let key = params![self.namespace, bytes(limit.0), era.generation, era.begins];
         self.one(SQL, key, |row| {
             let (base, heard, silent) = (amount(row, 1)?, amount(row, 2)?, amount(row, 3)?);
             let (ends, silent_until, lost) = (row.get(0)?, row.get(4)?, amount(row, 5)?);
-            Ok(EraRow { ends, base, heard, silent, silent_until, lost })
+            let back = amount(row, 6)?;
+            Ok(EraRow { ends, base, back, heard, silent, silent_until, lost })
         })
     }
 
     fn put_era(&mut self, limit: LimitId, era: Era, row: EraRow) -> Result<(), SqliteFault> {
-        let EraRow { ends, base, heard, silent, silent_until, lost } = row;
+        let EraRow { ends, base, back, heard, silent, silent_until, lost } = row;
         self.run(
             "INSERT OR REPLACE INTO eras (namespace, bound, generation, begins, ends, base, heard, \
-             silent, silent_until, lost) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+             silent, silent_until, lost, back) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             params![
                 self.namespace,
                 bytes(limit.0),
@@ -209,7 +210,8 @@ impl Rows for SqliteRows<'_> {
                 kept(heard),
                 kept(silent),
                 silent_until,
-                kept(lost)
+                kept(lost),
+                kept(back)
             ],
         )
     }
@@ -313,19 +315,47 @@ impl Rows for SqliteRows<'_> {
         )
     }
 
-    fn fact(&mut self, fact: u128) -> Result<Option<FactRow>, SqliteFault> {
-        const SQL: &str = "SELECT version, value FROM facts WHERE namespace = ?1 AND id = ?2";
-        self.one(SQL, params![self.namespace, bytes(fact)], |row| {
-            Ok(FactRow { version: amount(row, 0)?, value: row.get(1)? })
-        })
+    fn fact(&mut self, fact: FactId) -> Result<Option<FactRow>, SqliteFault> {
+        const SQL: &str =
+            "SELECT version, value, until, eras FROM facts WHERE namespace = ?1 AND id = ?2";
+        self.one(SQL, params![self.namespace, bytes(fact.0)], fact_row)
     }
 
-    fn put_fact(&mut self, fact: u128, row: FactRow) -> Result<(), SqliteFault> {
+    fn put_fact(&mut self, fact: FactId, row: FactRow) -> Result<(), SqliteFault> {
+        let FactRow { version, value, until, eras } = row;
         self.run(
-            "INSERT OR REPLACE INTO facts (namespace, id, version, value) VALUES (?1, ?2, ?3, ?4)",
-            params![self.namespace, bytes(fact), kept(row.version), row.value],
+            "INSERT OR REPLACE INTO facts (namespace, id, version, value, until, eras) VALUES (?1, \
+             ?2, ?3, ?4, ?5, ?6)",
+            params![self.namespace, bytes(fact.0), kept(version), value, until, kept_eras(&eras)],
         )
     }
+
+    fn facts(
+        &mut self,
+        id: FactId,
+        each: &mut dyn FnMut(FactId, FactRow),
+    ) -> Result<(), SqliteFault> {
+        let (first, last) = id.group();
+        let mut statement = self.file.prepare_cached(
+            "SELECT version, value, until, eras, id FROM facts WHERE namespace = ?1 AND id BETWEEN \
+             ?2 AND ?3 AND length(value) > 0 ORDER BY id",
+        )?;
+        let mut rows = statement.query(params![self.namespace, bytes(first.0), bytes(last.0)])?;
+        while let Some(row) = rows.next()? {
+            each(FactId(super::value::id(row, 4)?), fact_row(row)?);
+        }
+        Ok(())
+    }
+
+    fn drop_facts(&mut self, time: i64) -> Result<(), SqliteFault> {
+        let key = params![self.namespace, time];
+        self.run("DELETE FROM facts WHERE namespace = ?1 AND until < ?2", key)
+    }
+}
+
+fn fact_row(row: &Row<'_>) -> Result<FactRow, SqliteFault> {
+    let (version, value, until) = (amount(row, 0)?, row.get(1)?, row.get(2)?);
+    Ok(FactRow { version, value, until, eras: eras(row, 3)? })
 }
 
 fn share(row: &Row<'_>) -> Result<ShareRow, SqliteFault> {

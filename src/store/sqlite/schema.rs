@@ -132,6 +132,7 @@ CREATE TABLE eras (
     silent INTEGER NOT NULL CHECK (silent >= 0),
     silent_until INTEGER NOT NULL,
     lost INTEGER NOT NULL CHECK (lost >= 0),
+    back INTEGER NOT NULL CHECK (back >= 0),
     PRIMARY KEY (namespace, bound, generation, begins)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE shares (
@@ -156,6 +157,9 @@ CREATE TABLE facts (
     id BLOB NOT NULL CHECK (length(id) = 16),
     version INTEGER NOT NULL CHECK (version >= 0),
     value BLOB NOT NULL,
+    until INTEGER NOT NULL,
+    eras BLOB NOT NULL CHECK (length(eras) % 28 = 0),
     PRIMARY KEY (namespace, id)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX facts_until ON facts (namespace, until);
 ";

@@ -20,7 +20,8 @@ use crate::ledger::{Error, StoreError};
 use crate::store::book::{self, Now, StoreRules, apply};
 use crate::store::fresh::fresh;
 use crate::store::inspected::Inspected;
-use crate::store::message::{Answer, HolderId, LimitId, Message};
+use crate::store::message::{Answer, FactGiven, FactId, HolderId, LimitId, Message};
+use crate::store::rows::{FactRow, Rows};
 
 /// How often it is looked for holders that are dead.
 const LOOK: Duration = Duration::from_secs(1);
@@ -84,6 +85,24 @@ impl Space {
         let unmet = message.asks.iter().zip(&answer.given).any(|(ask, own)| own.granted < ask.need);
         self.unmet.store(unmet, Ordering::Relaxed);
         Ok(answer)
+    }
+
+    /// The facts of a group that stand.
+    pub(super) fn facts(
+        &self,
+        database: &Database,
+        group: FactId,
+    ) -> Result<Vec<(FactId, FactGiven)>, SqliteFault> {
+        let mut rows = SqliteRows::new(database.file(), &self.namespace);
+        let now = self.now(&mut rows)?;
+        let mut found = Vec::new();
+        rows.facts(group, &mut |id, row| {
+            if row.until >= now.time {
+                let FactRow { version, value, .. } = row;
+                found.push((id, FactGiven { changed: false, version, value, lacks: None }));
+            }
+        })?;
+        Ok(found)
     }
 
     /// Whether it is time to look for holders that are dead.

@@ -7,6 +7,11 @@ use crate::accounting::Invalid;
 
 const SCHEME: &str = "sqlite://";
 
+/// Refuses what is no address of a file.
+pub(crate) fn check_url(url: &str) -> Result<(), Invalid> {
+    path_of(url).map(drop)
+}
+
 /// The path that `url` names.
 pub(super) fn path_of(url: &str) -> Result<PathBuf, Invalid> {
     let Some(rest) = url.strip_prefix(SCHEME) else {

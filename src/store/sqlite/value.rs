@@ -4,7 +4,7 @@ use rusqlite::Row;
 
 use super::fault::SqliteFault;
 use crate::accounting::Era;
-use crate::store::message::{Epoch, WindowSpan};
+use crate::store::message::{Epoch, LimitId, WindowSpan};
 
 /// An amount as it is kept. What is too large for SQLite is no limit, and stays so.
 pub(super) fn kept(amount: u64) -> i64 {
@@ -37,6 +37,32 @@ pub(super) fn epoch(row: &Row<'_>, column: usize) -> Result<Epoch, SqliteFault> 
 /// An era, of two columns.
 pub(super) fn era(row: &Row<'_>, column: usize) -> Result<Era, SqliteFault> {
     Ok(Era { generation: row.get(column)?, begins: row.get(column + 1)? })
+}
+
+/// Eras of limits, each in 28 bytes: the limit, the generation, and when it begins.
+pub(super) fn kept_eras(eras: &[(LimitId, Era)]) -> Vec<u8> {
+    let of = |(limit, era): &(LimitId, Era)| {
+        let (limit, generation) = (limit.0.to_be_bytes(), era.generation.to_be_bytes());
+        [&limit[..], &generation[..], &era.begins.to_be_bytes()[..]].concat()
+    };
+    eras.iter().flat_map(of).collect()
+}
+
+pub(super) fn eras(row: &Row<'_>, column: usize) -> Result<Vec<(LimitId, Era)>, SqliteFault> {
+    let kept: Vec<u8> = row.get(column)?;
+    let (eras, rest) = kept.as_chunks::<28>();
+    if !rest.is_empty() {
+        return Err(bad(row, column, &format!("{} bytes long", kept.len())));
+    }
+    let of = |bytes: &[u8; 28]| {
+        let number = |from: usize, to: usize| {
+            bytes[from..to].iter().fold(0_u128, |sum, byte| sum << 8 | u128::from(*byte))
+        };
+        let generation = u32::try_from(number(16, 20)).unwrap_or(0);
+        let begins = u64::try_from(number(20, 28)).unwrap_or(0).cast_signed();
+        (LimitId(number(0, 16)), Era { generation, begins })
+    };
+    Ok(eras.iter().map(of).collect())
 }
 
 /// A window, as the two columns that it is kept in.

@@ -74,7 +74,7 @@ pub(super) struct Line {
     pub(super) changed: bool,
     pub(super) wishes: Wishes,
     /// When the store last did not give what a waiter needs.
-    pub(super) refused: Option<Tick>,
+    pub(super) refused: Option<(Tick, u64)>,
     /// When it must be asked again, if before the next beat.
     pub(super) due: Option<Tick>,
     heard: Option<Standing>,
@@ -186,7 +186,8 @@ impl Line {
         (live, now): (u32, Tick),
     ) -> Others {
         let used = given.used.saturating_sub(ask.spent);
-        Others { most: Some(self.most), used, out: given.out, live, heard: Some(now) }
+        let back = ask.spent.saturating_sub(given.used);
+        Others { most: Some(self.most), used, back, out: given.out, live, heard: Some(now) }
     }
 
     /// The most that a share can be beside those of all others, as far as it is known.
@@ -234,7 +235,10 @@ impl Line {
             }
             WhichEra::This(era) => share.reported(era, ask.spent, ask.held, given.known),
             WhichEra::Present if share.era().is_none() => self.begin(given, share, ends),
-            WhichEra::Next(era) if share.era() == Some(era) && given.granted > 0 => {
+            // A store whose clock went back may name an earlier era.
+            WhichEra::Next(era)
+                if share.era() == Some(era) && given.granted > 0 && given.era > era =>
+            {
                 self.next_edges = given.edges;
                 share.set_next(NextShare { era: given.era, amount: given.granted, ends });
             }
@@ -268,7 +272,7 @@ impl Line {
         self.reported = Some((ask.spent, ask.held));
         self.called_in |= given.scarce;
         let met = given.granted >= ask.need;
-        self.refused = now.filter(|_| ask.need > 0 && !met);
+        self.refused = now.filter(|_| ask.need > 0 && !met).map(|now| (now, ask.need));
         self.heard = Some(Standing {
             most: given.most,
             used_by_others: given.used.saturating_sub(ask.spent),

@@ -18,6 +18,8 @@ pub struct Known {
     pub span: WindowSpan,
     /// The most that all may use, `u64::MAX` for no limit.
     pub most: u64,
+    /// Whether the account says what the limit is, whatever the store knows.
+    pub insists: bool,
 }
 
 /// An account, and which limits it has.
@@ -177,6 +179,7 @@ fn new_limit(meter: &Meter) -> Option<NewLimit> {
         window @ Window::Sliding(_) => WindowSpan::Sliding(long(window.period())),
         Window::Gauge => WindowSpan::Gauge,
     };
-    let known = Known { id: LimitId(meter.shared_limit()?), span, most: meter.most_of_all() };
+    let (id, most) = (LimitId(meter.shared_limit()?), meter.most_of_all());
+    let known = Known { id, span, most, insists: !meter.follows() };
     Some(NewLimit { known, edging })
 }

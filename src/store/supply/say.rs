@@ -64,11 +64,17 @@ impl Speech {
         line.pace.hear(view.calls, view.asked, self.now);
         let rolled = share.roll(view.spent, view.held, self.now);
         line.follow(share);
+        if line.changed {
+            share.say_limit();
+        }
         self.speak_of_past(id, line, share);
         line.due = None;
         if rolled {
             // The meter begins a new window: what it says here is about the old one.
             line.due = Some(self.now);
+            if share.era().is_none() && line.wishes.report {
+                self.ask_first(id, line, &View::default());
+            }
             return;
         }
         if line.wishes.leaves && self.say_leave(id, line, view, share) {
@@ -170,6 +176,9 @@ impl Speech {
         if self.says_all || !(active || line.changed || line.reset.is_some()) {
             return;
         }
+        if self.goes && used == 0 && view.need == 0 {
+            return; // One that goes asks for nothing ahead.
+        }
         let need = if view.need > 0 { used.saturating_add(view.need) } else { 0 };
         let want = need.max(used.saturating_add(self.ahead(&line.pace)));
         let edges = self.edges_at(line, self.time.max(line.over));
@@ -265,7 +274,8 @@ impl Speech {
         if line.called_in && view.need == 0 {
             return used.min(share.amount());
         }
-        let refused = line.refused.is_some_and(|at| self.now.since(at) < REFUSED);
+        let refused = |(at, need): (Tick, u64)| self.now.since(at) < REFUSED && needed >= need;
+        let refused = line.refused.is_some_and(refused);
         if view.need > free && !refused {
             return if line.called_in { needed } else { ahead };
         }

@@ -81,6 +81,7 @@ enum Event {
 #[derive(Debug, Default)]
 struct Link {
     news: AtomicBool,
+    free: AtomicBool,
 }
 
 impl outlay::Supply for Link {
@@ -88,7 +89,9 @@ impl outlay::Supply for Link {
         self.news.store(true, Ordering::Relaxed);
     }
 
-    fn surplus(&self, _: u128) {}
+    fn surplus(&self, _: u128) {
+        self.free.store(true, Ordering::Relaxed);
+    }
 
     fn changed(&self, _: u128, _: Changes) {}
 
@@ -303,7 +306,9 @@ impl Fleet<'_> {
             return;
         }
         let news = own.link.news.swap(false, Ordering::Relaxed);
-        own.supply.mark(LIMIT);
+        if own.link.free.swap(false, Ordering::Relaxed) || news {
+            own.supply.mark(LIMIT);
+        }
         let Some(message) = own.supply.plan(&mut own.registry, now) else { return };
         let waits = !own.waits.is_empty();
         own.under_way = Some(Arc::new(message));

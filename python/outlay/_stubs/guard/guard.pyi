@@ -11,6 +11,7 @@ from outlay._stubs.guard.allotment import Allotment
 from outlay._stubs.guard.reports import _GuardReports
 from outlay._stubs.guard.scopes import _GuardScopes
 from outlay._stubs.leases import BudgetLease, Mailbox, Wait
+from outlay._stubs.stores.store import StoreArg
 
 @final
 class Guard(_GuardScopes, _GuardReports):
@@ -31,6 +32,8 @@ class Guard(_GuardScopes, _GuardReports):
             nothing; default None, as the policy says (`on_missing_usage`).
         on_error: What is booked for a lease whose block is left by an error: "release" or "charge"; default
             None, as the policy says.
+        store: Where the counts are kept, for all processes and after a restart: a URL or a `Store`, in place
+            of the policy's; "memory://" keeps them in this object; default None, as the policy says.
 
     Raises:
         PolicyError: The policy has an unknown key or an impossible value; the file and the line are named.
@@ -60,6 +63,7 @@ class Guard(_GuardScopes, _GuardReports):
         lease_ttl: Period | None = None,
         unsettled: Ending | None = None,
         on_error: Ending | None = None,
+        store: StoreArg | None = None,
     ) -> Self: ...
     @classmethod
     def from_toml(
@@ -70,6 +74,7 @@ class Guard(_GuardScopes, _GuardReports):
         lease_ttl: Period | None = None,
         unsettled: Ending | None = None,
         on_error: Ending | None = None,
+        store: StoreArg | None = None,
     ) -> Guard:
         """Make a guard of a policy file.
 
@@ -79,6 +84,7 @@ class Guard(_GuardScopes, _GuardReports):
             lease_ttl: How long a lease lives; default None, as the policy says.
             unsettled: "charge" or "release" a lease whose usage never came; default None, as the policy says.
             on_error: "release" or "charge" a lease whose block fails; default None, as the policy says.
+            store: Where the counts are kept: a URL or a `Store`; default None, as the policy says.
 
         Raises:
             PolicyError: A keyword is not allowed, or the policy has an unknown key or an impossible value,
@@ -95,6 +101,7 @@ class Guard(_GuardScopes, _GuardReports):
         lease_ttl: Period | None = None,
         unsettled: Ending | None = None,
         on_error: Ending | None = None,
+        store: StoreArg | None = None,
     ) -> Guard:
         """Make a guard of a dict with the keys of the policy file.
 
@@ -104,6 +111,7 @@ class Guard(_GuardScopes, _GuardReports):
             lease_ttl: How long a lease lives; default None, as the policy says.
             unsettled: "charge" or "release" a lease whose usage never came; default None, as the policy says.
             on_error: "release" or "charge" a lease whose block fails; default None, as the policy says.
+            store: Where the counts are kept: a URL or a `Store`; default None, as the policy says.
 
         Raises:
             PolicyError: A keyword is not allowed, or the policy has an unknown key or an impossible value.

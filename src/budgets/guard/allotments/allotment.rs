@@ -20,8 +20,8 @@ use crate::budgets::guard::rule_group::RuleGroup;
 use crate::budgets::guard::state::{Guard, GuardRequest};
 use crate::budgets::policy::{Labels, Mode, Rule, RuleKind, RuleLimit, Scope, Span, is_tool_call};
 use crate::ledger::{
-    Account, Ask, AskPart, Carried, Demands, Error, Kept, Lease, Mailbox, MeterIndex, Request,
-    Wait, reserve_quietly,
+    Account, Ask, AskPart, Carried, Demands, Error, Heritable, Kept, Lease, Mailbox, MeterIndex,
+    Request, Wait, reserve_quietly,
 };
 
 /// An amount of a guard's budgets, set aside for a sub-agent. Dropping it closes it.
@@ -51,13 +51,14 @@ impl Guard {
         of: AllotmentSize,
         ttl: Option<Duration>,
     ) -> Result<Allotment, Error> {
+        let guard = parent
+            .map_or_else(|| self.here_shared(), |_| self.core.same_process().map(|()| self))?;
         if UNITS.iter().all(|unit| of.of(*unit).is_none()) {
             let message = "the allotment sets nothing aside; give it tokens, usd or calls";
             return Err(Invalid::sentence(message.to_owned()).into());
         }
-        self.core.same_process()?;
-        self.ends.run(self.core.clock());
-        let matched = self.asked(labels, false)?;
+        guard.ends.run(guard.core.clock());
+        let matched = guard.asked(labels, false)?;
         let estimate = Usage::priced(of.tokens.unwrap_or(0), of.cost_micros_usd.unwrap_or(0));
         let calls = of.calls.unwrap_or(0);
         let (sources, mut owned) = set_aside(&matched, of, parent);
@@ -66,14 +67,14 @@ impl Guard {
             parent.ask_for(&estimate, calls, &units, &mut owned)?;
         }
         if owned.is_empty() {
-            owned.push(OwnedAsk::last(&self.nobody, Demands::new()));
+            owned.push(OwnedAsk::last(&guard.nobody, Demands::new()));
         }
         let event_labels = matched.labels.as_ref();
         let asks: Vec<AskPart<'_>> =
             owned.iter().map(|one| one.part(Terms::Plain, event_labels)).collect();
         // An amount of a window is worth nothing in the next window, or after the end of the
         // allotment around it.
-        let now = self.core.clock().tick();
+        let now = guard.core.clock().tick();
         let around = parent.map_or(LONGEST, |parent| parent.deadline.since(now));
         let ttl = ttl.unwrap_or(LONGEST).min(around).min(Allotted::resets_in(&sources)?);
         let request = Request { estimate, ttl: Some(ttl), stays: true, ..Request::default() };
@@ -81,19 +82,19 @@ impl Guard {
         let lease = reserve_quietly(&asks, &request).map_err(|refused| {
             let closed = parent.map_or(Ok(()), |parent| parent.check_open()).err();
             closed.unwrap_or_else(|| {
-                if self.core.listening() {
-                    matched.tell_refused(&self.core, &asked, &refused, false);
+                if guard.core.listening() {
+                    matched.tell_refused(&guard.core, &asked, &refused, false);
                 }
                 refused
             })
         })?;
-        self.tell_unmatched(&matched, &request.estimate);
-        if self.core.listening() {
-            matched.tell_passed(&self.core, &asked, Some(lease.id()), false);
+        guard.tell_unmatched(&matched, &request.estimate);
+        if guard.core.listening() {
+            matched.tell_passed(&guard.core, &asked, Some(lease.id()), false);
         }
         let keeps = parent.map(|p| Arc::clone(p) as Arc<dyn Kept>);
         let lease = lease.carrying(Carried { keeps, ..Carried::none() });
-        let counter = self.allotted_counter(&of, Values::of(labels))?;
+        let counter = guard.allotted_counter(&of, Values::of(labels))?;
         let allotted = Arc::new_cyclic(|me| Allotted {
             counter,
             lease,
@@ -104,14 +105,14 @@ impl Guard {
             deadline: now.plus(ttl),
             depth: parent.map_or(0, |parent| parent.depth + 1),
             reported: Mutex::default(),
-            ends: Arc::clone(&self.ends),
+            ends: Arc::clone(&guard.ends),
             me: me.clone(),
         });
         if ttl < LONGEST {
-            self.ends.add(allotted.deadline, allotted.depth, allotted.me.clone());
+            guard.ends.add(allotted.deadline, allotted.depth, allotted.me.clone());
         }
         let labels = allotted.counter.values();
-        Ok(Allotment { guard: Arc::clone(self), allotted, labels })
+        Ok(Allotment { guard: Arc::clone(guard), allotted, labels })
     }
 
     fn allotted_counter(&self, of: &AllotmentSize, values: Values) -> Result<Counter, Error> {
@@ -127,9 +128,10 @@ impl Guard {
             wait: None,
             adaptive: false,
             show: self.in_force.read().policy.defaults.show,
+            on_down: None,
             place: u32::MAX,
         };
-        Counter::new(&self.core, &RuleGroup::of(rule), (0, values))
+        Counter::new(&self.core, None, &RuleGroup::of(rule), (0, values))
     }
 }
 
@@ -200,18 +202,19 @@ impl Allotment {
 
     /// One step, to be charged together with others; see [`Guard::step_call`].
     pub fn step_call(&self, labels: &Labels<'_>) -> Result<GuardAsk, Error> {
-        self.allotted.check_open()?;
+        self.check_open()?;
         self.guard.step_call(&self.with(labels))
     }
 
     /// The asks of one step; see [`Guard::step_asks`].
     pub fn step_asks(&self, labels: &Labels<'_>) -> Result<Vec<Ask>, Error> {
-        self.allotted.check_open()?;
+        self.check_open()?;
         self.guard.step_asks(&self.with(labels))
     }
 
     /// Updates limiters from what a provider's response says; see [`Guard::hear`].
     pub fn hear(&self, labels: &Labels<'_>, said: &RateHeaders, status: u16) -> Result<(), Error> {
+        self.guard.core.same_process()?;
         self.guard.hear(&self.with(labels), said, status)
     }
 
@@ -228,6 +231,7 @@ impl Allotment {
     /// What is left of the allotment: tokens, micro-USD and calls. `None` for a unit that was not
     /// set aside.
     pub fn remaining(&self) -> Result<AllotmentSize, Error> {
+        self.guard.core.same_process()?;
         self.guard.ends.run(self.guard.core.clock());
         self.allotted.counter.account.read(|meters, _| {
             let left = |unit| meters.iter().find(|m| m.unit() == unit).and_then(|m| m.remaining());
@@ -243,6 +247,12 @@ impl Allotment {
     /// is dropped.
     pub fn close(&self) {
         self.allotted.closed.store(true, Ordering::Relaxed);
+    }
+
+    /// Refuses what is asked once it is closed, and in a forked child: it is a part of its parent's.
+    fn check_open(&self) -> Result<(), Error> {
+        self.guard.core.same_process()?;
+        self.allotted.check_open()
     }
 
     /// Its labels.

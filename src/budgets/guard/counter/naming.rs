@@ -1,5 +1,6 @@
 //! What the refusals of a counter say: which rule refused, for which label values.
 
+use std::any::Any;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
@@ -51,6 +52,10 @@ impl Naming for Named {
         let label = if denied.code == Code::WorkflowQuotaExceeded { "workflow" } else { "agent" };
         let id = denied.scope.iter().rev().find(|(name, _)| name == label);
         denied.id = id.and_then(|(_, value)| Key::parse(label, value).ok());
+    }
+
+    fn kept(self: Arc<Self>) -> Option<Arc<dyn Any + Send + Sync>> {
+        Some(self)
     }
 
     fn rule(&self, meter: MeterIndex) -> Option<EventRule> {

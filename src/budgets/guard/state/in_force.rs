@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::accounting::{Price, PriceTable, model_names};
 use crate::budgets::guard::counter::CounterKey;
-use crate::budgets::guard::rule_group::RuleGroup;
+use crate::budgets::guard::rule_group::{RULES, RuleGroup};
 use crate::budgets::policy::GuardPolicy;
 
 /// The policy in force, and its rules in groups. A group keeps its number.
@@ -15,8 +15,13 @@ pub(in crate::budgets::guard) struct InForce {
 }
 
 impl InForce {
-    pub(in crate::budgets::guard) fn new(policy: GuardPolicy, known: &[RuleGroup]) -> Self {
-        let groups = RuleGroup::all(&policy, known);
+    /// The rules of a guard whose counts are `stored` have an account each.
+    pub(in crate::budgets::guard) fn new(
+        policy: GuardPolicy,
+        known: &[RuleGroup],
+        stored: bool,
+    ) -> Self {
+        let groups = RuleGroup::all(&policy, known, if stored { 1 } else { RULES });
         Self { policy, groups }
     }
 

@@ -11,7 +11,7 @@ use super::report::{advice, explained};
 use super::request::{allotment_size, request};
 use crate::accounting::RateHeaders;
 use crate::budgets::{Allotment, AllotmentSize, EstimateMode, Guard, GuardRequest, Labels};
-use crate::ledger::{Carried, Error, Lease, Mailbox, Wait};
+use crate::ledger::{Carried, Error, Lease, Mailbox, Wait, without_store};
 use crate::py::args;
 use crate::py::lease::PyBudgetLease;
 use crate::py::values;
@@ -77,8 +77,10 @@ pub(super) fn try_reserve(
     args::timeout(timeout)?;
     let labels = CallLabels::of(labels)?;
     let (pairs, request) = (labels.pairs()?, request(estimate, ttl, labels.landing)?);
-    let lease = of.try_reserve(&pairs, request)?;
-    Ok(lease.map(|lease| PyBudgetLease::new(lease, None)))
+    match without_store(|| of.try_reserve(&pairs, request)) {
+        Err(Error::Short) => Ok(None),
+        lease => Ok(lease?.map(|lease| PyBudgetLease::new(lease, None))),
+    }
 }
 
 /// Joins the queue.

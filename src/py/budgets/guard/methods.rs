@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyList, PyType};
+use pyo3::types::{PyDict, PyList, PyString, PyTuple, PyType};
 
 use super::allotment::PyAllotment;
 use super::asking;
@@ -17,14 +18,16 @@ use super::policy::{read_dict, read_file, read_policy};
 use super::report::explained;
 use super::request::request;
 use crate::accounting::{Invalid, Price};
-use crate::budgets::{Guard, GuardPolicy};
+use crate::budgets::{Guard, GuardOptions, GuardPolicy, StorePolicy};
 use crate::ledger::Error;
 use crate::py::args::{self, LeaseKeywords, OnErrorArg, StatusArg, UnsettledArg};
 use crate::py::budgets::PyAllowanceLedger;
 use crate::py::lease::PyBudgetLease;
 use crate::py::python_call::{call_python_late, log_warning};
+use crate::py::store::{MadeOf, given_with};
 use crate::py::values::{self, price};
 use crate::py::waiting::{PyMailbox, PyWait};
+use crate::store::Store;
 
 /// Returns the price of a model that a policy does not price, or None. Called once for each model.
 static RESOLVER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
@@ -41,16 +44,61 @@ pub(crate) struct PyGuard {
     pub(crate) inner: Arc<Guard>,
     cache: LabelCache,
     listeners: Arc<Listeners>,
+    /// Its store, whose events it tells.
+    store: Option<Arc<Store>>,
+    made: MadeOf,
+}
+
+/// What a guard is made with, beside its policy.
+struct Keywords<'a, 'py> {
+    clock: Option<&'a Bound<'py, PyAny>>,
+    leases: LeaseKeywords<'a, 'py>,
+    store: Option<&'a Bound<'py, PyAny>>,
+}
+
+impl Keywords<'_, '_> {
+    /// The store: the argument, or what the policy says.
+    fn store(&self, py: Python<'_>, policy: &mut GuardPolicy) -> PyResult<GuardOptions> {
+        let StorePolicy { url, options } = std::mem::take(&mut policy.defaults.store);
+        let url = url.map(|url| PyString::new(py, &url).into_any());
+        let (store, clock) = match self.store.or(url.as_ref()) {
+            Some(store) => given_with(store, self.clock, options)?,
+            None => (None, values::clock(self.clock)?),
+        };
+        Ok(GuardOptions { clock, store })
+    }
+
+    fn made(&self, policy: &Bound<'_, PyAny>) -> PyResult<MadeOf> {
+        let py = policy.py();
+        let LeaseKeywords { lease_ttl, unsettled, on_error } = &self.leases;
+        let unsettled = unsettled.as_ref().map(|word| word.shown(py));
+        let on_error = on_error.as_ref().map(|word| word.shown(py));
+        MadeOf::keep(
+            py,
+            None,
+            &[policy],
+            &[
+                ("clock", self.clock),
+                ("lease_ttl", *lease_ttl),
+                ("unsettled", unsettled.as_ref()),
+                ("on_error", on_error.as_ref()),
+                ("store", self.store),
+            ],
+        )
+    }
 }
 
 impl PyGuard {
     fn of(
+        given: &Bound<'_, PyAny>,
         mut policy: GuardPolicy,
-        clock: Option<&Bound<'_, PyAny>>,
-        leases: &LeaseKeywords<'_, '_>,
+        keywords: &Keywords<'_, '_>,
     ) -> PyResult<Self> {
-        leases.put_into(&mut policy.defaults.leases)?;
-        let guard = Guard::new(policy, values::clock(clock)?)?;
+        keywords.leases.put_into(&mut policy.defaults.leases)?;
+        let options = keywords.store(given.py(), &mut policy)?;
+        let made = if options.store.is_some() { keywords.made(given)? } else { MadeOf::NOTHING };
+        let store = options.store.clone();
+        let guard = Guard::with(policy, options)?;
         Ok(Self {
             inner: Arc::new(
                 guard
@@ -60,6 +108,8 @@ impl PyGuard {
             ),
             cache: LabelCache::default(),
             listeners: Arc::default(),
+            store,
+            made,
         })
     }
 }
@@ -85,21 +135,25 @@ fn resolve(model: &str, provider: Option<&str>) -> Result<Option<Price>, Error> 
 #[pymethods]
 impl PyGuard {
     #[new]
-    #[pyo3(signature = (policy, *, clock = None, lease_ttl = None, unsettled = None, on_error = None))]
+    #[pyo3(signature = (policy, *, clock = None, lease_ttl = None, unsettled = None, on_error = None,
+        store = None))]
     fn new(
         policy: &Bound<'_, PyAny>,
         clock: Option<&Bound<'_, PyAny>>,
         lease_ttl: Option<&Bound<'_, PyAny>>,
         unsettled: Option<UnsettledArg>,
         on_error: Option<OnErrorArg>,
+        store: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let leases = LeaseKeywords { lease_ttl, unsettled, on_error };
-        Self::of(read_policy(policy)?, clock, &leases)
+        let keywords = Keywords { clock, leases, store };
+        Self::of(policy, read_policy(policy)?, &keywords)
     }
 
     #[doc = stub!("Guard.from_toml")]
     #[classmethod]
-    #[pyo3(signature = (path, *, clock = None, lease_ttl = None, unsettled = None, on_error = None))]
+    #[pyo3(signature = (path, *, clock = None, lease_ttl = None, unsettled = None, on_error = None,
+        store = None))]
     fn from_toml(
         _class: &Bound<'_, PyType>,
         path: &Bound<'_, PyAny>,
@@ -107,14 +161,17 @@ impl PyGuard {
         lease_ttl: Option<&Bound<'_, PyAny>>,
         unsettled: Option<UnsettledArg>,
         on_error: Option<OnErrorArg>,
+        store: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let leases = LeaseKeywords { lease_ttl, unsettled, on_error };
-        Self::of(read_file(path)?, clock, &leases)
+        let keywords = Keywords { clock, leases, store };
+        Self::of(path, read_file(path)?, &keywords)
     }
 
     #[doc = stub!("Guard.from_dict")]
     #[classmethod]
-    #[pyo3(signature = (policy, *, clock = None, lease_ttl = None, unsettled = None, on_error = None))]
+    #[pyo3(signature = (policy, *, clock = None, lease_ttl = None, unsettled = None, on_error = None,
+        store = None))]
     fn from_dict(
         _class: &Bound<'_, PyType>,
         policy: &Bound<'_, PyDict>,
@@ -122,9 +179,11 @@ impl PyGuard {
         lease_ttl: Option<&Bound<'_, PyAny>>,
         unsettled: Option<UnsettledArg>,
         on_error: Option<OnErrorArg>,
+        store: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let leases = LeaseKeywords { lease_ttl, unsettled, on_error };
-        Self::of(read_dict(policy)?, clock, &leases)
+        let keywords = Keywords { clock, leases, store };
+        Self::of(policy, read_dict(policy)?, &keywords)
     }
 
     #[doc = stub!("Guard.reserve")]
@@ -323,7 +382,7 @@ impl PyGuard {
             let given = args::type_name(callback.bind(py));
             return Err(Invalid::policy("callback", &format!("callable, not {given}")).into());
         }
-        self.listeners.listen(&self.inner, callback);
+        self.listeners.listen(&self.inner, self.store.as_deref(), callback);
         Ok(())
     }
     /// How its policy wants calls estimated, and the output to reserve; None where it does not say.
@@ -347,11 +406,18 @@ impl PyGuard {
         }
     }
 
-    fn __reduce__(&self) -> PyResult<()> {
-        Err(args::no_copies("Guard"))
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
+        let this = slf.get();
+        if this.listeners.any() {
+            let message = "this guard can not be pickled: it has a callback for its events; add the \
+                           callback where the guard is used";
+            return Err(PyTypeError::new_err(message));
+        }
+        this.made.reduced(slf)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.made.traverse(&visit)?;
         self.listeners.traverse(&visit)
     }
 

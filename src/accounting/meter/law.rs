@@ -1,26 +1,17 @@
 //! The meter, on which all limits stand: `used + reserved + amount <= limit`.
 
-pub(super) mod heard;
-pub(super) mod holds;
-mod marks;
-pub(super) mod shared;
-
-use std::ops::Range;
-
-pub use self::heard::Audience;
-use self::heard::{Heard, hearing};
-use self::holds::{Expired, Hold};
-use self::marks::Marks;
-use super::calendar::{Counts, Rolled};
-use super::clock::{Moment, Tick};
-use super::headers::RateHeaders;
-use super::limit::{Hardness, Limit, Terms, Unit};
-use super::provider_limit::ProviderLimit;
-use super::window::Window;
+use super::heard::Heard;
+use super::marks::Marks;
+use super::shared::Shared;
+use crate::accounting::calendar::{Counts, Rolled};
+use crate::accounting::clock::Moment;
+use crate::accounting::limit::{Hardness, Limit, Terms, Unit};
+use crate::accounting::share::Share;
+use crate::accounting::window::Window;
 
 /// What a request is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Bound {
+pub(super) enum Bound {
     /// Nothing.
     Open,
     /// The limit.
@@ -32,17 +23,17 @@ enum Bound {
 /// One limit in one window, and what counts against it. It fits a cache line.
 #[derive(Clone, Debug)]
 pub struct Meter {
-    max: u64,
-    used: u64,
-    reserved: u64,
-    window: Window,
-    marks: Option<Box<Marks>>,
-    era: u32,
-    unit: Unit,
-    bound: Bound,
-    hardness: Hardness,
+    pub(super) max: u64,
+    pub(super) used: u64,
+    pub(super) reserved: u64,
+    pub(super) window: Window,
+    pub(super) marks: Option<Box<Marks>>,
+    pub(super) era: u32,
+    pub(super) unit: Unit,
+    pub(super) bound: Bound,
+    pub(super) hardness: Hardness,
     /// The number of warning marks that it has reported.
-    warned: u8,
+    pub(super) warned: u8,
 }
 
 impl Meter {
@@ -78,41 +69,23 @@ impl Meter {
         };
         self.marks = Marks::of(limit, kept);
         if self.most_of_all() != before {
-            self.cut_share();
+            let (most, spent, held) = (self.most_of_all(), self.used_here(), self.reserved);
+            self.of_share_mut().into_iter().for_each(|shared| shared.cut(most, spent, held));
         }
     }
 
-    /// The limit that the provider behind it reports: no more is ever admitted.
-    pub fn provider_mut(&mut self) -> &mut ProviderLimit {
-        self.heard_mut().all_mut()
-    }
-
-    fn heard_mut(&mut self) -> &mut Heard {
-        self.marks.get_or_insert_default().provider.get_or_insert_default()
-    }
-
-    fn heard_if_any(&mut self) -> Option<&mut Heard> {
-        self.marks.as_mut()?.provider.as_deref_mut()
-    }
-
-    pub(super) fn provider(&self) -> Option<&Heard> {
+    pub(in crate::accounting) fn provider(&self) -> Option<&Heard> {
         self.marks.as_ref()?.provider.as_deref()
     }
 
     /// Whether the provider behind it, if there is one, admits `amount` beside `reserved`.
-    pub(super) fn provider_admits(&self, reserved: u64, amount: u64, terms: Terms) -> bool {
+    pub(in crate::accounting) fn provider_admits(
+        &self,
+        reserved: u64,
+        amount: u64,
+        terms: Terms,
+    ) -> bool {
         self.provider().is_none_or(|provider| provider.admits(reserved, amount, terms))
-    }
-
-    /// Updates what is known of the limit of the provider behind it, from a response at `now`.
-    pub fn hear(&mut self, said: &RateHeaders, status: u16, to: Audience, now: Tick) {
-        let Some(by) = hearing(&self.window, (self.unit, self.max), to) else { return };
-        self.heard_mut().hear(said, status, by, now);
-    }
-
-    /// Counts an admitted request that asks for `amount`.
-    pub fn start(&mut self, amount: u64) {
-        self.heard_if_any().into_iter().for_each(|heard| heard.start(amount));
     }
 
     /// What is counted.
@@ -126,7 +99,7 @@ impl Meter {
     }
 
     #[inline]
-    fn is_bounded(&self) -> bool {
+    pub(super) fn is_bounded(&self) -> bool {
         self.bound != Bound::Open
     }
 
@@ -136,7 +109,10 @@ impl Meter {
     pub fn used(&self) -> u64 {
         match &self.marks {
             None => self.used_here(),
-            Some(_) => self.used_here().saturating_add(self.used_by_others()),
+            Some(_) => self
+                .used_here()
+                .saturating_add(self.used_by_others())
+                .saturating_sub(self.given_back()),
         }
     }
 
@@ -171,7 +147,7 @@ impl Meter {
     }
 
     /// The same for requests that may also use the amount that is kept back.
-    fn ceiling_on(&self, terms: Terms) -> u64 {
+    pub(super) fn ceiling_on(&self, terms: Terms) -> u64 {
         self.marks.as_ref().map_or(self.max, |marks| marks.ceiling(self.max, terms))
     }
 
@@ -195,7 +171,7 @@ impl Meter {
     }
 
     /// [Gated](Terms::Gated) requests pass only below this.
-    fn gate(&self) -> u64 {
+    pub(super) fn gate(&self) -> u64 {
         let gate = self.marks.as_ref().and_then(|marks| marks.gate);
         gate.map_or(u64::MAX, |gate| gate.min(self.ceiling()))
     }
@@ -283,183 +259,136 @@ impl Meter {
         self.warned = self.warned.min(self.marks_reached());
     }
 
-    fn marks_reached(&self) -> u8 {
+    pub(super) fn marks_reached(&self) -> u8 {
         self.marks.as_ref().map_or(0, |marks| marks.reached(self.used()))
     }
 
     /// Starts a new window at `now`.
     pub fn reset(&mut self, now: Moment) {
-        if self.ask_for_reset() {
+        if let Some(shared) = self.of_share_mut() {
+            shared.changes.reset = true;
             return;
         }
         self.begin();
         self.window.restart(now, self.era);
     }
 
-    fn begin(&mut self) {
+    pub(super) fn begin(&mut self) {
         (self.used, self.reserved, self.warned) = (0, 0, 0);
         self.era = self.era.wrapping_add(1);
     }
 
-    /// Books `amount` as used, and returns how much was booked. It saturates and never wraps.
-    #[inline]
-    pub fn charge(&mut self, amount: u64) -> u64 {
-        self.heard_if_any().into_iter().for_each(|heard| heard.charge(amount));
-        match &mut self.window {
-            Window::Sliding(ring) => {
-                ring.add(amount);
-                amount
-            }
-            Window::Gauge => 0,
-            _ => {
-                let booked = amount.min(u64::MAX - self.used);
-                self.used += booked;
-                booked
-            }
+    pub(super) fn take_shared(&mut self, shared: Option<Box<Shared>>) {
+        if shared.is_none() {
+            return;
+        }
+        self.marks.get_or_insert_default().shared = shared;
+        if self.bound == Bound::Alone {
+            self.bound = Bound::Shared;
         }
     }
 
-    /// Gives `amount` back to this window, never below zero.
-    pub fn give_back(&mut self, amount: u64) {
-        self.used = self.used.saturating_sub(amount);
+    /// What the meter knows of its share, if its limit is shared.
+    pub(super) fn of_share(&self) -> Option<&Shared> {
+        self.marks.as_ref()?.shared.as_deref()
     }
 
-    /// Replaces it by `new`, brought to `now`. Open leases keep what they hold.
-    pub fn replace(&mut self, new: Self, now: Moment) {
-        let shared = self.marks.as_mut().and_then(|marks| marks.shared.take());
-        *self = Self { era: self.era, reserved: self.reserved, ..new };
-        self.take_shared(shared);
-        if let Window::Calendar(calendar) = &mut self.window {
-            calendar.restart(self.era);
+    pub(super) fn of_share_mut(&mut self) -> Option<&mut Shared> {
+        self.marks.as_mut()?.shared.as_deref_mut()
+    }
+
+    /// Whether several processes share its limit.
+    pub fn is_shared(&self) -> bool {
+        self.of_share().is_some()
+    }
+
+    /// The share, if the limit is shared.
+    pub fn share(&self) -> Option<&Share> {
+        self.of_share().map(|shared| &shared.share)
+    }
+
+    pub(super) fn used_by_others(&self) -> u64 {
+        self.of_share().map_or(0, |shared| shared.share.others().used)
+    }
+
+    /// The most that the store lets all processes use: what is kept back for nobody is not in it.
+    /// `u64::MAX` for no limit, and for a soft one, of which nobody draws.
+    pub fn most_of_all(&self) -> u64 {
+        if !self.is_bounded() || !self.hardness.is_hard() {
+            return u64::MAX;
         }
-        self.roll(now);
+        let Some(marks) = &self.marks else { return self.max };
+        if marks.lands { self.max } else { self.max.saturating_sub(marks.stop) }
     }
 
-    /// Sets the usage of this window to what a file says.
-    pub fn restore_used(&mut self, used: u64) {
-        self.used = used.saturating_sub(self.used_by_others());
-        if let Window::Calendar(calendar) = &mut self.window {
-            calendar.forget_used();
-        }
+    /// Whether requests need a share.
+    pub(super) fn draws(&self) -> bool {
+        self.bound == Bound::Shared && self.hardness.is_hard()
     }
 
-    /// Whether `used` has reached any of its warning marks.
-    #[inline]
-    pub fn is_marked(&self) -> bool {
-        let lowest = self.marks.as_ref().and_then(|marks| marks.warn_from);
-        lowest.is_some_and(|lowest| self.used() >= lowest)
+    /// Used and reserved here.
+    pub(super) fn taken(&self) -> u64 {
+        self.used_here().saturating_add(self.reserved)
     }
 
-    /// The warning marks that `used` has reached since the last call, by their order: 0 is the
-    /// lowest. Each is returned once per window.
-    pub fn take_warnings(&mut self) -> Range<u8> {
-        let reached = self.marks_reached();
-        let before = self.warned;
-        self.warned = before.max(reached);
-        before..self.warned
+    /// Whether what was heard of the others is too old to refuse anything: the store is asked.
+    pub(super) fn is_stale(&self) -> bool {
+        self.of_share().is_some_and(|shared| self.draws() && !shared.share.is_fresh(shared.now))
     }
 
-    /// The share of the limit at which a warning mark stands, in millionths. 0 is the lowest mark.
-    pub fn share_at(&self, mark: u8) -> Option<u64> {
-        self.marks.as_ref()?.share_at(mark, self.limit()?)
+    /// Whether the limit is known to leave `amount`.
+    pub(super) fn leaves(&self, amount: u64, terms: Terms) -> bool {
+        let taken = self.used().checked_add(self.reserved);
+        let sum = taken.and_then(|taken| taken.checked_add(amount));
+        sum.is_some_and(|sum| sum <= self.ceiling_on(terms))
+            && self.provider_admits(self.reserved, amount, terms)
     }
 
-    /// Holds `amount` until [`commit`](Self::commit), [`release`](Self::release) or
-    /// [`expire`](Self::expire). [At the start](Limit::at_start) it is charged now.
-    #[inline]
-    pub fn reserve(&mut self, amount: u64) -> Hold {
-        if self.marks.as_ref().is_some_and(|marks| marks.at_start) {
-            self.charge(amount);
-            return Hold { amount: 0, era: self.era };
-        }
-        self.hold(amount)
-    }
-
-    /// Holds `amount`, also [at the start](Limit::at_start).
-    #[inline]
-    pub fn hold(&mut self, amount: u64) -> Hold {
-        let amount = amount.min(u64::MAX - self.reserved);
-        self.reserved += amount;
-        Hold { amount, era: self.era }
-    }
-
-    /// Ends the hold and books `actual`. Returns how much was booked now. The held amount counts in
-    /// the window of the reservation. In a later window only what exceeds it is booked.
-    #[inline]
-    pub fn commit(&mut self, hold: &Hold, actual: u64) -> u64 {
-        if self.counts(hold) {
-            self.reserved = self.reserved.saturating_sub(hold.amount);
-            self.charge(actual)
-        } else {
-            self.settle_kept(hold, actual.min(hold.amount));
-            self.charge(actual.saturating_sub(hold.amount))
-        }
-    }
-
-    /// Ends the hold and books nothing.
-    pub fn release(&mut self, hold: &Hold) {
-        if self.counts(hold) {
-            self.reserved = self.reserved.saturating_sub(hold.amount);
-        } else {
-            self.settle_kept(hold, 0);
-        }
-    }
-
-    /// Ends the hold provisionally: its estimate is charged, or returned. A later
-    /// [`recommit`](Self::recommit) replaces that by the actual usage.
-    pub fn expire(&mut self, hold: &Hold, charge: bool, now: Moment) -> Expired {
-        let (covered, booked) = if !self.counts(hold) {
-            let charged = if charge { hold.amount } else { 0 };
-            if self.settle_kept(hold, charged) { (charged, charged) } else { (hold.amount, 0) }
-        } else if charge && !matches!(self.window, Window::Gauge) {
-            (hold.amount, self.commit(hold, hold.amount))
-        } else {
-            self.release(hold);
-            (0, 0)
-        };
-        Expired { covered, booked, at: now.tick }
-    }
-
-    /// Replaces the charge of an expiry by `actual`.
-    pub fn recommit(&mut self, hold: &Hold, expired: &Expired, actual: u64) {
-        let replaced = self.counts(hold)
-            && match &mut self.window {
-                Window::Sliding(ring) => ring.remove(expired.booked, expired.at),
-                _ => {
-                    self.used = self.used.saturating_sub(expired.booked);
-                    true
-                }
-            };
-        let still_due = if replaced { actual } else { actual.saturating_sub(expired.covered) };
-        self.charge(still_due);
-    }
-
-    /// Whether `hold` is part of the reserved amount of the present window.
-    #[inline]
-    pub fn counts(&self, hold: &Hold) -> bool {
-        hold.era == self.era || self.counts_earlier(hold)
-    }
-
-    /// The same for a hold of an earlier era, which the wall clock may have returned to.
     #[cold]
-    fn counts_earlier(&self, hold: &Hold) -> bool {
-        match &self.window {
-            Window::Calendar(calendar) => !self.is_shared() && calendar.counts(hold.era, self.era),
-            _ => false,
-        }
+    #[inline(never)]
+    fn fits_share(&self, amount: u64, terms: Terms) -> bool {
+        let (ceiling, most, taken) = (self.ceiling_on(terms), self.most_of_all(), self.taken());
+        let gives =
+            |shared: &Shared| shared.gives(taken, amount, (ceiling < most).then_some(ceiling));
+        let given = !self.draws() || self.of_share().is_none_or(gives);
+        (given && self.leaves(amount, terms)) || self.hardness.spares(amount)
     }
 
-    /// Ends a hold of an earlier window with `used`, if that window may still come back.
+    /// [Gated](Terms::Gated) requests pass below the same part of the share as of the limit.
     #[cold]
-    fn settle_kept(&mut self, hold: &Hold, used: u64) -> bool {
-        if self.is_shared() {
-            return self.settle_past(hold, used);
-        }
-        match &mut self.window {
-            Window::Calendar(calendar) => {
-                calendar.settle_kept([hold.era, self.era], hold.amount, used)
+    fn is_share_below_gate(&self) -> bool {
+        let share = self.share().map_or(0, Share::amount);
+        let gate = u128::from(self.gate().min(self.max));
+        let gated = (u128::from(share) * gate).div_ceil(u128::from(self.max.max(1)));
+        !self.draws() || self.max == 0 || self.taken() == 0 || gated > u128::from(self.taken())
+    }
+
+    /// Brings a shared meter to `now`. Its share ends its windows, and no clock of its own.
+    #[cold]
+    #[inline(never)]
+    fn roll_share(&mut self, now: Moment) {
+        if let Window::Sliding(ring) = &mut self.window {
+            ring.advance(now.tick);
+            if self.warned > 0 {
+                self.rewarn();
             }
-            _ => false,
         }
+        let (spent, held) = (self.used_here(), self.reserved);
+        self.visit_share(now, |share| share.roll(spent, held, now.tick));
+    }
+
+    /// Calls `act` with the share. If the share ends in it, a new window begins. `None` if there is
+    /// no share.
+    pub fn visit_share<R>(&mut self, now: Moment, act: impl FnOnce(&mut Share) -> R) -> Option<R> {
+        let number = self.era;
+        let (result, ended) = self.of_share_mut()?.visit(now.tick, number, act);
+        if ended {
+            self.begin();
+            if let Window::Sliding(ring) = &mut self.window {
+                ring.clear();
+                ring.advance(now.tick);
+            }
+        }
+        Some(result)
     }
 }

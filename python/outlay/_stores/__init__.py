@@ -1,0 +1,1 @@
+"""Stores: the methods of `Store` that are awaited."""

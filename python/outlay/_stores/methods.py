@@ -1,0 +1,34 @@
+"""The methods of `Store` that are awaited: this module gives them to the native class."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from outlay._attach import attach
+from outlay._core import Store
+from outlay._stores.in_thread import in_thread
+
+
+async def open_store(cls: type[Store], url: str, **keywords: Any) -> Store:
+    return await in_thread(partial(cls, url, **keywords))
+
+
+async def sync_async(self: Store) -> None:
+    await in_thread(self.sync)
+
+
+async def enter(self: Store) -> Store:
+    return self
+
+
+async def leave(self: Store, _exception: object, _value: object, _traceback: object) -> bool:
+    await in_thread(self.close)
+    return False
+
+
+attach(Store, "open", open_store, classmethod)
+attach(Store, "sync_async", sync_async)
+for _name, _method in (("__aenter__", enter), ("__aexit__", leave)):
+    _method.__name__, _method.__qualname__ = _name, f"Store.{_name}"
+    setattr(Store, _name, _method)

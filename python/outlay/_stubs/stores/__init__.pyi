@@ -1,0 +1,1 @@
+"""Stores: limits that processes share and that survive them."""
