@@ -142,7 +142,9 @@ impl Line {
     /// What an answer to `ask` leaves to be done.
     pub(super) fn heard_at(&mut self, ask: &ShareAsk, now: Tick) {
         let first = matches!(ask.era, WhichEra::Present) && self.era.is_some();
-        if self.changed || (first && (ask.need > 0 || self.called_in)) {
+        // The era that a waiter was asked for is over by a reset elsewhere: the next one is asked.
+        let void = matches!(ask.era, WhichEra::This(_)) && self.era.is_none();
+        if self.changed || ((first || void) && (ask.need > 0 || self.called_in)) {
             self.due = Some(now);
         }
     }

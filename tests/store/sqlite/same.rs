@@ -121,6 +121,6 @@ fn the_laws_hold_over_a_file_and_it_answers_as_the_store_of_the_simulation() {
         twin::set(None);
         assert_eq!(kept(&path), shares(&run.rows), "seed {seed}");
     }
-    assert!(messages.get() > 5_000, "{}", messages.get());
+    assert!(messages.get() > 4_000, "{}", messages.get());
     println!("{} messages", messages.get());
 }
