@@ -323,7 +323,7 @@ impl Supply {
                     }
                 }
             });
-            line.heard_at(ask, now);
+            line.heard_at(ask, given, now);
             self.queue.note(ask.limit, line, scarce);
         }
         Some(sent.message)

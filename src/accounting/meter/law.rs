@@ -216,7 +216,7 @@ impl Meter {
     }
 
     /// Moves on to `now`. In a new window nothing is used or reserved.
-    #[inline]
+    #[inline(always)] // in the path of each step
     pub fn roll(&mut self, now: Moment) {
         if let Some(marks) = &mut self.marks {
             marks.provider.iter_mut().for_each(|heard| heard.roll(now.tick));

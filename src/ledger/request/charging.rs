@@ -28,12 +28,28 @@ impl Account {
         demands: &[Demand],
         then: impl Fn() -> R,
     ) -> Result<R, Error> {
-        let (mut room, mut drawing) = (None, Drawing::default());
+        match self.try_charge(|_| false, &known, demands, &then) {
+            Ok(done) => Ok(done),
+            Err(Stop::Refused(refused)) => Err(refused),
+            Err(Stop::Short) => self.draw_and_charge(&known, demands, &then),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn draw_and_charge<R>(
+        self: &Arc<Self>,
+        known: &impl Fn() -> Option<R>,
+        demands: &[Demand],
+        then: &impl Fn() -> R,
+    ) -> Result<R, Error> {
+        let mut drawing = Drawing::default();
         loop {
-            match self.try_charge(|state| ends(&mut room, state), &known, demands, &then) {
+            let mut room = drawing.room_of(self, demands, Terms::Plain)?;
+            match self.try_charge(|state| ends(&mut room, state), known, demands, then) {
                 Ok(done) => return Ok(done),
                 Err(Stop::Refused(refused)) => return Err(refused),
-                Err(Stop::Short) => room = drawing.room_of(self, demands, Terms::Plain)?,
+                Err(Stop::Short) => {}
             }
         }
     }
@@ -47,13 +63,28 @@ impl Account {
         demands: &[Demand],
         refuse: impl Fn(Refused<'_>) -> E,
     ) -> Result<Result<(), E>, Error> {
-        let (mut room, mut drawing) = (None, Drawing::default());
+        match self.try_admission(|_| false, demands, false, &refuse) {
+            Ok(done) => Ok(done),
+            Err(Stop::Refused(refused)) => Err(refused),
+            Err(Stop::Short) => self.draw_and_admit(demands, &refuse),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn draw_and_admit<E>(
+        self: &Arc<Self>,
+        demands: &[Demand],
+        refuse: &impl Fn(Refused<'_>) -> E,
+    ) -> Result<Result<(), E>, Error> {
+        let mut drawing = Drawing::default();
         loop {
+            let mut room = drawing.room_of(self, demands, Terms::Gated)?;
             let last = drawing.is_over();
-            match self.try_admission(|state| ends(&mut room, state), demands, last, &refuse) {
+            match self.try_admission(|state| ends(&mut room, state), demands, last, refuse) {
                 Ok(done) => return Ok(done),
                 Err(Stop::Refused(refused)) => return Err(refused),
-                Err(Stop::Short) => room = drawing.room_of(self, demands, Terms::Gated)?,
+                Err(Stop::Short) => {}
             }
         }
     }

@@ -183,15 +183,25 @@ impl Store {
         let (sender, receiver) = channel();
         let limits = limits.iter().map(|limit| LimitId(*limit)).collect();
         self.shared.say(Word::Look(limits, sender));
-        let answered = receiver.recv_timeout(self.shared.options.timeout);
-        answered.unwrap_or_else(|_| Err(self.shared.silent("its figures may be old")))
+        let StoreOptions { timeout, connect_timeout, .. } = self.shared.options;
+        let begun = Clock::System.precise_tick();
+        loop {
+            if let Ok(answered) = receiver.recv_timeout(timeout) {
+                return answered;
+            }
+            let passed = Clock::System.precise_tick().since(begun);
+            if self.shared.is_away() || passed >= connect_timeout {
+                return Err(self.shared.silent("its figures may be old"));
+            }
+        }
     }
 
     /// Says all that this process has used, and hears what all have used: `used()` and
     /// `remaining()` of its objects are exact then.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] if there is no answer within the timeout.
+    /// [`StoreError::Unavailable`] if there is no answer within the timeout. Many limits take several
+    /// messages, and while these are answered it waits on, up to the time for a connection.
     pub fn sync(&self) -> Result<(), Error> {
         self.open_here()?;
         let (sender, receiver) = channel();

@@ -140,11 +140,12 @@ impl Line {
     }
 
     /// What an answer to `ask` leaves to be done.
-    pub(super) fn heard_at(&mut self, ask: &ShareAsk, now: Tick) {
+    pub(super) fn heard_at(&mut self, ask: &ShareAsk, given: &ShareGiven, now: Tick) {
         let first = matches!(ask.era, WhichEra::Present) && self.era.is_some();
         // The era that a waiter was asked for is over by a reset elsewhere: the next one is asked.
         let void = matches!(ask.era, WhichEra::This(_)) && self.era.is_none();
-        if self.changed || ((first || void) && (ask.need > 0 || self.called_in)) {
+        let unmet = ask.need > 0 && (void || given.granted < ask.need);
+        if self.changed || ((first || void) && (unmet || self.called_in)) {
             self.due = Some(now);
         }
     }

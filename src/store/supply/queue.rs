@@ -82,14 +82,16 @@ impl LineQueue {
             }
             return Some(id);
         }
-        while room {
+        if !room {
+            return None;
+        }
+        loop {
             let id = self.rest.pop_front()?;
             let line = lines.get_mut(&id);
             if line.is_some_and(|line| std::mem::take(&mut line.wishes.queued)) {
                 return Some(id);
             }
         }
-        None
     }
 
     /// Notes when a line is due, and whether it is scarce.
