@@ -274,9 +274,15 @@ impl Share {
         }
     }
 
-    /// Gives all of it up, with the count of what was used: the store counts that from now on. The
-    /// meter begins a new window. The era may begin here again.
-    pub fn leave(&mut self) {
+    /// Gives all of it up, with the count of what was used: the store counts that once it has
+    /// answered. The meter begins a new window. The era may begin here again.
+    pub fn leave(&mut self, spent: u64) {
+        if let Some(era) = self.era
+            && self.kind == ShareKind::Amount
+        {
+            let (amount, held, reported) = (spent.min(self.amount), 0, None);
+            self.past.push(PastEra { era, amount, spent, held, reported, left: true });
+        }
         (self.era, self.amount, self.ends, self.next) = (None, 0, None, None);
         (self.others.used, self.others.back) = (0, 0);
         (self.others.out, self.others.heard) = (0, None);
@@ -289,7 +295,7 @@ impl Share {
         if let Some(era) = self.era.take()
             && self.kind == ShareKind::Amount
         {
-            self.past.push(PastEra { era, amount, spent, held, reported: None });
+            self.past.push(PastEra { era, amount, spent, held, reported: None, left: false });
         }
         (self.amount, self.ends) = (0, None);
         (self.others.used, self.others.back) = (0, 0);

@@ -221,6 +221,7 @@ impl Supply {
             self.queue.collect(&mut self.lines, now, self.rules.beat / 2);
         }
         let most = if self.says_all { usize::MAX } else { ASKS_MAX };
+        let mut unsaid = Vec::new();
         while let Some(id) = self.queue.take(&mut self.lines, speech.asks.len() < most) {
             let Some(line) = self.lines.get_mut(&id) else { continue };
             if line.wishes.refused {
@@ -232,10 +233,17 @@ impl Supply {
                 scarce = line.is_scarce(share.amount(), view.spent.saturating_add(view.held));
             });
             self.queue.note(id, line, scarce);
+            if line.wishes.report {
+                unsaid.push(id);
+            }
             // A request whose limits are raised all or none is said whole.
             if speech.asks.len() > most && !speech.is_same_request() {
                 break;
             }
+        }
+        // What could not be said now is said with the next message.
+        for id in unsaid {
+            self.mark(id);
         }
     }
 

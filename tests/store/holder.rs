@@ -4,6 +4,7 @@ mod lease;
 mod link;
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use outlay::{
 
 use self::lease::Lease;
 use self::link::Link;
-use crate::auditor::{Auditor, Broken, Entry, broken};
+use crate::auditor::{Auditor, Broken, Entry, Use, broken};
 use crate::plan::Spec;
 
 /// Who is so patient always waits, for others too.
@@ -66,6 +67,8 @@ pub(crate) struct Inner {
     pub(crate) leases: Vec<Lease>,
     waits: Vec<Waiting>,
     fresh: Vec<Admitted>,
+    /// How many admissions were fresh when a limit was last visited.
+    visited: BTreeMap<u128, usize>,
     mailbox: Arc<Mailbox>,
     requests: u64,
     /// When something happens next, until something changes.
@@ -128,6 +131,7 @@ impl Holder {
             leases,
             waits,
             fresh,
+            visited: BTreeMap::new(),
             mailbox,
             requests: 0,
             next: Cell::new(None),
@@ -236,6 +240,24 @@ impl Holder {
             }
         }
         Ok(())
+    }
+
+    /// What was admitted of a limit after its supply has spoken of it.
+    pub(crate) fn after(&self, limit: usize, era: Era) -> Use {
+        let (inner, now) = (&self.inner, self.inner.clock.tick());
+        let first = inner.visited.get(&(limit as u128)).copied().unwrap_or(usize::MAX);
+        let mut after = Use::default();
+        for admitted in inner.fresh.iter().skip(first) {
+            let own = admitted.demands.iter().zip(&admitted.eras);
+            let own = own.filter(|((at, _), of)| *at == limit && **of == Some(era));
+            let amount: u64 = own.map(|((_, amount), _)| amount).sum();
+            if admitted.lease.is_some() && admitted.deadline > now {
+                after.held += amount;
+            } else {
+                after.used += amount;
+            }
+        }
+        after
     }
 
     /// Books what has happened already.
@@ -394,6 +416,7 @@ impl Inner {
 
 impl Meters for Inner {
     fn visit(&mut self, limit: LimitId, act: &mut dyn FnMut(&View, &mut Share)) {
+        self.visited.insert(limit.0, self.fresh.len());
         self.registry.visit(limit, act);
         self.next.set(None);
         self.collect();

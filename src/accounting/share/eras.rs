@@ -25,6 +25,8 @@ pub struct PastEra {
     pub held: u64,
     /// Spent and held as the store has last heard it.
     pub reported: Option<(u64, u64)>,
+    /// Whether its holder has left the limit: what was used counts for no holder from now on.
+    pub left: bool,
 }
 
 impl PastEra {

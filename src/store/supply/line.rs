@@ -275,8 +275,9 @@ impl Line {
         self.edges = given.edges;
         self.reported = Some((ask.spent, ask.held));
         self.called_in |= given.scarce;
-        let met = given.granted >= ask.need;
-        self.refused = now.filter(|_| ask.need > 0 && !met).map(|now| (now, ask.need));
+        // What was refused by an old limit may be there of the new one.
+        let refused = ask.need > given.granted && !self.changed;
+        self.refused = now.filter(|_| refused).map(|now| (now, ask.need));
         self.heard = Some(Standing {
             most: given.most,
             used_by_others: given.used.saturating_sub(ask.spent),

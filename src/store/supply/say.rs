@@ -78,6 +78,7 @@ impl Speech {
             line.due = Some(self.now);
             if share.era().is_none() && line.wishes.report {
                 self.ask_first(id, line, &View::default());
+                line.wishes.report = self.says_all;
             }
             return;
         }
@@ -97,7 +98,8 @@ impl Speech {
                 self.ask_next(id, line, view, share, WhichEra::Next(era));
             }
         }
-        line.wishes.report = false;
+        // In a message that says all, nothing is asked of an era that is not known yet.
+        line.wishes.report &= self.says_all && share.era().is_none();
         line.wishes.left &= share.era().is_none() && view.need == 0;
         line.due = self.due_of(line, view, share);
     }
@@ -138,7 +140,8 @@ impl Speech {
         (line.wishes.leaves, line.wishes.left) = (false, true);
         line.due = None;
         if let Some(era) = share.era() {
-            let have = if share.kind() == ShareKind::Rate { spent } else { 0 };
+            let rate = share.kind() == ShareKind::Rate;
+            let have = if rate { spent.min(share.amount()) } else { 0 };
             let ask = ShareAsk {
                 era: WhichEra::This(era),
                 edges: line.edges,
@@ -149,7 +152,7 @@ impl Speech {
                 ..blank(id, line)
             };
             self.push(ask, self.now, None);
-            share.leave();
+            share.leave(spent);
             let over = line.over;
             line.follow(share);
             line.over = over;
@@ -161,7 +164,7 @@ impl Speech {
     fn speak_of_past(&mut self, id: LimitId, line: &Line, share: &mut Share) {
         for past in share.past().to_vec() {
             if self.says_all || past.reported != Some((past.spent, past.held)) {
-                let PastEra { era, amount, spent, held, .. } = past;
+                let PastEra { era, amount, spent, held, left, .. } = past;
                 let ends = self.time.unwrap_or(era.begins);
                 let edges = Some(Edges { begins: era.begins, ends });
                 let used = spent.saturating_add(held);
@@ -171,6 +174,7 @@ impl Speech {
                     have: amount,
                     want: used.min(amount),
                     edges,
+                    leaves: left,
                     ..blank(id, line)
                 };
                 share.reporting(era);

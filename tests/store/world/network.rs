@@ -32,14 +32,20 @@ impl Run<'_> {
         let repeats = own.supply.is_speaking();
         own.mark();
         let message = own.supply.plan(&mut own.inner, now);
+        let mut said = Vec::new();
+        for ask in message.iter().flat_map(|message| &message.asks).filter(|_| !repeats) {
+            if let (WhichEra::This(era), ShareKind::Amount) = (ask.era, ask.span.kind()) {
+                let limit = usize::try_from(ask.limit.0).unwrap();
+                // What is said of another limit may let a request pass that waits.
+                let after = own.after(limit, era);
+                let (used, held) = (ask.spent + after.used, ask.held + after.held);
+                said.push(((limit, (era.generation, era.begins)), Use { used, held }));
+            }
+        }
         self.flush(holder)?;
         let Some(message) = message else { return Ok(None) };
-        for ask in message.asks.iter().filter(|_| !repeats) {
-            if let (WhichEra::This(era), ShareKind::Amount) = (ask.era, ask.span.kind()) {
-                let place = (usize::try_from(ask.limit.0).unwrap(), (era.generation, era.begins));
-                let said = Use { used: ask.spent, held: ask.held };
-                self.auditor.said(message.holder.0, place, said, micros(now))?;
-            }
+        for (place, said) in said {
+            self.auditor.said(message.holder.0, place, said, micros(now))?;
         }
         Ok(Some(Arc::new(message)))
     }
