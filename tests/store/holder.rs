@@ -1,5 +1,6 @@
 //! A holder: the shipped accounts, leases, queues and waits of one process, and its supply.
 
+mod changes;
 mod lease;
 mod link;
 
@@ -11,9 +12,9 @@ use std::time::Duration;
 
 use outlay::store::{HolderId, LimitId, Meters, Registry, Supply, View, WindowSpan};
 use outlay::{
-    Account, Actual, Ask, CalendarUnit, Changes, Clock, Code, Core, Demand, Demands, Era, Follower,
-    Grant, Key, Limit, Mailbox, ManualClock, Meter, Moment, Policy, Request, Share, Tick, Unit,
-    Usage, Wait, Window,
+    Account, Ask, CalendarUnit, Clock, Code, Core, Demand, Demands, Era, Follower, Grant, Key,
+    Limit, Mailbox, ManualClock, Meter, Moment, Policy, Request, Share, Tick, Unit, Usage, Wait,
+    Window,
 };
 
 use self::lease::Lease;
@@ -69,6 +70,8 @@ pub(crate) struct Inner {
     fresh: Vec<Admitted>,
     /// How many admissions were fresh when a limit was last visited.
     visited: BTreeMap<u128, usize>,
+    /// An admission that was found too late.
+    late: Option<String>,
     mailbox: Arc<Mailbox>,
     requests: u64,
     /// When something happens next, until something changes.
@@ -132,6 +135,7 @@ impl Holder {
             waits,
             fresh,
             visited: BTreeMap::new(),
+            late: None,
             mailbox,
             requests: 0,
             next: Cell::new(None),
@@ -204,6 +208,10 @@ impl Holder {
     pub(crate) fn flush(&mut self, number: &mut u64, auditor: &mut Auditor) -> Result<(), Broken> {
         let (id, now) = (self.id().0, self.inner.clock.tick());
         self.inner.collect();
+        if let Some(late) = self.inner.late.take() {
+            let text = format!("holder {id} found a lease of {late}");
+            return Err(broken("who can pass does so at once", text));
+        }
         for limit in 0..self.inner.locals.len() {
             self.inner.used(id, limit, 0, auditor);
         }
@@ -258,57 +266,6 @@ impl Holder {
             }
         }
         after
-    }
-
-    /// Books what has happened already.
-    pub(crate) fn record(&mut self, limit: usize, amount: u64, auditor: &mut Auditor) {
-        let id = self.id().0;
-        let local = &self.inner.locals[limit];
-        let account = &self.inner.accounts[local.account];
-        account.record(&[Demand::new(local.meter, amount)]).unwrap();
-        self.inner.next.set(None);
-        self.inner.used(id, limit, amount, auditor);
-    }
-
-    /// The owner of the accounts resets a limit, or sets it.
-    pub(crate) fn change(&mut self, limit: usize, most: Option<u64>) {
-        let local = &self.inner.locals[limit];
-        let (account, at) = (&self.inner.accounts[local.account], usize::from(local.meter));
-        let change = |meters: &mut [Meter], now: Moment| match most {
-            None => meters[at].reset(now),
-            Some(most) => meters[at].set_limit(&Limit::new(Unit::Tokens, Some(most))),
-        };
-        account.adjust(change).unwrap();
-        self.inner.next.set(None);
-        let now = self.inner.clock.tick();
-        let changes = std::mem::take(&mut *self.inner.link.changes.lock());
-        for (limit, Changes { reset, most }) in changes {
-            if reset {
-                self.supply.reset(LimitId(limit), &mut self.inner);
-            }
-            if let Some(most) = most {
-                self.supply.set_limit(LimitId(limit), most, now);
-            }
-        }
-    }
-
-    /// Ends a lease. `tenths` of its estimates were used.
-    pub(crate) fn end(&mut self, at: usize, tenths: u64, auditor: &mut Auditor) {
-        let id = self.id().0;
-        let Lease { number, lease, demands, .. } = self.inner.leases.swap_remove(at);
-        let share = |amount: u64| amount * tenths / 10;
-        let actual = Usage::tokens(demands.first().map_or(0, |(_, amount)| share(*amount)));
-        lease.commit(Actual::Usage(actual)).unwrap();
-        self.inner.next.set(None);
-        let mut used = Vec::with_capacity(demands.len());
-        for &(limit, amount) in &demands {
-            let gauge = self.inner.locals[limit].gauge;
-            let actual = if gauge { amount } else { share(amount) };
-            used.push(actual.min(amount));
-            self.inner.used(id, limit, actual.saturating_sub(amount), auditor);
-        }
-        auditor.end(number, &used, micros(self.inner.clock.tick()));
-        self.inner.collect();
     }
 }
 
@@ -390,8 +347,11 @@ impl Inner {
         let eras = demands.iter().map(|(limit, _)| self.share(*limit, Share::era)).collect();
         let deadline = self.clock.tick().plus(ttl);
         if let Some(lease) = &lease {
-            // Who can pass does so at once, and not when somebody looks.
-            assert_eq!(lease.expires_in().unwrap(), ttl, "of {demands:?}");
+            let left = lease.expires_in().unwrap();
+            if left != ttl && self.late.is_none() {
+                self.late =
+                    Some(format!("{demands:?} that lasts {ttl:?}, {left:?} before its end"));
+            }
         }
         self.fresh.push(Admitted { lease, deadline, demands, eras });
     }
