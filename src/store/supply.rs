@@ -126,6 +126,8 @@ impl Supply {
         let time = self.store_time(now);
         if let Some(line) = self.lines.get_mut(&id) {
             line.set_most(most, time);
+            // Who sets a limit has a use for it.
+            (line.wishes.leaves, line.wishes.left) = (self.goes, false);
         }
         self.mark(id);
     }

@@ -9,6 +9,9 @@ pub(crate) use wire::{Stated, Wire};
 /// A window of a limit: how often it was reset, and when it begins.
 pub(crate) type Window = (u32, i64);
 
+/// What holders have used that have left counts for it.
+pub(crate) const NOBODY: u128 = u128::MAX;
+
 /// What a limit counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -267,6 +270,18 @@ impl Auditor {
             return Err(broken("what is said is the list", text));
         }
         Ok(())
+    }
+
+    /// What a holder has used of a window counts for nobody: it leaves the limit.
+    pub(crate) fn left(&mut self, holder: u128, (limit, window): (usize, Window)) {
+        let listed = &mut self.limits[limit];
+        let used = std::mem::take(&mut listed.of(window, holder).used);
+        listed.of(window, NOBODY).used += used;
+    }
+
+    /// Whether nothing is listed of a holder in a window, for it has left.
+    pub(crate) fn has_left(&mut self, holder: u128, (limit, window): (usize, Window)) -> bool {
+        *self.limits[limit].of(window, holder) == Use::default()
     }
 
     /// What each holder has used and holds in each window of an amount.

@@ -24,7 +24,11 @@ pub(crate) fn message(message: &Message) -> String {
             ask.held,
             ask.need,
             ask.until / 1_000,
-            if ask.reset.is_some() { " reset" } else { "" }
+            match (ask.reset, ask.leaves) {
+                (Some(_), _) => " reset",
+                (None, true) => " leaves",
+                (None, false) => "",
+            }
         )
         .unwrap();
     }

@@ -54,6 +54,7 @@ pub(crate) struct Holder {
     pub(crate) inner: Inner,
     pub(crate) hung: bool,
     pub(crate) cut: bool,
+    pub(crate) goes: bool,
     /// How long answers to it take.
     pub(crate) delay: Duration,
 }
@@ -140,7 +141,7 @@ impl Holder {
             requests: 0,
             next: Cell::new(None),
         };
-        Self { supply, inner, hung: false, cut: false, delay: Duration::ZERO }
+        Self { supply, inner, hung: false, cut: false, goes: false, delay: Duration::ZERO }
     }
 
     /// Tells the supply which limits have news.

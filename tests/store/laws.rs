@@ -8,7 +8,7 @@ use outlay::Era;
 use outlay::seeded::Bug;
 use outlay::store::{HolderId, LimitId, ShareRow};
 
-use crate::auditor::{Broken, broken};
+use crate::auditor::{Broken, NOBODY, broken};
 use crate::plan::{steps, world};
 use crate::shrink::{run, shortest, traced};
 use crate::world::Run;
@@ -51,10 +51,12 @@ fn usable(run: &mut Run<'_>, limit: usize) -> Result<(), Broken> {
     let id = LimitId(limit as u128);
     let Some(row) = run.rows.limits.get(&id).copied() else { return Ok(()) };
     let time = run.rows.store.map_or(0, |store| store.latest);
-    let shares = run.rows.eras.get(&(id, row.era)).map(|(_, shares)| shares.as_slice());
+    let era = run.rows.eras.get(&(id, row.era));
+    let base = era.map_or(0, |(kept, _)| kept.base);
+    let shares = era.map(|(_, shares)| shares.as_slice());
     let stands = |share: &&ShareRow| share.lapses(row.span, 6_000_000).is_none_or(|at| time < at);
     let shares = shares.unwrap_or_default().iter().map(|(_, share)| share).filter(stands);
-    let taken: u64 = shares.map(|share| share.granted.max(share.spent + share.held)).sum();
+    let taken = shares.map(|share| share.granted.max(share.spent + share.held)).sum::<u64>() + base;
     let left = row.most.saturating_sub(if row.ends > time { taken } else { 0 });
     if left == 0 {
         return Ok(());
@@ -81,10 +83,20 @@ fn conserved(run: &mut Run<'_>) -> Result<(), Broken> {
         let present = row.filter(|row| row.ends > time).map(|row| row.era);
         for ((generation, begins), uses) in run.auditor.windows(limit) {
             let era = Era { generation, begins };
-            let Some((_, shares)) = run.rows.eras.get(&(LimitId(limit as u128), era)) else {
+            let Some((kept, shares)) = run.rows.eras.get(&(LimitId(limit as u128), era)) else {
                 return Err(broken("conservation", format!("limit {limit}: no row of {era:?}")));
             };
-            for (holder, own) in uses {
+            let left = uses.get(&NOBODY).map_or(0, |left| left.used);
+            let all: u64 = uses.values().map(|own| own.used + own.held).sum();
+            let shares_taken = shares.iter().map(|(_, row)| row.granted.max(row.spent + row.held));
+            let taken = kept.base + shares_taken.sum::<u64>();
+            // What a holder has said when it left is not lost, and is counted once.
+            if kept.base > left || (run.world.faults.strict && all > taken) {
+                let text =
+                    format!("limit {limit} {era:?}: {all}, {left} left, in {kept:?}, {taken}");
+                return Err(broken("conservation", text));
+            }
+            for (holder, own) in uses.iter().filter(|(holder, _)| **holder != NOBODY) {
                 let row = shares.iter().find(|(id, _)| *id == HolderId(*holder));
                 let row = row.map(|(_, row)| *row).unwrap_or_default();
                 let taken = row.granted.max(row.spent + row.held);

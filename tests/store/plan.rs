@@ -125,6 +125,15 @@ pub(crate) enum Op {
         limit: usize,
         most: u64,
     },
+    /// The holder has no use for a limit for now.
+    Leave {
+        holder: usize,
+        limit: usize,
+    },
+    /// Its process ends in order, and another one begins.
+    Go {
+        holder: usize,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,7 +202,9 @@ fn step(random: &mut Random, world: &World, shaky: u64) -> Step {
             Op::End { holder, pick, tenths }
         }
         560..975 if quiet => Op::Sync { holder },
-        540..550 => Op::CallIn { holder, limit: limit(random, world) },
+        540..546 => Op::CallIn { holder, limit: limit(random, world) },
+        // In a quiet world all live and speak.
+        546..550 if !quiet => Op::Leave { holder, limit: limit(random, world) },
         550..560 if world.resets => Op::Reset { holder, limit: limit(random, world) },
         560..580 if world.remote => remote(random, holder),
         560..680 => Op::Sync { holder },
@@ -268,7 +279,8 @@ fn fault(random: &mut Random, world: &World, holder: usize) -> Op {
                 millis: if leaps && random.thousandths(500) { millis } else { -millis },
             }
         }
-        15 | 16 => Op::Reset { holder, limit },
+        15 => Op::Reset { holder, limit },
+        16 => Op::Go { holder },
         17 => {
             let most = world.specs[limit].most * random.between(5, 20) / 10;
             Op::SetLimit { holder, limit, most: most.max(1) }

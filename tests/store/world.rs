@@ -235,6 +235,10 @@ impl<'a> Run<'a> {
             Op::CallIn { holder, limit } => {
                 self.set(holder, |holder| holder.supply.call_in(LimitId(limit as u128)));
             }
+            Op::Leave { holder, limit } => {
+                self.set(holder, |holder| holder.supply.leave(LimitId(limit as u128)));
+            }
+            Op::Go { holder } => self.set(holder, Holder::go),
             Op::SetLimit { holder, limit, most } => {
                 if let Some((holder, auditor)) = self.awake(holder) {
                     holder.change(limit, Some(most));
@@ -287,7 +291,7 @@ impl<'a> Run<'a> {
         demands: Vec<(usize, u64)>,
         times: [Duration; 2],
     ) -> Result<(), Broken> {
-        if let Some((own, _)) = self.awake(holder) {
+        if let Some((own, _)) = self.awake(holder).filter(|(own, _)| !own.goes) {
             own.call(demands, times);
         }
         self.flush(holder)

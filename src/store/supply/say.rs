@@ -130,8 +130,8 @@ impl Speech {
             line.due = Some(self.now);
             return true;
         }
-        if share.era().is_none() && spent > 0 {
-            // What was used can be said once the era is known.
+        if share.era().is_none() && (spent > 0 || line.changed) {
+            // What was used can be said once the era is known, and a limit that was set is said.
             let edges = self.edges_at(line, self.time.max(line.over));
             self.push(ShareAsk { edges, ..blank(id, line) }, self.now, None);
             line.due = Some(self.now);

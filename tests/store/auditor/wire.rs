@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Broken, Kind, Window, broken};
+use super::{Broken, Kind, NOBODY, Window, broken};
 
 /// What one message states of one limit, and what its answer gives. Times are the store's.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +20,8 @@ pub(crate) struct Stated {
     pub(crate) counted: bool,
     /// Whether its message says all that the holder has.
     pub(crate) whole: bool,
+    /// Whether its holder has no use for the limit any more.
+    pub(crate) leaves: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +77,9 @@ impl Wire {
         for each in stated.iter().filter(|each| each.counted) {
             self.grant(holder, each, now)?;
         }
+        for each in stated.iter().filter(|each| each.counted && each.leaves && each.held == 0) {
+            self.leave(holder, each, now);
+        }
         for group in together {
             let grown = group.iter().any(|&at| stated[at].granted > stated[at].have);
             let met = group.iter().all(|&at| stated[at].granted >= stated[at].need);
@@ -83,6 +88,21 @@ impl Wire {
             }
         }
         Ok(true)
+    }
+
+    /// What was used counts for nobody. In a sliding window it counts for one more period.
+    fn leave(&mut self, holder: u128, each: &Stated, now: i64) {
+        let ttl = self.ttl;
+        let kind = self.kinds[each.limit];
+        let shares = self.shares.entry((each.limit, each.window)).or_default();
+        let Some(own) = shares.get_mut(&holder) else { return };
+        if kind != Kind::Amount {
+            (own.heard, own.until) = (now - ttl, now);
+            return;
+        }
+        let none = Share { granted: 0, spent: 0, held: 0, heard: now, until: now };
+        shares.remove(&holder);
+        shares.entry(NOBODY).or_insert(none).spent += each.spent;
     }
 
     fn lapsed(&self, each: &Stated, holder: u128, now: i64) -> bool {

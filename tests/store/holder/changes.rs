@@ -43,6 +43,12 @@ impl Holder {
         }
     }
 
+    /// Its process ends in order: it begins nothing more, and says what it has.
+    pub(crate) fn go(&mut self) {
+        self.goes = true;
+        self.supply.go();
+    }
+
     /// Ends a lease. `tenths` of its estimates were used.
     pub(crate) fn end(&mut self, at: usize, tenths: u64, auditor: &mut Auditor) {
         let id = self.id().0;

@@ -39,13 +39,20 @@ impl Run<'_> {
                 // What is said of another limit may let a request pass that waits.
                 let after = own.after(limit, era);
                 let (used, held) = (ask.spent + after.used, ask.held + after.held);
-                said.push(((limit, (era.generation, era.begins)), Use { used, held }));
+                let place = (limit, (era.generation, era.begins));
+                said.push((place, Use { used, held }, ask.leaves));
             }
         }
         self.flush(holder)?;
         let Some(message) = message else { return Ok(None) };
-        for (place, said) in said {
-            self.auditor.said(message.holder.0, place, said, micros(now))?;
+        for (place, said, leaves) in said {
+            let again = leaves && message.whole && self.auditor.has_left(message.holder.0, place);
+            if !again {
+                self.auditor.said(message.holder.0, place, said, micros(now))?;
+            }
+            if leaves {
+                self.auditor.left(message.holder.0, place);
+            }
         }
         Ok(Some(Arc::new(message)))
     }
@@ -154,7 +161,13 @@ impl Run<'_> {
         let now = self.now;
         let Some((own, _)) = self.awake(holder) else { return Ok(()) };
         own.supply.apply(answer, &mut own.inner, now);
-        self.flush(holder)
+        let gone = own.supply.has_gone();
+        self.flush(holder)?;
+        if gone {
+            let fresh = self.born();
+            self.holders[holder] = Some(fresh);
+        }
+        Ok(())
     }
 }
 
@@ -171,5 +184,6 @@ fn stated((ask, given): (&ShareAsk, &ShareGiven), whole: bool) -> Stated {
         granted: given.granted,
         counted: given.known,
         whole,
+        leaves: ask.leaves,
     }
 }
