@@ -42,7 +42,11 @@ impl AllowanceService {
             // Slots of jobs that have run for too long come back when they are needed.
             Ok::<_, Error>(tries == 0 && service.end_late(store, Some(&start.agent))?)
         };
-        let hour = self.pass_gates(store, start)?;
+        let hour = match self.pass_gates(store, start) {
+            Ok(hour) => hour,
+            // The allowance of the agent is named first, as without a store.
+            Err(refused) => return Err(self.agent_refuses(store, start)?.unwrap_or(refused)),
+        };
         for tries in 0.. {
             match self.put_start(store, start, id, false)? {
                 Begun::Now(named) => return Ok(Some(named)),
@@ -163,13 +167,11 @@ impl AllowanceService {
     /// Passes what a job only passes and does not hold: the repository, the cost of its model, and the
     /// jobs of an hour, of which it counts as one. Returns where that was counted.
     fn pass_gates(&self, store: &Store, start: &Start) -> Result<Option<Arc<Account>>, Error> {
-        if start.tokens == 0 {
-            // It holds nothing that the store would refuse.
-            let agent = self.agents.account(&start.agent)?;
-            look(store, &agent)?;
-            if let Some(refused) = agent.known_refusal(&[Demand::new(TOKENS, 0)], Terms::Gated)? {
-                return Err(refused);
-            }
+        // If it has no tokens it holds nothing that the store would refuse.
+        if start.tokens == 0
+            && let Some(refused) = self.refusal_of(store, start, &[Demand::new(TOKENS, 0)])?
+        {
+            return Err(refused);
         }
         let model = start.counted.as_ref().map(|model| self.models.account(model)).transpose()?;
         let repo = start.repo.as_ref().map(|repo| self.repos.known(repo)).transpose()?.flatten();
@@ -188,6 +190,23 @@ impl AllowanceService {
             charge(asks)
         })?;
         Ok(model)
+    }
+
+    /// Why the allowance of its agent refuses a job, if it does.
+    fn agent_refuses(&self, store: &Store, start: &Start) -> Result<Option<Error>, Error> {
+        let demands = [(TOKENS, start.tokens), (JOBS, 1), (SLOTS, 1)];
+        self.refusal_of(store, start, &demands.map(|(meter, amount)| Demand::new(meter, amount)))
+    }
+
+    fn refusal_of(
+        &self,
+        store: &Store,
+        start: &Start,
+        demands: &[Demand],
+    ) -> Result<Option<Error>, Error> {
+        let agent = self.agents.account(&start.agent)?;
+        look(store, &agent)?;
+        agent.known_refusal(demands, Terms::Gated)
     }
 
     fn give_back_hour(&self, model: Option<&Arc<Account>>) -> Result<(), Error> {
