@@ -1,7 +1,6 @@
 //! One account: a small group of meters that are always asked together, under one short lock.
 
 pub(crate) mod entries;
-mod heir;
 pub(crate) mod held;
 pub(crate) mod identity;
 pub(crate) mod idle;
@@ -367,24 +366,6 @@ impl Account {
         };
         outbox.send();
         Ok(result)
-    }
-}
-
-impl SupplyMember for Account {
-    fn read_meters(&self, read: &mut dyn FnMut(&[Meter], Moment)) -> Result<(), Error> {
-        self.read(|meters, now| read(meters, now))
-    }
-
-    fn visit_limit(
-        &self,
-        limit: u128,
-        act: &mut dyn FnMut(&View, &mut Share),
-    ) -> Result<bool, Error> {
-        self.visit(limit, act)
-    }
-
-    fn decides_again(&self) -> Result<(), Error> {
-        self.refresh()
     }
 }
 

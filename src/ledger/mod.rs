@@ -16,6 +16,7 @@
 //! | `post` | what is sent once the locks are free |
 //! | `queue` | the waits on an account, oldest first |
 //! | `account`, `accounts` | one account; many of them by id |
+//! | `shared_account` | what an account of a store is to its supply, and to forked children |
 //! | `request` | what spans accounts: requests, leases, waits |
 
 mod account;
@@ -30,6 +31,7 @@ mod patience;
 mod post;
 mod queue;
 mod request;
+mod shared_account;
 mod supply;
 mod sync;
 

@@ -9,6 +9,7 @@ mod bench_floor;
 mod budgets;
 mod core_module;
 mod errors;
+mod given_store;
 mod lease;
 mod main_interpreter;
 mod native;

@@ -1,6 +1,5 @@
 //! `Store`, and the argument `store` of every class that keeps accounts.
 
-mod given;
 mod made;
 mod report;
 
@@ -9,7 +8,6 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
-pub(super) use given::{given, given_with, joined, name_or};
 pub(super) use made::{MadeOf, made};
 
 use crate::accounting::Invalid;

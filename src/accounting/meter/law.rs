@@ -112,7 +112,7 @@ impl Meter {
             Some(_) => self
                 .used_here()
                 .saturating_add(self.used_by_others())
-                .saturating_sub(self.given_back()),
+                .saturating_sub(self.of_share().map_or(0, Shared::given_back)),
         }
     }
 

@@ -56,6 +56,11 @@ pub enum News {
 }
 
 impl Shared {
+    /// What holders have given back of what they had used.
+    pub(super) fn given_back(&self) -> u64 {
+        self.share.others().back
+    }
+
     /// One that has no share yet.
     pub(super) fn new(limit: u128, share: Share) -> Self {
         let (past, now) = (SmallVec::new(), Tick::from_nanos(0));

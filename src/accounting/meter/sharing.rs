@@ -40,10 +40,6 @@ impl Meter {
         self.of_share().is_some_and(|shared| shared.follows)
     }
 
-    pub(super) fn given_back(&self) -> u64 {
-        self.of_share().map_or(0, |shared| shared.share.others().back)
-    }
-
     /// Takes a limit that its store knows already.
     pub fn learn_limit(&mut self, limit: &Limit) {
         self.set_limit(limit);

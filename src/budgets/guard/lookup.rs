@@ -2,7 +2,6 @@
 //! same labels.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use smallvec::SmallVec;
@@ -78,13 +77,6 @@ impl Guard {
             self.prices.write().resolved.set(name.as_deref().unwrap_or(model), price);
         }
         Ok(())
-    }
-
-    #[inline]
-    pub(super) fn present_generation(&self) -> u64 {
-        // Acquire pairs with the release of the thread that changed something.
-        let own = self.generation.load(Ordering::Acquire);
-        own.wrapping_add(self.allowances.generation())
     }
 
     fn find(

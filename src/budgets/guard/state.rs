@@ -226,6 +226,13 @@ impl Guard {
         }
     }
 
+    #[inline]
+    pub(super) fn present_generation(&self) -> u64 {
+        // Acquire pairs with the release of the thread that changed something.
+        let own = self.generation.load(Ordering::Acquire);
+        own.wrapping_add(self.allowances.generation())
+    }
+
     /// That of this process, if it can be made.
     fn present(&self) -> &Self {
         self.here().unwrap_or(self)

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use once_cell::race::OnceBox;
 
-use super::{generation, making};
+use super::generation::generation;
+use super::lineage::making;
 use crate::ledger::error::Error;
 
 /// The room for the heir of a value.
@@ -24,7 +25,7 @@ pub(crate) trait Heritable: Sized {
     fn heir(&self) -> Option<&Heir<Self>>;
 
     /// Makes that of this process, which is a child of the one that made `self`. It locks nothing of
-    /// its parent but what is [`Inherited`](super::Inherited).
+    /// its parent but what is [`Inherited`](super::lineage::Inherited).
     fn make_heir(&self) -> Result<Arc<Self>, Error>;
 
     /// That of this process.

@@ -11,7 +11,7 @@ use parking_lot::{
     Mutex, ReentrantMutex, ReentrantMutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard,
 };
 
-use super::generation;
+use super::generation::generation;
 
 /// One process.
 struct Process {

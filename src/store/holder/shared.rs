@@ -18,6 +18,11 @@ use crate::ledger::{Error, Sleeper, StoreError, SupplyMember, fork_generation, s
 use crate::store::message::{Answer, Fact, FactGiven, LimitId};
 use crate::store::supply::OnDown;
 
+/// The time of the machine, whatever the clock of the store is.
+pub(super) fn machine() -> Tick {
+    Clock::System.precise_tick()
+}
+
 /// Hears what became of a fact.
 pub(super) type FactDone = Box<dyn FnOnce(Result<FactGiven, Error>) + Send>;
 

@@ -8,8 +8,10 @@ use std::time::Duration;
 use super::facts::Facts;
 use super::notices::{StoreEvent, StoreEventKind};
 use super::retries::Retries;
-use super::shared::{Shared, Word};
-use crate::accounting::{Changes, Clock, Tick};
+use super::shared::{Shared, Word, machine};
+use super::status::Status;
+use super::telling::status;
+use crate::accounting::{Changes, Tick};
 use crate::ledger::{Error, StoreError, SupplyMember};
 use crate::store::message::{Answer, LimitId, Message, Outcome};
 use crate::store::supply::{NewLimit, Registry, Supply};
@@ -47,10 +49,6 @@ pub(super) struct Talk {
     pub(super) answered: Option<(Tick, i64)>,
     swept: Option<Tick>,
     pub(super) problem: Option<String>,
-}
-
-pub(super) fn machine() -> Tick {
-    Clock::System.precise_tick()
 }
 
 impl Talk {
@@ -116,7 +114,7 @@ impl Talk {
         match word {
             Word::Joined(account) => self.join(&account),
             Word::Short(limit) => {
-                self.tell_of(StoreEventKind::Short, limit, None);
+                self.shared.tell_of(StoreEventKind::Short, limit, None);
                 self.supply.mark(limit);
             }
             Word::Surplus(limit) => self.supply.mark(limit),
@@ -171,6 +169,11 @@ impl Talk {
         if changes.reset {
             self.supply.reset(limit, &mut self.registry);
         }
+    }
+
+    fn status(&mut self) -> Status {
+        let (supply, registry) = (&self.supply, &mut self.registry);
+        status(&self.shared, supply, registry, self.answered, self.problem.as_deref())
     }
 
     /// Gives back what nobody uses any more, twice in a beat.
@@ -264,7 +267,7 @@ impl Talk {
         let message = self.supply.apply(&answer, &mut self.registry, now);
         if let Some(message) = message {
             self.facts.answered(&message, &answer);
-            self.tell_drawn(&message, &answer);
+            self.shared.tell_drawn(&message, &answer);
             if answer.said == Outcome::Applied {
                 self.serve_awaited(message.number);
             }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use super::speaking::Supply;
 use crate::accounting::Tick;
 use crate::store::message::{Epoch, LimitId, Message};
-use crate::store::supply::Supply;
 
 impl Supply {
     /// The name of a limit, which the store compares. Until it is said nothing is said of the limit.
@@ -24,21 +24,6 @@ impl Supply {
     pub fn forget(&mut self, id: LimitId) {
         self.lines.remove(&id);
         self.names.remove(&id);
-    }
-
-    /// The meter of a limit has news: it is visited by the next [`plan`](Self::plan).
-    pub fn mark(&mut self, id: LimitId) {
-        if let Some(line) = self.lines.get_mut(&id) {
-            self.queue.hurry(id, &mut line.wishes);
-        }
-    }
-
-    /// Says what it has of that limit, and so hears of the others, soon.
-    pub fn report(&mut self, id: LimitId) {
-        if let Some(line) = self.lines.get_mut(&id) {
-            line.wishes.report = true;
-            self.queue.hurry(id, &mut line.wishes);
-        }
     }
 
     /// The same of all limits.

@@ -1,13 +1,16 @@
-//! The account that a forked child has instead of that of its parent.
+//! What an account of a store is to others: a member of its supply, and the parent of the account that a
+//! forked child has instead.
 
 use std::fmt;
 use std::sync::Arc;
 
+use crate::accounting::{Meter, Moment, Share};
 use crate::ledger::account::Account;
 use crate::ledger::account_id::AccountId;
 use crate::ledger::core::Core;
 use crate::ledger::error::Error;
 use crate::ledger::fork::heir::{Heir, Heritable};
+use crate::ledger::supply::{SupplyMember, View};
 
 /// How a forked child makes an account anew. It is kept in the core of the account.
 struct Recipe {
@@ -53,6 +56,24 @@ impl Heritable for Account {
         let heir = (self.recipe().ok_or(Error::Forked)?.make)()?;
         heir.core().take_listeners(self.core());
         Ok(heir)
+    }
+}
+
+impl SupplyMember for Account {
+    fn read_meters(&self, read: &mut dyn FnMut(&[Meter], Moment)) -> Result<(), Error> {
+        self.read(|meters, now| read(meters, now))
+    }
+
+    fn visit_limit(
+        &self,
+        limit: u128,
+        act: &mut dyn FnMut(&View, &mut Share),
+    ) -> Result<bool, Error> {
+        self.visit(limit, act)
+    }
+
+    fn decides_again(&self) -> Result<(), Error> {
+        self.refresh()
     }
 }
 

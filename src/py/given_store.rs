@@ -5,9 +5,9 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use super::{PyStore, open};
 use crate::accounting::{Clock, Invalid};
 use crate::py::python_call::detached;
+use crate::py::store::{PyStore, open};
 use crate::py::{args, values};
 use crate::store::{Store, StoreOptions};
 
