@@ -34,4 +34,4 @@ pub use ledger::{
     StoreError, Supply, SupplyMember, Unsettled, Wait, after_fork_in_child, charge, check, reserve,
     reserve_blocking, reserve_one, set_host_sleep, without_store,
 };
-pub use store::{after_fork_in_parent, before_fork};
+pub use store::fork::{after_fork_in_parent, before_fork};

@@ -66,6 +66,29 @@ fn fork() {
     after_fork_in_child();
 }
 
+/// `before` was made in the parent. Returns a lease of the child, which has ended.
+fn all_ways_lead_to_the_heir(parents: &Arc<Account>, before: Ask, told: &AtomicUsize) -> Lease {
+    charge(&[before, ask(parents, 1)]).unwrap();
+    assert_eq!(used(parents), 4, "an account that is listed twice is charged once");
+    let childs = hold(parents, 2).unwrap();
+    assert!(!childs.is_of(parents));
+    check(&[ask(parents, 4)]).unwrap();
+    assert!(matches!(check(&[ask(parents, 5)]), Err(Error::Denied(_))));
+    childs.commit(Actual::Tokens(3)).unwrap();
+    assert_eq!(parents.committed().unwrap(), Usage::tokens(3));
+    assert_eq!(told.load(Ordering::SeqCst), 0);
+    parents.record(&demand(1)).unwrap();
+    assert_eq!((used(parents), told.load(Ordering::SeqCst)), (8, 1), "it has the listeners");
+    let one = || Usage::tokens(1).into_request();
+    let waited = reserve_blocking(&[ask(parents, 1)], one(), Some(Duration::ZERO)).unwrap();
+    assert_eq!(parents.open_leases().unwrap().len(), 1);
+    waited.release().unwrap();
+    let queued = Wait::for_lease(&[ask(parents, 1)], one(), None, Mailbox::new(|| ())).unwrap();
+    let Grant::Lease(granted) = queued.take().unwrap().unwrap() else { unreachable!() };
+    granted.release().unwrap();
+    childs
+}
+
 #[test]
 fn a_child_makes_new_accounts_and_never_locks_one_of_its_parent() {
     let clock = Clock::Manual(Arc::new(ManualClock::new()));
@@ -108,25 +131,7 @@ fn a_child_makes_new_accounts_and_never_locks_one_of_its_parent() {
     assert_eq!(MADE.load(Ordering::SeqCst), 2, "one of the parent, one of the child");
     assert_eq!(used(&parents), 3);
 
-    // All ways lead to the heir.
-    charge(&[before, ask(&parents, 1)]).unwrap();
-    assert_eq!(used(&parents), 4, "an account that is listed twice is charged once");
-    let childs = hold(&parents, 2).unwrap();
-    assert!(!childs.is_of(&parents));
-    check(&[ask(&parents, 4)]).unwrap();
-    assert!(matches!(check(&[ask(&parents, 5)]), Err(Error::Denied(_))));
-    childs.commit(Actual::Tokens(3)).unwrap();
-    assert_eq!(parents.committed().unwrap(), Usage::tokens(3));
-    assert_eq!(told.load(Ordering::SeqCst), 0);
-    parents.record(&demand(1)).unwrap();
-    assert_eq!((used(&parents), told.load(Ordering::SeqCst)), (8, 1), "it has the listeners");
-    let one = || Usage::tokens(1).into_request();
-    let waited = reserve_blocking(&[ask(&parents, 1)], one(), Some(Duration::ZERO)).unwrap();
-    assert_eq!(parents.open_leases().unwrap().len(), 1);
-    waited.release().unwrap();
-    let queued = Wait::for_lease(&[ask(&parents, 1)], one(), None, Mailbox::new(|| ())).unwrap();
-    let Grant::Lease(granted) = queued.take().unwrap().unwrap() else { unreachable!() };
-    granted.release().unwrap();
+    let childs = all_ways_lead_to_the_heir(&parents, before, &told);
 
     // One that has no recipe is refused, also beside one that has.
     assert_eq!(other.charge(&demand(1)), Err(Error::Forked));

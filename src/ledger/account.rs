@@ -326,11 +326,6 @@ impl Account {
         })
     }
 
-    /// Decides again what waits: the store is away, or back.
-    pub fn decide_again(&self) -> Result<(), Error> {
-        self.refresh()
-    }
-
     #[inline]
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock()

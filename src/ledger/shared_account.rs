@@ -31,6 +31,11 @@ impl Account {
         let _ = self.core().recipe.set(Box::new(Box::new(recipe)));
     }
 
+    /// Decides again what waits: the store is away, or back.
+    pub fn decide_again(&self) -> Result<(), Error> {
+        self.refresh()
+    }
+
     fn recipe(&self) -> Option<&Recipe> {
         Recipe::of(self.core()).filter(|recipe| recipe.of == self.id())
     }

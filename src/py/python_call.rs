@@ -146,13 +146,13 @@ pub(super) fn raise_later(error: PyErr) -> Option<PyErr> {
 #[doc = stub!("before_fork")]
 #[pyfunction]
 pub(crate) fn before_fork() {
-    crate::store::before_fork();
+    crate::store::fork::before_fork();
 }
 
 #[doc = stub!("after_fork_in_parent")]
 #[pyfunction]
 pub(crate) fn after_fork_in_parent() {
-    crate::store::after_fork_in_parent();
+    crate::store::fork::after_fork_in_parent();
 }
 
 #[doc = stub!("after_fork_in_child")]

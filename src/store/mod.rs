@@ -12,10 +12,11 @@
 //! | `sqlite` | a store that is a SQLite file |
 //! | `holder` | what one process has of one store: its thread, and what callers see |
 //! | `durable`, `fresh`, `inspected` | what survives what; random bits; limits for people |
+//! | `fork` | what is done around a fork |
 
 mod book;
 mod durable;
-mod fork;
+pub(crate) mod fork;
 mod fresh;
 mod holder;
 mod inspected;
@@ -27,7 +28,6 @@ mod supply;
 
 pub use book::{Now, StoreRules, apply, create};
 pub use durable::Durable;
-pub use fork::{after_fork_in_parent, before_fork};
 pub use fresh::fresh;
 pub use holder::{
     LimitName, ShareStatus, Status, Store, StoreEvent, StoreEventKind, StoreOptions, close_all,

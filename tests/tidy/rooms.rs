@@ -12,7 +12,7 @@ const ROOMS: [(&str, &[&[&str]]); 4] = [
         "ledger",
         &[
             // The ground: locks, errors, forks, the address of an account.
-            &["sync", "error", "fork", "account_id"],
+            &["sync", "error", "fork", "account_id", "patience"],
             &["supply"],
             &["core"],
             // The demands on one account, and the ends of a lease.
@@ -20,10 +20,22 @@ const ROOMS: [(&str, &[&[&str]]); 4] = [
             &["post"],
             &["queue"],
             &["account", "accounts"],
+            &["shared_account"],
             &["request"],
         ],
     ),
-    ("store", &[&["message"], &["rows"], &["book"], &["supply"], &["sqlite"]]),
+    (
+        "store",
+        &[
+            &["message"],
+            &["durable", "fresh", "inspected"],
+            &["rows"],
+            &["book"],
+            &["supply"],
+            &["sqlite"],
+            &["fork", "holder"],
+        ],
+    ),
     (
         "budgets",
         &[
@@ -43,6 +55,8 @@ const ROOMS: [(&str, &[&[&str]]); 4] = [
             &["args"],
             &["values"],
             &["errors"],
+            &["store"],
+            &["given_store"],
             &["lease"],
             &["waiting"],
             &["budgets"],

@@ -5,6 +5,7 @@ mod asking;
 mod bound;
 mod event;
 mod events;
+mod keywords;
 mod label_cache;
 mod labels;
 mod methods;

@@ -5,7 +5,8 @@
 //! | `options`, `name`, `status`, `notices` | how it is used, what limits are called, what it says |
 //! | `backend`, `file` | what it needs of a kind of store; files |
 //! | `shared` | what callers and the thread share |
-//! | `facts`, `retries`, `talk`, `telling` | the thread: facts under way, when it tries again, what it does and says |
+//! | `facts`, `retries` | facts under way, and when the thread tries again |
+//! | `talk`, `telling` | what the thread does, and says |
 //! | `store`, `open` | the store as callers see it, and how it is opened |
 
 mod backend;

@@ -32,6 +32,3 @@ pub use file_store::{SqliteStore, look};
 pub use home::{after_fork_in_parent, before_fork};
 pub use options::SqliteOptions;
 pub(crate) use url::check_url;
-
-pub use super::durable::Durable;
-pub use super::fresh::fresh;

@@ -52,16 +52,17 @@ async def ticking():
     """Count how often the loop runs meanwhile."""
     ticks = [0]
 
-    async def tick():
-        while True:
-            await asyncio.sleep(0.001)
-            ticks[0] += 1
+    loop = asyncio.get_running_loop()
 
-    task = asyncio.ensure_future(tick())
+    def tick():
+        ticks[0] += 1
+        again[0] = loop.call_later(0.001, tick)
+
+    again = [loop.call_soon(tick)]
     try:
         yield ticks
     finally:
-        task.cancel()
+        again[0].cancel()
 
 
 def test_a_store_opens_syncs_and_closes_beside_a_loop(url):

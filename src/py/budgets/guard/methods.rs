@@ -6,23 +6,23 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyList, PyString, PyTuple, PyType};
+use pyo3::types::{PyDict, PyList, PyTuple, PyType};
 
 use super::allotment::PyAllotment;
 use super::asking;
 use super::bound::PyBoundGuard;
 use super::events::Listeners;
+use super::keywords::Keywords;
 use super::label_cache::{LabelCache, addresses};
 use super::labels::{CallLabels, GivenLabels, scope};
 use super::policy::{read_dict, read_file, read_policy};
 use super::report::explained;
 use super::request::request;
 use crate::accounting::{Invalid, Price};
-use crate::budgets::{Guard, GuardOptions, GuardPolicy, StorePolicy};
+use crate::budgets::{Guard, GuardPolicy};
 use crate::ledger::Error;
 use crate::py::args::{self, LeaseKeywords, OnErrorArg, StatusArg, UnsettledArg};
 use crate::py::budgets::PyAllowanceLedger;
-use crate::py::given_store::given_with;
 use crate::py::lease::PyBudgetLease;
 use crate::py::python_call::{call_python_late, log_warning};
 use crate::py::store::MadeOf;
@@ -48,45 +48,6 @@ pub(crate) struct PyGuard {
     /// Its store, whose events it tells.
     store: Option<Arc<Store>>,
     made: MadeOf,
-}
-
-/// What a guard is made with, beside its policy.
-struct Keywords<'a, 'py> {
-    clock: Option<&'a Bound<'py, PyAny>>,
-    leases: LeaseKeywords<'a, 'py>,
-    store: Option<&'a Bound<'py, PyAny>>,
-}
-
-impl Keywords<'_, '_> {
-    /// The store: the argument, or what the policy says.
-    fn store(&self, py: Python<'_>, policy: &mut GuardPolicy) -> PyResult<GuardOptions> {
-        let StorePolicy { url, options } = std::mem::take(&mut policy.defaults.store);
-        let url = url.map(|url| PyString::new(py, &url).into_any());
-        let (store, clock) = match self.store.or(url.as_ref()) {
-            Some(store) => given_with(store, self.clock, options)?,
-            None => (None, values::clock(self.clock)?),
-        };
-        Ok(GuardOptions { clock, store })
-    }
-
-    fn made(&self, policy: &Bound<'_, PyAny>) -> PyResult<MadeOf> {
-        let py = policy.py();
-        let LeaseKeywords { lease_ttl, unsettled, on_error } = &self.leases;
-        let unsettled = unsettled.as_ref().map(|word| word.shown(py));
-        let on_error = on_error.as_ref().map(|word| word.shown(py));
-        MadeOf::keep(
-            py,
-            None,
-            &[policy],
-            &[
-                ("clock", self.clock),
-                ("lease_ttl", *lease_ttl),
-                ("unsettled", unsettled.as_ref()),
-                ("on_error", on_error.as_ref()),
-                ("store", self.store),
-            ],
-        )
-    }
 }
 
 impl PyGuard {

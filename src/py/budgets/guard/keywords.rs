@@ -1,0 +1,49 @@
+//! What a guard is made with, beside its policy.
+
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+
+use crate::budgets::{GuardOptions, GuardPolicy, StorePolicy};
+use crate::py::args::LeaseKeywords;
+use crate::py::given_store::given_with;
+use crate::py::store::MadeOf;
+use crate::py::values;
+
+/// What a guard is made with, beside its policy.
+pub(super) struct Keywords<'a, 'py> {
+    pub(super) clock: Option<&'a Bound<'py, PyAny>>,
+    pub(super) leases: LeaseKeywords<'a, 'py>,
+    pub(super) store: Option<&'a Bound<'py, PyAny>>,
+}
+
+impl Keywords<'_, '_> {
+    /// The store: the argument, or what the policy says.
+    pub(super) fn store(&self, py: Python<'_>, policy: &mut GuardPolicy) -> PyResult<GuardOptions> {
+        let StorePolicy { url, options } = std::mem::take(&mut policy.defaults.store);
+        let url = url.map(|url| PyString::new(py, &url).into_any());
+        let (store, clock) = match self.store.or(url.as_ref()) {
+            Some(store) => given_with(store, self.clock, options)?,
+            None => (None, values::clock(self.clock)?),
+        };
+        Ok(GuardOptions { clock, store })
+    }
+
+    pub(super) fn made(&self, policy: &Bound<'_, PyAny>) -> PyResult<MadeOf> {
+        let py = policy.py();
+        let LeaseKeywords { lease_ttl, unsettled, on_error } = &self.leases;
+        let unsettled = unsettled.as_ref().map(|word| word.shown(py));
+        let on_error = on_error.as_ref().map(|word| word.shown(py));
+        MadeOf::keep(
+            py,
+            None,
+            &[policy],
+            &[
+                ("clock", self.clock),
+                ("lease_ttl", *lease_ttl),
+                ("unsettled", unsettled.as_ref()),
+                ("on_error", on_error.as_ref()),
+                ("store", self.store),
+            ],
+        )
+    }
+}
