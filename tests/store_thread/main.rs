@@ -1,6 +1,6 @@
 //! What a process has of a store: accounts over a real file, and the thread between them.
 #![cfg(all(feature = "sqlite", not(loom)))]
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod away;
 mod basics;

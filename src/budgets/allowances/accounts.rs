@@ -64,7 +64,7 @@ impl Opening {
         };
         let meter = |(limit, window, action)| {
             let more = [("table", table), ("action", action)];
-            let more = if action == "" { &more[..1] } else { &more[..] };
+            let more = if action.is_empty() { &more[..1] } else { &more[..] };
             let store = stored.store.filter(|_| action != COOLED);
             let meter = Stored { store, more, ..stored }.meter(limit, window);
             if self.follows { meter.following() } else { meter }

@@ -36,7 +36,7 @@ pub(crate) trait Heritable: Sized {
 
     /// The same, shared.
     #[inline]
-    fn here_shared<'a>(self: &'a Arc<Self>) -> Result<&'a Arc<Self>, Error> {
+    fn here_shared(self: &Arc<Self>) -> Result<&Arc<Self>, Error> {
         if self.made_in() == generation() { Ok(self) } else { inherited(self) }
     }
 }

@@ -101,6 +101,9 @@ pub(super) fn reserve_at_once(asks: &[Ask], request: &Request) -> Result<Lease, 
     try_reserve(&asks, (true, request), &mut None, &|| None, &|lease, _| lease)
 }
 
+/// Decides a request, which may have room that is held for it.
+type Attempt<'a, R> = &'a dyn Fn(&[AskPart<'_>], &mut Option<Room>) -> Result<R, Stop>;
+
 /// What `attempt` returns. If a share is too small, it is asked again when the store has given more,
 /// with room that is held for it.
 #[inline(always)] // `attempt` is in the path of each reservation
@@ -123,7 +126,7 @@ fn decided<R>(
 fn decided_by_heirs<R>(
     asks: &[AskPart<'_>],
     request: Option<&Request>,
-    attempt: &dyn Fn(&[AskPart<'_>], &mut Option<Room>) -> Result<R, Stop>,
+    attempt: Attempt<'_, R>,
 ) -> Result<R, Error> {
     let owned = here(asks.iter().map(AskPart::owned).collect())?;
     let asks: Vec<AskPart<'_>> = owned.iter().map(Ask::borrowed).collect();
@@ -140,7 +143,7 @@ fn decided_by_heirs<R>(
 fn decided_with_room<R>(
     asks: &[AskPart<'_>],
     request: Option<&Request>,
-    attempt: &dyn Fn(&[AskPart<'_>], &mut Option<Room>) -> Result<R, Stop>,
+    attempt: Attempt<'_, R>,
 ) -> Result<R, Error> {
     let mut drawing = Drawing::default();
     loop {
