@@ -21,14 +21,16 @@ impl AllowanceService {
             active_jobs: 0,
             period_start_ns: start_of(service.today()),
         };
-        let held = match &service.store {
+        let (held, account) = match &service.store {
             Some(store) => {
-                service.agents.account(&agent)?;
-                service.held_by_jobs(store, &agent, service.today())?
+                // It is kept here meanwhile: one that says nothing is forgotten.
+                let account = service.agents.account(&agent)?;
+                let held = service.held_by_jobs(store, &account, service.today())?;
+                (held, Some(account))
             }
-            None => 0,
+            None => (0, service.agents.find(&agent)),
         };
-        if let Some(account) = service.agents.find(&agent) {
+        if let Some(account) = account {
             account.read(|meters, _| {
                 let [tokens, jobs, slots] = [TOKENS, JOBS, SLOTS].map(|n| &meters[usize::from(n)]);
                 record.tokens_used = tokens.used().saturating_sub(held);
@@ -49,14 +51,15 @@ impl AllowanceService {
         let service = self.here()?;
         service.hear_quotas()?;
         let model = service.models.counted(Key::parse("model", model)?)?;
-        let held = match &service.store {
+        let (held, account) = match &service.store {
             Some(store) => {
-                look(store, &*service.models.account(&model)?)?;
-                service.held_of_model(store, &model, service.today())?
+                let account = service.models.account(&model)?;
+                look(store, &account)?;
+                (service.held_of_model(store, &model, service.today())?, Some(account))
             }
-            None => 0,
+            None => (0, service.models.find(&model)),
         };
-        let Some(account) = service.models.find(&model) else { return Ok(0) };
+        let Some(account) = account else { return Ok(0) };
         let used = account.read(|meters, _| meters[usize::from(TOKENS)].used())?;
         Ok(used.saturating_sub(held))
     }
@@ -65,7 +68,11 @@ impl AllowanceService {
     /// forgotten too.
     pub fn reset_agent(&self, agent_id: &str) -> Result<(), Error> {
         let service = self.here()?;
-        let account = service.agents.find(&Key::parse("agent_id", agent_id)?);
+        let agent = Key::parse("agent_id", agent_id)?;
+        let account = match &service.store {
+            Some(_) => Some(service.agents.account(&agent)?),
+            None => service.agents.find(&agent),
+        };
         account.map_or(Ok(()), |account| {
             account.adjust(|meters, now| {
                 [TOKENS, JOBS].map(usize::from).into_iter().for_each(|n| meters[n].reset(now));
