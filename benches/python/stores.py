@@ -69,7 +69,9 @@ def by_hand(folder: Path, synchronous: str) -> Callable[[], object]:
     file = sqlite3.connect(folder / "budgets.db", isolation_level=None, timeout=60)
     file.execute("PRAGMA journal_mode=WAL")
     file.execute(f"PRAGMA synchronous={synchronous}")
-    file.execute("CREATE TABLE IF NOT EXISTS budget (id INTEGER PRIMARY KEY, used INTEGER, held INTEGER, most INTEGER)")
+    file.execute(
+        "CREATE TABLE IF NOT EXISTS budget (id INTEGER PRIMARY KEY, used INTEGER, held INTEGER, most INTEGER)"
+    )
     file.execute("INSERT OR IGNORE INTO budget VALUES (1, 0, 0, ?)", (PLENTY,))
 
     def pair() -> None:

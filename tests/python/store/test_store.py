@@ -28,7 +28,9 @@ def test_a_bad_option_is_named_with_what_is_allowed(url, keywords, said):
     assert said in str(raised.value)
 
 
-@pytest.mark.parametrize("bad", ["budgets.db", "redis://localhost", "sqlite://budgets.db", "sqlite:///", 5, None])
+@pytest.mark.parametrize(
+    "bad", ["budgets.db", "redis://localhost", "sqlite://budgets.db", "sqlite:///", 5, None]
+)
 def test_what_is_no_address_is_refused(bad):
     with pytest.raises(outlay.PolicyError):
         outlay.Store(bad)

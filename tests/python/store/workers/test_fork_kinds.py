@@ -74,7 +74,11 @@ print(json.dumps(told))
 
 def test_workflows_and_jobs_go_on_in_a_forked_child(url):
     ran = subprocess.run(
-        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=DEADLINE, env=environment(url)
+        [sys.executable, "-c", PROGRAM],
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        env=environment(url),
     )
     assert (ran.returncode, ran.stderr) == (0, "")
     assert json.loads(ran.stdout) == {
