@@ -134,7 +134,7 @@ def test_an_orderly_end_gives_shares_back(url, tmp_path):
     told = run(ENDS, EXITS, url, tmp_path)
     print(
         f"{EXITS} ends, seconds from sys.exit to the end: median {told['median']:.3f}, most {told['most']:.3f}"
-    )  # noqa: T201
+    )
     assert told["ends"] == [0] * EXITS
     assert told["back"] == [True] * EXITS, "a child has kept what it did not use"
     assert told["used"] == EXITS + 1
