@@ -47,7 +47,7 @@ pub(super) struct RunFact {
 
 /// How a beginning went.
 #[derive(Debug)]
-pub(super) enum Begun {
+pub(super) enum RunBegun {
     /// This process has begun it.
     New(RunFact),
     /// It runs already.
@@ -79,15 +79,15 @@ impl RunPlace {
         began: i64,
         limit: LimitId,
         now: Tick,
-    ) -> Result<Begun, Error> {
+    ) -> Result<RunBegun, Error> {
         let value = written(&Running { workflow: workflow.as_str().to_owned(), began })?;
         let change = Change::Put(value, vec![Moved::add(limit, 1)]);
         let given = self.fact(workflow, Fact::NONE, change)?;
         let run = self.run(workflow, &given, now)?;
         match run {
-            Some(run) if given.changed => Ok(Begun::New(run)),
-            Some(run) => Ok(Begun::Runs(run)),
-            None if given.lacks.is_some() => Ok(Begun::Full),
+            Some(run) if given.changed => Ok(RunBegun::New(run)),
+            Some(run) => Ok(RunBegun::Runs(run)),
+            None if given.lacks.is_some() => Ok(RunBegun::Full),
             None => Err(learning("workflow", workflow.as_str())),
         }
     }

@@ -128,7 +128,7 @@ impl WorkflowToken {
     /// Ends the workflow. Returns false if it had ended.
     pub fn end(&self) -> Result<bool, Error> {
         self.0.account.core().same_process()?;
-        let told = match &self.0.run {
+        let answer = match &self.0.run {
             Some(run) => Some(run.end(limits_of(&self.0.account)?[0].unwrap_or(LimitId(0)))?),
             None => None,
         };
@@ -142,7 +142,7 @@ impl WorkflowToken {
             }
         }
         let closed = self.0.account.close()?;
-        let ended = told.unwrap_or(closed);
+        let ended = answer.unwrap_or(closed);
         if closed {
             *self.0.ended.lock() = Some(self.0.account.core().clock().tick());
         }
