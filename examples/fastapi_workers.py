@@ -33,8 +33,9 @@ POLICY = {
 CALL = UsageEstimate(input_tokens=200, output_tokens=50)  # what a call may use: a tenth of a cent
 
 app = FastAPI()
-# Each worker that imports this file is a process of its own; the file of the store is what they share.
-guard = Guard(POLICY, store=os.environ.get("BUDGETS", "sqlite:///budgets.db"))
+# Each worker that imports this file is a process of its own; the file of the store is what they share. The
+# process that starts them counts nothing, and has no store.
+guard = Guard(POLICY, store=os.environ.get("BUDGETS", "memory://"))
 
 
 @app.post("/ask")

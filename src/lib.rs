@@ -10,7 +10,7 @@ pub mod seeded;
 pub mod store;
 
 pub use accounting::{
-    Asked, Audience, Billing, Calendar, CalendarUnit, CallPrice, Cause, Changes, Clock, Code,
+    Audience, Billing, Calendar, CalendarUnit, CallPrice, CallTotals, Cause, Changes, Clock, Code,
     CostSource, Counts, Denied, Era, Expired, Fit, Follower, Hold, Invalid, InvalidKind, Key, Kind,
     Limit, MESSAGE_BYTES_MAX, ManualClock, Meter, MicroUsd, Moment, News, NextShare, Open, Others,
     PastEra, Price, PriceTable, ProviderLimit, RateHeaders, Rates, ReportedLimit, ReportedUnit,

@@ -30,7 +30,7 @@ pub use key::Key;
 pub use limit::{Limit, Terms, Unit};
 pub use message::MESSAGE_BYTES_MAX;
 pub use meter::holds::{Expired, Hold};
-pub use meter::shared::{Asked, Changes, News};
+pub use meter::shared::{CallTotals, Changes, News};
 pub use meter::{Audience, Meter};
 pub use money::MicroUsd;
 pub use price::{CallPrice, CostSource, Price, PriceTable, Rates, TellUnpriced};

@@ -30,9 +30,9 @@ impl FactGroup<'_> {
     /// The address of one of them.
     pub(super) fn id(&self, name: &str) -> FactId {
         let Self { kind, owner } = *self;
-        let group = LimitName { class: kind, id: owner, unit: "facts", more: &[] }.number();
+        let group = LimitName { class: kind, id: owner, unit: "facts", parts: &[] }.number();
         let of = [("of", owner)];
-        let fact = LimitName { class: kind, id: name, unit: "fact", more: &of }.number();
+        let fact = LimitName { class: kind, id: name, unit: "fact", parts: &of }.number();
         FactId::of(group, fact)
     }
 

@@ -85,7 +85,7 @@ impl RateLimiter {
             store: store.as_ref(),
             class: "RateLimiter",
             id: &name,
-            more: &[("window", &span_text(period))],
+            parts: &[("window", &span_text(period))],
         };
         let (limit, window) = limit(&core, [tokens, gate(tokens, threshold)], period)?;
         let meters = smallvec![stored.meter(limit.clone(), window)];

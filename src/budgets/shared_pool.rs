@@ -91,7 +91,7 @@ impl SharedPool {
         check_most(store, "capacity_tokens", options.capacity_tokens)?;
         check_most(store, "capacity_cost_micros_usd", options.capacity_cost_micros_usd)?;
         let core = core(store, options.clock, options.policy)?;
-        let stored = Stored { store, class: "SharedPool", id: &options.name, more: &[] };
+        let stored = Stored { store, class: "SharedPool", id: &options.name, parts: &[] };
         let limits = [tokens, cost];
         let meters = limits.iter().map(|limit| stored.meter(limit.clone(), Window::Lifetime));
         let account = stored.account_with(&limits, meters.collect(), |meters| {

@@ -13,7 +13,7 @@ use crate::store::{LimitName, Store};
 const MOST: u64 = i64::MAX as u64 - 1;
 
 /// The meters of an account.
-pub(super) type Meters = SmallVec<[Meter; 2]>;
+pub(super) type AccountMeters = SmallVec<[Meter; 2]>;
 
 /// A core of accounts in `store`, or in this process alone.
 pub(super) fn core(
@@ -63,7 +63,7 @@ pub(super) struct Stored<'a> {
     /// Whose account it is.
     pub(super) id: &'a str,
     /// What else tells it from others.
-    pub(super) more: &'a [(&'a str, &'a str)],
+    pub(super) parts: &'a [(&'a str, &'a str)],
 }
 
 impl Stored<'_> {
@@ -71,9 +71,9 @@ impl Stored<'_> {
     pub(super) fn meter(&self, limit: Limit, window: Window) -> Meter {
         let unit = limit.unit.name();
         let meter = Meter::new(limit, window);
-        let Self { store, class, id, more } = *self;
+        let Self { store, class, id, parts } = *self;
         match store {
-            Some(store) => meter.shared(store.limit(&LimitName { class, id, unit, more })),
+            Some(store) => meter.shared(store.limit(&LimitName { class, id, unit, parts })),
             None => meter,
         }
     }
@@ -81,8 +81,8 @@ impl Stored<'_> {
     /// The account of `meters`, which `make` makes. If this process has it already, that one.
     pub(super) fn account(
         &self,
-        meters: Meters,
-        make: impl FnOnce(Meters) -> Arc<Account>,
+        meters: AccountMeters,
+        make: impl FnOnce(AccountMeters) -> Arc<Account>,
     ) -> Result<Arc<Account>, Error> {
         let key = meters.first().and_then(Meter::shared_limit);
         match (self.store, key) {
@@ -97,8 +97,8 @@ impl Stored<'_> {
     pub(super) fn account_with(
         &self,
         limits: &[Limit],
-        meters: Meters,
-        make: impl FnOnce(Meters) -> Arc<Account>,
+        meters: AccountMeters,
+        make: impl FnOnce(AccountMeters) -> Arc<Account>,
     ) -> Result<Arc<Account>, Error> {
         let kept = self.store.map(|_| with_windows(limits, &meters));
         let account = self.account(meters, make)?;
@@ -150,7 +150,7 @@ struct Heritage {
     store: Arc<Store>,
     class: String,
     id: String,
-    more: Vec<(String, String)>,
+    parts: Vec<(String, String)>,
     limits: Vec<(Limit, Window)>,
     policy: Policy,
     key: Key,
@@ -161,12 +161,12 @@ impl Heritage {
     /// Gives `account` an heir in each child, if it has a store.
     fn keep(of: &Stored<'_>, account: &Account, limits: Vec<(Limit, Window)>) {
         let Some(store) = of.store else { return };
-        let more = of.more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let parts = of.parts.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let heritage = Self {
             store: Arc::clone(store),
             class: of.class.to_owned(),
             id: of.id.to_owned(),
-            more: more.collect(),
+            parts: parts.collect(),
             limits,
             policy: *account.core().policy(),
             key: account.key().clone(),
@@ -183,9 +183,10 @@ impl Heritage {
     /// The account of this process. What its limits are now, the store says.
     fn make(&self) -> Result<Arc<Account>, Error> {
         let store = self.store.present()?;
-        let more: Vec<(&str, &str)> = self.more.iter().map(|(name, of)| (&**name, &**of)).collect();
+        let parts: Vec<(&str, &str)> =
+            self.parts.iter().map(|(name, of)| (&**name, &**of)).collect();
         let (class, id) = (&*self.class, &*self.id);
-        let stored = Stored { store: Some(&store), class, id, more: &more };
+        let stored = Stored { store: Some(&store), class, id, parts: &parts };
         let core = core(Some(&store), Clock::System, self.policy)?;
         let meter = |(limit, window): &(Limit, Window)| stored.meter(limit.clone(), window.clone());
         let meters = self.limits.iter().map(meter).collect();

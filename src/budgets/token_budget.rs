@@ -113,7 +113,7 @@ impl AgentTokenBudget {
             store: options.store.as_ref(),
             class: "AgentTokenBudget",
             id: agent_id,
-            more: &[("period", &span_text(period))],
+            parts: &[("period", &span_text(period))],
         };
         let meters = smallvec![stored.meter(limit.clone(), window)];
         let account = stored.account_with(&[limit], meters, |meters| {

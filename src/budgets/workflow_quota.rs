@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use smallvec::smallvec;
 
-use self::run_fact::{Begun, RunFact, RunPlace};
+use self::run_fact::{RunBegun, RunFact, RunPlace};
 pub use self::token::WorkflowToken;
 use self::token::{Active, Workflow, steps_limit};
 use super::facts::{limits_of, look};
@@ -101,7 +101,7 @@ impl WorkflowQuota {
             store: store.as_ref(),
             class: "WorkflowQuota",
             id: &name,
-            more: &[("period", &span_text(period))],
+            parts: &[("period", &span_text(period))],
         };
         let meters = smallvec![stored.meter(limit.clone(), window)];
         let account = stored.account_with(&[limit], meters, |meters| {
@@ -145,7 +145,7 @@ impl WorkflowQuota {
         };
         let begun = quota.account.charge_once(taken, &[Demand::new(FIRST, 1)], begin);
         if let Ok(Ok(token)) = &begun {
-            quota.look_for_left(token.0.began);
+            quota.note_left(token.0.began);
         }
         begun.map_err(|error| named(error, &key))?
     }
@@ -269,20 +269,20 @@ impl Quota {
         for tries in 0.. {
             let now = core.clock().now(true);
             match place.begin(key, now.wall_ns / 1_000, limit, now.tick)? {
-                Begun::New(run) => {
+                RunBegun::New(run) => {
                     let token = self.token(key, run);
-                    self.look_for_left(now.tick);
+                    self.note_left(now.tick);
                     return token;
                 }
-                Begun::Runs(run) if resume => {
+                RunBegun::Runs(run) if resume => {
                     let token = self.token(key, run)?;
                     look(&place.store, &token.0.account)?;
                     return Ok(token);
                 }
-                Begun::Runs(_) => return Err(taken_id(key.as_str())),
+                RunBegun::Runs(_) => return Err(taken_id(key.as_str())),
                 // A period may just have ended.
-                Begun::Full if tries == 0 && self.leaves_one()? => {}
-                Begun::Full => break,
+                RunBegun::Full if tries == 0 && self.leaves_one()? => {}
+                RunBegun::Full => break,
             }
         }
         Err(named(self.account.refused(&[Demand::new(FIRST, 1)], 0, Terms::Plain)?, key))
@@ -327,7 +327,7 @@ impl Quota {
     }
 
     /// Looks for workflows to forget, once in a while.
-    fn look_for_left(&self, now: Tick) {
+    fn note_left(&self, now: Tick) {
         if now.raw() >= self.search_at.load(Ordering::Relaxed) {
             self.forget(now);
         }

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use once_cell::race::OnceBox;
 
 use self::event::{Event, EventKind};
-use self::listeners::{Listener, Listeners};
+use self::listeners::{EventListeners, Listener};
 use self::policy::Policy;
 use self::sweep::Sweep;
 use super::error::Error;
@@ -29,7 +29,7 @@ pub struct Core {
     generation: u64,
     /// The [bits](EventKind::bit) of the kinds of events that somebody listens to.
     heard: AtomicU16,
-    listeners: Listeners,
+    listeners: EventListeners,
     /// How a forked child makes its account, as the account knows it.
     pub(crate) recipe: OnceBox<Box<dyn Any + Send + Sync>>,
     pub(crate) sweep: Sweep,
@@ -54,7 +54,7 @@ impl Core {
             policy,
             generation: fork::generation(),
             heard: AtomicU16::new(0),
-            listeners: Listeners::default(),
+            listeners: EventListeners::default(),
             recipe: OnceBox::new(),
             sweep: Sweep::new(),
             supply,

@@ -30,7 +30,7 @@ pub(crate) fn sleep_for_store(mut sleep: impl FnMut() + Send) {
 /// instead of waiting for the store in this thread.
 pub fn without_store<R>(call: impl FnOnce() -> R) -> R {
     let outer = IMPATIENT.replace(true);
-    let _ends = Ends(outer);
+    let _ends = Restores(outer);
     call()
 }
 
@@ -39,9 +39,9 @@ pub(crate) fn may_wait() -> bool {
     !IMPATIENT.get()
 }
 
-struct Ends(bool);
+struct Restores(bool);
 
-impl Drop for Ends {
+impl Drop for Restores {
     fn drop(&mut self) {
         IMPATIENT.set(self.0);
     }

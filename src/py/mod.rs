@@ -9,7 +9,6 @@ mod bench_floor;
 mod budgets;
 mod core_module;
 mod errors;
-mod given_store;
 mod lease;
 mod main_interpreter;
 mod native;

@@ -39,5 +39,6 @@ pub use message::{
 };
 pub use rows::{EraRow, FactRow, HolderRow, LimitRow, Rows, ShareRow, StoreRow};
 pub use supply::{
-    Edging, Known, Meters, OnDown, Registry, Standing, Supply, SupplyRules, View, passes_when_down,
+    Edging, HolderSupply, MemberLimit, Meters, OnDown, Registry, Standing, SupplyRules, View,
+    passes_when_down,
 };

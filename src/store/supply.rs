@@ -15,6 +15,6 @@ mod wishes;
 pub use down::{OnDown, passes_when_down};
 pub use line::Standing;
 pub(super) use registry::NewLimit;
-pub use registry::{Known, Registry};
-pub use speaking::Supply;
+pub use registry::{MemberLimit, Registry};
+pub use speaking::HolderSupply;
 pub use view::{Edging, Meters, SupplyRules, View};

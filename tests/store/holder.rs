@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use outlay::store::{HolderId, LimitId, Meters, Registry, Supply, View, WindowSpan};
+use outlay::store::{HolderId, HolderSupply, LimitId, Meters, Registry, View, WindowSpan};
 use outlay::{
     Account, Ask, CalendarUnit, Clock, Code, Core, Demand, Demands, Era, Follower, Grant, Key,
     Limit, Mailbox, ManualClock, Meter, Moment, Policy, Request, Share, Tick, Unit, Usage, Wait,
@@ -50,7 +50,7 @@ struct Admitted {
 }
 
 pub(crate) struct Holder {
-    pub(crate) supply: Supply,
+    pub(crate) supply: HolderSupply,
     pub(crate) inner: Inner,
     pub(crate) hung: bool,
     pub(crate) cut: bool,
@@ -102,7 +102,7 @@ fn meter(at: usize, spec: &Spec, now: Tick) -> Meter {
 
 impl Holder {
     /// Two limits are in one account, so that a request has several meters and several accounts.
-    pub(crate) fn new(supply: Supply, specs: &[Spec], now: Tick) -> Self {
+    pub(crate) fn new(supply: HolderSupply, specs: &[Spec], now: Tick) -> Self {
         let (clock, link) = (Arc::new(ManualClock::new()), Arc::new(Link::default()));
         clock.advance(now.since(Tick::from_nanos(0)));
         let core = Core::new(Clock::from(Arc::clone(&clock)), Policy::default());

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use outlay::seeded::Bug;
 use outlay::store::{
-    Answer, HolderId, LimitId, Message, Meters, Now, StoreRules, Supply, View, WindowSpan, apply,
+    Answer, HolderId, HolderSupply, LimitId, Message, Meters, Now, StoreRules, View, WindowSpan,
+    apply,
 };
 use outlay::{Era, Fit, Share, ShareKind, Tick};
 use stateright::{Checker, HasDiscoveries, Model, Property};
@@ -34,7 +35,7 @@ struct Protocol {
 /// A process: the shipped supply and share, and a count for a meter.
 #[derive(Clone, Debug)]
 struct Process {
-    supply: Arc<Supply>,
+    supply: Arc<HolderSupply>,
     /// The contents of the supply, hashed.
     print: u64,
     meter: Count,
@@ -127,7 +128,7 @@ enum Act {
     Edge(usize),
 }
 
-fn print(supply: &Supply) -> u64 {
+fn print(supply: &HolderSupply) -> u64 {
     let mut hasher = DefaultHasher::new();
     format!("{supply:?}").hash(&mut hasher);
     hasher.finish()
@@ -143,7 +144,7 @@ impl Model for Protocol {
 
     fn init_states(&self) -> Vec<World> {
         let process = |id| {
-            let mut supply = Supply::new(RULES, HolderId(id));
+            let mut supply = HolderSupply::new(RULES, HolderId(id));
             supply.add(LIMIT, WindowSpan::Fixed(10_000_000), self.most, None);
             let share = Share::new(ShareKind::Amount);
             let meter = Count { share, used: 0, ended: 0, waits: false, calls: 0 };

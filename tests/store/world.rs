@@ -5,7 +5,7 @@ mod network;
 use std::fmt::Write;
 use std::time::Duration;
 
-use outlay::store::{Edging, HolderId, LimitId, StoreRules, Supply, SupplyRules, WindowSpan};
+use outlay::store::{Edging, HolderId, HolderSupply, LimitId, StoreRules, SupplyRules, WindowSpan};
 use outlay::{ShareKind, Tick};
 
 use self::network::Packet;
@@ -106,7 +106,7 @@ impl<'a> Run<'a> {
     }
 
     fn born(&mut self) -> Holder {
-        let mut supply = Supply::new(RULES, self.holder_id());
+        let mut supply = HolderSupply::new(RULES, self.holder_id());
         for (at, spec) in self.world.specs.iter().enumerate() {
             let calendar = spec.span == WindowSpan::Calendar;
             let edging: Option<Box<dyn Edging>> =

@@ -31,7 +31,7 @@ impl Place {
 }
 
 pub(super) fn name(id: &str) -> LimitName<'_> {
-    LimitName { class: "Test", id, unit: "tokens", more: &[] }
+    LimitName { class: "Test", id, unit: "tokens", parts: &[] }
 }
 
 /// The account `id` with one limit.

@@ -56,7 +56,6 @@ const ROOMS: [(&str, &[&[&str]]); 4] = [
             &["values"],
             &["errors"],
             &["store"],
-            &["given_store"],
             &["lease"],
             &["waiting"],
             &["budgets"],

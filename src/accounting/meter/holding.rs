@@ -126,7 +126,7 @@ impl Meter {
     #[cold]
     fn settle_kept(&mut self, hold: &Hold, used: u64) -> bool {
         if self.is_shared() {
-            return self.of_share_mut().is_some_and(|shared| shared.settle(hold, used));
+            return self.sharing_mut().is_some_and(|shared| shared.settle(hold, used));
         }
         match &mut self.window {
             Window::Calendar(calendar) => {

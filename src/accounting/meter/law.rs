@@ -2,7 +2,7 @@
 
 use super::heard::Heard;
 use super::marks::Marks;
-use super::shared::Shared;
+use super::shared::Sharing;
 use crate::accounting::calendar::{Counts, Rolled};
 use crate::accounting::clock::Moment;
 use crate::accounting::limit::{Hardness, Limit, Terms, Unit};
@@ -70,7 +70,7 @@ impl Meter {
         self.marks = Marks::of(limit, kept);
         if self.most_of_all() != before {
             let (most, spent, held) = (self.most_of_all(), self.used_here(), self.reserved);
-            self.of_share_mut().into_iter().for_each(|shared| shared.cut(most, spent, held));
+            self.sharing_mut().into_iter().for_each(|shared| shared.cut(most, spent, held));
         }
     }
 
@@ -112,7 +112,7 @@ impl Meter {
             Some(_) => self
                 .used_here()
                 .saturating_add(self.used_by_others())
-                .saturating_sub(self.of_share().map_or(0, Shared::given_back)),
+                .saturating_sub(self.sharing().map_or(0, Sharing::given_back)),
         }
     }
 
@@ -265,7 +265,7 @@ impl Meter {
 
     /// Starts a new window at `now`.
     pub fn reset(&mut self, now: Moment) {
-        if let Some(shared) = self.of_share_mut() {
+        if let Some(shared) = self.sharing_mut() {
             shared.changes.reset = true;
             return;
         }
@@ -278,7 +278,7 @@ impl Meter {
         self.era = self.era.wrapping_add(1);
     }
 
-    pub(super) fn take_shared(&mut self, shared: Option<Box<Shared>>) {
+    pub(super) fn take_shared(&mut self, shared: Option<Box<Sharing>>) {
         if shared.is_none() {
             return;
         }
@@ -289,26 +289,26 @@ impl Meter {
     }
 
     /// What the meter knows of its share, if its limit is shared.
-    pub(super) fn of_share(&self) -> Option<&Shared> {
+    pub(super) fn sharing(&self) -> Option<&Sharing> {
         self.marks.as_ref()?.shared.as_deref()
     }
 
-    pub(super) fn of_share_mut(&mut self) -> Option<&mut Shared> {
+    pub(super) fn sharing_mut(&mut self) -> Option<&mut Sharing> {
         self.marks.as_mut()?.shared.as_deref_mut()
     }
 
     /// Whether several processes share its limit.
     pub fn is_shared(&self) -> bool {
-        self.of_share().is_some()
+        self.sharing().is_some()
     }
 
     /// The share, if the limit is shared.
     pub fn share(&self) -> Option<&Share> {
-        self.of_share().map(|shared| &shared.share)
+        self.sharing().map(|shared| &shared.share)
     }
 
     pub(super) fn used_by_others(&self) -> u64 {
-        self.of_share().map_or(0, |shared| shared.share.others().used)
+        self.sharing().map_or(0, |shared| shared.share.others().used)
     }
 
     /// The most that the store lets all processes use: what is kept back for nobody is not in it.
@@ -333,7 +333,7 @@ impl Meter {
 
     /// Whether what was heard of the others is too old to refuse anything: the store is asked.
     pub(super) fn is_stale(&self) -> bool {
-        self.of_share().is_some_and(|shared| self.draws() && !shared.share.is_fresh(shared.now))
+        self.sharing().is_some_and(|shared| self.draws() && !shared.share.is_fresh(shared.now))
     }
 
     /// Whether the limit is known to leave `amount`.
@@ -349,8 +349,8 @@ impl Meter {
     fn fits_share(&self, amount: u64, terms: Terms) -> bool {
         let (ceiling, most, taken) = (self.ceiling_on(terms), self.most_of_all(), self.taken());
         let gives =
-            |shared: &Shared| shared.gives(taken, amount, (ceiling < most).then_some(ceiling));
-        let given = !self.draws() || self.of_share().is_none_or(gives);
+            |shared: &Sharing| shared.gives(taken, amount, (ceiling < most).then_some(ceiling));
+        let given = !self.draws() || self.sharing().is_none_or(gives);
         (given && self.leaves(amount, terms)) || self.hardness.spares(amount)
     }
 
@@ -381,7 +381,7 @@ impl Meter {
     /// no share.
     pub fn visit_share<R>(&mut self, now: Moment, act: impl FnOnce(&mut Share) -> R) -> Option<R> {
         let number = self.era;
-        let (result, ended) = self.of_share_mut()?.visit(now.tick, number, act);
+        let (result, ended) = self.sharing_mut()?.visit(now.tick, number, act);
         if ended {
             self.begin();
             if let Window::Sliding(ring) = &mut self.window {

@@ -4,10 +4,10 @@ use smallvec::SmallVec;
 
 use crate::accounting::limit::{Limit, Terms};
 use crate::accounting::meter::heard::Heard;
-use crate::accounting::meter::shared::Shared;
+use crate::accounting::meter::shared::Sharing;
 
 /// What stays if the limit changes: what was heard of the provider, and the share.
-pub(super) type Kept = (Option<Box<Heard>>, Option<Box<Shared>>);
+pub(super) type Lasting = (Option<Box<Heard>>, Option<Box<Sharing>>);
 
 /// Marks that few meters have. Boxed, to keep the other meters small.
 #[derive(Clone, Debug, Default)]
@@ -20,12 +20,12 @@ pub(super) struct Marks {
     pub(super) gate: Option<u64>,
     pub(super) at_start: bool,
     pub(super) provider: Option<Box<Heard>>,
-    pub(super) shared: Option<Box<Shared>>,
+    pub(super) shared: Option<Box<Sharing>>,
 }
 
 impl Marks {
     /// Those of a limit, `None` if it has none.
-    pub(super) fn of(limit: &Limit, (provider, shared): Kept) -> Option<Box<Self>> {
+    pub(super) fn of(limit: &Limit, (provider, shared): Lasting) -> Option<Box<Self>> {
         let Limit { stop, lands, warn_at, gate, at_start, .. } = limit.clone();
         let any = stop > 0 || !warn_at.is_empty() || gate.is_some() || at_start;
         let warn_from = warn_at.iter().min().map(|lowest| (*lowest).max(1));

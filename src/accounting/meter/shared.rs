@@ -8,7 +8,7 @@ use crate::accounting::share::{Era, Others, Share};
 
 /// What a meter knows beside its limit, if the limit is shared. Boxed: few meters have it.
 #[derive(Clone, Debug)]
-pub(super) struct Shared {
+pub(super) struct Sharing {
     pub(super) limit: u128,
     /// Whether the store says what the limit is.
     pub(super) follows: bool,
@@ -19,18 +19,18 @@ pub(super) struct Shared {
     pub(super) now: Tick,
     /// Used and reserved as they were last counted, and what was asked for until then.
     pub(super) counted: u64,
-    pub(super) asked: Asked,
+    pub(super) asked: CallTotals,
     /// What was used when that was last asked.
     pub(super) booked: u64,
-    /// What its supply was last told: the news, the share, what was taken of it, and who waited.
-    pub(super) told: Option<(News, u64, u64, u64)>,
+    /// What its supply heard last: the news, the share, what was taken of it, and who waited.
+    pub(super) last_news: Option<(News, u64, u64, u64)>,
     /// What its owner wants to change, and the supply must still hear.
     pub(super) changes: Changes,
 }
 
 /// How much was asked of a meter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Asked {
+pub struct CallTotals {
     /// In how many calls.
     pub calls: u64,
     /// How much in all.
@@ -55,7 +55,7 @@ pub enum News {
     Surplus,
 }
 
-impl Shared {
+impl Sharing {
     /// What holders have given back of what they had used.
     pub(super) fn given_back(&self) -> u64 {
         self.share.others().back
@@ -64,14 +64,14 @@ impl Shared {
     /// One that has no share yet.
     pub(super) fn new(limit: u128, share: Share) -> Self {
         let (past, now) = (SmallVec::new(), Tick::from_nanos(0));
-        let (asked, changes) = (Asked::default(), Changes::default());
-        let (counted, booked, told) = (0, 0, None);
-        Self { limit, follows: false, share, past, now, counted, asked, booked, told, changes }
+        let (asked, changes) = (CallTotals::default(), Changes::default());
+        let (counted, booked, last_news) = (0, 0, None);
+        Self { limit, follows: false, share, past, now, counted, asked, booked, last_news, changes }
     }
 
-    /// Whether the share gives `amount` beside `taken`. Of a limit that keeps something back, only
-    /// landings may use what is left of it beside all that others may use: `ordinary` is what all
-    /// others may use of it.
+    /// Whether the share gives `amount` beside `taken`. Some limits keep a part
+    /// back: only landings may use what is left of them beside all that others may use. `ordinary`
+    /// is what all other requests may use.
     pub(super) fn gives(&self, taken: u64, amount: u64, ordinary: Option<u64>) -> bool {
         let Others { used, out, .. } = *self.share.others();
         let most = ordinary.map(|all| all.saturating_sub(used.saturating_add(out)));

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::law::{Bound, Meter};
-use super::shared::{Asked, Changes, News, Shared};
+use super::shared::{CallTotals, Changes, News, Sharing};
 use crate::accounting::clock::{Moment, Tick};
 use crate::accounting::limit::{Limit, Terms};
 use crate::accounting::share::{Share, ShareKind};
@@ -22,14 +22,14 @@ impl Meter {
     #[must_use]
     pub fn shared(mut self, limit: u128) -> Self {
         let share = Share::new(ShareKind::of(&self.window));
-        self.take_shared(Some(Box::new(Shared::new(limit, share))));
+        self.take_shared(Some(Box::new(Sharing::new(limit, share))));
         self
     }
 
     /// The same, where the store says what the limit is: a fact has set it.
     #[must_use]
     pub fn following(mut self) -> Self {
-        if let Some(shared) = self.of_share_mut() {
+        if let Some(shared) = self.sharing_mut() {
             shared.follows = true;
         }
         self
@@ -37,20 +37,20 @@ impl Meter {
 
     /// Whether the store says what its limit is.
     pub fn follows(&self) -> bool {
-        self.of_share().is_some_and(|shared| shared.follows)
+        self.sharing().is_some_and(|shared| shared.follows)
     }
 
     /// Takes a limit that its store knows already.
     pub fn learn_limit(&mut self, limit: &Limit) {
         self.set_limit(limit);
-        if let Some(shared) = self.of_share_mut() {
+        if let Some(shared) = self.sharing_mut() {
             shared.changes.most = None;
         }
     }
 
     /// The number by which the store knows the limit, if it is shared.
     pub fn shared_limit(&self) -> Option<u128> {
-        self.of_share().map(|shared| shared.limit)
+        self.sharing().map(|shared| shared.limit)
     }
 
     /// Whether the limit is known to leave `amount`, and only the share does not give it.
@@ -78,8 +78,8 @@ impl Meter {
 
     /// Whether a lease of it may last until `until`, as far as the store was promised.
     pub fn covers(&self, until: Tick) -> bool {
-        match self.of_share() {
-            Some(Shared { share, now, .. }) if self.draws() => share.covers(Some(until), *now),
+        match self.sharing() {
+            Some(Sharing { share, now, .. }) if self.draws() => share.covers(Some(until), *now),
             _ => true,
         }
     }
@@ -97,14 +97,14 @@ impl Meter {
 
     /// What its owner has changed since the last call.
     pub fn take_changes(&mut self) -> Changes {
-        self.of_share_mut().map_or(Changes::default(), |shared| std::mem::take(&mut shared.changes))
+        self.sharing_mut().map_or(Changes::default(), |shared| std::mem::take(&mut shared.changes))
     }
 
     /// Counts what was asked of it since the last call, and says what the supply must hear. `waits`
-    /// is who waits for more of the share, 0 for nobody. The same news is told once.
+    /// is who waits for more of the share, 0 for nobody. The same news is given once.
     pub fn news(&mut self, waits: u64) -> Option<News> {
         let (taken, draws) = (self.taken(), self.draws());
-        let shared = self.of_share_mut()?;
+        let shared = self.sharing_mut()?;
         if taken > shared.counted {
             shared.asked.calls += 1;
             shared.asked.amount = shared.asked.amount.saturating_add(taken - shared.counted);
@@ -116,20 +116,20 @@ impl Meter {
             (false, true) => News::Surplus,
             (false, false) => return None,
         };
-        let told = Some((news, shared.share.amount(), taken, waits));
-        (std::mem::replace(&mut shared.told, told) != told).then_some(news)
+        let said = Some((news, shared.share.amount(), taken, waits));
+        (std::mem::replace(&mut shared.last_news, said) != said).then_some(news)
     }
 
     /// Whether something else is used than at the last call.
     pub fn take_booked(&mut self) -> bool {
         let used = self.used_here();
-        let shared = self.of_share_mut();
+        let shared = self.sharing_mut();
         shared.is_some_and(|shared| std::mem::replace(&mut shared.booked, used) != used)
     }
 
     /// What was asked of it so far.
-    pub fn asked(&self) -> Asked {
-        self.of_share().map_or(Asked::default(), |shared| shared.asked)
+    pub fn asked(&self) -> CallTotals {
+        self.sharing().map_or(CallTotals::default(), |shared| shared.asked)
     }
 
     /// When its window ends, if it does. That of a shared limit ends when the store says so.

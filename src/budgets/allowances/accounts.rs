@@ -60,13 +60,13 @@ impl Opening {
             store: self.store.as_ref(),
             class: "AllowanceService",
             id: id.as_str(),
-            more: &[("table", table)],
+            parts: &[("table", table)],
         };
         let meter = |(limit, window, action)| {
-            let more = [("table", table), ("action", action)];
-            let more = if action.is_empty() { &more[..1] } else { &more[..] };
+            let parts = [("table", table), ("action", action)];
+            let parts = if action.is_empty() { &parts[..1] } else { &parts[..] };
             let store = stored.store.filter(|_| action != COOLED);
-            let meter = Stored { store, more, ..stored }.meter(limit, window);
+            let meter = Stored { store, parts, ..stored }.meter(limit, window);
             if self.follows { meter.following() } else { meter }
         };
         stored.account(meters.map(meter).collect(), |meters| {

@@ -60,7 +60,7 @@ impl Agents {
         window: &Window,
     ) -> Result<Arc<Account>, Error> {
         let (store, id) = (self.store.as_ref(), key.as_str());
-        let stored = Stored { store, class: "BudgetManager", id, more: &[] };
+        let stored = Stored { store, class: "BudgetManager", id, parts: &[] };
         let meters =
             limits.iter().map(|limit| stored.meter(limit.clone(), window.clone()).following());
         stored.account(meters.collect(), |meters| {

@@ -50,7 +50,7 @@ pub(super) struct RunFact {
 
 /// How a beginning went.
 #[derive(Debug)]
-pub(super) enum Begun {
+pub(super) enum RunBegun {
     /// This process has begun it.
     New(RunFact),
     /// It runs already.
@@ -87,15 +87,15 @@ impl RunPlace {
         began: i64,
         limit: LimitId,
         now: Tick,
-    ) -> Result<Begun, Error> {
+    ) -> Result<RunBegun, Error> {
         let value = written(&Running { workflow: workflow.as_str().to_owned(), began })?;
         let change = Change::Put(value, vec![Moved::add(limit, 1)]);
         let given = self.fact(workflow, Fact::NONE, change)?;
         let run = self.run(workflow, &given, now)?;
         match run {
-            Some(run) if given.changed => Ok(Begun::New(run)),
-            Some(run) => Ok(Begun::Runs(run)),
-            None if given.lacks.is_some() => Ok(Begun::Full),
+            Some(run) if given.changed => Ok(RunBegun::New(run)),
+            Some(run) => Ok(RunBegun::Runs(run)),
+            None if given.lacks.is_some() => Ok(RunBegun::Full),
             None => Err(learning("workflow", workflow.as_str())),
         }
     }
@@ -138,7 +138,7 @@ impl RunFact {
             store: Some(&place.store),
             class: "Workflow",
             id: workflow.as_str(),
-            more: &[("quota", &place.quota), ("began", &self.beginning())],
+            parts: &[("quota", &place.quota), ("began", &self.beginning())],
         };
         let meters = smallvec![stored.meter(limit, Window::Lifetime).following()];
         stored.account(meters, |meters| {

@@ -137,7 +137,7 @@ impl WorkflowToken {
     /// Ends the workflow. Returns false if it had ended.
     pub fn end(&self) -> Result<bool, Error> {
         let workflow = self.0.here()?;
-        let told = match &workflow.run {
+        let answer = match &workflow.run {
             Some(run) => Some(run.end(limits_of(&workflow.account)?[0].unwrap_or(LimitId(0)))?),
             None => None,
         };
@@ -152,7 +152,7 @@ impl WorkflowToken {
             }
         }
         let closed = workflow.account.close()?;
-        let ended = told.unwrap_or(closed);
+        let ended = answer.unwrap_or(closed);
         if closed {
             *workflow.ended.lock() = Some(workflow.account.core().clock().tick());
         }

@@ -1,4 +1,4 @@
-//! Who lacks a share of a limit that several processes share. Nothing changes here.
+//! Requests that lack a share of a limit that several processes share. Nothing changes here.
 
 use std::sync::Arc;
 

@@ -13,15 +13,15 @@ pub(super) type Listener = Arc<dyn Fn(&Event) + Send + Sync>;
 
 /// Listeners, each with the bits of the kinds that it listens to.
 #[derive(Default)]
-pub(super) struct Listeners(OnceBox<Listening>);
+pub(super) struct EventListeners(OnceBox<Listening>);
 
 struct Listening {
     kinds: u16,
     listener: Listener,
-    next: Listeners,
+    next: EventListeners,
 }
 
-impl Listeners {
+impl EventListeners {
     pub(super) fn add(&self, kinds: u16, listener: Listener) {
         let mut added = Box::new(Listening { kinds, listener, next: Self::default() });
         let mut end = self;

@@ -14,7 +14,7 @@ use parking_lot::{
 use super::generation::generation;
 
 /// One process.
-struct Process {
+struct LineProcess {
     generation: u64,
     /// Whoever changes what a child takes over reads it; a fork writes it.
     gate: RwLock<()>,
@@ -23,7 +23,7 @@ struct Process {
     child: OnceBox<Self>,
 }
 
-static FIRST: Process = Process::new(0);
+static FIRST: LineProcess = LineProcess::new(0);
 
 thread_local! {
     /// The gate during a fork. In the child it is the parent's, and is never opened.
@@ -31,7 +31,7 @@ thread_local! {
         const { RefCell::new(None) };
 }
 
-impl Process {
+impl LineProcess {
     const fn new(generation: u64) -> Self {
         let (gate, making) = (RwLock::new(()), ReentrantMutex::new(()));
         Self { generation, gate, making, child: OnceBox::new() }
@@ -48,7 +48,7 @@ impl Process {
 
 /// Until the fork is over, nothing changes that a child takes over.
 pub(crate) fn before_fork() {
-    HELD.set(Some(ManuallyDrop::new(Process::here().gate.write())));
+    HELD.set(Some(ManuallyDrop::new(LineProcess::here().gate.write())));
 }
 
 /// The fork is over, in the parent.
@@ -59,12 +59,12 @@ pub(crate) fn after_fork_in_parent() {
 /// No fork comes while this lives, if it is announced. It is held for moments: the thread that forks
 /// may have the lock of an interpreter.
 pub(crate) fn no_fork() -> RwLockReadGuard<'static, ()> {
-    Process::here().gate.read_recursive()
+    LineProcess::here().gate.read_recursive()
 }
 
 /// The lock under which this process makes what it inherits.
 pub(crate) fn making() -> ReentrantMutexGuard<'static, ()> {
-    Process::here().making.lock()
+    LineProcess::here().making.lock()
 }
 
 /// A value that a child takes over. It is never locked during a fork.

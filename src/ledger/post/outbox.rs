@@ -22,11 +22,11 @@ pub(crate) struct Outbox {
 }
 
 /// What a supply hears.
-type Told = (Arc<dyn Supply>, Box<dyn FnOnce(&dyn Supply)>);
+type SupplyCall = (Arc<dyn Supply>, Box<dyn FnOnce(&dyn Supply)>);
 
 #[derive(Default)]
 struct Waits {
-    told: Vec<Told>,
+    calls: Vec<SupplyCall>,
     again: VecDeque<Arc<dyn Again>>,
     wakes: Vec<Arc<Mailbox>>,
 }
@@ -73,8 +73,8 @@ impl Outbox {
         supply: &Arc<dyn Supply>,
         say: impl FnOnce(&dyn Supply) + 'static,
     ) {
-        let told = &mut self.waits.get_or_insert_default().told;
-        told.push((Arc::clone(supply), Box::new(say)));
+        let calls = &mut self.waits.get_or_insert_default().calls;
+        calls.push((Arc::clone(supply), Box::new(say)));
     }
 
     /// Wakes the owner of `mailbox`, once.
@@ -106,7 +106,7 @@ impl Outbox {
         }
         if let Some(waits) = self.waits {
             waits.wakes.iter().for_each(|mailbox| mailbox.wake());
-            waits.told.into_iter().for_each(|(supply, say)| say(&*supply));
+            waits.calls.into_iter().for_each(|(supply, say)| say(&*supply));
         }
         for (core, event) in self.events {
             core.tell(&event);

@@ -11,7 +11,7 @@ use crate::budgets::{
     QuotaEvent, RepoAction, RepoLimit, UsageReport,
 };
 use crate::py::args;
-use crate::py::given_store::given;
+use crate::py::store::given;
 
 #[doc = stub!("AllowanceLedger")]
 #[pyclass(module = "outlay._core", name = "AllowanceLedger", frozen, weakref)]

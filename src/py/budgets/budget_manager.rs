@@ -9,9 +9,8 @@ use crate::accounting::Invalid;
 use crate::budgets::{AgentBudget, BudgetManager, ManagerOptions};
 use crate::py::args::{self, CallsArg, OnErrorArg, UnsettledArg};
 use crate::py::budgets::budget_info::{PyBudgetInfo, PyBudgetLimit, PyFullBudgetInfo};
-use crate::py::given_store::given;
 use crate::py::lease::PyBudgetLease;
-use crate::py::store::{MadeOf, made};
+use crate::py::store::{MadeOf, given, made};
 use crate::py::values;
 
 #[doc = stub!("BudgetManager")]

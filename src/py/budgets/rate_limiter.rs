@@ -10,9 +10,8 @@ use crate::accounting::{Invalid, Usage};
 use crate::budgets::{RateLimiter, RateOptions};
 use crate::ledger::{Error, Lease, Request, Wait, reserve, without_store};
 use crate::py::args::{self, OnErrorArg, StatusArg, TokensArg, UnsettledArg};
-use crate::py::given_store::{given, joined, name_or};
 use crate::py::lease::PyBudgetLease;
-use crate::py::store::{MadeOf, made};
+use crate::py::store::{MadeOf, given, joined, made, name_or};
 use crate::py::values;
 use crate::py::waiting::{PyMailbox, PyWait, block, block_for_lease};
 use crate::store::Store;
@@ -44,7 +43,8 @@ impl PyRateLimiter {
         name: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let tokens = args::amount(tokens_per_minute, "tokens_per_minute")?;
-        let given = Keywords { threshold, lease_ttl, unsettled, on_error, clock, store, name };
+        let given =
+            LimiterKeywords { threshold, lease_ttl, unsettled, on_error, clock, store, name };
         let options = given.options()?;
         let store = options.store.clone();
         let limiter = RateLimiter::new(tokens, options)?;
@@ -73,7 +73,8 @@ impl PyRateLimiter {
     ) -> PyResult<Self> {
         let most = args::amount(tokens, "tokens")?;
         let window = args::duration(period, "period")?;
-        let given = Keywords { threshold, lease_ttl, unsettled, on_error, clock, store, name };
+        let given =
+            LimiterKeywords { threshold, lease_ttl, unsettled, on_error, clock, store, name };
         let options = given.options()?;
         let store = options.store.clone();
         let limiter = RateLimiter::per(most, window, options)?;
@@ -298,7 +299,7 @@ fn estimate(value: &Bound<'_, PyAny>) -> PyResult<Usage> {
 }
 
 /// The keywords of the class.
-struct Keywords<'a, 'py> {
+struct LimiterKeywords<'a, 'py> {
     threshold: Option<&'a Bound<'py, PyAny>>,
     lease_ttl: Option<&'a Bound<'py, PyAny>>,
     unsettled: UnsettledArg,
@@ -308,7 +309,7 @@ struct Keywords<'a, 'py> {
     name: Option<&'a Bound<'py, PyAny>>,
 }
 
-impl Keywords<'_, '_> {
+impl LimiterKeywords<'_, '_> {
     fn options(&self) -> PyResult<RateOptions> {
         let defaults = RateOptions::default();
         let share = |value| args::number(value).unwrap_or(f64::NAN);

@@ -7,9 +7,8 @@ use crate::accounting::{Code, Invalid, RequestBudget};
 use crate::budgets::{PoolOptions, SharedPool};
 use crate::ledger::{Error, Request, without_store};
 use crate::py::args::{self, OnErrorArg, UnsettledArg};
-use crate::py::given_store::{given, joined, name_or};
 use crate::py::lease::{PyBudgetLease, cast_lease};
-use crate::py::store::{MadeOf, made};
+use crate::py::store::{MadeOf, given, joined, made, name_or};
 use crate::py::values::{self, PyRemaining, PyRequestBudget, PyUsage};
 use crate::py::waiting::{PyMailbox, PyWait, block_for_lease};
 

@@ -13,10 +13,9 @@ use crate::accounting::Invalid;
 use crate::budgets::{AgentTokenBudget, OperationCosts, TokenBudgetOptions};
 use crate::ledger::Error;
 use crate::py::args::{self, OnErrorArg, UnsettledArg};
-use crate::py::given_store::{given, joined};
 use crate::py::lease::PyBudgetLease;
 use crate::py::python_call::interruptible;
-use crate::py::store::{MadeOf, made};
+use crate::py::store::{MadeOf, given, joined, made};
 use crate::py::values;
 
 #[doc = stub!("AgentTokenBudget")]

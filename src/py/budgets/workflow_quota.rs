@@ -5,8 +5,7 @@ use pyo3::types::{PyTuple, PyType};
 
 use crate::budgets::{WorkflowOptions, WorkflowQuota, WorkflowToken};
 use crate::py::args::{self, StepsArg};
-use crate::py::given_store::{given, joined, name_or};
-use crate::py::store::{MadeOf, made};
+use crate::py::store::{MadeOf, given, joined, made, name_or};
 
 const HOUR: f64 = 3600.0;
 

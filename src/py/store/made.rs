@@ -19,7 +19,7 @@ struct Made {
     keywords: Py<PyDict>,
 }
 
-type Given<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
+type Argument<'a, 'py> = Option<&'a Bound<'py, PyAny>>;
 
 /// Keeps the arguments of an account that has a store, and nothing of any other.
 pub(crate) fn made(
@@ -27,7 +27,7 @@ pub(crate) fn made(
     store: Option<&Arc<Store>>,
     method: Option<&'static str>,
     arguments: &[&Bound<'_, PyAny>],
-    keywords: &[(&str, Given<'_, '_>)],
+    keywords: &[(&str, Argument<'_, '_>)],
 ) -> PyResult<MadeOf> {
     match store {
         Some(_) => MadeOf::keep(py, method, arguments, keywords),
@@ -44,7 +44,7 @@ impl MadeOf {
         py: Python<'_>,
         method: Option<&'static str>,
         arguments: &[&Bound<'_, PyAny>],
-        keywords: &[(&str, Given<'_, '_>)],
+        keywords: &[(&str, Argument<'_, '_>)],
     ) -> PyResult<Self> {
         let kept = PyDict::new(py);
         for (name, given) in keywords {

@@ -23,7 +23,7 @@ pub(super) fn apply<R: Rows>(visit: &mut Visit<'_, R>, fact: &Fact) -> Result<Fa
         Err(at) => return Ok(FactGiven { lacks: Some(at), ..given(row, false) }),
     };
     for step in &moves {
-        let Step { limit, limit_row, over, era, era_row } = *step;
+        let MoveStep { limit, limit_row, over, era, era_row } = *step;
         if let Some(limit_row) = limit_row {
             visit.rows.put_limit(limit, limit_row)?;
         }
@@ -91,7 +91,7 @@ fn given(row: FactRow, changed: bool) -> FactGiven {
 
 /// The rows of a limit after an amount has moved. `None`: they stay as they are.
 #[derive(Clone, Copy, Debug)]
-struct Step {
+struct MoveStep {
     limit: LimitId,
     limit_row: Option<LimitRow>,
     /// The era that a reset ends.
@@ -101,7 +101,11 @@ struct Step {
 }
 
 /// The eras in which a fact holds something after it has moved amounts.
-fn eras_of(mut eras: Vec<(LimitId, Era)>, moves: &[Step], moved: &[Moved]) -> Vec<(LimitId, Era)> {
+fn eras_of(
+    mut eras: Vec<(LimitId, Era)>,
+    moves: &[MoveStep],
+    moved: &[Moved],
+) -> Vec<(LimitId, Era)> {
     for (step, moved) in moves.iter().zip(moved) {
         let is_known = eras.iter().any(|(limit, _)| *limit == step.limit);
         if moved.add > 0 && step.era_row.is_some() && !is_known {
@@ -116,8 +120,8 @@ fn fitting<R: Rows>(
     visit: &mut Visit<'_, R>,
     moved: &[Moved],
     fact: &FactRow,
-) -> Result<Result<Vec<Step>, u32>, R::Fault> {
-    let mut moves: Vec<Step> = Vec::with_capacity(moved.len());
+) -> Result<Result<Vec<MoveStep>, u32>, R::Fault> {
+    let mut moves: Vec<MoveStep> = Vec::with_capacity(moved.len());
     for (each, at) in moved.iter().zip(0..) {
         match step(visit, each, &moves, fact)? {
             Some(step) => moves.push(step),
@@ -131,10 +135,10 @@ fn fitting<R: Rows>(
 fn step<R: Rows>(
     visit: &mut Visit<'_, R>,
     each: &Moved,
-    before: &[Step],
+    before: &[MoveStep],
     fact: &FactRow,
-) -> Result<Option<Step>, R::Fault> {
-    let same = |step: &&Step| step.limit == each.limit;
+) -> Result<Option<MoveStep>, R::Fault> {
+    let same = |step: &&MoveStep| step.limit == each.limit;
     let known = before.iter().rev().filter(same).find_map(|step| step.limit_row);
     let mut limit = if known.is_some() { known } else { visit.rows.limit(each.limit)? };
     let (mut set, mut over) = (None, None);
@@ -155,21 +159,21 @@ fn step<R: Rows>(
         MovedEra::Present => (present, false),
         MovedEra::Held => (held, true),
     };
-    let none = Step { limit: each.limit, limit_row: set, over, era: NO_ERA, era_row: None };
+    let none = MoveStep { limit: each.limit, limit_row: set, over, era: NO_ERA, era_row: None };
     if each.add == 0 && each.take_off == 0 {
         return Ok(Some(none));
     }
     let Some(era) = era else { return Ok(late.then_some(none)) };
-    let same = |step: &&Step| step.limit == each.limit && step.era == era;
+    let same = |step: &&MoveStep| step.limit == each.limit && step.era == era;
     let known = before.iter().rev().filter(same).find_map(|step| step.era_row);
     let row = if known.is_some() { known } else { visit.rows.era(each.limit, era)? };
     let Some(mut row) = row else { return Ok(late.then_some(none)) };
-    let more = each.take_off.saturating_sub(row.base);
+    let surplus = each.take_off.saturating_sub(row.base);
     row.base = row.base.saturating_sub(each.take_off).saturating_add(each.add);
-    if more > 0 && !late {
-        row.back = given_back(visit, each.limit, era, &row)?.min(row.back.saturating_add(more));
+    if surplus > 0 && !late {
+        row.back = given_back(visit, each.limit, era, &row)?.min(row.back.saturating_add(surplus));
     }
-    let step = Step { era, era_row: Some(row), ..none };
+    let step = MoveStep { era, era_row: Some(row), ..none };
     if each.add > 0 && !each.anyway {
         let Some(limit) = limit else { return Ok(None) };
         return Ok(fits(visit, (each.limit, &limit), era, row)?.then_some(step));

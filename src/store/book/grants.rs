@@ -13,14 +13,14 @@ use crate::store::rows::{Rows, ShareRow, after};
 pub(super) struct Booked {
     pub(super) placed: Placed,
     pub(super) own: ShareRow,
-    pub(super) others: Others,
+    pub(super) others: OtherShares,
     /// Whether the ask says what its holder has.
     pub(super) said: bool,
 }
 
 /// The shares of all other holders in an era.
 #[derive(Debug, Default)]
-pub(super) struct Others {
+pub(super) struct OtherShares {
     pub(super) taken: u64,
     pub(super) spent: u64,
     pub(super) held: u64,
@@ -32,7 +32,7 @@ pub(super) struct Others {
     gone: Vec<HolderId>,
 }
 
-impl Others {
+impl OtherShares {
     /// Whether one of them waits that began before `since`. A holder that needs nothing is younger
     /// than all that wait.
     pub(super) fn waits_before(&self, need: u64, since: i64) -> bool {
@@ -54,7 +54,7 @@ pub(super) fn read<R: Rows>(
 ) -> Result<Booked, R::Fault> {
     let (time, rules, holder) = (visit.time(), visit.rules, visit.holder);
     let mut own = ShareRow::default();
-    let mut others = Others::default();
+    let mut others = OtherShares::default();
     visit.rows.shares(ask.limit, placed.era, &mut |id, row| {
         if id == holder {
             own = *row;
@@ -75,7 +75,7 @@ fn lapse_of(ask: &ShareAsk, row: &ShareRow, ttl: u64) -> Option<i64> {
     }
 }
 
-impl Others {
+impl OtherShares {
     fn add(&mut self, id: HolderId, row: &ShareRow, lapses: Option<i64>, (time, ttl): (i64, u64)) {
         if let Some(at) = lapses
             && time >= at
@@ -164,7 +164,7 @@ pub(super) fn lower<R: Rows>(
 impl Booked {
     /// An ask that changes nothing.
     pub(super) fn nothing(placed: Placed) -> Self {
-        let (own, others) = (ShareRow::default(), Others::default());
+        let (own, others) = (ShareRow::default(), OtherShares::default());
         Self { placed, own, others, said: false }
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use super::shared::{FactAsked, FactDone};
 use crate::ledger::{Error, StoreError};
 use crate::store::message::{Answer, Message, Outcome};
-use crate::store::supply::Supply;
+use crate::store::supply::HolderSupply;
 
 /// Facts that wait for a message, and those that wait for its answer.
 #[derive(Default)]
@@ -22,7 +22,7 @@ impl Facts {
     }
 
     /// Hands over what somebody still waits for.
-    pub(super) fn hand_over(&mut self, supply: &mut Supply) {
+    pub(super) fn hand_over(&mut self, supply: &mut HolderSupply) {
         for asked in self.asked.drain(..) {
             if !asked.given_up.load(Ordering::Acquire) {
                 supply.say(asked.fact);

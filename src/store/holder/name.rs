@@ -14,14 +14,14 @@ pub struct LimitName<'a> {
     /// What it counts, such as `tokens`.
     pub unit: &'a str,
     /// What else it is: kind, window and scope of a rule.
-    pub more: &'a [(&'a str, &'a str)],
+    pub parts: &'a [(&'a str, &'a str)],
 }
 
 impl LimitName<'_> {
     /// The name for people, and the text that is hashed: no two limits have the same one.
     pub fn readable(&self) -> String {
         let mut name = format!("{} {:?} {}", self.class, self.id, self.unit);
-        for (key, value) in self.more {
+        for (key, value) in self.parts {
             // Writing to a string does not fail.
             let _ = write!(name, " {key}={value:?}");
         }
@@ -52,14 +52,14 @@ mod tests {
 
     #[test]
     fn each_part_tells_limits_apart() {
-        let name = LimitName { class: "Guard", id: "a", unit: "tokens", more: &[("kind", "b")] };
+        let name = LimitName { class: "Guard", id: "a", unit: "tokens", parts: &[("kind", "b")] };
         assert_eq!(name.readable(), "Guard \"a\" tokens kind=\"b\"");
         let others = [
             LimitName { class: "Pool", ..name },
             LimitName { id: "a\" tokens kind=\"b", ..name },
             LimitName { unit: "calls", ..name },
-            LimitName { more: &[], ..name },
-            LimitName { more: &[("kind", "b"), ("user", "c")], ..name },
+            LimitName { parts: &[], ..name },
+            LimitName { parts: &[("kind", "b"), ("user", "c")], ..name },
         ];
         for other in others {
             assert_ne!(other.readable(), name.readable());

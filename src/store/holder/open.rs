@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use super::backend::Backend;
 use super::options::StoreOptions;
-use super::shared::{Shared, Word};
+use super::shared::{StoreState, Word};
 use super::store::{Store, unknown};
 use super::talk::Talk;
 use crate::accounting::{Clock, Follower, Invalid};
@@ -15,7 +15,7 @@ use crate::ledger::{Error, StoreError, fork_generation};
 use crate::store::fresh::fresh;
 use crate::store::inspected::Inspected;
 use crate::store::message::HolderId;
-use crate::store::supply::{OnDown, Supply};
+use crate::store::supply::{HolderSupply, OnDown};
 
 /// The stores of one process.
 #[derive(Debug)]
@@ -101,8 +101,8 @@ impl Store {
     }
 
     fn start(backend: Arc<dyn Backend>, options: StoreOptions) -> Result<Arc<Self>, Error> {
-        let supply = Supply::new(options.rules(), HolderId(fresh()?));
-        let shared = Shared::new(backend, options);
+        let supply = HolderSupply::new(options.rules(), HolderId(fresh()?));
+        let shared = StoreState::new(backend, options);
         if let Clock::Manual(clock) = &shared.options.clock {
             let follower: Weak<dyn Follower> = Arc::downgrade(&shared) as _;
             clock.follow(follower);

@@ -55,17 +55,17 @@ pub(super) enum Word {
 
 /// How a limit is called, and what passes while the store is away.
 #[derive(Debug)]
-pub(super) struct Named {
+pub(super) struct NamedLimit {
     pub(super) name: String,
     pub(super) on_down: Option<OnDown>,
 }
 
 /// What the callers of a process and the thread of its store share.
-pub(super) struct Shared {
+pub(super) struct StoreState {
     pub(super) backend: Arc<dyn Backend>,
     pub(super) options: StoreOptions,
     pub(super) notices: Notices,
-    pub(super) names: RwLock<HashMap<LimitId, Named>>,
+    pub(super) names: RwLock<HashMap<LimitId, NamedLimit>>,
     /// The process that it belongs to.
     generation: u64,
     words: Mutex<Vec<Word>>,
@@ -78,7 +78,7 @@ pub(super) struct Shared {
     thread: Mutex<Option<ThreadId>>,
 }
 
-impl Shared {
+impl StoreState {
     pub(super) fn new(backend: Arc<dyn Backend>, options: StoreOptions) -> Arc<Self> {
         Arc::new(Self {
             backend,
@@ -187,10 +187,10 @@ impl Shared {
     }
 }
 
-impl std::fmt::Debug for Shared {
+impl std::fmt::Debug for StoreState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (backend, options) = (&self.backend, &self.options);
-        f.debug_struct("Shared").field("backend", backend).field("options", options).finish()
+        f.debug_struct("StoreState").field("backend", backend).field("options", options).finish()
     }
 }
 
@@ -208,7 +208,7 @@ pub(super) fn hear<T: Send>(
 /// For how long a move of a clock by hand waits for the thread.
 const MOVED: Duration = Duration::from_millis(500);
 
-impl Follower for Shared {
+impl Follower for StoreState {
     fn next(&self) -> Option<Tick> {
         let next = self.next.load(Ordering::Relaxed);
         (next != u64::MAX && self.is_here()).then(|| Tick::from_raw(next))

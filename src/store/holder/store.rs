@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use super::name::{LimitName, hash};
 use super::notices::StoreEvent;
 use super::options::StoreOptions;
-use super::shared::{FactAsked, FactDone, Named, Shared, Word, hear};
+use super::shared::{FactAsked, FactDone, NamedLimit, StoreState, Word, hear};
 use super::status::Status;
 use crate::accounting::{Changes, Clock, Invalid};
 use crate::ledger::{Account, Error, Lack, Supply, SupplyMember};
@@ -24,7 +24,7 @@ use crate::store::supply::{OnDown, Standing, passes_when_down};
 /// its own, which speaks to the store. Calls are decided in memory.
 #[derive(Debug)]
 pub struct Store {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<StoreState>,
     pub(super) me: Weak<Self>,
     accounts: Mutex<HashMap<u128, Weak<Account>>>,
     /// The store of a child of this process, in that child.
@@ -32,7 +32,7 @@ pub struct Store {
 }
 
 impl Store {
-    pub(super) fn of(shared: Arc<Shared>) -> Arc<Self> {
+    pub(super) fn of(shared: Arc<StoreState>) -> Arc<Self> {
         Arc::new_cyclic(|me| Self {
             shared,
             me: Weak::clone(me),
@@ -82,7 +82,7 @@ impl Store {
     fn name_limit(&self, name: &LimitName<'_>, on_down: Option<OnDown>) -> u128 {
         let name = name.readable();
         let id = hash(&name);
-        self.shared.names.write().insert(LimitId(id), Named { name, on_down });
+        self.shared.names.write().insert(LimitId(id), NamedLimit { name, on_down });
         id
     }
 
@@ -221,8 +221,8 @@ impl Store {
         self.open_here()?;
         let (sender, receiver) = channel();
         self.shared.say(Word::Status(sender));
-        let told = receiver.recv_timeout(self.shared.options.connect_timeout);
-        told.map_err(|_| self.shared.silent("its thread is busy"))
+        let status = receiver.recv_timeout(self.shared.options.connect_timeout);
+        status.map_err(|_| self.shared.silent("its thread is busy"))
     }
 
     /// All limits of the namespace, read from the store.

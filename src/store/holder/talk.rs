@@ -8,13 +8,13 @@ use std::time::Duration;
 use super::facts::Facts;
 use super::notices::{StoreEvent, StoreEventKind};
 use super::retries::Retries;
-use super::shared::{Shared, Word, machine};
+use super::shared::{StoreState, Word, machine};
 use super::status::Status;
 use super::telling::status;
 use crate::accounting::{Changes, Tick};
 use crate::ledger::{Error, StoreError, SupplyMember};
 use crate::store::message::{Answer, LimitId, Message, Outcome};
-use crate::store::supply::{NewLimit, Registry, Supply};
+use crate::store::supply::{HolderSupply, NewLimit, Registry};
 
 /// How often it is looked for others that wait, while the store is scarce.
 const LOOK: Duration = Duration::from_millis(50);
@@ -31,8 +31,8 @@ struct Awaited {
 
 /// What the thread of a store knows.
 pub(super) struct Talk {
-    pub(super) shared: Arc<Shared>,
-    pub(super) supply: Supply,
+    pub(super) shared: Arc<StoreState>,
+    pub(super) supply: HolderSupply,
     pub(super) registry: Registry,
     /// Whether the backend has a message that it has not answered.
     in_flight: bool,
@@ -52,7 +52,7 @@ pub(super) struct Talk {
 }
 
 impl Talk {
-    pub(super) fn new(shared: Arc<Shared>, supply: Supply) -> Self {
+    pub(super) fn new(shared: Arc<StoreState>, supply: HolderSupply) -> Self {
         let seed = supply.holder().0;
         Self {
             shared,
@@ -361,7 +361,7 @@ impl Talk {
 }
 
 /// Why a store without contents is refused.
-fn empty(shared: &Shared) -> String {
+fn empty(shared: &StoreState) -> String {
     format!(
         "the store {} has nothing in namespace {:?}, and strict=True makes nothing by itself: \
          create it with `outlay migrate URL --create`",

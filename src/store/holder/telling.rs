@@ -1,13 +1,13 @@
 //! What the thread of a store says to callers: events, and its status.
 
 use super::notices::{StoreEvent, StoreEventKind};
-use super::shared::{Shared, machine};
+use super::shared::{StoreState, machine};
 use super::status::{ShareStatus, Status};
 use crate::accounting::Tick;
 use crate::store::message::{Answer, LimitId, Message};
-use crate::store::supply::{Meters, Registry, Supply};
+use crate::store::supply::{HolderSupply, Meters, Registry};
 
-impl Shared {
+impl StoreState {
     pub(super) fn tell_of(&self, kind: StoreEventKind, limit: LimitId, amount: Option<u64>) {
         if self.notices.is_heard() {
             let limit = Some(self.name_of(limit));
@@ -30,8 +30,8 @@ impl Shared {
 
 /// The status of a store. `answered` is when it last answered, and how far its clock is ahead.
 pub(super) fn status(
-    shared: &Shared,
-    supply: &Supply,
+    shared: &StoreState,
+    supply: &HolderSupply,
     registry: &mut Registry,
     answered: Option<(Tick, i64)>,
     problem: Option<&str>,

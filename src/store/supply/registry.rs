@@ -9,9 +9,9 @@ use crate::accounting::{Calendar, Meter, Share, Tick, Window};
 use crate::ledger::{Account, Error, SupplyMember};
 use crate::store::message::{LimitId, WindowSpan};
 
-/// A limit that an account has brought, for [`Supply::add`](super::Supply::add).
+/// A limit that an account has brought, for [`HolderSupply::add`](super::HolderSupply::add).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Known {
+pub struct MemberLimit {
     /// Which limit.
     pub id: LimitId,
     /// Its window.
@@ -45,14 +45,14 @@ pub struct Registry {
 /// A limit that is new, and how the edges of its windows are computed.
 #[derive(Debug)]
 pub(in crate::store) struct NewLimit {
-    pub(in crate::store) known: Known,
+    pub(in crate::store) known: MemberLimit,
     pub(in crate::store) edging: Option<Box<dyn Edging>>,
 }
 
 impl Registry {
     /// Adds an account, and returns the limits of its shared meters. Call it again after a meter was
     /// added.
-    pub fn add(&mut self, account: &Arc<Account>) -> Result<Vec<Known>, Error> {
+    pub fn add(&mut self, account: &Arc<Account>) -> Result<Vec<MemberLimit>, Error> {
         let member: Arc<dyn SupplyMember> = Arc::clone(account) as _;
         Ok(self.join(&member)?.into_iter().map(|new| new.known).collect())
     }
@@ -177,6 +177,6 @@ fn new_limit(meter: &Meter) -> Option<NewLimit> {
         Window::Gauge => WindowSpan::Gauge,
     };
     let (id, most) = (LimitId(meter.shared_limit()?), meter.most_of_all());
-    let known = Known { id, span, most, insists: !meter.follows() };
+    let known = MemberLimit { id, span, most, insists: !meter.follows() };
     Some(NewLimit { known, edging })
 }

@@ -31,7 +31,7 @@ pub(super) struct Sent {
 
 /// What one holder knows of one store.
 #[derive(Clone, Debug)]
-pub struct Supply {
+pub struct HolderSupply {
     pub(super) rules: SupplyRules,
     me: HolderId,
     pub(super) number: u64,
@@ -52,7 +52,7 @@ pub struct Supply {
     pub(super) gone: bool,
 }
 
-impl Supply {
+impl HolderSupply {
     /// A holder that has said nothing yet. `me` is random, and no other holder ever had it.
     pub fn new(rules: SupplyRules, me: HolderId) -> Self {
         Self {

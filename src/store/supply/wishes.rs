@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::speaking::Supply;
+use super::speaking::HolderSupply;
 use crate::accounting::Tick;
 use crate::store::message::{Epoch, LimitId, Message};
 
-impl Supply {
+impl HolderSupply {
     /// The name of a limit, which the store compares. Until it is said nothing is said of the limit.
     pub fn name(&mut self, id: LimitId, name: &str) {
         self.names.insert(id, name.to_owned());

@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-FLOORS = ("src/accounting", "src/ledger", "src/budgets", "src/py", "python/outlay")
+FLOORS = ("src/accounting", "src/ledger", "src/store", "src/budgets", "src/py", "python/outlay")
 
 
 def section(floor):

@@ -35,6 +35,7 @@ PROMISED = {
         "time to land: True",
         "per-agent 9900 tokens, 32600 micro-USD",
     ],
+    "fastapi_workers.py": ["20 answered by ", ", 140 refused", "Cost budget exceeded: service-day"],
     "langchain_agent.py": ["tool error: {", "I could not look up Tromso.", "open leases 0"],
 }
 
@@ -47,6 +48,9 @@ def test_every_example_is_run_here():
 def test_example_runs(name):
     if "langchain" in name:
         pytest.importorskip("langchain")
+    if "fastapi" in name:
+        pytest.importorskip("fastapi")
+        pytest.importorskip("uvicorn")
     environment = {**os.environ, "LANGSMITH_TRACING": "false"}
     process = subprocess.run(
         [sys.executable, "-W", "error::ResourceWarning", EXAMPLES / name],

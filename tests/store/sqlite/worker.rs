@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use outlay::store::sqlite::{SqliteOptions, SqliteStore};
 use outlay::store::{
-    Answer, Durable, Edging, HolderId, LimitId, Supply, SupplyRules, WindowSpan, fresh,
+    Answer, Durable, Edging, HolderId, HolderSupply, LimitId, SupplyRules, WindowSpan, fresh,
 };
 use outlay::{Clock, Error, ShareKind, Tick};
 
@@ -108,7 +108,7 @@ impl Worker {
         let namespace = if apart == "true" { process.to_string() } else { "all".to_owned() };
         let options = SqliteOptions { namespace, ttl: TTL, durable, ..SqliteOptions::default() };
         let store = SqliteStore::open(url, options).unwrap();
-        let mut supply = Supply::new(RULES, HolderId(fresh().unwrap()));
+        let mut supply = HolderSupply::new(RULES, HolderId(fresh().unwrap()));
         let specs = specs();
         for (at, spec) in specs.iter().enumerate() {
             let calendar = spec.span == WindowSpan::Calendar;

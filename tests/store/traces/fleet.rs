@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use outlay::store::{
-    Answer, HolderId, LimitId, Message, Now, OnDown, Registry, StoreRules, Supply, SupplyRules,
-    apply, passes_when_down,
+    Answer, HolderId, HolderSupply, LimitId, Message, Now, OnDown, Registry, StoreRules,
+    SupplyRules, apply, passes_when_down,
 };
 use outlay::{
     Account, Actual, Ask, Changes, Clock, Code, Core, Demand, Error, Grant, Key, Lack, Lease,
@@ -107,7 +107,7 @@ impl outlay::Supply for Link {
 }
 
 struct Process {
-    supply: Supply,
+    supply: HolderSupply,
     registry: Registry,
     account: Arc<Account>,
     link: Arc<Link>,
@@ -179,7 +179,7 @@ fn process(number: usize, core: &Arc<Core>, most: u64, window: Window) -> Proces
     let account = Account::new(core, key, Code::BudgetExceeded, [meter]);
     account.supplied_by(Arc::clone(&link) as Arc<dyn outlay::Supply>).unwrap();
     let mut registry = Registry::default();
-    let mut supply = Supply::new(SupplyRules::default(), HolderId(number as u128 + 1));
+    let mut supply = HolderSupply::new(SupplyRules::default(), HolderId(number as u128 + 1));
     for known in registry.add(&account).unwrap() {
         supply.add(known.id, known.span, known.most, None);
     }

@@ -33,7 +33,7 @@ class Guard(_GuardScopes, _GuardReports):
         on_error: What is booked for a lease whose block is left by an error: "release" or "charge"; default
             None, as the policy says.
         store: Where the counts are kept, for all processes and after a restart: a URL or a `Store`, in place
-            of the policy's; "memory://" keeps them in this object; default None, as the policy says.
+            of the policy's. "memory://" keeps them in this object. Default None, as the policy says.
 
     Raises:
         PolicyError: The policy has an unknown key or an impossible value; the file and the line are named.

@@ -25,7 +25,7 @@ impl StoredRule {
         Self { window, scope, values: values.pairs() }
     }
 
-    fn more<'a>(&'a self, rule: &Rule) -> Vec<(&'a str, &'a str)> {
+    fn parts<'a>(&'a self, rule: &Rule) -> Vec<(&'a str, &'a str)> {
         let own = [
             ("kind", rule.kind.name()),
             ("window", self.window.as_str()),
@@ -45,8 +45,8 @@ pub(super) fn meter(
     let meter = Meter::new(rule.limit(unit), rule.span.window(clock)?);
     let Some(store) = store else { return Ok(meter) };
     let stored = StoredRule::of(rule, values);
-    let more = stored.more(rule);
-    let name = LimitName { class: "Guard", id: &rule.name, unit: unit.name(), more: &more };
+    let parts = stored.parts(rule);
+    let name = LimitName { class: "Guard", id: &rule.name, unit: unit.name(), parts: &parts };
     let limit = match rule.on_down {
         Some(on_down) => store.limit_on_down(&name, on_down),
         None => store.limit(&name),
@@ -63,9 +63,9 @@ pub(super) fn account(
     make: impl FnOnce(&Arc<Named>) -> Arc<Account>,
 ) -> Result<(Arc<Account>, Arc<Named>), Error> {
     let stored = StoredRule::of(rule, &named.values);
-    let more = stored.more(rule);
+    let parts = stored.parts(rule);
     // Whatever units it counts: they may change.
-    let key = LimitName { class: "Guard", id: &rule.name, unit: "", more: &more }.number();
+    let key = LimitName { class: "Guard", id: &rule.name, unit: "", parts: &parts }.number();
     let account = store.account(key, || Ok(make(&named)))?;
     let known = account.identity().naming().and_then(|naming| naming.kept());
     let known = known.and_then(|known| known.downcast::<Named>().ok());

@@ -5,18 +5,17 @@ use pyo3::types::PyString;
 
 use crate::budgets::{GuardOptions, GuardPolicy, StorePolicy};
 use crate::py::args::LeaseKeywords;
-use crate::py::given_store::given_with;
-use crate::py::store::MadeOf;
+use crate::py::store::{MadeOf, given_with};
 use crate::py::values;
 
 /// What a guard is made with, beside its policy.
-pub(super) struct Keywords<'a, 'py> {
+pub(super) struct GuardKeywords<'a, 'py> {
     pub(super) clock: Option<&'a Bound<'py, PyAny>>,
     pub(super) leases: LeaseKeywords<'a, 'py>,
     pub(super) store: Option<&'a Bound<'py, PyAny>>,
 }
 
-impl Keywords<'_, '_> {
+impl GuardKeywords<'_, '_> {
     /// The store: the argument, or what the policy says.
     pub(super) fn store(&self, py: Python<'_>, policy: &mut GuardPolicy) -> PyResult<GuardOptions> {
         let StorePolicy { url, options } = std::mem::take(&mut policy.defaults.store);

@@ -12,7 +12,7 @@ use super::allotment::PyAllotment;
 use super::asking;
 use super::bound::PyBoundGuard;
 use super::events::Listeners;
-use super::keywords::Keywords;
+use super::keywords::GuardKeywords;
 use super::label_cache::{LabelCache, addresses};
 use super::labels::{CallLabels, GivenLabels, scope};
 use super::policy::{read_dict, read_file, read_policy};
@@ -54,7 +54,7 @@ impl PyGuard {
     fn of(
         given: &Bound<'_, PyAny>,
         mut policy: GuardPolicy,
-        keywords: &Keywords<'_, '_>,
+        keywords: &GuardKeywords<'_, '_>,
     ) -> PyResult<Self> {
         keywords.leases.put_into(&mut policy.defaults.leases)?;
         let options = keywords.store(given.py(), &mut policy)?;
@@ -108,7 +108,7 @@ impl PyGuard {
         store: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let leases = LeaseKeywords { lease_ttl, unsettled, on_error };
-        let keywords = Keywords { clock, leases, store };
+        let keywords = GuardKeywords { clock, leases, store };
         Self::of(policy, read_policy(policy)?, &keywords)
     }
 
@@ -126,7 +126,7 @@ impl PyGuard {
         store: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let leases = LeaseKeywords { lease_ttl, unsettled, on_error };
-        let keywords = Keywords { clock, leases, store };
+        let keywords = GuardKeywords { clock, leases, store };
         Self::of(path, read_file(path)?, &keywords)
     }
 
@@ -144,7 +144,7 @@ impl PyGuard {
         store: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let leases = LeaseKeywords { lease_ttl, unsettled, on_error };
-        let keywords = Keywords { clock, leases, store };
+        let keywords = GuardKeywords { clock, leases, store };
         Self::of(policy, read_dict(policy)?, &keywords)
     }
 

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
+use super::class::PyStore;
+use super::open::open;
 use crate::accounting::{Clock, Invalid};
 use crate::py::python_call::detached;
-use crate::py::store::{PyStore, open};
 use crate::py::{args, values};
 use crate::store::{Store, StoreOptions};
 
