@@ -5,11 +5,12 @@ Each line is a run of `--seconds` with `--processes` processes that do nothing b
 - one for all: one pool, whose shares the processes draw from the file;
 - one budget each: a pool for each process, all on one file;
 - in memory: pools without a store, one for each process;
-- SQLite by hand: what a program without shares does. It reserves with one transaction and settles with another,
-  each an `UPDATE` that checks. `FULL` waits for the disk, as a grant of the store does; `NORMAL` does not.
+- SQLite by hand: what a program without shares does. It reserves with one transaction and settles with
+  another, each an `UPDATE` that checks. `FULL` waits for the disk, as a grant of the store does; `NORMAL`
+  does not.
 
-All pairs of all processes count, from the moment at which all have begun. There are more processes than cores, so
-compare the lines of one run with each other, and with nothing else.
+All pairs of all processes count, from the moment at which all have begun. There are more processes than
+cores, so compare the lines of one run with each other, and with nothing else.
 
 Run: python benches/python/stores.py [--processes 8] [--seconds 2] [--check]
 """

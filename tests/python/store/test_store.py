@@ -93,7 +93,8 @@ def test_inspect_says_what_all_have(url):
         store.sync()
         [limit] = store.inspect()
         [holder] = limit["holders"]
-        assert "AgentTokenBudget" in limit["name"] and '"a"' in limit["name"]
+        assert "AgentTokenBudget" in limit["name"]
+        assert '"a"' in limit["name"]
         assert (limit["limit"], limit["used"], limit["window"]) == (100, 10, "fixed:86400s")
         assert (holder["used"], holder["live"]) == (10, True)
         assert holder["share"] == 10 + limit["out"]
