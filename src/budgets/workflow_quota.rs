@@ -12,11 +12,11 @@ use smallvec::smallvec;
 
 use self::run_fact::{RunBegun, RunFact, RunPlace};
 pub use self::token::WorkflowToken;
-use self::token::{Active, Workflow};
+use self::token::{Active, Workflow, steps_limit};
 use super::facts::{limits_of, look};
 use super::stored::{Stored, check_most, core, reset, span_text};
 use crate::accounting::{Clock, Code, Key, Limit, Meter, Terms, Tick, Unit, Window, nanos};
-use crate::ledger::{Account, Demand, Error, MeterIndex, Policy};
+use crate::ledger::{Account, Demand, Error, Heir, Heritable, MeterIndex, Policy};
 use crate::store::{LimitId, Store};
 
 const FIRST: MeterIndex = MeterIndex(0);
@@ -66,6 +66,7 @@ struct Quota {
     active: Arc<Active>,
     /// Where all processes find the workflows.
     place: Option<RunPlace>,
+    heir: Heir<Self>,
     /// When to look for workflows that nobody has any more.
     search_at: AtomicU64,
 }
@@ -110,15 +111,24 @@ impl WorkflowQuota {
         let search_at = AtomicU64::new(core.clock().tick().plus(SEARCHES).raw());
         let keep = nanos(KEPT.max(period)) / 1_000;
         let place = store.map(|store| RunPlace { store, quota: name, keep });
-        let quota = Quota { account, max_workflows, max_steps, period, active, place, search_at };
-        Ok(Self(Arc::new(quota)))
+        let heir = Heir::new();
+        Ok(Self(Arc::new(Quota {
+            account,
+            max_workflows,
+            max_steps,
+            period,
+            active,
+            place,
+            heir,
+            search_at,
+        })))
     }
 
     /// Begins a workflow. An id that is active already is refused. With `resume` its running token
     /// is returned.
     pub fn begin_workflow(&self, workflow_id: &str, resume: bool) -> Result<WorkflowToken, Error> {
         let key = Key::parse("workflow_id", workflow_id)?;
-        let quota = &self.0;
+        let quota = self.0.here_shared()?;
         if let Some(place) = &quota.place {
             return quota.begin_in(place, &key, resume);
         }
@@ -142,10 +152,10 @@ impl WorkflowQuota {
 
     /// Ends a workflow. Returns false if no workflow of that id is active.
     pub fn end_workflow(&self, workflow_id: &str) -> Result<bool, Error> {
-        let known = self.0.active.lock().get(workflow_id).cloned().map(WorkflowToken);
+        let known = self.0.here()?.active.lock().get(workflow_id).cloned().map(WorkflowToken);
         match known {
             Some(token) if token.end()? => return Ok(true),
-            None if self.0.place.is_none() => return Ok(false),
+            None if self.0.here()?.place.is_none() => return Ok(false),
             // Another process may have begun one of that id.
             _ => {}
         }
@@ -154,47 +164,47 @@ impl WorkflowQuota {
 
     /// The active workflow with that id.
     pub fn get(&self, workflow_id: &str) -> Result<Option<WorkflowToken>, Error> {
-        let core = self.0.account.core();
-        core.same_process()?;
-        let Some(place) = &self.0.place else {
-            return Ok(self.0.active.lock().get(workflow_id).cloned().map(WorkflowToken));
+        let quota = self.0.here_shared()?;
+        let core = quota.account.core();
+        let Some(place) = &quota.place else {
+            return Ok(quota.active.lock().get(workflow_id).cloned().map(WorkflowToken));
         };
         let Ok(key) = Key::parse("workflow_id", workflow_id) else { return Ok(None) };
         match place.find(&key, core.clock().tick())? {
-            Some(run) => self.0.token(place, &key, run).map(Some),
+            Some(run) => quota.token(&key, run).map(Some),
             None => Ok(None),
         }
     }
 
     /// How many workflows are active.
     pub fn active_count(&self) -> Result<usize, Error> {
-        let core = self.0.account.core();
-        core.same_process()?;
-        if let Some(place) = &self.0.place {
+        let quota = self.0.here_shared()?;
+        let core = quota.account.core();
+        if let Some(place) = &quota.place {
             return place.count();
         }
-        self.0.forget(core.clock().tick());
-        Ok(self.0.active.lock().len())
+        quota.forget(core.clock().tick());
+        Ok(quota.active.lock().len())
     }
 
     /// How many workflows began in this period.
     pub fn period_count(&self) -> Result<u64, Error> {
-        self.0.account.read(|meters, _| meters[0].used())
+        self.0.here()?.account.read(|meters, _| meters[0].used())
     }
 
     /// How many more may begin in this period.
     pub fn remaining(&self) -> Result<u64, Error> {
-        self.0.account.read(|meters, _| meters[0].remaining().unwrap_or(u64::MAX))
+        self.0.here()?.account.read(|meters, _| meters[0].remaining().unwrap_or(u64::MAX))
     }
 
     /// The time until the next period.
     pub fn time_until_reset(&self) -> Result<Duration, Error> {
-        self.0.account.read(|meters, now| meters[0].resets_in(now).unwrap_or_default())
+        self.0.here()?.account.read(|meters, now| meters[0].resets_in(now).unwrap_or_default())
     }
 
     /// Starts a new period now. Active workflows go on.
     pub fn reset(&self) -> Result<(), Error> {
-        reset(&self.0.account)
+        reset(&self.0.here()?.account)
     }
 
     /// How many workflows may begin in a period.
@@ -218,6 +228,33 @@ impl WorkflowQuota {
     }
 }
 
+impl Heritable for Quota {
+    fn made_in(&self) -> u64 {
+        self.account.core().generation()
+    }
+
+    fn heir(&self) -> Option<&Heir<Self>> {
+        Some(&self.heir)
+    }
+
+    /// The workflows that run are in the store.
+    fn make_heir(&self) -> Result<Arc<Self>, Error> {
+        let place = self.place.as_ref().ok_or(Error::Forked)?.present()?;
+        let account = Arc::clone(self.account.here_shared()?);
+        let search_at = AtomicU64::new(account.core().clock().tick().plus(SEARCHES).raw());
+        Ok(Arc::new(Self {
+            account,
+            max_workflows: self.max_workflows,
+            max_steps: self.max_steps,
+            period: self.period,
+            active: Arc::new(Active::default()),
+            place: Some(place),
+            heir: Heir::new(),
+            search_at,
+        }))
+    }
+}
+
 impl Quota {
     /// Begins a workflow for all processes of a store, or goes on with it.
     fn begin_in(
@@ -233,12 +270,12 @@ impl Quota {
             let now = core.clock().now(true);
             match place.begin(key, now.wall_ns / 1_000, limit, now.tick)? {
                 RunBegun::New(run) => {
-                    let token = self.token(place, key, run);
+                    let token = self.token(key, run);
                     self.note_left(now.tick);
                     return token;
                 }
                 RunBegun::Runs(run) if resume => {
-                    let token = self.token(place, key, run)?;
+                    let token = self.token(key, run)?;
                     look(&place.store, &token.0.account)?;
                     return Ok(token);
                 }
@@ -256,12 +293,7 @@ impl Quota {
     }
 
     /// The token of a workflow that runs: the one that this process has, or a new one.
-    fn token(
-        self: &Arc<Self>,
-        place: &RunPlace,
-        key: &Key,
-        run: RunFact,
-    ) -> Result<WorkflowToken, Error> {
+    fn token(self: &Arc<Self>, key: &Key, run: RunFact) -> Result<WorkflowToken, Error> {
         let known = |active: &HashMap<Key, Arc<Workflow>>| {
             let known = active.get(key)?;
             let same = known.run.as_ref().is_some_and(|known| known.is(&run));
@@ -270,7 +302,7 @@ impl Quota {
         if let Some(token) = known(&self.active.lock()) {
             return Ok(token);
         }
-        let steps = self.steps(place, key, &run.beginning())?;
+        let steps = run.steps(self.account.core(), self.steps_limit())?;
         let mut active = self.active.lock();
         if let Some(token) = known(&active) {
             return Ok(token);
@@ -283,20 +315,6 @@ impl Quota {
         Ok(token)
     }
 
-    /// The account of the steps of a workflow with that beginning. All processes find it by that.
-    fn steps(&self, place: &RunPlace, workflow: &Key, began: &str) -> Result<Arc<Account>, Error> {
-        let stored = Stored {
-            store: Some(&place.store),
-            class: "Workflow",
-            id: workflow.as_str(),
-            parts: &[("quota", &place.quota), ("began", began)],
-        };
-        let meters = smallvec![stored.meter(self.steps_limit(), Window::Lifetime).following()];
-        stored.account(meters, |meters| {
-            Account::new(self.account.core(), workflow.clone(), Code::WorkflowQuotaExceeded, meters)
-        })
-    }
-
     /// The account of the steps of a workflow of this process alone.
     fn own_steps(&self, workflow: &Key) -> Arc<Account> {
         let meter = Meter::new(self.steps_limit(), Window::Lifetime);
@@ -305,7 +323,7 @@ impl Quota {
     }
 
     fn steps_limit(&self) -> Limit {
-        Limit::new(Unit::Steps, Some(self.max_steps))
+        steps_limit(self.max_steps)
     }
 
     /// Looks for workflows to forget, once in a while.

@@ -6,7 +6,7 @@ use super::reports::{JobRef, UsageReport};
 use super::service::AllowanceService;
 use super::starting::Start;
 use crate::accounting::{Moment, Terms, Usage};
-use crate::ledger::{Ask, Demand, Error, Lease, Request, reserve_and};
+use crate::ledger::{Ask, Demand, Error, Heritable, Lease, Request, reserve_and};
 
 impl AllowanceService {
     /// Begins a job, or refuses and changes nothing. It holds its tokens and its slot until its end
@@ -22,15 +22,15 @@ impl AllowanceService {
     ) -> Result<JobRef, Error> {
         let start = self.start(agent_id, model, repo, estimated_tokens)?;
         let id = JobId::parse(agent_id, job_id)?;
-        self.core.same_process()?;
-        self.hear_allowance(&start.agent, false)?;
-        let begun = self.allows(&start).and_then(|()| {
-            self.keep(&start)?;
-            match &self.store {
-                Some(store) => self.start_kept(store, &start, &id),
+        let service = self.here()?;
+        service.hear_allowance(&start.agent, false)?;
+        let begun = service.allows(&start).and_then(|()| {
+            service.keep(&start)?;
+            match &service.store {
+                Some(store) => service.start_kept(store, &start, &id),
                 None => {
-                    let asks = self.asks(&start, Terms::Gated);
-                    self.with_repo(&start, asks, |asks| self.begin(&start, &id, asks))
+                    let asks = service.asks(&start, Terms::Gated);
+                    service.with_repo(&start, asks, |asks| service.begin(&start, &id, asks))
                 }
             }
         });
@@ -44,18 +44,18 @@ impl AllowanceService {
     /// Records that a job has begun, whatever the limits say. Returns false if that was known.
     pub(super) fn record_start(&self, report: &UsageReport) -> Result<bool, Error> {
         let (start, id) = self.start_of(report)?;
-        self.core.same_process()?;
-        self.keep(&start)?;
-        if let Some(store) = &self.store {
-            return self.record_kept_start(store, &start, &id);
+        let service = self.here()?;
+        service.keep(&start)?;
+        if let Some(store) = &service.store {
+            return service.record_kept_start(store, &start, &id);
         }
-        if self.begin(&start, &id, &self.asks(&start, Terms::Recorded))?.is_some() {
+        if service.begin(&start, &id, &service.asks(&start, Terms::Recorded))?.is_some() {
             return Ok(true);
         }
         // Its end was reported first. Then it only counts as one more job of the day.
-        let late = self.jobs.lock().count(&id);
+        let late = service.jobs.lock().count(&id);
         if late {
-            self.agents.account(&id.agent)?.record(&[Demand::new(JOBS, 1)])?;
+            service.agents.account(&id.agent)?.record(&[Demand::new(JOBS, 1)])?;
         }
         Ok(late)
     }

@@ -4,7 +4,7 @@ use super::accounts::{COOLDOWN, JOBS, TOKENS};
 use super::service::AllowanceService;
 use super::settings::{AllowanceStatus, QuotaCheckResult, RepoAction};
 use crate::accounting::{Code, Key, Meter, Terms};
-use crate::ledger::{Demand, Error, check};
+use crate::ledger::{Demand, Error, Heritable, check};
 
 impl AllowanceService {
     /// Whether a job of the agent that uses one token would pass. An empty `model` means none. An
@@ -16,19 +16,19 @@ impl AllowanceService {
         repo: Option<&str>,
     ) -> Result<QuotaCheckResult, Error> {
         let start = self.start(agent_id, model, repo, 1)?;
-        self.core.same_process()?;
-        self.hear_allowance(&start.agent, true)?;
-        let verdict = self.allows(&start).and_then(|()| match &self.store {
-            Some(store) => self.check_kept(store, &start),
-            None => self.with_repo(&start, self.asks(&start, Terms::Gated), check),
+        let service = self.here()?;
+        service.hear_allowance(&start.agent, true)?;
+        let verdict = service.allows(&start).and_then(|()| match &service.store {
+            Some(store) => service.check_kept(store, &start),
+            None => service.with_repo(&start, service.asks(&start, Terms::Gated), check),
         });
         let reason = reason_of(verdict)?;
-        let agent = self.agents.account(&start.agent)?;
+        let agent = service.agents.account(&start.agent)?;
         let (left, mut high) = agent.read(|meters, _| {
             let both = [TOKENS, JOBS].map(|n| &meters[usize::from(n)]);
             (both.map(Meter::remaining), both.into_iter().any(is_high))
         })?;
-        if let Some(model) = start.counted.and_then(|model| self.models.find(&model)) {
+        if let Some(model) = start.counted.and_then(|model| service.models.find(&model)) {
             high |= model.read(|meters, _| is_high(&meters[usize::from(TOKENS)]))?;
         }
         Ok(result(reason, high, left))
@@ -36,10 +36,10 @@ impl AllowanceService {
 
     /// Whether a repository takes one more action.
     pub fn check_repo(&self, repo: &str, action: RepoAction) -> Result<QuotaCheckResult, Error> {
-        self.core.same_process()?;
+        let service = self.here()?;
         let repo = Key::parse("repo", repo)?;
-        self.hear_repo_state(&repo)?;
-        let Some(account) = self.repos.known(&repo)? else {
+        service.hear_repo_state(&repo)?;
+        let Some(account) = service.repos.known(&repo)? else {
             return Ok(result(None, false, [None; 2]));
         };
         let reason = reason_of(account.check(&demands(action)))?;
@@ -52,10 +52,10 @@ impl AllowanceService {
 
     /// Counts one action of a repository, or refuses it.
     pub fn charge_repo(&self, repo: &str, action: RepoAction) -> Result<(), Error> {
-        self.core.same_process()?;
+        let service = self.here()?;
         let key = Key::parse("repo", repo)?;
-        self.hear_repo_state(&key)?;
-        let account = self.repos.account(&key)?;
+        service.hear_repo_state(&key)?;
+        let account = service.repos.account(&key)?;
         account.charge(&demands(action)).map_err(|error| {
             let Error::Denied(mut denied) = error else { return error };
             denied.id = None;
@@ -66,8 +66,8 @@ impl AllowanceService {
 
     /// Records a failure in a repository. Its cooldown begins now.
     pub fn record_failure(&self, repo: &str) -> Result<(), Error> {
-        self.core.same_process()?;
-        self.start_cooldown(&Key::parse("repo", repo)?)
+        let service = self.here()?;
+        service.start_cooldown(&Key::parse("repo", repo)?)
     }
 
     pub(super) fn start_cooldown(&self, repo: &Key) -> Result<(), Error> {

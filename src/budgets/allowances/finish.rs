@@ -8,7 +8,7 @@ use super::reports::{JobRef, QuotaEvent, ReportPreview, UsageReport};
 use super::service::AllowanceService;
 use super::starting::model_key;
 use crate::accounting::{Key, Usage};
-use crate::ledger::{Actual, Demand, Error};
+use crate::ledger::{Actual, Demand, Error, Heritable};
 
 impl AllowanceService {
     /// Records what happened to a job. Returns false if that was known and changes nothing.
@@ -25,19 +25,19 @@ impl AllowanceService {
     fn record_end(&self, report: &UsageReport) -> Result<bool, Error> {
         let id = JobId::parse(&report.agent_id, &report.job_id)?;
         let model = model_key(&report.model)?;
-        self.core.same_process()?;
-        if let Some(store) = &self.store {
-            self.hear_quotas()?;
-            return self.record_kept_end(store, report);
+        let service = self.here()?;
+        if let Some(store) = &service.store {
+            service.hear_quotas()?;
+            return service.record_kept_end(store, report);
         }
-        let agent = self.agents.account(&id.agent)?;
-        let (now, net) = (self.now(), report.event.settles(report.tokens(), 0).net());
+        let agent = service.agents.account(&id.agent)?;
+        let (now, net) = (service.now(), report.event.settles(report.tokens(), 0).net());
         // In one step: a beginning or an end at the same time comes before or after it.
-        let end = || self.jobs.lock().end(&id, now);
+        let end = || service.jobs.lock().end(&id, now);
         match agent.record_once(end, &[Demand::new(TOKENS, net)])? {
-            None => self.record_model(model, net, report.cost_micros_usd).map(|()| true),
+            None => service.record_model(model, net, report.cost_micros_usd).map(|()| true),
             Some(JobRecord::Ended { .. }) => Ok(false),
-            Some(JobRecord::Runs(job)) => self.settle(job, model, report).map(|()| true),
+            Some(JobRecord::Runs(job)) => service.settle(job, model, report).map(|()| true),
         }
     }
 
@@ -70,9 +70,9 @@ impl AllowanceService {
         let named =
             model_key(&report.model)?.map(|model| self.models.counted(model)).transpose()?;
         let named = named.as_ref().map_or("", Key::as_str);
-        self.core.same_process()?;
-        let now = self.now();
-        let mut jobs = self.jobs.lock();
+        let service = self.here()?;
+        let now = service.now();
+        let mut jobs = service.jobs.lock();
         let started = report.event == QuotaEvent::JobStarted;
         let (estimate, model, frees_slot) = match jobs.find(&id, now) {
             None => (0, named, false),
@@ -98,11 +98,11 @@ impl AllowanceService {
     /// The jobs that have run for too long and whose end was not reported yet, longest overdue
     /// first.
     pub fn overdue(&self) -> Result<Vec<JobRef>, Error> {
-        self.core.same_process()?;
-        if let Some(store) = &self.store {
-            return self.kept_overdue(store);
+        let service = self.here()?;
+        if let Some(store) = &service.store {
+            return service.kept_overdue(store);
         }
-        let now = self.core.clock().tick();
-        Ok(self.jobs.lock().overdue(now))
+        let now = service.core.clock().tick();
+        Ok(service.jobs.lock().overdue(now))
     }
 }

@@ -14,7 +14,7 @@ use super::kept::KeptJob;
 use super::settings::{AgentAllowance, ModelQuota, RepoLimit};
 use crate::accounting::{Clock, Key, LONGEST, Limit, Moment, Show, Tick};
 use crate::budgets::stored::core;
-use crate::ledger::{Core, Error, Policy};
+use crate::ledger::{Core, Error, Heir, Heritable, Policy};
 use crate::store::Store;
 
 /// The options of an [`AllowanceService`].
@@ -58,6 +58,7 @@ pub struct AllowanceService {
     pub(super) repos: Limited<RepoLimit>,
     pub(super) jobs: Mutex<JobTable>,
     generation: AtomicU64,
+    heir: Heir<Self>,
     pub(super) showing: Arc<Showing>,
     spares_zero: bool,
     pub(super) store: Option<Arc<Store>>,
@@ -105,6 +106,7 @@ impl AllowanceService {
             repos: Limited::new(&opening, open_repo),
             jobs: Mutex::new(JobTable::new(core.clock().now(true))),
             generation: AtomicU64::new(0),
+            heir: Heir::new(),
             core,
             showing,
             spares_zero,
@@ -155,5 +157,25 @@ impl AllowanceService {
     pub(super) fn longest(&self, agent: &Key) -> Option<Duration> {
         let longest = self.agents.setting(agent)?.max_job_duration;
         (!longest.is_zero()).then_some(longest)
+    }
+}
+
+impl Heritable for AllowanceService {
+    fn made_in(&self) -> u64 {
+        self.core.generation()
+    }
+
+    /// That of a guard is made by the guard.
+    fn heir(&self) -> Option<&Heir<Self>> {
+        self.keeps_settings.then_some(&self.heir)
+    }
+
+    /// What is set is in the store, and so are the jobs.
+    fn make_heir(&self) -> Result<Arc<Self>, Error> {
+        let store = Some(self.store.as_ref().ok_or(Error::Forked)?.present()?);
+        let heir = Self::with(AllowanceOptions { clock: Clock::System, store })?;
+        heir.core.take_listeners(&self.core);
+        heir.showing.set(self.showing.get());
+        Ok(Arc::new(heir))
     }
 }

@@ -4,7 +4,7 @@ use super::accounts::{JOBS, REQUESTS};
 use super::job::JobId;
 use super::service::AllowanceService;
 use crate::accounting::Window;
-use crate::ledger::Error;
+use crate::ledger::{Error, Heritable};
 
 impl AllowanceService {
     /// Withdraws a job that has just begun: its holds, its counts and its id. Returns false if no
@@ -23,16 +23,16 @@ impl AllowanceService {
     /// ```
     pub fn withdraw_job(&self, agent_id: &str, job_id: &str) -> Result<bool, Error> {
         let id = JobId::parse(agent_id, job_id)?;
-        self.core.same_process()?;
-        let job = self.jobs.lock().forget(&id);
+        let service = self.here()?;
+        let job = service.jobs.lock().forget(&id);
         let Some(job) = job else { return Ok(false) };
         match job.lease.release() {
             Err(Error::Lease(_)) | Ok(()) => {} // It may have run out already. Then it stays charged.
             Err(error) => return Err(error),
         }
-        let agent = self.agents.account(&id.agent)?;
+        let agent = service.agents.account(&id.agent)?;
         agent.adjust(|meters, _| meters[usize::from(JOBS)].give_back(1))?;
-        if let Some(model) = job.counted.and_then(|model| self.models.find(&model)) {
+        if let Some(model) = job.counted.and_then(|model| service.models.find(&model)) {
             model.adjust(|meters, now| {
                 if let Window::Sliding(hour) = meters[usize::from(REQUESTS)].window_mut() {
                     hour.remove(1, now.tick);

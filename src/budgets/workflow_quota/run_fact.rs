@@ -7,9 +7,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::accounting::{Key, Tick};
+use smallvec::smallvec;
+
+use crate::accounting::{Clock, Code, Key, Limit, Tick, Window};
 use crate::budgets::facts::{FactGroup, FactValue, learning, written};
-use crate::ledger::Error;
+use crate::budgets::stored::{Stored, core};
+use crate::ledger::{Account, Core, Error};
 use crate::store::{Change, Fact, FactGiven, LimitId, Moved, Store};
 
 /// For so long a process goes on with a workflow before it asks whether another one has ended it.
@@ -63,6 +66,11 @@ impl FactValue for Running {
 }
 
 impl RunPlace {
+    /// The same in this process.
+    pub(super) fn present(&self) -> Result<Self, Error> {
+        Ok(Self { store: self.store.present()?, ..self.clone() })
+    }
+
     fn group(&self) -> FactGroup<'_> {
         FactGroup { kind: "workflow", owner: &self.quota }
     }
@@ -116,8 +124,37 @@ impl RunPlace {
 }
 
 impl RunFact {
+    /// The same in this process, a child of the one that had it.
+    pub(super) fn present(&self) -> Result<Self, Error> {
+        let asked = AtomicU64::new(0);
+        let (workflow, place) = (self.workflow.clone(), self.place.present()?);
+        Ok(Self { place, workflow, version: self.version, began: self.began, asked })
+    }
+
+    /// The account of its steps. All processes find it by its beginning.
+    pub(super) fn steps(&self, core: &Arc<Core>, limit: Limit) -> Result<Arc<Account>, Error> {
+        let Self { place, workflow, .. } = self;
+        let stored = Stored {
+            store: Some(&place.store),
+            class: "Workflow",
+            id: workflow.as_str(),
+            parts: &[("quota", &place.quota), ("began", &self.beginning())],
+        };
+        let meters = smallvec![stored.meter(limit, Window::Lifetime).following()];
+        stored.account(meters, |meters| {
+            Account::new(core, workflow.clone(), Code::WorkflowQuotaExceeded, meters)
+        })
+    }
+
+    /// The account of its steps in this process, a child of the one that had it.
+    pub(super) fn steps_beside(&self, parents: &Core, limit: Limit) -> Result<Arc<Account>, Error> {
+        let core = core(Some(&self.place.store), Clock::System, *parents.policy())?;
+        core.take_listeners(parents);
+        self.steps(&core, limit)
+    }
+
     /// What tells it from another one with the same id.
-    pub(super) fn beginning(&self) -> String {
+    fn beginning(&self) -> String {
         format!("{}.{}", self.began, self.version)
     }
 

@@ -9,12 +9,17 @@ use parking_lot::Mutex;
 use smallvec::smallvec;
 
 use super::run_fact::RunFact;
-use crate::accounting::{Key, Tick};
+use crate::accounting::{Key, Limit, Tick, Unit};
 use crate::budgets::facts::limits_of;
-use crate::ledger::{Account, Ask, Demand, Error, MeterIndex};
+use crate::ledger::{Account, Ask, Demand, Error, Heir, Heritable, MeterIndex};
 use crate::store::LimitId;
 
 const FIRST: MeterIndex = MeterIndex(0);
+
+/// The limit of the steps of a workflow.
+pub(super) fn steps_limit(most: u64) -> Limit {
+    Limit::new(Unit::Steps, Some(most))
+}
 
 /// The active workflows of a quota that this process has.
 pub(super) type Active = Mutex<HashMap<Key, Arc<Workflow>>>;
@@ -36,6 +41,7 @@ pub(super) struct Workflow {
     ended: Mutex<Option<Tick>>,
     /// The active workflows of its quota.
     active: Weak<Active>,
+    heir: Heir<Self>,
 }
 
 impl Drop for WorkflowToken {
@@ -78,46 +84,49 @@ impl WorkflowToken {
             dropped: AtomicU64::new(now.tick.raw()),
             ended: Mutex::new(None),
             active: Arc::downgrade(active),
+            heir: Heir::new(),
         }))
     }
 
     /// Takes `n` steps, or refuses and takes none.
     #[inline]
     pub fn execute_step(&self, n: u64) -> Result<(), Error> {
-        if let Some(run) = &self.0.run {
-            self.0.hear(run)?;
+        let workflow = self.0.here()?;
+        if let Some(run) = &workflow.run {
+            workflow.hear(run)?;
         }
-        self.0.account.charge(&[Demand::new(FIRST, n)])
+        workflow.account.charge(&[Demand::new(FIRST, n)])
     }
 
     /// The ask of one step, to charge it together with others.
     pub fn ask(&self, n: u64) -> Ask {
-        if let Some(run) = &self.0.run {
+        let workflow = self.0.here().unwrap_or(&self.0);
+        if let Some(run) = &workflow.run {
             // What is wrong here, the request says.
-            let _ = self.0.hear(run);
+            let _ = workflow.hear(run);
         }
-        Ask::new(&self.0.account, smallvec![Demand::new(FIRST, n)])
+        Ask::new(&workflow.account, smallvec![Demand::new(FIRST, n)])
     }
 
     /// Steps left. Zero once the workflow has ended.
     pub fn remaining_steps(&self) -> Result<u64, Error> {
-        if self.0.account.is_closed()? {
+        if self.0.here()?.account.is_closed()? {
             return Ok(0);
         }
-        self.0.account.read(|meters, _| meters[0].remaining().unwrap_or(u64::MAX))
+        self.0.here()?.account.read(|meters, _| meters[0].remaining().unwrap_or(u64::MAX))
     }
 
     /// Steps taken.
     pub fn steps_executed(&self) -> Result<u64, Error> {
-        self.0.account.read(|meters, _| meters[0].used())
+        self.0.here()?.account.read(|meters, _| meters[0].used())
     }
 
     /// The time from its beginning to now, or to its end.
     pub fn duration(&self) -> Result<Duration, Error> {
-        let core = self.0.account.core();
-        core.same_process()?;
-        let until = self.0.ended.lock().unwrap_or_else(|| core.clock().tick());
-        Ok(until.since(self.0.began))
+        let workflow = self.0.here()?;
+        let core = workflow.account.core();
+        let until = workflow.ended.lock().unwrap_or_else(|| core.clock().tick());
+        Ok(until.since(workflow.began))
     }
 
     /// Whether a further step would be admitted.
@@ -127,24 +136,25 @@ impl WorkflowToken {
 
     /// Ends the workflow. Returns false if it had ended.
     pub fn end(&self) -> Result<bool, Error> {
-        self.0.account.core().same_process()?;
-        let answer = match &self.0.run {
-            Some(run) => Some(run.end(limits_of(&self.0.account)?[0].unwrap_or(LimitId(0)))?),
+        let workflow = self.0.here()?;
+        let answer = match &workflow.run {
+            Some(run) => Some(run.end(limits_of(&workflow.account)?[0].unwrap_or(LimitId(0)))?),
             None => None,
         };
         // First it leaves the active ones, so that nobody gets a token that has ended.
-        if let Some(active) = self.0.active.upgrade() {
+        if let Some(active) = workflow.active.upgrade() {
             let mut active = active.lock();
-            let ours =
-                active.get(self.0.account.key()).is_some_and(|own| Arc::ptr_eq(own, &self.0));
+            let ours = active
+                .get(workflow.account.key())
+                .is_some_and(|own| std::ptr::eq(&**own, workflow));
             if ours {
-                active.remove(self.0.account.key());
+                active.remove(workflow.account.key());
             }
         }
-        let closed = self.0.account.close()?;
+        let closed = workflow.account.close()?;
         let ended = answer.unwrap_or(closed);
         if closed {
-            *self.0.ended.lock() = Some(self.0.account.core().clock().tick());
+            *workflow.ended.lock() = Some(workflow.account.core().clock().tick());
         }
         Ok(ended)
     }
@@ -161,7 +171,26 @@ impl WorkflowToken {
 
     /// The account behind it.
     pub fn account(&self) -> &Arc<Account> {
-        &self.0.account
+        &self.0.here().unwrap_or(&self.0).account
+    }
+}
+
+impl Heritable for Workflow {
+    fn made_in(&self) -> u64 {
+        self.account.core().generation()
+    }
+
+    fn heir(&self) -> Option<&Heir<Self>> {
+        Some(&self.heir)
+    }
+
+    fn make_heir(&self) -> Result<Arc<Self>, Error> {
+        let run = self.run.as_ref().ok_or(Error::Forked)?.present()?;
+        let account = run.steps_beside(self.account.core(), steps_limit(self.max_steps))?;
+        let dropped = AtomicU64::new(account.core().clock().tick().raw());
+        let (max_steps, began, ended) = (self.max_steps, self.began, Mutex::new(None));
+        let (active, heir, run) = (Weak::new(), Heir::new(), Some(run));
+        Ok(Arc::new(Self { account, run, max_steps, began, dropped, ended, active, heir }))
     }
 }
 

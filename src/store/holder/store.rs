@@ -203,6 +203,9 @@ impl Store {
     /// [`StoreError::Unavailable`] if there is no answer within the timeout. Many limits take several
     /// messages, and while these are answered it waits on, up to the time for a connection.
     pub fn sync(&self) -> Result<(), Error> {
+        if !self.shared.is_here() {
+            return self.present()?.sync();
+        }
         self.open_here()?;
         let (sender, receiver) = channel();
         self.shared.say(Word::Sync(sender));
@@ -212,6 +215,9 @@ impl Store {
 
     /// What this process knows of the store.
     pub fn status(&self) -> Result<Status, Error> {
+        if !self.shared.is_here() {
+            return self.present()?.status();
+        }
         self.open_here()?;
         let (sender, receiver) = channel();
         self.shared.say(Word::Status(sender));
@@ -221,6 +227,9 @@ impl Store {
 
     /// All limits of the namespace, read from the store.
     pub fn inspect(&self) -> Result<Vec<Inspected>, Error> {
+        if !self.shared.is_here() {
+            return self.present()?.inspect();
+        }
         self.open_here()?;
         self.shared.backend.inspect()
     }

@@ -48,7 +48,7 @@ class Worker:
         """Wait for its end, which must be a good one, and return what it took."""
         begun = time.monotonic()
         _, errors = self.process.communicate(timeout=DEADLINE)
-        assert (self.process.returncode, errors) == (0, "")
+        assert (self.process.returncode, errors) == (0, ""), errors
         return time.monotonic() - begun
 
     def kill(self):

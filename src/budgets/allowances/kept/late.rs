@@ -7,7 +7,7 @@ use crate::budgets::allowances::reports::JobRef;
 use crate::budgets::allowances::service::AllowanceService;
 use crate::budgets::allowances::starting::Start;
 use crate::budgets::facts::{look, written};
-use crate::ledger::{Error, check};
+use crate::ledger::{Account, Error, check};
 use crate::store::{Change, Fact, Moved, Store};
 
 impl AllowanceService {
@@ -75,13 +75,12 @@ impl AllowanceService {
     pub(in crate::budgets::allowances) fn held_by_jobs(
         &self,
         store: &Store,
-        agent: &Key,
+        account: &Account,
         today: i64,
     ) -> Result<u64, Error> {
+        let agent = account.key();
         self.end_late(store, Some(agent))?;
-        if let Some(account) = self.agents.find(agent) {
-            look(store, &account)?;
-        }
+        look(store, account)?;
         held(store, today, |job| job.agent == agent.as_str())
     }
 
