@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
@@ -183,17 +183,7 @@ impl Store {
         let (sender, receiver) = channel();
         let limits = limits.iter().map(|limit| LimitId(*limit)).collect();
         self.shared.say(Word::Look(limits, sender));
-        let StoreOptions { timeout, connect_timeout, .. } = self.shared.options;
-        let begun = Clock::System.precise_tick();
-        loop {
-            if let Ok(answered) = receiver.recv_timeout(timeout) {
-                return answered;
-            }
-            let passed = Clock::System.precise_tick().since(begun);
-            if self.shared.is_away() || passed >= connect_timeout {
-                return Err(self.shared.silent("its figures may be old"));
-            }
-        }
+        self.until_answered(&receiver)
     }
 
     /// Says all that this process has used, and hears what all have used: `used()` and
@@ -209,8 +199,24 @@ impl Store {
         self.open_here()?;
         let (sender, receiver) = channel();
         self.shared.say(Word::Sync(sender));
-        let answered = receiver.recv_timeout(self.shared.options.timeout);
-        answered.unwrap_or_else(|_| Err(self.shared.silent("its figures may be old")))
+        self.until_answered(&receiver)
+    }
+
+    /// Waits for the answer to the last of what is to be said, while the store answers.
+    fn until_answered(&self, receiver: &Receiver<Result<(), Error>>) -> Result<(), Error> {
+        let StoreOptions { timeout, connect_timeout, .. } = self.shared.options;
+        let begun = Clock::System.precise_tick();
+        loop {
+            match receiver.recv_timeout(timeout) {
+                Ok(answered) => return answered,
+                Err(RecvTimeoutError::Disconnected) => return Err(self.shared.closed()),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            let passed = Clock::System.precise_tick().since(begun);
+            if self.shared.is_away() || passed >= connect_timeout {
+                return Err(self.shared.silent("its figures may be old"));
+            }
+        }
     }
 
     /// What this process knows of the store.
