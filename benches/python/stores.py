@@ -5,11 +5,12 @@ Each line is a run of `--seconds` with `--processes` processes that do nothing b
 - one for all: one pool, whose shares the processes draw from the file;
 - one budget each: a pool for each process, all on one file;
 - in memory: pools without a store, one for each process;
-- SQLite by hand: what a program without shares does. It reserves with one transaction and settles with another,
-  each an `UPDATE` that checks. `FULL` waits for the disk, as a grant of the store does; `NORMAL` does not.
+- SQLite by hand: what a program without shares does. It reserves with one transaction and settles with
+  another, each an `UPDATE` that checks. `FULL` waits for the disk, as a grant of the store does; `NORMAL`
+  does not.
 
-All pairs of all processes count, from the moment at which all have begun. There are more processes than cores, so
-compare the lines of one run with each other, and with nothing else.
+All pairs of all processes count, from the moment at which all have begun. There are more processes than
+cores, so compare the lines of one run with each other, and with nothing else.
 
 Run: python benches/python/stores.py [--processes 8] [--seconds 2] [--check]
 """
@@ -69,7 +70,9 @@ def by_hand(folder: Path, synchronous: str) -> Callable[[], object]:
     file = sqlite3.connect(folder / "budgets.db", isolation_level=None, timeout=60)
     file.execute("PRAGMA journal_mode=WAL")
     file.execute(f"PRAGMA synchronous={synchronous}")
-    file.execute("CREATE TABLE IF NOT EXISTS budget (id INTEGER PRIMARY KEY, used INTEGER, held INTEGER, most INTEGER)")
+    file.execute(
+        "CREATE TABLE IF NOT EXISTS budget (id INTEGER PRIMARY KEY, used INTEGER, held INTEGER, most INTEGER)"
+    )
     file.execute("INSERT OR IGNORE INTO budget VALUES (1, 0, 0, ?)", (PLENTY,))
 
     def pair() -> None:

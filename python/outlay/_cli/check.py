@@ -33,7 +33,14 @@ def _found(path: Path) -> dict[str, Any]:
     try:
         tables = read_policy(path).tables
     except PolicyError as error:
-        return {"file": str(path), "ok": False, "error": str(error), "store": None, "entries": {}, "warnings": []}
+        return {
+            "file": str(path),
+            "ok": False,
+            "error": str(error),
+            "store": None,
+            "entries": {},
+            "warnings": [],
+        }
     warnings = list(doubts(tables))
     return {
         "file": str(path),

@@ -89,6 +89,8 @@ class RateLimiter:
             unsettled: As for the class.
             on_error: As for the class.
             clock: As for the class.
+            store: As for the class.
+            name: As for the class.
 
         Returns:
             The limiter.

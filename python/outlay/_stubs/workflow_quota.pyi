@@ -67,8 +67,8 @@ class WorkflowQuota:
             max_workflows: How many workflows may begin in an hour.
             max_steps: How many steps each workflow may take.
             clock: Where time comes from; default None, the machine's clocks.
-            store: Where the counts are kept, for all processes and after a restart: a URL or a `Store`; default
-                None, in this object alone.
+            store: Where the counts are kept, for all processes and after a restart: a URL or a `Store`;
+                default None, in this object alone.
             name: What tells it from others of its class in its store; default None, "workflows".
         """
 

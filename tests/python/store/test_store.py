@@ -28,7 +28,9 @@ def test_a_bad_option_is_named_with_what_is_allowed(url, keywords, said):
     assert said in str(raised.value)
 
 
-@pytest.mark.parametrize("bad", ["budgets.db", "redis://localhost", "sqlite://budgets.db", "sqlite:///", 5, None])
+@pytest.mark.parametrize(
+    "bad", ["budgets.db", "redis://localhost", "sqlite://budgets.db", "sqlite:///", 5, None]
+)
 def test_what_is_no_address_is_refused(bad):
     with pytest.raises(outlay.PolicyError):
         outlay.Store(bad)
@@ -91,7 +93,8 @@ def test_inspect_says_what_all_have(url):
         store.sync()
         [limit] = store.inspect()
         [holder] = limit["holders"]
-        assert "AgentTokenBudget" in limit["name"] and '"a"' in limit["name"]
+        assert "AgentTokenBudget" in limit["name"]
+        assert '"a"' in limit["name"]
         assert (limit["limit"], limit["used"], limit["window"]) == (100, 10, "fixed:86400s")
         assert (holder["used"], holder["live"]) == (10, True)
         assert holder["share"] == 10 + limit["out"]

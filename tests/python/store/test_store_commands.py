@@ -28,7 +28,9 @@ def test_top_shows_who_has_how_much(url, capsys):
     assert holder["pid"] == worker.process.pid
     assert main(["top", url, "--once"]) == 0
     out = capsys.readouterr().out
-    assert "researcher" in out and str(worker.process.pid) in out and "1000" in out
+    assert "researcher" in out
+    assert str(worker.process.pid) in out
+    assert "1000" in out
     worker.go()
     worker.end()
 

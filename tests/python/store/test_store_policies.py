@@ -128,9 +128,8 @@ def test_a_guard_tells_what_happens_between_it_and_its_store(url):
     assert (drawn["rule"], drawn["unit"]) == ("all", "tokens")
     assert drawn["amounts"]["tokens"] >= 10
     assert all(event.keys() == told[0].keys() for event in told)
-    with locked(url):
-        with pytest.raises(outlay.StoreUnavailable):
-            guard.reserve(1_000 - 10)
+    with locked(url), pytest.raises(outlay.StoreUnavailable):
+        guard.reserve(1_000 - 10)
     until_back(store)
     names = [event["event"] for event in told]
     assert names.index("store_down") < names.index("store_back")

@@ -10,10 +10,11 @@ from outlay.types import StoreLimit, StoreStatus
 class Store:
     """A store of limits that several processes share, and that survives each of them.
 
-    Every class that keeps accounts takes `store=`: a `Store`, or its URL. Calls are decided in memory, against
-    the *share* of the limit that this process has. The store is asked where a share is too small. That takes
-    a trip to it, of at most `timeout`. Threads wait without the GIL, and methods that are awaited do not block
-    their event loop. A process has one store for each URL and namespace: with equal options it is the same.
+    Every class that keeps accounts takes `store=`: a `Store`, or its URL. Calls are decided in memory,
+    against the *share* of the limit that this process has. The store is asked where a share is too small.
+    That takes a trip to it, of at most `timeout`. Threads wait without the GIL, and methods that are awaited
+    do not block their event loop. A process has one store for each URL and namespace: with equal options it
+    is the same.
 
     `docs/stores.md` says how it works, and what is lost if a process dies.
 
@@ -28,8 +29,8 @@ class Store:
         connect_timeout: How long the first connection may take, in seconds or as a timedelta; default 5
             seconds.
         on_down: What passes while the store is away and the share is spent. "deny" (default): nothing, it
-            raises `StoreUnavailable`. "local": an even part of what the limit had left, which is no hard limit
-            any more. "allow": everything. What passed is booked when the store is back.
+            raises `StoreUnavailable`. "local": an even part of what the limit had left, which is no hard
+            limit any more. "allow": everything. What passed is booked when the store is back.
         durable: What survives what. "grant" (default): shares survive the loss of power. "process": they
             survive the end of a process alone. "commit": each commit of a lease is on disk when it returns.
         strict: Whether an empty store is refused until `outlay migrate URL --create`; default False.

@@ -57,7 +57,9 @@ def jobs():
     report = outlay.UsageReport(agent_id="a", job_id="j-1", event="job_failed", tokens_in=301, tokens_out=0)
     return [
         refused(lambda: service.start_job("a", "j-2", estimated_tokens=601)),
-        service.get_allowance("a").daily_token_limit, service.record_usage(report), service.record_usage(report),
+        service.get_allowance("a").daily_token_limit,
+        service.record_usage(report),
+        service.record_usage(report),
     ]
 
 told = {"workflows": in_child(workflows), "jobs": in_child(jobs)}
@@ -74,7 +76,11 @@ print(json.dumps(told))
 
 def test_workflows_and_jobs_go_on_in_a_forked_child(url):
     ran = subprocess.run(
-        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=DEADLINE, env=environment(url)
+        [sys.executable, "-c", PROGRAM],
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        env=environment(url),
     )
     assert (ran.returncode, ran.stderr) == (0, "")
     assert json.loads(ran.stdout) == {

@@ -72,7 +72,11 @@ def _passes(act):
 
 def one_of_each():
     """Use one of each, if there is one. Return what this process got."""
-    ways = (lambda: budget.consume("query", 1), lambda: pool.reserve(1).commit(1), lambda: bound.reserve(1).commit(1))
+    ways = (
+        lambda: budget.consume("query", 1),
+        lambda: pool.reserve(1).commit(1),
+        lambda: bound.reserve(1).commit(1),
+    )
     return [int(_passes(act)) for act in ways]
 
 
@@ -92,5 +96,11 @@ async def asgi(scope, receive, send):
             if message["type"] == "lifespan.shutdown":
                 return
     body = f"{os.getpid()} {' '.join(map(str, one_of_each()))}".encode()
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", str(len(body)).encode())]})
+    await send(
+        {
+            "type": "http.response.start",
+            "status": 200,
+            "headers": [(b"content-length", str(len(body)).encode())],
+        }
+    )
     await send({"type": "http.response.body", "body": body})
