@@ -1,8 +1,8 @@
 """FastAPI with four workers that share one budget: together they spend it once.
 
-Run it: python examples/fastapi_workers.py. It starts the service with four workers on a free port,
-sends 160 requests of 40 users, and stops it. Without the store each worker would have the whole budget, and
-four times as many requests would pass.
+Run it: python examples/fastapi_workers.py. It starts the service with four workers on a free port, sends
+160 requests of 40 users, and stops it. Without the store each worker would have the whole budget, and four
+times as many requests would pass.
 """
 
 import json

@@ -15,7 +15,8 @@ Everything here that has no underscore and is listed in `outlay.__all__` is publ
 - Everything may be used from many threads. Value classes are frozen, compare by value and pickle. Accounts
   (budgets, pools, quotas, managers, limiters, guards, leases, tokens) can not be pickled (`TypeError`): what
   is unpickled would have a limit of its own. Those that have a store are pickled as what made them. `copy`
-  and `deepcopy` give the account itself. In a forked child, the accounts of the parent raise `ForkedLedger`.
+  and `deepcopy` give the account itself. In a forked child, the accounts of the parent raise `ForkedLedger`,
+  unless they have a store.
 """
 
 from typing import Final

@@ -78,8 +78,8 @@ class Event(TypedDict):
     limits: dict[str, EventFigures]
     #: Of "warned": the share of the limit that was reached.
     fraction: float | None
-    #: Of a refusal why it does not fit: "spent", "held", "too_large" or "left". Of "store_down":
-    #: what is wrong.
+    #: Of a refusal why it does not fit: "spent", "held", "too_large" or "left".
+    #: Of "store_down": what is wrong.
     reason: str | None
     #: Of "decision": whether the request passed, and whether it waited.
     allowed: bool | None

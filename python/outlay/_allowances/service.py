@@ -32,11 +32,13 @@ class AllowanceService:
     A job begins in one step over its agent, its model and its repository, or is refused and changes nothing.
     It holds its estimate and its slot until its end is reported. An agent without an allowance is refused.
 
-    Without a store, everything is kept in memory. A `Store`, or its URL, keeps what was used for all
-    processes; each of them sets the allowances and quotas. An `AllowanceStore` keeps these and the usage. All
-    else stays in memory: repositories, hours, cost, the ids of jobs and the tokens they hold. It is shared by
-    all services on the same store object and clock. Each operation is atomic for all of them within the
-    process, but not between processes. The usage of a job is booked in a store on the day of its end.
+    Without a store, everything is kept in memory. A `Store`, or its URL, keeps for all processes what is set,
+    what was used, and which jobs run.
+
+    An `AllowanceStore` keeps allowances, quotas and usage. All else stays in memory: repositories, hours,
+    cost, the ids of jobs and the tokens they hold. It is shared by all services on the same store object and
+    clock. Each operation is atomic for all of them within the process, but not between processes. The usage
+    of a job is booked in a store on the day of its end.
 
     Args:
         store: A URL, a `Store`, or an `AllowanceStore`: `MemoryStore()` or an object of your own; default

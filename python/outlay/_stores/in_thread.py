@@ -1,4 +1,4 @@
-"""Calls that block, awaited: each runs in a thread of its own, so that no pool has to have room."""
+"""Calls that block, awaited: each runs in a thread of its own, so no pool of threads has to have room."""
 
 from __future__ import annotations
 

@@ -3,15 +3,43 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Literal
 
 from outlay._attach import attach
 from outlay._core import Store
 from outlay._stores.in_thread import in_thread
 
+if TYPE_CHECKING:
+    from outlay._stubs.arguments import Period
+    from outlay._stubs.clocks import Clock
 
-async def open_store(cls: type[Store], url: str, **keywords: Any) -> Store:
-    return await in_thread(partial(cls, url, **keywords))
+
+async def open_store(
+    cls: type[Store],
+    url: str,
+    *,
+    namespace: str = "default",
+    ttl: Period = 15,
+    timeout: Period = 0.25,
+    connect_timeout: Period = 5,
+    on_down: Literal["deny", "local", "allow"] = "deny",
+    durable: Literal["grant", "process", "commit"] = "grant",
+    strict: bool = False,
+    clock: Clock | None = None,
+) -> Store:
+    made = partial(
+        cls,
+        url,
+        namespace=namespace,
+        ttl=ttl,
+        timeout=timeout,
+        connect_timeout=connect_timeout,
+        on_down=on_down,
+        durable=durable,
+        strict=strict,
+        clock=clock,
+    )
+    return await in_thread(made)
 
 
 async def sync_async(self: Store) -> None:

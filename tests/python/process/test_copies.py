@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import tempfile
 
 import pytest
 
@@ -20,6 +21,7 @@ from outlay import (
     MemoryStore,
     RateLimiter,
     SharedPool,
+    Store,
     SystemClock,
     Usage,
     WorkflowQuota,
@@ -31,6 +33,7 @@ VALUES = {
     *("FullBudgetInfo", "ModelQuota", "PriceTable", "QuotaCheckResult", "QuotaEvent", "Remaining"),
     *("RepoLimit", "RequestBudget", "Usage", "UsageEstimate", "UsageRecord", "UsageReport"),
 }
+FOLDER = tempfile.TemporaryDirectory()
 GUARD = {"budget": [{"name": "b", "limit": {"tokens": 100}}]}
 
 
@@ -58,6 +61,7 @@ def accounts():
         service,
         service.start_job("a", "j"),
         MemoryStore(),
+        Store(f"sqlite:///{FOLDER.name}/budgets.db"),
         ManualClock(),
         SystemClock(),
     ]

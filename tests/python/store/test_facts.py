@@ -1,4 +1,4 @@
-"""Workflows, jobs and budgets of a store: any process begins and ends each, and a restart knows all."""
+"""Workflows, jobs and budgets of a store: one of the processes begins and ends each, a restart knows all."""
 
 from __future__ import annotations
 

@@ -28,9 +28,7 @@ def test_top_shows_who_has_how_much(url, capsys):
     assert holder["pid"] == worker.process.pid
     assert main(["top", url, "--once"]) == 0
     out = capsys.readouterr().out
-    assert "researcher" in out
-    assert str(worker.process.pid) in out
-    assert "1000" in out
+    assert all(part in out for part in ("researcher", str(worker.process.pid), "1000"))
     worker.go()
     worker.end()
 

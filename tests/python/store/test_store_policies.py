@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import get_args, get_type_hints
+
 import pytest
 from jsonschema import Draft202012Validator
 from test_async_stores import locked, until_back
 
 import outlay
+from outlay.types import Event
 
 BUDGET = {"name": "all", "limit": {"tokens": 1_000}}
 VALIDATOR = Draft202012Validator(outlay.POLICY_SCHEMA)
@@ -122,6 +125,9 @@ def test_a_guard_tells_what_happens_between_it_and_its_store(url):
     guard.reserve(10).commit()
     store = outlay.Store(url)
     store.sync()
+    for event in told:
+        assert event.keys() == get_type_hints(Event).keys()
+        assert event["event"] in get_args(get_type_hints(Event)["event"])
     names = [event["event"] for event in told]
     assert names.index("short") < names.index("drawn")
     drawn = next(event for event in told if event["event"] == "drawn")

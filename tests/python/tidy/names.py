@@ -19,7 +19,7 @@ import outlay
 PARAMETERS_MAX = 5
 STUB_LINES_MAX = 400
 #: The wraps take what their hosts take.
-FACES = {"hosts", "_wraps", "_http", "testing"}
+FACES = {"hosts", "_wraps", "_http", "testing", "_stores"}
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 RUST_TYPE = re.compile(r"^\s*(?:pub(?:\([^)]*\))?\s+)?(?:struct|enum|union|trait|type)\s+(\w+)", re.MULTILINE)
 

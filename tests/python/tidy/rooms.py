@@ -17,6 +17,7 @@ ROOMS = (
     "_prices",
     "_usage",
     "_waiting",
+    "_stores",
     "_allowances",
     "_guard",
     "_calls",

@@ -27,6 +27,10 @@ POLICY = {
 }
 
 
+#: What happens between a guard and its store: the tests of stores check these.
+OF_STORES = {"short", "drawn", "store_down", "store_back", "forgot"}
+
+
 def check(value: Any, kind: Any, where: str) -> None:
     """Check a value against a type, deeply."""
     origin = get_origin(kind)
@@ -90,7 +94,7 @@ def test_every_event_has_the_keys_and_types_of_event(used):
     stray.events(events.append)
     stray.reserve(1).commit()
     kinds = get_args(get_type_hints(Event)["event"])
-    assert {event["event"] for event in events} == set(kinds)
+    assert {event["event"] for event in events} == set(kinds) - OF_STORES
     for event in events:
         assert event.keys() == get_type_hints(Event).keys()
         check(event, Event, event["event"])

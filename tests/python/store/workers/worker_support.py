@@ -50,7 +50,7 @@ def host(command, url, folder, **more):
         process.send_signal(signal.SIGTERM)
         assert process.wait(DEADLINE) == 0, log.read_text()[-3000:]
     except BaseException:
-        print(log.read_text()[-3000:])  # pytest shows it with the failure
+        print(log.read_text()[-3000:])
         raise
     finally:
         process.kill()
