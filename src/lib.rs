@@ -10,10 +10,10 @@ pub mod seeded;
 pub mod store;
 
 pub use accounting::{
-    Audience, Billing, Calendar, CalendarUnit, CallPrice, CallTotals, Cause, Changes, Clock, Code,
-    CostSource, Counts, Denied, Era, Expired, Fit, Follower, Hold, Invalid, InvalidKind, Key, Kind,
-    Limit, MESSAGE_BYTES_MAX, ManualClock, Meter, MicroUsd, Moment, News, NextShare, Open, Others,
-    PastEra, Price, PriceTable, ProviderLimit, RateHeaders, Rates, ReportedLimit, ReportedUnit,
+    Audience, Billing, Calendar, CalendarUnit, CallPrice, Cause, Changes, Clock, Code, CostSource,
+    Counts, Denied, Era, Expired, Fit, Follower, Hold, Invalid, InvalidKind, Key, Kind, Limit,
+    MESSAGE_BYTES_MAX, ManualClock, Meter, MicroUsd, Moment, NextShare, Open, Others, PastEra,
+    Price, PriceTable, ProviderLimit, RateHeaders, Rates, ReportedLimit, ReportedUnit,
     RequestBudget, Ring, Rolled, Share, ShareKind, Show, Subject, SystemClock, TellUnpriced, Terms,
     Tick, Unit, Usage, UsageEstimate, Window,
 };

@@ -1,6 +1,6 @@
 //! Seeded bugs: defects that a test of the stores switches on, to show that it would find them.
 //!
-//! They exist in builds with debug assertions only. Elsewhere [`has`] is a constant, and the
+//! They exist in builds with debug assertions only. Elsewhere `has` is a constant, and the
 //! compiler removes what it guards.
 
 #[cfg(debug_assertions)]

@@ -237,7 +237,7 @@ impl Calendar {
     }
 
     /// When the window around `wall_ns` begins and ends, in nanoseconds since 1970 UTC.
-    pub fn edges_around(&self, wall_ns: i64) -> (i64, i64) {
+    pub(crate) fn edges_around(&self, wall_ns: i64) -> (i64, i64) {
         bounds(self.unit, &self.zone, wall_ns)
     }
 

@@ -82,18 +82,18 @@ impl Share {
     }
 
     /// Its owner has set the limit. What was heard of it is about an earlier one until the store has
-    /// answered a message that [said](Self::say_limit) it.
+    /// answered a message that said it.
     pub fn set_limit(&mut self) {
         (self.set, self.said) = (true, false);
     }
 
     /// A message says the limit that its owner has set.
-    pub fn say_limit(&mut self) {
+    pub(crate) fn say_limit(&mut self) {
         self.said = self.set;
     }
 
     /// Whether what was heard of the limit is older than what its owner has set.
-    pub const fn is_limit_old(&self) -> bool {
+    pub(crate) const fn is_limit_old(&self) -> bool {
         self.set
     }
 
@@ -110,7 +110,7 @@ impl Share {
     }
 
     /// Whether that is still believed where it refuses: others may have given back since.
-    pub fn is_fresh(&self, now: Tick) -> bool {
+    pub(crate) fn is_fresh(&self, now: Tick) -> bool {
         self.others.heard.is_some_and(|heard| now.since(heard) < BELIEVED)
     }
 
@@ -121,12 +121,12 @@ impl Share {
     }
 
     /// Whether the store must hear soon that `taken` (used and reserved) is so much.
-    pub fn is_low(&self, taken: u64) -> bool {
+    pub(crate) fn is_low(&self, taken: u64) -> bool {
         taken > self.amount || self.amount - taken < self.low
     }
 
     /// Whether something can go back beside `taken`, and is wanted.
-    pub fn is_surplus(&self, taken: u64) -> bool {
+    pub(crate) fn is_surplus(&self, taken: u64) -> bool {
         self.called_in && self.amount > taken
     }
 
@@ -227,7 +227,7 @@ impl Share {
     }
 
     /// Whether leases until `until` may open at `now`, as far as time goes.
-    pub fn covers(&self, until: Option<Tick>, now: Tick) -> bool {
+    pub(crate) fn covers(&self, until: Option<Tick>, now: Tick) -> bool {
         let late = |until: Tick| self.leases_until.is_none_or(|last| until > last);
         !(self.has_lapsed(now) || self.kind.lapses() && until.is_some_and(late))
     }
@@ -315,7 +315,7 @@ impl Share {
 
     /// A message about an era that is over is under way: what was reported before does not count any
     /// more.
-    pub fn reporting(&mut self, era: Era) {
+    pub(crate) fn reporting(&mut self, era: Era) {
         if let Some(past) = self.past.iter_mut().find(|past| past.era == era) {
             past.reported = None;
         }

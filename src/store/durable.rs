@@ -12,6 +12,7 @@ pub enum Durable {
     Commit,
 }
 
+#[cfg(feature = "sqlite")]
 impl Durable {
     /// Whether each commit of the store waits for the disk.
     pub(super) const fn is_full(self) -> bool {

@@ -38,7 +38,7 @@ impl Meter {
     }
 
     /// Holds `amount` until [`commit`](Self::commit), [`release`](Self::release) or
-    /// [`expire`](Self::expire). [At the start](Limit::at_start) it is charged now.
+    /// [`expire`](Self::expire). [At the start](crate::Limit::at_start) it is charged now.
     #[inline]
     pub fn reserve(&mut self, amount: u64) -> Hold {
         if self.marks.as_ref().is_some_and(|marks| marks.at_start) {
@@ -48,7 +48,7 @@ impl Meter {
         self.hold(amount)
     }
 
-    /// Holds `amount`, also [at the start](Limit::at_start).
+    /// Holds `amount`, also [at the start](crate::Limit::at_start).
     #[inline]
     pub fn hold(&mut self, amount: u64) -> Hold {
         let amount = amount.min(u64::MAX - self.reserved);

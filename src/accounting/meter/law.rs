@@ -118,7 +118,7 @@ impl Meter {
 
     /// What this process has charged in this window.
     #[inline]
-    pub fn used_here(&self) -> u64 {
+    pub(crate) fn used_here(&self) -> u64 {
         match &self.window {
             Window::Sliding(ring) => ring.used(),
             _ => self.used,
@@ -298,7 +298,7 @@ impl Meter {
     }
 
     /// Whether several processes share its limit.
-    pub fn is_shared(&self) -> bool {
+    pub(crate) fn is_shared(&self) -> bool {
         self.sharing().is_some()
     }
 
@@ -313,7 +313,7 @@ impl Meter {
 
     /// The most that the store lets all processes use: what is kept back for nobody is not in it.
     /// `u64::MAX` for no limit, and for a soft one, of which nobody draws.
-    pub fn most_of_all(&self) -> u64 {
+    pub(crate) fn most_of_all(&self) -> u64 {
         if !self.is_bounded() || !self.hardness.is_hard() {
             return u64::MAX;
         }
@@ -379,7 +379,11 @@ impl Meter {
 
     /// Calls `act` with the share. If the share ends in it, a new window begins. `None` if there is
     /// no share.
-    pub fn visit_share<R>(&mut self, now: Moment, act: impl FnOnce(&mut Share) -> R) -> Option<R> {
+    pub(crate) fn visit_share<R>(
+        &mut self,
+        now: Moment,
+        act: impl FnOnce(&mut Share) -> R,
+    ) -> Option<R> {
         let number = self.era;
         let (result, ended) = self.sharing_mut()?.visit(now.tick, number, act);
         if ended {

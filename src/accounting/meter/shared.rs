@@ -30,7 +30,7 @@ pub(super) struct Sharing {
 
 /// How much was asked of a meter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CallTotals {
+pub(crate) struct CallTotals {
     /// In how many calls.
     pub calls: u64,
     /// How much in all.
@@ -48,7 +48,7 @@ pub struct Changes {
 
 /// What a supply must hear of a meter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum News {
+pub(crate) enum News {
     /// Little is free, or more is used than the share.
     Low,
     /// Something is free, and was called in.

@@ -28,7 +28,7 @@ impl Meter {
 
     /// The same, where the store says what the limit is: a fact has set it.
     #[must_use]
-    pub fn following(mut self) -> Self {
+    pub(crate) fn following(mut self) -> Self {
         if let Some(shared) = self.sharing_mut() {
             shared.follows = true;
         }
@@ -36,12 +36,12 @@ impl Meter {
     }
 
     /// Whether the store says what its limit is.
-    pub fn follows(&self) -> bool {
+    pub(crate) fn follows(&self) -> bool {
         self.sharing().is_some_and(|shared| shared.follows)
     }
 
     /// Takes a limit that its store knows already.
-    pub fn learn_limit(&mut self, limit: &Limit) {
+    pub(crate) fn learn_limit(&mut self, limit: &Limit) {
         self.set_limit(limit);
         if let Some(shared) = self.sharing_mut() {
             shared.changes.most = None;
@@ -49,12 +49,12 @@ impl Meter {
     }
 
     /// The number by which the store knows the limit, if it is shared.
-    pub fn shared_limit(&self) -> Option<u128> {
+    pub(crate) fn shared_limit(&self) -> Option<u128> {
         self.sharing().map(|shared| shared.limit)
     }
 
     /// Whether the limit is known to leave `amount`, and only the share does not give it.
-    pub fn is_short(&self, amount: u64, terms: Terms) -> bool {
+    pub(crate) fn is_short(&self, amount: u64, terms: Terms) -> bool {
         if self.bound != Bound::Shared || self.admits(amount, terms) {
             return false;
         }
@@ -66,7 +66,7 @@ impl Meter {
     }
 
     /// The raise of the share that lets `amount` pass.
-    pub fn needs(&self, amount: u64, terms: Terms) -> u64 {
+    pub(crate) fn needs(&self, amount: u64, terms: Terms) -> u64 {
         if terms != Terms::Gated || self.gate() >= self.max {
             return amount.max(1);
         }
@@ -77,7 +77,7 @@ impl Meter {
     }
 
     /// Whether a lease of it may last until `until`, as far as the store was promised.
-    pub fn covers(&self, until: Tick) -> bool {
+    pub(crate) fn covers(&self, until: Tick) -> bool {
         match self.sharing() {
             Some(Sharing { share, now, .. }) if self.draws() => share.covers(Some(until), *now),
             _ => true,
@@ -85,7 +85,7 @@ impl Meter {
     }
 
     /// Takes the limit that is in force in the store, if it is another.
-    pub fn take_most(&mut self) {
+    pub(crate) fn take_most(&mut self) {
         let Some(most) = self.share().and_then(|share| share.others().most) else { return };
         let unheard = self.share().is_some_and(Share::is_limit_old);
         if self.draws() && most != self.most_of_all() && !unheard {
@@ -96,13 +96,13 @@ impl Meter {
     }
 
     /// What its owner has changed since the last call.
-    pub fn take_changes(&mut self) -> Changes {
+    pub(crate) fn take_changes(&mut self) -> Changes {
         self.sharing_mut().map_or(Changes::default(), |shared| std::mem::take(&mut shared.changes))
     }
 
     /// Counts what was asked of it since the last call, and says what the supply must hear. `waits`
     /// is who waits for more of the share, 0 for nobody. The same news is given once.
-    pub fn news(&mut self, waits: u64) -> Option<News> {
+    pub(crate) fn news(&mut self, waits: u64) -> Option<News> {
         let (taken, draws) = (self.taken(), self.draws());
         let shared = self.sharing_mut()?;
         if taken > shared.counted {
@@ -121,14 +121,14 @@ impl Meter {
     }
 
     /// Whether something else is used than at the last call.
-    pub fn take_booked(&mut self) -> bool {
+    pub(crate) fn take_booked(&mut self) -> bool {
         let used = self.used_here();
         let shared = self.sharing_mut();
         shared.is_some_and(|shared| std::mem::replace(&mut shared.booked, used) != used)
     }
 
     /// What was asked of it so far.
-    pub fn asked(&self) -> CallTotals {
+    pub(crate) fn asked(&self) -> CallTotals {
         self.sharing().map_or(CallTotals::default(), |shared| shared.asked)
     }
 

@@ -19,7 +19,7 @@ pub struct LimitName<'a> {
 
 impl LimitName<'_> {
     /// The name for people, and the text that is hashed: no two limits have the same one.
-    pub fn readable(&self) -> String {
+    pub(crate) fn readable(&self) -> String {
         let mut name = format!("{} {:?} {}", self.class, self.id, self.unit);
         for (key, value) in self.parts {
             // Writing to a string does not fail.

@@ -94,10 +94,9 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Store`] for a store that is not there or cannot be read.
-    #[cfg(feature = "sqlite")]
     pub fn look(url: &str, namespace: &str) -> Result<Vec<Inspected>, Error> {
         place(url)?;
-        crate::store::sqlite::look(url, namespace)
+        read(url, namespace)
     }
 
     fn start(backend: Arc<dyn Backend>, options: StoreOptions) -> Result<Arc<Self>, Error> {
@@ -164,6 +163,11 @@ fn backend(url: &str, options: &StoreOptions) -> Result<Arc<dyn Backend>, Error>
     super::file::open(url, options)
 }
 
+#[cfg(feature = "sqlite")]
+fn read(url: &str, namespace: &str) -> Result<Vec<Inspected>, Error> {
+    crate::store::sqlite::look(url, namespace)
+}
+
 #[cfg(not(feature = "sqlite"))]
 fn place(url: &str) -> Result<String, Error> {
     Err(unknown(url))
@@ -171,5 +175,10 @@ fn place(url: &str) -> Result<String, Error> {
 
 #[cfg(not(feature = "sqlite"))]
 fn backend(url: &str, _options: &StoreOptions) -> Result<Arc<dyn Backend>, Error> {
+    Err(unknown(url))
+}
+
+#[cfg(not(feature = "sqlite"))]
+fn read(url: &str, _namespace: &str) -> Result<Vec<Inspected>, Error> {
     Err(unknown(url))
 }

@@ -128,8 +128,12 @@ impl Store {
         if !self.shared.is_here() {
             return self.present()?.fact(fact);
         }
+        self.open_here()?;
         let (sender, receiver) = channel();
-        let given_up = self.put_fact(fact, Box::new(move |given| drop(sender.send(given))))?;
+        let given_up = Arc::new(AtomicBool::new(false));
+        let done: FactDone = Box::new(move |given| drop(sender.send(given)));
+        let asked = FactAsked { fact, given_up: Arc::clone(&given_up), done };
+        self.shared.say(Word::Say(asked));
         match hear(receiver, self.shared.options.timeout) {
             Ok(given) => given,
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
@@ -137,23 +141,6 @@ impl Store {
                 Err(self.shared.silent("it is not known whether the change was made"))
             }
         }
-    }
-
-    /// The same without waiting: `done` is called from the thread of the store.
-    pub fn fact_then(
-        &self,
-        fact: Fact,
-        done: impl FnOnce(Result<FactGiven, Error>) + Send + 'static,
-    ) -> Result<(), Error> {
-        self.put_fact(fact, Box::new(done)).map(drop)
-    }
-
-    fn put_fact(&self, fact: Fact, done: FactDone) -> Result<Arc<AtomicBool>, Error> {
-        self.open_here()?;
-        let given_up = Arc::new(AtomicBool::new(false));
-        let asked = FactAsked { fact, given_up: Arc::clone(&given_up), done };
-        self.shared.say(Word::Say(asked));
-        Ok(given_up)
     }
 
     /// The facts of the group of `id` that stand, in the order of their addresses.

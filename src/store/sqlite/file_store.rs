@@ -39,7 +39,7 @@ pub struct SqliteStore {
 ///
 /// # Errors
 /// [`Error::Store`] for a file that is not there or is no store.
-pub fn look(url: &str, namespace: &str) -> Result<Vec<Inspected>, Error> {
+pub(crate) fn look(url: &str, namespace: &str) -> Result<Vec<Inspected>, Error> {
     let options = SqliteOptions { namespace: namespace.to_owned(), ..SqliteOptions::default() };
     options.check()?;
     let path = url::path_of(url)?;

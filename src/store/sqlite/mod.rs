@@ -28,7 +28,8 @@ mod writer;
 
 #[doc(hidden)]
 pub use database::Database;
-pub use file_store::{SqliteStore, look};
+pub use file_store::SqliteStore;
+pub(crate) use file_store::look;
 pub use home::{after_fork_in_parent, before_fork};
 pub use options::SqliteOptions;
 pub(crate) use url::check_url;

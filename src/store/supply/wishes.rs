@@ -13,7 +13,7 @@ impl HolderSupply {
     }
 
     /// The user of this process has set the limit now: that stands, whatever the store has.
-    pub fn insist(&mut self, id: LimitId, most: u64) {
+    pub(crate) fn insist(&mut self, id: LimitId, most: u64) {
         if let Some(line) = self.lines.get_mut(&id) {
             line.insist(most);
         }
@@ -27,7 +27,7 @@ impl HolderSupply {
     }
 
     /// The same of all limits.
-    pub fn report_all(&mut self) {
+    pub(crate) fn report_all(&mut self) {
         for (id, line) in &mut self.lines {
             line.wishes.report = true;
             self.queue.hurry(*id, &mut line.wishes);
@@ -62,17 +62,12 @@ impl HolderSupply {
     }
 
     /// Whether a line still has something to say that was asked for.
-    pub fn is_marked(&self) -> bool {
+    pub(crate) fn is_marked(&self) -> bool {
         self.queue.is_urgent()
     }
 
-    /// Whether the store knows another limit by that number.
-    pub fn is_refused(&self, id: LimitId) -> bool {
-        self.lines.get(&id).is_some_and(|line| line.wishes.refused)
-    }
-
     /// Whether the store has little left to give of a limit of which a part is free here.
-    pub fn is_scarce(&self) -> bool {
+    pub(crate) fn is_scarce(&self) -> bool {
         self.queue.is_scarce()
     }
 
@@ -82,7 +77,7 @@ impl HolderSupply {
     }
 
     /// How long the last answer took.
-    pub const fn trip(&self) -> Duration {
+    pub(crate) const fn trip(&self) -> Duration {
         self.trip
     }
 
