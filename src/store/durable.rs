@@ -15,6 +15,7 @@ pub enum Durable {
 #[cfg(feature = "sqlite")]
 impl Durable {
     /// Whether each commit of the store waits for the disk.
+    #[cfg(feature = "sqlite")]
     pub(super) const fn is_full(self) -> bool {
         !matches!(self, Self::Process)
     }
