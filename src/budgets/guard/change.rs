@@ -12,7 +12,7 @@ use super::decision::Undecided;
 use super::rule_meter::RuleMeter;
 use super::state::Guard;
 use super::state::in_force::{InForce, Prices};
-use crate::accounting::{Audience, RateHeaders, Unit, UsageEstimate};
+use crate::accounting::{Audience, Invalid, RateHeaders, Unit, UsageEstimate};
 use crate::budgets::policy::{GuardPolicy, Labels};
 use crate::ledger::{Ask, Carried, Decides, Demand, Demands, Error, Heritable, MeterIndex};
 
@@ -97,9 +97,11 @@ impl Guard {
     }
 
     /// Puts another policy in force. A rule with the same name, scope and window keeps its counts.
-    /// A rule that comes back finds its counts again.
+    /// A rule that comes back finds its counts again. The store stays: a policy with another address
+    /// is refused.
     pub fn update(&self, policy: GuardPolicy) -> Result<(), Error> {
         let guard = self.here()?;
+        guard.check_same_store(&policy)?;
         let mut in_force = guard.in_force.write();
         policy.check_for(guard.store.as_ref())?;
         let next = Arc::new(InForce::new(policy, &in_force.groups, guard.store.is_some()));
@@ -123,5 +125,24 @@ impl Guard {
         guard.generation.fetch_add(1, Ordering::Release);
         guard.matched.clear();
         Ok(())
+    }
+
+    /// An update moves no counts from one store to another.
+    fn check_same_store(&self, policy: &GuardPolicy) -> Result<(), Invalid> {
+        let Some(made) = &self.policy_url else { return Ok(()) };
+        let given = &policy.defaults.store.url;
+        if given == made {
+            return Ok(());
+        }
+        let shown = |url: &Option<String>| match url {
+            Some(url) => format!("{url:?}"),
+            None => "memory".to_owned(),
+        };
+        Err(Invalid::sentence(format!(
+            "store.url cannot change in an update: the counts of this guard are in {}, not in {}; \
+             make a new guard",
+            shown(made),
+            shown(given)
+        )))
     }
 }

@@ -24,7 +24,7 @@ use crate::budgets::allowances::{AllowanceOptions, AllowanceService};
 use crate::budgets::policy::{EstimateMode, GuardPolicy};
 use crate::budgets::stored::core;
 use crate::ledger::{Account, Core, Error, Event, Heir, Heritable, Inherited};
-use crate::store::Store;
+use crate::store::{Store, StoreOptions};
 
 /// The settings of a request, beside its labels.
 #[derive(Clone, Debug, Default)]
@@ -50,8 +50,11 @@ impl From<UsageEstimate> for GuardRequest {
 pub struct GuardOptions {
     /// The clock. With a store: that of the store.
     pub clock: Clock,
-    /// Where the counts of all rules are kept, for all processes. Default: in this object alone.
+    /// Where the counts of all rules are kept, for all processes. Default: where `[store]` of the
+    /// policy says, or else in this object alone.
     pub store: Option<Arc<Store>>,
+    /// Whether `store` stands in for `[store]` of the policy, though it is `None`.
+    pub store_stands_in: bool,
 }
 
 /// The rules and prices that apply to some labels. See [`Guard::known`].
@@ -100,6 +103,8 @@ pub struct Known(pub(super) Arc<Matched>);
 pub struct Guard {
     pub(super) core: Arc<Core>,
     pub(super) store: Option<Arc<Store>>,
+    /// The address that the policy named when it was made, if that was asked.
+    pub(super) policy_url: Option<Option<String>>,
     pub(super) in_force: RwLock<Arc<InForce>>,
     /// The same, for a forked child.
     pub(super) taken: Inherited<Arc<InForce>>,
@@ -126,13 +131,24 @@ pub type Resolver = Box<dyn Fn(&str, Option<&str>) -> Result<Option<Price>, Erro
 impl Guard {
     /// A guard of `policy`.
     pub fn new(policy: GuardPolicy, clock: Clock) -> Result<Self, Error> {
-        Self::with(policy, GuardOptions { clock, store: None })
+        Self::with(policy, GuardOptions { clock, ..GuardOptions::default() })
     }
 
     /// A guard of `policy`. In a store, each rule goes on with what it has counted, in all processes
     /// and after a restart. It is known by its table, name, scope and window.
     pub fn with(policy: GuardPolicy, options: GuardOptions) -> Result<Self, Error> {
-        let GuardOptions { clock, store } = options;
+        let store_policy = &policy.defaults.store;
+        let url = store_policy.url.as_ref().filter(|_| !options.store_stands_in);
+        let stands_in = options.store_stands_in || (options.store.is_some() && url.is_none());
+        let policy_url = (!stands_in).then(|| url.cloned());
+        let GuardOptions { clock, store, .. } = options;
+        let store = match (store, url) {
+            (None, Some(url)) => {
+                let options = StoreOptions { clock: clock.clone(), ..store_policy.options.clone() };
+                Some(Store::open(url, options)?)
+            }
+            (store, _) => store,
+        };
         policy.check_for(store.as_ref())?;
         let core = core(store.as_ref(), clock.clone(), policy.defaults.leases)?;
         let meters = std::iter::empty();
@@ -145,6 +161,7 @@ impl Guard {
         Ok(Self {
             core,
             store,
+            policy_url,
             taken: Inherited::new(Arc::clone(&in_force)),
             heir: Heir::new(),
             in_force: RwLock::new(in_force),
@@ -262,7 +279,8 @@ impl Heritable for Guard {
         let store = self.store.as_ref().ok_or(Error::Forked)?.present()?;
         let policy = self.taken.with(|in_force| in_force.policy.clone());
         let mut heir =
-            Self::with(policy, GuardOptions { clock: Clock::System, store: Some(store) })?;
+            Self::with(policy, GuardOptions { store: Some(store), ..GuardOptions::default() })?;
+        heir.policy_url.clone_from(&self.policy_url);
         heir.resolver.clone_from(&self.resolver);
         heir.unmatched.warner.clone_from(&self.unmatched.warner);
         heir.tell_unpriced = self.tell_unpriced;

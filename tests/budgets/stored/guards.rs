@@ -82,3 +82,28 @@ fn allotments_are_leases_of_the_share() {
     assert_eq!(spend(&guard, "u-1", 81), "BudgetExceeded Tokens asked 81 left 80");
     assert_eq!(spend(&guard, "u-1", 80), "passed");
 }
+
+#[test]
+fn a_policy_that_names_a_store_is_kept_there_and_an_update_does_not_move_it() {
+    let place = Place::new();
+    let url = place.url();
+    let policy = |url: &str| {
+        let text = format!("[store]\nurl = {url:?}\ntimeout = \"20s\"\n{ONE}");
+        outlay::GuardPolicy::from_toml("policy.toml", &text).unwrap()
+    };
+    let clock = place.clock();
+    let options = outlay::GuardOptions { clock, ..outlay::GuardOptions::default() };
+    let guard = outlay::Guard::with(policy(&url), options.clone()).unwrap();
+    assert_eq!(spend(&guard, "u-1", 150), "passed");
+    let again = outlay::Guard::with(policy(&url), options.clone()).unwrap();
+    assert_eq!(spend(&again, "u-1", 51), "BudgetExceeded Tokens asked 51 left 50");
+    guard.update(policy(&url)).unwrap();
+    for other in ["sqlite:///other.db", "memory://"] {
+        let refused = guard.update(policy(other)).unwrap_err().to_string();
+        assert!(refused.starts_with("store.url cannot change in an update"), "{refused}");
+    }
+    let options = outlay::GuardOptions { store_stands_in: true, ..options };
+    let alone = outlay::Guard::with(policy(&url), options).unwrap();
+    assert_eq!(spend(&alone, "u-1", 200), "passed");
+    alone.update(policy("sqlite:///other.db")).unwrap();
+}

@@ -205,7 +205,8 @@ pub(super) const POLICY: &str = r#"
 
 pub(super) fn guard_of(place: &Place, store: Kept, policy: &str) -> Guard {
     let policy = GuardPolicy::from_toml("policy.toml", policy).unwrap();
-    Guard::with(policy, GuardOptions { clock: place.clock(), store }).unwrap()
+    Guard::with(policy, GuardOptions { clock: place.clock(), store, ..GuardOptions::default() })
+        .unwrap()
 }
 
 pub(super) fn guard(place: &Place, store: Kept) -> Vec<String> {

@@ -25,8 +25,12 @@ impl Place {
         Clock::Manual(Arc::clone(&self.clock))
     }
 
+    pub(super) fn url(&self) -> String {
+        format!("sqlite:///{}", self.folder.path().join("b.db").display())
+    }
+
     pub(super) fn open(&self) -> Arc<Store> {
-        let url = format!("sqlite:///{}", self.folder.path().join("b.db").display());
+        let url = self.url();
         let timeout = Duration::from_secs(20);
         let options = StoreOptions { clock: self.clock(), timeout, ..StoreOptions::default() };
         Store::open(&url, options).unwrap()

@@ -17,14 +17,14 @@ pub(super) struct GuardKeywords<'a, 'py> {
 
 impl GuardKeywords<'_, '_> {
     /// The store: the argument, or what the policy says.
-    pub(super) fn store(&self, py: Python<'_>, policy: &mut GuardPolicy) -> PyResult<GuardOptions> {
-        let StorePolicy { url, options } = std::mem::take(&mut policy.defaults.store);
+    pub(super) fn store(&self, py: Python<'_>, policy: &GuardPolicy) -> PyResult<GuardOptions> {
+        let StorePolicy { url, options } = policy.defaults.store.clone();
         let url = url.map(|url| PyString::new(py, &url).into_any());
         let (store, clock) = match self.store.or(url.as_ref()) {
             Some(store) => given_with(store, self.clock, options)?,
             None => (None, values::clock(self.clock)?),
         };
-        Ok(GuardOptions { clock, store })
+        Ok(GuardOptions { clock, store, store_stands_in: self.store.is_some() })
     }
 
     pub(super) fn made(&self, policy: &Bound<'_, PyAny>) -> PyResult<MadeOf> {

@@ -57,7 +57,7 @@ impl PyGuard {
         keywords: &GuardKeywords<'_, '_>,
     ) -> PyResult<Self> {
         keywords.leases.put_into(&mut policy.defaults.leases)?;
-        let options = keywords.store(given.py(), &mut policy)?;
+        let options = keywords.store(given.py(), &policy)?;
         let made = if options.store.is_some() { keywords.made(given)? } else { MadeOf::NOTHING };
         let store = options.store.clone();
         let guard = Guard::with(policy, options)?;
