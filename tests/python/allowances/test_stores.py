@@ -40,9 +40,11 @@ def test_a_store_that_lacks_a_method_is_refused_by_its_name(missing):
     methods = {name: lambda self, *arguments: None for name in METHODS if name != missing}
     with pytest.raises(PolicyError, match=rf"^store must be an AllowanceStore; a Store has no {missing}$"):
         AllowanceService(type("Store", (), methods)())
-    for bad in (5, "redis://", {}):
+    for bad in (5, {}):
         with pytest.raises(PolicyError, match=r"^store must be an AllowanceStore"):
             AllowanceService(bad)
+    with pytest.raises(PolicyError, match=r'^store must begin with sqlite://, not "redis"'):
+        AllowanceService("redis://")
 
 
 def test_what_a_start_and_its_ends_write(watched, store):
