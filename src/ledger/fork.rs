@@ -2,6 +2,7 @@
 //! times the limit. So every account knows the process that made it. In a child, what has a store is
 //! made anew, and what has none is refused.
 
+pub(crate) mod gate;
 mod generation;
 pub(crate) mod heir;
 mod lineage;

@@ -52,6 +52,7 @@ pub(crate) use ending::ActualRef;
 pub use ending::{Abandoned, Actual, LeaseState};
 pub use error::{Error, LeaseError, StoreError};
 pub use fork::after_fork_in_child;
+pub(crate) use fork::gate::Gate;
 pub(crate) use fork::generation as fork_generation;
 pub(crate) use fork::heir::{Heir, Heritable};
 pub(crate) use fork::{

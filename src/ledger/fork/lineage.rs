@@ -2,22 +2,20 @@
 //! and the lock under which heirs are made. A child never waits for a lock of its parent: a thread
 //! may hold it that is not there any more.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::fmt;
-use std::mem::ManuallyDrop;
 
 use once_cell::race::OnceBox;
-use parking_lot::{
-    Mutex, ReentrantMutex, ReentrantMutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard,
-};
+use parking_lot::{Mutex, ReentrantMutex, ReentrantMutexGuard};
 
+use super::gate::{Gate, GatePass};
 use super::generation::generation;
 
 /// One process.
 struct LineProcess {
     generation: u64,
-    /// Whoever changes what a child takes over reads it; a fork writes it.
-    gate: RwLock<()>,
+    /// Whoever changes what a child takes over passes it.
+    gate: Gate,
     making: ReentrantMutex<()>,
     /// A child of this process, in that child.
     child: OnceBox<Self>,
@@ -27,13 +25,12 @@ static FIRST: LineProcess = LineProcess::new(0);
 
 thread_local! {
     /// The gate during a fork. In the child it is the parent's, and is never opened.
-    static HELD: RefCell<Option<ManuallyDrop<RwLockWriteGuard<'static, ()>>>> =
-        const { RefCell::new(None) };
+    static HELD: Cell<Option<&'static Gate>> = const { Cell::new(None) };
 }
 
 impl LineProcess {
     const fn new(generation: u64) -> Self {
-        let (gate, making) = (RwLock::new(()), ReentrantMutex::new(()));
+        let (gate, making) = (Gate::new(), ReentrantMutex::new(()));
         Self { generation, gate, making, child: OnceBox::new() }
     }
 
@@ -48,18 +45,22 @@ impl LineProcess {
 
 /// Until the fork is over, nothing changes that a child takes over.
 pub(crate) fn before_fork() {
-    HELD.set(Some(ManuallyDrop::new(LineProcess::here().gate.write())));
+    let gate = &LineProcess::here().gate;
+    gate.shut();
+    HELD.set(Some(gate));
 }
 
 /// The fork is over, in the parent.
 pub(crate) fn after_fork_in_parent() {
-    drop(HELD.take().map(ManuallyDrop::into_inner));
+    if let Some(gate) = HELD.take() {
+        gate.open();
+    }
 }
 
 /// No fork comes while this lives, if it is announced. It is held for moments: the thread that forks
 /// may have the lock of an interpreter.
-pub(crate) fn no_fork() -> RwLockReadGuard<'static, ()> {
-    LineProcess::here().gate.read_recursive()
+pub(crate) fn no_fork() -> GatePass<'static> {
+    LineProcess::here().gate.pass()
 }
 
 /// The lock under which this process makes what it inherits.

@@ -5,15 +5,14 @@
 //! opens its own on the next message, and a child never touches what its parent had.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::fmt;
-use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
-use parking_lot::{Mutex, RwLock, RwLockWriteGuard};
+use parking_lot::Mutex;
 
-use crate::ledger::fork_generation;
+use crate::ledger::{Gate, fork_generation};
 
 /// Something that a process has one of for each file.
 pub(super) trait HomeEntry: Any + fmt::Debug + Send + Sync {
@@ -43,8 +42,8 @@ impl List {
 #[derive(Debug)]
 pub(super) struct Home {
     id: (u32, u64),
-    /// Whoever uses SQLite reads it; a fork writes it.
-    pub(super) gate: RwLock<()>,
+    /// Whoever uses SQLite passes it.
+    pub(super) gate: Gate,
     /// The connections that are open.
     pub(super) open: AtomicUsize,
     pub(super) writers: Mutex<List>,
@@ -57,8 +56,7 @@ static FIRST: OnceLock<Home> = OnceLock::new();
 
 thread_local! {
     /// The gate during a fork. In the child it is the parent's, and is never opened.
-    static HELD: RefCell<Option<ManuallyDrop<RwLockWriteGuard<'static, ()>>>> =
-        const { RefCell::new(None) };
+    static HELD: Cell<Option<&'static Gate>> = const { Cell::new(None) };
 }
 
 fn id() -> (u32, u64) {
@@ -69,7 +67,7 @@ impl Home {
     fn new() -> Self {
         Self {
             id: id(),
-            gate: RwLock::new(()),
+            gate: Gate::new(),
             open: AtomicUsize::new(0),
             writers: Mutex::default(),
             stores: Mutex::default(),
@@ -113,16 +111,18 @@ pub fn before_fork() {
     let Some(home) = FIRST.get().map(|_| Home::here()) else { return };
     // In the order in which a file is opened.
     let writers = home.writers.lock();
-    let gate = home.gate.write();
+    home.gate.shut();
     for kept in writers.0.iter().filter_map(Weak::upgrade) {
         kept.close_for_fork();
     }
-    HELD.set(Some(ManuallyDrop::new(gate)));
+    HELD.set(Some(&home.gate));
 }
 
 /// Call this after `fork`, in the parent. In the child [`after_fork_in_child`] is called.
 ///
 /// [`after_fork_in_child`]: crate::after_fork_in_child
 pub fn after_fork_in_parent() {
-    drop(HELD.take().map(ManuallyDrop::into_inner));
+    if let Some(gate) = HELD.take() {
+        gate.open();
+    }
 }

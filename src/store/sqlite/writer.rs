@@ -4,12 +4,12 @@
 use std::collections::VecDeque;
 use std::mem;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Condvar, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 
 use super::database::Database;
 use super::fault::SqliteFault;
@@ -40,7 +40,8 @@ pub(super) struct Writer {
     pub(super) path: PathBuf,
     patience: Duration,
     slot: Mutex<WriterSlot>,
-    queue: Mutex<WriteQueue>,
+    /// Of std, as the two that wait for it: its thread sleeps here, also during a fork.
+    queue: std::sync::Mutex<WriteQueue>,
     /// A job has come, or the last user has gone.
     wake: Condvar,
     /// The thread has ended.
@@ -80,20 +81,24 @@ impl Writer {
             path,
             patience,
             slot: Mutex::default(),
-            queue: Mutex::new(WriteQueue { users: 1, ..WriteQueue::default() }),
+            queue: std::sync::Mutex::new(WriteQueue { users: 1, ..WriteQueue::default() }),
             wake: Condvar::new(),
             ended: Condvar::new(),
         };
         {
-            let _gate = home.gate.read();
+            let _gate = home.gate.pass();
             writer.opened(&mut writer.slot.lock())?;
         }
         Ok(Arc::new(writer))
     }
 
+    fn queue(&self) -> MutexGuard<'_, WriteQueue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Adds a user, unless the last one has gone.
     pub(super) fn join(&self) -> bool {
-        let mut queue = self.queue.lock();
+        let mut queue = self.queue();
         let open = queue.users > 0;
         queue.users += usize::from(open);
         open
@@ -102,7 +107,7 @@ impl Writer {
     /// A user goes. After the last one all jobs are done and the file is closed; it waits for that
     /// so long. Returns whether there is nothing left to do.
     pub(super) fn leave(&self, timeout: Duration) -> bool {
-        let mut queue = self.queue.lock();
+        let mut queue = self.queue();
         queue.users -= 1;
         if queue.users > 0 {
             return true;
@@ -113,13 +118,13 @@ impl Writer {
             return true;
         }
         self.wake.notify_one();
-        self.ended.wait_while_for(&mut queue, |queue| queue.has_thread, timeout);
-        !queue.has_thread
+        let ended = self.ended.wait_timeout_while(queue, timeout, |queue| queue.has_thread);
+        !ended.unwrap_or_else(PoisonError::into_inner).0.has_thread
     }
 
     /// Does `job` in one of the next transactions.
     pub(super) fn send(self: &Arc<Self>, job: Box<dyn WriterTask>) {
-        let mut queue = self.queue.lock();
+        let mut queue = self.queue();
         if !queue.has_thread {
             let writer = Arc::clone(self);
             let thread = thread::Builder::new().name("outlay-sqlite".to_owned());
@@ -148,18 +153,18 @@ impl Writer {
             }
         }
         self.close();
-        self.queue.lock().has_thread = false;
+        self.queue().has_thread = false;
         self.ended.notify_all();
     }
 
     /// All jobs that have come. `None` after the last user has gone.
     fn next(&self) -> Option<Vec<Box<dyn WriterTask>>> {
-        let mut queue = self.queue.lock();
+        let mut queue = self.queue();
         while queue.jobs.is_empty() {
             if queue.users == 0 {
                 return None;
             }
-            self.wake.wait(&mut queue);
+            queue = self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
         Some(mem::take(&mut queue.jobs).into())
     }
@@ -192,7 +197,7 @@ impl Writer {
         &self,
         batch: &mut [Box<dyn WriterTask>],
     ) -> Result<Result<(), SqliteFault>, StoreError> {
-        let _gate = self.home.gate.read();
+        let _gate = self.home.gate.pass();
         let mut slot = self.slot.lock();
         let done = transact(self.opened(&mut slot)?, batch);
         let Err(fault) = done else { return Ok(Ok(())) };
@@ -241,7 +246,7 @@ impl Writer {
     }
 
     fn close(&self) {
-        let _gate = self.home.gate.read();
+        let _gate = self.home.gate.pass();
         if let Some(database) = self.slot.lock().database.take() {
             drop(database);
             self.home.open.fetch_sub(1, Ordering::Relaxed);
