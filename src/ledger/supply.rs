@@ -39,6 +39,11 @@ pub trait Supply: fmt::Debug + Send + Sync {
     /// The owner of an account has changed that limit.
     fn changed(&self, limit: u128, changes: Changes);
 
+    /// Whether this process has closed it. Then it never answers again.
+    fn is_over(&self) -> bool {
+        false
+    }
+
     /// For how long a call that waits for nobody else waits for the store.
     fn timeout(&self) -> Duration;
 

@@ -159,9 +159,13 @@ impl<R: Rows> Visit<'_, R> {
             used: row
                 .base
                 .saturating_add(others.spent)
+                .saturating_add(others.lost)
                 .saturating_add(own.spent)
                 .saturating_sub(row.back),
-            out: others.taken.saturating_sub(others.spent).saturating_add(row.silent),
+            out: others
+                .taken
+                .saturating_sub(others.spent.saturating_add(others.lost))
+                .saturating_add(row.silent),
             free: others.free,
             scarce: others.waits_before(ask.need, own.since),
         }

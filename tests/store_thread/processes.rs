@@ -80,7 +80,7 @@ fn what_a_killed_process_had_drawn_is_written_off() {
 }
 
 #[test]
-fn nothing_is_written_off_of_a_process_that_commits_durably() {
+fn what_a_dead_process_has_committed_durably_is_known_to_the_unit() {
     let place = Place::new();
     let mut other = Other::new(CHILD, &[&place.url(), "1000", "40", "commit"]);
     assert_eq!(other.said(), "40");
@@ -89,7 +89,9 @@ fn nothing_is_written_off_of_a_process_that_commits_durably() {
     let store = place.open();
     let budget = account(&store, "a", 1_000, Window::Lifetime);
     store.sync().unwrap();
-    assert_eq!(used(&budget), 40, "each charge was on the disk before it returned");
+    let limit = store.inspect().unwrap().remove(0);
+    assert_eq!(limit.used, 40, "each charge was on the disk before it returned");
+    assert_eq!(used(&budget), 40 + limit.written_off, "what it had drawn counts as used");
 }
 
 #[test]

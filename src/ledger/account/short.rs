@@ -99,10 +99,17 @@ impl State {
             let share = meter.share().map_or(0, Share::amount);
             let taken = meter.used_here().saturating_add(meter.reserved());
             let (free, unit) = (share.saturating_sub(taken), meter.unit().name());
+            let over = self.supplied().is_some_and(|supplied| supplied.supply.is_over());
+            let (what, then) = if over {
+                ("is closed in this process", "open it again")
+            } else {
+                let then = "try again when the store is back, or choose with on_down what passes \
+                            meanwhile";
+                ("does not answer", then)
+            };
             format!(
-                "the store of {:?} does not answer: {amount} {unit} were asked for, and {free} of \
-                 the {share} that this process had drawn are free; nothing was booked; try again \
-                 when the store is back, or choose with on_down what passes meanwhile",
+                "the store of {:?} {what}: {amount} {unit} were asked for, and {free} of the {share} \
+                 that this process had drawn are free; nothing was booked; {then}",
                 identity.key().as_str(),
             )
         });

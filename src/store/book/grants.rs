@@ -24,6 +24,9 @@ pub(super) struct OtherShares {
     pub(super) taken: u64,
     pub(super) spent: u64,
     pub(super) held: u64,
+    /// What lost ones had taken of an amount and not said that they used. Nobody knows, so it counts as
+    /// used.
+    pub(super) lost: u64,
     /// What is free with live ones.
     pub(super) free: u64,
     /// Since when live ones wait, and what raise each of them needs.
@@ -89,6 +92,9 @@ impl OtherShares {
         self.taken = self.taken.saturating_add(row.taken());
         self.spent = self.spent.saturating_add(row.spent);
         self.held = self.held.saturating_add(row.held);
+        if time >= quiet && lapses.is_none() {
+            self.lost = self.lost.saturating_add(row.taken().saturating_sub(row.spent));
+        }
         if time < quiet {
             self.free = self.free.saturating_add(row.free());
             if row.need > 0 {

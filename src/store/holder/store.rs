@@ -294,7 +294,15 @@ impl Supply for Store {
         self.shared.options.timeout
     }
 
+    fn is_over(&self) -> bool {
+        self.is_closed()
+    }
+
     fn passes_when_away(&self, lack: &Lack) -> Option<bool> {
+        if self.is_closed() {
+            // It never comes back, so nothing passes that it could not book.
+            return Some(false);
+        }
         if !self.shared.is_away() {
             return None;
         }

@@ -98,6 +98,11 @@ impl Speech {
                 self.ask_next(id, line, view, share, WhichEra::Next(era));
             }
         }
+        if self.goes {
+            // What was said is all: nothing is admitted that nobody would hear of.
+            share.drop_next();
+            share.grant(0);
+        }
         // In a message that says all, nothing is asked of an era that is not known yet.
         line.wishes.report &= self.says_all && share.era().is_none();
         line.wishes.left &= share.era().is_none() && view.need == 0;
@@ -119,10 +124,11 @@ impl Speech {
     /// waiter, or something of an era that is over.
     fn say_leave(&mut self, id: LimitId, line: &mut Line, view: &View, share: &mut Share) -> bool {
         let spent = view.spent;
-        let busy = view.need > 0 || view.held > 0 || line.reset.is_some();
+        let busy = (view.need > 0 && !self.goes) || view.held > 0 || line.reset.is_some();
         let empties = share.kind() == ShareKind::Rate && spent > 0 && !self.goes;
         if busy || empties {
             line.wishes.leaves = false;
+            line.wishes.report |= self.goes;
             line.call_in();
             return false;
         }
