@@ -20,9 +20,9 @@ impl AllowanceService {
         repo: Option<&str>,
         estimated_tokens: u64,
     ) -> Result<JobRef, Error> {
-        let start = self.start(agent_id, model, repo, estimated_tokens)?;
-        let id = JobId::parse(agent_id, job_id)?;
         let service = self.here()?;
+        let start = service.start(agent_id, model, repo, estimated_tokens)?;
+        let id = JobId::parse(agent_id, job_id)?;
         service.hear_allowance(&start.agent, false)?;
         let begun = service.allows(&start).and_then(|()| {
             service.keep(&start)?;
@@ -43,8 +43,8 @@ impl AllowanceService {
 
     /// Records that a job has begun, whatever the limits say. Returns false if that was known.
     pub(super) fn record_start(&self, report: &UsageReport) -> Result<bool, Error> {
-        let (start, id) = self.start_of(report)?;
         let service = self.here()?;
+        let (start, id) = service.start_of(report)?;
         service.keep(&start)?;
         if let Some(store) = &service.store {
             return service.record_kept_start(store, &start, &id);

@@ -15,8 +15,8 @@ impl AllowanceService {
         model: &str,
         repo: Option<&str>,
     ) -> Result<QuotaCheckResult, Error> {
-        let start = self.start(agent_id, model, repo, 1)?;
         let service = self.here()?;
+        let start = service.start(agent_id, model, repo, 1)?;
         service.hear_allowance(&start.agent, true)?;
         let verdict = service.allows(&start).and_then(|()| match &service.store {
             Some(store) => service.check_kept(store, &start),

@@ -66,11 +66,11 @@ impl AllowanceService {
 
     /// What [`record`](Self::record) would change now, or `None` for nothing.
     pub fn preview(&self, report: &UsageReport) -> Result<Option<ReportPreview>, Error> {
+        let service = self.here()?;
         let id = JobId::parse(&report.agent_id, &report.job_id)?;
         let named =
-            model_key(&report.model)?.map(|model| self.models.counted(model)).transpose()?;
+            model_key(&report.model)?.map(|model| service.models.counted(model)).transpose()?;
         let named = named.as_ref().map_or("", Key::as_str);
-        let service = self.here()?;
         let now = service.now();
         let mut jobs = service.jobs.lock();
         let started = report.event == QuotaEvent::JobStarted;

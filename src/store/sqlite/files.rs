@@ -13,6 +13,12 @@ use crate::ledger::StoreError;
 pub(super) fn checked(path: &Path) -> Result<PathBuf, StoreError> {
     let path = full(path)?;
     match fs::metadata(&path) {
+        Ok(found) if has_other_names(&found) => {
+            return Err(refused(
+                &path,
+                "it has several names (hard links), and SQLite keeps a log for each: remove the others",
+            ));
+        }
         Ok(found) if found.is_file() => writable(&path, "the file")?,
         Ok(found) => {
             let kind = if found.is_dir() { "a folder" } else { "no regular file" };
@@ -25,6 +31,20 @@ pub(super) fn checked(path: &Path) -> Result<PathBuf, StoreError> {
     writable(folder, "its folder, where SQLite keeps the -wal and -shm files,")?;
     local(folder, &path)?;
     Ok(path)
+}
+
+/// Whether a file has hard links.
+fn has_other_names(found: &fs::Metadata) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        found.is_file() && found.nlink() > 1
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = found;
+        false
+    }
 }
 
 /// The path without links, so that a file has one name in a process.

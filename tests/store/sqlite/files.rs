@@ -118,6 +118,18 @@ fn read_only_child() {
 
 #[cfg(unix)]
 #[test]
+fn a_file_with_two_names_is_refused() {
+    let place = Place::new();
+    drop(place.open().unwrap());
+    let other = place.folder.path().join("other.db");
+    fs::hard_link(place.path(), &other).unwrap();
+    let said = place.refusal();
+    assert!(said.contains("it has several names (hard links)"), "{said}");
+    fs::remove_file(other).unwrap();
+    drop(place.open().unwrap());
+}
+
+#[test]
 fn a_file_or_folder_that_may_not_be_written_is_refused() {
     use std::os::unix::fs::PermissionsExt;
 

@@ -15,6 +15,8 @@ import sys
 import pytest
 from worker_support import DEADLINE, environment
 
+import outlay
+
 FORKS = int(os.environ.get("OUTLAY_FORKS", "8"))
 EXITS = int(os.environ.get("OUTLAY_EXITS", "10"))
 
@@ -137,3 +139,44 @@ def test_an_orderly_end_gives_shares_back(url, tmp_path):
     assert told["ends"] == [0] * EXITS
     assert told["back"] == [True] * EXITS, "a child has kept what it did not use"
     assert told["used"] == EXITS + 1
+
+
+GRANDCHILDREN = """
+import os, sys
+import outlay
+
+urls = [os.environ["OUTLAY_TEST_STORE"], os.environ["OUTLAY_TEST_STORE"] + "2"]
+budgets = [outlay.AgentTokenBudget.daily("r", 10_000, store=outlay.Store(url, timeout=5)) for url in urls]
+
+def use():
+    for budget in budgets:
+        budget.consume("query", 1)
+
+use()
+pid = os.fork()
+if pid == 0:
+    use()
+    grandchild = os.fork()
+    if grandchild == 0:
+        use()
+        sys.exit(0)
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(grandchild, 0)[1]))
+use()
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+
+def test_children_and_grandchildren_of_two_stores_end_in_order(url):
+    """The threads of their parents sleep while they are made, and are not there any more."""
+    for _ in range(EXITS):
+        ran = subprocess.run(
+            [sys.executable, "-c", GRANDCHILDREN],
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+            env=environment(url),
+        )
+        assert (ran.returncode, ran.stderr) == (0, "")
+    with outlay.Store(url) as store:
+        [limit] = store.inspect()
+        assert (limit["used"], limit["written_off"]) == (4 * EXITS, 0)
