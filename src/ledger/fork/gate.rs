@@ -30,7 +30,7 @@ impl Gate {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Goes in, once it is not shut. Who is inside may go in again.
+    /// Goes in, once it is not shut. Whoever is inside may go in again.
     pub(crate) fn pass(&self) -> GatePass<'_> {
         let shut = |state: &mut GateState| state.shut;
         let waited = self.changed.wait_while(self.state(), shut);
