@@ -17,6 +17,7 @@ from outlay import (
     BudgetInfo,
     BudgetManager,
     InvalidAmount,
+    ManualClock,
     OutlayError,
     Remaining,
     RequestBudget,
@@ -39,7 +40,7 @@ FIELDS = [
 
 def a_full_info():
     """Return all about one agent."""
-    manager = BudgetManager()
+    manager = BudgetManager(clock=ManualClock())  # what is left of the window does not run
     manager.set_budget(budget_limit("a", 10, 2, 60))
     return manager.full_info("a")
 
