@@ -7,7 +7,7 @@ use super::held::Verdict;
 use super::identity::Step;
 use super::serving::end;
 use super::state::State;
-use crate::accounting::News;
+use crate::accounting::{Changes, News};
 use crate::ledger::queue::turn::Turn;
 
 impl State {
@@ -23,34 +23,52 @@ impl State {
     #[cold]
     #[inline(never)]
     pub(crate) fn hand_on_shared(&mut self, step: &mut Step<'_>) {
-        self.serve_all(step);
-        // Who has ended may have stood before others.
-        while self.supplied().is_some_and(|supplied| !supplied.waiting.is_empty())
-            && self.end_drawing(step)
-        {
+        let waits = self.has_waits();
+        if waits {
             self.serve_all(step);
+            // Who has ended may have stood before others.
+            while self.supplied().is_some_and(|supplied| !supplied.waiting.is_empty())
+                && self.end_drawing(step)
+            {
+                self.serve_all(step);
+            }
         }
         let Some(supplied) = self.supplied() else { return };
-        let (supply, keeps) = (Arc::clone(&supplied.supply), supplied.keeps);
+        let keeps = supplied.keeps;
         let id = step.identity.id();
         for at in 0..self.meters.len() {
             let Some(limit) = self.meters[at].shared_limit() else { continue };
-            let waits = self.needed(at, id, step.now).map_or(0, |needed| needed.request);
-            let changes = self.meters[at].take_changes();
-            match self.meters[at].news(waits) {
+            let needed = if waits { self.needed(at, id, step.now) } else { None };
+            let meter = &mut self.meters[at];
+            let changes = meter.take_changes();
+            let news = meter.news(needed.map_or(0, |needed| needed.request));
+            let booked = keeps && meter.take_booked();
+            if news.is_none() && !booked && changes == Changes::default() {
+                continue;
+            }
+            let Some(supply) = self.supplied().map(|supplied| Arc::clone(&supplied.supply)) else {
+                return;
+            };
+            match news {
                 None => {}
                 Some(News::Low) => step.outbox.tell(&supply, move |supply| supply.short(limit)),
                 Some(News::Surplus) => {
                     step.outbox.tell(&supply, move |supply| supply.surplus(limit));
                 }
             }
-            if keeps && self.meters[at].take_booked() {
+            if booked {
                 step.outbox.tell(&supply, move |supply| supply.booked(limit));
             }
-            if changes != Default::default() {
+            if changes != Changes::default() {
                 step.outbox.tell(&supply, move |supply| supply.changed(limit, changes));
             }
         }
+    }
+
+    /// Whether anybody waits here.
+    fn has_waits(&self) -> bool {
+        self.supplied().is_some_and(|supplied| !supplied.waiting.is_empty())
+            || self.queues().is_some_and(|queues| !queues.is_empty())
     }
 
     /// Ends requests that wait for the store alone, and that a limit refuses meanwhile. If the store
